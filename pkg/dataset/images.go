@@ -75,7 +75,7 @@ func (m *Images) Pick(indices []int) *Images {
 func (m *Images) First(n int) *Images {
 	n = max(0, min(n, m.Len()))
 	first := *m
-	first.Pixels = m.Pixels[:n*m.ImageSize() : n*m.ImageSize()]
+	first.Pixels = m.Pixels[: n*m.ImageSize() : n*m.ImageSize()]
 	first.Labels = m.Labels[:n:n]
 	return &first
 }

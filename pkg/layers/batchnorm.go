@@ -1,0 +1,149 @@
+// Package layers has the two layers a ResNet needs and GoMLX lacks or gets wrong on some
+// backends: batch normalisation and padding, both with the true gradient everywhere.
+//
+// They are graph-building functions like those of GoMLX's own layers packages and panic,
+// as those do, on arguments that cannot be.
+package layers
+
+import (
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/model/initializer"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// The names of batch normalisation's variables, those of PyTorch's state dict.
+const (
+	GammaName    = "weight"
+	BetaName     = "bias"
+	MeanName     = "running_mean"
+	VarianceName = "running_var"
+)
+
+// BatchNormBuilder configures a batch normalisation; see [BatchNorm].
+type BatchNormBuilder struct {
+	scope             *model.Scope
+	x                 *graph.Node
+	epsilon, momentum float64
+	zeroGamma         bool
+}
+
+// BatchNorm normalises every channel, the last axis of x, over all its other axes (Ioffe
+// and Szegedy 2015, https://arxiv.org/abs/1502.03167), as PyTorch's BatchNorm2d does:
+//
+//	y = γ·(x − mean)/√(variance + ε) + β
+//
+// While training, mean and variance are those of the batch, gradients flow through both,
+// and the running statistics move a step of size momentum towards them, the running
+// variance towards the unbiased one. Otherwise the running statistics are used.
+//
+// The variables weight (γ), bias (β), running_mean and running_var, each [channels], are
+// made in scope itself. Call Done to get the result, which has the shape of x.
+func BatchNorm(scope *model.Scope, x *graph.Node) *BatchNormBuilder {
+	return &BatchNormBuilder{scope: scope, x: x, epsilon: 1e-5, momentum: 0.1}
+}
+
+// Epsilon sets ε, which keeps the division defined. The default is PyTorch's, 1e-5.
+func (b *BatchNormBuilder) Epsilon(epsilon float64) *BatchNormBuilder {
+	b.epsilon = epsilon
+	return b
+}
+
+// Momentum sets the weight of the new batch in the running statistics. The default is
+// PyTorch's, 0.1; GoMLX and Keras call the complement, 0.9, the momentum.
+func (b *BatchNormBuilder) Momentum(momentum float64) *BatchNormBuilder {
+	b.momentum = momentum
+	return b
+}
+
+// ZeroGamma initialises γ with 0 in place of 1. Put last in a residual branch it makes a
+// block start as the identity (Goyal et al. 2017, section 5.1).
+func (b *BatchNormBuilder) ZeroGamma(zero bool) *BatchNormBuilder {
+	b.zeroGamma = zero
+	return b
+}
+
+// Done builds the normalisation and returns its result, of the shape of x.
+func (b *BatchNormBuilder) Done() *graph.Node {
+	x, g := b.x, b.x.Graph()
+	if x.Rank() < 2 {
+		exceptions.Panicf("BatchNorm: x has shape %s, want [batch, …, channels]", x.Shape())
+	}
+	channels := x.Shape().Dim(-1)
+	shape := shapes.Make(x.DType(), channels)
+	initial := initializer.One
+	if b.zeroGamma {
+		initial = initializer.Zero
+	}
+	gamma := b.scope.WithInitializer(initial).VariableWithShape(GammaName, shape)
+	beta := b.scope.WithInitializer(initializer.Zero).VariableWithShape(BetaName, shape)
+	runningMean := b.scope.WithInitializer(initializer.Zero).VariableWithShape(MeanName, shape).SetTrainable(false)
+	runningVariance := b.scope.WithInitializer(initializer.One).VariableWithShape(VarianceName, shape).SetTrainable(false)
+
+	if !b.scope.IsTraining(g) {
+		// One multiplication and one addition per element. There is a fused operation for
+		// this too, but it has no gradient, and a frozen network may well be differentiated.
+		scale := graph.Div(gamma.NodeValue(g), graph.Sqrt(graph.AddScalar(runningVariance.NodeValue(g), b.epsilon)))
+		shift := graph.Sub(beta.NodeValue(g), graph.Mul(runningMean.NodeValue(g), scale))
+		return graph.Add(graph.Mul(x, overChannels(scale, x)), overChannels(shift, x))
+	}
+
+	n := x.Shape().Size() / channels
+	if n < 2 {
+		exceptions.Panicf("BatchNorm: %s leaves one value per channel to train on, want at least 2", x.Shape())
+	}
+	var y, mean, variance *graph.Node
+	if hasFusedBatchNorm(g.Backend(), x.DType()) {
+		y, mean, variance = graph.InternalBatchNormForTraining(x, gamma.NodeValue(g), beta.NodeValue(g), float32(b.epsilon), x.Rank()-1)
+	} else {
+		y, mean, variance = b.train(gamma.NodeValue(g), beta.NodeValue(g))
+	}
+	unbiased := graph.MulScalar(variance, float64(n)/float64(n-1))
+	b.moveTowards(runningMean, graph.StopGradient(mean))
+	b.moveTowards(runningVariance, graph.StopGradient(unbiased))
+	return y
+}
+
+// train composes the normalisation from simpler operations, and so leaves its gradient,
+// through the batch's mean and variance as well, to automatic differentiation. It returns
+// the result and the batch's mean and (biased) variance, each [channels].
+func (b *BatchNormBuilder) train(gamma, beta *graph.Node) (y, mean, variance *graph.Node) {
+	x := b.x
+	axes := make([]int, x.Rank()-1)
+	for axis := range axes {
+		axes[axis] = axis
+	}
+	mean = graph.ReduceMean(x, axes...)
+	centred := graph.Sub(x, overChannels(mean, x))
+	variance = graph.ReduceMean(graph.Square(centred), axes...)
+	// Per channel first: the large tensor is then touched by one product and one sum.
+	scale := graph.Div(gamma, graph.Sqrt(graph.AddScalar(variance, b.epsilon)))
+	return graph.Add(graph.Mul(centred, overChannels(scale, x)), overChannels(beta, x)), mean, variance
+}
+
+// moveTowards sets variable to (1−momentum)·variable + momentum·value.
+func (b *BatchNormBuilder) moveTowards(variable *model.Variable, value *graph.Node) {
+	old := variable.NodeValue(value.Graph())
+	variable.SetNodeValue(graph.Add(graph.MulScalar(old, 1-b.momentum), graph.MulScalar(value, b.momentum)))
+}
+
+// overChannels reshapes v, [channels], to x's rank so that it broadcasts over x's last axis.
+func overChannels(v, x *graph.Node) *graph.Node {
+	dims := make([]int, x.Rank())
+	for axis := range dims {
+		dims[axis] = 1
+	}
+	dims[x.Rank()-1] = v.Shape().Dim(0)
+	return graph.Reshape(v, dims...)
+}
+
+// hasFusedBatchNorm reports whether the backend trains batch normalisation in one
+// operation and differentiates it in another, as XLA does.
+func hasFusedBatchNorm(backend compute.Backend, dtype dtypes.DType) bool {
+	can := backend.Capabilities()
+	return can.DTypes[dtype] && can.Operations[compute.OpTypeBatchNormForTraining] &&
+		can.Operations[compute.OpTypeBatchNormGradient]
+}

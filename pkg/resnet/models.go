@@ -1,0 +1,108 @@
+package resnet
+
+import (
+	"fmt"
+	"strings"
+)
+
+// imageNet returns a network with the ImageNet stem, 64 planes in the first of its four
+// stages and 1000 classes.
+func imageNet(name string, block Block, blocks ...int) Config {
+	return Config{Name: name, Stem: ImageNetStem, Block: block, Blocks: blocks, Width: 64, Classes: 1000}
+}
+
+// grouped is imageNet with groups and a width per group.
+func grouped(name string, groups, widthPerGroup int, blocks ...int) Config {
+	config := imageNet(name, Bottleneck, blocks...)
+	config.Groups, config.WidthPerGroup = groups, widthPerGroup
+	return config
+}
+
+// onCIFAR is config with the CIFAR stem and 10 classes.
+func onCIFAR(name string, config Config) Config {
+	config.Name, config.Stem, config.Classes = name, CIFARStem, 10
+	return config
+}
+
+// plain is config's plain twin.
+func plain(name string, config Config) Config {
+	config.Name, config.Plain = name, true
+	return config
+}
+
+// models returns the named models, in the order they are listed to people.
+func models() []Config {
+	resnet18 := imageNet("resnet18", Basic, 2, 2, 2, 2)
+	resnet34 := imageNet("resnet34", Basic, 3, 4, 6, 3)
+	list := []Config{
+		resnet18,
+		resnet34,
+		imageNet("resnet50", Bottleneck, 3, 4, 6, 3),
+		imageNet("resnet101", Bottleneck, 3, 4, 23, 3),
+		imageNet("resnet152", Bottleneck, 3, 8, 36, 3),
+		grouped("resnext50_32x4d", 32, 4, 3, 4, 6, 3),
+		grouped("resnext101_32x8d", 32, 8, 3, 4, 23, 3),
+		grouped("wide_resnet50_2", 1, 128, 3, 4, 6, 3),
+		grouped("wide_resnet101_2", 1, 128, 3, 4, 23, 3),
+		onCIFAR("resnet18-cifar", resnet18),
+		plain("plain18", resnet18),
+		plain("plain34", resnet34),
+		plain("plain18-cifar", onCIFAR("", resnet18)),
+	}
+	for _, depth := range []int{20, 32, 44, 56, 110} {
+		residual := cifar(depth, 16)
+		list = append(list, residual, plain(fmt.Sprintf("plain%d", depth), residual))
+	}
+	return list
+}
+
+// ByName returns a well-known model: torchvision's, with 1000 classes and
+// [ShortcutB]; the paper's CIFAR networks (see [CIFAR]) of width 16, and ResNet-18 with
+// the CIFAR stem, with 10; and plain twins of some. An unknown name is an error that has
+// the list.
+func ByName(name string) (Config, error) {
+	for _, config := range models() {
+		if config.Name == name {
+			return config, nil
+		}
+	}
+	return Config{}, fmt.Errorf("unknown model %q; the models are %s", name, strings.Join(Names(), ", "))
+}
+
+// Names returns the names ByName knows.
+func Names() []string {
+	var names []string
+	for _, config := range models() {
+		names = append(names, config.Name)
+	}
+	return names
+}
+
+// CIFAR returns the network of He et al. 2015, section 4.2, with the given depth, 6n+2,
+// and width, 16 in the paper: three stages of n basic blocks, [ShortcutA], 10 classes.
+// Its name is resnet and the depth, with the width behind it if that is not 16.
+func CIFAR(depth, width int) (Config, error) {
+	if depth < 8 || (depth-2)%6 != 0 {
+		return Config{}, fmt.Errorf("depth %d is not 6n+2: take 8, 14, 20, 26, 32, 38, 44, 50, 56, …", depth)
+	}
+	if width < 1 {
+		return Config{}, fmt.Errorf("width %d, want at least 1", width)
+	}
+	return cifar(depth, width), nil
+}
+
+func cifar(depth, width int) Config {
+	name := fmt.Sprintf("resnet%d", depth)
+	if width != 16 {
+		name += fmt.Sprintf("-w%d", width)
+	}
+	n := (depth - 2) / 6
+	return Config{Name: name, Stem: CIFARStem, Block: Basic, Blocks: []int{n, n, n}, Width: width, Shortcut: ShortcutA, Classes: 10}
+}
+
+// PlainTwin returns the network without its shortcuts, and with plain for resnet in its
+// name.
+func (c Config) PlainTwin() Config {
+	c.ZeroInitResidual = false
+	return plain(strings.Replace(c.Name, "resnet", "plain", 1), c)
+}

@@ -1,0 +1,429 @@
+// Package resnet builds residual networks, and their plain twins, on GoMLX.
+//
+// The architectures are those of He et al., "Deep Residual Learning for Image
+// Recognition" (2015, https://arxiv.org/abs/1512.03385), "Identity Mappings in Deep
+// Residual Networks" (2016, https://arxiv.org/abs/1603.05027), of ResNeXt (Xie et al.
+// 2016) and of Wide ResNet (Zagoruyko and Komodakis 2016), with the layers, and the names
+// of the weights, of torchvision.
+//
+// A [Config] says what to build; [ByName] has the well-known ones:
+//
+//	config, err := resnet.ByName("resnet50")
+//	config.Classes = 10
+//	logits := config.Forward(scope, images)
+//
+// This file is the whole of the network, from the images down: Forward calls stem, block
+// and head; block calls branch and shortcut; these call conv, norm, relu and linear at
+// its end. models.go has the named models and summary.go the table of layers.
+package resnet
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/model/initializer"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/residual-go/residual/pkg/layers"
+)
+
+// Stem is what comes before the first block.
+type Stem int
+
+const (
+	// ImageNetStem is a 7×7 convolution of stride 2, batch norm, ReLU and a 3×3 max pool of
+	// stride 2: 224×224 images leave it as 56×56 maps.
+	ImageNetStem Stem = iota
+	// CIFARStem is a 3×3 convolution of stride 1, batch norm and ReLU: 32×32 images keep
+	// their size.
+	CIFARStem
+)
+
+// Block is the kind of block a network is made of.
+type Block int
+
+const (
+	// Basic is two 3×3 convolutions.
+	Basic Block = iota
+	// Bottleneck is a 1×1 convolution to fewer channels, a 3×3 one, which has the stride,
+	// and a 1×1 one to 4 times as many channels.
+	Bottleneck
+)
+
+// expansion is the ratio of a block's output channels to its planes.
+func (b Block) expansion() int {
+	if b == Bottleneck {
+		return 4
+	}
+	return 1
+}
+
+// Shortcut is how a block's input is brought to the shape of its output; the letters are
+// those of He et al. 2015, section 4.1.
+type Shortcut int
+
+const (
+	// ShortcutB projects with a 1×1 convolution and batch norm where the shape changes, and
+	// is the identity elsewhere. It is torchvision's.
+	ShortcutB Shortcut = iota
+	// ShortcutA has no parameters: where the shape changes it takes every stride-th pixel
+	// and fills the new channels with zeros, half of them before the old ones and half
+	// after, as the well-known CIFAR weights of Y. Idelbayev expect.
+	ShortcutA
+	// ShortcutC projects in every block.
+	ShortcutC
+)
+
+// Config describes a network. The zero value is not one; start from [ByName], [CIFAR] or
+// a literal with at least Blocks, Width and Classes.
+type Config struct {
+	// Name is what the network is called in tables and figures.
+	Name string `json:"name"`
+	Stem Stem   `json:"stem"`
+	// Block is the kind of block, and Blocks how many of it each stage has. The first block
+	// of every stage but the first halves height and width; each stage doubles the planes.
+	Block  Block `json:"block"`
+	Blocks []int `json:"blocks"`
+	// Width is the number of channels that leave the stem, and of planes in the first stage:
+	// 64 in the ImageNet family, 16 in the CIFAR one.
+	Width int `json:"width"`
+	// Groups and WidthPerGroup shape a bottleneck's 3×3 convolution: it has Groups groups and
+	// planes·WidthPerGroup/64·Groups channels. ResNeXt-50 32x4d has 32 and 4, Wide ResNet-50-2
+	// 1 and 128. 0 stands for 1 and 64.
+	Groups        int `json:"groups,omitempty"`
+	WidthPerGroup int `json:"width_per_group,omitempty"`
+	// Shortcut says what is added to a block's branch.
+	Shortcut Shortcut `json:"shortcut"`
+	// Plain leaves the shortcuts out: the same layers, no addition.
+	Plain bool `json:"plain,omitempty"`
+	// PreActivation puts batch norm and ReLU before each convolution, and nothing after the
+	// addition (He et al. 2016). The stem then is its convolution, and pool, alone; a last
+	// batch norm and ReLU come before the global average pool; and where a shortcut is not
+	// the identity, it takes the activated input, and its projection has no batch norm.
+	PreActivation bool `json:"pre_activation,omitempty"`
+	// ZeroInitResidual initialises the γ of each branch's last batch norm with 0, so that
+	// every block starts as the identity (torchvision's zero_init_residual).
+	ZeroInitResidual bool `json:"zero_init_residual,omitempty"`
+	// Classes is the number of logits.
+	Classes int `json:"classes"`
+}
+
+// Validate reports what is wrong with the configuration.
+func (c Config) Validate() error {
+	groups, widthPerGroup := c.grouping()
+	switch {
+	case len(c.Blocks) == 0:
+		return errors.New("resnet: no stages: Blocks is empty")
+	case c.Width < 1:
+		return fmt.Errorf("resnet: width %d, want at least 1", c.Width)
+	case c.Classes < 1:
+		return fmt.Errorf("resnet: %d classes, want at least 1", c.Classes)
+	case c.Stem != ImageNetStem && c.Stem != CIFARStem:
+		return fmt.Errorf("resnet: unknown stem %d", c.Stem)
+	case c.Block != Basic && c.Block != Bottleneck:
+		return fmt.Errorf("resnet: unknown block %d", c.Block)
+	case c.Shortcut < ShortcutB || c.Shortcut > ShortcutC:
+		return fmt.Errorf("resnet: unknown shortcut %d", c.Shortcut)
+	case groups < 1 || widthPerGroup < 1:
+		return fmt.Errorf("resnet: %d groups of width %d, want at least 1 of each", groups, widthPerGroup)
+	case c.Block == Basic && (groups != 1 || widthPerGroup != 64):
+		return errors.New("resnet: only bottlenecks have groups")
+	case c.Block == Bottleneck && c.Width*widthPerGroup/64 < 1:
+		return fmt.Errorf("resnet: width %d with %d per group of 64 leaves the first bottleneck no channels", c.Width, widthPerGroup)
+	case c.Plain && c.ZeroInitResidual:
+		return errors.New("resnet: a plain network has no residual branch to initialise with zero; its signal would end there")
+	}
+	for stage, blocks := range c.Blocks {
+		if blocks < 1 {
+			return fmt.Errorf("resnet: stage %d has %d blocks, want at least 1", stage+1, blocks)
+		}
+	}
+	return nil
+}
+
+func (c Config) grouping() (groups, widthPerGroup int) {
+	groups, widthPerGroup = c.Groups, c.WidthPerGroup
+	if groups == 0 {
+		groups = 1
+	}
+	if widthPerGroup == 0 {
+		widthPerGroup = 64
+	}
+	return groups, widthPerGroup
+}
+
+// Tap is shown every intermediate value of a forward pass, in order, with its name: that
+// of the layer as torchvision names it (conv1, bn1, layer1.0.conv1, …, fc), "relu" and
+// "maxpool" in the stem, relu1, relu2, … within a block, downsample for what a changed
+// shortcut adds, layer1.0 for a block's output, layer1 for a stage's, and avgpool.
+// Activations are [batch, height, width, channels], from avgpool on [batch, channels].
+type Tap func(name string, x *graph.Node)
+
+// Forward builds the network on images, float32 [batch, height, width, channels], and
+// returns the logits, [batch, Classes]. Batch norms train when the scope does.
+//
+// It makes or reuses the variables under scope; [StateDictKey] has their names. As a
+// graph-building function it panics on a configuration that is not valid.
+func (c Config) Forward(scope *model.Scope, images *graph.Node, taps ...Tap) *graph.Node {
+	return c.forward(scope, images, func(layer layer) {
+		for _, tap := range taps {
+			tap(layer.name, layer.output)
+		}
+	})
+}
+
+// layer is one step of a forward pass, as the summary wants it.
+type layer struct {
+	name, kind   string
+	output       *graph.Node
+	parameters   int64
+	multiplyAdds int64 // for one image
+}
+
+// network is a forward pass being built.
+type network struct {
+	Config
+	root string      // the path of the scope that holds the network
+	done func(layer) // is shown every layer
+}
+
+func (c Config) forward(scope *model.Scope, images *graph.Node, done func(layer)) *graph.Node {
+	if err := c.Validate(); err != nil {
+		panic(err)
+	}
+	if images.Rank() != 4 || !images.DType().IsFloat() {
+		exceptions.Panicf("resnet: images have shape %s, want floats [batch, height, width, channels]", images.Shape())
+	}
+	n := &network{c, scope.Scope(), done}
+
+	x := n.stem(scope, images)
+	planes := c.Width
+	for stage, blocks := range c.Blocks {
+		stageScope := scope.In("layer%d", stage+1)
+		for i := range blocks {
+			stride := 1
+			if stage > 0 && i == 0 {
+				stride = 2
+			}
+			x = n.block(stageScope.In("%d", i), x, planes, stride)
+		}
+		n.tap(n.name(stageScope), "stage", x)
+		planes *= 2
+	}
+	return n.head(scope, x)
+}
+
+func (n *network) stem(scope *model.Scope, x *graph.Node) *graph.Node {
+	kernel, stride := 7, 2
+	if n.Stem == CIFARStem {
+		kernel, stride = 3, 1
+	}
+	x = n.conv(scope.In("conv1"), x, convolution{n.Width, kernel, stride, 1})
+	if !n.PreActivation {
+		x = n.norm(scope.In("bn1"), x, false)
+		x = n.relu("relu", x)
+	}
+	if n.Stem == ImageNetStem {
+		x = graph.MaxPool(x).Window(3).Strides(2).PaddingPerDim([][2]int{{1, 1}, {1, 1}}).Done()
+		n.tap("maxpool", "max pool", x)
+	}
+	return x
+}
+
+func (n *network) head(scope *model.Scope, x *graph.Node) *graph.Node {
+	if n.PreActivation {
+		x = n.norm(scope.In("norm"), x, false)
+		x = n.relu("relu", x)
+	}
+	x = graph.ReduceMean(x, 1, 2)
+	n.tap("avgpool", "average pool", x)
+	return n.linear(scope.In("fc"), x, n.Classes)
+}
+
+// block is one residual block, or its plain twin.
+func (n *network) block(scope *model.Scope, x *graph.Node, planes, stride int) *graph.Node {
+	convolutions := n.branch(planes, stride)
+	var y *graph.Node
+	if n.PreActivation {
+		y = n.preActivated(scope, x, convolutions, stride)
+	} else {
+		y = n.postActivated(scope, x, convolutions, stride)
+	}
+	n.tap(n.name(scope), "block", y)
+	return y
+}
+
+// branch returns the convolutions of a block.
+func (n *network) branch(planes, stride int) []convolution {
+	if n.Block == Basic {
+		return []convolution{
+			{planes, 3, stride, 1},
+			{planes, 3, 1, 1},
+		}
+	}
+	groups, widthPerGroup := n.grouping()
+	width := planes * widthPerGroup / 64 * groups
+	return []convolution{
+		{width, 1, 1, 1},
+		{width, 3, stride, groups},
+		{planes * n.Block.expansion(), 1, 1, 1},
+	}
+}
+
+// postActivated is the block of He et al. 2015: convolution, batch norm, ReLU, and so on,
+// but the last ReLU only after the addition.
+func (n *network) postActivated(scope *model.Scope, x *graph.Node, convolutions []convolution, stride int) *graph.Node {
+	y := x
+	last := len(convolutions) - 1
+	for i, convolution := range convolutions {
+		y = n.conv(scope.In("conv%d", i+1), y, convolution)
+		y = n.norm(scope.In("bn%d", i+1), y, i == last && n.ZeroInitResidual)
+		if i < last {
+			y = n.relu(fmt.Sprintf("%s.relu%d", n.name(scope), i+1), y)
+		}
+	}
+	if !n.Plain {
+		y = graph.Add(y, n.shortcut(scope, x, convolutions[last].out, stride))
+	}
+	return n.relu(fmt.Sprintf("%s.relu%d", n.name(scope), last+1), y)
+}
+
+// preActivated is the block of He et al. 2016: batch norm, ReLU, convolution, and so on.
+// Nothing stands between the additions of a stage.
+func (n *network) preActivated(scope *model.Scope, x *graph.Node, convolutions []convolution, stride int) *graph.Node {
+	y := x
+	last := len(convolutions) - 1
+	var activated *graph.Node
+	for i, convolution := range convolutions {
+		y = n.norm(scope.In("bn%d", i+1), y, i == last && n.ZeroInitResidual)
+		y = n.relu(fmt.Sprintf("%s.relu%d", n.name(scope), i+1), y)
+		if i == 0 {
+			activated = y
+		}
+		y = n.conv(scope.In("conv%d", i+1), y, convolution)
+	}
+	if n.Plain {
+		return y
+	}
+	if n.changes(x, convolutions[last].out, stride) {
+		x = activated
+	}
+	return graph.Add(y, n.shortcut(scope, x, convolutions[last].out, stride))
+}
+
+// changes reports whether a block's shortcut is anything but the identity.
+func (n *network) changes(x *graph.Node, channels, stride int) bool {
+	return n.Shortcut == ShortcutC || stride != 1 || x.Shape().Dim(-1) != channels
+}
+
+// shortcut brings x to the shape of the branch's output.
+func (n *network) shortcut(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
+	if !n.changes(x, channels, stride) {
+		return x
+	}
+	if n.Shortcut == ShortcutA {
+		every := graph.AxisRange().Stride(stride)
+		x = graph.Slice(x, graph.AxisRange(), every, every, graph.AxisRange())
+		missing := channels - x.Shape().Dim(-1)
+		zero := graph.ScalarZero(x.Graph(), x.DType())
+		x = layers.Pad(x, zero, compute.PadAxis{}, compute.PadAxis{}, compute.PadAxis{},
+			compute.PadAxis{Start: missing / 2, End: missing - missing/2})
+	} else {
+		downsample := scope.In("downsample")
+		x = n.conv(downsample.In("0"), x, convolution{channels, 1, stride, 1})
+		if !n.PreActivation {
+			x = n.norm(downsample.In("1"), x, false)
+		}
+	}
+	n.tap(n.name(scope)+".downsample", "shortcut", x)
+	return x
+}
+
+// convolution is the shape of a 2-D convolution without bias.
+type convolution struct {
+	out, kernel, stride, groups int
+}
+
+// conv pads so that a stride of 1 keeps height and width. Its weight is
+// [kernel, kernel, in/groups, out], initialised after He et al. 2015, "Delving Deep into
+// Rectifiers": normal with variance 2/fan-out, which keeps the size of the gradients.
+func (n *network) conv(scope *model.Scope, x *graph.Node, c convolution) *graph.Node {
+	in := x.Shape().Dim(-1)
+	if in%c.groups != 0 || c.out%c.groups != 0 {
+		exceptions.Panicf("resnet: %s: %d groups do not divide %d and %d channels", n.name(scope), c.groups, in, c.out)
+	}
+	fanOut := float64(c.kernel * c.kernel * c.out)
+	weight := scope.WithInitializer(initializer.RandomNormalFn(scope, math.Sqrt(2/fanOut))).
+		VariableWithShape("weight", shapes.Make(x.DType(), c.kernel, c.kernel, in/c.groups, c.out))
+	pad := [2]int{c.kernel / 2, c.kernel / 2}
+	y := graph.Convolve(x, weight.NodeValue(x.Graph())).
+		Strides(c.stride).PaddingPerDim([][2]int{pad, pad}).ChannelGroupCount(c.groups).Done()
+	size := int64(weight.Shape().Size())
+	pixels := int64(y.Shape().Dim(1) * y.Shape().Dim(2))
+	n.done(layer{n.name(scope), fmt.Sprintf("conv %d×%d", c.kernel, c.kernel), y, size, size * pixels})
+	return y
+}
+
+func (n *network) norm(scope *model.Scope, x *graph.Node, zeroGamma bool) *graph.Node {
+	y := layers.BatchNorm(scope, x).ZeroGamma(zeroGamma).Done()
+	n.done(layer{n.name(scope), "batch norm", y, 2 * int64(x.Shape().Dim(-1)), 0})
+	return y
+}
+
+func (n *network) relu(name string, x *graph.Node) *graph.Node {
+	y := graph.Max(x, graph.ScalarZero(x.Graph(), x.DType()))
+	n.tap(name, "ReLU", y)
+	return y
+}
+
+// linear is x·weight + bias, with weight [in, out] and bias [out] uniform in
+// ±1/√in as PyTorch's are.
+func (n *network) linear(scope *model.Scope, x *graph.Node, out int) *graph.Node {
+	in := x.Shape().Dim(-1)
+	bound := 1 / math.Sqrt(float64(in))
+	scope = scope.WithInitializer(initializer.RandomUniformFn(scope, -bound, bound))
+	weight := scope.VariableWithShape("weight", shapes.Make(x.DType(), in, out))
+	bias := scope.VariableWithShape("bias", shapes.Make(x.DType(), out))
+	y := graph.MatMul(x, weight.NodeValue(x.Graph()))
+	y = graph.Add(y, graph.Reshape(bias.NodeValue(x.Graph()), 1, out))
+	n.done(layer{n.name(scope), "linear", y, int64(in*out + out), int64(in * out)})
+	return y
+}
+
+func (n *network) tap(name, kind string, x *graph.Node) {
+	n.done(layer{name: name, kind: kind, output: x})
+}
+
+// name is scope's name within the network, in torchvision's spelling.
+func (n *network) name(scope *model.Scope) string {
+	return dotted(n.root, scope.Scope())
+}
+
+func dotted(root, path string) string {
+	return strings.ReplaceAll(strings.Trim(strings.TrimPrefix(path, root), "/"), "/", ".")
+}
+
+// StateDictKey returns torchvision's state_dict key for a variable that Forward made under
+// scope: the path below scope with dots for slashes, as layer1.0.conv1.weight for
+// layer1/0/conv1/weight. It reports false for a variable that is elsewhere.
+//
+// The names are the same; the layouts are not. A convolution's weight is
+// [height, width, in, out] here and [out, in, height, width] there, and fc.weight is
+// [in, out] here and [out, in] there.
+func StateDictKey(scope *model.Scope, variable *model.Variable) (key string, ok bool) {
+	root := strings.TrimSuffix(scope.Scope(), "/") + "/"
+	if !strings.HasPrefix(variable.Path(), root) {
+		return "", false
+	}
+	return dotted(root, variable.Path()), true
+}
+
+// DType is the type of the images and weights.
+const DType = dtypes.Float32

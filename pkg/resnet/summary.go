@@ -1,0 +1,116 @@
+package resnet
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/gomlx/compute/gobackend"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// Summary is what a network is made of, for one input size.
+type Summary struct {
+	Model string `json:"model"`
+	// Input is [height, width, channels] of one image.
+	Input  []int   `json:"input"`
+	Layers []Layer `json:"layers"`
+	// Parameters counts trained numbers: weights, biases, and the γ and β of batch norms.
+	Parameters int64 `json:"parameters"`
+	// MultiplyAdds counts, for one image, the multiplications of convolutions and linear
+	// layers, each with its addition, as papers and torchvision do.
+	MultiplyAdds int64 `json:"multiply_adds"`
+}
+
+// Layer is a row of a [Summary].
+type Layer struct {
+	// Name is that of a [Tap].
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+	// Output is the shape that leaves the layer for one image: [height, width, channels],
+	// or [channels] behind the global average pool.
+	Output       []int `json:"output"`
+	Parameters   int64 `json:"parameters"`
+	MultiplyAdds int64 `json:"multiply_adds"`
+}
+
+// Summary lists the layers for RGB images of the given height and width in pixels. It
+// builds the network without running it, so that even the largest takes little time and
+// no memory. An input too small for the network is an error.
+func (c Config) Summary(height, width int) (*Summary, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if height < 1 || width < 1 {
+		return nil, fmt.Errorf("summary of %s: images of %d×%d pixels", c.Name, height, width)
+	}
+	summary := &Summary{Model: c.Name, Input: []int{height, width, 3}}
+	err := exceptions.TryCatch[error](func() {
+		store := model.NewStore()
+		g := graph.NewGraph(gobackend.GetBackend(), c.Name)
+		defer g.Finalize()
+		model.SetStore(g, store)
+		images := graph.Parameter(g, "images", shapes.Make(DType, 1, height, width, 3))
+		c.forward(store.RootScope(), images, func(layer layer) {
+			summary.Layers = append(summary.Layers, Layer{
+				Name:         layer.name,
+				Kind:         layer.kind,
+				Output:       layer.output.Shape().Dimensions[1:],
+				Parameters:   layer.parameters,
+				MultiplyAdds: layer.multiplyAdds,
+			})
+			summary.Parameters += layer.parameters
+			summary.MultiplyAdds += layer.multiplyAdds
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("summary of %s for %d×%d pixels: %w", c.Name, height, width, err)
+	}
+	return summary, nil
+}
+
+// WriteTable writes the summary as text. Layers without parameters that keep the shape of
+// what they get, such as ReLUs, are left out of it, as are blocks and stages.
+func (s *Summary) WriteTable(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "layer\tkind\toutput\t%14s\t%16s\n", "parameters", "multiply-adds")
+	fmt.Fprintf(table, "input\t\t%s\t%14s\t%16s\n", dims(s.Input), "", "")
+	for _, layer := range s.Layers {
+		switch layer.Kind {
+		case "ReLU", "block", "stage":
+			continue
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%14s\t%16s\n",
+			layer.Name, layer.Kind, dims(layer.Output), count(layer.Parameters), count(layer.MultiplyAdds))
+	}
+	fmt.Fprintf(table, "%s\t\t\t%14s\t%16s\n", s.Model, count(s.Parameters), count(s.MultiplyAdds))
+	return table.Flush()
+}
+
+// String is the table of WriteTable.
+func (s *Summary) String() string {
+	var b strings.Builder
+	s.WriteTable(&b)
+	return b.String()
+}
+
+func dims(shape []int) string {
+	parts := make([]string, len(shape))
+	for i, dim := range shape {
+		parts[i] = fmt.Sprint(dim)
+	}
+	return strings.Join(parts, "×")
+}
+
+// count writes n with a comma every three digits.
+func count(n int64) string {
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
