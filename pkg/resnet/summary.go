@@ -49,28 +49,44 @@ func (c Config) Summary(height, width int) (*Summary, error) {
 		return nil, fmt.Errorf("summary of %s: images of %d×%d pixels", c.Name, height, width)
 	}
 	summary := &Summary{Model: c.Name, Input: []int{height, width, 3}}
-	err := exceptions.TryCatch[error](func() {
-		store := model.NewStore()
-		g := graph.NewGraph(gobackend.GetBackend(), c.Name)
-		defer g.Finalize()
-		model.SetStore(g, store)
-		images := graph.Parameter(g, "images", shapes.Make(DType, 1, height, width, 3))
-		c.forward(store.RootScope(), images, func(layer layer) {
-			summary.Layers = append(summary.Layers, Layer{
-				Name:         layer.name,
-				Kind:         layer.kind,
-				Output:       layer.output.Shape().Dimensions[1:],
-				Parameters:   layer.parameters,
-				MultiplyAdds: layer.multiplyAdds,
-			})
-			summary.Parameters += layer.parameters
-			summary.MultiplyAdds += layer.multiplyAdds
+	err := c.dry(model.NewStore().RootScope(), height, width, func(layer layer) {
+		summary.Layers = append(summary.Layers, Layer{
+			Name:         layer.name,
+			Kind:         layer.kind,
+			Output:       layer.output.Shape().Dimensions[1:],
+			Parameters:   layer.parameters,
+			MultiplyAdds: layer.multiplyAdds,
 		})
+		summary.Parameters += layer.parameters
+		summary.MultiplyAdds += layer.multiplyAdds
 	})
 	if err != nil {
 		return nil, fmt.Errorf("summary of %s for %d×%d pixels: %w", c.Name, height, width, err)
 	}
 	return summary, nil
+}
+
+// Declare makes the network's variables under scope, in the order Forward does, without
+// values: for weights to be loaded into, or to be initialised at their first use.
+func (c Config) Declare(scope *model.Scope) error {
+	// The variables do not depend on the size of the images, as long as it is enough.
+	size := 32 << max(0, len(c.Blocks)-4)
+	if err := c.dry(scope, size, size, func(layer) {}); err != nil {
+		return fmt.Errorf("declare %s: %w", c.Name, err)
+	}
+	return nil
+}
+
+// dry builds the network for one image, on the backend that is always there, and throws
+// the graph away.
+func (c Config) dry(scope *model.Scope, height, width int, done func(layer)) error {
+	return exceptions.TryCatch[error](func() {
+		g := graph.NewGraph(gobackend.GetBackend(), c.Name)
+		defer g.Finalize()
+		model.SetStore(g, scope.Store())
+		images := graph.Parameter(g, "images", shapes.Make(DType, 1, height, width, 3))
+		c.forward(scope, images, done)
+	})
 }
 
 // WriteTable writes the summary as text. Layers without parameters that keep the shape of

@@ -1,0 +1,244 @@
+package cifar
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/residual-go/residual/pkg/dataset"
+)
+
+// Read reads the training and the test images in dir, in the files' order. dir holds the
+// .bin files themselves, or the folder cifar-10-batches-bin or cifar-100-binary that
+// holds them; which data set it is shows from the files. All files of records must be
+// there, each with at least one record; they may hold fewer than the official ones.
+//
+// The sets are named CIFAR-10 or CIFAR-100 only if the files are verified: they are still
+// as a [Fetcher] unpacked them or, for CIFAR-10 without a Fetcher's mark, each file begins
+// with the official first 100 records. Official files of CIFAR-10 with fewer records than
+// the 10,000 of the real ones are "CIFAR-10 (subset)". Anything else is "images in D
+// (CIFAR-10 layout)" or "images in D (CIFAR-100 layout)", with D the base name of dir.
+//
+// Without a list of ten names in batches.meta.txt, CIFAR-10's own class names are used.
+// CIFAR-100 needs its fine_label_names.txt.
+func Read(dir string) (train, test *dataset.Images, err error) {
+	home, l, err := locate(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	classes, err := l.readClasses(home)
+	if err != nil {
+		return nil, nil, err
+	}
+	if train, err = l.readImages(home, l.train); err != nil {
+		return nil, nil, err
+	}
+	if test, err = l.readImages(home, []string{l.test}); err != nil {
+		return nil, nil, err
+	}
+	name := l.honestName(home, dir)
+	train.Name, test.Name = name, name
+	train.Classes, test.Classes = classes, classes
+	return train, test, nil
+}
+
+// readImages reads the named files of records in home, one after the other. The sizes of
+// all of them are looked at before any memory is taken.
+func (l layout) readImages(home string, names []string) (*dataset.Images, error) {
+	var records int64
+	for _, name := range names {
+		path := filepath.Join(home, name)
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("%s is missing: %v needs %s; fetch the data set again or copy the file there", path, l.kind, strings.Join(l.records(), ", "))
+		case err != nil:
+			return nil, fmt.Errorf("read %v: %w", l.kind, err)
+		case !info.Mode().IsRegular():
+			return nil, fmt.Errorf("%s: not a regular file, want a file of records of %v", path, l.kind)
+		case info.Size() > maxRecords*l.recordSize():
+			return nil, l.tooManyError(path)
+		}
+		records += info.Size() / l.recordSize()
+	}
+	pixels := make([]byte, 0, records*planes*side*side)
+	labels := make([]int32, 0, records)
+	for _, name := range names {
+		var err error
+		if pixels, labels, err = l.appendFile(pixels, labels, filepath.Join(home, name)); err != nil {
+			return nil, err
+		}
+	}
+	return &dataset.Images{Height: side, Width: side, Pixels: pixels, Labels: labels}, nil
+}
+
+func (l layout) appendFile(pixels []byte, labels []int32, path string) ([]byte, []int32, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read %v: %w", l.kind, err)
+	}
+	defer file.Close()
+	return l.appendRecords(pixels, labels, file, path)
+}
+
+// readClasses reads the class names in home.
+func (l layout) readClasses(home string) ([]string, error) {
+	path := filepath.Join(home, l.classNames)
+	names, err := readLines(path)
+	if err == nil && len(names) != l.classes() {
+		err = fmt.Errorf("%s: %d class names, want %d, one a line; fetch or copy the file again", path, len(names), l.classes())
+	}
+	if err == nil {
+		return names, nil
+	}
+	if l.kind == CIFAR10 {
+		return []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}, nil
+	}
+	return nil, fmt.Errorf("read the class names of %v: %w", l.kind, err)
+}
+
+// readLines returns the lines of a small text file that are not blank.
+func readLines(path string) ([]string, error) {
+	text, err := readSmall(path)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		// Names go to terminals and figures: no control sequences, no binary file.
+		if !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return nil, fmt.Errorf("%s: not a text file", path)
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines, nil
+}
+
+// maxText bounds the text files: the longest official one has about 1 kB.
+const maxText = 1 << 16
+
+// readSmall reads a regular file of at most maxText bytes.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxText {
+		return nil, fmt.Errorf("%s: not a regular file of at most %d bytes", path, maxText)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, maxText))
+}
+
+// locate returns the folder in or at dir that holds the files, and their layout.
+func locate(dir string) (home string, l layout, err error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return "", layout{}, fmt.Errorf("read CIFAR data: %w", err)
+	}
+	if !info.IsDir() {
+		return "", layout{}, locateInFile(dir)
+	}
+	var homes []string
+	for _, candidate := range layouts() {
+		for _, folder := range []string{dir, filepath.Join(dir, candidate.folder)} {
+			files, err := list(folder)
+			if err != nil {
+				return "", layout{}, fmt.Errorf("read CIFAR data: %w", err)
+			}
+			if hasAny(files, append(candidate.records(), candidate.classNames)) {
+				homes = append(homes, folder)
+				home, l = folder, candidate
+				break
+			}
+		}
+	}
+	switch len(homes) {
+	case 0:
+		return "", layout{}, noneError(dir)
+	case 1:
+		return home, l, nil
+	}
+	return "", layout{}, fmt.Errorf("%s holds both CIFAR-10 and CIFAR-100 files: read the folder of one of them, for example %s", dir, homes[0])
+}
+
+// locateInFile is the answer to a path that is a file.
+func locateInFile(path string) error {
+	if l, ok := pickledArchive(path); ok {
+		return l.pickleError(path)
+	}
+	return fmt.Errorf("%s is a file: unpack it and read the folder with the .bin files, or put the official archive into the cache folder and fetch", path)
+}
+
+// noneError says why there is nothing to read in dir.
+func noneError(dir string) error {
+	for _, l := range layouts() {
+		for _, folder := range []string{dir, filepath.Join(dir, l.pickled)} {
+			if files, err := list(folder); err == nil && hasAll(files, l.pickles) {
+				return l.pickleError(folder)
+			}
+		}
+	}
+	for _, l := range layouts() {
+		for _, name := range []string{strings.Replace(l.archive, "binary", "python", 1), l.archive} {
+			path := filepath.Join(dir, name)
+			if info, err := os.Stat(path); err == nil && !info.IsDir() {
+				return locateInFile(path)
+			}
+		}
+	}
+	return fmt.Errorf("%s holds no CIFAR data: want the .bin files of cifar-10-batches-bin or of cifar-100-binary in it", dir)
+}
+
+// list returns the names in dir that are no folders; none if there is no such folder.
+func list(dir string) (map[string]bool, error) {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string]bool)
+	for _, entry := range entries {
+		if !entry.IsDir() {
+			files[entry.Name()] = true
+		}
+	}
+	return files, nil
+}
+
+func hasAny(files map[string]bool, names []string) bool {
+	for _, name := range names {
+		if files[name] {
+			return true
+		}
+	}
+	return false
+}
+
+func hasAll(files map[string]bool, names []string) bool {
+	for _, name := range names {
+		if !files[name] {
+			return false
+		}
+	}
+	return true
+}

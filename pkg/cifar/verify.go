@@ -1,0 +1,167 @@
+package cifar
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// markerFile is the last file that a Fetcher writes into the folder it unpacks.
+const markerFile = "verified.json"
+
+// marker is the content of markerFile: which archive the folder was unpacked from, and
+// what its files were then.
+type marker struct {
+	Archive string       `json:"archive"`
+	SHA256  string       `json:"sha256"`
+	Files   []markedFile `json:"files"`
+}
+
+type markedFile struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+func readMarker(dir string) (m marker, ok bool) {
+	text, err := readSmall(filepath.Join(dir, markerFile))
+	if err != nil {
+		return marker{}, false
+	}
+	return m, json.Unmarshal(text, &m) == nil
+}
+
+// covers reports whether m is the mark of an archive with the given SHA-256 and lists
+// every file that Read reads.
+func (m marker) covers(l layout, sum string) bool {
+	listed := make(map[string]bool)
+	for _, file := range m.Files {
+		listed[file.Name] = true
+	}
+	return m.SHA256 == sum && hasAll(listed, l.required())
+}
+
+// sizesHold reports whether the marked files are in dir with their sizes.
+func (m marker) sizesHold(dir string) bool {
+	for _, file := range m.Files {
+		info, err := os.Stat(filepath.Join(dir, file.Name))
+		if err != nil || !info.Mode().IsRegular() || info.Size() != file.Size {
+			return false
+		}
+	}
+	return true
+}
+
+// contentHolds reports whether the marked files are in dir, byte for byte.
+func (m marker) contentHolds(dir string) bool {
+	if !m.sizesHold(dir) {
+		return false
+	}
+	for _, file := range m.Files {
+		if sum, err := fileSum(context.Background(), filepath.Join(dir, file.Name), file.Size); err != nil || sum != file.SHA256 {
+			return false
+		}
+	}
+	return true
+}
+
+// honestName returns what the images in home may be called; dir is the folder that the
+// caller of Read named.
+func (l layout) honestName(home, dir string) string {
+	if m, marked := readMarker(home); marked {
+		// A folder that was changed after it was fetched is not the data set any more,
+		// however its files begin.
+		if m.covers(l, l.sum) && m.contentHolds(home) {
+			return l.kind.String()
+		}
+	} else if known, whole := l.leadsKnown(home); known {
+		if whole {
+			return l.kind.String()
+		}
+		return l.kind.String() + " (subset)"
+	}
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute
+	}
+	return fmt.Sprintf("images in %s (%v layout)", filepath.Base(dir), l.kind)
+}
+
+// leadRecords is the number of records at the start of a file that leadSum is about.
+const leadRecords = 100
+
+// leadsKnown reports whether every file of records in home begins with the official
+// records and holds no more than the official number, and whether all of them are whole.
+func (l layout) leadsKnown(home string) (known, whole bool) {
+	whole = true
+	for _, name := range l.records() {
+		path := filepath.Join(home, name)
+		info, err := os.Stat(path)
+		if err != nil {
+			return false, false
+		}
+		records := info.Size() / l.recordSize()
+		official := int64(l.officialRecords(name))
+		sum, err := fileSum(context.Background(), path, leadRecords*l.recordSize())
+		if err != nil || sum != l.leadSum(name) || records > official {
+			return false, false
+		}
+		whole = whole && records == official
+	}
+	return true, whole
+}
+
+// leadSum returns the SHA-256 of the first 100 records of the official file of that name,
+// "" if it is not known. Those of CIFAR-10 were taken from the official binary files.
+func (l layout) leadSum(name string) string {
+	if l.kind != CIFAR10 {
+		return ""
+	}
+	switch name {
+	case "data_batch_1.bin":
+		return "20a363e6c0eb685b450aeb2c5a294d25c8f53fecb1ba3e200b02eeab9e6c7551"
+	case "data_batch_2.bin":
+		return "49ae6701472ec7d48eef98816cf90936a2a9644b01e6ac7a0b8b6a97882ea030"
+	case "data_batch_3.bin":
+		return "95b333fb7b757c96983acee3042f864131d0efc055db3408b47f97bf040a4df7"
+	case "data_batch_4.bin":
+		return "2eda9c7add67d69ca8452e7259efcb8917bf1b89848dfb32f03dd1c3b08fdd58"
+	case "data_batch_5.bin":
+		return "31df3fc22dadcb5bb133b040380f517e86574e2db4c00d263dc509f5b03d36ef"
+	case "test_batch.bin":
+		return "440e5480f4f4a46030e496053a7f3d793d4bd5e284f762e076c2ee22afe98666"
+	}
+	return ""
+}
+
+// fileSum returns the SHA-256, in hexadecimal, of the first limit bytes of a file, of all
+// of it if it is shorter.
+func fileSum(ctx context.Context, path string, limit int64) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, contextReader{ctx, io.LimitReader(file, limit)}); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// contextReader reads from r until ctx is done.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

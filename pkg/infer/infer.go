@@ -1,0 +1,190 @@
+// Package infer runs trained networks: logits for images, and the measures of a
+// classifier over a labelled set.
+package infer
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/resnet"
+)
+
+// Network is a network that is ready to be run. It is for one goroutine at a time.
+type Network struct {
+	config resnet.Config
+	exec   *model.Exec
+}
+
+// New returns the network whose variables are under the given path of the store. Pixels
+// are normalised with mean and deviation, as they were in training.
+func New(backend compute.Backend, store *model.Store, path string, config resnet.Config, mean, deviation [3]float32) (*Network, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	exec, err := model.NewExec(backend, store, func(_ *model.Scope, pixels *graph.Node) *graph.Node {
+		return config.Forward(store.Scope(path), dataset.Normalize(pixels, mean, deviation))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare %s: %w", config.Name, err)
+	}
+	return &Network{config, exec}, nil
+}
+
+// Logits returns the logits of n images, row by row [n, classes]. The images are bytes
+// [n, height, width, 3].
+func (n *Network) Logits(pixels []byte, height, width int) ([]float32, error) {
+	size := height * width * 3
+	if size == 0 || len(pixels) == 0 || len(pixels)%size != 0 {
+		return nil, fmt.Errorf("%d bytes are not images of %d×%d pixels", len(pixels), height, width)
+	}
+	outputs, err := n.exec.Exec(tensors.FromFlatDataAndDimensions(pixels, len(pixels)/size, height, width, 3))
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", n.config.Name, err)
+	}
+	logits, err := tensors.CopyFlatData[float32](outputs[0])
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", n.config.Name, err)
+	}
+	return logits, outputs[0].FinalizeAll()
+}
+
+// Finalize frees what the network holds on the backend, but not its variables.
+func (n *Network) Finalize() { n.exec.Finalize() }
+
+// Result is how a network did on a labelled set.
+type Result struct {
+	// Data is the name of the set.
+	Data string `json:"data"`
+	// Correct of Total images had their label as the first guess.
+	Correct int `json:"correct"`
+	Total   int `json:"total"`
+	// Loss is the mean cross-entropy, without label smoothing.
+	Loss float64 `json:"loss"`
+	// Top1 and Top5 are the shares of images whose label was the first guess, and among the
+	// first five.
+	Top1 float64 `json:"top1"`
+	Top5 float64 `json:"top5"`
+	// Classes are the class names, and PerClass the share of each class's images that were
+	// right; NaN does not go into JSON, so a class without images has 0.
+	Classes  []string  `json:"classes"`
+	PerClass []float64 `json:"per_class"`
+	// Confusion counts images by their label (row) and their first guess (column).
+	Confusion [][]int `json:"confusion"`
+	// Guesses has the first guess for every image.
+	Guesses []int `json:"-"`
+}
+
+// Evaluate runs the network over images, batch by batch. It stops early, with the
+// context's error, when the context is done. seen, if not nil, is called after each
+// batch with the number of images so far.
+func (n *Network) Evaluate(ctx context.Context, images *dataset.Images, batch int, seen func(images int)) (*Result, error) {
+	classes := len(images.Classes)
+	switch {
+	case images.Len() == 0:
+		return nil, fmt.Errorf("%s: no images to evaluate on", images.Name)
+	case classes != n.config.Classes:
+		return nil, fmt.Errorf("%s has %d classes and %s tells %d apart; take the data it was trained on",
+			images.Name, classes, n.config.Name, n.config.Classes)
+	case batch < 1:
+		return nil, fmt.Errorf("batches of %d images, want at least 1", batch)
+	}
+	r := &Result{Data: images.Name, Total: images.Len(), Classes: images.Classes,
+		PerClass: make([]float64, classes), Confusion: make([][]int, classes)}
+	for i := range r.Confusion {
+		r.Confusion[i] = make([]int, classes)
+	}
+	batch = min(batch, images.Len())
+	size := images.ImageSize()
+	// The last batch is filled up with zeros: a batch of another size would have to be
+	// compiled first.
+	pixels := make([]byte, batch*size)
+	inTop5 := 0
+	for from := 0; from < images.Len(); from += batch {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		to := min(from+batch, images.Len())
+		clear(pixels[copy(pixels, images.Pixels[from*size:to*size]):])
+		logits, err := n.Logits(slices.Clone(pixels), images.Height, images.Width)
+		if err != nil {
+			return nil, err
+		}
+		for i := from; i < to; i++ {
+			row, label := logits[(i-from)*classes:(i-from+1)*classes], int(images.Labels[i])
+			r.Loss += LogSumExp(row) - float64(row[label])
+			rank, guess := 0, 0
+			for class, logit := range row {
+				// Of equal logits the first class counts as the higher, as in an arg max.
+				if logit > row[label] || logit == row[label] && class < label {
+					rank++
+				}
+				if logit > row[guess] {
+					guess = class
+				}
+			}
+			if rank < 5 {
+				inTop5++
+			}
+			r.Confusion[label][guess]++
+			r.Guesses = append(r.Guesses, guess)
+		}
+		if seen != nil {
+			seen(to)
+		}
+	}
+	r.Loss /= float64(r.Total)
+	r.Top5 = float64(inTop5) / float64(r.Total)
+	for label, row := range r.Confusion {
+		of := 0
+		for _, n := range row {
+			of += n
+		}
+		r.Correct += row[label]
+		r.PerClass[label] = float64(row[label]) / float64(max(1, of))
+	}
+	r.Top1 = float64(r.Correct) / float64(r.Total)
+	return r, nil
+}
+
+// LogSumExp returns log Σ exp x, without overflow for large x.
+func LogSumExp(xs []float32) float64 {
+	largest := float64(slices.Max(xs))
+	sum := 0.0
+	for _, x := range xs {
+		sum += math.Exp(float64(x) - largest)
+	}
+	return largest + math.Log(sum)
+}
+
+// Guess is a class and its probability.
+type Guess struct {
+	Class       int     `json:"class"`
+	Probability float64 `json:"probability"`
+}
+
+// Top returns the k most probable classes for one image's logits, the likeliest first.
+func Top(logits []float32, k int) []Guess {
+	total := LogSumExp(logits)
+	guesses := make([]Guess, len(logits))
+	for class, logit := range logits {
+		guesses[class] = Guess{class, math.Exp(float64(logit) - total)}
+	}
+	slices.SortStableFunc(guesses, func(a, b Guess) int {
+		switch {
+		case a.Probability > b.Probability:
+			return -1
+		case a.Probability < b.Probability:
+			return 1
+		}
+		return 0
+	})
+	return guesses[:min(k, len(guesses))]
+}

@@ -1,0 +1,145 @@
+// Package recipe says how a network is trained, as data: a [Recipe] can be written down,
+// compared, and followed again to the same weights.
+package recipe
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/gomlx/gomlx/ml/train/optimizer"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/optim"
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/schedule"
+)
+
+// Recipe is everything that a run's weights depend on but the images and the backend.
+type Recipe struct {
+	// Name is that of the recipe this one comes from.
+	Name  string        `json:"name"`
+	Model resnet.Config `json:"model"`
+
+	// Data and Subset are how the images were asked for, so that the run can be resumed: the
+	// lesson command's --data and --subset. Training itself is given its images.
+	Data   string `json:"data,omitempty"`
+	Subset string `json:"subset,omitempty"`
+
+	Epochs   int  `json:"epochs"`
+	Batch    int  `json:"batch"`
+	DropLast bool `json:"drop_last,omitempty"`
+
+	// LearningRate is the peak of Schedule.
+	LearningRate        float64           `json:"learning_rate"`
+	Schedule            schedule.Schedule `json:"schedule"`
+	Momentum            float64           `json:"momentum,omitempty"`
+	Nesterov            bool              `json:"nesterov,omitempty"`
+	WeightDecay         float64           `json:"weight_decay,omitempty"`
+	DecayNormsAndBiases bool              `json:"decay_norms_and_biases,omitempty"`
+	LabelSmoothing      float64           `json:"label_smoothing,omitempty"`
+
+	Augment dataset.Augment `json:"augment"`
+	// Mean and Deviation of red, green and blue, scaled to 0 … 1: see dataset.Normalize.
+	Mean      [3]float32 `json:"mean"`
+	Deviation [3]float32 `json:"deviation"`
+
+	// Seed of the weights, the orders and the augmentation.
+	Seed uint64 `json:"seed"`
+}
+
+// cifarMean and cifarDeviation are those of the CIFAR-10 training images.
+var (
+	cifarMean      = [3]float32{0.4914, 0.4822, 0.4465}
+	cifarDeviation = [3]float32{0.2470, 0.2435, 0.2616}
+)
+
+// Names returns the names ByName knows.
+func Names() []string { return []string{"article", "paper", "fast"} }
+
+// ByName returns one of the recipes, to be changed where a run differs:
+//
+//   - article: the program this project grew from. ResNet-50, batch 64, SGD with learning
+//     rate 0.001 and momentum 0.9, 10 epochs, pixels scaled to −1 … 1, no augmentation.
+//   - paper: He et al. 2015, section 4.2. ResNet-20, batch 128, SGD with learning rate 0.1,
+//     divided by 10 after 32,000 and 48,000 of 64,000 steps (164 epochs of 391 steps),
+//     momentum 0.9, weight decay 1e-4, 4-pixel crop and flip.
+//   - fast: ResNet-20 in 10 epochs, batch 128, SGD with Nesterov momentum 0.9, one-cycle
+//     learning rate with peak 0.4, weight decay 5e-4, 4-pixel crop and flip.
+func ByName(name string) (Recipe, error) {
+	model := "resnet20"
+	recipe := Recipe{Name: name, Batch: 128, Momentum: 0.9, DecayNormsAndBiases: true,
+		Augment: dataset.Augment{Crop: 4, Flip: true}, Mean: cifarMean, Deviation: cifarDeviation, Seed: 42}
+	switch name {
+	case "article":
+		model = "resnet50"
+		recipe.Epochs, recipe.Batch = 10, 64
+		recipe.LearningRate, recipe.Schedule = 0.001, schedule.Schedule{Kind: schedule.Constant}
+		recipe.Augment = dataset.Augment{}
+		recipe.Mean, recipe.Deviation = [3]float32{0.5, 0.5, 0.5}, [3]float32{0.5, 0.5, 0.5}
+	case "paper":
+		recipe.Epochs = 164
+		recipe.LearningRate = 0.1
+		recipe.Schedule = schedule.Schedule{Kind: schedule.Step, Milestones: []float64{0.5, 0.75}, Gamma: 0.1}
+		recipe.WeightDecay = 1e-4
+	case "fast":
+		recipe.Epochs, recipe.DropLast = 10, true
+		recipe.LearningRate = 0.4
+		recipe.Schedule = schedule.Schedule{Kind: schedule.OneCycle, WarmUp: 0.3, Initial: 0.04, Final: 4e-6}
+		recipe.Nesterov, recipe.WeightDecay = true, 5e-4
+	default:
+		return Recipe{}, fmt.Errorf("unknown recipe %q; the recipes are %s", name, strings.Join(Names(), ", "))
+	}
+	config, err := resnet.ByName(model)
+	if err != nil {
+		return Recipe{}, err
+	}
+	recipe.Model = config
+	return recipe, nil
+}
+
+// Validate reports what is wrong with the recipe.
+func (r Recipe) Validate() error {
+	if err := r.Model.Validate(); err != nil {
+		return err
+	}
+	if err := r.Schedule.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case r.Epochs < 1:
+		return fmt.Errorf("recipe %s: %d epochs, want at least 1", r.Name, r.Epochs)
+	case r.Batch < 2:
+		return fmt.Errorf("recipe %s: batches of %d, want at least 2 (batch norm needs more than one image)", r.Name, r.Batch)
+	case !(r.LearningRate > 0) || math.IsInf(r.LearningRate, 0):
+		return fmt.Errorf("recipe %s: learning rate %g, want a number above 0", r.Name, r.LearningRate)
+	case !(r.Momentum >= 0 && r.Momentum < 1):
+		return fmt.Errorf("recipe %s: momentum %g, want 0 ≤ momentum < 1", r.Name, r.Momentum)
+	case r.Nesterov && r.Momentum == 0:
+		return fmt.Errorf("recipe %s: Nesterov needs a momentum above 0", r.Name)
+	case !(r.WeightDecay >= 0):
+		return fmt.Errorf("recipe %s: weight decay %g, want at least 0", r.Name, r.WeightDecay)
+	case !(r.LabelSmoothing >= 0 && r.LabelSmoothing < 1):
+		return fmt.Errorf("recipe %s: label smoothing %g, want 0 ≤ smoothing < 1", r.Name, r.LabelSmoothing)
+	}
+	for c := range r.Deviation {
+		if !(r.Deviation[c] > 0) {
+			return fmt.Errorf("recipe %s: deviations %v, want numbers above 0", r.Name, r.Deviation)
+		}
+	}
+	return nil
+}
+
+// Batches returns the recipe's training batches over images, from the given step on.
+func (r Recipe) Batches(images *dataset.Images, firstStep int) (*dataset.Batches, error) {
+	return dataset.NewBatches(images, dataset.Options{
+		Batch: r.Batch, DropLast: r.DropLast, Shuffle: true, Augment: r.Augment,
+		Seed: r.Seed, Epochs: r.Epochs, FirstStep: firstStep,
+	})
+}
+
+// Optimizer returns the recipe's optimiser.
+func (r Recipe) Optimizer() optimizer.Interface {
+	return optim.SGD().LearningRate(r.LearningRate).Momentum(r.Momentum).Nesterov(r.Nesterov).
+		WeightDecay(r.WeightDecay).DecayNormsAndBiases(r.DecayNormsAndBiases).Done()
+}

@@ -1,0 +1,168 @@
+package run
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/metric"
+
+	"github.com/residual-go/residual/pkg/atomicfile"
+)
+
+// The kinds of lines in metrics.jsonl.
+const (
+	StepLine  = "step"
+	EpochLine = "epoch"
+)
+
+// Metrics is a line of metrics.jsonl. A step line is about the steps since the last one,
+// an epoch line about the whole epoch; both are over the training batches as they came,
+// while the weights were changing.
+type Metrics struct {
+	Kind          string `json:"kind"`
+	Epoch         int    `json:"epoch"` // from 1
+	Epochs        int    `json:"epochs"`
+	Step          int    `json:"step"` // from 1, over the whole run
+	StepInEpoch   int    `json:"step_in_epoch"`
+	StepsPerEpoch int    `json:"steps_per_epoch"`
+	// Loss and Accuracy are means over the images.
+	Loss     float64 `json:"loss"`
+	Accuracy float64 `json:"accuracy"`
+	// LearningRate is that of the last step.
+	LearningRate float64 `json:"learning_rate"`
+	// ImagesPerSecond counts training alone.
+	ImagesPerSecond float64 `json:"images_per_s"`
+	// GradientNorm is the mean Euclidean norm of the gradient.
+	GradientNorm float64 `json:"gradient_norm"`
+	// TestLoss, TestTop1 and TestTop5 are of epoch lines, if there are test images.
+	TestLoss *float64 `json:"test_loss,omitempty"`
+	TestTop1 *float64 `json:"test_top1,omitempty"`
+	TestTop5 *float64 `json:"test_top5,omitempty"`
+}
+
+// step is what is measured in one step.
+type step struct {
+	loss, accuracy, gradientNorm float64
+	images                       int
+}
+
+// window gathers steps.
+type window struct {
+	since                        time.Time
+	steps, images                int
+	loss, accuracy, gradientNorm float64
+}
+
+func (w *window) add(s step) {
+	w.steps++
+	w.images += s.images
+	w.loss += s.loss * float64(s.images)
+	w.accuracy += s.accuracy * float64(s.images)
+	w.gradientNorm += s.gradientNorm
+}
+
+// fill puts the window's means into m.
+func (w *window) fill(m Metrics) Metrics {
+	images := float64(max(1, w.images))
+	m.Loss, m.Accuracy = w.loss/images, w.accuracy/images
+	m.GradientNorm = w.gradientNorm / float64(max(1, w.steps))
+	if seconds := time.Since(w.since).Seconds(); seconds > 0 {
+		m.ImagesPerSecond = float64(w.images) / seconds
+	}
+	return m
+}
+
+// accuracy is the share of the batch whose label has the highest logit.
+func accuracy() metric.Interface {
+	return metric.NewBaseMetric("Accuracy", "acc", metric.AccuracyMetricType,
+		func(_ *model.Scope, labels, predictions []*graph.Node) *graph.Node {
+			label, logits := labels[0], predictions[0]
+			guess := graph.ArgMax(logits, -1, label.DType())
+			right := graph.Equal(guess, graph.Squeeze(label, 1))
+			return graph.ReduceAllMean(graph.ConvertDType(right, dtypes.Float32))
+		}, nil)
+}
+
+const metricsName = "metrics.jsonl"
+
+// metricsFile appends to metrics.jsonl.
+type metricsFile struct{ file *os.File }
+
+// openMetrics opens the run's metrics to go on after the given step: lines about later
+// steps, and one cut short by a killed process, are dropped.
+func openMetrics(dir string, step int) (*metricsFile, error) {
+	path := filepath.Join(dir, metricsName)
+	lines, err := ReadMetrics(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	err = atomicfile.Write(path, func(w io.Writer) error {
+		encoder := json.NewEncoder(w)
+		for _, line := range lines {
+			if line.Step > step {
+				break
+			}
+			if err := encoder.Encode(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open metrics: %w", err)
+	}
+	return &metricsFile{file}, nil
+}
+
+func (m *metricsFile) write(line Metrics) error {
+	content, err := json.Marshal(line)
+	if err != nil {
+		return fmt.Errorf("write metrics: %w", err)
+	}
+	if _, err := m.file.Write(append(content, '\n')); err != nil {
+		return fmt.Errorf("write metrics: %w", err)
+	}
+	return nil
+}
+
+// Close closes the file.
+func (m *metricsFile) Close() error { return m.file.Close() }
+
+// ReadMetrics returns the metrics of the run in dir. A last line that was cut short is
+// left out; anything else that is not a line of metrics is an error that names its place.
+func ReadMetrics(dir string) ([]Metrics, error) {
+	path := filepath.Join(dir, metricsName)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read metrics: %w", err)
+	}
+	if end := bytes.LastIndexByte(content, '\n'); end >= 0 {
+		content = content[:end+1]
+	} else {
+		content = nil
+	}
+	var lines []Metrics
+	scanner := bufio.NewScanner(bytes.NewReader(content))
+	for n := 1; scanner.Scan(); n++ {
+		var line Metrics
+		if err := json.Unmarshal(scanner.Bytes(), &line); err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", path, n, err)
+		}
+		lines = append(lines, line)
+	}
+	return lines, scanner.Err()
+}

@@ -1,0 +1,93 @@
+package run
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// Reporter is told how a run is going. Its methods are called from the training loop and
+// should be quick.
+type Reporter interface {
+	// Step is called after every step, with means since the last line.
+	Step(Metrics)
+	// Line is called with every step line of metrics.
+	Line(Metrics)
+	// Epoch is called with every epoch line.
+	Epoch(Metrics)
+	// Note is called with a sentence that people should read.
+	Note(string)
+}
+
+type silent struct{}
+
+func (silent) Step(Metrics)  {}
+func (silent) Line(Metrics)  {}
+func (silent) Epoch(Metrics) {}
+func (silent) Note(string)   {}
+
+// NewLog returns a reporter that writes lines to w, for files and pipes:
+//
+//	Epoch [1/10], Step [100/782], Loss: 1.0319
+func NewLog(w io.Writer) Reporter { return logReporter{w} }
+
+type logReporter struct{ w io.Writer }
+
+func (logReporter) Step(Metrics) {}
+
+func (l logReporter) Line(m Metrics) {
+	fmt.Fprintf(l.w, "Epoch [%d/%d], Step [%d/%d], Loss: %.4f\n", m.Epoch, m.Epochs, m.StepInEpoch, m.StepsPerEpoch, m.Loss)
+}
+
+func (l logReporter) Epoch(m Metrics) { fmt.Fprintln(l.w, epochSummary(m)) }
+
+func (l logReporter) Note(text string) { fmt.Fprintln(l.w, text) }
+
+func epochSummary(m Metrics) string {
+	text := fmt.Sprintf("Epoch [%d/%d] done: train loss %.4f, train accuracy %.2f%%", m.Epoch, m.Epochs, m.Loss, 100*m.Accuracy)
+	if m.TestTop1 != nil {
+		text += fmt.Sprintf(", test loss %.4f, test accuracy %.2f%%", *m.TestLoss, 100**m.TestTop1)
+	}
+	return text + fmt.Sprintf(" (%.0f images/s)", m.ImagesPerSecond)
+}
+
+// NewBar returns a reporter that draws a bar for every epoch on the terminal w, behind the
+// given name.
+func NewBar(w io.Writer, name string) Reporter { return &barReporter{w: w, name: name} }
+
+type barReporter struct {
+	w    io.Writer
+	name string
+	bar  *progressbar.ProgressBar
+}
+
+func (b *barReporter) Step(m Metrics) {
+	if b.bar == nil {
+		b.bar = progressbar.NewOptions(m.StepsPerEpoch, progressbar.OptionSetWriter(b.w),
+			progressbar.OptionSetWidth(24), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetPredictTime(true), progressbar.OptionSetElapsedTime(false))
+	}
+	b.bar.Describe(fmt.Sprintf("%s epoch %d/%d loss %.3f, %.0f images/s", b.name, m.Epoch, m.Epochs, m.Loss, m.ImagesPerSecond))
+	// The bar's own errors are those of the terminal; training goes on without it.
+	_ = b.bar.Set(m.StepInEpoch)
+}
+
+func (b *barReporter) Line(Metrics) {}
+
+func (b *barReporter) Epoch(m Metrics) {
+	b.clear()
+	fmt.Fprintln(b.w, epochSummary(m))
+}
+
+func (b *barReporter) Note(text string) {
+	b.clear()
+	fmt.Fprintln(b.w, text)
+}
+
+func (b *barReporter) clear() {
+	if b.bar != nil {
+		_ = b.bar.Clear()
+		b.bar = nil
+	}
+}

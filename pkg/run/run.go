@@ -1,0 +1,432 @@
+// Package run trains a network by a recipe, in a folder that holds all there is to know
+// about the run:
+//
+//	recipe.json                      what was asked for
+//	metrics.jsonl                    a JSON line every few steps, and one per epoch
+//	checkpoints/step-00000782.safetensors   the last few states, as torchvision names them
+//
+// [Train] starts a run and [Resume] continues one that ended early, however it ended: the
+// weights at the end are, on the same backend, bit for bit those of a run that was never
+// interrupted. That holds because a batch depends on nothing but the recipe's seed and the
+// step, the learning rate on nothing but the recipe and the step, and a checkpoint has the
+// rest: weights, running statistics, momentum and step.
+//
+// The training itself is GoMLX's train.Trainer and train.Loop; this package is a hook on
+// the loop's steps (see session.afterStep).
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train"
+	"github.com/gomlx/gomlx/ml/train/metric"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/residual-go/residual/pkg/atomicfile"
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/optim"
+	"github.com/residual-go/residual/pkg/recipe"
+)
+
+// ModelPath is the path of the network's variables in the store.
+const ModelPath = "/model"
+
+const recipeFile = "recipe.json"
+
+// ErrInterrupted is what a run ends with when its context was cancelled. Its state is
+// saved, and Resume goes on from there.
+var ErrInterrupted = errors.New("interrupted")
+
+// Options are what a run needs besides its recipe. None of it changes the weights.
+type Options struct {
+	Backend compute.Backend
+	// Training and Test images. Test may be nil: then nothing is evaluated.
+	Training, Test *dataset.Images
+	// Report is told how the run is going; nil for silence.
+	Report Reporter
+	// LogEvery is the number of steps between lines of metrics. 0 stands for 100.
+	LogEvery int
+	// CheckpointEvery is how much time may pass between checkpoints; one is written at the
+	// end of every epoch as well. 0 stands for a minute, less than 0 for after every step.
+	CheckpointEvery time.Duration
+	// Keep is how many checkpoints are kept, the newest. 0 stands for 2.
+	Keep int
+	// EvaluationBatch is the batch for the test images. 0 stands for 256.
+	EvaluationBatch int
+}
+
+func (o Options) withDefaults() Options {
+	if o.Report == nil {
+		o.Report = silent{}
+	}
+	if o.LogEvery == 0 {
+		o.LogEvery = 100
+	}
+	if o.CheckpointEvery == 0 {
+		o.CheckpointEvery = time.Minute
+	}
+	if o.Keep == 0 {
+		o.Keep = 2
+	}
+	if o.EvaluationBatch == 0 {
+		o.EvaluationBatch = 256
+	}
+	return o
+}
+
+// Outcome is what a finished run has to show.
+type Outcome struct {
+	// Epoch is the last epoch's line of metrics.
+	Epoch Metrics
+	// Test is the evaluation of the final weights; nil without test images.
+	Test *infer.Result
+	// Weights is the path of the final checkpoint.
+	Weights string
+	// Store has the final weights at ModelPath, on the run's backend.
+	Store *model.Store
+}
+
+// Exists reports whether dir holds a run.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, recipeFile))
+	return err == nil
+}
+
+// ReadRecipe returns the recipe of the run in dir.
+func ReadRecipe(dir string) (recipe.Recipe, error) {
+	path := filepath.Join(dir, recipeFile)
+	var r recipe.Recipe
+	content, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return r, fmt.Errorf("%s holds no run: there is no %s in it", dir, recipeFile)
+	}
+	if err != nil {
+		return r, fmt.Errorf("read the recipe: %w", err)
+	}
+	if err := json.Unmarshal(content, &r); err != nil {
+		return r, fmt.Errorf("%s is not a recipe: %w", path, err)
+	}
+	if err := r.Validate(); err != nil {
+		return r, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
+}
+
+// Train starts a run of the recipe in dir, a new or empty folder, and takes it to its end.
+// Cancelling the context lets the step at hand finish, saves, and returns an error that
+// wraps ErrInterrupted. A loss that is no number ends the run with an error; the
+// checkpoints before it stay.
+func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*Outcome, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	if Exists(dir) {
+		return nil, fmt.Errorf("%s holds a run already; resume it or take another folder", dir)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, checkpointDir), 0o755); err != nil {
+		return nil, fmt.Errorf("make the run's folder: %w", err)
+	}
+	content, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write the recipe: %w", err)
+	}
+	if err := atomicfile.WriteBytes(filepath.Join(dir, recipeFile), append(content, '\n')); err != nil {
+		return nil, err
+	}
+	return start(ctx, dir, r, nil, options.withDefaults())
+}
+
+// Resume continues the run in dir from its newest checkpoint that is whole, or from the
+// start if it has none. The images must be those the run began with.
+func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) {
+	options = options.withDefaults()
+	r, err := ReadRecipe(dir)
+	if err != nil {
+		return nil, err
+	}
+	checkpoint, path, err := newest(dir, options.Report.Note)
+	if err != nil {
+		return nil, err
+	}
+	if checkpoint == nil {
+		options.Report.Note(fmt.Sprintf("%s has no checkpoint yet; starting over", dir))
+	} else {
+		if n := options.Training.Len(); checkpoint.Data != options.Training.Name || checkpoint.Images != n {
+			return nil, fmt.Errorf("the run in %s was trained on %d images of %s, not on %d of %s; give it the data it began with",
+				dir, checkpoint.Images, checkpoint.Data, n, options.Training.Name)
+		}
+		options.Report.Note(fmt.Sprintf("resuming after step %d, from %s", checkpoint.Step, path))
+	}
+	return start(ctx, dir, r, checkpoint, options)
+}
+
+// session is a run in progress.
+type session struct {
+	Options
+	ctx     context.Context
+	dir     string
+	recipe  recipe.Recipe
+	metrics *metricsFile
+	store   *model.Store
+	network *infer.Network // for evaluation, on the same variables
+	rate    *model.Variable
+
+	perEpoch, steps int // steps of an epoch, and of the run
+
+	line, epoch    window // since the last line of metrics, and since the epoch began
+	lastCheckpoint time.Time
+	outcome        Outcome
+}
+
+func start(ctx context.Context, dir string, r recipe.Recipe, from *Checkpoint, o Options) (*Outcome, error) {
+	first := 0
+	if from != nil {
+		first = from.Step
+	}
+	if classes := len(o.Training.Classes); classes != r.Model.Classes {
+		return nil, fmt.Errorf("%s has %d classes and the recipe's network %d", o.Training.Name, classes, r.Model.Classes)
+	}
+	batches, err := r.Batches(o.Training, first)
+	if err != nil {
+		return nil, err
+	}
+	if !r.DropLast && o.Training.Len()%r.Batch == 1 {
+		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of one, which batch norm cannot train on; change the batch or the subset",
+			o.Training.Len(), r.Batch)
+	}
+	s := &session{Options: o, ctx: ctx, dir: dir, recipe: r, store: model.NewStore(),
+		perEpoch: batches.StepsPerEpoch(), steps: batches.StepsPerEpoch() * r.Epochs}
+	if err := s.prepare(from); err != nil {
+		return nil, err
+	}
+	if s.metrics, err = openMetrics(dir, first); err != nil {
+		return nil, err
+	}
+	defer s.metrics.Close()
+
+	if first < s.steps {
+		err = s.train(batches, first)
+	} else {
+		s.outcome.Weights = checkpointPath(dir, first)
+		err = s.evaluate()
+	}
+	if s.network != nil {
+		s.network.Finalize()
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.outcome.Store = s.store
+	return &s.outcome, nil
+}
+
+// prepare fills the store: from the checkpoint, or else from the recipe's seed.
+func (s *session) prepare(from *Checkpoint) error {
+	if err := s.store.SetRNGStateFromSeed(int64(s.recipe.Seed)); err != nil {
+		return fmt.Errorf("seed the weights: %w", err)
+	}
+	if err := s.recipe.Model.Declare(s.store.Scope(ModelPath)); err != nil {
+		return err
+	}
+	if from != nil {
+		if err := from.restore(s.store); err != nil {
+			return err
+		}
+	}
+	if s.Test == nil {
+		return nil
+	}
+	var err error
+	s.network, err = infer.New(s.Backend, s.store, ModelPath, s.recipe.Model, s.recipe.Mean, s.recipe.Deviation)
+	return err
+}
+
+func (s *session) train(batches *dataset.Batches, first int) error {
+	now := time.Now()
+	s.line, s.epoch, s.lastCheckpoint = window{since: now}, window{since: now}, now
+	var loop *train.Loop
+	err := exceptions.TryCatch[error](func() {
+		trainer := train.NewTrainer(s.Backend, s.store, s.forward, losses.CrossEntropy(s.recipe.LabelSmoothing),
+			s.recipe.Optimizer(), []metric.Interface{accuracy(), optim.GradientNorm()}, nil)
+		// Only now: the trainer starts with deleting this variable.
+		s.rate = optimizer.LearningRateVar(s.store.RootScope(), dtypes.Float32, s.recipe.LearningRate)
+		loop = train.NewLoop(trainer)
+	})
+	if err != nil {
+		return fmt.Errorf("prepare training: %w", err)
+	}
+	if err := s.setRate(first); err != nil {
+		return err
+	}
+	loop.OnStep("run", 0, s.afterStep)
+	if _, err := loop.RunSteps(batches, s.steps-first); err != nil {
+		// What afterStep returned comes back with the loop's own words around it, which
+		// say nothing to whoever started the run.
+		var stopped *stop
+		if errors.As(err, &stopped) {
+			return stopped.reason
+		}
+		return fmt.Errorf("training: %w", err)
+	}
+	return nil
+}
+
+func (s *session) forward(scope *model.Scope, pixels *graph.Node) *graph.Node {
+	return s.recipe.Model.Forward(scope.Store().Scope(ModelPath),
+		dataset.Normalize(pixels, s.recipe.Mean, s.recipe.Deviation))
+}
+
+func (s *session) rateAt(step int) float64 {
+	return s.recipe.Schedule.Rate(s.recipe.LearningRate, step, s.steps)
+}
+
+func (s *session) setRate(step int) error {
+	if err := s.rate.SetValue(tensors.FromScalar(float32(s.rateAt(step)))); err != nil {
+		return fmt.Errorf("set the learning rate: %w", err)
+	}
+	return nil
+}
+
+// stop carries the reason for which afterStep ends the loop.
+type stop struct{ reason error }
+
+func (s *stop) Error() string { return s.reason.Error() }
+
+// afterStep is the loop's hook: it has the metrics of the step that was just done.
+func (s *session) afterStep(loop *train.Loop, values []*tensors.Tensor) error {
+	if err := s.record(loop.LoopStep+1, step{
+		loss:         float64(tensors.ToScalar[float32](values[0])),
+		accuracy:     float64(tensors.ToScalar[float32](values[2])),
+		gradientNorm: float64(tensors.ToScalar[float32](values[3])),
+		images:       s.batchSize(loop.LoopStep),
+	}); err != nil {
+		return &stop{err}
+	}
+	return nil
+}
+
+func (s *session) batchSize(step int) int {
+	from := step % s.perEpoch * s.recipe.Batch
+	return min(s.recipe.Batch, s.Training.Len()-from)
+}
+
+// record takes note of the done-th step, writes what is due, and prepares the next.
+func (s *session) record(done int, at step) error {
+	rate := s.rateAt(done - 1)
+	if math.IsNaN(at.loss) || math.IsInf(at.loss, 0) {
+		return fmt.Errorf("the loss is %v at step %d, with learning rate %.4g: training has diverged; try a lower learning rate, a warm-up, or a larger batch",
+			at.loss, done, rate)
+	}
+	s.line.add(at)
+	s.epoch.add(at)
+	epoch, inEpoch := (done-1)/s.perEpoch+1, (done-1)%s.perEpoch+1
+	now := Metrics{Kind: StepLine, Epoch: epoch, Epochs: s.recipe.Epochs, Step: done,
+		StepInEpoch: inEpoch, StepsPerEpoch: s.perEpoch, LearningRate: rate}
+	s.Report.Step(s.line.fill(now))
+
+	if inEpoch%s.LogEvery == 0 {
+		line := s.line.fill(now)
+		if err := s.metrics.write(line); err != nil {
+			return err
+		}
+		s.Report.Line(line)
+		s.line = window{since: time.Now()}
+	}
+	saved := false
+	if inEpoch == s.perEpoch {
+		if err := s.endEpoch(now); err != nil {
+			return s.interrupted(done, err)
+		}
+		saved = true
+	} else if time.Since(s.lastCheckpoint) >= s.CheckpointEvery {
+		if err := s.save(done); err != nil {
+			return err
+		}
+		saved = true
+	}
+	if done == s.steps {
+		return nil
+	}
+	if err := s.ctx.Err(); err != nil {
+		if !saved {
+			if err := s.save(done); err != nil {
+				return err
+			}
+		}
+		return s.interrupted(done, err)
+	}
+	return s.setRate(done)
+}
+
+// interrupted gives a cancelled context its name, and leaves other errors as they are.
+func (s *session) interrupted(done int, err error) error {
+	if s.ctx.Err() == nil || !errors.Is(err, s.ctx.Err()) {
+		return err
+	}
+	return fmt.Errorf("%w after step %d of %d", ErrInterrupted, done, s.steps)
+}
+
+// endEpoch evaluates, writes the epoch's line and then a checkpoint: a run that is killed
+// in between goes over it all again.
+func (s *session) endEpoch(now Metrics) error {
+	now.Kind = EpochLine
+	now = s.epoch.fill(now)
+	if err := s.evaluate(); err != nil {
+		// Cut off in the evaluation: the step's work is not to be lost.
+		return errors.Join(s.save(now.Step), err)
+	}
+	if test := s.outcome.Test; test != nil {
+		now.TestLoss, now.TestTop1, now.TestTop5 = &test.Loss, &test.Top1, &test.Top5
+	}
+	if err := s.metrics.write(now); err != nil {
+		return err
+	}
+	s.outcome.Epoch = now
+	s.Report.Epoch(now)
+	if err := s.save(now.Step); err != nil {
+		return err
+	}
+	s.line, s.epoch = window{since: time.Now()}, window{since: time.Now()}
+	return nil
+}
+
+func (s *session) evaluate() error {
+	if s.network == nil {
+		return nil
+	}
+	result, err := s.network.Evaluate(s.ctx, s.Test, s.EvaluationBatch, nil)
+	if err != nil {
+		return err
+	}
+	s.outcome.Test = result
+	return nil
+}
+
+func (s *session) save(done int) error {
+	checkpoint, err := s.checkpoint(done)
+	if err != nil {
+		return err
+	}
+	path := checkpointPath(s.dir, done)
+	if err := checkpoint.Save(path); err != nil {
+		return fmt.Errorf("save the checkpoint of step %d (earlier ones are kept; resume from them once this is mended): %w", done, err)
+	}
+	s.outcome.Weights = path
+	s.lastCheckpoint = time.Now()
+	return prune(s.dir, s.Keep)
+}

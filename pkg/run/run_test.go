@@ -1,0 +1,403 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/gobackend"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/schedule"
+)
+
+// childEnv names the folder of a run that a copy of the test binary is to train in, for
+// the tests that kill one.
+const childEnv = "RESIDUAL_TEST_RUN_CHILD"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childEnv); dir != "" {
+		os.Exit(child(dir))
+	}
+	os.Exit(m.Run())
+}
+
+// child trains in dir, or goes on with the run there, saving after every step.
+func child(dir string) int {
+	options := testOptions()
+	options.CheckpointEvery = -1
+	var err error
+	if Exists(dir) {
+		_, err = Resume(context.Background(), dir, options)
+	} else {
+		_, err = Train(context.Background(), dir, testRecipe(), options)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// testImages are 8×8 pictures whose class, of 3, is the channel that is bright.
+func testImages(n int, seed uint64) *dataset.Images {
+	m := &dataset.Images{Name: "test pictures", Classes: []string{"red", "green", "blue"}, Height: 8, Width: 8}
+	random := rand.New(rand.NewPCG(seed, 1))
+	for i := range n {
+		label := i % 3
+		m.Labels = append(m.Labels, int32(label))
+		for range 8 * 8 {
+			for c := range 3 {
+				value := random.IntN(160)
+				if c == label {
+					value += 90
+				}
+				m.Pixels = append(m.Pixels, byte(value))
+			}
+		}
+	}
+	return m
+}
+
+func testRecipe() recipe.Recipe {
+	config, err := resnet.CIFAR(8, 2)
+	if err != nil {
+		panic(err)
+	}
+	config.Classes = 3
+	return recipe.Recipe{
+		Name: "test", Model: config, Epochs: 3, Batch: 10,
+		LearningRate: 0.05, Schedule: schedule.Schedule{Kind: schedule.OneCycle, Initial: 0.1},
+		Momentum: 0.9, Nesterov: true, WeightDecay: 1e-3, LabelSmoothing: 0.1,
+		Augment: dataset.Augment{Crop: 1, Flip: true, Cutout: 2},
+		Mean:    [3]float32{0.5, 0.5, 0.5}, Deviation: [3]float32{0.25, 0.25, 0.25}, Seed: 7,
+	}
+}
+
+func testOptions() Options {
+	var backend compute.Backend = gobackend.GetBackend()
+	return Options{Backend: backend, Training: testImages(64, 1), Test: testImages(30, 2), LogEvery: 3}
+}
+
+// finalWeights returns the bytes of the run's last checkpoint's tensors, by name.
+func finalWeights(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	checkpoint, _, err := Latest(dir, func(note string) { t.Error(note) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := testRecipe()
+	if want := r.Epochs * 7; checkpoint.Step != want {
+		t.Fatalf("the last checkpoint is of step %d, want %d", checkpoint.Step, want)
+	}
+	found := map[string]string{}
+	for name, tensor := range checkpoint.Weights {
+		found[name] = fmt.Sprintf("%x", tensor.Data)
+	}
+	for name, tensor := range checkpoint.Momentum {
+		found["momentum of "+name] = fmt.Sprintf("%x", tensor.Data)
+	}
+	return found
+}
+
+func uninterrupted(t *testing.T) (map[string]string, *Outcome) {
+	t.Helper()
+	dir := t.TempDir()
+	outcome, err := Train(context.Background(), dir, testRecipe(), testOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return finalWeights(t, dir), outcome
+}
+
+func TestTrainLearnsAndRepeats(t *testing.T) {
+	want, outcome := uninterrupted(t)
+	if outcome.Test.Top1 < 0.6 {
+		t.Errorf("test accuracy %.2f on pictures told apart by their colour, want at least 0.6", outcome.Test.Top1)
+	}
+	if got, _ := uninterrupted(t); !maps.Equal(got, want) {
+		t.Error("the same recipe gave other weights the second time")
+	}
+}
+
+func TestMetricsAreComplete(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Train(context.Background(), dir, testRecipe(), testOptions()); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := ReadMetrics(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps, epochs []int
+	for _, line := range lines {
+		switch line.Kind {
+		case StepLine:
+			steps = append(steps, line.Step)
+		case EpochLine:
+			epochs = append(epochs, line.Step)
+			if line.TestTop1 == nil || line.Loss <= 0 || line.GradientNorm <= 0 {
+				t.Errorf("epoch line %+v lacks something", line)
+			}
+		}
+	}
+	if want := []int{3, 6, 10, 13, 17, 20}; !slices.Equal(steps, want) {
+		t.Errorf("step lines at %v, want %v", steps, want)
+	}
+	if want := []int{7, 14, 21}; !slices.Equal(epochs, want) {
+		t.Errorf("epoch lines at %v, want %v", epochs, want)
+	}
+}
+
+// A run is killed again and again, at any moment, and resumed until it ends.
+func TestKilledAndResumedGivesTheSameBits(t *testing.T) {
+	want, _ := uninterrupted(t)
+	dir := filepath.Join(t.TempDir(), "run")
+	random := rand.New(rand.NewPCG(3, 9))
+	kills := 0
+	for attempt := 0; ; attempt++ {
+		if attempt == 60 {
+			t.Fatal("the run did not end after 60 attempts")
+		}
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), childEnv+"="+dir)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if kills < 4 {
+			// Killed once it has saved something new, and a random moment later.
+			before := len(progress(t, dir))
+			for deadline := time.Now().Add(20 * time.Second); len(progress(t, dir)) == before && time.Now().Before(deadline); {
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(time.Duration(random.IntN(30)) * time.Millisecond)
+			if cmd.Process.Signal(syscall.SIGKILL) == nil {
+				kills++
+			}
+		}
+		if err := cmd.Wait(); err == nil {
+			break
+		} else if cmd.ProcessState.ExitCode() != -1 {
+			t.Fatalf("the run failed: %s", stderr.String())
+		}
+	}
+	if kills < 3 {
+		t.Fatalf("the run was killed %d times, want at least 3", kills)
+	}
+	if got := finalWeights(t, dir); !maps.Equal(got, want) {
+		t.Error("the killed and resumed run ended with other weights")
+	}
+}
+
+// progress is a text that changes when the run in dir has saved something.
+func progress(t *testing.T, dir string) string {
+	paths, err := checkpoints(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Repeat("x", len(paths)) + strings.Join(paths, "")
+}
+
+type noting struct {
+	silent
+	notes  []string
+	onStep func(Metrics)
+}
+
+func (n *noting) Note(text string) { n.notes = append(n.notes, text) }
+func (n *noting) Step(m Metrics) {
+	if n.onStep != nil {
+		n.onStep(m)
+	}
+}
+
+// interruptAt starts a run in dir and cancels it at the given step.
+func interruptAt(t *testing.T, dir string, step int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	options := testOptions()
+	options.Keep = 3
+	options.CheckpointEvery = -1
+	options.Report = &noting{onStep: func(m Metrics) {
+		if m.Step == step {
+			cancel()
+		}
+	}}
+	if _, err := Train(ctx, dir, testRecipe(), options); !errors.Is(err, ErrInterrupted) {
+		t.Fatalf("a cancelled run ended with %v, want ErrInterrupted", err)
+	}
+}
+
+func TestInterruptedResumesToTheSameBits(t *testing.T) {
+	want, _ := uninterrupted(t)
+	for _, step := range []int{1, 5, 7, 20} {
+		dir := t.TempDir()
+		interruptAt(t, dir, step)
+		if _, err := Resume(context.Background(), dir, testOptions()); err != nil {
+			t.Fatal(err)
+		}
+		if got := finalWeights(t, dir); !maps.Equal(got, want) {
+			t.Errorf("interrupted after step %d and resumed, the run ended with other weights", step)
+		}
+		lines, err := ReadMetrics(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := 0
+		for _, line := range lines {
+			if line.Step < last {
+				t.Errorf("interrupted after step %d: metrics of step %d stand after those of %d", step, line.Step, last)
+			}
+			last = line.Step
+		}
+	}
+}
+
+func TestDamagedCheckpointFallsBack(t *testing.T) {
+	want, _ := uninterrupted(t)
+	for name, damage := range map[string]func([]byte) []byte{
+		"cut short":      func(b []byte) []byte { return b[:len(b)/2] },
+		"empty":          func(b []byte) []byte { return nil },
+		"one bit turned": func(b []byte) []byte { b[len(b)-5] ^= 4; return b },
+	} {
+		dir := t.TempDir()
+		interruptAt(t, dir, 9)
+		paths, err := checkpoints(dir)
+		if err != nil || len(paths) != 3 {
+			t.Fatalf("%d checkpoints kept, %v; want 3", len(paths), err)
+		}
+		newest := paths[len(paths)-1]
+		content, err := os.ReadFile(newest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(newest, damage(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		report := &noting{}
+		options := testOptions()
+		options.Report = report
+		if _, err := Resume(context.Background(), dir, options); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		notes := strings.Join(report.notes, "\n")
+		if !strings.Contains(notes, filepath.Base(newest)) || !strings.Contains(notes, "resuming after step 8") {
+			t.Errorf("%s: the notes do not name the damaged file and the step before it:\n%s", name, notes)
+		}
+		if got := finalWeights(t, dir); !maps.Equal(got, want) {
+			t.Errorf("%s: the run ended with other weights", name)
+		}
+	}
+}
+
+func TestAllCheckpointsDamaged(t *testing.T) {
+	dir := t.TempDir()
+	interruptAt(t, dir, 5)
+	paths, _ := checkpoints(dir)
+	for _, path := range paths {
+		if err := os.Truncate(path, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Resume(context.Background(), dir, testOptions()); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("error %v, want one that says all are damaged", err)
+	}
+}
+
+func TestDivergedLossStopsTheRun(t *testing.T) {
+	r := testRecipe()
+	r.LearningRate = 1e30
+	dir := t.TempDir()
+	_, err := Train(context.Background(), dir, r, testOptions())
+	if err == nil {
+		t.Fatal("a learning rate of 1e30 trained to the end")
+	}
+	for _, part := range []string{"loss is", "at step", "learning rate", "try"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error %q lacks %q", err, part)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("error is not one line: %q", err)
+	}
+}
+
+func TestRefusesAFolderWithARun(t *testing.T) {
+	dir := t.TempDir()
+	interruptAt(t, dir, 1)
+	if _, err := Train(context.Background(), dir, testRecipe(), testOptions()); err == nil || !strings.Contains(err.Error(), "already") {
+		t.Errorf("error %v, want one that says there is a run already", err)
+	}
+}
+
+func TestResumeRefusesOtherData(t *testing.T) {
+	dir := t.TempDir()
+	interruptAt(t, dir, 2)
+	options := testOptions()
+	options.Training = testImages(60, 1)
+	if _, err := Resume(context.Background(), dir, options); err == nil || !strings.Contains(err.Error(), "64 images") {
+		t.Errorf("error %v, want one that names the data it began with", err)
+	}
+}
+
+func TestNoRun(t *testing.T) {
+	if _, err := Resume(context.Background(), t.TempDir(), testOptions()); err == nil || !strings.Contains(err.Error(), "holds no run") {
+		t.Errorf("error %v, want one that says there is no run", err)
+	}
+}
+
+// A limit on the size of files stands for a disk that is full.
+func TestFullDiskKeepsEarlierCheckpoints(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs ulimit -f of a Linux shell")
+	}
+	dir := t.TempDir()
+	interruptAt(t, dir, 5)
+	before, err := checkpoints(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The limit, in blocks of 512 or 1024 bytes, is below the size of a checkpoint. The
+	// signal that goes with it is ignored, so that writes fail as on a full disk.
+	cmd := exec.Command("sh", "-c", "trap '' XFSZ; ulimit -f 4; exec "+os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+dir)
+	output, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Fatal("a run that cannot write its checkpoints ended well")
+	}
+	if !bytes.Contains(output, []byte("save the checkpoint of step 6")) || bytes.Count(output, []byte("\n")) != 1 {
+		t.Errorf("the error is not one line about the checkpoint:\n%s", output)
+	}
+	after, err := checkpoints(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(before, after) {
+		t.Errorf("checkpoints %v became %v", before, after)
+	}
+	if _, _, err := Latest(dir, func(note string) { t.Error(note) }); err != nil {
+		t.Error(err)
+	}
+	leftovers, _ := filepath.Glob(filepath.Join(dir, checkpointDir, ".*"))
+	if len(leftovers) > 0 {
+		t.Errorf("temporary files are left: %v", leftovers)
+	}
+}
