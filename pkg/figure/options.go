@@ -1,0 +1,60 @@
+package figure
+
+import (
+	"fmt"
+	"math"
+)
+
+// Option changes how a figure is drawn. An option that means nothing for a figure, such
+// as [LogY] for a grid of images, has no effect on it.
+type Option func(*options)
+
+type options struct {
+	caption    string
+	logY       bool
+	percent    bool
+	rangeSet   bool
+	yLow, yTop float64
+}
+
+// Caption puts a line under the figure. Say there which data the figure is about:
+// "data: Shapes-10 (built-in), not CIFAR-10".
+func Caption(text string) Option { return func(o *options) { o.caption = text } }
+
+// LogY makes the y axis logarithmic. Values that are not positive become gaps.
+func LogY() Option { return func(o *options) { o.logY = true } }
+
+// YRange fixes the ends of the y axis; lines are cut off there. Without it the axis holds
+// all the data, and reaches down to 0 where the data comes near.
+func YRange(low, high float64) Option {
+	return func(o *options) { o.rangeSet, o.yLow, o.yTop = true, low, high }
+}
+
+// Percent says that y is a fraction, and writes it in percent: 0.25 as 25%.
+func Percent() Option { return func(o *options) { o.percent = true } }
+
+func gather(opts []Option) (options, error) {
+	var o options
+	for _, set := range opts {
+		set(&o)
+	}
+	if !o.rangeSet {
+		return o, nil
+	}
+	if !drawable(o.yLow) || !drawable(o.yTop) || o.yLow >= o.yTop {
+		return o, fmt.Errorf("y range %g to %g, want two numbers, the smaller first", o.yLow, o.yTop)
+	}
+	if o.logY && o.yLow < smallest {
+		return o, fmt.Errorf("y range from %g on a logarithmic axis, which has no 0", o.yLow)
+	}
+	return o, nil
+}
+
+// Beyond these no axis can be drawn in float64 arithmetic, and no run has anything to say.
+const (
+	largest  = 1e100
+	smallest = 1e-100
+)
+
+// drawable reports whether v has a place on a linear axis: no NaN, no infinity.
+func drawable(v float64) bool { return math.Abs(v) <= largest }

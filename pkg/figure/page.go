@@ -1,0 +1,56 @@
+package figure
+
+// header is the title of a figure and, under it, a note in smaller type.
+type header struct {
+	title, note []string
+	height      float64
+}
+
+func titleText() lettering { return lettering{size: titleSize, colour: ink, bold: true} }
+func noteText() lettering  { return lettering{size: noteSize, colour: softInk} }
+
+func newHeader(title, note string, width float64) header {
+	h := header{
+		title: titleText().wrap(title, width-2*margin),
+		note:  noteText().wrap(note, width-2*margin),
+	}
+	h.height = margin + float64(len(h.title))*titleSize*leading + float64(len(h.note))*noteSize*leading + 4
+	return h
+}
+
+func (h header) draw(c *canvas) {
+	y := float64(margin)
+	for _, line := range h.title {
+		c.text(line, point{margin, y + titleSize*0.85}, titleText())
+		y += titleSize * leading
+	}
+	for _, line := range h.note {
+		c.text(line, point{margin, y + noteSize*0.85}, noteText())
+		y += noteSize * leading
+	}
+}
+
+// footer is the caption under a figure.
+type footer struct {
+	lines  []string
+	height float64
+}
+
+func footText() lettering { return lettering{size: noteSize, colour: softInk, italic: true} }
+
+func newFooter(caption string, width float64) footer {
+	f := footer{lines: footText().wrap(caption, width-2*margin)}
+	f.height = 14
+	if len(f.lines) > 0 {
+		f.height += 4 + float64(len(f.lines))*noteSize*leading
+	}
+	return f
+}
+
+// draw writes the caption at the foot of a page of the given height.
+func (f footer) draw(c *canvas, height float64) {
+	for i, line := range f.lines {
+		up := 14 + float64(len(f.lines)-1-i)*noteSize*leading
+		c.text(line, point{margin, height - up}, footText())
+	}
+}
