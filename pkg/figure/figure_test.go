@@ -1,0 +1,395 @@
+package figure
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// falling returns n values of an error that falls from high to low.
+func falling(n int, high, low float64) []float64 {
+	y := make([]float64, n)
+	for i := range y {
+		y[i] = low + (high-low)*math.Exp(-5*float64(i)/float64(n)) + 0.02*math.Sin(float64(7*i))
+	}
+	return y
+}
+
+func tile(height, width int) Tile {
+	t := Tile{Pixels: make([]byte, height*width*3), Height: height, Width: width, Caption: "cat\n→ dog"}
+	for i := range t.Pixels {
+		t.Pixels[i] = byte(37 * i)
+	}
+	return t
+}
+
+// samples are one of each figure, with a text that must be in it.
+func samples(t *testing.T) map[string]struct {
+	figure *Figure
+	text   string
+} {
+	t.Helper()
+	type sample = struct {
+		figure *Figure
+		text   string
+	}
+	must := func(f *Figure, err error) *Figure {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	runs := func(kind string) []Run {
+		return []Run{
+			{Name: kind + "-20", Train: falling(30, 0.8, 0.1), Test: falling(30, 0.9, 0.2)},
+			{Name: kind + "-56", Train: falling(30, 0.8, 0.2), Test: falling(30, 0.9, 0.3)},
+		}
+	}
+	layers := make([]string, 56)
+	for i := range layers {
+		layers[i] = fmt.Sprintf("stage.block.conv%d", i)
+	}
+	hundred, counts := make([]string, 100), make([][]int, 100)
+	for i := range hundred {
+		hundred[i] = fmt.Sprint("class ", i)
+		counts[i] = make([]int, 100)
+		counts[i][i], counts[i][(i*7)%100] = 90, 10
+	}
+	wrong := tile(32, 32)
+	wrong.Wrong = true
+	smooth := Curve{Name: "a & b <c>", Y: falling(5000, 2.3, 0.1), Smooth: 101}
+	return map[string]sample{
+		"curves":    {must(Curves("Loss", "step", "loss (nats)", []Curve{smooth}, LogY(), Caption("data: none"))), "a & b <c>"},
+		"plain":     {must(PlainVsResidual("Depth", "epoch", "error", runs("plain"), runs("ResNet"), Percent(), YRange(0, 1))), "Residual networks"},
+		"gradients": {must(GradientNorms("Gradients", layers, []Curve{{Name: "plain", Y: falling(56, 1, 0.03)}})), "norm of the gradient"},
+		"confusion": {must(Confusion("Two", []string{"cat", "dog"}, [][]int{{7, 3}, {0, 0}})), "7 of 10 samples correct (70.0%)"},
+		"hundred":   {must(Confusion("Hundred", hundred, counts)), "predicted class"},
+		"images":    {must(ImageGrid("Images", 4, []Tile{tile(32, 32), wrong, tile(300, 200)})), "1 of 3 wrong: framed, with a cross"},
+		"schedule":  {must(Schedule("Rates", "epoch", []Curve{{Name: "step", Y: []float64{0.1, 0.1, 0.01, 0.01}}})), "learning rate"},
+	}
+}
+
+func encode(t *testing.T, f *Figure, format string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := f.Encode(&b, format); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestPNG(t *testing.T) {
+	again := samples(t)
+	for name, s := range samples(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first := encode(t, s.figure, "png")
+			img, err := png.Decode(bytes.NewReader(first))
+			if err != nil {
+				t.Fatal(err)
+			}
+			width, height := s.figure.Size()
+			if got := img.Bounds().Size(); got != image.Pt(2*width, 2*height) {
+				t.Errorf("%v dots for a figure of %d×%d", got, width, height)
+			}
+			pixels, ok := img.(*image.RGBA) // what an opaque PNG decodes to
+			if !ok {
+				t.Fatalf("it decodes to %T: not opaque", img)
+			}
+			colours := map[[3]byte]bool{}
+			for i := 0; i < len(pixels.Pix); i += 4 * 11 { // every eleventh dot is enough
+				colours[[3]byte(pixels.Pix[i:])] = true
+			}
+			if len(colours) < 20 {
+				t.Errorf("%d colours: the figure is all but blank", len(colours))
+			}
+			// One chart, one matrix and one grid; TestSVG compares the rest, faster.
+			if name != "schedule" && name != "confusion" && name != "images" {
+				return
+			}
+			if !bytes.Equal(first, encode(t, again[name].figure, "png")) {
+				t.Error("equal input gives other bytes")
+			}
+		})
+	}
+}
+
+func TestSVG(t *testing.T) {
+	again := samples(t)
+	for name, s := range samples(t) {
+		first := encode(t, s.figure, "svg")
+		texts, attributes := parseSVG(t, first)
+		if !slices.Contains(texts, s.text) {
+			t.Errorf("%s: no text %q among %q", name, s.text, texts)
+		}
+		width, height := s.figure.Size()
+		if want := fmt.Sprintf("%gpt", 0.75*float64(width)); attributes["width"] != want {
+			t.Errorf("%s: width %q, want %q", name, attributes["width"], want)
+		}
+		if got, err := strconv.ParseFloat(strings.TrimSuffix(attributes["height"], "pt"), 64); err != nil || math.Abs(got-0.75*float64(height)) > 0.01 {
+			t.Errorf("%s: height %q for %d pixels", name, attributes["height"], height)
+		}
+		if !bytes.Equal(first, encode(t, again[name].figure, "svg")) {
+			t.Errorf("%s: equal input gives other bytes", name)
+		}
+		if bytes.Contains(first, []byte("NaN")) || bytes.Contains(first, []byte("Inf")) {
+			t.Errorf("%s: a coordinate is not a number", name)
+		}
+		if bytes.Contains(first, []byte("image/jpg")) || bytes.Contains(first, []byte("family:Liberation")) {
+			t.Errorf("%s: vgsvg's media type or font name is still there", name)
+		}
+	}
+}
+
+// parseSVG returns the texts of an SVG and the attributes of its root.
+func parseSVG(t *testing.T, content []byte) (texts []string, root map[string]string) {
+	t.Helper()
+	decoder := xml.NewDecoder(bytes.NewReader(content))
+	inside := false
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return texts, root
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			inside = token.Name.Local == "text"
+			if token.Name.Local == "svg" {
+				root = map[string]string{}
+				for _, a := range token.Attr {
+					root[a.Name.Local] = a.Value
+				}
+			}
+		case xml.EndElement:
+			inside = false
+		case xml.CharData:
+			if inside {
+				texts = append(texts, string(token))
+			}
+		}
+	}
+}
+
+func TestSave(t *testing.T) {
+	f, err := Curves("t", "x", "y", []Curve{{Name: "a", Y: []float64{1, 2}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "a.png"), filepath.Join(dir, "a.SVG")
+	if err := f.Save(first, second); err != nil {
+		t.Fatal(err)
+	}
+	for path, format := range map[string]string{first: "png", second: "svg"} {
+		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, encode(t, f, format)) {
+			t.Errorf("%s does not hold the figure as %s (%v)", filepath.Base(path), format, err)
+		}
+	}
+}
+
+func TestFailedSaveWritesNothing(t *testing.T) {
+	f, err := Curves("t", "x", "y", []Curve{{Y: []float64{1, 2}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, bad := range []string{"a.pdf", "a", "a.jpg"} {
+		err := f.Save(filepath.Join(dir, "good.png"), filepath.Join(dir, bad))
+		if err == nil || !strings.Contains(err.Error(), bad) {
+			t.Errorf("saving as %s: error %v, want one that names the file", bad, err)
+		}
+	}
+	if err := f.Save(filepath.Join(dir, "missing", "a.svg")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("saving into a missing folder: error %v", err)
+	}
+	// A folder in the file's place cannot be replaced, whoever runs the test.
+	taken := filepath.Join(dir, "taken.svg")
+	if err := os.MkdirAll(filepath.Join(taken, "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Save(taken); err == nil {
+		t.Error("a figure was saved over a folder")
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("failed saves left %d entries (%v), want the folder alone", len(entries), err)
+	}
+}
+
+func TestEncodeErrors(t *testing.T) {
+	f, err := Curves("t", "x", "y", []Curve{{Y: []float64{1, 2}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Encode(io.Discard, "gif"); err == nil {
+		t.Error("a GIF was written")
+	}
+	if err := new(Figure).Encode(io.Discard, "png"); err == nil {
+		t.Error("an empty figure was written")
+	}
+	for _, format := range []string{"png", "svg"} {
+		if err := f.Encode(brokenWriter{}, format); !errors.Is(err, errBroken) {
+			t.Errorf("%s into a broken writer: error %v", format, err)
+		}
+	}
+}
+
+var errBroken = errors.New("broken")
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestBadInput(t *testing.T) {
+	good := []Curve{{Name: "a", Y: []float64{1, 2}}}
+	nan, inf := math.NaN(), math.Inf(1)
+	one := func(c Curve, opts ...Option) error {
+		_, err := Curves("t", "x", "y", []Curve{c}, opts...)
+		return err
+	}
+	second := func(_ *Figure, err error) error { return err }
+	huge := tile(2, 2)
+	huge.Height, huge.Width = 1<<62, 1<<62
+	for name, err := range map[string]error{
+		"no curves":           second(Curves("t", "x", "y", nil)),
+		"no points":           one(Curve{}),
+		"lengths":             one(Curve{X: []float64{1}, Y: []float64{1, 2}}),
+		"x is NaN":            one(Curve{X: []float64{nan}, Y: []float64{1}}),
+		"x is infinite":       one(Curve{X: []float64{inf}, Y: []float64{1}}),
+		"only gaps":           one(Curve{Y: []float64{nan, inf, -inf}}),
+		"log of nothing":      one(Curve{Y: []float64{0, -1}}, LogY()),
+		"range upside down":   one(good[0], YRange(2, 1)),
+		"range of NaN":        one(good[0], YRange(nan, 1)),
+		"log range from 0":    one(good[0], YRange(0, 1), LogY()),
+		"style":               one(Curve{Y: []float64{1}, Style: Style{Color: -1}}),
+		"no residual":         second(PlainVsResidual("t", "x", "y", []Run{{Test: []float64{1}}}, nil)),
+		"run lengths":         second(PlainVsResidual("t", "x", "y", []Run{{X: []float64{1}, Test: []float64{1, 2}}}, []Run{{Test: []float64{1}}})),
+		"no layers":           second(GradientNorms("t", nil, good)),
+		"too few norms":       second(GradientNorms("t", []string{"a", "b", "c"}, good)),
+		"layer 0":             second(GradientNorms("t", []string{"a", "b"}, []Curve{{X: []float64{0, 1}, Y: []float64{1, 2}}})),
+		"schedule of nothing": second(Schedule("t", "x", nil)),
+		"no classes":          second(Confusion("t", nil, nil)),
+		"rows":                second(Confusion("t", []string{"a", "b"}, [][]int{{1, 2}})),
+		"ragged":              second(Confusion("t", []string{"a", "b"}, [][]int{{1, 2}, {3}})),
+		"negative":            second(Confusion("t", []string{"a"}, [][]int{{-1}})),
+		"too many classes":    second(Confusion("t", make([]string, 1000), slices.Repeat([][]int{make([]int, 1000)}, 1000))),
+		"no images":           second(ImageGrid("t", 4, nil)),
+		"no columns":          second(ImageGrid("t", 0, []Tile{tile(2, 2)})),
+		"no pixels":           second(ImageGrid("t", 1, []Tile{{}})),
+		"pixels missing":      second(ImageGrid("t", 1, []Tile{{Pixels: make([]byte, 11), Height: 2, Width: 2}})),
+		"overflowing size":    second(ImageGrid("t", 1, []Tile{huge})),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if err := one(Curve{Name: "lopsided", X: []float64{1}, Y: []float64{1, 2}}); !strings.Contains(err.Error(), "lopsided") {
+		t.Errorf("the error %q does not name the curve", err)
+	}
+}
+
+func TestOddDataIsDrawn(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	control := "a\x00\n\xff\u2028\ufffe" + strings.Repeat("long ", 200) + strings.Repeat("m", 500)
+	for name, y := range map[string][]float64{
+		"single":   {2},
+		"zero":     {0},
+		"constant": {3, 3, 3},
+		"gaps":     {nan, 1, nan, inf, 2, 3, -inf},
+		"tiny":     {1e-300, 2e-300, 5e-324},
+		"huge":     {-1e99, 1e99},
+		"beyond":   {1, 1e200, 2},
+		"close":    {1, math.Nextafter(1, 2)},
+		"negative": {-5, -1},
+	} {
+		for _, opts := range [][]Option{nil, {LogY()}, {Percent(), Caption(control)}, {YRange(0.5, 0.6)}} {
+			f, err := Curves(control, control, control, []Curve{{Name: control, Y: y, Smooth: 3}, {Name: "b", Y: []float64{1, 2}}}, opts...)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			content := encode(t, f, "svg")
+			parseSVG(t, content)
+			if bytes.Contains(content, []byte("NaN")) || bytes.Contains(content, []byte("Inf")) {
+				t.Errorf("%s: a coordinate is not a number", name)
+			}
+		}
+	}
+}
+
+func TestFigureKeepsItsOwnData(t *testing.T) {
+	y, classes := []float64{1, 2, 3}, []string{"cat", "dog"}
+	counts := [][]int{{1, 2}, {3, 4}}
+	picture := tile(2, 2)
+	curves, err1 := Curves("t", "x", "y", []Curve{{X: y, Y: y}})
+	matrix, err2 := Confusion("t", classes, counts)
+	grid, err3 := ImageGrid("t", 1, []Tile{picture})
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	figures := []*Figure{curves, matrix, grid}
+	var before [][]byte
+	for _, f := range figures {
+		before = append(before, encode(t, f, "svg"))
+	}
+	y[1], classes[0], counts[0][0], picture.Pixels[0] = 9, "bird", 9, 9
+	for i, f := range figures {
+		if !bytes.Equal(before[i], encode(t, f, "svg")) {
+			t.Errorf("figure %d changed with the caller's data", i)
+		}
+	}
+}
+
+func TestWrongTileIsMarked(t *testing.T) {
+	right, wrong := tile(32, 32), tile(32, 32)
+	wrong.Wrong = true
+	marks := func(tile Tile) int {
+		f, err := ImageGrid("t", 1, []Tile{tile})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Count(encode(t, f, "svg"), []byte("<path"))
+	}
+	// A frame, a field and the two strokes of the cross: not colour alone.
+	if got := marks(wrong) - marks(right); got != 4 {
+		t.Errorf("a wrong tile has %d shapes more than a right one, want 4", got)
+	}
+}
+
+func TestEnlargedPixelsStaySharp(t *testing.T) {
+	checker := Tile{Height: 2, Width: 2, Pixels: []byte{255, 0, 0, 0, 0, 255, 0, 0, 255, 255, 0, 0}}
+	f, err := ImageGrid("", 1, []Tile{checker})
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := png.Decode(bytes.NewReader(encode(t, f, "png")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[color.RGBA]int{}
+	for y := range img.Bounds().Dy() {
+		for x := range img.Bounds().Dx() {
+			count[color.RGBAModel.Convert(img.At(x, y)).(color.RGBA)]++
+		}
+	}
+	red, blue := count[color.RGBA{255, 0, 0, 255}], count[color.RGBA{0, 0, 255, 255}]
+	if want := 2 * largestSide * largestSide; red != want || blue != want || len(count) != 3 {
+		t.Errorf("%d red and %d blue dots, want %d; %d colours, want 3", red, blue, want, len(count))
+	}
+}
