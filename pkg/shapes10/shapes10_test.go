@@ -1,0 +1,167 @@
+package shapes10
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/dataset"
+)
+
+// TestGolden pins the bytes: a change here is another data set, and every number measured
+// on it must be measured again.
+func TestGolden(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		draw func(int, uint64) *dataset.Images
+		want string
+	}{
+		{"train", Train, "326d5c238099656fe48c96227f0a50e97f38b2aed6e57dcfa4ab270619f86ac3"},
+		{"test", Test, "e1e8257b373baa4e881e723a41c5d65907d4ee453cccf750cafafc52a8d6413c"},
+	} {
+		m := test.draw(100, 42)
+		hash := sha256.New()
+		hash.Write(m.Pixels)
+		for _, label := range m.Labels {
+			hash.Write([]byte{byte(label)})
+		}
+		if got := fmt.Sprintf("%x", hash.Sum(nil)); got != test.want {
+			t.Errorf("%s: SHA-256 of the first 100 images is %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+func TestWorkersMakeNoDifference(t *testing.T) {
+	from := source{seed: 7, split: 0}
+	want := generate(53, from, 1)
+	for _, workers := range []int{2, 3, 8, 64} {
+		got := generate(53, from, workers)
+		if !bytes.Equal(got.Pixels, want.Pixels) || fmt.Sprint(got.Labels) != fmt.Sprint(want.Labels) {
+			t.Errorf("%d workers drew other images than one", workers)
+		}
+	}
+}
+
+func TestFewerImagesAreAPrefix(t *testing.T) {
+	few, many := Test(33, 5), Test(100, 5)
+	if first := many.First(33); !bytes.Equal(few.Pixels, first.Pixels) || fmt.Sprint(few.Labels) != fmt.Sprint(first.Labels) {
+		t.Error("the first 33 of 100 images are not the 33 images")
+	}
+}
+
+// TestNothingRepeats compares all images of both splits of two seeds.
+func TestNothingRepeats(t *testing.T) {
+	const n = 500
+	seen := make(map[[Side * Side * 3]byte]string)
+	for _, seed := range []uint64{1, 2} {
+		for name, m := range map[string]*dataset.Images{"train": Train(n, seed), "test": Test(n, seed)} {
+			for i := range n {
+				here := fmt.Sprintf("%s %d of seed %d", name, i, seed)
+				image := [Side * Side * 3]byte(m.Image(i))
+				if there, ok := seen[image]; ok {
+					t.Errorf("image %s is image %s", here, there)
+				}
+				seen[image] = here
+			}
+		}
+	}
+}
+
+func TestValid(t *testing.T) {
+	for _, n := range []int{0, 1, 25} {
+		m := Train(n, 3)
+		if err := m.Validate(); err != nil {
+			t.Error(err)
+		}
+		if m.Len() != n || m.Height != Side || m.Width != Side || m.Name != Name || len(m.Classes) != 10 {
+			t.Errorf("Train(%d): %d images of %d×%d in %d classes, named %q", n, m.Len(), m.Height, m.Width, len(m.Classes), m.Name)
+		}
+	}
+	if got := len(figures()); got != len(Classes()) {
+		t.Errorf("%d figures for %d classes", got, len(Classes()))
+	}
+}
+
+func TestEveryPrefixIsBalanced(t *testing.T) {
+	m := Train(1000, 11)
+	counts := make([]int, len(m.Classes))
+	for i, label := range m.Labels {
+		counts[label]++
+		least, most := counts[0], counts[0]
+		for _, c := range counts {
+			least, most = min(least, c), max(most, c)
+		}
+		if most-least > 1 {
+			t.Fatalf("after %d images the classes have %v", i+1, counts)
+		}
+	}
+	if a, b := fmt.Sprint(m.Labels[:10]), fmt.Sprint(m.Labels[10:20]); a == b {
+		t.Errorf("the classes come in the same order twice, %s", a)
+	}
+}
+
+// TestFiguresStayInReach holds draw to its word that nothing of a figure lies outside the
+// square it looks at, and every figure to having an inside.
+func TestFiguresStayInReach(t *testing.T) {
+	for k, f := range figures() {
+		inside := 0
+		for x := -2.0; x <= 2; x += 1.0 / 32 {
+			for y := -2.0; y <= 2; y += 1.0 / 32 {
+				d := f(point{x, y})
+				if d < 0 {
+					inside++
+				}
+				if d < 0 && max(math.Abs(x), math.Abs(y)) > reach {
+					t.Errorf("%s reaches (%v, %v)", Classes()[k], x, y)
+				}
+			}
+		}
+		// A disc of radius 1 has π·32² of these points.
+		if share := float64(inside) / (math.Pi * 32 * 32); share < 0.2 || share > 1 {
+			t.Errorf("%s fills %.2f of the unit disc, want 0.2 to 1", Classes()[k], share)
+		}
+	}
+}
+
+// TestDistancesAreDistances: the outline's coverage of a pixel is right only if a step of
+// one length changes the distance by no more than that, in every direction.
+func TestDistancesAreDistances(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for k, f := range figures() {
+		for range 20_000 {
+			p := point{between(r, -1.5, 1.5), between(r, -1.5, 1.5)}
+			q := p.add(direction(r.Float64()).times(0.01))
+			if change := math.Abs(f(p) - f(q)); change > 0.0101 {
+				t.Fatalf("%s: from %v to %v, 0.01 apart, the distance changes by %v", Classes()[k], p, q, change)
+			}
+		}
+	}
+}
+
+func TestNoise(t *testing.T) {
+	var c canvas
+	c.noise(10, rand.New(rand.NewPCG(1, 2)))
+	var sum, squares float64
+	for _, pixel := range c {
+		for _, v := range pixel {
+			sum += v
+			squares += v * v
+		}
+	}
+	n := float64(len(c) * 3)
+	if mean := sum / n; math.Abs(mean) > 0.7 {
+		t.Errorf("mean %v, want 0", mean)
+	}
+	if deviation := math.Sqrt(squares / n); math.Abs(deviation-10) > 0.5 {
+		t.Errorf("standard deviation %v, want 10", deviation)
+	}
+}
+
+func BenchmarkTrain(b *testing.B) {
+	for b.Loop() {
+		Train(1000, 42)
+	}
+}
