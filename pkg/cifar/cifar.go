@@ -34,8 +34,6 @@ const (
 	// Images are side×side pixels in three colour planes.
 	side   = 32
 	planes = 3
-	// maxRecords bounds what one file may hold: the largest official one has 50,000.
-	maxRecords = 100_000
 )
 
 // layout is what there is to know about one data set: its archive, its files, its records.
@@ -52,6 +50,8 @@ type layout struct {
 	train                     []string
 	test                      string
 	trainRecords, testRecords int
+	// maxRecords bounds what is read of a file: the largest official one has 50,000.
+	maxRecords int
 	// classNames has one class name a line. unread are the archive's other useful files.
 	classNames string
 	unread     []string
@@ -78,6 +78,7 @@ func layoutOf(kind Kind) (layout, error) {
 			test:         "test_batch.bin",
 			trainRecords: 10_000,
 			testRecords:  10_000,
+			maxRecords:   100_000,
 			classNames:   "batches.meta.txt",
 			labelClasses: []int{10},
 			pickles:      []string{"data_batch_1", "test_batch"},
@@ -95,6 +96,7 @@ func layoutOf(kind Kind) (layout, error) {
 			test:         "test.bin",
 			trainRecords: 50_000,
 			testRecords:  10_000,
+			maxRecords:   100_000,
 			classNames:   "fine_label_names.txt",
 			unread:       []string{"coarse_label_names.txt"},
 			labelClasses: []int{20, 100}, // coarse, fine

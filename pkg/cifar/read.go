@@ -62,7 +62,7 @@ func (l layout) readImages(home string, names []string) (*dataset.Images, error)
 			return nil, fmt.Errorf("read %v: %w", l.kind, err)
 		case !info.Mode().IsRegular():
 			return nil, fmt.Errorf("%s: not a regular file, want a file of records of %v", path, l.kind)
-		case info.Size() > maxRecords*l.recordSize():
+		case info.Size() > int64(l.maxRecords)*l.recordSize():
 			return nil, l.tooManyError(path)
 		}
 		records += info.Size() / l.recordSize()

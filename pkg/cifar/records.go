@@ -39,7 +39,7 @@ func (l layout) appendRecords(pixels []byte, labels []int32, r io.Reader, file s
 			return nil, nil, fmt.Errorf("%s: record %d (from 0) is cut short after %d of %d bytes; fetch or copy the file again", file, n, got, len(record))
 		case err != nil:
 			return nil, nil, fmt.Errorf("%s: read record %d (from 0): %w", file, n, err)
-		case n == maxRecords:
+		case n == l.maxRecords:
 			return nil, nil, l.tooManyError(file)
 		}
 		for i, classes := range l.labelClasses {
@@ -58,5 +58,5 @@ func (l layout) appendRecords(pixels []byte, labels []int32, r io.Reader, file s
 }
 
 func (l layout) tooManyError(file string) error {
-	return fmt.Errorf("%s: more than %d records of %d bytes, too many for a file of %v", file, maxRecords, l.recordSize(), l.kind)
+	return fmt.Errorf("%s: more than %d records of %d bytes, too many for a file of %v", file, l.maxRecords, l.recordSize(), l.kind)
 }

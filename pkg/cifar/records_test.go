@@ -58,6 +58,17 @@ func TestReadRecordsErrors(t *testing.T) {
 	}
 }
 
+func TestReadRecordsIsBounded(t *testing.T) {
+	l := mustLayout(t, CIFAR10)
+	l.maxRecords = 2
+	content := bytes.Repeat(record(l, 1), 3)
+	if _, labels, err := l.appendRecords(nil, nil, bytes.NewReader(content[:2*l.recordSize()]), "f"); err != nil || len(labels) != 2 {
+		t.Errorf("as many records as are allowed: %d labels, %v", len(labels), err)
+	}
+	_, _, err := l.appendRecords(nil, nil, bytes.NewReader(content), "f.bin")
+	wantError(t, err, "f.bin", "more than 2 records")
+}
+
 func FuzzRecords(f *testing.F) {
 	ten, hundred := mustLayout(f, CIFAR10), mustLayout(f, CIFAR100)
 	f.Add([]byte(nil), false)
