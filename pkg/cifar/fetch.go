@@ -88,7 +88,7 @@ func (f *Fetcher) Fetch(ctx context.Context, kind Kind) (dir string, err error) 
 		return "", fmt.Errorf("fetch %v: %w", kind, err)
 	}
 	if err := l.place(ctx, root); err != nil {
-		return "", fmt.Errorf("fetch %v: %w", kind, err)
+		return "", fmt.Errorf("fetch %v: %w; the archive is kept, run again when that is put right", kind, err)
 	}
 	return filepath.Join(root, l.folder), nil
 }

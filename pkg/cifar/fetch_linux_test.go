@@ -121,6 +121,23 @@ func TestFetchAfterAKill(t *testing.T) {
 	wantWhole(t, f)
 }
 
+func TestFetchWaitsForTheLock(t *testing.T) {
+	archive, sum := smallArchive(t, mustLayout(t, CIFAR10))
+	f := fetcher(t, serve(t, whole(archive)).URL, sum)
+	writeFiles(t, f.Dir, nil)
+	unlock, err := lock(context.Background(), f.path("."+folderName+".lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 250*time.Millisecond)
+	defer cancel()
+	if _, err := f.Fetch(ctx, CIFAR10); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v while another has the lock, want one that wraps context.DeadlineExceeded", err)
+	}
+	unlock()
+	wantWhole(t, f)
+}
+
 func TestFetchWithFileSizeLimit(t *testing.T) {
 	archive, sum := smallArchive(t, mustLayout(t, CIFAR10))
 	f := fetcher(t, serve(t, whole(archive)).URL, sum)

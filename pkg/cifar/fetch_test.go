@@ -145,6 +145,17 @@ func TestFetchCIFAR100(t *testing.T) {
 	}
 }
 
+// TestFetchDeclaredAsCompressed has a server that says of the archive that it is
+// compressed for the transfer, as some do of everything that ends in .gz.
+func TestFetchDeclaredAsCompressed(t *testing.T) {
+	archive, sum := smallArchive(t, mustLayout(t, CIFAR10))
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Write(archive)
+	})
+	wantWhole(t, fetcher(t, s.URL, sum))
+}
+
 func TestFetchSettings(t *testing.T) {
 	archive, sum := smallArchive(t, mustLayout(t, CIFAR10))
 	s := serve(t, whole(archive))
