@@ -1,0 +1,270 @@
+// Package parity compares the library with PyTorch: the values in testdata were computed
+// by PyTorch, by generate.py, and the tests compute them again in Go.
+package parity
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/gobackend"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/nlpodyssey/safetensors"
+)
+
+// backends returns the backends every comparison is made on, by name.
+//
+// The Go backend runs one operation at a time here: at its default it runs independent ones
+// in parallel, each of which waits for workers that the others hold, and when these are
+// convolutions for all of the workers it waits for ever (compute v0.1.4).
+func backends(t *testing.T) map[string]compute.Backend {
+	t.Helper()
+	backend, err := gobackend.New("ops_sequential")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(backend.Finalize)
+	return map[string]compute.Backend{"go": backend}
+}
+
+// array is a tensor outside GoMLX, in row-major order.
+type array struct {
+	shape []int
+	data  []float32
+}
+
+// arrays is a set of tensors by key; a state dict, for example.
+type arrays map[string]array
+
+// load reads testdata/name.safetensors and decodes what it was made with into spec.
+// Integers become floats, which hold those of the files exactly.
+func load(t *testing.T, name string, spec any) arrays {
+	t.Helper()
+	buffer, err := os.ReadFile(filepath.Join("testdata", name+".safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, metadata, err := safetensors.ReadMetadata(buffer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(metadata.Metadata()["case"]), spec); err != nil {
+		t.Fatal(err)
+	}
+	file, err := safetensors.Deserialize(buffer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference := arrays{}
+	for _, tensor := range file.Tensors() {
+		a, err := decode(tensor.TensorView)
+		if err != nil {
+			t.Fatalf("%s: %s: %v", name, tensor.Name, err)
+		}
+		reference[tensor.Name] = a
+	}
+	return reference
+}
+
+func decode(view safetensors.TensorView) (array, error) {
+	a := array{shape: []int{}}
+	size := 1
+	for _, n := range view.Shape() {
+		a.shape = append(a.shape, int(n))
+		size *= int(n)
+	}
+	a.data = make([]float32, size)
+	raw := view.Data()
+	switch view.DType() {
+	case safetensors.F32:
+		for i := range a.data {
+			a.data[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+	case safetensors.I32:
+		for i := range a.data {
+			a.data[i] = float32(int32(binary.LittleEndian.Uint32(raw[4*i:])))
+		}
+	case safetensors.U8:
+		for i := range a.data {
+			a.data[i] = float32(raw[i])
+		}
+	default:
+		return array{}, fmt.Errorf("unexpected type %v", view.DType())
+	}
+	return a, nil
+}
+
+// fromTensor copies a float32 tensor out of GoMLX.
+func fromTensor(t *tensors.Tensor) array {
+	return array{slices.Clone(t.Shape().Dimensions), tensors.MustCopyFlatData[float32](t)}
+}
+
+// tensor copies a into GoMLX.
+func (a array) tensor() *tensors.Tensor {
+	return tensors.FromFlatDataAndDimensions(slices.Clone(a.data), a.shape...)
+}
+
+// at returns element i along the first axis. It shares a's data.
+func (a array) at(i int) array {
+	size := len(a.data) / a.shape[0]
+	return array{a.shape[1:], a.data[i*size : (i+1)*size]}
+}
+
+// permute reorders the axes: axis i of the result is axis axes[i] of a.
+func (a array) permute(axes ...int) array {
+	strides := make([]int, len(a.shape))
+	stride := 1
+	for axis := len(a.shape) - 1; axis >= 0; axis-- {
+		strides[axis] = stride
+		stride *= a.shape[axis]
+	}
+	p := array{make([]int, len(axes)), make([]float32, 0, len(a.data))}
+	for i, axis := range axes {
+		p.shape[i] = a.shape[axis]
+	}
+	var walk func(i, from int)
+	walk = func(i, from int) {
+		if i == len(axes) {
+			p.data = append(p.data, a.data[from])
+			return
+		}
+		for range p.shape[i] {
+			walk(i+1, from)
+			from += strides[axes[i]]
+		}
+	}
+	walk(0, 0)
+	return p
+}
+
+// minus returns a − b.
+func (a array) minus(b array) array {
+	d := array{a.shape, make([]float32, len(a.data))}
+	for i := range d.data {
+		d.data[i] = a.data[i] - b.data[i]
+	}
+	return d
+}
+
+// under returns the arrays whose keys start with prefix, without it.
+func (a arrays) under(prefix string) arrays {
+	found := arrays{}
+	for key, value := range a {
+		if rest, ok := strings.CutPrefix(key, prefix); ok {
+			found[rest] = value
+		}
+	}
+	return found
+}
+
+// minus returns the differences of arrays of the same keys.
+func (a arrays) minus(b arrays) arrays {
+	d := arrays{}
+	for key, value := range a {
+		d[key] = value.minus(b[key])
+	}
+	return d
+}
+
+// difference returns max|got−want| / max|want|. It is infinite where shapes differ or
+// either has an element that is no finite number.
+func difference(got, want array) float64 {
+	if !slices.Equal(got.shape, want.shape) {
+		return math.Inf(1)
+	}
+	var gap, scale float64
+	for i := range want.data {
+		g, w := float64(got.data[i]), float64(want.data[i])
+		if math.IsNaN(g-w) || math.IsInf(g, 0) || math.IsInf(w, 0) {
+			return math.Inf(1)
+		}
+		gap = max(gap, math.Abs(g-w))
+		scale = max(scale, math.Abs(w))
+	}
+	if gap == 0 {
+		return 0
+	}
+	return gap / scale
+}
+
+// compare reports the largest difference between arrays of the same key, and an error that
+// names those differing by more than tolerance and the keys that only one side has.
+func compare(got, want arrays, tolerance float64) (worst float64, err error) {
+	var wrong []string
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		g, ok := got[key]
+		if !ok {
+			wrong = append(wrong, key+" is missing")
+			continue
+		}
+		d := difference(g, want[key])
+		if d > tolerance {
+			wrong = append(wrong, fmt.Sprintf("%s %v differs from PyTorch's %v by %.1e", key, g.shape, want[key].shape, d))
+		}
+		worst = max(worst, d)
+	}
+	for _, key := range slices.Sorted(maps.Keys(got)) {
+		if _, ok := want[key]; !ok {
+			wrong = append(wrong, key+" is not PyTorch's")
+		}
+	}
+	if wrong != nil {
+		return worst, fmt.Errorf("%s (tolerance %.0e)", strings.Join(wrong, "; "), tolerance)
+	}
+	return worst, nil
+}
+
+// A comparison that cannot fail shows nothing.
+func TestCompareFails(t *testing.T) {
+	const tolerance = 1e-3
+	var spec netSpec
+	want := load(t, "net-cifar-basic-b", &spec).under("init/")
+	if _, err := compare(want, want, tolerance); err != nil {
+		t.Fatalf("equal arrays: %v", err)
+	}
+	for key, original := range want {
+		for name, spoil := range map[string]func(a *array){
+			"one element": func(a *array) { a.data[len(a.data)/2] += 2 * tolerance * largest(*a) },
+			"NaN":         func(a *array) { a.data[0] = float32(math.NaN()) },
+			"infinity":    func(a *array) { a.data[0] = float32(math.Inf(1)) },
+			"shape":       func(a *array) { a.shape = append([]int{1}, a.shape...) },
+			"all zero":    func(a *array) { clear(a.data) },
+		} {
+			a := array{original.shape, slices.Clone(original.data)}
+			spoil(&a)
+			spoilt := maps.Clone(want)
+			spoilt[key] = a
+			if _, err := compare(spoilt, want, tolerance); err == nil || !strings.Contains(err.Error(), key) {
+				t.Errorf("%s spoilt by %s: %v", key, name, err)
+			}
+			if _, err := compare(want, spoilt, tolerance); err == nil || !strings.Contains(err.Error(), key) {
+				t.Errorf("the reference of %s spoilt by %s: %v", key, name, err)
+			}
+		}
+		fewer := maps.Clone(want)
+		delete(fewer, key)
+		if _, err := compare(fewer, want, tolerance); err == nil {
+			t.Errorf("%s missing is no error", key)
+		}
+		if _, err := compare(want, fewer, tolerance); err == nil {
+			t.Errorf("%s missing from the reference is no error", key)
+		}
+	}
+}
+
+// largest returns max|a|.
+func largest(a array) float32 {
+	var m float32
+	for _, x := range a.data {
+		m = max(m, x, -x)
+	}
+	return m
+}

@@ -1,0 +1,94 @@
+package parity
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/schedule"
+)
+
+// scheduleSpec is a scheduler of PyTorch, in generate.py's words, and its rates.
+type scheduleSpec struct {
+	Name   string
+	Kind   string
+	Params struct {
+		Base, Max, Min float64
+		Gamma          float64
+		StepSize       int `json:"step_size"`
+		Milestones     []int
+		StartFactor    float64 `json:"start_factor"`
+		Warmup         int
+		Steps          int
+		Anneal         string
+		PctStart       float64 `json:"pct_start"`
+		DivFactor      float64 `json:"div_factor"`
+		FinalDivFactor float64 `json:"final_div_factor"`
+	}
+	Rates []float64
+}
+
+// schedule returns the same schedule of ours, and its peak. PyTorch counts in steps, ours
+// in shares of the run.
+func (s scheduleSpec) schedule() (ours schedule.Schedule, peak float64) {
+	p, steps := s.Params, float64(len(s.Rates))
+	if p.StartFactor > 0 {
+		warmup := p.Warmup
+		if s.Kind == "warmup" {
+			warmup = p.Steps
+		}
+		// LinearLR has the peak in the step after the warm-up's, ours in its last.
+		ours.WarmUp, ours.Initial = float64(warmup+1)/steps, p.StartFactor
+	}
+	peak = p.Base
+	switch s.Kind {
+	case "step":
+		ours.Kind, ours.Gamma = schedule.Step, p.Gamma
+		for step := p.StepSize; step < len(s.Rates); step += p.StepSize {
+			ours.Milestones = append(ours.Milestones, float64(step)/steps)
+		}
+	case "multistep", "warmup-multistep":
+		ours.Kind, ours.Gamma = schedule.Step, p.Gamma
+		for _, step := range p.Milestones {
+			ours.Milestones = append(ours.Milestones, float64(step)/steps)
+		}
+	case "cosine", "warmup-cosine":
+		ours.Kind, ours.Final = schedule.Cosine, p.Min/p.Base
+	case "onecycle":
+		ours.Kind, ours.WarmUp = schedule.OneCycle, p.PctStart
+		ours.Initial, ours.Final = 1/p.DivFactor, 1/(p.DivFactor*p.FinalDivFactor)
+		peak = p.Max
+	case "warmup":
+		ours.Kind = schedule.Constant
+	}
+	return ours, peak
+}
+
+func TestSchedules(t *testing.T) {
+	buffer, err := os.ReadFile("testdata/schedules.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var specs []scheduleSpec
+	if err := json.Unmarshal(buffer, &specs); err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range specs {
+		t.Run(spec.Name, func(t *testing.T) {
+			if spec.Params.Anneal == "cos" {
+				t.Skip("our one-cycle schedule anneals on a line only")
+			}
+			ours, peak := spec.schedule()
+			if err := ours.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			for step, want := range spec.Rates {
+				// Relative to the peak: PyTorch steps some of them recursively, and rounds.
+				if got := ours.Rate(peak, step, len(spec.Rates)); !(math.Abs(got-want) <= 1e-12*peak) {
+					t.Errorf("step %d: %g, PyTorch has %g", step, got, want)
+				}
+			}
+		})
+	}
+}
