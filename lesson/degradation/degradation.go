@@ -1,0 +1,322 @@
+// Package degradation is the experiment that residual networks answer (He et al. 2015,
+// figure 1 and 6): a deeper plain network trains worse than a shallower one, though it
+// could copy it and pass the rest through; with shortcuts the deeper one does not.
+//
+// Four networks are trained by one and the same recipe, from the same seed and on the same
+// batches: plain and residual, shallow and deep. Depth and shortcuts are all that differs.
+package degradation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"text/tabwriter"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/lesson/plots"
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/probe"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/schedule"
+)
+
+// Experiment says what to compare.
+type Experiment struct {
+	// Shallow and Deep are the depths, 6n+2.
+	Shallow, Deep int
+	// Width is the number of channels in the first stage, and Stem what is before it.
+	Width int
+	Stem  resnet.Stem
+	// Recipe trains all four; its Model is replaced.
+	Recipe recipe.Recipe
+	// TrainingImages and TestImages are how many of each to use, the first of those given; 0
+	// means all.
+	TrainingImages, TestImages int
+}
+
+// Default returns the experiment in the size that a laptop's CPU does in minutes on GoMLX's
+// Go backend: depths 8 and 20, 8 channels, and the ImageNet stem, which shrinks 32×32
+// images to 8×8 maps. The paper's, depths 20 and 56 with 16 channels at full size, does
+// 1,000 times the work.
+func Default() Experiment {
+	return Experiment{
+		Shallow: 8, Deep: 20, Width: 8, Stem: resnet.ImageNetStem,
+		Recipe: recipe.Recipe{
+			Name: "degradation", Epochs: 9, Batch: 64, DropLast: true,
+			LearningRate: 0.1, Schedule: schedule.Schedule{Kind: schedule.Cosine, WarmUp: 0.05},
+			Momentum: 0.9, WeightDecay: 1e-4, DecayNormsAndBiases: true,
+			Augment: dataset.Augment{Crop: 4, Flip: true},
+			Mean:    [3]float32{0.4914, 0.4822, 0.4465}, Deviation: [3]float32{0.2470, 0.2435, 0.2616}, Seed: 42,
+		},
+		TrainingImages: 5000, TestImages: 1000,
+	}
+}
+
+// Arm is one of the four networks and how it did.
+type Arm struct {
+	Network      string  `json:"network"`
+	Depth        int     `json:"depth"`
+	Plain        bool    `json:"plain"`
+	Parameters   int64   `json:"parameters"`
+	TrainLoss    float64 `json:"train_loss"`
+	TrainTop1    float64 `json:"train_top1"`
+	TestTop1     float64 `json:"test_top1"`
+	Weights      string  `json:"weights"`
+	Dir          string  `json:"dir"`
+	gradientNorm []probe.Norm
+}
+
+// Result is what came of the experiment.
+type Result struct {
+	Data string `json:"data"`
+	// Arms are plain shallow, plain deep, residual shallow and residual deep.
+	Arms []Arm `json:"arms"`
+	// PlainGap and ResidualGap are the training loss of the deep network less that of the
+	// shallow one: above 0, depth did harm.
+	PlainGap    float64 `json:"plain_gap"`
+	ResidualGap float64 `json:"residual_gap"`
+}
+
+func (e Experiment) configs(classes int) ([]resnet.Config, []int, error) {
+	var configs []resnet.Config
+	var depths []int
+	for _, plain := range []bool{true, false} {
+		for _, depth := range []int{e.Shallow, e.Deep} {
+			config, err := resnet.CIFAR(depth, e.Width)
+			if err != nil {
+				return nil, nil, err
+			}
+			config.Name, config.Stem, config.Classes = fmt.Sprintf("resnet%d", depth), e.Stem, classes
+			if plain {
+				config = config.PlainTwin()
+			}
+			configs, depths = append(configs, config), append(depths, depth)
+		}
+	}
+	return configs, depths, nil
+}
+
+// Run trains the four networks, each in a folder of its name under dir, one after the
+// other. Runs that are there already, of the same recipe, are gone on with, or taken as
+// they are if they have ended. report gives each network, by its name, its reporter.
+func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend, training, test *dataset.Images,
+	report func(network string) run.Reporter) (*Result, error) {
+	if e.Shallow >= e.Deep {
+		return nil, fmt.Errorf("depths %d and %d, want the first below the second", e.Shallow, e.Deep)
+	}
+	configs, depths, err := e.configs(len(training.Classes))
+	if err != nil {
+		return nil, err
+	}
+	training, test = first(training, e.TrainingImages), first(test, e.TestImages)
+	result := &Result{Data: training.Name}
+	for i, config := range configs {
+		r := e.Recipe
+		r.Model = config
+		arm, err := train(ctx, filepath.Join(dir, config.Name), r, run.Options{
+			Backend: backend, Training: training, Test: test, Report: report(config.Name), LogEvery: 20,
+		})
+		if err != nil {
+			return nil, err
+		}
+		arm.Depth = depths[i]
+		if arm.gradientNorm, err = norms(backend, r, training); err != nil {
+			return nil, err
+		}
+		result.Arms = append(result.Arms, *arm)
+	}
+	result.PlainGap = result.Arms[1].TrainLoss - result.Arms[0].TrainLoss
+	result.ResidualGap = result.Arms[3].TrainLoss - result.Arms[2].TrainLoss
+	return result, nil
+}
+
+// first returns the first n images, under a name that says so, or all if n is 0.
+func first(images *dataset.Images, n int) *dataset.Images {
+	if n == 0 || n >= images.Len() {
+		return images
+	}
+	images = images.First(n)
+	images.Name += fmt.Sprintf(", first %d", n)
+	return images
+}
+
+func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options) (*Arm, error) {
+	var outcome *run.Outcome
+	var err error
+	if run.Exists(dir) {
+		before, readErr := run.ReadRecipe(dir)
+		if readErr != nil {
+			return nil, readErr
+		}
+		if !reflect.DeepEqual(before, r) {
+			return nil, fmt.Errorf("%s holds a run of another recipe; remove the folder, or take another with --run", dir)
+		}
+		outcome, err = run.Resume(ctx, dir, options)
+	} else {
+		outcome, err = run.Train(ctx, dir, r, options)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer outcome.Store.Finalize()
+	lines, err := run.ReadMetrics(dir)
+	if err != nil {
+		return nil, err
+	}
+	arm := &Arm{Network: r.Model.Name, Plain: r.Model.Plain, Weights: outcome.Weights, Dir: dir, TestTop1: outcome.Test.Top1}
+	for _, line := range lines {
+		if line.Kind == run.EpochLine {
+			arm.TrainLoss, arm.TrainTop1 = line.Loss, line.Accuracy
+		}
+	}
+	summary, err := r.Model.Summary(options.Training.Height, options.Training.Width)
+	if err != nil {
+		return nil, err
+	}
+	arm.Parameters = summary.Parameters
+	return arm, nil
+}
+
+// norms measures the gradients of the network as it is before the first step.
+func norms(backend compute.Backend, r recipe.Recipe, images *dataset.Images) ([]probe.Norm, error) {
+	store := model.NewStore()
+	defer store.Finalize()
+	if err := store.SetRNGStateFromSeed(int64(r.Seed)); err != nil {
+		return nil, fmt.Errorf("gradient norms: %w", err)
+	}
+	return probe.GradientNorms(backend, store, run.ModelPath, r, images.First(r.Batch))
+}
+
+// WriteTable writes a row for each network.
+func (r *Result) WriteTable(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "network\tdepth\tparameters\ttrain loss\ttrain accuracy\ttest accuracy\t")
+	for _, arm := range r.Arms {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%.4f\t%.2f%%\t%.2f%%\t\n",
+			arm.Network, arm.Depth, arm.Parameters, arm.TrainLoss, 100*arm.TrainTop1, 100*arm.TestTop1)
+	}
+	return table.Flush()
+}
+
+// Verdict says in a sentence or two what the numbers show, and no more than that.
+func (r *Result) Verdict() string {
+	say := func(kind string, shallow, deep Arm, gap float64) string {
+		word := "lower"
+		if gap > 0 {
+			word = "higher"
+		}
+		return fmt.Sprintf("%s: the training loss at depth %d is %.3f %s than at depth %d.", kind, deep.Depth, max(gap, -gap), word, shallow.Depth)
+	}
+	verdict := say("Plain", r.Arms[0], r.Arms[1], r.PlainGap) + "\n" + say("Residual", r.Arms[2], r.Arms[3], r.ResidualGap)
+	if r.PlainGap <= 0 {
+		verdict += "\nAt this size the plain network does not degrade with depth: take deeper ones or more epochs."
+	} else if r.ResidualGap > r.PlainGap/2 {
+		verdict += "\nAt this size the shortcuts do not undo the damage of depth: take more epochs or more channels."
+	}
+	return verdict
+}
+
+// Figures draws, under dir, the training loss and test error of the four runs
+// (degradation) and the norm of each layer's gradient before training (gradient-norms),
+// as PNG and SVG, and returns the paths.
+func (r *Result) Figures(dir, caption string) ([]string, error) {
+	var sides [2][]figure.Run
+	var layers []string
+	var series []figure.Curve
+	for i, arm := range r.Arms {
+		history, err := plots.Read(arm.Dir)
+		if err != nil {
+			return nil, err
+		}
+		line := figure.Run{Name: arm.Network}
+		for _, epoch := range history.Epochs {
+			if epoch.TestTop1 == nil {
+				return nil, errors.New("a run of the experiment was not tested")
+			}
+			line.X = append(line.X, float64(epoch.Epoch))
+			line.Train = append(line.Train, 1-epoch.Accuracy)
+			line.Test = append(line.Test, 1-*epoch.TestTop1)
+		}
+		sides[i/2] = append(sides[i/2], line)
+
+		curve := figure.Curve{Name: arm.Network, Style: figure.Style{Color: i%2 + 1, Dash: figure.Dash(1 - i/2)}}
+		for place, norm := range arm.gradientNorm {
+			// A shallow network's layers are spread over the deep one's: depth as a share.
+			of := len(arm.gradientNorm) - 1
+			position := float64(place) / float64(of) * float64(len(r.Arms[1].gradientNorm)-1)
+			curve.X = append(curve.X, 1+position)
+			curve.Y = append(curve.Y, norm.Value)
+		}
+		series = append(series, curve)
+	}
+	for _, norm := range r.Arms[1].gradientNorm {
+		layers = append(layers, norm.Layer)
+	}
+
+	drawn, err := figure.PlainVsResidual("Plain and residual networks, shallow and deep", "epoch", "error",
+		sides[0], sides[1], figure.Percent(), figure.Caption(caption))
+	if err != nil {
+		return nil, err
+	}
+	paths, err := plots.Save(drawn, dir, "degradation")
+	if err != nil {
+		return nil, err
+	}
+	loss, err := r.lossFigure(caption)
+	if err != nil {
+		return nil, err
+	}
+	morePaths, err := plots.Save(loss, dir, "degradation-loss")
+	if err != nil {
+		return nil, err
+	}
+	paths = append(paths, morePaths...)
+	gradients, err := figure.GradientNorms("Gradient of each layer before the first step", layers, series, figure.Caption(caption))
+	if err != nil {
+		return nil, err
+	}
+	morePaths, err = plots.Save(gradients, dir, "gradient-norms")
+	return append(paths, morePaths...), err
+}
+
+// lossFigure draws the training losses, which is what degradation is about, by step.
+func (r *Result) lossFigure(caption string) (*figure.Figure, error) {
+	var curves []figure.Curve
+	for i, arm := range r.Arms {
+		history, err := plots.Read(arm.Dir)
+		if err != nil {
+			return nil, err
+		}
+		curve := figure.Curve{Name: arm.Network, Style: figure.Style{Color: i%2 + 1, Dash: figure.Dash(1 - i/2)}, Smooth: 5}
+		for _, line := range history.Steps {
+			curve.X, curve.Y = append(curve.X, float64(line.Step)), append(curve.Y, line.Loss)
+		}
+		curves = append(curves, curve)
+	}
+	return figure.Curves("Training loss", "step", "loss", curves, figure.Caption(caption))
+}
+
+// Remove deletes the four runs under dir, and dir if nothing else is in it.
+func (e Experiment) Remove(dir string) error {
+	configs, _, err := e.configs(1)
+	if err != nil {
+		return err
+	}
+	for _, config := range configs {
+		if path := filepath.Join(dir, config.Name); run.Exists(path) {
+			if err := os.RemoveAll(path); err != nil {
+				return fmt.Errorf("remove an earlier run: %w", err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/cpu"
+
+	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/cifar"
+	"github.com/residual-go/residual/pkg/shapes10"
+)
+
+// report is what doctor finds.
+type report struct {
+	Go          string            `json:"go"`
+	Platform    string            `json:"platform"`
+	CPUs        int               `json:"cpus"`
+	CPUFeatures []string          `json:"cpu_features"`
+	Backends    []string          `json:"backends"`
+	Default     string            `json:"default_backend"`
+	Cache       string            `json:"cache"`
+	Data        map[string]string `json:"data"` // name to folder, "" if not there
+}
+
+func doctorCommand() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:     "doctor",
+		Short:   "Show what this machine has, and what to install for more",
+		Example: "  go run ./lesson doctor",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r := report{
+				Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
+				CPUFeatures: cpuFeatures(), Backends: backend.Names(), Default: backend.Resolve(backend.Auto),
+				Data: map[string]string{},
+			}
+			cache, err := cifar.CacheDir()
+			if err != nil {
+				return err
+			}
+			r.Cache = cache
+			for _, kind := range []cifar.Kind{cifar.CIFAR10, cifar.CIFAR100} {
+				r.Data[kind.String()] = ""
+				if dir, ok := (&cifar.Fetcher{}).Cached(kind); ok {
+					r.Data[kind.String()] = dir
+				}
+			}
+			_, broken := backend.New(backend.Auto)
+			if f.json {
+				if err := printJSON(cmd.OutOrStdout(), r); err != nil {
+					return err
+				}
+				return broken
+			}
+			w := cmd.OutOrStdout()
+			fmt.Fprintf(w, "Go        %s, %s\n", r.Go, r.Platform)
+			fmt.Fprintf(w, "CPU       %d processors; %s\n", r.CPUs, strings.Join(r.CPUFeatures, " "))
+			fmt.Fprintf(w, "Backends  %s; default: %s\n", strings.Join(r.Backends, ", "), r.Default)
+			fmt.Fprintf(w, "Cache     %s\n", r.Cache)
+			for _, kind := range []cifar.Kind{cifar.CIFAR10, cifar.CIFAR100} {
+				where := r.Data[kind.String()]
+				if where == "" {
+					where = "not there; get it with: go run ./lesson data fetch --data " + strings.ToLower(strings.ReplaceAll(kind.String(), "-", ""))
+				}
+				fmt.Fprintf(w, "Data      %v: %s\n", kind, where)
+			}
+			fmt.Fprintf(w, "Data      %s: always there\n", shapes10.Name)
+			if broken != nil {
+				return broken
+			}
+			fmt.Fprintln(w, "\nNothing needs to be installed.")
+			ending(w, nil, "go run ./lesson degradation")
+			return nil
+		},
+	}
+	f.add(cmd, "json")
+	return cmd
+}
+
+// cpuFeatures names the vector instructions that numerical code can use.
+func cpuFeatures() []string {
+	var found []string
+	for _, feature := range []struct {
+		name string
+		has  bool
+	}{
+		{"SSE4.1", cpu.X86.HasSSE41}, {"AVX", cpu.X86.HasAVX}, {"AVX2", cpu.X86.HasAVX2}, {"FMA", cpu.X86.HasFMA},
+		{"AVX-512F", cpu.X86.HasAVX512F}, {"AVX-512BW", cpu.X86.HasAVX512BW}, {"AVX-512VNNI", cpu.X86.HasAVX512VNNI},
+		{"ASIMD", cpu.ARM64.HasASIMD}, {"SVE", cpu.ARM64.HasSVE},
+	} {
+		if feature.has {
+			found = append(found, feature.name)
+		}
+	}
+	if len(found) == 0 {
+		found = []string{"no vector instructions known"}
+	}
+	return found
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/spf13/cobra"
+
+	"github.com/residual-go/residual/lesson/plots"
+	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/run"
+)
+
+func evalCommand() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:   "eval",
+		Short: "Measure a trained network on test images",
+		Long: `Measure a trained network on test images: loss, top-1 and top-5 accuracy, the
+accuracy of each class, and which classes are taken for which.
+
+Without --data the images are those of the run the weights come from.`,
+		Example: `  go run ./lesson eval --run runs/resnet20-fast-1
+  go run ./lesson eval --weights runs/resnet20-fast-1/checkpoints/step-00000780.safetensors --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, w := cmd.Context(), f.talk(cmd)
+			network, checkpoint, err := f.network(cmd)
+			if err != nil {
+				return err
+			}
+			defer network.Finalize()
+			data, subset := checkpoint.Recipe.Data, checkpoint.Recipe.Subset
+			if cmd.Flags().Changed("data") {
+				data, subset = f.data, ""
+			}
+			if cmd.Flags().Changed("subset") {
+				subset = f.subset
+			}
+			set, err := f.open(ctx, cmd, data, subset)
+			if err != nil {
+				return err
+			}
+			batch := 256
+			if cmd.Flags().Changed("batch") {
+				batch = f.batch
+			}
+			result, err := network.Evaluate(ctx, set.Test, batch, nil)
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd.OutOrStdout(), result)
+			}
+			fmt.Fprintf(w, "%s, trained on %s, on %d test images of %s\n\n",
+				checkpoint.Recipe.Model.Name, checkpoint.Data, result.Total, result.Data)
+			fmt.Fprintf(w, "Loss: %.4f, top-1: %.2f%% (%d of %d), top-5: %.2f%%\n\n",
+				result.Loss, 100*result.Top1, result.Correct, result.Total, 100*result.Top5)
+			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(table, "class\taccuracy\tmost often taken for")
+			for class, name := range result.Classes {
+				fmt.Fprintf(table, "%s\t%.1f%%\t%s\n", name, 100*result.PerClass[class], mistakenFor(result, class))
+			}
+			if err := table.Flush(); err != nil {
+				return fmt.Errorf("print the classes: %w", err)
+			}
+			fmt.Fprintf(w, "\nTest Accuracy: %.2f%%\n", 100*result.Top1)
+			var wrote []string
+			if f.run != "" {
+				drawn, err := plots.Confusion(checkpoint.Recipe.Model.Name+": what is taken for what", result)
+				if err != nil {
+					return err
+				}
+				if wrote, err = plots.Save(drawn, filepath.Join(f.run, "figures"), "confusion"); err != nil {
+					return err
+				}
+			}
+			ending(w, wrote, "go run ./lesson predict "+f.from()+" IMAGE", "go run ./lesson eval "+f.from()+" --json")
+			return nil
+		},
+	}
+	f.add(cmd, "data", "subset", "batch", "backend", "weights", "run", "json")
+	return cmd
+}
+
+// mistakenFor names the class that images of the given one are most often taken for.
+func mistakenFor(result *infer.Result, class int) string {
+	worst, name := 0, "-"
+	for other, n := range result.Confusion[class] {
+		if other != class && n > worst {
+			worst, name = n, fmt.Sprintf("%s (%d)", result.Classes[other], n)
+		}
+	}
+	return name
+}
+
+// from repeats the flag that said where the weights are.
+func (f *flags) from() string {
+	if f.weights != "" {
+		return "--weights " + f.weights
+	}
+	return "--run " + f.run
+}
+
+// network loads the network that --weights or --run names.
+func (f *flags) network(cmd *cobra.Command) (*infer.Network, *run.Checkpoint, error) {
+	var checkpoint *run.Checkpoint
+	var err error
+	switch {
+	case f.weights != "" && f.run != "":
+		return nil, nil, errors.New("--weights and --run both say where the weights are; give one")
+	case f.weights != "":
+		checkpoint, err = run.LoadCheckpoint(f.weights)
+	case f.run != "":
+		checkpoint, _, err = run.Latest(f.run, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
+	default:
+		return nil, nil, errors.New("which network? Give --run DIR or --weights FILE; go run ./lesson train makes them")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	engine, err := backend.New(f.backend)
+	if err != nil {
+		return nil, nil, err
+	}
+	store := model.NewStore()
+	if err := checkpoint.Restore(store); err != nil {
+		return nil, nil, err
+	}
+	r := checkpoint.Recipe
+	network, err := infer.New(engine, store, run.ModelPath, r.Model, r.Mean, r.Deviation)
+	return network, checkpoint, err
+}

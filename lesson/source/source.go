@@ -1,0 +1,148 @@
+// Package source finds the images a lesson is to use: real CIFAR where it can be had, the
+// built-in shapes otherwise, said in so many words.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/residual-go/residual/pkg/cifar"
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/shapes10"
+)
+
+// The names of data that are no folder.
+const (
+	Auto     = "auto"     // CIFAR-10 if it can be had, the built-in set if not
+	CIFAR10  = "cifar10"  // from the cache or the network
+	CIFAR100 = "cifar100" // from the cache or the network
+	Builtin  = "builtin"  // drawn on the spot; see package shapes10
+)
+
+// builtinSeed makes the built-in set the same for everybody.
+const builtinSeed = 1
+
+// Set is training and test images.
+type Set struct {
+	Training, Test *dataset.Images
+	// Spec is the name or folder that gives these images again: that of the request, or what
+	// Auto came to.
+	Spec string
+	// Notice, if not empty, is what people must be told before they look at results.
+	Notice string
+}
+
+// Caption is the line for figures that says what the data is.
+func (s *Set) Caption() string {
+	caption := "data: " + s.Training.Name
+	if s.Spec == Builtin {
+		caption += ", drawn shapes, not CIFAR-10"
+	}
+	return caption
+}
+
+// Options for Open.
+type Options struct {
+	// Subset takes part of the training and of the test images: "500" the first 500 of each,
+	// "50/class" the first 50 of each class. Empty takes all.
+	Subset string
+	// Progress is shown how much of a download is there; it may be nil.
+	Progress func(done, total int64)
+}
+
+// Open returns the images that spec names: Auto, CIFAR10, CIFAR100, Builtin, or a folder
+// in the layout of CIFAR's binary archives.
+func Open(ctx context.Context, spec string, o Options) (*Set, error) {
+	subset, err := parseSubset(o.Subset)
+	if err != nil {
+		return nil, err
+	}
+	set, err := open(ctx, spec, o.Progress)
+	if err != nil {
+		return nil, err
+	}
+	set.Training, set.Test = subset(set.Training), subset(set.Test)
+	return set, nil
+}
+
+func open(ctx context.Context, spec string, progress func(done, total int64)) (*Set, error) {
+	fetcher := &cifar.Fetcher{Progress: progress}
+	switch spec {
+	case Builtin:
+		return builtin(), nil
+	case CIFAR10:
+		return fetched(ctx, fetcher, cifar.CIFAR10, spec)
+	case CIFAR100:
+		return fetched(ctx, fetcher, cifar.CIFAR100, spec)
+	case Auto, "":
+		set, err := fetched(ctx, fetcher, cifar.CIFAR10, CIFAR10)
+		if err == nil {
+			return set, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		set = builtin()
+		set.Notice = fmt.Sprintf("CIFAR-10 could not be had: %v.\nUsing %s in its place: drawn shapes, not photographs. Results on it are not results on CIFAR-10.",
+			err, shapes10.Name)
+		return set, nil
+	}
+	if info, err := os.Stat(spec); errors.Is(err, os.ErrNotExist) || err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("unknown data %q: it is neither %s, %s, %s or %s nor a folder", spec, Auto, CIFAR10, CIFAR100, Builtin)
+	}
+	training, test, err := cifar.Read(spec)
+	if err != nil {
+		return nil, err
+	}
+	return &Set{Training: training, Test: test, Spec: spec}, nil
+}
+
+func fetched(ctx context.Context, fetcher *cifar.Fetcher, kind cifar.Kind, spec string) (*Set, error) {
+	dir, err := fetcher.Fetch(ctx, kind)
+	if err != nil {
+		return nil, err
+	}
+	training, test, err := cifar.Read(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Set{Training: training, Test: test, Spec: spec}, nil
+}
+
+func builtin() *Set {
+	return &Set{
+		Training: shapes10.Train(shapes10.DefaultTrain, builtinSeed),
+		Test:     shapes10.Test(shapes10.DefaultTest, builtinSeed),
+		Spec:     Builtin,
+	}
+}
+
+// parseSubset returns what a subset makes of images; their names say so.
+func parseSubset(subset string) (func(*dataset.Images) *dataset.Images, error) {
+	if subset == "" {
+		return func(m *dataset.Images) *dataset.Images { return m }, nil
+	}
+	number, perClass := strings.CutSuffix(subset, "/class")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 {
+		return nil, fmt.Errorf("subset %q, want a number of images, as 500, or of images per class, as 50/class", subset)
+	}
+	return func(m *dataset.Images) *dataset.Images {
+		before := m.Len()
+		if perClass {
+			m = m.FirstPerClass(n)
+		} else {
+			m = m.First(n)
+		}
+		if m.Len() < before {
+			named := *m
+			named.Name = fmt.Sprintf("%s, first %s", m.Name, strings.Replace(subset, "/", " per ", 1))
+			m = &named
+		}
+		return m
+	}, nil
+}

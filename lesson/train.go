@@ -1,0 +1,185 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/residual-go/residual/lesson/plots"
+	"github.com/residual-go/residual/lesson/source"
+	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/run"
+)
+
+func trainCommand() *cobra.Command {
+	var f flags
+	var resume bool
+	var logEvery int
+	cmd := &cobra.Command{
+		Use:   "train",
+		Short: "Train a network by a recipe",
+		Long: `Train a network by a recipe.
+
+The run's folder gets the recipe, a line of metrics every 100 steps and every epoch,
+the last checkpoints and, at the end, figures. Ctrl-C saves and says how to go on;
+so does whatever else ends a run early, up to the last checkpoint.`,
+		Example: `  go run ./lesson train --model resnet20 --recipe fast
+  go run ./lesson train --data builtin --subset 100/class --epochs 2
+  go run ./lesson train --run runs/resnet20-fast-1 --resume`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, w := cmd.Context(), f.talk(cmd)
+			var r recipe.Recipe
+			var err error
+			if resume {
+				if err := onlyWith(cmd, "resume", "run", "backend", "json", "log-every"); err != nil {
+					return err
+				}
+				if f.run == "" {
+					return errors.New("--resume needs the folder of the run: --run DIR")
+				}
+				r, err = run.ReadRecipe(f.run)
+			} else {
+				if r, err = recipe.ByName(f.recipe); err == nil {
+					err = f.apply(cmd, &r)
+				}
+				r.Data, r.Subset = f.data, f.subset
+			}
+			if err != nil {
+				return err
+			}
+			if !resume && f.run != "" && run.Exists(f.run) {
+				return fmt.Errorf("%s holds a run already; add --resume to go on with it, or give another folder", f.run)
+			}
+			engine, err := backend.New(f.backend)
+			if err != nil {
+				return err
+			}
+			set, err := f.open(ctx, cmd, r.Data, r.Subset)
+			if err != nil {
+				return err
+			}
+			if !resume {
+				r.Data, r.Model.Classes = set.Spec, len(set.Training.Classes)
+				if filepath.IsAbs(f.data) || set.Spec == f.data && !named(set.Spec) {
+					if r.Data, err = filepath.Abs(set.Spec); err != nil {
+						return fmt.Errorf("find the folder of the data: %w", err)
+					}
+				}
+			}
+			dir := f.run
+			if dir == "" {
+				dir = freeRun(r.Model.Name + "-" + r.Name)
+			}
+			fmt.Fprintf(w, "Model: %s. Recipe: %s, %d epochs, batch %d. Backend: %s. Run: %s\n",
+				r.Model.Name, r.Name, r.Epochs, r.Batch, engine.Description(), dir)
+
+			options := run.Options{Backend: engine, Training: set.Training, Test: set.Test, LogEvery: logEvery,
+				Report: reporter(w, r.Model.Name)}
+			var outcome *run.Outcome
+			if resume {
+				outcome, err = run.Resume(ctx, dir, options)
+			} else {
+				outcome, err = run.Train(ctx, dir, r, options)
+			}
+			if err != nil {
+				return resumable(err, fmt.Sprintf("resume with: go run ./lesson train --run %s --resume", dir))
+			}
+			paths, err := runFigures(dir, set, outcome.Test)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(w, "Test Accuracy: %.2f%%\n", 100*outcome.Test.Top1)
+			if f.json {
+				return printJSON(cmd.OutOrStdout(), struct {
+					Run     string `json:"run"`
+					Weights string `json:"weights"`
+					*infer.Result
+				}{dir, outcome.Weights, outcome.Test})
+			}
+			ending(w, append([]string{outcome.Weights}, paths...),
+				"go run ./lesson eval --run "+dir,
+				"go run ./lesson predict --run "+dir+" IMAGE",
+				"go run ./lesson plot "+dir)
+			return nil
+		},
+	}
+	f.add(cmd, "model", "recipe", "data", "subset", "epochs", "batch", "lr", "seed", "backend", "run", "json")
+	cmd.Flags().BoolVar(&resume, "resume", false, "go on with the run in --run, by its own recipe")
+	cmd.Flags().IntVar(&logEvery, "log-every", 100, "steps between log lines, and lines of metrics")
+	return cmd
+}
+
+// named reports whether spec is one of the names of data, not a folder.
+func named(spec string) bool {
+	switch spec {
+	case source.Auto, source.CIFAR10, source.CIFAR100, source.Builtin:
+		return true
+	}
+	return false
+}
+
+// onlyWith is an error if a flag was given that does not go with the named one.
+func onlyWith(cmd *cobra.Command, name string, allowed ...string) error {
+	ok := map[string]bool{name: true}
+	for _, flag := range allowed {
+		ok[flag] = true
+	}
+	var wrong error
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if !ok[flag.Name] && wrong == nil {
+			wrong = fmt.Errorf("--%s does not go with --%s: a run goes on as it began", flag.Name, name)
+		}
+	})
+	return wrong
+}
+
+// resumable adds to an interruption's error how to go on.
+func resumable(err error, how string) error {
+	if errors.Is(err, run.ErrInterrupted) {
+		return fmt.Errorf("%w; %s", err, how)
+	}
+	return err
+}
+
+// runFigures draws a finished run's figures into its folder.
+func runFigures(dir string, set *source.Set, result *infer.Result) ([]string, error) {
+	history, err := plots.Read(dir)
+	if err != nil {
+		return nil, err
+	}
+	into := filepath.Join(dir, "figures")
+	caption := set.Caption()
+	var paths []string
+	for _, draw := range []struct {
+		name string
+		make func() (*figure.Figure, error)
+	}{
+		{"loss", func() (*figure.Figure, error) { return plots.Loss(history.Name+": loss", caption, history) }},
+		{"accuracy", func() (*figure.Figure, error) { return plots.Accuracy(history.Name+": accuracy", caption, history) }},
+		{"schedule", func() (*figure.Figure, error) { return plots.Schedule(history.Name+": learning rate", history) }},
+		{"confusion", func() (*figure.Figure, error) {
+			return plots.Confusion(history.Name+": what is taken for what", result)
+		}},
+		{"guesses", func() (*figure.Figure, error) {
+			return plots.Guesses(history.Name+": the first test images", caption, set.Test, result, 40)
+		}},
+	} {
+		drawn, err := draw.make()
+		if err != nil {
+			return nil, fmt.Errorf("draw %s: %w", draw.name, err)
+		}
+		written, err := plots.Save(drawn, into, draw.name)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, written...)
+	}
+	return paths, nil
+}

@@ -1,0 +1,85 @@
+// Package probe looks inside a network at one batch, without changing it.
+package probe
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
+)
+
+// Norm is the Euclidean norm of the gradient of the loss by one weight.
+type Norm struct {
+	// Layer is the weight's name without ".weight": conv1, layer1.0.conv1, …, fc.
+	Layer string
+	Value float64
+}
+
+// GradientNorms returns the norm of the gradient of every convolution and of the linear
+// layer, from the images to the logits, in training mode on all of images as one batch.
+// The variables are those under path in the store; without values they are initialised
+// there from the store's random state. Shortcut projections are left out: they stand
+// beside the path of the signal, not on it.
+func GradientNorms(backend compute.Backend, store *model.Store, path string, r recipe.Recipe, images *dataset.Images) ([]Norm, error) {
+	if store.Scope(path).NumVariables() == 0 {
+		if err := r.Model.Declare(store.Scope(path)); err != nil {
+			return nil, err
+		}
+	}
+	if err := store.InitializeVariables(backend, nil); err != nil {
+		return nil, fmt.Errorf("gradient norms: %w", err)
+	}
+	// A forward pass in training moves the running statistics: those of a copy.
+	copied, err := store.Clone()
+	if err != nil {
+		return nil, fmt.Errorf("gradient norms: %w", err)
+	}
+	defer copied.Finalize()
+
+	var weights []*model.Variable
+	var norms []Norm
+	scope := copied.Scope(path)
+	for variable := range scope.IterVariables() {
+		key, _ := resnet.StateDictKey(scope, variable)
+		if variable.Name() != "weight" || variable.Shape().Rank() < 2 || strings.Contains(key, ".downsample.") {
+			continue
+		}
+		weights = append(weights, variable)
+		norms = append(norms, Norm{Layer: strings.TrimSuffix(key, ".weight")})
+	}
+	values, err := model.CallOnce(backend, copied, func(_ *model.Scope, pixels, labels *graph.Node) *graph.Node {
+		g := pixels.Graph()
+		copied.SetTraining(g, true)
+		logits := r.Model.Forward(copied.Scope(path), dataset.Normalize(pixels, r.Mean, r.Deviation))
+		loss := losses.CrossEntropy(r.LabelSmoothing)([]*graph.Node{labels}, []*graph.Node{logits})
+		nodes := make([]*graph.Node, len(weights))
+		for i, weight := range weights {
+			nodes[i] = weight.NodeValue(g)
+		}
+		gradients := graph.Gradient(loss, nodes...)
+		for i, gradient := range gradients {
+			gradients[i] = graph.Sqrt(graph.ReduceAllSum(graph.Square(gradient)))
+		}
+		return graph.Stack(gradients, 0)
+	}, tensors.FromFlatDataAndDimensions(images.Pixels, images.Len(), images.Height, images.Width, 3),
+		tensors.FromFlatDataAndDimensions(images.Labels, images.Len(), 1))
+	if err != nil {
+		return nil, fmt.Errorf("gradient norms: %w", err)
+	}
+	flat, err := tensors.CopyFlatData[float32](values)
+	if err != nil {
+		return nil, fmt.Errorf("gradient norms: %w", err)
+	}
+	for i := range norms {
+		norms[i].Value = float64(flat[i])
+	}
+	return norms, nil
+}
