@@ -68,7 +68,7 @@ func NewBatches(images *Images, options Options) (*Batches, error) {
 	case options.Epochs < 0 || options.FirstStep < 0 || options.Workers < 0:
 		return nil, fmt.Errorf("%s: negative epochs (%d), first step (%d) or workers (%d)",
 			images.Name, options.Epochs, options.FirstStep, options.Workers)
-	case a.Crop < 0 || a.Cutout < 0 || a.Crop > images.Height || a.Crop > images.Width:
+	case a.Crop < 0 || a.Cutout < 0 || max(a.Crop, a.Cutout) > min(images.Height, images.Width):
 		return nil, fmt.Errorf("%s: crop %d and cutout %d, want 0 up to the image size, %d×%d",
 			images.Name, a.Crop, a.Cutout, images.Height, images.Width)
 	}
