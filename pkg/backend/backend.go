@@ -38,6 +38,20 @@ func Resolve(name string) string {
 	return "go"
 }
 
+// configuration adds to what people ask for what a backend needs to be safe.
+//
+// GoMLX's Go backend (v0.1.4) runs the operations of a graph in parallel, in a bounded pool
+// in which the convolutions among them wait for helpers. When all places are taken by
+// waiting convolutions nothing moves any more: training a network with shortcuts hangs.
+// One operation at a time, each on all cores, is safe and no slower.
+func configuration(config string) string {
+	name, options, _ := strings.Cut(config, ":")
+	if name != "go" || strings.Contains(options, "ops_") {
+		return config
+	}
+	return strings.TrimSuffix("go:ops_sequential,"+options, ",")
+}
+
 // New returns the backend of the given name, with its options, if any, behind a colon:
 // "auto", "go", "go:parallelism=1". An unknown name is an error that has the list.
 func New(name string) (compute.Backend, error) {
@@ -49,7 +63,7 @@ func New(name string) (compute.Backend, error) {
 	// A constructor may panic where its plugin does not fit.
 	var backend compute.Backend
 	var err error
-	if caught := exceptions.TryCatch[error](func() { backend, err = compute.NewWithConfig(config) }); caught != nil {
+	if caught := exceptions.TryCatch[error](func() { backend, err = compute.NewWithConfig(configuration(config)) }); caught != nil {
 		err = caught
 	}
 	if err != nil {

@@ -17,9 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/gobackend"
-
+	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
@@ -90,8 +88,11 @@ func testRecipe() recipe.Recipe {
 }
 
 func testOptions() Options {
-	var backend compute.Backend = gobackend.GetBackend()
-	return Options{Backend: backend, Training: testImages(64, 1), Test: testImages(30, 2), LogEvery: 3}
+	engine, err := backend.New("go")
+	if err != nil {
+		panic(err)
+	}
+	return Options{Backend: engine, Training: testImages(64, 1), Test: testImages(30, 2), LogEvery: 3}
 }
 
 // finalWeights returns the bytes of the run's last checkpoint's tensors, by name.

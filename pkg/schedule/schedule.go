@@ -1,6 +1,6 @@
 // Package schedule has learning rates as functions of the step: constant, by steps,
-// cosine and one-cycle, each with an optional warm-up. They equal PyTorch's schedulers of
-// the same names when those are stepped after every batch.
+// cosine and one-cycle, each with an optional warm-up. They equal PyTorch's MultiStepLR,
+// CosineAnnealingLR and OneCycleLR when those are stepped after every batch.
 //
 // A [Schedule] is data, so that it can be part of a recipe and drawn before it is used.
 package schedule
@@ -24,13 +24,16 @@ const (
 	// OneCycle rises on a line from Initial times the peak and falls on a line to Final times
 	// the peak (Smith and Topin 2019). Its warm-up is the rise, and 0.3 of the run if none is given.
 	OneCycle Kind = "onecycle"
+	// OneCycleCosine is OneCycle along half cosines in place of lines.
+	OneCycleCosine Kind = "onecycle-cosine"
 )
 
 // Schedule is a learning rate over the steps of a run, as a multiple of its peak.
 type Schedule struct {
 	Kind Kind `json:"kind"`
 	// WarmUp is the share of the run, 0 ≤ WarmUp < 1, in which the rate rises on a line from
-	// Initial to 1 times the peak.
+	// Initial to 1 times the peak. The last step of the warm-up has the peak, as in PyTorch's
+	// OneCycleLR; PyTorch's LinearLR gets there a step later.
 	WarmUp float64 `json:"warm_up,omitempty"`
 	// Initial and Final are multiples of the peak: where a warm-up starts, and where Cosine
 	// and OneCycle end.
@@ -44,13 +47,13 @@ type Schedule struct {
 // Validate reports what is wrong with the schedule.
 func (s Schedule) Validate() error {
 	switch s.Kind {
-	case Constant, Cosine, OneCycle:
+	case Constant, Cosine, OneCycle, OneCycleCosine:
 		if len(s.Milestones) > 0 {
 			return fmt.Errorf("schedule %s has milestones; only step has", s.Kind)
 		}
 	case Step:
-		if len(s.Milestones) == 0 || s.Gamma <= 0 {
-			return fmt.Errorf("schedule step with %d milestones and gamma %g, want at least one and gamma above 0", len(s.Milestones), s.Gamma)
+		if len(s.Milestones) == 0 || !(s.Gamma > 0) || math.IsInf(s.Gamma, 0) {
+			return fmt.Errorf("schedule step with %d milestones and gamma %g, want at least one and a number above 0", len(s.Milestones), s.Gamma)
 		}
 		before := 0.0
 		for _, milestone := range s.Milestones {
@@ -60,7 +63,8 @@ func (s Schedule) Validate() error {
 			before = milestone
 		}
 	default:
-		return fmt.Errorf("unknown schedule %q; the schedules are %s, %s, %s, %s", s.Kind, Constant, Step, Cosine, OneCycle)
+		return fmt.Errorf("unknown schedule %q; the schedules are %s, %s, %s, %s, %s",
+			s.Kind, Constant, Step, Cosine, OneCycle, OneCycleCosine)
 	}
 	if !(s.WarmUp >= 0 && s.WarmUp < 1) {
 		return fmt.Errorf("schedule %s: warm-up over %g of the run, want 0 ≤ warm-up < 1", s.Kind, s.WarmUp)
@@ -78,12 +82,16 @@ func (s Schedule) Rate(peak float64, step, steps int) float64 {
 	last := float64(max(1, steps-1))
 	at := float64(step)
 	warmUp := s.WarmUp
-	if s.Kind == OneCycle && warmUp == 0 {
+	if (s.Kind == OneCycle || s.Kind == OneCycleCosine) && warmUp == 0 {
 		warmUp = 0.3
 	}
 	top := warmUp*float64(steps) - 1 // the step that has the peak
 	if top > 0 && at < top {
-		return peak * (s.Initial + (1-s.Initial)*at/top)
+		risen := at / top
+		if s.Kind == OneCycleCosine {
+			risen = 1 - halfCosine(risen)
+		}
+		return peak * (s.Initial + (1-s.Initial)*risen)
 	}
 	top = max(0, top)
 	switch s.Kind {
@@ -96,13 +104,18 @@ func (s Schedule) Rate(peak float64, step, steps int) float64 {
 		}
 		return rate
 	case Cosine:
-		return peak * (s.Final + (1-s.Final)*(1+math.Cos(math.Pi*share(at, top, float64(steps))))/2)
+		return peak * (s.Final + (1-s.Final)*halfCosine(share(at, top, float64(steps))))
 	case OneCycle:
 		return peak * (1 - (1-s.Final)*share(at, top, last))
+	case OneCycleCosine:
+		return peak * (s.Final + (1-s.Final)*halfCosine(share(at, top, last)))
 	default:
 		return peak
 	}
 }
+
+// halfCosine falls from 1 at 0 to 0 at 1.
+func halfCosine(x float64) float64 { return (1 + math.Cos(math.Pi*x)) / 2 }
 
 // share is how far at has come from from to to, in 0 … 1.
 func share(at, from, to float64) float64 {

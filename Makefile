@@ -1,0 +1,37 @@
+# Everything a fresh machine needs is Go, make and git; modules come from the Go proxy.
+
+GO ?= go
+# A run of each fuzz target, in seconds.
+FUZZTIME ?= 10s
+
+.PHONY: help lesson test check fuzz parity-values shapes-accuracy clean
+
+help: ## List what make can do.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+lesson: ## The main job: train plain and residual networks side by side, draw the curves (within 10 minutes).
+	$(GO) run ./lesson degradation
+
+test: check ## Set up and pass all tests, linters and short fuzz runs.
+	$(GO) test ./...
+	$(GO) test -race ./pkg/dataset ./pkg/cifar ./pkg/run
+	$(MAKE) --no-print-directory fuzz
+
+check: ## gofmt, go vet and staticcheck.
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+fuzz: ## Run every fuzz target for FUZZTIME.
+	@for file in $$(grep -rl '^func Fuzz' --include='*_test.go' .); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
+			echo "fuzz $$(dirname $$file) $$target"; \
+			$(GO) test $$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x || exit 1; \
+		done; \
+	done
+
+parity-values: ## Make PyTorch's reference values anew (needs python3-torch and python3-torchvision).
+	/usr/bin/python3 tests/parity/generate.py
+
+clean: ## Remove runs; the cache of downloads stays.
+	rm -rf runs
