@@ -18,20 +18,20 @@ type canvas [Side * Side]colour
 func (c *canvas) scene(subject figure, r *rand.Rand) {
 	subjectColour, groundColour := contrasting(r)
 	c.fill(newPaint(groundColour, r))
-	for range 2 + r.IntN(4) {
+	for range 2 + r.IntN(6) {
 		c.clutter(r)
 	}
 	c.draw(subject, placement{
 		centre: point{Side/2 + between(r, -4, 4), Side/2 + between(r, -4, 4)},
-		axis:   direction(between(r, -1.0/12, 1.0/12)),
-		radius: between(r, 6.5, 12),
+		axis:   direction(between(r, -1.0/8, 1.0/8)),
+		radius: between(r, 5.5, 12),
 		mirror: r.IntN(2) == 0,
 	}, newPaint(subjectColour, r))
-	for range r.IntN(3) {
+	for range r.IntN(4) {
 		c.clutter(r)
 	}
-	c.light(between(r, 0.75, 1.1), between(r, -20, 20))
-	c.noise(between(r, 4, 24), r)
+	c.light(between(r, 0.7, 1.1), between(r, -20, 20))
+	c.noise(between(r, 4, 28), r)
 }
 
 // contrasting returns the colours of a subject and of its ground, one of them lighter than
@@ -41,7 +41,7 @@ func (c *canvas) scene(subject figure, r *rand.Rand) {
 // In nine pictures of ten the subject is the lighter one. If it were in five, no pixel would
 // lean one way or the other in any class, and a linear classifier could only guess.
 func contrasting(r *rand.Rand) (subject, ground colour) {
-	const step, mostlyLight = 50, 0.9
+	const step, mostlyLight = 40, 0.9
 	light, dark := anyColour(r), anyColour(r)
 	for light.luminance()-dark.luminance() < step {
 		light, dark = anyColour(r), anyColour(r)

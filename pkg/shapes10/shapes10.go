@@ -2,7 +2,7 @@
 // pictures, made from a seed, for where there is no network to fetch CIFAR-10 from.
 //
 // A picture is 32×32 pixels and shows one circle, ring, square, triangle, star, cross,
-// heart, moon, arrow or spiral, a label each. Its place, size, turn (up to a twelfth of a
+// heart, moon, arrow or spiral, a label each. Its place, size, turn (up to an eighth of a
 // circle either way) and mirroring are left to chance, and so are the colours and the
 // patterns of the figure and of the ground: plain, shaded, striped, chequered or cloudy.
 // Blobs and lines lie about and sometimes across it. Contrast, brightness and noise vary
@@ -16,9 +16,33 @@
 // # Reproducibility
 //
 // Image i of a split is a function of the seed, the split and i alone: not of how many
-// images are drawn, nor of how many processors draw them. The bytes are the same on every
-// architecture; what that takes is told at the type point. They rest on the sequence of
-// [rand.PCG] and of Perm and IntN in math/rand/v2; a test pins their hash.
+// images are drawn, nor of how many processors draw them. The bytes do not depend on the
+// architecture either; what that takes is told in geometry.go. A test pins their hash. It
+// was run on amd64, with and without GOAMD64=v3, and on 386; for arm64 the instructions
+// were looked at. What remains assumed is that math/rand/v2 keeps its sequences.
+//
+// # Difficulty
+//
+// Measured on Train([DefaultTrain], 42) and Test([DefaultTest], 42), test accuracy, one run
+// each:
+//
+//	10.0%  guessing
+//	24.2%  softmax regression on the normalised pixels, Adam, best of two weight decays
+//	87.9%  ResNet of 8 layers, 8 channels wide, after 10 epochs
+//	97.4%  ResNet-20 after 10 epochs
+//	97.5%  one reader of a contact sheet, 160 test images of another seed, labels unseen
+//
+// ResNet-20, epoch by epoch: 14.9, 25.2, 44.9, 82.0, 79.2, 86.3, 90.3, 92.3, 92.7, 97.4%.
+// The networks were PyTorch's, reading the files of [WriteRecords]: SGD with Nesterov
+// momentum 0.9 and weight decay 5e-4, random crops after 4 pixels of padding, random
+// flips, and a one-cycle learning rate with 30% of warm-up. ResNet-20 took batches of 128
+// and a peak of 0.4, the small one batches of 64 and 0.2 (tested on 1,000 images). Of the
+// project's own peer scripts the command is
+//
+//	python3 torch_cifar.py resnet20 --data DIR --epochs 10 --threads 1
+//
+// where DIR holds the training images in five files of 2,000 records and the test images
+// in a sixth. Drawing the training images takes one core about a second.
 package shapes10
 
 import (

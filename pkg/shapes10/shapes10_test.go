@@ -19,8 +19,8 @@ func TestGolden(t *testing.T) {
 		draw func(int, uint64) *dataset.Images
 		want string
 	}{
-		{"train", Train, "326d5c238099656fe48c96227f0a50e97f38b2aed6e57dcfa4ab270619f86ac3"},
-		{"test", Test, "e1e8257b373baa4e881e723a41c5d65907d4ee453cccf750cafafc52a8d6413c"},
+		{"train", Train, "ab102120fa1a7bd421d1d6abe6c4b95c439283e8592e5cc159771463f7171a42"},
+		{"test", Test, "9c72bc36ec30b890f48939eab5a4128c135f3821d017ffab790bba4b6cfb6ae6"},
 	} {
 		m := test.draw(100, 42)
 		hash := sha256.New()
