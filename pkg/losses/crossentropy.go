@@ -16,7 +16,7 @@ import (
 // section 7): 0 is the plain loss, 0.1 is usual. It equals PyTorch's CrossEntropyLoss
 // with label_smoothing.
 func CrossEntropy(smoothing float64) loss.LossFn {
-	if smoothing < 0 || smoothing >= 1 {
+	if !(smoothing >= 0 && smoothing < 1) {
 		exceptions.Panicf("CrossEntropy: label smoothing %g, want 0 ≤ smoothing < 1", smoothing)
 	}
 	return func(labels, predictions []*graph.Node) *graph.Node {

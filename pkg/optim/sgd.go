@@ -72,14 +72,14 @@ func (b *SGDBuilder) DecayNormsAndBiases(decay bool) *SGDBuilder {
 // Done returns the optimiser. It panics on settings that make no sense.
 func (b *SGDBuilder) Done() optimizer.Interface {
 	switch {
-	case b.learningRate < 0:
-		exceptions.Panicf("SGD: learning rate %g is negative", b.learningRate)
-	case b.momentum < 0 || b.momentum >= 1:
+	case !(b.learningRate >= 0):
+		exceptions.Panicf("SGD: learning rate %g, want at least 0", b.learningRate)
+	case !(b.momentum >= 0 && b.momentum < 1):
 		exceptions.Panicf("SGD: momentum %g, want 0 ≤ momentum < 1", b.momentum)
 	case b.nesterov && b.momentum == 0:
 		exceptions.Panicf("SGD: Nesterov needs a momentum above 0")
-	case b.weightDecay < 0:
-		exceptions.Panicf("SGD: weight decay %g is negative", b.weightDecay)
+	case !(b.weightDecay >= 0):
+		exceptions.Panicf("SGD: weight decay %g, want at least 0", b.weightDecay)
 	}
 	return &sgd{*b}
 }

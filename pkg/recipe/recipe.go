@@ -117,14 +117,17 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("recipe %s: momentum %g, want 0 ≤ momentum < 1", r.Name, r.Momentum)
 	case r.Nesterov && r.Momentum == 0:
 		return fmt.Errorf("recipe %s: Nesterov needs a momentum above 0", r.Name)
-	case !(r.WeightDecay >= 0):
+	case !(r.WeightDecay >= 0) || math.IsInf(r.WeightDecay, 0):
 		return fmt.Errorf("recipe %s: weight decay %g, want at least 0", r.Name, r.WeightDecay)
 	case !(r.LabelSmoothing >= 0 && r.LabelSmoothing < 1):
 		return fmt.Errorf("recipe %s: label smoothing %g, want 0 ≤ smoothing < 1", r.Name, r.LabelSmoothing)
 	}
 	for c := range r.Deviation {
-		if !(r.Deviation[c] > 0) {
+		if !(r.Deviation[c] > 0) || math.IsInf(float64(r.Deviation[c]), 0) {
 			return fmt.Errorf("recipe %s: deviations %v, want numbers above 0", r.Name, r.Deviation)
+		}
+		if mean := float64(r.Mean[c]); math.IsNaN(mean) || math.IsInf(mean, 0) {
+			return fmt.Errorf("recipe %s: means %v, want numbers", r.Name, r.Mean)
 		}
 	}
 	return nil
