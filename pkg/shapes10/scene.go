@@ -13,10 +13,10 @@ type colour [3]float64
 type canvas [Side * Side]colour
 
 // scene paints a whole picture with the figure as its subject: ground, clutter behind,
-// subject, clutter before, light and noise. All that it chooses it draws from r, and
-// nothing but the outline depends on the class.
-func (c *canvas) scene(subject figure, r *rand.Rand) {
-	subjectColour, groundColour := contrasting(r)
+// subject, clutter before, light and noise. All that it chooses it draws from r; the
+// outline and, two times in five, the colour of the ground depend on the class.
+func (c *canvas) scene(class int, subject figure, r *rand.Rand) {
+	subjectColour, groundColour := contrasting(class, r)
 	c.fill(newPaint(groundColour, r))
 	for range 2 + r.IntN(6) {
 		c.clutter(r)
@@ -40,11 +40,11 @@ func (c *canvas) scene(subject figure, r *rand.Rand) {
 //
 // In nine pictures of ten the subject is the lighter one. If it were in five, no pixel would
 // lean one way or the other in any class, and a linear classifier could only guess.
-func contrasting(r *rand.Rand) (subject, ground colour) {
+func contrasting(class int, r *rand.Rand) (subject, ground colour) {
 	const step, mostlyLight = 40, 0.9
-	light, dark := anyColour(r), anyColour(r)
+	light, dark := anyColour(r), groundColour(class, r)
 	for light.luminance()-dark.luminance() < step {
-		light, dark = anyColour(r), anyColour(r)
+		light, dark = anyColour(r), groundColour(class, r)
 	}
 	if r.Float64() < mostlyLight {
 		return light, dark
@@ -54,6 +54,27 @@ func contrasting(r *rand.Rand) (subject, ground colour) {
 
 func anyColour(r *rand.Rand) colour {
 	return colour{between(r, 20, 235), between(r, 20, 235), between(r, 20, 235)}
+}
+
+// habitats are the dark colours on which the classes are found two times in five, as ships
+// are on water. They are a hint that a network learns in its first steps, as it does from
+// photographs; without one, deep networks stay at chance for hundreds of steps, and what
+// a short lesson shows is only how long.
+var habitats = [...]colour{
+	{40, 60, 140}, {150, 60, 50}, {60, 110, 60}, {110, 90, 30}, {40, 40, 60},
+	{130, 130, 120}, {60, 120, 130}, {30, 30, 100}, {120, 60, 120}, {90, 120, 40},
+}
+
+// groundColour is any colour or, two times in five, one near the class's habitat.
+func groundColour(class int, r *rand.Rand) colour {
+	if r.IntN(5) >= 2 {
+		return anyColour(r)
+	}
+	near := habitats[class]
+	for k := range near {
+		near[k] = clamp(near[k]+between(r, -30, 30), 10, 245)
+	}
+	return near
 }
 
 // luminance is how light a colour looks, roughly, in 0 … 255.

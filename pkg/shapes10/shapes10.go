@@ -99,7 +99,7 @@ func generate(n int, from source, workers int) *dataset.Images {
 			var c canvas
 			for i := w; i < n; i += workers {
 				label := from.label(i)
-				c.scene(outlines[label], from.stream(pictures, i))
+				c.scene(label, outlines[label], from.stream(pictures, i))
 				c.bytes(m.Image(i))
 				m.Labels[i] = int32(label)
 			}
