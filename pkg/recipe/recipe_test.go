@@ -1,0 +1,183 @@
+package recipe
+
+import (
+	"encoding/json"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/schedule"
+)
+
+func byName(t *testing.T, name string) Recipe {
+	t.Helper()
+	r, err := ByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestNamedRecipesAreAsDocumented(t *testing.T) {
+	cifarMean, cifarDeviation := [3]float32{0.4914, 0.4822, 0.4465}, [3]float32{0.247, 0.2435, 0.2616}
+	half := [3]float32{0.5, 0.5, 0.5}
+	cropAndFlip := dataset.Augment{Crop: 4, Flip: true}
+	for model, want := range map[string]Recipe{
+		"resnet50": {
+			Name: "article", Epochs: 10, Batch: 64,
+			LearningRate: 0.001, Schedule: schedule.Schedule{Kind: schedule.Constant}, Momentum: 0.9,
+			DecayNormsAndBiases: true, Mean: half, Deviation: half, Seed: 42,
+		},
+		"resnet20": {
+			Name: "paper", Epochs: 164, Batch: 128,
+			LearningRate: 0.1, Schedule: schedule.Schedule{Kind: schedule.Step, Milestones: []float64{0.5, 0.75}, Gamma: 0.1},
+			Momentum: 0.9, WeightDecay: 1e-4, DecayNormsAndBiases: true,
+			Augment: cropAndFlip, Mean: cifarMean, Deviation: cifarDeviation, Seed: 42,
+		},
+	} {
+		got := byName(t, want.Name)
+		if got.Model.Name != model {
+			t.Errorf("%s trains %s, want %s", want.Name, got.Model.Name, model)
+		}
+		got.Model = want.Model
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %+v, want %+v", want.Name, got, want)
+		}
+	}
+	fast := byName(t, "fast")
+	if fast.Model.Name != "resnet20" || fast.Epochs != 10 || fast.Batch != 128 || !fast.Nesterov || fast.Momentum != 0.9 ||
+		fast.Schedule.Kind != schedule.OneCycle || fast.LearningRate != 0.4 || fast.WeightDecay != 5e-4 || fast.Augment != cropAndFlip {
+		t.Errorf("fast is %+v", fast)
+	}
+	// On a line from 1/25 of the peak, and down to a ten-thousandth of that.
+	for _, at := range []struct {
+		step int
+		want float64
+	}{{0, 0.016}, {299, 0.4}, {999, 1.6e-6}} {
+		if got := fast.Schedule.Rate(fast.LearningRate, at.step, 1000); math.Abs(got-at.want) > 1e-9 {
+			t.Errorf("fast has rate %g at step %d of 1000, want %g", got, at.step, at.want)
+		}
+	}
+	// The paper's 32,000 and 48,000 of 64,000 steps, to the epoch.
+	paper := byName(t, "paper")
+	const perEpoch = 391
+	for epoch, want := range map[int]float64{0: 0.1, 81: 0.1, 82: 0.01, 122: 0.01, 123: 0.001, 163: 0.001} {
+		for _, step := range []int{epoch * perEpoch, epoch*perEpoch + perEpoch - 1} {
+			if got := paper.Schedule.Rate(paper.LearningRate, step, 164*perEpoch); math.Abs(got-want) > 1e-12 {
+				t.Errorf("paper has rate %g in epoch %d (step %d), want %g", got, epoch, step, want)
+			}
+		}
+	}
+}
+
+func TestEveryNamedRecipeIsValid(t *testing.T) {
+	for _, name := range Names() {
+		r := byName(t, name)
+		if r.Name != name {
+			t.Errorf("the recipe %s calls itself %s", name, r.Name)
+		}
+		if err := r.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		r.Optimizer() // would panic
+	}
+	_, err := ByName("slow")
+	if want := `unknown recipe "slow"; the recipes are article, paper, fast`; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+func TestNamedRecipesAreIndependentOfOneAnother(t *testing.T) {
+	changed := byName(t, "paper")
+	changed.Schedule.Milestones[0] = 0.1
+	changed.Model.Blocks[0] = 99
+	if r := byName(t, "paper"); r.Schedule.Milestones[0] != 0.5 || r.Model.Blocks[0] != 3 {
+		t.Error("a change to one copy of a recipe changed the next")
+	}
+}
+
+func TestValidateRefuses(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, test := range []struct {
+		change func(r *Recipe)
+		want   string
+	}{
+		{func(r *Recipe) { r.Model.Classes = 0 }, "0 classes"},
+		{func(r *Recipe) { r.Schedule.Kind = "none" }, `unknown schedule "none"`},
+		{func(r *Recipe) { r.Epochs = 0 }, "0 epochs"},
+		{func(r *Recipe) { r.Batch = 1 }, "batches of 1"},
+		{func(r *Recipe) { r.LearningRate = 0 }, "learning rate 0"},
+		{func(r *Recipe) { r.LearningRate = nan }, "learning rate NaN"},
+		{func(r *Recipe) { r.LearningRate = inf }, "learning rate +Inf"},
+		{func(r *Recipe) { r.Momentum = 1 }, "momentum 1"},
+		{func(r *Recipe) { r.Momentum = -0.5 }, "momentum -0.5"},
+		{func(r *Recipe) { r.Momentum = nan }, "momentum NaN"},
+		{func(r *Recipe) { r.Momentum = 0 }, "Nesterov needs a momentum"},
+		{func(r *Recipe) { r.WeightDecay = -1 }, "weight decay -1"},
+		{func(r *Recipe) { r.WeightDecay = nan }, "weight decay NaN"},
+		{func(r *Recipe) { r.WeightDecay = inf }, "weight decay +Inf"},
+		{func(r *Recipe) { r.LabelSmoothing = 1 }, "label smoothing 1"},
+		{func(r *Recipe) { r.LabelSmoothing = nan }, "label smoothing NaN"},
+		{func(r *Recipe) { r.Deviation[2] = 0 }, "deviations [0.247 0.2435 0]"},
+		{func(r *Recipe) { r.Deviation[0] = float32(nan) }, "deviations [NaN"},
+		{func(r *Recipe) { r.Deviation[1] = float32(inf) }, "deviations [0.247 +Inf"},
+		{func(r *Recipe) { r.Mean[1] = float32(nan) }, "means [0.4914 NaN"},
+		{func(r *Recipe) { r.Mean[0] = float32(-inf) }, "means [-Inf"},
+	} {
+		r := byName(t, "fast")
+		test.change(&r)
+		if err := r.Validate(); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("error %v, want one with %q", err, test.want)
+		}
+	}
+}
+
+func TestJSONKeepsARecipe(t *testing.T) {
+	changed := byName(t, "paper")
+	changed.Model.PreActivation, changed.Model.Groups, changed.Data, changed.Subset = true, 2, "cifar10", "first 5"
+	changed.DecayNormsAndBiases, changed.LabelSmoothing, changed.Augment.Cutout, changed.Seed = false, 0.1, 8, math.MaxUint64
+	for _, want := range []Recipe{byName(t, "article"), byName(t, "paper"), byName(t, "fast"), changed} {
+		text, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Recipe
+		if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s was read as %+v, %v; want %+v", text, got, err, want)
+		}
+	}
+}
+
+func TestBatchesFollowTheRecipe(t *testing.T) {
+	images := &dataset.Images{Name: "grey", Classes: []string{"one"}, Height: 8, Width: 8, Labels: make([]int32, 21)}
+	images.Pixels = make([]byte, images.Len()*images.ImageSize())
+	r := byName(t, "paper")
+	r.Batch, r.Epochs = 4, 3
+	for _, test := range []struct {
+		dropLast           bool
+		first, want, sizes int
+	}{{false, 0, 18, 63}, {true, 0, 15, 60}, {false, 5, 13, 43}} { // the sixth batch is of one
+		r.DropLast = test.dropLast
+		batches, err := r.Batches(images, test.first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, sizes := 0, 0
+		for batch, err := range batches.Iter() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+			sizes += batch.Labels[0].Shape().Dim(0)
+		}
+		if n != test.want || sizes != test.sizes {
+			t.Errorf("DropLast %v from step %d: %d batches with %d images, want %d with %d", test.dropLast, test.first, n, sizes, test.want, test.sizes)
+		}
+	}
+	r.Augment.Crop = 9
+	if _, err := r.Batches(images, 0); err == nil {
+		t.Error("a crop larger than the images was accepted")
+	}
+}
