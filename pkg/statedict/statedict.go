@@ -43,9 +43,9 @@ type Dict struct {
 	Metadata map[string]string
 }
 
-// checksumKey is the metadata entry with the SHA-256 of all tensors: a file that was cut
-// short is found by its lengths, one in which bytes were changed only by this.
-const checksumKey = "sha256"
+// checksumKey is the metadata entry with the SHA-256 of all else: a file that was cut short
+// is found by its lengths, one in which bytes were changed only by this.
+const checksumKey = "checksum"
 
 // Save writes d to path, whole or not at all. Its metadata gets a checksum.
 func (d *Dict) Save(path string) error {
@@ -55,9 +55,9 @@ func (d *Dict) Save(path string) error {
 		size := 1
 		for i, dim := range tensor.Shape {
 			shape[i] = uint64(dim)
-			size *= dim
+			size *= max(0, dim)
 		}
-		if size != len(tensor.Data) || len(shape) == 0 {
+		if size == 0 || size != len(tensor.Data) || len(shape) == 0 {
 			return fmt.Errorf("write %s: %s has shape %v and %d numbers", path, name, tensor.Shape, len(tensor.Data))
 		}
 		content := make([]byte, 0, 4*len(tensor.Data))
@@ -75,7 +75,7 @@ func (d *Dict) Save(path string) error {
 		metadata = map[string]string{}
 	}
 	metadata["format"] = "pt" // what other readers of safetensors look for
-	metadata[checksumKey] = checksum(views)
+	metadata[checksumKey] = checksum(views, metadata)
 	return atomicfile.Write(path, func(w io.Writer) error {
 		return safetensors.SerializeToWriter(views, metadata, w)
 	})
@@ -108,6 +108,9 @@ func Load(path string) (*Dict, error) {
 		}
 		tensor := Tensor{Data: make([]float32, len(view.Data())/4)}
 		for _, dim := range view.Shape() {
+			if dim == 0 { // and so others may be of any size
+				return nil, damaged(fmt.Sprintf("%s is empty, of shape %v", named.Name, view.Shape()))
+			}
 			tensor.Shape = append(tensor.Shape, int(dim))
 		}
 		for i := range tensor.Data {
@@ -115,15 +118,21 @@ func Load(path string) (*Dict, error) {
 		}
 		d.Tensors[named.Name], views[named.Name] = tensor, view
 	}
-	if want, ok := d.Metadata[checksumKey]; ok && want != checksum(views) {
+	if want, ok := d.Metadata[checksumKey]; ok && want != checksum(views, d.Metadata) {
 		return nil, damaged("its checksum does not match its content")
 	}
 	return d, nil
 }
 
-// checksum is the SHA-256 of all names, shapes and contents, in the order of the names.
-func checksum(views map[string]safetensors.TensorView) string {
+// checksum is the SHA-256 of all metadata but its own, and of all names, shapes and
+// contents, each in the order of the names.
+func checksum(views map[string]safetensors.TensorView, metadata map[string]string) string {
 	hash := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		if key != checksumKey {
+			fmt.Fprintf(hash, "%q %q\n", key, metadata[key])
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(views)) {
 		fmt.Fprintf(hash, "%s %v\n", name, views[name].Shape())
 		hash.Write(views[name].Data())
@@ -156,10 +165,12 @@ func FromScope(scope *model.Scope) (map[string]Tensor, error) {
 
 // ToScope gives every variable under scope, which [resnet.Config.Declare] or a forward
 // pass has made, its value from the tensors. Each variable must have a tensor of its shape
-// and each tensor a variable; the error names all that do not.
+// and each tensor a variable; otherwise the error names the first that do not, and no
+// variable is changed.
 func ToScope(scope *model.Scope, from map[string]Tensor) error {
 	var problems []string
 	known := map[string]bool{}
+	values := map[*model.Variable]Tensor{}
 	for variable := range scope.IterVariables() {
 		key, _ := resnet.StateDictKey(scope, variable)
 		known[key] = true
@@ -173,9 +184,7 @@ func ToScope(scope *model.Scope, from map[string]Tensor) error {
 			problems = append(problems, fmt.Sprintf("%s has shape %v, want %v", key, tensor.Shape, want))
 			continue
 		}
-		if err := variable.SetValue(tensor.toModel()); err != nil {
-			return fmt.Errorf("weights: %s: %w", key, err)
-		}
+		values[variable] = tensor
 	}
 	for _, key := range slices.Sorted(maps.Keys(from)) {
 		if !known[key] {
@@ -188,6 +197,11 @@ func ToScope(scope *model.Scope, from map[string]Tensor) error {
 			problems = append(problems[:shown], fmt.Sprintf("and %d more", more))
 		}
 		return errors.New("the weights are not this network's: " + strings.Join(problems, "; "))
+	}
+	for variable, tensor := range values {
+		if err := variable.SetValue(tensor.toModel()); err != nil {
+			return fmt.Errorf("weights: %s: %w", variable.Path(), err)
+		}
 	}
 	return nil
 }
