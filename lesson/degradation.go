@@ -36,6 +36,9 @@ The defaults are sized for GoMLX's pure-Go backend on two cores: small networks,
 			if err := f.apply(cmd, &e.Recipe); err != nil {
 				return err
 			}
+			if err := e.Validate(); err != nil {
+				return err
+			}
 			engine, err := backend.New(f.backend)
 			if err != nil {
 				return err

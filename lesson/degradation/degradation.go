@@ -11,7 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"math"
 	"path/filepath"
 	"reflect"
 	"text/tabwriter"
@@ -105,13 +105,32 @@ func (e Experiment) configs(classes int) ([]resnet.Config, []int, error) {
 	return configs, depths, nil
 }
 
+// Validate reports what is wrong with the experiment.
+func (e Experiment) Validate() error {
+	if e.Shallow >= e.Deep {
+		return fmt.Errorf("depths %d and %d, want the first below the second", e.Shallow, e.Deep)
+	}
+	configs, _, err := e.configs(1)
+	if err != nil {
+		return err
+	}
+	for _, config := range configs {
+		r := e.Recipe
+		r.Model = config
+		if err := r.Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Run trains the four networks, each in a folder of its name under dir, one after the
 // other. Runs that are there already, of the same recipe, are gone on with, or taken as
 // they are if they have ended. report gives each network, by its name, its reporter.
 func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend, training, test *dataset.Images,
 	report func(network string) run.Reporter) (*Result, error) {
-	if e.Shallow >= e.Deep {
-		return nil, fmt.Errorf("depths %d and %d, want the first below the second", e.Shallow, e.Deep)
+	if err := e.Validate(); err != nil {
+		return nil, err
 	}
 	configs, depths, err := e.configs(len(training.Classes))
 	if err != nil {
@@ -123,7 +142,9 @@ func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend
 		r := e.Recipe
 		r.Model = config
 		arm, err := train(ctx, filepath.Join(dir, config.Name), r, run.Options{
-			Backend: backend, Training: training, Test: test, Report: report(config.Name), LogEvery: 20,
+			Backend: backend, Training: training, Test: test, Report: report(config.Name),
+			// Not beyond the epoch: the curves need their points.
+			LogEvery: max(1, min(20, training.Len()/r.Batch)),
 		})
 		if err != nil {
 			return nil, err
@@ -250,10 +271,7 @@ func (r *Result) Figures(dir, caption string) ([]string, error) {
 
 		curve := figure.Curve{Name: arm.Network, Style: figure.Style{Color: i%2 + 1, Dash: figure.Dash(1 - i/2)}}
 		for place, norm := range arm.gradientNorm {
-			// A shallow network's layers are spread over the deep one's: depth as a share.
-			of := len(arm.gradientNorm) - 1
-			position := float64(place) / float64(of) * float64(len(r.Arms[1].gradientNorm)-1)
-			curve.X = append(curve.X, 1+position)
+			curve.X = append(curve.X, float64(spread(place, len(arm.gradientNorm), len(r.Arms[1].gradientNorm))))
 			curve.Y = append(curve.Y, norm.Value)
 		}
 		series = append(series, curve)
@@ -288,6 +306,12 @@ func (r *Result) Figures(dir, caption string) ([]string, error) {
 	return append(paths, morePaths...), err
 }
 
+// spread is the layer, from 1 to all, of a deep network that is as deep in it, as a share,
+// as layer place, from 0, is in a network of so many layers.
+func spread(place, layers, all int) int {
+	return 1 + int(math.Round(float64(place)/float64(layers-1)*float64(all-1)))
+}
+
 // lossFigure draws the training losses, which is what degradation is about, by step.
 func (r *Result) lossFigure(caption string) (*figure.Figure, error) {
 	var curves []figure.Curve
@@ -303,20 +327,4 @@ func (r *Result) lossFigure(caption string) (*figure.Figure, error) {
 		curves = append(curves, curve)
 	}
 	return figure.Curves("Training loss", "step", "loss", curves, figure.Caption(caption))
-}
-
-// Remove deletes the four runs under dir, and dir if nothing else is in it.
-func (e Experiment) Remove(dir string) error {
-	configs, _, err := e.configs(1)
-	if err != nil {
-		return err
-	}
-	for _, config := range configs {
-		if path := filepath.Join(dir, config.Name); run.Exists(path) {
-			if err := os.RemoveAll(path); err != nil {
-				return fmt.Errorf("remove an earlier run: %w", err)
-			}
-		}
-	}
-	return nil
 }
