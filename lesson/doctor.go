@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os/exec"
 	"runtime"
 	"strings"
 
@@ -72,13 +73,43 @@ func doctorCommand() *cobra.Command {
 			if broken != nil {
 				return broken
 			}
-			fmt.Fprintln(w, "\nNothing needs to be installed.")
+			fmt.Fprintln(w, "\nNothing needs to be installed. For more:")
+			for _, extra := range extras() {
+				state := "found"
+				if !extra.found() {
+					state = "not found; " + extra.install
+				}
+				fmt.Fprintf(w, "  %s: %s\n", extra.what, state)
+			}
 			ending(w, nil, "go run ./lesson degradation")
 			return nil
 		},
 	}
 	f.add(cmd, "json")
 	return cmd
+}
+
+// extra is a program outside the project that adds something.
+type extra struct {
+	what    string
+	found   func() bool
+	install string
+}
+
+func extras() []extra {
+	return []extra{
+		{"a C compiler, for the race detector in make test",
+			func() bool { return finds("cc") || finds("gcc") || finds("clang") },
+			"install gcc or clang"},
+		{"PyTorch for /usr/bin/python3, to make the values of the parity tests anew",
+			func() bool { return exec.Command("/usr/bin/python3", "-c", "import torch, torchvision").Run() == nil },
+			"on Debian: apt-get install python3-torch python3-torchvision"},
+	}
+}
+
+func finds(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
 }
 
 // cpuFeatures names the vector instructions that numerical code can use.
