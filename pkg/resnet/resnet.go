@@ -109,7 +109,9 @@ type Config struct {
 	// the identity, it takes the activated input, and its projection has no batch norm.
 	PreActivation bool `json:"pre_activation,omitempty"`
 	// ZeroInitResidual initialises the γ of each branch's last batch norm with 0, so that
-	// every block starts as the identity (torchvision's zero_init_residual).
+	// every block starts as the identity (torchvision's zero_init_residual). With
+	// PreActivation it is the weight of the last convolution, since no gradient would get
+	// back through the ReLU behind a batch norm that is 0 everywhere.
 	ZeroInitResidual bool `json:"zero_init_residual,omitempty"`
 	// Classes is the number of logits.
 	Classes int `json:"classes"`
@@ -162,7 +164,8 @@ func (c Config) grouping() (groups, widthPerGroup int) {
 // Tap is shown every intermediate value of a forward pass, in order, with its name: that
 // of the layer as torchvision names it (conv1, bn1, layer1.0.conv1, …, fc), "relu" and
 // "maxpool" in the stem, relu1, relu2, … within a block, downsample for what a changed
-// shortcut adds, layer1.0 for a block's output, layer1 for a stage's, and avgpool.
+// shortcut adds, layer1.0 for a block's output, layer1 for a stage's, and avgpool. With
+// PreActivation, norm and "relu" come before avgpool and not in the stem.
 // Activations are [batch, height, width, channels], from avgpool on [batch, channels].
 type Tap func(name string, x *graph.Node)
 
@@ -225,7 +228,7 @@ func (n *network) stem(scope *model.Scope, x *graph.Node) *graph.Node {
 	if n.Stem == CIFARStem {
 		kernel, stride = 3, 1
 	}
-	x = n.conv(scope.In("conv1"), x, convolution{n.Width, kernel, stride, 1})
+	x = n.conv(scope.In("conv1"), x, convolution{n.Width, kernel, stride, 1}, false)
 	if !n.PreActivation {
 		x = n.norm(scope.In("bn1"), x, false)
 		x = n.relu("relu", x)
@@ -283,7 +286,7 @@ func (n *network) postActivated(scope *model.Scope, x *graph.Node, convolutions 
 	y := x
 	last := len(convolutions) - 1
 	for i, convolution := range convolutions {
-		y = n.conv(scope.In("conv%d", i+1), y, convolution)
+		y = n.conv(scope.In("conv%d", i+1), y, convolution, false)
 		y = n.norm(scope.In("bn%d", i+1), y, i == last && n.ZeroInitResidual)
 		if i < last {
 			y = n.relu(fmt.Sprintf("%s.relu%d", n.name(scope), i+1), y)
@@ -302,12 +305,12 @@ func (n *network) preActivated(scope *model.Scope, x *graph.Node, convolutions [
 	last := len(convolutions) - 1
 	var activated *graph.Node
 	for i, convolution := range convolutions {
-		y = n.norm(scope.In("bn%d", i+1), y, i == last && n.ZeroInitResidual)
+		y = n.norm(scope.In("bn%d", i+1), y, false)
 		y = n.relu(fmt.Sprintf("%s.relu%d", n.name(scope), i+1), y)
 		if i == 0 {
 			activated = y
 		}
-		y = n.conv(scope.In("conv%d", i+1), y, convolution)
+		y = n.conv(scope.In("conv%d", i+1), y, convolution, i == last && n.ZeroInitResidual)
 	}
 	if n.Plain {
 		return y
@@ -337,7 +340,7 @@ func (n *network) shortcut(scope *model.Scope, x *graph.Node, channels, stride i
 			compute.PadAxis{Start: missing / 2, End: missing - missing/2})
 	} else {
 		downsample := scope.In("downsample")
-		x = n.conv(downsample.In("0"), x, convolution{channels, 1, stride, 1})
+		x = n.conv(downsample.In("0"), x, convolution{channels, 1, stride, 1}, false)
 		if !n.PreActivation {
 			x = n.norm(downsample.In("1"), x, false)
 		}
@@ -353,14 +356,19 @@ type convolution struct {
 
 // conv pads so that a stride of 1 keeps height and width. Its weight is
 // [kernel, kernel, in/groups, out], initialised after He et al. 2015, "Delving Deep into
-// Rectifiers": normal with variance 2/fan-out, which keeps the size of the gradients.
-func (n *network) conv(scope *model.Scope, x *graph.Node, c convolution) *graph.Node {
+// Rectifiers": normal with variance 2/fan-out, which keeps the size of the gradients; or,
+// if zero says so, with 0.
+func (n *network) conv(scope *model.Scope, x *graph.Node, c convolution, zero bool) *graph.Node {
 	in := x.Shape().Dim(-1)
 	if in%c.groups != 0 || c.out%c.groups != 0 {
 		exceptions.Panicf("resnet: %s: %d groups do not divide %d and %d channels", n.name(scope), c.groups, in, c.out)
 	}
 	fanOut := float64(c.kernel * c.kernel * c.out)
-	weight := scope.WithInitializer(initializer.RandomNormalFn(scope, math.Sqrt(2/fanOut))).
+	initial := initializer.RandomNormalFn(scope, math.Sqrt(2/fanOut))
+	if zero {
+		initial = initializer.Zero
+	}
+	weight := scope.WithInitializer(initial).
 		VariableWithShape("weight", shapes.Make(x.DType(), c.kernel, c.kernel, in/c.groups, c.out))
 	pad := [2]int{c.kernel / 2, c.kernel / 2}
 	y := graph.Convolve(x, weight.NodeValue(x.Graph())).
@@ -378,7 +386,9 @@ func (n *network) norm(scope *model.Scope, x *graph.Node, zeroGamma bool) *graph
 }
 
 func (n *network) relu(name string, x *graph.Node) *graph.Node {
-	y := graph.Max(x, graph.ScalarZero(x.Graph(), x.DType()))
+	// The 0 comes first: of equal operands GoMLX gives the first the gradient, and PyTorch's
+	// ReLU has none at 0. Identity blocks, as ZeroInitResidual makes them, have many such.
+	y := graph.Max(graph.ScalarZero(x.Graph(), x.DType()), x)
 	n.tap(name, "ReLU", y)
 	return y
 }

@@ -40,7 +40,7 @@ type Layer struct {
 
 // Summary lists the layers for RGB images of the given height and width in pixels. It
 // builds the network without running it, so that even the largest takes little time and
-// no memory. An input too small for the network is an error.
+// no memory. Every size from 1×1 pixels on will do: padding keeps at least one.
 func (c Config) Summary(height, width int) (*Summary, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
