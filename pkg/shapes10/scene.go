@@ -31,7 +31,7 @@ func (c *canvas) scene(class int, subject figure, r *rand.Rand) {
 		c.clutter(r)
 	}
 	c.light(between(r, 0.7, 1.1), between(r, -20, 20))
-	c.noise(between(r, 4, 28), r)
+	c.noise(between(r, 4, 22), r)
 }
 
 // contrasting returns the colours of a subject and of its ground, one of them lighter than
@@ -41,7 +41,7 @@ func (c *canvas) scene(class int, subject figure, r *rand.Rand) {
 // In nine pictures of ten the subject is the lighter one. If it were in five, no pixel would
 // lean one way or the other in any class, and a linear classifier could only guess.
 func contrasting(class int, r *rand.Rand) (subject, ground colour) {
-	const step, mostlyLight = 40, 0.9
+	const step, mostlyLight = 55, 0.9
 	light, dark := anyColour(r), groundColour(class, r)
 	for light.luminance()-dark.luminance() < step {
 		light, dark = anyColour(r), groundColour(class, r)
