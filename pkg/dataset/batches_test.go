@@ -346,6 +346,26 @@ func TestAugmentationIsUniformOverWhatIsPossible(t *testing.T) {
 	}
 }
 
+// Two thousand copies of one image share out what is possible among them within an epoch.
+func TestImagesOfAnEpochAreAugmentedIndependently(t *testing.T) {
+	const copies = 2000
+	a := Augment{Crop: 1, Flip: true}
+	one := testImages(1, 4, 3)
+	want := possible(one, 0, a)
+	got := map[string]int{}
+	for _, made := range collect(t, newBatches(t, one.Pick(make([]int, copies)), Options{Batch: 128, Augment: a, Epochs: 1}), everything) {
+		for image := range slices.Chunk(made.pixels, one.ImageSize()) {
+			got[string(image)]++
+		}
+	}
+	expected := float64(copies) / float64(len(want)) // no two ways lead to the same image
+	for image := range want {
+		if n := float64(got[image]); math.Abs(n-expected) > 5*math.Sqrt(expected) {
+			t.Errorf("one of %d outcomes came %g times in %d, want about %.0f", len(want), n, copies, expected)
+		}
+	}
+}
+
 func TestEpochsAndSeedsAugmentDifferently(t *testing.T) {
 	m := testImages(30, 8, 8)
 	seen := map[string]string{}
@@ -393,7 +413,7 @@ func TestNormalize(t *testing.T) {
 		-1, -1.25, 0, 1, 3.75, 0.5,
 		-0.6, 0.75, 0.4, 2*128.0/255 - 1, (1/255.0 - 0.25) / 0.2, 254 / 255.0 / 2,
 	}
-	got, err := graph.ExecOnce(backend, func(x *graph.Node) *graph.Node { return Normalize(x, mean, deviation) }, pixels)
+	got, err := graph.CallOnce(backend, func(x *graph.Node) *graph.Node { return Normalize(x, mean, deviation) }, pixels)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -406,7 +426,7 @@ func TestNormalize(t *testing.T) {
 		}
 	}
 	for _, shape := range [][]int{{2, 2, 3}, {1, 2, 2, 4}} {
-		_, err := graph.ExecOnce(backend, func(x *graph.Node) *graph.Node { return Normalize(x, mean, deviation) },
+		_, err := graph.CallOnce(backend, func(x *graph.Node) *graph.Node { return Normalize(x, mean, deviation) },
 			tensors.FromScalarAndDimensions(uint8(1), shape...))
 		if err == nil || !strings.Contains(err.Error(), "want bytes [batch, height, width, 3]") {
 			t.Errorf("pixels of shape %v: error %v, want one that says the shape", shape, err)

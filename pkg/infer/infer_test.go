@@ -124,7 +124,7 @@ func TestLogitsAreTheNetworks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	output, err := model.ExecOnce(engine, store, func(scope *model.Scope, pixels *graph.Node) *graph.Node {
+	output, err := model.CallOnce(engine, store, func(scope *model.Scope, pixels *graph.Node) *graph.Node {
 		return config(t, 7).Forward(scope.At("model"), pixels)
 	}, normalised(m))
 	if err != nil {

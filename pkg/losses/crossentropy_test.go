@@ -16,7 +16,7 @@ import (
 func lossAndGradient(t *testing.T, smoothing float64, labels []int32, logits []float32) (float64, []float32) {
 	t.Helper()
 	n := len(labels)
-	outputs, err := graph.ExecOnceN(gobackend.GetBackend(), func(labels, logits *graph.Node) []*graph.Node {
+	outputs, err := graph.CallOnceN(gobackend.GetBackend(), func(labels, logits *graph.Node) []*graph.Node {
 		loss := CrossEntropy(smoothing)([]*graph.Node{labels}, []*graph.Node{logits})
 		return append(graph.Gradient(loss, logits), loss)
 	}, tensors.FromFlatDataAndDimensions(labels, n, 1), tensors.FromFlatDataAndDimensions(logits, n, len(logits)/n))
@@ -111,7 +111,7 @@ func TestWrongShapesPanic(t *testing.T) {
 		"fewer labels than images":  {integers(3, 1), floats(4, 3)},
 		"logits of rank 3":          {integers(4, 1), floats(4, 1, 3)},
 	} {
-		_, err := graph.ExecOnce(gobackend.GetBackend(), func(labels, logits *graph.Node) *graph.Node {
+		_, err := graph.CallOnce(gobackend.GetBackend(), func(labels, logits *graph.Node) *graph.Node {
 			return CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})
 		}, test.labels, test.logits)
 		if want := "want integers [batch, 1] and [batch, classes]"; err == nil || !strings.Contains(err.Error(), want) {

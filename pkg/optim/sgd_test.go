@@ -200,7 +200,7 @@ func TestGradientNormWithoutSGDIsAnError(t *testing.T) {
 }
 
 func TestALossThatIsNoScalarPanics(t *testing.T) {
-	_, err := model.ExecOnceN(gobackend.GetBackend(), model.NewStore(), func(scope *model.Scope, x *graph.Node) []*graph.Node {
+	_, err := model.CallOnceN(gobackend.GetBackend(), model.NewStore(), func(scope *model.Scope, x *graph.Node) []*graph.Node {
 		optim.SGD().Done().UpdateGraph(scope, x.Graph(), x)
 		return []*graph.Node{x}
 	}, []float32{1, 2})
