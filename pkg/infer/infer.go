@@ -23,11 +23,16 @@ type Network struct {
 	exec   *model.Exec
 }
 
-// New returns the network whose variables are under the given path of the store. Pixels
+// New returns the network whose variables are under the given path of the store; none
+// there is an error. Pixels
 // are normalised with mean and deviation, as they were in training.
 func New(backend compute.Backend, store *model.Store, path string, config resnet.Config, mean, deviation [3]float32) (*Network, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
+	}
+	if store.Scope(path).NumVariables() == 0 {
+		// Forward would make them, at random.
+		return nil, fmt.Errorf("prepare %s: there are no weights under %s", config.Name, path)
 	}
 	exec, err := model.NewExec(backend, store, func(_ *model.Scope, pixels *graph.Node) *graph.Node {
 		return config.Forward(store.Scope(path), dataset.Normalize(pixels, mean, deviation))
@@ -119,7 +124,12 @@ func (n *Network) Evaluate(ctx context.Context, images *dataset.Images, batch in
 		}
 		for i := from; i < to; i++ {
 			row, label := logits[(i-from)*classes:(i-from+1)*classes], int(images.Labels[i])
-			r.Loss += LogSumExp(row) - float64(row[label])
+			loss := LogSumExp(row) - float64(row[label])
+			if math.IsNaN(loss) || math.IsInf(loss, 0) {
+				return nil, fmt.Errorf("%s gives logits that are no numbers for image %d of %s; its weights have diverged",
+					n.config.Name, i, images.Name)
+			}
+			r.Loss += loss
 			rank, guess := 0, 0
 			for class, logit := range row {
 				// Of equal logits the first class counts as the higher, as in an arg max.

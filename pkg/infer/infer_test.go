@@ -317,6 +317,26 @@ func TestEvaluateStopsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestLogitsThatAreNoNumbersAreAnError(t *testing.T) {
+	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
+		_, err := constant(t, 1, bad, 2).Evaluate(context.Background(), images(3, 3), 2, nil)
+		if err == nil || !strings.Contains(err.Error(), "diverged") {
+			t.Errorf("logits with %v: error %v, want one that says the weights have diverged", bad, err)
+		}
+	}
+}
+
+func TestNewRefusesAPathWithoutWeights(t *testing.T) {
+	engine, err := engine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, store := network(t, 3)
+	if _, err := infer.New(engine, store, "/modle", config(t, 3), mean, deviation); err == nil || !strings.Contains(err.Error(), "/modle") {
+		t.Errorf("error %v, want one that names the path without weights", err)
+	}
+}
+
 func TestNewRefusesAnInvalidNetwork(t *testing.T) {
 	engine, err := engine()
 	if err != nil {

@@ -78,7 +78,8 @@ func (s Schedule) Validate() error {
 // Rate returns the learning rate for step, 0 ≤ step < steps, of a run of that many steps
 // with the given peak. The schedule must be valid.
 func (s Schedule) Rate(peak float64, step, steps int) float64 {
-	// As in PyTorch, the first step has the first value and the last step has the last.
+	// As in PyTorch, the last step of a one-cycle has its last value; a cosine would have its
+	// own one step later.
 	last := float64(max(1, steps-1))
 	at := float64(step)
 	warmUp := s.WarmUp
