@@ -26,7 +26,7 @@ accuracy of each class, and which classes are taken for which.
 Without --data the images are those of the run the weights come from.`,
 		Example: `  go run ./lesson eval --run runs/resnet20-fast-1
   go run ./lesson eval --weights runs/resnet20-fast-1/checkpoints/step-00000780.safetensors --json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, w := cmd.Context(), f.talk(cmd)
 			network, checkpoint, err := f.network(cmd)
@@ -71,7 +71,7 @@ Without --data the images are those of the run the weights come from.`,
 			fmt.Fprintf(w, "\nTest Accuracy: %.2f%%\n", 100*result.Top1)
 			var wrote []string
 			if f.run != "" {
-				drawn, err := plots.Confusion(checkpoint.Recipe.Model.Name+": what is taken for what", result)
+				drawn, err := plots.Confusion(checkpoint.Recipe.Model.Name+": what is taken for what", set.Caption(), result)
 				if err != nil {
 					return err
 				}
@@ -101,9 +101,9 @@ func mistakenFor(result *infer.Result, class int) string {
 // from repeats the flag that said where the weights are.
 func (f *flags) from() string {
 	if f.weights != "" {
-		return "--weights " + f.weights
+		return "--weights " + quoted(f.weights)
 	}
-	return "--run " + f.run
+	return "--run " + quoted(f.run)
 }
 
 // network loads the network that --weights or --run names.

@@ -51,8 +51,8 @@ func Default() Experiment {
 	return Experiment{
 		Shallow: 8, Deep: 20, Width: 8, Stem: resnet.ImageNetStem,
 		Recipe: recipe.Recipe{
-			Name: "degradation", Epochs: 9, Batch: 64, DropLast: true,
-			LearningRate: 0.1, Schedule: schedule.Schedule{Kind: schedule.Cosine, WarmUp: 0.05},
+			Name: "degradation", Epochs: 7, Batch: 32, DropLast: true,
+			LearningRate: 0.05, Schedule: schedule.Schedule{Kind: schedule.Cosine, WarmUp: 0.05},
 			Momentum: 0.9, WeightDecay: 1e-4, DecayNormsAndBiases: true,
 			Augment: dataset.Augment{Crop: 4, Flip: true},
 			Mean:    [3]float32{0.4914, 0.4822, 0.4465}, Deviation: [3]float32{0.2470, 0.2435, 0.2616}, Seed: 42,
@@ -298,7 +298,8 @@ func (r *Result) Figures(dir, caption string) ([]string, error) {
 		return nil, err
 	}
 	paths = append(paths, morePaths...)
-	gradients, err := figure.GradientNorms("Gradient of each layer before the first step", layers, series, figure.Caption(caption))
+	gradients, err := figure.GradientNorms("Gradient of each layer before the first step", layers, series,
+		figure.Caption(caption+"; the shallow networks' layers are spread over the deep ones'"))
 	if err != nil {
 		return nil, err
 	}
@@ -320,7 +321,8 @@ func (r *Result) lossFigure(caption string) (*figure.Figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		curve := figure.Curve{Name: arm.Network, Style: figure.Style{Color: i%2 + 1, Dash: figure.Dash(1 - i/2)}, Smooth: 5}
+		curve := figure.Curve{Name: arm.Network, Style: figure.Style{Color: i%2 + 1, Dash: figure.Dash(1 - i/2)},
+			Smooth: min(5, len(history.Steps)/5)}
 		for _, line := range history.Steps {
 			curve.X, curve.Y = append(curve.X, float64(line.Step)), append(curve.Y, line.Loss)
 		}

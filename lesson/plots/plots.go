@@ -2,7 +2,9 @@
 package plots
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -15,12 +17,11 @@ import (
 
 // History is a run's metrics, ready to be drawn.
 type History struct {
-	Name           string
-	Steps, Epochs  []run.Metrics
-	StepsPerEpoch  int
-	LearningRate   func(step int) float64
-	TotalSteps     int
-	WithTestImages bool
+	Name          string
+	Steps, Epochs []run.Metrics
+	StepsPerEpoch int
+	LearningRate  func(step int) float64
+	TotalSteps    int
 }
 
 // Read returns the history of the run in dir. Its name is that of the network, or of the
@@ -31,7 +32,7 @@ func Read(dir string) (*History, error) {
 		return nil, err
 	}
 	lines, err := run.ReadMetrics(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if len(lines) == 0 {
@@ -44,7 +45,6 @@ func Read(dir string) (*History, error) {
 	for _, line := range lines {
 		if line.Kind == run.EpochLine {
 			h.Epochs = append(h.Epochs, line)
-			h.WithTestImages = h.WithTestImages || line.TestTop1 != nil
 		} else {
 			h.Steps = append(h.Steps, line)
 		}
@@ -60,12 +60,18 @@ func rate(r recipe.Recipe, steps int) func(int) float64 {
 }
 
 // Loss draws the training loss of every run by step, smoothed over the raw values, and
-// the test loss at the ends of epochs.
+// the test loss at the ends of epochs. A run whose epochs were too short for a line of
+// metrics has its training loss by epoch.
 func Loss(title, caption string, histories ...*History) (*figure.Figure, error) {
 	var curves []figure.Curve
 	for i, h := range histories {
-		training := figure.Curve{Name: h.Name + ", training", Smooth: max(1, len(h.Steps)/12), Style: figure.Style{Color: i + 1, Dash: figure.Dash(i % 4)}}
-		for _, line := range h.Steps {
+		lines := h.Steps
+		if len(lines) == 0 {
+			lines = h.Epochs
+		}
+		training := figure.Curve{Name: h.Name + ", training", Smooth: max(1, len(lines)/12),
+			Style: figure.Style{Color: i + 1, Dash: figure.Dash(i % 4), Thin: true}}
+		for _, line := range lines {
 			training.X = append(training.X, h.epochs(line))
 			training.Y = append(training.Y, line.Loss)
 		}
@@ -127,8 +133,8 @@ func (h *History) epochs(line run.Metrics) float64 {
 }
 
 // Confusion draws a result's confusion matrix.
-func Confusion(title string, result *infer.Result) (*figure.Figure, error) {
-	return figure.Confusion(title, result.Classes, result.Confusion, figure.Caption("data: "+result.Data))
+func Confusion(title, caption string, result *infer.Result) (*figure.Figure, error) {
+	return figure.Confusion(title, result.Classes, result.Confusion, figure.Caption(caption))
 }
 
 // Guesses draws the first n images with their labels and the network's guesses.

@@ -1,0 +1,250 @@
+package plots
+
+import (
+	"bytes"
+	"encoding/json"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/run"
+)
+
+// writeRun makes a run's folder as training leaves it: two epochs of four steps, a line
+// every two, tested or not.
+func writeRun(t *testing.T, name string, tested bool) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name)
+	r, err := recipe.ByName("fast")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Epochs = 2
+	writeJSON(t, filepath.Join(dir, "recipe.json"), r)
+	var lines []any
+	for _, step := range []int{2, 4, 6, 8} {
+		line := run.Metrics{Kind: run.StepLine, Step: step, StepsPerEpoch: 4, Loss: 3 - float64(step)/10, Accuracy: 0.1}
+		lines = append(lines, line)
+		if step%4 == 0 {
+			line.Kind, line.Epoch, line.Accuracy = run.EpochLine, step/4, 0.3
+			if tested {
+				loss, top1 := 2.5, 0.2
+				line.TestLoss, line.TestTop1 = &loss, &top1
+			}
+			lines = append(lines, line)
+		}
+	}
+	writeJSON(t, filepath.Join(dir, "metrics.jsonl"), lines...)
+	return dir
+}
+
+// writeJSON writes values, each on a line of its own.
+func writeJSON(t *testing.T, path string, values ...any) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var content bytes.Buffer
+	for _, value := range values {
+		if err := json.NewEncoder(&content).Encode(value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(path, content.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustRead(t *testing.T, dir string) *History {
+	t.Helper()
+	h, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// svg returns the figure as SVG text.
+func svg(t *testing.T, f *figure.Figure, err error) string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := f.Encode(&text, "svg"); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
+
+func TestRead(t *testing.T) {
+	h := mustRead(t, writeRun(t, "one", true))
+	if h.Name != "resnet20" || len(h.Steps) != 4 || len(h.Epochs) != 2 || h.StepsPerEpoch != 4 || h.TotalSteps != 8 {
+		t.Errorf("read %q with %d step and %d epoch lines, %d steps an epoch, %d in all; want resnet20 with 4, 2, 4 and 8",
+			h.Name, len(h.Steps), len(h.Epochs), h.StepsPerEpoch, h.TotalSteps)
+	}
+	// The one-cycle rate of recipe fast, peak 0.4, over 8 steps: it starts at 0.04·0.4.
+	if got := h.LearningRate(0); math.Abs(got-0.016) > 1e-12 {
+		t.Errorf("the first learning rate is %g, want 0.016", got)
+	}
+	if got := h.LearningRate(7); got > 1e-5 {
+		t.Errorf("the last learning rate is %g, want almost 0", got)
+	}
+}
+
+func TestReadErrors(t *testing.T) {
+	empty := t.TempDir()
+	fresh, none := writeRun(t, "fresh", true), writeRun(t, "none", true)
+	if err := os.Remove(filepath.Join(fresh, "metrics.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	writeJSON(t, filepath.Join(none, "metrics.jsonl"))
+	damaged := writeRun(t, "damaged", true)
+	path := filepath.Join(damaged, "metrics.jsonl")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append([]byte("{\"kind\":}\n"), content...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{
+		empty: "holds no run", fresh: "no metrics yet", none: "no metrics yet", damaged: "metrics.jsonl, line 1",
+	} {
+		if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("got %v, want an error with %q and the folder", err, want)
+		}
+	}
+}
+
+func TestCurvesSayWhatTheyAre(t *testing.T) {
+	tested, untested := mustRead(t, writeRun(t, "a", true)), mustRead(t, writeRun(t, "b", false))
+	tested.Name, untested.Name = "first", "second"
+	for name, draw := range map[string]func(string, string, ...*History) (*figure.Figure, error){"loss": Loss, "accuracy": Accuracy} {
+		f, err := draw("A title", "data: none", tested, untested)
+		text := svg(t, f, err)
+		for _, want := range []string{"A title", "data: none", "first, training", "first, test", "second, training", ">epoch<", ">" + name + "<"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the figure of the %s does not say %q", name, want)
+			}
+		}
+		if strings.Contains(text, "second, test") {
+			t.Errorf("the figure of the %s shows tests that were not made", name)
+		}
+		if name == "accuracy" && !strings.Contains(text, "%<") {
+			t.Error("the accuracy is not in percent")
+		}
+	}
+	f, err := Schedule("Rates", tested)
+	if text := svg(t, f, err); !strings.Contains(text, "learning rate") || !strings.Contains(text, "first") {
+		t.Error("the schedule does not say whose it is")
+	}
+}
+
+// TestTrainingIsNotTest: the two curves of a run have one colour, so their weights differ.
+func TestTrainingIsNotTest(t *testing.T) {
+	h := mustRead(t, writeRun(t, "a", true))
+	for name, draw := range map[string]func(string, string, ...*History) (*figure.Figure, error){"loss": Loss, "accuracy": Accuracy} {
+		f, err := draw("", "", h)
+		text := svg(t, f, err)
+		var widths []string
+		for _, element := range regexp.MustCompile(`<path[^>]*>`).FindAllString(text, -1) {
+			if width := regexp.MustCompile(`stroke:#0072B2[^"]*stroke-width:([0-9.]+)`).FindStringSubmatch(element); width != nil && !slices.Contains(widths, width[1]) {
+				widths = append(widths, width[1])
+			}
+		}
+		if len(widths) != 2 {
+			t.Errorf("the lines of the %s have the widths %q, want a thin one for training and a bold one for test", name, widths)
+		}
+	}
+}
+
+// TestLossOfShortEpochs: too short for a line of metrics, they still have a training loss.
+func TestLossOfShortEpochs(t *testing.T) {
+	h := mustRead(t, writeRun(t, "a", false))
+	h.Steps = nil
+	f, err := Loss("", "", h)
+	if text := svg(t, f, err); !strings.Contains(text, "resnet20, training") {
+		t.Error("no training loss in the figure")
+	}
+}
+
+func pictures() *dataset.Images {
+	return &dataset.Images{Name: "dots", Classes: []string{"red", "green", "blue"}, Height: 1, Width: 1,
+		Pixels: []byte{255, 0, 0, 0, 255, 0, 250, 0, 0, 245, 0, 0}, Labels: []int32{0, 1, 0, 0}}
+}
+
+func TestGuesses(t *testing.T) {
+	result := &infer.Result{Classes: []string{"red", "green", "blue"}, Guesses: []int{0, 2, 0, 1}}
+	f, err := Guesses("Guesses", "data: dots", pictures(), result, 3)
+	text := svg(t, f, err)
+	for _, want := range []string{"1 of 3 wrong", "→ blue", "→ red", ">green<", "data: dots"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the figure does not say %q", want)
+		}
+	}
+	if strings.Contains(text, "→ green") {
+		t.Error("a fourth image is drawn, want three")
+	}
+}
+
+func TestSamples(t *testing.T) {
+	f, err := Samples("dots", "data: dots", pictures(), 2)
+	text := svg(t, f, err)
+	// Two of the three red ones, the only green one, and no blue one.
+	if got := strings.Count(text, "<image"); got != 3 {
+		t.Errorf("%d images, want 3", got)
+	}
+	if strings.Count(text, ">red<") != 2 || strings.Count(text, ">green<") != 1 || strings.Contains(text, ">blue<") {
+		t.Error("want two red images, a green one and none of blue")
+	}
+	if _, err := Samples("", "", pictures().First(0), 2); err == nil {
+		t.Error("no error for no images")
+	}
+}
+
+func TestConfusion(t *testing.T) {
+	result := &infer.Result{Classes: []string{"red", "green"}, Confusion: [][]int{{3, 1}, {0, 2}}, Correct: 5, Total: 6}
+	f, err := Confusion("Mistakes", "data: dots", result)
+	text := svg(t, f, err)
+	for _, want := range []string{"Mistakes", "data: dots", "5 of 6", ">red<"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the figure does not say %q", want)
+		}
+	}
+}
+
+func TestSave(t *testing.T) {
+	f, err := Samples("dots", "", pictures(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "new", "folder")
+	paths, err := Save(f, dir, "dots")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{filepath.Join(dir, "dots.png"), filepath.Join(dir, "dots.svg")}; !slices.Equal(paths, want) {
+		t.Errorf("saved %q, want %q", paths, want)
+	}
+	file, err := os.Open(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := png.Decode(file); err != nil {
+		t.Error(err)
+	}
+	if _, err := Save(f, filepath.Join(paths[0], "folder"), "dots"); err == nil {
+		t.Error("no error for a folder under a file")
+	}
+}
