@@ -16,8 +16,11 @@ func dataCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "data",
 		Short: "Fetch, verify and show images",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  go run ./lesson data fetch
+  go run ./lesson data verify --data DIR
+  go run ./lesson data show --data builtin`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(dataFetchCommand(), dataVerifyCommand(), dataShowCommand())
 	return cmd
@@ -45,7 +48,7 @@ unpack it. A download that was cut off goes on where it stopped.
 RESIDUAL_CACHE sets the folder, RESIDUAL_CIFAR10_URL and RESIDUAL_CIFAR100_URL where
 to download from.`,
 		Example: "  go run ./lesson data fetch\n  go run ./lesson data fetch --data cifar100",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w := f.talk(cmd)
 			kind, err := kindOf(f.data)
@@ -61,7 +64,7 @@ to download from.`,
 				return printJSON(cmd.OutOrStdout(), map[string]string{"data": kind.String(), "folder": dir})
 			}
 			fmt.Fprintf(w, "%v is in %s\n", kind, dir)
-			ending(w, nil, "go run ./lesson data show --data "+f.data, "go run ./lesson train")
+			ending(w, nil, "go run ./lesson data show --data "+f.data, "go run ./lesson train --data "+f.data)
 			return nil
 		},
 	}
@@ -75,7 +78,7 @@ func dataVerifyCommand() *cobra.Command {
 		Use:     "verify",
 		Short:   "Read all images and check them",
 		Example: "  go run ./lesson data verify\n  go run ./lesson data verify --data DIR",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			set, err := f.open(cmd.Context(), cmd, f.data, "")
 			if err != nil {
@@ -101,7 +104,7 @@ func dataVerifyCommand() *cobra.Command {
 				return fmt.Errorf("print the classes: %w", err)
 			}
 			fmt.Fprintln(w, "All records are whole and all labels in range.")
-			ending(w, nil, "go run ./lesson data show --data "+f.data)
+			ending(w, nil, "go run ./lesson data show --data "+quoted(f.data))
 			return nil
 		},
 	}
@@ -124,7 +127,7 @@ func dataShowCommand() *cobra.Command {
 		Use:     "show",
 		Short:   "Draw some images of every class",
 		Example: "  go run ./lesson data show --data builtin",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			set, err := f.open(cmd.Context(), cmd, f.data, f.subset)
 			if err != nil {
@@ -149,4 +152,13 @@ func dataShowCommand() *cobra.Command {
 	f.add(cmd, "data", "subset")
 	cmd.Flags().StringVar(&figures, "figures", figures, "folder for the figure")
 	return cmd
+}
+
+// named reports whether spec is one of the names of data, not a folder.
+func named(spec string) bool {
+	switch spec {
+	case source.Auto, source.CIFAR10, source.CIFAR100, source.Builtin:
+		return true
+	}
+	return false
 }

@@ -30,7 +30,7 @@ The defaults are sized for GoMLX's pure-Go backend on two cores: small networks,
 		Example: `  go run ./lesson degradation
   go run ./lesson degradation --data builtin --epochs 3
   go run ./lesson degradation --shallow 20 --deep 56 --width 16 --run runs/paper`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, w := cmd.Context(), f.talk(cmd)
 			if err := f.apply(cmd, &e.Recipe); err != nil {
@@ -82,7 +82,7 @@ The defaults are sized for GoMLX's pure-Go backend on two cores: small networks,
 			}
 			last := result.Arms[len(result.Arms)-1]
 			ending(w, append(paths, dir+string(filepath.Separator)),
-				"go run ./lesson eval --run "+last.Dir,
+				"go run ./lesson eval --run "+quoted(last.Dir),
 				"go run ./lesson summary --model resnet18",
 				"go run ./lesson degradation --seed 1 --run runs/again")
 			return nil

@@ -32,7 +32,7 @@ func doctorCommand() *cobra.Command {
 		Use:     "doctor",
 		Short:   "Show what this machine has, and what to install for more",
 		Example: "  go run ./lesson doctor",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := report{
 				Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),

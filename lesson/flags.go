@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -60,7 +61,7 @@ func (f *flags) add(cmd *cobra.Command, names ...string) {
 		case "run":
 			set.StringVar(&f.run, name, "", "folder of the run")
 		case "json":
-			set.BoolVar(&f.json, name, false, "print one JSON object; everything else goes to standard error")
+			set.BoolVar(&f.json, name, false, "print JSON and nothing else; words for people go to standard error")
 		default:
 			panic("no shared flag " + name)
 		}
@@ -178,8 +179,19 @@ func ending(w io.Writer, wrote []string, next ...string) {
 func freeRun(name string) string {
 	for i := 1; ; i++ {
 		dir := filepath.Join("runs", fmt.Sprintf("%s-%d", name, i))
-		if _, err := os.Stat(dir); os.IsNotExist(err) {
-			return dir
+		if _, err := os.Stat(dir); err != nil {
+			return dir // an error other than its absence is the run's to report
 		}
 	}
+}
+
+// quoted is a path as a shell takes it for one word.
+func quoted(path string) string {
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+,:@%=", r)
+	}
+	if path != "" && !strings.ContainsFunc(path, func(r rune) bool { return !plain(r) }) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

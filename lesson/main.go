@@ -29,6 +29,9 @@ func main() {
 	err := command().ExecuteContext(ctx)
 	stop()
 	if err != nil {
+		if err == context.Canceled { // and nothing said about what was
+			err = run.ErrInterrupted
+		}
 		fmt.Fprintln(os.Stderr, "lesson: "+oneLine(err))
 		if errors.Is(err, run.ErrInterrupted) || errors.Is(err, context.Canceled) {
 			os.Exit(130)
@@ -39,7 +42,11 @@ func main() {
 
 // oneLine keeps to a line what a library may have spread over several.
 func oneLine(err error) string {
-	return strings.Join(strings.Fields(err.Error()), " ")
+	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	return strings.Join(lines, " ")
 }
 
 func command() *cobra.Command {
@@ -53,11 +60,38 @@ Start with the experiment that residual networks answer:
   go run ./lesson degradation`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noArguments,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s", err, helpOf(cmd))
+	})
 	root.AddCommand(degradationCommand(), trainCommand(), evalCommand(), predictCommand(),
 		summaryCommand(), dataCommand(), plotCommand(), doctorCommand())
 	return root
+}
+
+// helpOf is the line that shows a command's help.
+func helpOf(cmd *cobra.Command) string { return "go run ./" + cmd.CommandPath() + " --help" }
+
+// noArguments is cobra.NoArgs with an error that says what to do.
+func noArguments(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case cmd.HasAvailableSubCommands():
+		return fmt.Errorf("unknown command %q; %s lists the commands", args[0], helpOf(cmd))
+	}
+	return fmt.Errorf("%q is one word too many, %s takes flags alone; see %s", args[0], cmd.Name(), helpOf(cmd))
+}
+
+// arguments wants at least one, and says of what.
+func arguments(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return fmt.Errorf("which %s? see %s", what, helpOf(cmd))
+		}
+		return nil
+	}
 }

@@ -19,7 +19,7 @@ func plotCommand() *cobra.Command {
 		Short: "Draw the curves of runs over one another",
 		Example: `  go run ./lesson plot runs/resnet20-fast-1
   go run ./lesson plot runs/degradation-builtin/* --figures out`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments("run"),
 		RunE: func(cmd *cobra.Command, dirs []string) error {
 			var histories []*plots.History
 			var data []string
@@ -62,7 +62,7 @@ func plotCommand() *cobra.Command {
 				}
 				paths = append(paths, written...)
 			}
-			ending(cmd.OutOrStdout(), paths, "go run ./lesson eval --run "+dirs[0])
+			ending(cmd.OutOrStdout(), paths, "go run ./lesson eval --run "+quoted(dirs[0]))
 			return nil
 		},
 	}

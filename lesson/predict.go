@@ -24,7 +24,7 @@ PNG and JPEG files of any size will do. The middle square of a picture is scaled
 the size the network was trained on.`,
 		Example: `  go run ./lesson predict --run runs/resnet20-fast-1 cat.jpg
   go run ./lesson predict --weights w.safetensors *.png --json`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments("picture"),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			network, checkpoint, err := f.network(cmd)
 			if err != nil {
@@ -41,6 +41,9 @@ the size the network was trained on.`,
 			}
 			var predictions []prediction
 			for _, path := range paths {
+				if err := cmd.Context().Err(); err != nil {
+					return err
+				}
 				pixels, err := loadImage(path, checkpoint.Height, checkpoint.Width)
 				if err != nil {
 					return err

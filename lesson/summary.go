@@ -17,7 +17,7 @@ func summaryCommand() *cobra.Command {
 		Short: "List a network's layers, parameters and multiply-adds",
 		Example: `  go run ./lesson summary --model resnet50
   go run ./lesson summary --model resnet20 --size 32 --json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w := f.talk(cmd)
 			if f.model == "" {
@@ -38,6 +38,9 @@ func summaryCommand() *cobra.Command {
 			if !cmd.Flags().Changed("size") && config.Stem == resnet.CIFARStem {
 				size = 32
 			}
+			if size > maxSize {
+				return fmt.Errorf("--size %d, want at most %d", size, maxSize)
+			}
 			summary, err := config.Summary(size, size)
 			if err != nil {
 				return err
@@ -57,6 +60,9 @@ func summaryCommand() *cobra.Command {
 	cmd.Flags().IntVar(&classes, "classes", 0, "number of classes (default: the model's own)")
 	return cmd
 }
+
+// maxSize keeps the multiply-adds of every model well within 64 bits.
+const maxSize = 1 << 16
 
 // twin names a model worth comparing with the given one.
 func twin(name string) string {

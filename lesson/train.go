@@ -32,7 +32,7 @@ so does whatever else ends a run early, up to the last checkpoint.`,
 		Example: `  go run ./lesson train --model resnet20 --recipe fast
   go run ./lesson train --data builtin --subset 100/class --epochs 2
   go run ./lesson train --run runs/resnet20-fast-1 --resume`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, w := cmd.Context(), f.talk(cmd)
 			var r recipe.Recipe
@@ -50,9 +50,15 @@ so does whatever else ends a run early, up to the last checkpoint.`,
 					err = f.apply(cmd, &r)
 				}
 				r.Data, r.Subset = f.data, f.subset
+				if err == nil {
+					err = r.Validate()
+				}
 			}
 			if err != nil {
 				return err
+			}
+			if logEvery < 1 {
+				return fmt.Errorf("--log-every %d, want at least 1", logEvery)
 			}
 			if !resume && f.run != "" && run.Exists(f.run) {
 				return fmt.Errorf("%s holds a run already; add --resume to go on with it, or give another folder", f.run)
@@ -67,11 +73,6 @@ so does whatever else ends a run early, up to the last checkpoint.`,
 			}
 			if !resume {
 				r.Data, r.Model.Classes = set.Spec, len(set.Training.Classes)
-				if filepath.IsAbs(f.data) || set.Spec == f.data && !named(set.Spec) {
-					if r.Data, err = filepath.Abs(set.Spec); err != nil {
-						return fmt.Errorf("find the folder of the data: %w", err)
-					}
-				}
 			}
 			dir := f.run
 			if dir == "" {
@@ -89,7 +90,7 @@ so does whatever else ends a run early, up to the last checkpoint.`,
 				outcome, err = run.Train(ctx, dir, r, options)
 			}
 			if err != nil {
-				return resumable(err, fmt.Sprintf("resume with: go run ./lesson train --run %s --resume", dir))
+				return resumable(err, fmt.Sprintf("resume with: go run ./lesson train --run %s --resume", quoted(dir)))
 			}
 			paths, err := runFigures(dir, set, outcome.Test)
 			if err != nil {
@@ -104,9 +105,9 @@ so does whatever else ends a run early, up to the last checkpoint.`,
 				}{dir, outcome.Weights, outcome.Test})
 			}
 			ending(w, append([]string{outcome.Weights}, paths...),
-				"go run ./lesson eval --run "+dir,
-				"go run ./lesson predict --run "+dir+" IMAGE",
-				"go run ./lesson plot "+dir)
+				"go run ./lesson eval --run "+quoted(dir),
+				"go run ./lesson predict --run "+quoted(dir)+" IMAGE",
+				"go run ./lesson plot "+quoted(dir))
 			return nil
 		},
 	}
@@ -114,15 +115,6 @@ so does whatever else ends a run early, up to the last checkpoint.`,
 	cmd.Flags().BoolVar(&resume, "resume", false, "go on with the run in --run, by its own recipe")
 	cmd.Flags().IntVar(&logEvery, "log-every", 100, "steps between log lines, and lines of metrics")
 	return cmd
-}
-
-// named reports whether spec is one of the names of data, not a folder.
-func named(spec string) bool {
-	switch spec {
-	case source.Auto, source.CIFAR10, source.CIFAR100, source.Builtin:
-		return true
-	}
-	return false
 }
 
 // onlyWith is an error if a flag was given that does not go with the named one.
@@ -165,7 +157,7 @@ func runFigures(dir string, set *source.Set, result *infer.Result) ([]string, er
 		{"accuracy", func() (*figure.Figure, error) { return plots.Accuracy(history.Name+": accuracy", caption, history) }},
 		{"schedule", func() (*figure.Figure, error) { return plots.Schedule(history.Name+": learning rate", history) }},
 		{"confusion", func() (*figure.Figure, error) {
-			return plots.Confusion(history.Name+": what is taken for what", result)
+			return plots.Confusion(history.Name+": what is taken for what", caption, result)
 		}},
 		{"guesses", func() (*figure.Figure, error) {
 			return plots.Guesses(history.Name+": the first test images", caption, set.Test, result, 40)

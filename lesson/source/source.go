@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -29,8 +30,8 @@ const builtinSeed = 1
 // Set is training and test images.
 type Set struct {
 	Training, Test *dataset.Images
-	// Spec is the name or folder that gives these images again: that of the request, or what
-	// Auto came to.
+	// Spec is the name or folder that gives these images again: what Auto came to, and of a
+	// folder its path from the root.
 	Spec string
 	// Notice, if not empty, is what people must be told before they look at results.
 	Notice string
@@ -91,14 +92,18 @@ func open(ctx context.Context, spec string, progress func(done, total int64)) (*
 			err, shapes10.Name)
 		return set, nil
 	}
-	if info, err := os.Stat(spec); errors.Is(err, os.ErrNotExist) || err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("unknown data %q: it is neither %s, %s, %s or %s nor a folder", spec, Auto, CIFAR10, CIFAR100, Builtin)
+	if _, err := os.Stat(spec); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("unknown data %q: it is neither a folder nor one of %s, %s, %s, %s", spec, Auto, CIFAR10, CIFAR100, Builtin)
 	}
 	training, test, err := cifar.Read(spec)
 	if err != nil {
 		return nil, err
 	}
-	return &Set{Training: training, Test: test, Spec: spec}, nil
+	folder, err := filepath.Abs(spec)
+	if err != nil {
+		return nil, fmt.Errorf("find the folder of the data: %w", err)
+	}
+	return &Set{Training: training, Test: test, Spec: folder}, nil
 }
 
 func fetched(ctx context.Context, fetcher *cifar.Fetcher, kind cifar.Kind, spec string) (*Set, error) {
