@@ -1,0 +1,270 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/recipe"
+)
+
+var (
+	stepLine     = regexp.MustCompile(`(?m)^Epoch \[(\d+)/(\d+)\], Step \[(\d+)/(\d+)\], Loss: \d+\.\d{4}$`)
+	accuracyLine = regexp.MustCompile(`(?m)^Test Accuracy: \d{1,3}\.\d\d%$`)
+)
+
+// metrics returns the lines of the run's metrics.jsonl, each one JSON value.
+func (p *place) metrics(dir string) []map[string]any {
+	p.t.Helper()
+	content, err := os.ReadFile(p.path(dir, "metrics.jsonl"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var lines []map[string]any
+	for text := range strings.Lines(string(content)) {
+		var line map[string]any
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			p.t.Errorf("metrics.jsonl has the line %q: %v", text, err)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// TestTrain trains a named model with flags, from nothing to the figures.
+func TestTrain(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	out := p.ok("train", "--model", "resnet20", "--recipe", "fast", "--data", small(t), "--subset", "8",
+		"--batch", "4", "--epochs", "1", "--lr", "0.01", "--log-every", "1")
+	dir := filepath.Join("runs", "resnet20-fast-1")
+	var steps []string
+	for _, match := range stepLine.FindAllStringSubmatch(out, -1) {
+		steps = append(steps, strings.Join(match[1:], " "))
+	}
+	if got, want := strings.Join(steps, ", "), "1 1 1 2, 1 1 2 2"; got != want {
+		t.Errorf("epoch, epochs, step and steps of the log lines are %s, want %s, in:\n%s", got, want, out)
+	}
+	if !accuracyLine.MatchString(out) {
+		t.Errorf("no line of the form Test Accuracy: 83.99%% in:\n%s", out)
+	}
+	has(t, out, "Data: images in small (CIFAR-10 layout), first 8; 8 training and 8 test images", "Run: "+dir,
+		"Wrote:", "Try next:", "eval --run "+dir)
+
+	content, err := os.ReadFile(p.path(dir, "recipe.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := decode[recipe.Recipe](t, string(content))
+	if r.Model.Name != "resnet20" || r.Epochs != 1 || r.Batch != 4 || r.LearningRate != 0.01 || r.Data != small(t) || r.Subset != "8" {
+		t.Errorf("recipe.json has %+v, want what the flags say", r)
+	}
+	lines := p.metrics(dir)
+	if len(lines) != 3 || lines[0]["kind"] != "step" || lines[2]["kind"] != "epoch" || lines[2]["test_top1"] == nil {
+		t.Errorf("metrics.jsonl has %v, want two steps and a tested epoch", lines)
+	}
+	if got, want := filepath.Base(p.newestCheckpoint(dir)), "step-00000002.safetensors"; got != want {
+		t.Errorf("the newest checkpoint is %s, want %s", got, want)
+	}
+	figures := p.path(dir, "figures")
+	checkFigures(t, figures, "resnet20", "loss", "accuracy", "schedule", "confusion", "guesses")
+	checkFigures(t, figures, "images in small (CIFAR-10 layout), first 8", "loss", "accuracy", "confusion", "guesses")
+}
+
+// TestTrainDiverges: a learning rate that is far too high ends in a line, not in a trace.
+func TestTrainDiverges(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.fails([]string{"loss is NaN at step 2", "diverged", "lower learning rate"},
+		"train", "--model", "resnet20", "--data", small(t), "--subset", "8", "--batch", "4", "--epochs", "2", "--lr", "1e30")
+}
+
+func TestTrainRefuses(t *testing.T) {
+	t.Parallel()
+	p := trained(t)
+	p.fails([]string{"runs/tiny holds a run already", "--resume"}, "train", "--run", "runs/tiny", "--data", small(t))
+	p.fails([]string{"--epochs does not go with --resume"}, "train", "--run", "runs/tiny", "--resume", "--epochs", "5")
+	p.fails([]string{"do not fill a batch of 128", "smaller batch"}, "train", "--data", small(t))
+
+	writeFile(t, p.path("file"), []byte("no folder"))
+	p.fails([]string{"file", "not a directory"}, "train", "--run", "file/run", "--data", small(t), "--batch", "16")
+
+	// The folder for runs that nobody named.
+	other := newPlace(t)
+	writeFile(t, other.path("runs"), []byte("no folder"))
+	other.fails([]string{"runs", "not a directory"}, "train", "--data", small(t), "--batch", "16")
+}
+
+// TestResumeOfOtherData: the folder that a run began with has other images now.
+func TestResumeOfOtherData(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	writeCIFAR10(t, p.path("images"), 8)
+	p.begin("run", tinyRecipe(t, p.path("images"), 1))
+	p.ok("train", "--run", "run", "--resume")
+	writeCIFAR10(t, p.path("images"), 4)
+	r := p.run("train", "--run", "run", "--resume")
+	if r.code == 0 {
+		t.Error("a run goes on with other images than it began with")
+	}
+	has(t, r.stderr, "40 images", "20 of images in images")
+}
+
+func TestTrainJSON(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.begin("run", tinyRecipe(t, small(t), 1))
+	r := p.run("train", "--run", "run", "--resume", "--json", "--log-every", "5")
+	got := decode[map[string]any](t, r.stdout)
+	for _, key := range []string{"run", "weights", "data", "correct", "total", "loss", "top1", "top5"} {
+		if got[key] == nil {
+			t.Errorf("train --json has no %s: %v", key, got)
+		}
+	}
+	if !stepLine.MatchString(r.stderr) || !accuracyLine.MatchString(r.stderr) {
+		t.Errorf("want the log on stderr, got:\n%s", r.stderr)
+	}
+}
+
+// TestInterrupt stops a run with Ctrl-C and goes on by the very command it is told.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no way to send Ctrl-C to another process")
+	}
+	const epochs = 30 // of 5 steps
+	p := newPlace(t)
+	dir := "runs/it's mine" // for a shell to take as one word
+	p.begin(dir, tinyRecipe(t, small(t), epochs))
+	cmd := p.command("train", "--run", dir, "--resume", "--log-every", "1")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	sent := false
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		if !sent && stepLine.MatchString(lines.Text()) {
+			sent = true
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Fatalf("exit code %d after Ctrl-C, want 130; stderr:\n%s", code, stderr.String())
+	}
+	if strings.Count(stderr.String(), "\n") != 1 {
+		t.Errorf("want one line on stderr, got:\n%s", stderr.String())
+	}
+	match := regexp.MustCompile(`interrupted after step (\d+) of 150; resume with: go run \./lesson (.*)\n$`).FindStringSubmatch(stderr.String())
+	if match == nil {
+		t.Fatalf("the message does not say how to go on: %s", stderr.String())
+	}
+	if want := fmt.Sprintf("step-%08s.safetensors", match[1]); filepath.Base(p.newestCheckpoint(dir)) != want {
+		t.Errorf("the newest checkpoint is %s, want %s", p.newestCheckpoint(dir), want)
+	}
+
+	again := exec.Command("sh", "-c", binary+" "+match[2])
+	again.Dir, again.Env = p.dir, p.env
+	output, err := again.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", match[2], err, output)
+	}
+	has(t, string(output), "resuming after step "+match[1]+",", "Epoch [30/30] done")
+	if !accuracyLine.Match(output) {
+		t.Errorf("the resumed run does not end with its accuracy:\n%s", output)
+	}
+	// Every step and every epoch once, in order: nothing lost, nothing done twice.
+	steps, epoch := 0, 0
+	for _, line := range p.metrics(dir) {
+		if line["kind"] == "epoch" {
+			epoch++
+			if line["epoch"] != float64(epoch) {
+				t.Errorf("epoch line %d is of epoch %v", epoch, line["epoch"])
+			}
+		} else if step := line["step"].(float64); step > float64(steps) {
+			steps = int(step)
+		} else {
+			t.Errorf("step %v comes after step %d", step, steps)
+		}
+	}
+	if epoch != epochs {
+		t.Errorf("metrics have %d epochs, want %d", epoch, epochs)
+	}
+}
+
+func TestDegradation(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	args := []string{"degradation", "--data", small(t), "--shallow", "8", "--deep", "14", "--width", "2", "--epochs", "2", "--batch", "16"}
+	out := p.ok(args...)
+	dir := filepath.Join("runs", "degradation-small")
+	for network, depth := range map[string]int{"plain8": 8, "plain14": 14, "resnet8": 8, "resnet14": 14} {
+		row := regexp.MustCompile(fmt.Sprintf(`(?m)^ *%s +%d +\d+ +\d+\.\d{4} +\d+\.\d\d%% +\d+\.\d\d%% *$`, network, depth))
+		if got := len(row.FindAllString(out, -1)); got != 1 {
+			t.Errorf("%d rows for %s in the table, want 1:\n%s", got, network, out)
+		}
+	}
+	has(t, out, "Plain: the training loss at depth 14 is", "Residual: the training loss at depth 14 is", "Wrote:", "Try next:",
+		"eval --run "+filepath.Join(dir, "resnet14"))
+	checkFigures(t, p.path("figures"), "data: images in small (CIFAR-10 layout)", "degradation", "degradation-loss", "gradient-norms")
+
+	type summary struct {
+		Data string
+		Arms []struct {
+			Network   string
+			Plain     bool
+			TrainLoss float64 `json:"train_loss"`
+			Dir       string
+		}
+		PlainGap    float64 `json:"plain_gap"`
+		ResidualGap float64 `json:"residual_gap"`
+	}
+	before := p.metrics(filepath.Join(dir, "plain8"))
+	r := p.run(append(args, "--json")...)
+	got := decode[summary](t, r.stdout)
+	if len(got.Arms) != 4 || got.Data != "images in small (CIFAR-10 layout)" {
+		t.Fatalf("degradation --json gives %+v, want four networks", got)
+	}
+	if gap := got.Arms[1].TrainLoss - got.Arms[0].TrainLoss; math.Abs(gap-got.PlainGap) > 1e-12 || !got.Arms[1].Plain {
+		t.Errorf("plain gap %g, want %g", got.PlainGap, gap)
+	}
+	if gap := got.Arms[3].TrainLoss - got.Arms[2].TrainLoss; math.Abs(gap-got.ResidualGap) > 1e-12 || got.Arms[3].Plain {
+		t.Errorf("residual gap %g, want %g", got.ResidualGap, gap)
+	}
+	// The second time nothing is trained: the speeds in the metrics would be others.
+	if after := p.metrics(filepath.Join(dir, "plain8")); fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Error("the second invocation trains again")
+	}
+	has(t, r.stderr, "resuming after step 10")
+
+	if r := p.run(append(args, "--lr", "0.2")...); r.code == 0 || !strings.Contains(r.stderr, "plain8 holds a run of another recipe") {
+		t.Errorf("other settings on old runs: exit code %d, stderr:\n%s", r.code, r.stderr)
+	}
+	// The folder by another name is the same data.
+	relative, err := filepath.EvalSymlinks(p.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if relative, err = filepath.Rel(relative, small(t)); err == nil {
+		args[2] = relative
+		p.ok(args...)
+	}
+	// Each of the four is a run like any other.
+	has(t, p.ok("eval", "--run", filepath.Join(dir, "resnet14")), "Test Accuracy: ")
+}

@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	out := p.ok()
+	commands := []string{"degradation", "train", "eval", "predict", "summary", "data", "plot", "doctor"}
+	for _, name := range commands {
+		if !regexp.MustCompile(`(?m)^  ` + name + ` +\S`).MatchString(out) {
+			t.Errorf("without arguments lesson does not list %s:\n%s", name, out)
+		}
+	}
+	for _, name := range append(commands, "data fetch", "data verify", "data show") {
+		has(t, p.ok(append(strings.Fields(name), "--help")...), "Examples:", "go run ./lesson "+name)
+	}
+	// A command's help is no mistake, nor is that of the group.
+	has(t, p.ok("data"), "fetch", "verify", "show")
+}
+
+// TestMistakes has what is found before any work begins: nothing is printed but an error
+// that says what to do.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	for _, test := range []struct {
+		args string
+		want []string
+	}{
+		{"bogus", []string{`"bogus"`, "go run ./lesson --help"}},
+		{"data bogus", []string{`"bogus"`, "go run ./lesson data --help"}},
+		{"train extra", []string{`"extra"`, "go run ./lesson train --help"}},
+		{"train --bogus", []string{"--bogus", "go run ./lesson train --help"}},
+		{"--bogus", []string{"--bogus", "go run ./lesson --help"}},
+		{"train --epochs many", []string{`"many"`, "--epochs"}},
+		{"train --seed -1", []string{`"-1"`, "--seed"}},
+		{"predict", []string{"picture", "go run ./lesson predict --help"}},
+		{"plot", []string{"run", "go run ./lesson plot --help"}},
+		{"train --model resnet21", []string{`"resnet21"`, "resnet20", "resnet56"}},
+		{"summary --model nope", []string{`"nope"`, "resnet50"}},
+		{"summary --model resnet18 --size 0", []string{"0×0"}},
+		{"summary --model resnet18 --size 1000000000", []string{"--size", "65536"}},
+		{"summary --model resnet18 --classes 0", []string{"0 classes"}},
+		{"train --recipe slow", []string{`"slow"`, "article", "paper", "fast"}},
+		{"train --backend abacus", []string{`"abacus"`, "auto", "go"}},
+		{"degradation --backend abacus", []string{`"abacus"`, "auto", "go"}},
+		{"train --data nowhere", []string{`"nowhere"`, "auto", "cifar10", "cifar100", "builtin", "folder"}},
+		{"data fetch --data builtin", []string{`"builtin"`, "cifar10", "cifar100"}},
+		{"train --subset some", []string{`"some"`, "500", "50/class"}},
+		{"train --subset 0", []string{`"0"`}},
+		{"train --subset -5/class", []string{`"-5/class"`}},
+		{"train --batch 0", []string{"batches of 0", "at least 2"}},
+		{"train --batch 1", []string{"batches of 1", "at least 2"}},
+		{"train --epochs -1", []string{"-1 epochs", "at least 1"}},
+		{"train --epochs 0", []string{"0 epochs"}},
+		{"train --lr -1", []string{"learning rate -1", "above 0"}},
+		{"train --lr NaN", []string{"learning rate NaN"}},
+		{"train --lr Inf", []string{"learning rate +Inf"}},
+		{"train --log-every 0", []string{"--log-every 0", "at least 1"}},
+		{"train --log-every -3", []string{"--log-every -3"}},
+		{"train --resume", []string{"--run"}},
+		{"train --resume --run nowhere", []string{"nowhere", "recipe.json"}},
+		{"train --resume --run nowhere --lr 1", []string{"--lr", "--resume"}},
+		{"train --resume --run nowhere --data builtin", []string{"--data", "--resume"}},
+		{"degradation --shallow 9", []string{"9", "6n+2"}},
+		{"degradation --shallow 20 --deep 8", []string{"20 and 8"}},
+		{"degradation --width 0", []string{"width 0"}},
+		{"degradation --lr NaN", []string{"learning rate NaN"}},
+		{"degradation --batch 0", []string{"batches of 0"}},
+		{"eval", []string{"--run", "--weights"}},
+		{"eval --run a --weights b", []string{"--run", "--weights"}},
+		{"eval --run nowhere", []string{"nowhere", "recipe.json"}},
+		{"eval --weights nowhere.safetensors", []string{"nowhere.safetensors"}},
+		{"predict x.png", []string{"--run", "--weights"}},
+		{"plot nowhere", []string{"nowhere", "recipe.json"}},
+	} {
+		if r := p.fails(test.want, strings.Fields(test.args)...); r.stdout != "" {
+			t.Errorf("lesson %s: want nothing on stdout, got:\n%s", test.args, r.stdout)
+		}
+	}
+}
+
+func TestSummary(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	// The totals of torchvision's resnet50: 25,557,032 parameters, 4.09 GMAC at 224×224.
+	has(t, p.ok("summary", "--model", "resnet50"), "25,557,032", "4,089,184,256", "Try next:", "summary --model")
+
+	type summary struct {
+		Model  string
+		Input  []int
+		Layers []struct {
+			Name       string
+			Parameters int64
+		}
+		Parameters   int64
+		MultiplyAdds int64 `json:"multiply_adds"`
+	}
+	got := decode[summary](t, p.ok("summary", "--model", "resnet50", "--json"))
+	if got.Model != "resnet50" || got.Parameters != 25_557_032 || got.MultiplyAdds != 4_089_184_256 {
+		t.Errorf("got %s with %d parameters and %d multiply-adds, want resnet50 with 25557032 and 4089184256",
+			got.Model, got.Parameters, got.MultiplyAdds)
+	}
+	var sum int64
+	for _, layer := range got.Layers {
+		sum += layer.Parameters
+	}
+	if sum != got.Parameters {
+		t.Errorf("the layers' parameters add up to %d, the total is %d", sum, got.Parameters)
+	}
+	small := decode[summary](t, p.ok("summary", "--model", "resnet20", "--classes", "100", "--json"))
+	// He et al. 2015 say 0.27 million for 10 classes; 90 more take 65 parameters each.
+	if want := int64(269_722 + 90*65); small.Parameters != want || small.Input[0] != 32 {
+		t.Errorf("resnet20 for 100 classes has %d parameters at %v, want %d at 32×32", small.Parameters, small.Input, want)
+	}
+	names := decode[[]string](t, p.ok("summary", "--json"))
+	if len(names) < 10 {
+		t.Errorf("summary --json lists %q, want all models", names)
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	has(t, p.ok("doctor"), "go1.", "Backends  go; default: go", "Cache ", "CIFAR-10: not there", "data fetch --data cifar10",
+		"CIFAR-100: not there", "Shapes-10 (built-in): always there", "Try next:")
+	got := decode[struct {
+		CPUs     int
+		Backends []string
+		Default  string `json:"default_backend"`
+		Data     map[string]string
+	}](t, p.ok("doctor", "--json"))
+	if got.CPUs < 1 || len(got.Backends) == 0 || got.Default != "go" || got.Data["CIFAR-10"] != "" || len(got.Data) != 2 {
+		t.Errorf("doctor --json gives %+v", got)
+	}
+	p.set("GOMLX_BACKEND", "abacus")
+	p.fails([]string{`"abacus"`}, "doctor")
+}
