@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,6 +52,9 @@ The defaults are sized for GoMLX's pure-Go backend on two cores: small networks,
 				e.TrainingImages, e.TestImages = 0, 0
 			}
 			e.Recipe.Data, e.Recipe.Subset = set.Spec, f.subset
+			if e.TrainingImages > 0 {
+				e.Recipe.Subset = strconv.Itoa(e.TrainingImages)
+			}
 			dir := f.run
 			if dir == "" {
 				// One folder for each kind of data, so that a laptop that comes back online does

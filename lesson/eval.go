@@ -70,7 +70,7 @@ Without --data the images are those of the run the weights come from.`,
 			}
 			fmt.Fprintf(w, "\nTest Accuracy: %.2f%%\n", 100*result.Top1)
 			var wrote []string
-			if f.run != "" {
+			if f.run != "" && !cmd.Flags().Changed("data") { // the run's own figure is about its own data
 				drawn, err := plots.Confusion(checkpoint.Recipe.Model.Name+": what is taken for what", set.Caption(), result)
 				if err != nil {
 					return err

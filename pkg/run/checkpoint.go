@@ -32,6 +32,8 @@ type Checkpoint struct {
 	Height  int      `json:"height"`
 	Width   int      `json:"width"`
 	Classes []string `json:"classes"`
+	// Epoch is what was measured in the epoch that Step is in, if that is not written down yet.
+	Epoch totals `json:"epoch"`
 	// Weights has the network's variables, Momentum the optimiser's.
 	Weights  map[string]statedict.Tensor `json:"-"`
 	Momentum map[string]statedict.Tensor `json:"-"`
@@ -59,7 +61,7 @@ func (s *session) checkpoint(done int) (*Checkpoint, error) {
 	}
 	return &Checkpoint{Step: done, Recipe: s.recipe, Data: s.Training.Name, Images: s.Training.Len(),
 		Height: s.Training.Height, Width: s.Training.Width, Classes: s.Training.Classes,
-		Weights: weights, Momentum: momentum}, nil
+		Epoch: s.epoch.totals, Weights: weights, Momentum: momentum}, nil
 }
 
 // Save writes the checkpoint to path, whole or not at all.
@@ -94,6 +96,10 @@ func LoadCheckpoint(path string) (*Checkpoint, error) {
 	}
 	if err := c.Recipe.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(c.Classes) != c.Recipe.Model.Classes || c.Height < 1 || c.Width < 1 || c.Step < 0 {
+		return nil, fmt.Errorf("%s is damaged: %d class names for %d classes, images of %d×%d pixels, step %d",
+			path, len(c.Classes), c.Recipe.Model.Classes, c.Height, c.Width, c.Step)
 	}
 	for key, tensor := range file.Tensors {
 		if weight, ok := strings.CutPrefix(key, momentumPrefix); ok {

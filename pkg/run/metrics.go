@@ -40,7 +40,7 @@ type Metrics struct {
 	Accuracy float64 `json:"accuracy"`
 	// LearningRate is that of the last step.
 	LearningRate float64 `json:"learning_rate"`
-	// ImagesPerSecond counts training alone.
+	// ImagesPerSecond leaves the evaluation out.
 	ImagesPerSecond float64 `json:"images_per_s"`
 	// GradientNorm is the mean Euclidean norm of the gradient.
 	GradientNorm float64 `json:"gradient_norm"`
@@ -56,28 +56,39 @@ type step struct {
 	images                       int
 }
 
-// window gathers steps.
+// totals gathers steps. It goes into checkpoints, so that an epoch that is resumed in its
+// middle is counted whole.
+type totals struct {
+	Steps        int     `json:"steps"`
+	Images       int     `json:"images"`
+	Loss         float64 `json:"loss"`          // times images
+	Accuracy     float64 `json:"accuracy"`      // times images
+	GradientNorm float64 `json:"gradient_norm"` // summed over steps
+}
+
+// window is totals with the time it took to get them.
 type window struct {
-	since                        time.Time
-	steps, images                int
-	loss, accuracy, gradientNorm float64
+	totals
+	since time.Time
+	timed int // images since then
 }
 
 func (w *window) add(s step) {
-	w.steps++
-	w.images += s.images
-	w.loss += s.loss * float64(s.images)
-	w.accuracy += s.accuracy * float64(s.images)
-	w.gradientNorm += s.gradientNorm
+	w.Steps++
+	w.Images += s.images
+	w.timed += s.images
+	w.Loss += s.loss * float64(s.images)
+	w.Accuracy += s.accuracy * float64(s.images)
+	w.GradientNorm += s.gradientNorm
 }
 
 // fill puts the window's means into m.
 func (w *window) fill(m Metrics) Metrics {
-	images := float64(max(1, w.images))
-	m.Loss, m.Accuracy = w.loss/images, w.accuracy/images
-	m.GradientNorm = w.gradientNorm / float64(max(1, w.steps))
+	images := float64(max(1, w.Images))
+	m.Loss, m.Accuracy = w.Loss/images, w.Accuracy/images
+	m.GradientNorm = w.GradientNorm / float64(max(1, w.Steps))
 	if seconds := time.Since(w.since).Seconds(); seconds > 0 {
-		m.ImagesPerSecond = float64(w.images) / seconds
+		m.ImagesPerSecond = float64(w.timed) / seconds
 	}
 	return m
 }

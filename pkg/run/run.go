@@ -138,7 +138,10 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 	if Exists(dir) {
 		return nil, fmt.Errorf("%s holds a run already; resume it or take another folder", dir)
 	}
-	if err := os.MkdirAll(filepath.Join(dir, checkpointDir), 0o755); err != nil {
+	if _, err := fits(r, options.Training, 0); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the run's folder: %w", err)
 	}
 	content, err := json.MarshalIndent(r, "", "  ")
@@ -198,16 +201,12 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *Checkpoint, o
 	if from != nil {
 		first = from.Step
 	}
-	if classes := len(o.Training.Classes); classes != r.Model.Classes {
-		return nil, fmt.Errorf("%s has %d classes and the recipe's network %d", o.Training.Name, classes, r.Model.Classes)
-	}
-	batches, err := r.Batches(o.Training, first)
+	batches, err := fits(r, o.Training, first)
 	if err != nil {
 		return nil, err
 	}
-	if !r.DropLast && o.Training.Len()%r.Batch == 1 {
-		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of one, which batch norm cannot train on; change the batch or the subset",
-			o.Training.Len(), r.Batch)
+	if err := os.MkdirAll(filepath.Join(dir, checkpointDir), 0o755); err != nil {
+		return nil, fmt.Errorf("make the folder for checkpoints: %w", err)
 	}
 	s := &session{Options: o, ctx: ctx, dir: dir, recipe: r, store: model.NewStore(),
 		perEpoch: batches.StepsPerEpoch(), steps: batches.StepsPerEpoch() * r.Epochs}
@@ -219,11 +218,22 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *Checkpoint, o
 	}
 	defer s.metrics.Close()
 
-	if first < s.steps {
+	now := time.Now()
+	s.line, s.epoch, s.lastCheckpoint = window{since: now}, window{since: now}, now
+	if from != nil {
+		s.epoch.totals = from.Epoch
+	}
+	if first > 0 && first%s.perEpoch == 0 && s.epoch.Steps > 0 {
+		// The run was cut off between the epoch's last step and its line.
+		err = s.interrupted(first, s.endEpoch(s.at(first)))
+	}
+	switch {
+	case err != nil:
+	case first < s.steps:
 		err = s.train(batches, first)
-	} else {
+	case s.outcome.Test == nil:
 		s.outcome.Weights = checkpointPath(dir, first)
-		err = s.evaluate()
+		err = s.interrupted(first, s.evaluate())
 	}
 	if s.network != nil {
 		s.network.Finalize()
@@ -233,6 +243,18 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *Checkpoint, o
 	}
 	s.outcome.Store = s.store
 	return &s.outcome, nil
+}
+
+// fits returns the recipe's batches over the images, or says why they do not go together.
+func fits(r recipe.Recipe, images *dataset.Images, first int) (*dataset.Batches, error) {
+	if classes := len(images.Classes); classes != r.Model.Classes {
+		return nil, fmt.Errorf("%s has %d classes and the recipe's network %d", images.Name, classes, r.Model.Classes)
+	}
+	if !r.DropLast && images.Len()%r.Batch == 1 {
+		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of one, which batch norm cannot train on; change the batch or the subset",
+			images.Len(), r.Batch)
+	}
+	return r.Batches(images, first)
 }
 
 // prepare fills the store: from the checkpoint, or else from the recipe's seed.
@@ -257,8 +279,6 @@ func (s *session) prepare(from *Checkpoint) error {
 }
 
 func (s *session) train(batches *dataset.Batches, first int) error {
-	now := time.Now()
-	s.line, s.epoch, s.lastCheckpoint = window{since: now}, window{since: now}, now
 	var loop *train.Loop
 	err := exceptions.TryCatch[error](func() {
 		trainer := train.NewTrainer(s.Backend, s.store, s.forward, losses.CrossEntropy(s.recipe.LabelSmoothing),
@@ -334,12 +354,10 @@ func (s *session) record(done int, at step) error {
 	}
 	s.line.add(at)
 	s.epoch.add(at)
-	epoch, inEpoch := (done-1)/s.perEpoch+1, (done-1)%s.perEpoch+1
-	now := Metrics{Kind: StepLine, Epoch: epoch, Epochs: s.recipe.Epochs, Step: done,
-		StepInEpoch: inEpoch, StepsPerEpoch: s.perEpoch, LearningRate: rate}
+	now := s.at(done)
 	s.Report.Step(s.line.fill(now))
 
-	if inEpoch%s.LogEvery == 0 {
+	if now.StepInEpoch%s.LogEvery == 0 {
 		line := s.line.fill(now)
 		if err := s.metrics.write(line); err != nil {
 			return err
@@ -348,7 +366,7 @@ func (s *session) record(done int, at step) error {
 		s.line = window{since: time.Now()}
 	}
 	saved := false
-	if inEpoch == s.perEpoch {
+	if now.StepInEpoch == s.perEpoch {
 		if err := s.endEpoch(now); err != nil {
 			return s.interrupted(done, err)
 		}
@@ -373,22 +391,31 @@ func (s *session) record(done int, at step) error {
 	return s.setRate(done)
 }
 
+// at returns a step line for the done-th step, without measurements.
+func (s *session) at(done int) Metrics {
+	return Metrics{Kind: StepLine, Epoch: (done-1)/s.perEpoch + 1, Epochs: s.recipe.Epochs, Step: done,
+		StepInEpoch: (done-1)%s.perEpoch + 1, StepsPerEpoch: s.perEpoch, LearningRate: s.rateAt(done - 1)}
+}
+
 // interrupted gives a cancelled context its name, and leaves other errors as they are.
 func (s *session) interrupted(done int, err error) error {
-	if s.ctx.Err() == nil || !errors.Is(err, s.ctx.Err()) {
+	if err == nil || s.ctx.Err() == nil || !errors.Is(err, s.ctx.Err()) {
 		return err
 	}
 	return fmt.Errorf("%w after step %d of %d", ErrInterrupted, done, s.steps)
 }
 
 // endEpoch evaluates, writes the epoch's line and then a checkpoint: a run that is killed
-// in between goes over it all again.
+// in between goes over it all again. One that is cancelled saves first, with what was
+// measured in the epoch, and evaluates when it is resumed.
 func (s *session) endEpoch(now Metrics) error {
 	now.Kind = EpochLine
 	now = s.epoch.fill(now)
 	if err := s.evaluate(); err != nil {
-		// Cut off in the evaluation: the step's work is not to be lost.
-		return errors.Join(s.save(now.Step), err)
+		if s.ctx.Err() != nil {
+			return errors.Join(s.save(now.Step), err)
+		}
+		return err
 	}
 	if test := s.outcome.Test; test != nil {
 		now.TestLoss, now.TestTop1, now.TestTop5 = &test.Loss, &test.Top1, &test.Top5
@@ -398,10 +425,11 @@ func (s *session) endEpoch(now Metrics) error {
 	}
 	s.outcome.Epoch = now
 	s.Report.Epoch(now)
+	s.line, s.epoch = window{since: time.Now()}, window{since: time.Now()}
 	if err := s.save(now.Step); err != nil {
 		return err
 	}
-	s.line, s.epoch = window{since: time.Now()}, window{since: time.Now()}
+	s.line.since, s.epoch.since = time.Now(), time.Now()
 	return nil
 }
 

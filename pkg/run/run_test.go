@@ -3,6 +3,7 @@ package run
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -247,9 +248,35 @@ func interruptAt(t *testing.T, dir string, step int) {
 	}
 }
 
+// epochLines returns the epoch lines of the run in dir, without their speed.
+func epochLines(t *testing.T, dir string) []string {
+	t.Helper()
+	lines, err := ReadMetrics(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, line := range lines {
+		if line.Kind == EpochLine {
+			line.ImagesPerSecond = 0
+			content, err := json.Marshal(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, string(content))
+		}
+	}
+	return found
+}
+
+// Steps 7 and 21 are the last of epochs: there it is the evaluation that is cut off.
 func TestInterruptedResumesToTheSameBits(t *testing.T) {
-	want, _ := uninterrupted(t)
-	for _, step := range []int{1, 5, 7, 20} {
+	whole := t.TempDir()
+	if _, err := Train(context.Background(), whole, testRecipe(), testOptions()); err != nil {
+		t.Fatal(err)
+	}
+	want, wantLines := finalWeights(t, whole), epochLines(t, whole)
+	for _, step := range []int{1, 5, 7, 20, 21} {
 		dir := t.TempDir()
 		interruptAt(t, dir, step)
 		if _, err := Resume(context.Background(), dir, testOptions()); err != nil {
@@ -257,6 +284,10 @@ func TestInterruptedResumesToTheSameBits(t *testing.T) {
 		}
 		if got := finalWeights(t, dir); !maps.Equal(got, want) {
 			t.Errorf("interrupted after step %d and resumed, the run ended with other weights", step)
+		}
+		if got := epochLines(t, dir); !slices.Equal(got, wantLines) {
+			t.Errorf("interrupted after step %d and resumed, the epochs' metrics are\n%s\nwant\n%s",
+				step, strings.Join(got, "\n"), strings.Join(wantLines, "\n"))
 		}
 		lines, err := ReadMetrics(dir)
 		if err != nil {
@@ -338,6 +369,38 @@ func TestDivergedLossStopsTheRun(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "\n") {
 		t.Errorf("error is not one line: %q", err)
+	}
+}
+
+func TestImagesThatDoNotFitLeaveNoRunBehind(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	r := testRecipe()
+	r.Batch = 9 // 64 images end with one of one
+	if _, err := Train(context.Background(), dir, r, testOptions()); err == nil || !strings.Contains(err.Error(), "batch of one") {
+		t.Errorf("error %v, want one about the last batch of one", err)
+	}
+	r = testRecipe()
+	r.Model.Classes = 5
+	if _, err := Train(context.Background(), dir, r, testOptions()); err == nil || !strings.Contains(err.Error(), "classes") {
+		t.Errorf("error %v, want one about the classes", err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a run that could not start left its folder behind")
+	}
+}
+
+func TestResumesWithoutItsCheckpointFolder(t *testing.T) {
+	want, _ := uninterrupted(t)
+	dir := t.TempDir()
+	interruptAt(t, dir, 5)
+	if err := os.RemoveAll(filepath.Join(dir, checkpointDir)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Resume(context.Background(), dir, testOptions()); err != nil {
+		t.Fatal(err)
+	}
+	if got := finalWeights(t, dir); !maps.Equal(got, want) {
+		t.Error("a run that started over ended with other weights")
 	}
 }
 
