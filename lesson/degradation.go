@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,17 +43,14 @@ The defaults are sized for GoMLX's pure-Go backend on two cores: small networks,
 			if err != nil {
 				return err
 			}
-			set, err := f.open(ctx, cmd, f.data, f.subset)
+			if f.subset != "" {
+				e.Recipe.Subset = f.subset
+			}
+			set, err := f.open(ctx, cmd, f.data, e.Recipe.Subset)
 			if err != nil {
 				return err
 			}
-			if f.subset != "" {
-				e.TrainingImages, e.TestImages = 0, 0
-			}
-			e.Recipe.Data, e.Recipe.Subset = set.Spec, f.subset
-			if e.TrainingImages > 0 {
-				e.Recipe.Subset = strconv.Itoa(e.TrainingImages)
-			}
+			e.Recipe.Data = set.Spec
 			dir := f.run
 			if dir == "" {
 				// One folder for each kind of data, so that a laptop that comes back online does

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/gomlx/gomlx/ml/model"
@@ -45,6 +46,10 @@ Without --data the images are those of the run the weights come from.`,
 			if err != nil {
 				return err
 			}
+			if !slices.Equal(set.Test.Classes, checkpoint.Classes) {
+				return fmt.Errorf("%s has other classes than %s, which %s was trained on; take the data it was trained on",
+					set.Test.Name, checkpoint.Data, checkpoint.Recipe.Model.Name)
+			}
 			batch := 256
 			if cmd.Flags().Changed("batch") {
 				batch = f.batch
@@ -70,7 +75,7 @@ Without --data the images are those of the run the weights come from.`,
 			}
 			fmt.Fprintf(w, "\nTest Accuracy: %.2f%%\n", 100*result.Top1)
 			var wrote []string
-			if f.run != "" && !cmd.Flags().Changed("data") { // the run's own figure is about its own data
+			if f.run != "" && !cmd.Flags().Changed("data") && !cmd.Flags().Changed("subset") { // the run's figure is about its own data
 				drawn, err := plots.Confusion(checkpoint.Recipe.Model.Name+": what is taken for what", set.Caption(), result)
 				if err != nil {
 					return err

@@ -45,7 +45,7 @@ func (f *flags) add(cmd *cobra.Command, names ...string) {
 		case "data":
 			set.StringVar(&f.data, name, source.Auto, "images: auto, cifar10, cifar100, builtin, or a folder in CIFAR's binary layout")
 		case "subset":
-			set.StringVar(&f.subset, name, "", "part of the images: 500 for the first 500, 50/class for 50 of each class")
+			set.StringVar(&f.subset, name, "", "part of the images: 500 for the first 500, 50/class for 50 of each class, 500,100 for 500 to train on and 100 to test on")
 		case "epochs":
 			set.IntVar(&f.epochs, name, 0, "times to go over the training images (default: the recipe's)")
 		case "batch":

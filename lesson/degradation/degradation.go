@@ -36,11 +36,9 @@ type Experiment struct {
 	// Width is the number of channels in the first stage, and Stem what is before it.
 	Width int
 	Stem  resnet.Stem
-	// Recipe trains all four; its Model is replaced.
+	// Recipe trains all four; its Model is replaced. Its Subset is for the caller, who opens
+	// the images.
 	Recipe recipe.Recipe
-	// TrainingImages and TestImages are how many of each to use, the first of those given; 0
-	// means all.
-	TrainingImages, TestImages int
 }
 
 // Default returns the experiment in the size that a laptop's CPU does in minutes on GoMLX's
@@ -51,13 +49,12 @@ func Default() Experiment {
 	return Experiment{
 		Shallow: 8, Deep: 20, Width: 8, Stem: resnet.ImageNetStem,
 		Recipe: recipe.Recipe{
-			Name: "degradation", Epochs: 7, Batch: 32, DropLast: true,
+			Name: "degradation", Subset: "5000,1000", Epochs: 7, Batch: 32, DropLast: true,
 			LearningRate: 0.05, Schedule: schedule.Schedule{Kind: schedule.Cosine, WarmUp: 0.05},
 			Momentum: 0.9, WeightDecay: 1e-4, DecayNormsAndBiases: true,
 			Augment: dataset.Augment{Crop: 4, Flip: true},
 			Mean:    [3]float32{0.4914, 0.4822, 0.4465}, Deviation: [3]float32{0.2470, 0.2435, 0.2616}, Seed: 42,
 		},
-		TrainingImages: 5000, TestImages: 1000,
 	}
 }
 
@@ -136,7 +133,6 @@ func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend
 	if err != nil {
 		return nil, err
 	}
-	training, test = first(training, e.TrainingImages), first(test, e.TestImages)
 	result := &Result{Data: training.Name}
 	for i, config := range configs {
 		r := e.Recipe
@@ -158,16 +154,6 @@ func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend
 	result.PlainGap = result.Arms[1].TrainLoss - result.Arms[0].TrainLoss
 	result.ResidualGap = result.Arms[3].TrainLoss - result.Arms[2].TrainLoss
 	return result, nil
-}
-
-// first returns the first n images, under a name that says so, or all if n is 0.
-func first(images *dataset.Images, n int) *dataset.Images {
-	if n == 0 || n >= images.Len() {
-		return images
-	}
-	images = images.First(n)
-	images.Name += fmt.Sprintf(", first %d", n)
-	return images
 }
 
 func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options) (*Arm, error) {

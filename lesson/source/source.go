@@ -49,7 +49,8 @@ func (s *Set) Caption() string {
 // Options for Open.
 type Options struct {
 	// Subset takes part of the training and of the test images: "500" the first 500 of each,
-	// "50/class" the first 50 of each class. Empty takes all.
+	// "50/class" the first 50 of each class, "5000,1000" 5000 of the one and 1000 of the
+	// other. Empty takes all.
 	Subset string
 	// Progress is shown how much of a download is there; it may be nil.
 	Progress func(done, total int64)
@@ -58,7 +59,15 @@ type Options struct {
 // Open returns the images that spec names: Auto, CIFAR10, CIFAR100, Builtin, or a folder
 // in the layout of CIFAR's binary archives.
 func Open(ctx context.Context, spec string, o Options) (*Set, error) {
-	subset, err := parseSubset(o.Subset)
+	forTraining, forTest, two := strings.Cut(o.Subset, ",")
+	if !two {
+		forTest = forTraining
+	}
+	training, err := parseSubset(forTraining)
+	if err != nil {
+		return nil, err
+	}
+	test, err := parseSubset(forTest)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +75,7 @@ func Open(ctx context.Context, spec string, o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	set.Training, set.Test = subset(set.Training), subset(set.Test)
+	set.Training, set.Test = training(set.Training), test(set.Test)
 	return set, nil
 }
 

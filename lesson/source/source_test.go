@@ -197,3 +197,18 @@ func TestParseSubset(t *testing.T) {
 		t.Errorf("the images are renamed to %q", images.Name)
 	}
 }
+
+func TestSubsetsOfTheirOwn(t *testing.T) {
+	set, err := Open(context.Background(), Builtin, Options{Subset: "30,2/class"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Training.Len() != 30 || set.Test.Len() != 20 {
+		t.Errorf("%d training and %d test images, want 30 and 20", set.Training.Len(), set.Test.Len())
+	}
+	for _, bad := range []string{"30,x", "x,30", "1,2,3", "30,0"} {
+		if _, err := Open(context.Background(), Builtin, Options{Subset: bad}); err == nil {
+			t.Errorf("subset %q was taken", bad)
+		}
+	}
+}

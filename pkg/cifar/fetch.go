@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/residual-go/residual/pkg/atomicfile"
+	"github.com/residual-go/residual/pkg/filelock"
 )
 
 // CacheDir returns the folder that data sets are kept in: $RESIDUAL_CACHE if it is set,
@@ -73,7 +74,7 @@ func (f *Fetcher) Fetch(ctx context.Context, kind Kind) (dir string, err error) 
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return "", fmt.Errorf("fetch %v: make the cache folder: %w; choose another with RESIDUAL_CACHE", kind, err)
 	}
-	unlock, err := lock(ctx, filepath.Join(root, "."+l.folder+".lock"))
+	unlock, err := filelock.Lock(ctx, filepath.Join(root, "."+l.folder+".lock"))
 	if err != nil {
 		return "", fmt.Errorf("fetch %v: lock the cache folder: %w; RESIDUAL_CACHE can name another folder", kind, err)
 	}

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/residual-go/residual/pkg/filelock"
 )
 
 // TestMain runs one Fetch instead of the tests in a subprocess of the tests below, which
@@ -125,7 +127,7 @@ func TestFetchWaitsForTheLock(t *testing.T) {
 	archive, sum := smallArchive(t, mustLayout(t, CIFAR10))
 	f := fetcher(t, serve(t, whole(archive)).URL, sum)
 	writeFiles(t, f.Dir, nil)
-	unlock, err := lock(context.Background(), f.path("."+folderName+".lock"))
+	unlock, err := filelock.Lock(context.Background(), f.path("."+folderName+".lock"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,8 +24,8 @@ type Network struct {
 }
 
 // New returns the network whose variables are under the given path of the store; none
-// there is an error. Pixels
-// are normalised with mean and deviation, as they were in training.
+// there is an error. Pixels are normalised with mean and deviation, as they were in
+// training.
 func New(backend compute.Backend, store *model.Store, path string, config resnet.Config, mean, deviation [3]float32) (*Network, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
@@ -92,6 +92,9 @@ type Result struct {
 // batch with the number of images so far.
 func (n *Network) Evaluate(ctx context.Context, images *dataset.Images, batch int, seen func(images int)) (*Result, error) {
 	classes := len(images.Classes)
+	if err := images.Validate(); err != nil {
+		return nil, err
+	}
 	switch {
 	case images.Len() == 0:
 		return nil, fmt.Errorf("%s: no images to evaluate on", images.Name)

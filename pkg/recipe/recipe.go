@@ -59,10 +59,10 @@ func Names() []string { return []string{"article", "paper", "fast"} }
 
 // ByName returns one of the recipes, to be changed where a run differs:
 //
-//   - article: the program this project grew from. ResNet-50, batch 64, SGD with learning
+//   - article: what tutorials fine-tune a ResNet-50 with. ResNet-50, batch 64, SGD with learning
 //     rate 0.001 and momentum 0.9, 10 epochs, pixels scaled to −1 … 1, no augmentation.
 //   - paper: He et al. 2015, section 4.2. ResNet-20, batch 128, SGD with learning rate 0.1,
-//     divided by 10 after 32,000 and 48,000 of 64,000 steps (164 epochs of 391 steps),
+//     divided by 10 after about 32,000 and 48,000 of 64,000 steps (164 epochs of 391),
 //     momentum 0.9, weight decay 1e-4, 4-pixel crop and flip.
 //   - fast: ResNet-20 in 10 epochs, batch 128, SGD with Nesterov momentum 0.9, one-cycle
 //     learning rate with peak 0.4, weight decay 5e-4, 4-pixel crop and flip.

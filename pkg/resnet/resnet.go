@@ -360,9 +360,6 @@ type convolution struct {
 // if zero says so, with 0.
 func (n *network) conv(scope *model.Scope, x *graph.Node, c convolution, zero bool) *graph.Node {
 	in := x.Shape().Dim(-1)
-	if in%c.groups != 0 || c.out%c.groups != 0 {
-		exceptions.Panicf("resnet: %s: %d groups do not divide %d and %d channels", n.name(scope), c.groups, in, c.out)
-	}
 	fanOut := float64(c.kernel * c.kernel * c.out)
 	initial := initializer.RandomNormalFn(scope, math.Sqrt(2/fanOut))
 	if zero {

@@ -69,8 +69,7 @@ func (c Config) Summary(height, width int) (*Summary, error) {
 // Declare makes the network's variables under scope, in the order Forward does, without
 // values: for weights to be loaded into, or to be initialised at their first use.
 func (c Config) Declare(scope *model.Scope) error {
-	// The variables do not depend on the size of the images, as long as it is enough.
-	size := 32 << max(0, len(c.Blocks)-4)
+	const size = 32 // any would do: the variables do not depend on it
 	if err := c.dry(scope, size, size, func(layer) {}); err != nil {
 		return fmt.Errorf("declare %s: %w", c.Name, err)
 	}

@@ -150,6 +150,13 @@ func (m *metricsFile) write(line Metrics) error {
 	return nil
 }
 
+func (m *metricsFile) sync() error {
+	if err := m.file.Sync(); err != nil {
+		return fmt.Errorf("write metrics: %w", err)
+	}
+	return nil
+}
+
 // Close closes the file.
 func (m *metricsFile) Close() error { return m.file.Close() }
 

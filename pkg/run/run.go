@@ -37,6 +37,7 @@ import (
 
 	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/filelock"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/losses"
 	"github.com/residual-go/residual/pkg/optim"
@@ -91,7 +92,8 @@ func (o Options) withDefaults() Options {
 
 // Outcome is what a finished run has to show.
 type Outcome struct {
-	// Epoch is the last epoch's line of metrics.
+	// Epoch is the last epoch's line of metrics; empty if the run had ended before it was
+	// resumed.
 	Epoch Metrics
 	// Test is the evaluation of the final weights; nil without test images.
 	Test *infer.Result
@@ -138,12 +140,22 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 	if Exists(dir) {
 		return nil, fmt.Errorf("%s holds a run already; resume it or take another folder", dir)
 	}
+	for _, left := range []string{checkpointDir, metricsName} {
+		if _, err := os.Stat(filepath.Join(dir, left)); err == nil {
+			return nil, fmt.Errorf("%s has the %s of a run without its recipe; take another folder", dir, left)
+		}
+	}
 	if _, err := fits(r, options.Training, 0); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the run's folder: %w", err)
 	}
+	unlock, err := lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	content, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the recipe: %w", err)
@@ -154,6 +166,18 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 	return start(ctx, dir, r, nil, options.withDefaults())
 }
 
+// lock keeps a second process from training in dir at the same time.
+func lock(dir string) (unlock func(), err error) {
+	unlock, err = filelock.TryLock(filepath.Join(dir, ".lock"))
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil, fmt.Errorf("the run in %s is being trained by another process; wait for it or take another folder", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock the run's folder: %w", err)
+	}
+	return unlock, nil
+}
+
 // Resume continues the run in dir from its newest checkpoint that is whole, or from the
 // start if it has none. The images must be those the run began with.
 func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) {
@@ -162,6 +186,11 @@ func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) 
 	if err != nil {
 		return nil, err
 	}
+	unlock, err := lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	checkpoint, path, err := newest(dir, options.Report.Note)
 	if err != nil {
 		return nil, err
@@ -247,6 +276,9 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *Checkpoint, o
 
 // fits returns the recipe's batches over the images, or says why they do not go together.
 func fits(r recipe.Recipe, images *dataset.Images, first int) (*dataset.Batches, error) {
+	if err := images.Validate(); err != nil {
+		return nil, err
+	}
 	if classes := len(images.Classes); classes != r.Model.Classes {
 		return nil, fmt.Errorf("%s has %d classes and the recipe's network %d", images.Name, classes, r.Model.Classes)
 	}
@@ -348,9 +380,14 @@ func (s *session) batchSize(step int) int {
 // record takes note of the done-th step, writes what is due, and prepares the next.
 func (s *session) record(done int, at step) error {
 	rate := s.rateAt(done - 1)
-	if math.IsNaN(at.loss) || math.IsInf(at.loss, 0) {
-		return fmt.Errorf("the loss is %v at step %d, with learning rate %.4g: training has diverged; try a lower learning rate, a warm-up, or a larger batch",
-			at.loss, done, rate)
+	for _, measured := range []struct {
+		what  string
+		value float64
+	}{{"loss", at.loss}, {"norm of the gradient", at.gradientNorm}} {
+		if math.IsNaN(measured.value) || math.IsInf(measured.value, 0) {
+			return fmt.Errorf("the %s is %v at step %d, with learning rate %.4g: training has diverged; try a lower learning rate, a warm-up, or a larger batch",
+				measured.what, measured.value, done, rate)
+		}
 	}
 	s.line.add(at)
 	s.epoch.add(at)
@@ -402,6 +439,7 @@ func (s *session) interrupted(done int, err error) error {
 	if err == nil || s.ctx.Err() == nil || !errors.Is(err, s.ctx.Err()) {
 		return err
 	}
+	s.Report.Note(fmt.Sprintf("saved after step %d of %d", done, s.steps))
 	return fmt.Errorf("%w after step %d of %d", ErrInterrupted, done, s.steps)
 }
 
@@ -413,7 +451,9 @@ func (s *session) endEpoch(now Metrics) error {
 	now = s.epoch.fill(now)
 	if err := s.evaluate(); err != nil {
 		if s.ctx.Err() != nil {
-			return errors.Join(s.save(now.Step), err)
+			if saveErr := s.save(now.Step); saveErr != nil {
+				return saveErr
+			}
 		}
 		return err
 	}
@@ -448,6 +488,10 @@ func (s *session) evaluate() error {
 func (s *session) save(done int) error {
 	checkpoint, err := s.checkpoint(done)
 	if err != nil {
+		return err
+	}
+	// What the checkpoint takes for written is to be on the disk before it.
+	if err := s.metrics.sync(); err != nil {
 		return err
 	}
 	path := checkpointPath(s.dir, done)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/filelock"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/schedule"
@@ -409,6 +410,58 @@ func TestRefusesAFolderWithARun(t *testing.T) {
 	interruptAt(t, dir, 1)
 	if _, err := Train(context.Background(), dir, testRecipe(), testOptions()); err == nil || !strings.Contains(err.Error(), "already") {
 		t.Errorf("error %v, want one that says there is a run already", err)
+	}
+}
+
+func TestASecondProcessIsKeptOut(t *testing.T) {
+	dir := t.TempDir()
+	interruptAt(t, dir, 2)
+	unlock, err := filelock.TryLock(filepath.Join(dir, ".lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no file locks here")
+	}
+	if _, err := Resume(context.Background(), dir, testOptions()); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("error %v, want one that says another process trains the run", err)
+	}
+}
+
+func TestInterruptedButNotSavedSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	options := testOptions()
+	options.Report = &noting{onStep: func(m Metrics) {
+		if m.Step == 7 { // the last of an epoch
+			cancel()
+			os.RemoveAll(filepath.Join(dir, checkpointDir))
+		}
+	}}
+	_, err := Train(ctx, dir, testRecipe(), options)
+	if err == nil || errors.Is(err, ErrInterrupted) || !strings.Contains(err.Error(), "save the checkpoint") {
+		t.Errorf("error %v, want the one about the checkpoint that could not be saved", err)
+	}
+}
+
+func TestRefusesWhatIsLeftOfARun(t *testing.T) {
+	dir := t.TempDir()
+	interruptAt(t, dir, 2)
+	if err := os.Remove(filepath.Join(dir, recipeFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(context.Background(), dir, testRecipe(), testOptions()); err == nil || !strings.Contains(err.Error(), "without its recipe") {
+		t.Errorf("error %v, want one about a run without its recipe", err)
+	}
+}
+
+func TestLabelsOutOfRangeAreRefused(t *testing.T) {
+	options := testOptions()
+	options.Training.Labels[3] = 3
+	if _, err := Train(context.Background(), t.TempDir(), testRecipe(), options); err == nil || !strings.Contains(err.Error(), "label 3") {
+		t.Errorf("error %v, want one that names the label", err)
 	}
 }
 
