@@ -50,11 +50,12 @@ Without --data the images are those of the run the weights come from.`,
 				return fmt.Errorf("%s has other classes than %s, which %s was trained on; take the data it was trained on",
 					set.Test.Name, checkpoint.Data, checkpoint.Recipe.Model.Name)
 			}
+			bar := reporter(w, checkpoint.Recipe.Model.Name)
 			batch := 256
 			if cmd.Flags().Changed("batch") {
 				batch = f.batch
 			}
-			result, err := network.Evaluate(ctx, set.Test, batch, nil)
+			result, err := network.Evaluate(ctx, set.Test, batch, func(done int) { bar.Evaluating(done, set.Test.Len()) })
 			if err != nil {
 				return err
 			}

@@ -25,8 +25,19 @@ import (
 func main() {
 	// The first Ctrl-C lets a step finish and saves; a second one ends the process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	ended := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		stop()
+		select {
+		case <-ended:
+		default:
+			if isTerminal(os.Stderr) {
+				fmt.Fprintln(os.Stderr, "\nstopping after this step; Ctrl-C once more to stop at once")
+			}
+		}
+	})
 	err := command().ExecuteContext(ctx)
+	close(ended)
 	stop()
 	if err != nil {
 		if err == context.Canceled { // and nothing said about what was

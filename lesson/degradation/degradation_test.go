@@ -55,6 +55,7 @@ type quiet struct{ epochs *int }
 func (quiet) Step(run.Metrics)    {}
 func (quiet) Line(run.Metrics)    {}
 func (q quiet) Epoch(run.Metrics) { *q.epochs++ }
+func (quiet) Evaluating(int, int) {}
 func (quiet) Note(string)         {}
 
 func TestDefaultIsValid(t *testing.T) {

@@ -14,6 +14,8 @@ type Reporter interface {
 	Step(Metrics)
 	// Line is called with every step line of metrics.
 	Line(Metrics)
+	// Evaluating is called while test images are evaluated, with how many of them are done.
+	Evaluating(done, total int)
 	// Epoch is called with every epoch line.
 	Epoch(Metrics)
 	// Note is called with a sentence that people should read.
@@ -22,10 +24,11 @@ type Reporter interface {
 
 type silent struct{}
 
-func (silent) Step(Metrics)  {}
-func (silent) Line(Metrics)  {}
-func (silent) Epoch(Metrics) {}
-func (silent) Note(string)   {}
+func (silent) Step(Metrics)        {}
+func (silent) Line(Metrics)        {}
+func (silent) Evaluating(int, int) {}
+func (silent) Epoch(Metrics)       {}
+func (silent) Note(string)         {}
 
 // NewLog returns a reporter that writes lines to w, for files and pipes:
 //
@@ -39,6 +42,8 @@ func (logReporter) Step(Metrics) {}
 func (l logReporter) Line(m Metrics) {
 	fmt.Fprintf(l.w, "Epoch [%d/%d], Step [%d/%d], Loss: %.4f\n", m.Epoch, m.Epochs, m.StepInEpoch, m.StepsPerEpoch, m.Loss)
 }
+
+func (logReporter) Evaluating(int, int) {}
 
 func (l logReporter) Epoch(m Metrics) { fmt.Fprintln(l.w, epochSummary(m)) }
 
@@ -63,14 +68,26 @@ type barReporter struct {
 }
 
 func (b *barReporter) Step(m Metrics) {
+	b.draw(fmt.Sprintf("%s epoch %d/%d loss %.3f, %.0f images/s", b.name, m.Epoch, m.Epochs, m.Loss, m.ImagesPerSecond),
+		m.StepInEpoch, m.StepsPerEpoch)
+	if m.StepInEpoch == m.StepsPerEpoch {
+		b.clear() // the next bar is the evaluation's
+	}
+}
+
+func (b *barReporter) Evaluating(done, total int) {
+	b.draw(b.name+" test images", done, total)
+}
+
+func (b *barReporter) draw(text string, done, total int) {
 	if b.bar == nil {
-		b.bar = progressbar.NewOptions(m.StepsPerEpoch, progressbar.OptionSetWriter(b.w),
+		b.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(b.w),
 			progressbar.OptionSetWidth(24), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionSetElapsedTime(false))
 	}
-	b.bar.Describe(fmt.Sprintf("%s epoch %d/%d loss %.3f, %.0f images/s", b.name, m.Epoch, m.Epochs, m.Loss, m.ImagesPerSecond))
+	b.bar.Describe(text)
 	// The bar's own errors are those of the terminal; training goes on without it.
-	_ = b.bar.Set(m.StepInEpoch)
+	_ = b.bar.Set(done)
 }
 
 func (b *barReporter) Line(Metrics) {}

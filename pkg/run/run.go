@@ -477,7 +477,7 @@ func (s *session) evaluate() error {
 	if s.network == nil {
 		return nil
 	}
-	result, err := s.network.Evaluate(s.ctx, s.Test, s.EvaluationBatch, nil)
+	result, err := s.network.Evaluate(s.ctx, s.Test, s.EvaluationBatch, func(done int) { s.Report.Evaluating(done, s.Test.Len()) })
 	if err != nil {
 		return err
 	}
