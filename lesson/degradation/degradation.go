@@ -224,8 +224,8 @@ func (r *Result) Verdict() string {
 		return fmt.Sprintf("%s: the training loss at depth %d is %.3f %s than at depth %d.", kind, deep.Depth, max(gap, -gap), word, shallow.Depth)
 	}
 	verdict := say("Plain", r.Arms[0], r.Arms[1], r.PlainGap) + "\n" + say("Residual", r.Arms[2], r.Arms[3], r.ResidualGap)
-	const clear = 0.02 // less is within what another seed would change
-	if r.PlainGap < clear {
+	const noticeable = 0.02 // one seed cannot tell less from chance
+	if r.PlainGap < noticeable {
 		verdict += "\nAt this size the plain network does not degrade with depth: take deeper ones or more epochs."
 	} else if r.ResidualGap > r.PlainGap/2 {
 		verdict += "\nAt this size the shortcuts do not undo the damage of depth: take more epochs or more channels."
