@@ -110,8 +110,9 @@ const metricsName = "metrics.jsonl"
 type metricsFile struct{ file *os.File }
 
 // openMetrics opens the run's metrics to go on after the given step: lines about later
-// steps, and one cut short by a killed process, are dropped.
-func openMetrics(dir string, step int) (*metricsFile, error) {
+// steps, and one cut short by a killed process, are dropped. So is the line of the epoch
+// that ends with step, if that is pending: about to be written again.
+func openMetrics(dir string, step int, pending bool) (*metricsFile, error) {
 	path := filepath.Join(dir, metricsName)
 	lines, err := ReadMetrics(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -120,7 +121,7 @@ func openMetrics(dir string, step int) (*metricsFile, error) {
 	err = atomicfile.Write(path, func(w io.Writer) error {
 		encoder := json.NewEncoder(w)
 		for _, line := range lines {
-			if line.Step > step {
+			if line.Step > step || pending && line.Step == step && line.Kind == EpochLine {
 				break
 			}
 			if err := encoder.Encode(line); err != nil {

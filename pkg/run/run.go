@@ -242,7 +242,7 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *Checkpoint, o
 	if err := s.prepare(from); err != nil {
 		return nil, err
 	}
-	if s.metrics, err = openMetrics(dir, first); err != nil {
+	if s.metrics, err = openMetrics(dir, first, from != nil && from.Epoch.Steps > 0); err != nil {
 		return nil, err
 	}
 	defer s.metrics.Close()

@@ -373,6 +373,34 @@ func TestDivergedLossStopsTheRun(t *testing.T) {
 	}
 }
 
+// A run that was cut off in an evaluation, resumed, and killed between the epoch's line
+// and the checkpoint behind it has the line already.
+func TestAnEpochHasOneLine(t *testing.T) {
+	whole := t.TempDir()
+	if _, err := Train(context.Background(), whole, testRecipe(), testOptions()); err != nil {
+		t.Fatal(err)
+	}
+	want := epochLines(t, whole)
+	dir := t.TempDir()
+	interruptAt(t, dir, 7)
+	file, err := os.OpenFile(filepath.Join(dir, metricsName), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintln(file, want[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Resume(context.Background(), dir, testOptions()); err != nil {
+		t.Fatal(err)
+	}
+	if got := epochLines(t, dir); !slices.Equal(got, want) {
+		t.Errorf("the epochs' metrics are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 func TestImagesThatDoNotFitLeaveNoRunBehind(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	r := testRecipe()
