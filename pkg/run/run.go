@@ -4,6 +4,7 @@
 //	recipe.json                      what was asked for
 //	metrics.jsonl                    a JSON line every few steps, and one per epoch
 //	checkpoints/step-00000782.safetensors   the last few states, as torchvision names them
+//	.lock                            held while a process trains here
 //
 // [Train] starts a run and [Resume] continues one that ended early, however it ended: the
 // weights at the end are, on the same backend, bit for bit those of a run that was never
