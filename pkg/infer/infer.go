@@ -179,8 +179,8 @@ func LogSumExp(xs []float32) float64 {
 
 // Guess is a class and its probability.
 type Guess struct {
-	Class       int     `json:"class"`
-	Probability float64 `json:"probability"`
+	Class       int
+	Probability float64
 }
 
 // Top returns the k most probable classes for one image's logits, the likeliest first.

@@ -93,9 +93,6 @@ func (o Options) withDefaults() Options {
 
 // Outcome is what a finished run has to show.
 type Outcome struct {
-	// Epoch is the last epoch's line of metrics; empty if the run had ended before it was
-	// resumed.
-	Epoch Metrics
 	// Test is the evaluation of the final weights; nil without test images.
 	Test *infer.Result
 	// Weights is the path of the final checkpoint.
@@ -464,7 +461,6 @@ func (s *session) endEpoch(now Metrics) error {
 	if err := s.metrics.write(now); err != nil {
 		return err
 	}
-	s.outcome.Epoch = now
 	s.Report.Epoch(now)
 	s.line, s.epoch = window{since: time.Now()}, window{since: time.Now()}
 	if err := s.save(now.Step); err != nil {
