@@ -1,0 +1,213 @@
+package cpu
+
+import (
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+	"github.com/pkg/errors"
+)
+
+// batchNorm has the settings of the three batch normalisation operations.
+type batchNorm struct {
+	epsilon float32
+	axis    int // of the features
+}
+
+// normOp checks what the three operations have in common. vectors are [features].
+func (f *function) normOp(op compute.OpType, operand v, axis int, vectors ...v) error {
+	shape, err := f.Shape(operand)
+	if err != nil {
+		return errors.WithMessagef(err, "%s", op)
+	}
+	if !shape.DType.IsFloat() {
+		return errors.Errorf("%s: the operand is %s, want floats", op, shape)
+	}
+	if axis < 0 || axis >= shape.Rank() {
+		return errors.Errorf("%s: feature axis %d of an operand of shape %s", op, axis, shape)
+	}
+	want := shapes.Make(shape.DType, shape.Dimensions[axis])
+	for i, vector := range vectors {
+		got, err := f.Shape(vector)
+		if err != nil {
+			return errors.WithMessagef(err, "%s", op)
+		}
+		if !got.Equal(want) {
+			return errors.Errorf("%s: input #%d has shape %s, want %s: one value for each feature of %s", op, i+1, got, want, shape)
+		}
+	}
+	return nil
+}
+
+func (f *function) BatchNormForInference(operand, scale, offset, mean, variance v, epsilon float32, featureAxis int) (v, error) {
+	const op = compute.OpTypeBatchNormForInference
+	if err := f.normOp(op, operand, featureAxis, scale, offset, mean, variance); err != nil {
+		return nil, err
+	}
+	return f.one(op, []v{operand, scale, offset, mean, variance}, batchNorm{epsilon, featureAxis},
+		func(f compute.Function, in []v) (v, error) {
+			c := &composer{f: f}
+			x := c.over(in[0], featureAxis)
+			y := x.normalize(in[0], in[1], in[2], in[3], in[4], epsilon)
+			return y, c.err
+		})
+}
+
+func (f *function) BatchNormForTraining(operand, scale, offset v, epsilon float32, featureAxis int) (normalized, mean, variance v, err error) {
+	const op = compute.OpTypeBatchNormForTraining
+	if err := f.normOp(op, operand, featureAxis, scale, offset); err != nil {
+		return nil, nil, nil, err
+	}
+	outputs, err := f.do(op, []v{operand, scale, offset}, batchNorm{epsilon, featureAxis},
+		func(f compute.Function, in []v) ([]v, error) {
+			c := &composer{f: f}
+			x := c.over(in[0], featureAxis)
+			mean := x.mean(in[0])
+			centred := c.binary(compute.Function.Sub, in[0], x.spread(mean))
+			variance := x.mean(c.binary(compute.Function.Mul, centred, centred))
+			y := x.normalize(in[0], in[1], in[2], mean, variance, epsilon)
+			return []v{y, mean, variance}, c.err
+		})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return outputs[0], outputs[1], outputs[2], nil
+}
+
+func (f *function) BatchNormGradient(operand, scale, mean, variance, gradOutput v, epsilon float32, featureAxis int) (gradOperand, gradScale, gradOffset v, err error) {
+	const op = compute.OpTypeBatchNormGradient
+	if err := f.normOp(op, operand, featureAxis, scale, mean, variance); err != nil {
+		return nil, nil, nil, err
+	}
+	shape, err := f.Shape(operand)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if got, err := f.Shape(gradOutput); err != nil {
+		return nil, nil, nil, err
+	} else if !got.Equal(shape) {
+		return nil, nil, nil, errors.Errorf("%s: the gradient has shape %s, want that of the operand, %s", op, got, shape)
+	}
+	outputs, err := f.do(op, []v{operand, scale, mean, variance, gradOutput}, batchNorm{epsilon, featureAxis},
+		func(f compute.Function, in []v) ([]v, error) {
+			operand, scale, mean, variance, gradient := in[0], in[1], in[2], in[3], in[4]
+			c := &composer{f: f}
+			x := c.over(operand, featureAxis)
+			inverse := x.inverseDeviation(variance, epsilon)
+			centred := c.binary(compute.Function.Mul, c.binary(compute.Function.Sub, operand, x.spread(mean)), x.spread(inverse))
+			gradOffset := x.sum(gradient)
+			gradScale := x.sum(c.binary(compute.Function.Mul, gradient, centred))
+			// γ/σ · (g − mean(g) − x̂·mean(g·x̂)), as in Ioffe and Szegedy 2015, section 3.
+			inner := c.binary(compute.Function.Sub, gradient, x.spread(x.overCount(gradOffset)))
+			inner = c.binary(compute.Function.Sub, inner, c.binary(compute.Function.Mul, centred, x.spread(x.overCount(gradScale))))
+			gradOperand := c.binary(compute.Function.Mul, inner, x.spread(c.binary(compute.Function.Mul, scale, inverse)))
+			return []v{gradOperand, gradScale, gradOffset}, c.err
+		})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return outputs[0], outputs[1], outputs[2], nil
+}
+
+// composer makes operations in the reference backend, and keeps the first error: batch
+// normalisation, which that has not got, is composed there.
+type composer struct {
+	f   compute.Function
+	err error
+}
+
+func (c *composer) keep(x v, err error) v {
+	if c.err == nil {
+		c.err = err
+	}
+	return x
+}
+
+func (c *composer) binary(op func(compute.Function, v, v) (v, error), a, b v) v {
+	if c.err != nil {
+		return nil
+	}
+	return c.keep(op(c.f, a, b))
+}
+
+// features computes over all axes of a shape but one.
+type features struct {
+	*composer
+	shape shapes.Shape
+	axis  int
+	rest  []int
+}
+
+func (c *composer) over(operand v, axis int) *features {
+	shape, err := c.f.Shape(operand)
+	c.keep(nil, err)
+	x := &features{composer: c, shape: shape, axis: axis}
+	for i := range shape.Rank() {
+		if i != axis {
+			x.rest = append(x.rest, i)
+		}
+	}
+	return x
+}
+
+// spread broadcasts a vector, [features], to the whole shape.
+func (x *features) spread(vector v) v {
+	if x.err != nil {
+		return nil
+	}
+	return x.keep(x.f.BroadcastInDim(vector, x.shape, []int{x.axis}))
+}
+
+func (x *features) sum(full v) v {
+	if x.err != nil || len(x.rest) == 0 {
+		return full
+	}
+	return x.keep(x.f.ReduceSum(full, x.rest...))
+}
+
+// constant returns a vector, [features], of equal values.
+func (x *features) constant(value float64) v {
+	if x.err != nil {
+		return nil
+	}
+	scalar := x.keep(x.f.Constant([]float64{value}))
+	if x.err != nil {
+		return nil
+	}
+	scalar = x.keep(x.f.ConvertDType(scalar, x.shape.DType))
+	if x.err != nil {
+		return nil
+	}
+	return x.keep(x.f.BroadcastInDim(scalar, shapes.Make(x.shape.DType, x.shape.Dimensions[x.axis]), nil))
+}
+
+// overCount divides a vector by the number of values of each feature.
+func (x *features) overCount(vector v) v {
+	count := x.shape.Size() / max(1, x.shape.Dimensions[x.axis])
+	return x.binary(compute.Function.Div, vector, x.constant(float64(count)))
+}
+
+func (x *features) mean(full v) v { return x.overCount(x.sum(full)) }
+
+func (x *features) inverseDeviation(variance v, epsilon float32) v {
+	sum := x.binary(compute.Function.Add, variance, x.constant(float64(epsilon)))
+	if x.err != nil {
+		return nil
+	}
+	return x.keep(x.f.Rsqrt(sum))
+}
+
+func (x *features) normalize(operand, scale, offset, mean, variance v, epsilon float32) v {
+	factor := x.binary(compute.Function.Mul, scale, x.inverseDeviation(variance, epsilon))
+	y := x.binary(compute.Function.Mul, x.binary(compute.Function.Sub, operand, x.spread(mean)), x.spread(factor))
+	return x.binary(compute.Function.Add, y, x.spread(offset))
+}
+
+// without returns the axes of a rank but one.
+func without(rank, axis int) []int {
+	axes := make([]int, 0, rank)
+	for i := range rank {
+		axes = append(axes, i)
+	}
+	return slices.Delete(axes, axis, axis+1)
+}

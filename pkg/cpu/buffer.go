@@ -1,0 +1,200 @@
+package cpu
+
+import (
+	"reflect"
+	"sync"
+	"unsafe"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/pkg/errors"
+)
+
+// block is a piece of memory for one tensor, aligned for vectors.
+type block struct {
+	bytes []byte
+}
+
+func (b *block) pointer() unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b.bytes)) }
+
+// alignment is that of a cache line, and of the widest vectors.
+const alignment = 64
+
+// newBlock returns a block of the given size, which is not 0.
+func newBlock(size int) *block {
+	raw := make([]byte, size+alignment)
+	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(raw)))) & (alignment - 1)
+	return &block{raw[skip : skip+size : skip+size]}
+}
+
+// storage keeps the blocks of finalized and donated buffers, by size, for the next ones:
+// training makes the same tensors at every step. The garbage collector empties it.
+type storage struct {
+	pools sync.Map // int, the size in bytes -> *sync.Pool of *block
+}
+
+// get returns a block of at least size bytes with whatever it last held.
+func (s *storage) get(size int) *block {
+	size = max(alignment, (size+alignment-1)&^(alignment-1))
+	if pool, ok := s.pools.Load(size); ok {
+		if b, ok := pool.(*sync.Pool).Get().(*block); ok {
+			return b
+		}
+	}
+	return newBlock(size)
+}
+
+func (s *storage) put(b *block) {
+	pool, ok := s.pools.Load(len(b.bytes))
+	if !ok {
+		pool, _ = s.pools.LoadOrStore(len(b.bytes), &sync.Pool{})
+	}
+	pool.(*sync.Pool).Put(b)
+}
+
+func (s *storage) clear() { s.pools.Clear() }
+
+// Buffer is a tensor in memory, in row-major order.
+type Buffer struct {
+	backend *Backend
+	shape   shapes.Shape
+
+	mu    sync.Mutex
+	block *block // nil once finalized or donated
+}
+
+var _ compute.Buffer = (*Buffer)(nil)
+
+func (b *Backend) newBuffer(shape shapes.Shape) *Buffer {
+	return &Buffer{backend: b, shape: shape, block: b.storage.get(byteSize(shape))}
+}
+
+// byteSize returns the bytes that a tensor of the shape takes.
+func byteSize(shape shapes.Shape) int { return shape.DType.SizeForDimensions(shape.Dimensions...) }
+
+// flatOf returns the memory at p as a slice of the shape's Go type.
+func flatOf(p unsafe.Pointer, shape shapes.Shape) any {
+	if shape.Size() == 0 {
+		return dtypes.MakeAnySlice(shape.DType, 0)
+	}
+	return dtypes.UnsafeAnySliceFromBytes(p, shape.DType, shape.Size())
+}
+
+// take returns the buffer's memory, or an error if it has none any more.
+func (b *Buffer) take() (*block, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.block == nil {
+		return nil, errors.Errorf("the buffer of shape %s has been finalized or donated", b.shape)
+	}
+	return b.block, nil
+}
+
+// release takes the memory away from the buffer. It returns nil if it had none any more.
+func (b *Buffer) release() *block {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	block := b.block
+	b.block = nil
+	return block
+}
+
+// Backend returns the backend that the buffer belongs to.
+func (b *Buffer) Backend() compute.Backend { return b.backend }
+
+// Finalize gives the buffer's memory back. It may be called more than once.
+func (b *Buffer) Finalize() error {
+	if block := b.release(); block != nil && !b.backend.IsFinalized() {
+		b.backend.storage.put(block)
+	}
+	return nil
+}
+
+// Shape returns the shape of the tensor.
+func (b *Buffer) Shape() (shapes.Shape, error) {
+	if _, err := b.take(); err != nil {
+		return shapes.Invalid(), err
+	}
+	return b.shape, nil
+}
+
+// DeviceNum returns 0: there is one device.
+func (b *Buffer) DeviceNum() (compute.DeviceNum, error) {
+	_, err := b.take()
+	return 0, err
+}
+
+// Data returns the tensor's own memory, as a slice of the shape's type.
+func (b *Buffer) Data() (any, error) {
+	block, err := b.take()
+	if err != nil {
+		return nil, err
+	}
+	return flatOf(block.pointer(), b.shape), nil
+}
+
+// ToFlatData copies the tensor to flat, a slice of the shape's type and size.
+func (b *Buffer) ToFlatData(flat any) error {
+	own, err := b.Data()
+	if err != nil {
+		return err
+	}
+	if err := sameKind(flat, own, b.shape); err != nil {
+		return err
+	}
+	reflect.Copy(reflect.ValueOf(flat), reflect.ValueOf(own))
+	return nil
+}
+
+// CopyToDevice copies to the one device there is.
+func (b *Buffer) CopyToDevice(device compute.DeviceNum) (compute.Buffer, error) {
+	if device != 0 {
+		return nil, errors.Errorf("the backend %q has no device %d, only device 0", Name, device)
+	}
+	own, err := b.Data()
+	if err != nil {
+		return nil, err
+	}
+	return b.backend.BufferFromFlatData(0, own, b.shape)
+}
+
+// BufferFromFlatData copies flat, a slice of the shape's type and size, to a new buffer.
+func (b *Backend) BufferFromFlatData(device compute.DeviceNum, flat any, shape shapes.Shape) (compute.Buffer, error) {
+	buffer, own, err := b.NewSharedBuffer(device, shape)
+	if err != nil {
+		return nil, err
+	}
+	if err := sameKind(flat, own, shape); err != nil {
+		return nil, err
+	}
+	reflect.Copy(reflect.ValueOf(own), reflect.ValueOf(flat))
+	return buffer, nil
+}
+
+// HasSharedBuffers returns true: the memory of buffers is Go's.
+func (b *Backend) HasSharedBuffers() bool { return true }
+
+// NewSharedBuffer returns a buffer and its memory, which is not cleared.
+func (b *Backend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape) (compute.Buffer, any, error) {
+	if b.IsFinalized() {
+		return nil, nil, b.errFinalized("make a buffer")
+	}
+	if device != 0 {
+		return nil, nil, errors.Errorf("the backend %q has no device %d, only device 0", Name, device)
+	}
+	if !shape.Ok() || shape.IsDynamic() {
+		return nil, nil, errors.Errorf("a buffer needs a shape whose sizes are all known, not %s", shape)
+	}
+	buffer := b.newBuffer(shape.Clone())
+	return buffer, flatOf(buffer.block.pointer(), shape), nil
+}
+
+// sameKind reports how flat differs from what a tensor of the shape is kept in.
+func sameKind(flat, own any, shape shapes.Shape) error {
+	got, want := reflect.ValueOf(flat), reflect.ValueOf(own)
+	if got.Kind() != reflect.Slice || got.Type() != want.Type() || got.Len() != want.Len() {
+		return errors.Errorf("%T is not the data of a tensor of shape %s, which is %s of length %d", flat, shape, want.Type(), want.Len())
+	}
+	return nil
+}

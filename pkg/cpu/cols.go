@@ -1,0 +1,219 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"github.com/residual-go/residual/pkg/cpu/internal/kernel"
+)
+
+// colsStep computes a contraction whose input has its batch side by side, as the gradient
+// of a convolution's kernel has: there the batch are the input's channels, the taps are the
+// pixels of the output's gradient, and what is summed over are these and the images. It is
+// a sum of outer products, one for each pixel, which needs no tables but of where in the
+// input a pixel's neighbours are.
+//
+// The pixels are cut into segments that stay in the cache, and the images into parts that
+// are summed apart and then together. The cuts depend on the shapes alone.
+type colsStep struct {
+	contraction
+	shape        kernel.Shape
+	in, ker, out int // slots
+	packed       int // slot: the kernel's segments, in panels
+	sums         int // slot: the parts' sums, or -1 if they go to the output at once
+
+	places    []int // of the output's positions, in the output
+	tiles     []tile
+	panels    int
+	perPeriod int       // contracted channels, which share a table
+	rows      int       // kernel positions of one contracted channel
+	segments  []segment // of a period
+	entries   []int32
+	parts     int
+	cuts      int // of the tiles at all positions, among tasks
+	positions int
+
+	pack  packSegments
+	total addParts
+	taps  []int // offsets in the kernel
+}
+
+// tile is a few neighbours in the batch.
+type tile struct{ from, n int }
+
+// segment is rows of the kernel; entries[first[q]:first[q+1]] are position q's.
+type segment struct {
+	from, n int
+	first   []int
+}
+
+const (
+	segmentRows = 256
+	maxParts    = 16
+	// maxSums bounds what parts take, in floats.
+	maxSums = 1 << 20
+)
+
+func newColsStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *colsStep {
+	s := &colsStep{contraction: *c, in: in, ker: ker, out: out, sums: -1}
+	s.shape = shapeFor(k, c.co)
+	positions := c.positions()
+	s.positions = len(positions)
+	s.taps = c.kernelOffsets()
+	s.rows = len(s.taps)
+	s.panels = (c.co + s.shape.NR - 1) / s.shape.NR
+
+	count := (c.n + s.shape.MR - 1) / s.shape.MR
+	for i := range count {
+		from, to := i*c.n/count, (i+1)*c.n/count
+		s.tiles = append(s.tiles, tile{from, to - from})
+	}
+	s.perPeriod = c.ci
+	for d := 1; d <= c.ci; d++ {
+		if c.ci%d == 0 && d*s.rows >= segmentRows {
+			s.perPeriod = d
+			break
+		}
+	}
+	for _, q := range positions {
+		s.places = append(s.places, q.out)
+	}
+	nr := s.shape.NR
+	total := s.perPeriod * s.rows
+	for from := 0; from < total; from += segmentRows {
+		g := segment{from: from, n: min(segmentRows, total-from)}
+		for _, q := range positions {
+			g.first = append(g.first, len(s.entries)/2)
+			for r := from; r < from+g.n; r++ {
+				if at := q.in[r%s.rows]; at >= 0 {
+					s.entries = append(s.entries, int32(r/s.rows*c.inC+at), int32((r-from)*nr))
+				}
+			}
+		}
+		g.first = append(g.first, len(s.entries)/2)
+		s.segments = append(s.segments, g)
+	}
+	s.entries = append(s.entries, 0, 0) // so that there is an address behind the last
+
+	periods := c.ci / s.perPeriod
+	size := s.positions * c.n * s.panels * nr
+	s.parts = min(periods, maxParts, max(1, maxSums/(size*c.groups)))
+	units := s.positions * len(s.tiles)
+	s.cuts = max(1, min(units, (24+s.parts*c.groups-1)/(s.parts*c.groups)))
+	s.packed = p.temporary(4 * c.groups * c.ci * s.rows * s.panels * nr)
+	if s.parts > 1 || c.co%nr != 0 {
+		s.sums = p.temporary(4 * c.groups * s.parts * size)
+	}
+	s.pack, s.total = packSegments{s}, addParts{s}
+	return s
+}
+
+func (s *colsStep) run(r *run) error {
+	periods := s.ci / s.perPeriod
+	if err := r.do(&s.pack, s.groups*periods*len(s.segments)); err != nil {
+		return err
+	}
+	if err := r.do(s, s.groups*s.parts*s.cuts); err != nil {
+		return err
+	}
+	if s.sums < 0 {
+		return nil
+	}
+	return r.do(&s.total, s.groups*s.positions)
+}
+
+// packSegments copies the kernel: [group][period][segment][panel][rows][NR].
+type packSegments struct{ *colsStep }
+
+func (p *packSegments) task(r *run, _ *scratch, i int) {
+	g, period, segment := i/len(p.segments)/(p.ci/p.perPeriod), i/len(p.segments)%(p.ci/p.perPeriod), i%len(p.segments)
+	seg := &p.segments[segment]
+	nr := p.shape.NR
+	src := floatsAt(r.pointer(p.ker), p.kerSize)
+	for panel := range p.panels {
+		n := min(nr, p.co-panel*nr)
+		dst := floatsAt(p.segment(r, g, period, segment, panel), seg.n*nr)
+		if n < nr {
+			clear(dst)
+		}
+		base := g*p.kerG + panel*nr*p.kerO
+		for row := range seg.n {
+			at := seg.from + row
+			from := base + (period*p.perPeriod+at/p.rows)*p.kerI + p.taps[at%p.rows]
+			to := dst[row*nr : row*nr+n]
+			if p.kerO == 1 {
+				copy(to, src[from:from+n])
+				continue
+			}
+			for j := range to {
+				to[j] = src[from+j*p.kerO]
+			}
+		}
+	}
+}
+
+// segment returns where a segment's panel is packed.
+func (s *colsStep) segment(r *run, g, period, segment, panel int) unsafe.Pointer {
+	row := (g*(s.ci/s.perPeriod)+period)*s.perPeriod*s.rows + s.segments[segment].from
+	at := (row*s.panels + panel*s.segments[segment].n) * s.shape.NR
+	return unsafe.Add(r.pointer(s.packed), 4*at)
+}
+
+// target returns where a part's sums for a position go, and the distance of their rows.
+func (s *colsStep) target(r *run, g, part, position int) (unsafe.Pointer, int) {
+	if s.sums < 0 {
+		return unsafe.Add(r.pointer(s.out), 4*(g*s.outG+s.places[position])), s.outN
+	}
+	width := s.panels * s.shape.NR
+	at := ((g*s.parts+part)*s.positions + position) * s.n * width
+	return unsafe.Add(r.pointer(s.sums), 4*at), width
+}
+
+func (s *colsStep) task(r *run, w *scratch, i int) {
+	cut := i % s.cuts
+	i /= s.cuts
+	part, g := i%s.parts, i/s.parts
+	periods := s.ci / s.perPeriod
+	units := s.positions * len(s.tiles)
+	from, to := cut*units/s.cuts, (cut+1)*units/s.cuts
+	nr := s.shape.NR
+	a := &w.args.cols
+	first := part * periods / s.parts
+	for period := first; period < (part+1)*periods/s.parts; period++ {
+		in := unsafe.Add(r.pointer(s.in), 4*(g*s.inG+period*s.perPeriod*s.inC))
+		for k := range s.segments {
+			seg := &s.segments[k]
+			for panel := range s.panels {
+				a.B = (*float32)(s.segment(r, g, period, k, panel))
+				a.Add = period > first || k > 0
+				for u := from; u < to; u++ {
+					position, tile := u/len(s.tiles), s.tiles[u%len(s.tiles)]
+					c, ldc := s.target(r, g, part, position)
+					a.A = (*float32)(unsafe.Add(in, 4*tile.from*s.inN))
+					a.C = (*float32)(unsafe.Add(c, 4*(tile.from*ldc+panel*nr)))
+					a.LDC = ldc
+					a.Off = &s.entries[2*seg.first[position]]
+					a.N = seg.first[position+1] - seg.first[position]
+					s.shape.Cols[tile.n-1](a)
+				}
+			}
+		}
+	}
+}
+
+// addParts sums the parts of each position, in their order.
+type addParts struct{ *colsStep }
+
+func (p *addParts) task(r *run, _ *scratch, i int) {
+	g, position := i/p.positions, i%p.positions
+	width := p.panels * p.shape.NR
+	first, _ := p.target(r, g, 0, position)
+	size := p.n * width
+	for part := 1; part < p.parts; part++ {
+		next, _ := p.target(r, g, part, position)
+		r.kernels().Add((*float32)(first), (*float32)(first), (*float32)(next), size)
+	}
+	out := unsafe.Add(r.pointer(p.out), 4*(g*p.outG+p.places[position]))
+	for m := range p.n {
+		copy(floatsAt(unsafe.Add(out, 4*m*p.outN), p.co), floatsAt(unsafe.Add(first, 4*m*width), p.co))
+	}
+}

@@ -1,0 +1,148 @@
+package cpu
+
+import (
+	"reflect"
+	"unsafe"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+	"github.com/pkg/errors"
+)
+
+// delegated is an executable of the reference backend, with this backend's buffers.
+type delegated struct {
+	backend   *Backend
+	reference compute.Executable
+}
+
+func (d *delegated) Finalize()                              { d.reference.Finalize() }
+func (d *delegated) Inputs() ([]string, []shapes.Shape)     { return d.reference.Inputs() }
+func (d *delegated) Outputs() (outputShapes []shapes.Shape) { return d.reference.Outputs() }
+
+func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
+	references := make([]compute.Buffer, len(inputs))
+	owned := make([]bool, len(inputs))
+	for i, input := range inputs {
+		b, ok := input.(*Buffer)
+		if !ok || b == nil {
+			return nil, errors.Errorf("input #%d is a %T, not a buffer of the backend %q", i, input, Name)
+		}
+		flat, err := b.Data()
+		if err != nil {
+			return nil, err
+		}
+		if references[i], err = d.backend.reference.BufferFromFlatData(0, flat, b.shape); err != nil {
+			return nil, err
+		}
+		owned[i] = true
+	}
+	results, err := d.reference.Execute(references, owned, device)
+	if err != nil {
+		return nil, err
+	}
+	outputs := make([]compute.Buffer, len(results))
+	for i, result := range results {
+		shape, err := result.Shape()
+		if err != nil {
+			return nil, err
+		}
+		output := d.backend.newBuffer(shape)
+		if err := result.ToFlatData(flatOf(output.block.pointer(), shape)); err != nil {
+			return nil, err
+		}
+		if err := result.Finalize(); err != nil {
+			return nil, err
+		}
+		outputs[i] = output
+	}
+	for i, input := range inputs {
+		if len(donate) > i && donate[i] {
+			if err := input.Finalize(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return outputs, nil
+}
+
+// delegateStep runs one operation in the reference backend.
+type delegateStep struct {
+	backend   *Backend
+	reference compute.Executable
+	inputs    []port
+	outputs   []port
+}
+
+// port is a tensor that goes in or comes out; slot is -1 for an output that nobody wants.
+type port struct {
+	slot  int
+	shape shapes.Shape
+}
+
+func newDelegateStep(b *Backend, t *tensor, in []int) (*delegateStep, error) {
+	d := t.attributes.(*delegate)
+	builder := b.reference.Builder("delegated")
+	main := builder.Main()
+	s := &delegateStep{backend: b}
+	values := make([]compute.Value, len(t.inputs))
+	for i, input := range t.inputs {
+		if input == nil {
+			continue
+		}
+		v, err := main.Parameter(string(rune('a'+i%26))+"_"+input.shape.String(), input.shape, nil)
+		if err != nil {
+			return nil, err
+		}
+		values[i] = v
+		s.inputs = append(s.inputs, port{in[i], input.shape})
+	}
+	results, err := d.call(main, values)
+	if err != nil {
+		return nil, err
+	}
+	if err := main.Return(results, nil); err != nil {
+		return nil, err
+	}
+	if s.reference, err = builder.Compile(); err != nil {
+		return nil, err
+	}
+	for _, shape := range d.shapes {
+		s.outputs = append(s.outputs, port{-1, shape})
+	}
+	for _, user := range t.users {
+		s.outputs[user.attributes.(pick).output].slot = user.slot
+	}
+	return s, nil
+}
+
+func (s *delegateStep) run(r *run) error {
+	inputs := make([]compute.Buffer, len(s.inputs))
+	owned := make([]bool, len(s.inputs))
+	for i, p := range s.inputs {
+		buffer, flat, err := s.backend.reference.(compute.DataInterface).NewSharedBuffer(0, p.shape)
+		if err != nil {
+			return err
+		}
+		copyFlat(flat, flatOf(r.pointer(p.slot), p.shape))
+		inputs[i], owned[i] = buffer, true
+	}
+	results, err := s.reference.Execute(inputs, owned, 0)
+	if err != nil {
+		return err
+	}
+	for i, result := range results {
+		if p := s.outputs[i]; p.slot >= 0 {
+			if err := result.ToFlatData(flatOf(r.pointer(p.slot), p.shape)); err != nil {
+				return err
+			}
+		}
+		if err := result.Finalize(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyFlat(to, from any) { reflect.Copy(reflect.ValueOf(to), reflect.ValueOf(from)) }
+
+var _ unsafe.Pointer

@@ -1,0 +1,194 @@
+package cpu
+
+import (
+	"sync"
+	"unsafe"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+	"github.com/pkg/errors"
+
+	"github.com/residual-go/residual/pkg/cpu/internal/kernel"
+)
+
+// executable runs a plan. Several goroutines may execute it at once: each has a run.
+type executable struct {
+	plan  *plan
+	name  string
+	names []string // of the inputs
+
+	mu        sync.Mutex
+	idle      []*run
+	finalized bool
+}
+
+var _ compute.Executable = (*executable)(nil)
+
+// run is the memory of an execution.
+type run struct {
+	plan    *plan
+	arena   *arena
+	at      []unsafe.Pointer // of every slot
+	scratch *scratch
+	blocks  []*block // of the inputs
+}
+
+func (r *run) pointer(slot int) unsafe.Pointer { return r.at[slot] }
+func (r *run) kernels() *kernel.Set            { return r.plan.backend.kernels }
+
+// do runs n tasks on all cores.
+func (r *run) do(t tasker, n int) error { return r.plan.backend.workers.do(r, r.scratch, t, n) }
+
+// Finalize frees the executable's memory, when executions that are under way have ended.
+func (e *executable) Finalize() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.finalized = true
+	for _, r := range e.idle {
+		r.arena.free()
+	}
+	e.idle = nil
+}
+
+// Inputs returns the names and shapes of the parameters.
+func (e *executable) Inputs() ([]string, []shapes.Shape) { return e.names, e.plan.inputs }
+
+// Outputs returns the shapes of the results.
+func (e *executable) Outputs() []shapes.Shape { return e.plan.outputs }
+
+// acquire returns the memory for an execution.
+func (e *executable) acquire() (*run, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.finalized {
+		return nil, errors.Errorf("execute %s: the executable has been finalized", e.name)
+	}
+	if e.plan.backend.IsFinalized() {
+		return nil, e.plan.backend.errFinalized("execute " + e.name)
+	}
+	if n := len(e.idle); n > 0 {
+		r := e.idle[n-1]
+		e.idle = e.idle[:n-1]
+		return r, nil
+	}
+	memory, err := newArena(e.plan.arena)
+	if err != nil {
+		return nil, errors.Wrapf(err, "execute %s: %d MiB of memory", e.name, e.plan.arena>>20)
+	}
+	r := &run{plan: e.plan, arena: memory, at: make([]unsafe.Pointer, len(e.plan.slots)),
+		scratch: new(scratch), blocks: make([]*block, len(e.plan.inputs))}
+	for i, s := range e.plan.slots {
+		switch s.kind {
+		case slotArena:
+			if memory.base != nil {
+				r.at[i] = unsafe.Add(memory.base, s.offset)
+			}
+		case slotConstant:
+			r.at[i] = s.data
+		}
+	}
+	return r, nil
+}
+
+func (e *executable) release(r *run) {
+	clear(r.blocks)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.finalized {
+		r.arena.free()
+		return
+	}
+	e.idle = append(e.idle, r)
+}
+
+// Execute runs the computation. Outputs take over the memory of donated inputs where the
+// plan allows it.
+func (e *executable) Execute(inputs []compute.Buffer, donate []bool, _ compute.DeviceNum) ([]compute.Buffer, error) {
+	p := e.plan
+	if len(inputs) != len(p.inputs) {
+		return nil, errors.Errorf("execute %s: %d inputs, want %d", e.name, len(inputs), len(p.inputs))
+	}
+	if len(donate) > 0 && len(donate) != len(inputs) {
+		return nil, errors.Errorf("execute %s: donate has %d values for %d inputs", e.name, len(donate), len(inputs))
+	}
+	r, err := e.acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer e.release(r)
+	for i, input := range inputs {
+		b, ok := input.(*Buffer)
+		if !ok || b == nil || b.backend != p.backend {
+			return nil, errors.Errorf("execute %s: input #%d (%s) is not a buffer of this backend", e.name, i, e.names[i])
+		}
+		if !b.shape.Equal(p.inputs[i]) {
+			return nil, errors.Errorf("execute %s: input #%d (%s) has shape %s, want %s", e.name, i, e.names[i], b.shape, p.inputs[i])
+		}
+		if r.blocks[i], err = b.take(); err != nil {
+			return nil, errors.WithMessagef(err, "execute %s: input #%d (%s)", e.name, i, e.names[i])
+		}
+	}
+	return e.execute(r, inputs, donate)
+}
+
+func (e *executable) execute(r *run, inputs []compute.Buffer, donate []bool) ([]compute.Buffer, error) {
+	p := e.plan
+	given := func(i int) bool { return i >= 0 && len(donate) > 0 && donate[i] }
+	// An input that is given twice keeps its memory: the other may still be read.
+	outputs := make([]*Buffer, len(p.results))
+	taken := make([]bool, len(inputs))
+	for i, result := range p.results {
+		if d := result.donor; given(d) && !taken[d] && !twice(r.blocks, d) {
+			taken[d] = true
+			outputs[i] = &Buffer{backend: p.backend, shape: p.outputs[i], block: r.blocks[d]}
+		} else {
+			outputs[i] = p.backend.newBuffer(p.outputs[i])
+		}
+	}
+	for i := range p.slots {
+		switch s := &p.slots[i]; s.kind {
+		case slotInput:
+			r.at[i] = r.blocks[s.index].pointer()
+		case slotOutput:
+			r.at[i] = outputs[s.index].block.pointer()
+		}
+	}
+	var failed error
+	for _, s := range p.steps {
+		if failed = s.run(r); failed != nil {
+			break
+		}
+	}
+	for i, result := range p.results {
+		if !result.own && failed == nil {
+			size := byteSize(p.outputs[i])
+			copy(outputs[i].block.bytes[:size], unsafe.Slice((*byte)(r.pointer(result.slot)), size))
+		}
+	}
+	for i := range inputs {
+		if !given(i) {
+			continue
+		}
+		if b := inputs[i].(*Buffer).release(); b != nil && !taken[i] {
+			p.backend.storage.put(b)
+		}
+	}
+	if failed != nil {
+		return nil, errors.WithMessagef(failed, "execute %s", e.name)
+	}
+	buffers := make([]compute.Buffer, len(outputs))
+	for i, output := range outputs {
+		buffers[i] = output
+	}
+	return buffers, nil
+}
+
+// twice reports whether block i is another input's too.
+func twice(blocks []*block, i int) bool {
+	for j, b := range blocks {
+		if j != i && b == blocks[i] {
+			return true
+		}
+	}
+	return false
+}

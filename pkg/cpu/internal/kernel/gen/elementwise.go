@@ -1,0 +1,268 @@
+package main
+
+import (
+	"math"
+	"strings"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// An operation returns the vector of results of vectors of operands, which it
+// may change.
+type operation func(in []VecVirtual) VecVirtual
+
+// in writes a function on its operands.
+func instruction(f func(ops ...Op)) operation {
+	return func(in []VecVirtual) VecVirtual {
+		f(in[1], in[0], in[0])
+		return in[0]
+	}
+}
+
+// elementwise writes the functions that go element by element.
+func (v isa) elementwise() {
+	const unroll = 4
+	for _, f := range []struct {
+		name, doc string
+		do        operation
+	}{
+		{"add", "is a + b.", instruction(VADDPS)},
+		{"sub", "is a - b.", instruction(VSUBPS)},
+		{"mul", "is a * b.", instruction(VMULPS)},
+		{"div", "is a / b.", instruction(VDIVPS)},
+		{"max", "is max(a, b).", v.extreme(VMAXPS)},
+		{"min", "is min(a, b).", v.extreme(VMINPS)},
+		{"equal", "is the mask of a == b.", v.comparison(equal)},
+		{"notEqual", "is the mask of a != b.", v.comparison(notEqual)},
+		{"less", "is the mask of a < b.", v.comparison(less)},
+		{"lessEqual", "is the mask of a <= b.", v.comparison(lessEqual)},
+		{"and", "is a & b.", func(in []VecVirtual) VecVirtual { return v.and(in[0], in[1]) }},
+		{"or", "is a | b.", func(in []VecVirtual) VecVirtual { return v.or(in[0], in[1]) }},
+		{"xor", "is a ^ b.", func(in []VecVirtual) VecVirtual { return v.xor(in[0], in[1]) }},
+		{"andNot", "is a &^ b.", func(in []VecVirtual) VecVirtual { return v.andNot(in[0], in[1]) }},
+	} {
+		v.elements(f.name, f.doc, "a, b", unroll, nil, f.do)
+	}
+	v.elements("select", "is a where mask is set, and else b.", "mask, a, b", unroll, nil, v.selection)
+	v.elements("mulAdd", "is a*b + c, rounded once.", "a, b, c", unroll, nil, func(in []VecVirtual) VecVirtual {
+		VFMADD213PS(in[2], in[1], in[0])
+		return in[0]
+	})
+
+	// Operations with a constant, which is in a register before the loop.
+	var held VecVirtual
+	hold := func(bits uint32) func() {
+		return func() { held = v.broadcast(bits) }
+	}
+	one, sign := math.Float32bits(1), uint32(1<<31)
+	v.elements("neg", "is -a.", "a", unroll, hold(sign), func(in []VecVirtual) VecVirtual {
+		return v.xor(in[0], held)
+	})
+	v.elements("abs", "is |a|.", "a", unroll, hold(sign), func(in []VecVirtual) VecVirtual {
+		return v.andNot(in[0], held)
+	})
+	v.elements("sqrt", "is √a.", "a", 1, nil, func(in []VecVirtual) VecVirtual {
+		VSQRTPS(in[0], in[0])
+		return in[0]
+	})
+	v.elements("rsqrt", "is 1/√a.", "a", 1, hold(one), func(in []VecVirtual) VecVirtual {
+		VSQRTPS(in[0], in[0])
+		VDIVPS(in[0], held, in[0])
+		return in[0]
+	})
+	v.elements("exp", "is e**a.", "a", 1, nil, v.exp)
+	v.elements("fromMask", "is 1 where mask is set, and else 0.", "mask", unroll, hold(one), func(in []VecVirtual) VecVirtual {
+		return v.and(in[0], held)
+	})
+	v.fill()
+	v.fromBytes()
+}
+
+// elements writes a function of the arrays whose names are in params.
+func (v isa) elements(name, doc, params string, unroll int, prepare func(), do operation) {
+	v.function(name, "func(dst, "+params+" *float32, n int)", doc)
+	dst := Load(Param("dst"), GP64())
+	var sources []Register
+	for _, p := range strings.Split(params, ", ") {
+		sources = append(sources, Load(Param(p), GP64()))
+	}
+	if prepare != nil {
+		prepare()
+	}
+	v.blocks(unroll, func(i Register, ahead int, load loader, store storer) {
+		var in []VecVirtual
+		for _, p := range sources {
+			in = append(in, load(Mem{Base: p, Index: i, Scale: floatSize, Disp: ahead * floatSize}))
+		}
+		store(do(in), Mem{Base: dst, Index: i, Scale: floatSize, Disp: ahead * floatSize})
+	})
+}
+
+type (
+	loader func(Mem) VecVirtual
+	storer func(VecVirtual, Mem)
+)
+
+// blocks writes loops over the elements 0 to n: of several vectors, of one
+// vector, and what is left. It ends the function. Step does the vector of
+// elements that start ahead of element i.
+func (v isa) blocks(unroll int, step func(i Register, ahead int, load loader, store storer)) {
+	n := Load(Param("n"), GP64())
+	i := GP64()
+	XORQ(i, i)
+	loop := func(label string, vectors int, next string) {
+		Label(label)
+		CMPQ(n, I8(vectors*v.lanes))
+		JLT(LabelRef(next))
+		for k := range vectors {
+			step(i, k*v.lanes, v.load, func(x VecVirtual, m Mem) { VMOVUPS(x, m) })
+		}
+		ADDQ(I8(vectors*v.lanes), i)
+		SUBQ(I8(vectors*v.lanes), n)
+		JMP(LabelRef(label))
+	}
+	if unroll > 1 {
+		loop("vectors", unroll, "vector")
+	}
+	loop("vector", 1, "rest")
+	Label("rest")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	k := v.mask(n)
+	step(i, 0,
+		func(m Mem) VecVirtual { return v.loadMasked(m, k) },
+		func(x VecVirtual, m Mem) { v.storeMasked(x, m, k) })
+	Label("done")
+	v.end()
+}
+
+// extreme returns VMAXPS or VMINPS, but NaN where either operand is.
+func (v isa) extreme(f func(...Op)) operation {
+	return func(in []VecVirtual) VecVirtual {
+		a, b, x := in[0], in[1], v.vec()
+		// This is b if either is NaN: wrong if it is a.
+		f(b, a, x)
+		if v.avx512() {
+			k := K()
+			VCMPPS(U8(unordered), a, a, k)
+			VMOVAPS(a, k, x)
+			return x
+		}
+		VBLENDVPS(v.compare(unordered, a, a), a, x, x)
+		return x
+	}
+}
+
+// comparison returns the operation that compares.
+func (v isa) comparison(predicate uint8) operation {
+	return func(in []VecVirtual) VecVirtual { return v.compare(predicate, in[0], in[1]) }
+}
+
+// selection takes bits of the second operand where the first is set, and else
+// of the third.
+func (v isa) selection(in []VecVirtual) VecVirtual {
+	mask, a, b := in[0], in[1], in[2]
+	if !v.avx512() {
+		return v.or(v.and(mask, a), v.andNot(b, mask))
+	}
+	// The result for each combination of bits: mask is worth 4, a 2 and b 1.
+	const table = 1<<7 | 1<<6 | 1<<3 | 1<<1
+	VPTERNLOGD(U8(table), b, a, mask)
+	return mask
+}
+
+// exp is e**x, as 2**k times e**r, with the Taylor series of e**r. Since
+// |r| < 0.35, the series to r**7 is 5e-9 off, well under half a unit in the last
+// place.
+func (v isa) exp(in []VecVirtual) VecVirtual {
+	x := in[0]
+	// Outside these, the result is 0 or infinite, and k would leave its range.
+	// With the operands in this order NaN stays.
+	VMAXPS(x, v.float(-104), x)
+	VMINPS(x, v.float(89), x)
+
+	k, kf := v.vec(), v.vec()
+	VMULPS(v.float(math.Log2E), x, kf)
+	VCVTPS2DQ(kf, k)
+	VCVTDQ2PS(k, kf)
+	// ln 2 in two parts: k times the first is exact.
+	high := math.Float32frombits(math.Float32bits(math.Ln2) &^ 0xfff)
+	low := float32(math.Ln2 - float64(high))
+	VFNMADD231PS(v.float(high), kf, x)
+	VFNMADD231PS(v.float(low), kf, x)
+
+	factorial := 5040.0
+	sum := v.float(float32(1 / factorial))
+	for i := 7.0; i > 0; i-- {
+		factorial /= i
+		VFMADD213PS(v.float(float32(1/factorial)), x, sum)
+	}
+
+	// 2**k as two factors, since it may be infinite or too small for a float32
+	// when the result isn't.
+	half := v.vec()
+	VPSRAD(U8(1), k, half)
+	VPSUBD(half, k, k)
+	bias := v.broadcast(127)
+	for _, e := range []VecVirtual{half, k} {
+		VPADDD(bias, e, e)
+		VPSLLD(U8(23), e, e)
+		VMULPS(e, sum, sum)
+	}
+	return sum
+}
+
+// fill writes the function that sets all elements.
+func (v isa) fill() {
+	v.function("fill", "func(dst *float32, value float32, n int)", "is value.")
+	dst := Load(Param("dst"), GP64())
+	x := v.vec()
+	VBROADCASTSS(addr(Param("value")), x)
+	v.blocks(4, func(i Register, ahead int, _ loader, store storer) {
+		store(x, Mem{Base: dst, Index: i, Scale: floatSize, Disp: ahead * floatSize})
+	})
+}
+
+// fromBytes writes the function that converts bytes. They have masked loads only
+// with AVX-512.
+func (v isa) fromBytes() {
+	v.function("fromBytes", "func(dst *float32, src *byte, n int)", "is float32(src).")
+	dst := Load(Param("dst"), GP64())
+	src := Load(Param("src"), GP64())
+	n := Load(Param("n"), GP64())
+	Label("vector")
+	CMPQ(n, I8(v.lanes))
+	JLT(LabelRef("rest"))
+	x := v.vec()
+	VPMOVZXBD(Mem{Base: src}, x)
+	VCVTDQ2PS(x, x)
+	VMOVUPS(x, Mem{Base: dst})
+	ADDQ(I8(v.lanes), src)
+	ADDQ(I8(v.bytes()), dst)
+	SUBQ(I8(v.lanes), n)
+	JMP(LabelRef("vector"))
+
+	Label("rest")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	if v.avx512() {
+		k := v.mask(n)
+		VPMOVZXBD_Z(Mem{Base: src}, k.Register, x)
+		VCVTDQ2PS(x, x)
+		v.storeMasked(x, Mem{Base: dst}, k)
+	} else {
+		byte, float := GP32(), XMM()
+		Label("one")
+		MOVBLZX(Mem{Base: src}, byte)
+		VCVTSI2SSL(byte, float, float)
+		VMOVSS(float, Mem{Base: dst})
+		INCQ(src)
+		ADDQ(I8(floatSize), dst)
+		DECQ(n)
+		JNZ(LabelRef("one"))
+	}
+	Label("done")
+	v.end()
+}

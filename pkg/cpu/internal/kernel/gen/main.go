@@ -1,0 +1,242 @@
+// Gen writes the assembly of package kernel: the same kernels for AVX2 and for
+// AVX-512.
+package main
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// floatSize is the size of a float32, and of the int32 of an offset.
+const floatSize = 4
+
+func main() {
+	Package("github.com/residual-go/residual/pkg/cpu/internal/kernel")
+	ConstraintExpr("amd64")
+	for _, v := range []isa{
+		{name: "AVX2", lanes: 8, registers: 16},
+		{name: "AVX512", lanes: 16, registers: 32},
+	} {
+		v.products()
+		v.elementwise()
+		v.sums()
+	}
+	Generate()
+}
+
+// isa is an instruction set. Its methods write what differs between the two.
+type isa struct {
+	name      string // ends the names of functions
+	lanes     int    // floats of a vector
+	registers int    // vectors
+}
+
+// avx512 says whether there are mask registers and instructions that use them.
+func (v isa) avx512() bool { return v.lanes == 16 }
+
+// bytes is the size of a vector.
+func (v isa) bytes() int { return v.lanes * floatSize }
+
+// function starts a function. Its doc comment goes on from its name.
+func (v isa) function(name, signature, doc string) {
+	name += v.name
+	// 4 is NOSPLIT: the functions call nothing and have no frame.
+	TEXT(name, 4, signature)
+	Pragma("noescape")
+	Doc(name + " " + doc)
+}
+
+// end returns from the function, without making SSE code that follows wait for
+// the upper halves of the vectors.
+func (v isa) end() {
+	VZEROUPPER()
+	RET()
+}
+
+// vec returns a new vector.
+func (v isa) vec() VecVirtual {
+	if v.avx512() {
+		return ZMM()
+	}
+	return YMM()
+}
+
+// vecs returns n new vectors.
+func (v isa) vecs(n int) []VecVirtual {
+	s := make([]VecVirtual, n)
+	for i := range s {
+		s[i] = v.vec()
+	}
+	return s
+}
+
+// load returns a vector from memory.
+func (v isa) load(m Mem) VecVirtual {
+	x := v.vec()
+	VMOVUPS(m, x)
+	return x
+}
+
+// zero clears a vector.
+func (v isa) zero(x VecVirtual) {
+	if v.avx512() {
+		VPXORD(x, x, x)
+	} else {
+		VXORPS(x, x, x)
+	}
+}
+
+// A mask selects the elements of a vector that are there when fewer than a
+// whole vector are left.
+type mask struct{ Register }
+
+// mask returns the mask of the first n elements, n < v.lanes. It changes n.
+func (v isa) mask(n Register) mask {
+	if v.avx512() {
+		t, k := GP32(), K()
+		MOVL(I32(-1), t)
+		BZHIL(n.(GP).As32(), t, t)
+		KMOVW(t, k)
+		return mask{k}
+	}
+	// A window on as many ones as zeros that has n ones left.
+	t := GP64()
+	LEAQ(window(), t)
+	NEGQ(n)
+	return mask{v.load(Mem{Base: t, Index: n, Scale: floatSize, Disp: v.bytes()})}
+}
+
+// loadMasked returns the elements of a vector that are there, and else zeros.
+func (v isa) loadMasked(m Mem, k mask) VecVirtual {
+	x := v.vec()
+	if v.avx512() {
+		VMOVUPS_Z(m, k.Register, x)
+	} else {
+		VMASKMOVPS(m, k.Register, x)
+	}
+	return x
+}
+
+// storeMasked writes the elements that are there.
+func (v isa) storeMasked(x VecVirtual, m Mem, k mask) {
+	if v.avx512() {
+		VMOVUPS(x, k.Register, m)
+	} else {
+		VMASKMOVPS(x, k.Register, m)
+	}
+}
+
+// clearMasked clears the elements that are not there.
+func (v isa) clearMasked(x VecVirtual, k mask) {
+	if v.avx512() {
+		VMOVAPS_Z(x, k.Register, x)
+	} else {
+		VANDPS(k.Register, x, x)
+	}
+}
+
+// and, or, xor and andNot return a bitwise operation of two vectors; andNot is
+// a &^ b, the operands in the order of Go and not of the instruction.
+
+func (v isa) and(a, b VecVirtual) VecVirtual { return v.op(VANDPS, VPANDD, a, b) }
+
+func (v isa) or(a, b VecVirtual) VecVirtual { return v.op(VORPS, VPORD, a, b) }
+
+func (v isa) xor(a, b VecVirtual) VecVirtual { return v.op(VXORPS, VPXORD, a, b) }
+
+func (v isa) andNot(a, b VecVirtual) VecVirtual {
+	x := v.vec()
+	if v.avx512() {
+		VPANDND(a, b, x)
+	} else {
+		VANDNPS(a, b, x)
+	}
+	return x
+}
+
+// op returns the result of one of two instructions, which commute.
+func (v isa) op(avx2, avx512 func(...Op), a, b VecVirtual) VecVirtual {
+	x := v.vec()
+	if v.avx512() {
+		avx512(b, a, x)
+	} else {
+		avx2(b, a, x)
+	}
+	return x
+}
+
+// Predicates of comparisons: none signals.
+const (
+	equal     = 0x00
+	unordered = 0x03
+	notEqual  = 0x04
+	less      = 0x11
+	lessEqual = 0x12
+)
+
+// compare returns all ones where the predicate is true of a and b.
+func (v isa) compare(predicate uint8, a, b VecVirtual) VecVirtual {
+	x := v.vec()
+	if v.avx512() {
+		k := K()
+		VCMPPS(U8(predicate), b, a, k)
+		VPMOVM2D(k, x)
+	} else {
+		VCMPPS(U8(predicate), b, a, x)
+	}
+	return x
+}
+
+// broadcast returns a constant in every element.
+func (v isa) broadcast(bits uint32) VecVirtual {
+	x := v.vec()
+	VBROADCASTSS(constant(bits), x)
+	return x
+}
+
+// float returns a constant in every element.
+func (v isa) float(f float32) VecVirtual {
+	return v.broadcast(math.Float32bits(f))
+}
+
+// constants are those that are in the file.
+var constants = map[uint32]Mem{}
+
+// constant returns where a constant is.
+func constant(bits uint32) Mem {
+	m, ok := constants[bits]
+	if !ok {
+		m = ConstData(fmt.Sprintf("constant%08x", bits), U32(bits))
+		constants[bits] = m
+	}
+	return m
+}
+
+// ones is what window returns, once it is in the file.
+var ones *Mem
+
+// window returns where there are 8 elements of ones and then 8 of zeros.
+func window() Mem {
+	if ones == nil {
+		m := GLOBL("window", 8|16) // RODATA and NOPTR
+		for i := range 16 {
+			var x U32
+			if i < 8 {
+				x = math.MaxUint32
+			}
+			DATA(i*floatSize, x)
+		}
+		ones = &m
+	}
+	return *ones
+}
+
+// offset returns the memory that many bytes after m.
+func offset(m Mem, bytes int) Mem {
+	m.Disp += bytes
+	return m
+}

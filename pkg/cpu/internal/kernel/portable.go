@@ -1,0 +1,306 @@
+package kernel
+
+import (
+	"math"
+	"runtime"
+	"unsafe"
+)
+
+// portable is the set in Go.
+var portable = Set{
+	Name:   "portable",
+	Lanes:  1,
+	Shapes: []Shape{{MR: portableMR, NR: portableNR, Rows: rowsPortable, Cols: colsPortable()}},
+
+	Add: func(dst, a, b *float32, n int) { binary(dst, a, b, n, func(x, y float32) float32 { return x + y }) },
+	Sub: func(dst, a, b *float32, n int) { binary(dst, a, b, n, func(x, y float32) float32 { return x - y }) },
+	Mul: func(dst, a, b *float32, n int) { binary(dst, a, b, n, func(x, y float32) float32 { return x * y }) },
+	Div: func(dst, a, b *float32, n int) { binary(dst, a, b, n, func(x, y float32) float32 { return x / y }) },
+	Max: func(dst, a, b *float32, n int) { binary(dst, a, b, n, func(x, y float32) float32 { return max(x, y) }) },
+	Min: func(dst, a, b *float32, n int) { binary(dst, a, b, n, func(x, y float32) float32 { return min(x, y) }) },
+
+	Equal:     func(dst, a, b *float32, n int) { compare(dst, a, b, n, func(x, y float32) bool { return x == y }) },
+	NotEqual:  func(dst, a, b *float32, n int) { compare(dst, a, b, n, func(x, y float32) bool { return x != y }) },
+	Less:      func(dst, a, b *float32, n int) { compare(dst, a, b, n, func(x, y float32) bool { return x < y }) },
+	LessEqual: func(dst, a, b *float32, n int) { compare(dst, a, b, n, func(x, y float32) bool { return x <= y }) },
+
+	And:    func(dst, a, b *float32, n int) { bitwise(dst, a, b, n, func(x, y uint32) uint32 { return x & y }) },
+	Or:     func(dst, a, b *float32, n int) { bitwise(dst, a, b, n, func(x, y uint32) uint32 { return x | y }) },
+	Xor:    func(dst, a, b *float32, n int) { bitwise(dst, a, b, n, func(x, y uint32) uint32 { return x ^ y }) },
+	AndNot: func(dst, a, b *float32, n int) { bitwise(dst, a, b, n, func(x, y uint32) uint32 { return x &^ y }) },
+
+	Select: selectPortable,
+	MulAdd: mulAddPortable,
+
+	Neg: func(dst, a *float32, n int) { unary(dst, a, n, func(x float32) float32 { return -x }) },
+	Abs: func(dst, a *float32, n int) {
+		unary(dst, a, n, func(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) })
+	},
+	Sqrt:  func(dst, a *float32, n int) { unary(dst, a, n, sqrt) },
+	Rsqrt: func(dst, a *float32, n int) { unary(dst, a, n, func(x float32) float32 { return 1 / sqrt(x) }) },
+	Exp: func(dst, a *float32, n int) {
+		unary(dst, a, n, func(x float32) float32 { return float32(math.Exp(float64(x))) })
+	},
+
+	Fill:      fillPortable,
+	FromBytes: fromBytesPortable,
+	FromMask:  fromMaskPortable,
+
+	SumRows:    sumRowsPortable,
+	DotRows:    dotRowsPortable,
+	MomentRows: momentRowsPortable,
+
+	Burn: burnPortable,
+}
+
+// The blocking of the portable set: what leaves the compiler enough registers.
+const portableMR, portableNR = 2, 4
+
+// at returns the n elements that start i elements after p.
+func at[T any](p *T, i, n int) []T {
+	return unsafe.Slice((*T)(unsafe.Add(unsafe.Pointer(p), i*int(unsafe.Sizeof(*p)))), n)
+}
+
+// bits returns the n elements that start at p as bit patterns.
+func bits(p *float32, n int) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(p)), n)
+}
+
+// sqrt compiles to one instruction of float32.
+func sqrt(x float32) float32 {
+	return float32(math.Sqrt(float64(x)))
+}
+
+// The loops over elements are small enough that the compiler inlines them, and
+// then the function that they apply.
+
+func unary(dst, a *float32, n int, f func(float32) float32) {
+	d, x := unsafe.Slice(dst, n), unsafe.Slice(a, n)
+	for i := range d {
+		d[i] = f(x[i])
+	}
+}
+
+func binary(dst, a, b *float32, n int, f func(x, y float32) float32) {
+	d, x, y := unsafe.Slice(dst, n), unsafe.Slice(a, n), unsafe.Slice(b, n)
+	for i := range d {
+		d[i] = f(x[i], y[i])
+	}
+}
+
+func bitwise(dst, a, b *float32, n int, f func(x, y uint32) uint32) {
+	d, x, y := bits(dst, n), bits(a, n), bits(b, n)
+	for i := range d {
+		d[i] = f(x[i], y[i])
+	}
+}
+
+func compare(dst, a, b *float32, n int, f func(x, y float32) bool) {
+	d, x, y := bits(dst, n), unsafe.Slice(a, n), unsafe.Slice(b, n)
+	for i := range d {
+		var mask uint32
+		if f(x[i], y[i]) {
+			mask = math.MaxUint32
+		}
+		d[i] = mask
+	}
+}
+
+func selectPortable(dst, mask, a, b *float32, n int) {
+	d, m, x, y := bits(dst, n), bits(mask, n), bits(a, n), bits(b, n)
+	for i := range d {
+		d[i] = m[i]&x[i] | y[i]&^m[i]
+	}
+}
+
+func mulAddPortable(dst, a, b, c *float32, n int) {
+	d, x, y, z := unsafe.Slice(dst, n), unsafe.Slice(a, n), unsafe.Slice(b, n), unsafe.Slice(c, n)
+	for i := range d {
+		d[i] = x[i]*y[i] + z[i]
+	}
+}
+
+func fillPortable(dst *float32, value float32, n int) {
+	d := unsafe.Slice(dst, n)
+	for i := range d {
+		d[i] = value
+	}
+}
+
+func fromBytesPortable(dst *float32, src *byte, n int) {
+	d, s := unsafe.Slice(dst, n), unsafe.Slice(src, n)
+	for i := range d {
+		d[i] = float32(s[i])
+	}
+}
+
+func fromMaskPortable(dst, mask *float32, n int) {
+	d, m := bits(dst, n), bits(mask, n)
+	one := math.Float32bits(1)
+	for i := range d {
+		d[i] = m[i] & one
+	}
+}
+
+func sumRowsPortable(acc, x *float32, cols, rows int) {
+	if cols == 1 {
+		// The sum in lanes, as the vector sets do it: faster, and rounded less.
+		wide := rows / sumLanes
+		var s [sumLanes]float32
+		sumRowsPortable(&s[0], x, sumLanes, wide)
+		for _, v := range s {
+			*acc += v
+		}
+		x, rows = tail(x, wide*sumLanes, rows)
+	}
+	sum := unsafe.Slice(acc, cols)
+	all := unsafe.Slice(x, rows*cols)
+	for ; len(all) > 0; all = all[cols:] {
+		row := all[:len(sum)]
+		for j := range sum {
+			sum[j] += row[j]
+		}
+	}
+}
+
+func dotRowsPortable(acc, a, b *float32, cols, rows int) {
+	if cols == 1 {
+		wide := rows / sumLanes
+		var s [sumLanes]float32
+		dotRowsPortable(&s[0], a, b, sumLanes, wide)
+		for _, v := range s {
+			*acc += v
+		}
+		a, _ = tail(a, wide*sumLanes, rows)
+		b, rows = tail(b, wide*sumLanes, rows)
+	}
+	sum := unsafe.Slice(acc, cols)
+	x, y := unsafe.Slice(a, rows*cols), unsafe.Slice(b, rows*cols)
+	for ; len(x) > 0; x, y = x[cols:], y[cols:] {
+		xr, yr := x[:len(sum)], y[:len(sum)]
+		for j := range sum {
+			sum[j] += xr[j] * yr[j]
+		}
+	}
+}
+
+func momentRowsPortable(acc, mean, x *float32, cols, rows int) {
+	if cols == 1 {
+		wide := rows / sumLanes
+		var s, m [sumLanes]float32
+		fillPortable(&m[0], *mean, sumLanes)
+		momentRowsPortable(&s[0], &m[0], x, sumLanes, wide)
+		for _, v := range s {
+			*acc += v
+		}
+		x, rows = tail(x, wide*sumLanes, rows)
+	}
+	sum, mu := unsafe.Slice(acc, cols), unsafe.Slice(mean, cols)
+	all := unsafe.Slice(x, rows*cols)
+	for ; len(all) > 0; all = all[cols:] {
+		row := all[:len(sum)]
+		for j := range sum {
+			d := row[j] - mu[j]
+			sum[j] += d * d
+		}
+	}
+}
+
+// sumLanes is how many partial sums the portable set makes of one column.
+const sumLanes = 8
+
+// tail returns what follows the first i of n elements, and how many. If none
+// does, the pointer is p: a pointer past the end would be one to something else.
+func tail(p *float32, i, n int) (*float32, int) {
+	if i == n {
+		return p, 0
+	}
+	return &at(p, i, 1)[0], n - i
+}
+
+// A quad is a row of results, or of B. The compiler keeps the fields of so small
+// a struct in registers, but not the elements of an array.
+type quad struct{ x0, x1, x2, x3 float32 }
+
+// quadAt returns the quad that starts i elements after p.
+func quadAt(p *float32, i int) quad {
+	x := (*[4]float32)(at(p, i, 4))
+	return quad{x[0], x[1], x[2], x[3]}
+}
+
+// plus returns q + a*b.
+func (q quad) plus(a float32, b quad) quad {
+	return quad{q.x0 + a*b.x0, q.x1 + a*b.x1, q.x2 + a*b.x2, q.x3 + a*b.x3}
+}
+
+// store writes q to the four elements that start i elements after p, or adds it
+// there.
+func (q quad) store(p *float32, i int, add bool) {
+	if add {
+		q = q.plus(1, quadAt(p, i))
+	}
+	*(*[4]float32)(at(p, i, 4)) = [4]float32{q.x0, q.x1, q.x2, q.x3}
+}
+
+func rowsPortable(args *Rows) {
+	off := unsafe.Slice(args.Off, args.Taps*portableMR)
+	run := func(i int) []float32 {
+		if off[i] < 0 {
+			return unsafe.Slice(args.Zero, args.Run)
+		}
+		return at(args.A, int(off[i]), args.Run)
+	}
+	b := unsafe.Slice(args.B, args.Taps*args.Run*portableNR)
+	var s0, s1 quad
+	for ; len(off) > 0; off = off[portableMR:] {
+		a0, a1 := run(0), run(1)
+		a1 = a1[:len(a0)]
+		panel := b[:len(a0)*portableNR]
+		for r := range a0 {
+			v := quad{panel[0], panel[1], panel[2], panel[3]}
+			s0 = s0.plus(a0[r], v)
+			s1 = s1.plus(a1[r], v)
+			panel = panel[portableNR:]
+		}
+		b = b[len(a0)*portableNR:]
+	}
+	c := unsafe.Slice(args.COff, portableMR)
+	for i, s := range [...]quad{s0, s1} {
+		s.store(args.C, int(c[i]), args.Add)
+	}
+}
+
+// colsPortable returns the "cols" kernels of 1 to portableMR rows.
+func colsPortable() []func(*Cols) {
+	kernels := make([]func(*Cols), portableMR)
+	for i := range kernels {
+		kernels[i] = func(args *Cols) { colsRows(args, i+1) }
+	}
+	return kernels
+}
+
+func colsRows(args *Cols, m int) {
+	off := unsafe.Slice(args.Off, 2*args.N)
+	for i := range m {
+		var s quad
+		for k := 0; k+1 < len(off); k += 2 {
+			s = s.plus(at(args.A, int(off[k])+i, 1)[0], quadAt(args.B, int(off[k+1])))
+		}
+		s.store(args.C, i*args.LDC, args.Add)
+	}
+}
+
+func burnPortable(iterations int) (flops int) {
+	var s, t quad
+	x := quad{1, 1, 1, 1}
+	for range iterations {
+		s = s.plus(0.5, x)
+		t = t.plus(0.5, x)
+	}
+	// The compiler would leave out what nobody looks at.
+	var kept [8]float32
+	s.store(&kept[0], 0, false)
+	t.store(&kept[0], 4, false)
+	runtime.KeepAlive(&kept)
+	return iterations * 2 * 8
+}

@@ -1,0 +1,72 @@
+package cpu
+
+import (
+	"unsafe"
+)
+
+// momentsStep computes the mean and the (biased) variance of every column of a matrix: in
+// parts of rows that are still in the cache when their mean is known, and then of all
+// (Chan, Golub and LeVeque 1979). One pass over memory does, and no precision is lost where
+// the mean is large.
+type momentsStep struct {
+	rows, features     int
+	in, mean, variance int // slots
+	partials           int // slot: [tasks][2][width]
+	width, perTask     int
+}
+
+func newMomentsStep(rows, features int, p *plan, in, mean, variance int) *momentsStep {
+	s := &momentsStep{rows: rows, features: features, in: in, mean: mean, variance: variance}
+	s.width = (features + 15) &^ 15
+	s.perTask = max(1, taskSize/features)
+	s.partials = p.temporary(4 * 2 * s.width * s.tasks())
+	return s
+}
+
+func (s *momentsStep) tasks() int { return (s.rows + s.perTask - 1) / s.perTask }
+
+// part returns a task's means and sums of squared deviations.
+func (s *momentsStep) part(r *run, i int) (mean, deviations []float32) {
+	both := floatsAt(unsafe.Add(r.pointer(s.partials), 4*2*s.width*i), 2*s.width)
+	return both[:s.features], both[s.width:][:s.features]
+}
+
+func (s *momentsStep) task(r *run, _ *scratch, i int) {
+	k := r.kernels()
+	from := i * s.perTask
+	rows := min(s.perTask, s.rows-from)
+	x := (*float32)(unsafe.Add(r.pointer(s.in), 4*from*s.features))
+	mean, deviations := s.part(r, i)
+	clear(mean)
+	clear(deviations)
+	k.SumRows(&mean[0], x, s.features, rows)
+	for j := range mean {
+		mean[j] /= float32(rows)
+	}
+	k.MomentRows(&deviations[0], &mean[0], x, s.features, rows)
+}
+
+func (s *momentsStep) run(r *run) error {
+	if err := r.do(s, s.tasks()); err != nil {
+		return err
+	}
+	mean, variance := floatsAt(r.pointer(s.mean), s.features), floatsAt(r.pointer(s.variance), s.features)
+	first, deviations := s.part(r, 0)
+	copy(mean, first)
+	copy(variance, deviations)
+	n := float32(min(s.perTask, s.rows))
+	for i := 1; i < s.tasks(); i++ {
+		m := float32(min(s.perTask, s.rows-i*s.perTask))
+		other, deviations := s.part(r, i)
+		for j, b := range other {
+			d := b - mean[j]
+			mean[j] += d * (m / (n + m))
+			variance[j] += deviations[j] + d*d*(n*m/(n+m))
+		}
+		n += m
+	}
+	for j := range variance {
+		variance[j] /= float32(s.rows)
+	}
+	return nil
+}

@@ -1,0 +1,392 @@
+package cpu
+
+import (
+	"slices"
+	"unsafe"
+
+	"github.com/residual-go/residual/pkg/cpu/internal/kernel"
+)
+
+// arguments are those of the micro-kernels, kept where they need not be allocated.
+type arguments struct {
+	rows kernel.Rows
+	cols kernel.Cols
+}
+
+// rowsStep computes a contraction whose input has its channels side by side. It is a matrix
+// product without a matrix: a row is an output position, and its runs of channels are read
+// from the input where they are, by tables of offsets that are made once. The kernel's
+// weights are packed into panels first, in the order in which they are read.
+//
+// Output positions that see the same taps, and not padding or the holes of a dilated input
+// at the others, are a class: where padding is much of what there is, each class reads only
+// the taps it has. That also makes the gradient of a convolution with strides as cheap as
+// the convolution.
+type rowsStep struct {
+	contraction
+	shape         kernel.Shape
+	in, ker, out  int // slots
+	packed, zero  int // slots: the panels, and a run of zeros
+	live          []int
+	tapKer        []int // of live taps: offsets in the kernel
+	panels        int
+	panelSize     int
+	images        int // of a table
+	classes       []class
+	units         []unit
+	chunks        int // of the panels
+	pack          packPanels
+	taps          int
+	inImage, outI int
+}
+
+// class is output positions of some images with the same taps.
+type class struct {
+	taps  []int   // indices of live taps
+	parts []part  // of taps that follow one another
+	rows  int     // positions, of all images
+	off   []int32 // [tiles][taps][MR]
+	place []int32 // [tiles][MR], in the output
+}
+
+// part is a stretch of a class's taps that are packed one behind the other.
+type part struct{ first, count, packed int }
+
+// unit is some tiles of a class.
+type unit struct{ class, from, to int }
+
+// cacheable is how many floats of a unit's input stay in the second-level cache while panel
+// after panel of weights passes by.
+const cacheable = 32 << 10
+
+// position is a place in the output: its offset, and for every tap the offset in the input,
+// or -1.
+type position struct {
+	out int
+	in  []int
+}
+
+// positions lists the output positions of one image.
+func (c *contraction) positions() []position {
+	list := []position{{0, []int{0}}}
+	for _, s := range c.spatial {
+		var next []position
+		for _, p := range list {
+			for o := range s.out {
+				q := position{out: p.out + o*s.outS}
+				for _, in := range p.in {
+					for k := range s.ker {
+						i := o*s.stride + k*s.kernelDilation - s.padding
+						at := -1
+						if in >= 0 && i >= 0 && i%s.spread == 0 && i/s.spread < s.in {
+							at = in + i/s.spread*s.inS
+						}
+						q.in = append(q.in, at)
+					}
+				}
+				next = append(next, q)
+			}
+		}
+		list = next
+	}
+	return list
+}
+
+// kernelOffsets returns the offset of every tap in the kernel.
+func (c *contraction) kernelOffsets() []int {
+	list := []int{0}
+	for _, s := range c.spatial {
+		var next []int
+		for _, at := range list {
+			for k := range s.ker {
+				if s.flip {
+					k = s.ker - 1 - k
+				}
+				next = append(next, at+k*s.kerS)
+			}
+		}
+		list = next
+	}
+	return list
+}
+
+func newRowsStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *rowsStep {
+	s := &rowsStep{contraction: *c, in: in, ker: ker, out: out}
+	s.shape = shapeFor(k, c.co)
+	positions, offsets := c.positions(), c.kernelOffsets()
+	valid := 0
+	used := make([]bool, len(offsets))
+	for _, q := range positions {
+		for t, at := range q.in {
+			if at >= 0 {
+				used[t] = true
+				valid++
+			}
+		}
+	}
+	for t := range offsets {
+		if used[t] {
+			s.live, s.tapKer = append(s.live, t), append(s.tapKer, offsets[t])
+		}
+	}
+	s.taps = len(s.live)
+	s.panels = (c.co + s.shape.NR - 1) / s.shape.NR
+	s.panelSize = s.taps * c.ci * s.shape.NR
+
+	// With many rows of padding it pays to tell classes apart, over as many images as there
+	// are: their rows are few.
+	sorted := s.taps > 0 && valid*100 < len(positions)*s.taps*93 && (c.n >= 8 || c.spread())
+	s.images = s.tableImages(len(positions), valid, sorted)
+	s.classify(positions, sorted)
+	s.cut()
+
+	if s.taps > 0 {
+		s.packed = p.temporary(4 * s.groups * s.panels * s.panelSize)
+		s.zero = p.zeros(4 * c.ci)
+		s.pack = packPanels{s}
+	}
+	return s
+}
+
+// spread reports whether the input is dilated.
+func (c *contraction) spread() bool {
+	return slices.ContainsFunc(c.spatial, func(s spatialAxis) bool { return s.spread > 1 })
+}
+
+// shapeFor returns the micro-kernel for so many output channels: a narrow one if that does
+// the same with less.
+func shapeFor(k *kernel.Set, co int) kernel.Shape {
+	best := k.Shapes[0]
+	for _, s := range k.Shapes[1:] {
+		if (co+s.NR-1)/s.NR*s.NR < (co+best.NR-1)/best.NR*best.NR {
+			best = s
+		}
+	}
+	return best
+}
+
+// tableImages returns for how many images a table of offsets is made: a divisor of the
+// batch, so that the table fits all parts of it.
+func (s *rowsStep) tableImages(positions, valid int, sorted bool) int {
+	const minRows, maxEntries = 192, 1 << 20
+	images := 1
+	for d := 1; d <= s.n; d++ {
+		if s.n%d != 0 {
+			continue
+		}
+		if sorted && d > 1 && d*valid > maxEntries {
+			break
+		}
+		images = d
+		if !sorted && d*positions >= minRows {
+			break
+		}
+	}
+	return images
+}
+
+func (s *rowsStep) classify(positions []position, sorted bool) {
+	index := map[string]int{}
+	var members [][]position
+	for _, q := range positions {
+		key := ""
+		var taps []int
+		if sorted {
+			b := make([]byte, len(s.live))
+			for i, t := range s.live {
+				if q.in[t] >= 0 {
+					b[i] = 1
+					taps = append(taps, i)
+				}
+			}
+			key = string(b)
+		} else {
+			for i := range s.live {
+				taps = append(taps, i)
+			}
+		}
+		at, ok := index[key]
+		if !ok {
+			at = len(s.classes)
+			index[key] = at
+			s.classes = append(s.classes, class{taps: taps})
+			members = append(members, nil)
+		}
+		members[at] = append(members[at], q)
+	}
+	for i := range s.classes {
+		s.classes[i].fill(s, members[i])
+	}
+}
+
+// fill makes a class's tables.
+func (c *class) fill(s *rowsStep, members []position) {
+	for i := 0; i < len(c.taps); {
+		j := i + 1
+		for j < len(c.taps) && c.taps[j] == c.taps[j-1]+1 {
+			j++
+		}
+		c.parts = append(c.parts, part{i, j - i, c.taps[i]})
+		i = j
+	}
+	mr := s.shape.MR
+	c.rows = s.images * len(members)
+	tiles := (c.rows + mr - 1) / mr
+	c.off = make([]int32, tiles*len(c.taps)*mr)
+	c.place = make([]int32, tiles*mr)
+	for r := range tiles * mr {
+		tile, row := r/mr, r%mr
+		for i, t := range c.taps {
+			at := int32(-1)
+			if r < c.rows {
+				if in := members[r%len(members)].in[s.live[t]]; in >= 0 {
+					at = int32(r/len(members)*s.inN + in)
+				}
+			}
+			c.off[(tile*len(c.taps)+i)*mr+row] = at
+		}
+		if r < c.rows {
+			c.place[r] = int32(r/len(members)*s.outN + members[r%len(members)].out)
+		}
+	}
+}
+
+// cut makes units of work: enough tiles to use a panel of weights often, few enough to
+// stay in the cache.
+func (s *rowsStep) cut() {
+	width := s.ci
+	if len(s.spatial) == 0 {
+		width = max(width, 64)
+	}
+	tiles := max(4, min(48, cacheable/(max(1, width)*s.shape.MR)))
+	for i := range s.classes {
+		n := (s.classes[i].rows + s.shape.MR - 1) / s.shape.MR
+		for from := 0; from < n; from += tiles {
+			s.units = append(s.units, unit{i, from, min(from+tiles, n)})
+		}
+	}
+	s.chunks = 1
+	for rows := s.groups * (s.n / s.images) * len(s.units); rows*s.chunks < 24 && s.chunks < s.panels; {
+		s.chunks = min(2*s.chunks, s.panels)
+	}
+}
+
+func (s *rowsStep) run(r *run) error {
+	if s.taps > 0 {
+		if err := r.do(&s.pack, s.groups*s.panels); err != nil {
+			return err
+		}
+	}
+	return r.do(s, s.groups*(s.n/s.images)*len(s.units)*s.chunks)
+}
+
+// packPanels copies the kernel's weights into panels of NR output channels:
+// [group][panel][tap][ci][NR], with zeros for channels that are not there.
+type packPanels struct{ *rowsStep }
+
+func (p *packPanels) task(r *run, _ *scratch, i int) {
+	g, panel := i/p.panels, i%p.panels
+	nr := p.shape.NR
+	dst := floatsAt(unsafe.Add(r.pointer(p.packed), 4*i*p.panelSize), p.panelSize)
+	src := floatsAt(r.pointer(p.ker), p.kerSize)[g*p.kerG+panel*nr*p.kerO:]
+	n := min(nr, p.co-panel*nr)
+	for _, tap := range p.tapKer {
+		packMatrix(dst[:p.ci*nr], src[tap:], p.ci, n, nr, p.kerI, p.kerO)
+		dst = dst[p.ci*nr:]
+	}
+}
+
+// packMatrix copies rows by n elements of src to dst, whose rows have width elements, the
+// rest 0.
+func packMatrix(dst, src []float32, rows, n, width, rowStride, colStride int) {
+	if n < width {
+		clear(dst)
+	}
+	switch {
+	case colStride == 1:
+		for i := range rows {
+			copy(dst[i*width:i*width+n], src[i*rowStride:i*rowStride+n])
+		}
+	case rowStride == 1:
+		// Read along the rows' direction, a few columns at a time.
+		j := 0
+		for ; j+4 <= n; j += 4 {
+			a, b, c, d := src[j*colStride:][:rows], src[(j+1)*colStride:][:rows], src[(j+2)*colStride:][:rows], src[(j+3)*colStride:][:rows]
+			for i := range rows {
+				to := dst[i*width+j:][:4]
+				to[0], to[1], to[2], to[3] = a[i], b[i], c[i], d[i]
+			}
+		}
+		for ; j < n; j++ {
+			for i := range rows {
+				dst[i*width+j] = src[j*colStride+i]
+			}
+		}
+	default:
+		for i := range rows {
+			for j := range n {
+				dst[i*width+j] = src[i*rowStride+j*colStride]
+			}
+		}
+	}
+}
+
+func (s *rowsStep) task(r *run, w *scratch, i int) {
+	chunk := i % s.chunks
+	i /= s.chunks
+	u := s.units[i%len(s.units)]
+	i /= len(s.units)
+	block, g := i%(s.n/s.images), i/(s.n/s.images)
+	c := &s.classes[u.class]
+	mr, nr := s.shape.MR, s.shape.NR
+	in := unsafe.Add(r.pointer(s.in), 4*(g*s.inG+block*s.images*s.inN))
+	out := unsafe.Add(r.pointer(s.out), 4*(g*s.outG+block*s.images*s.outN))
+	if len(c.taps) == 0 {
+		if chunk == 0 {
+			s.clear(c, u, out)
+		}
+		return
+	}
+	// What is not a whole tile goes to a tile of the worker's own first.
+	tile := w.room(mr*nr + mr)
+	own := unsafe.Slice((*int32)(unsafe.Pointer(&tile[mr*nr])), mr)
+	for m := range own {
+		own[m] = int32(m * nr)
+	}
+	a := &w.args.rows
+	a.A, a.Zero, a.Run = (*float32)(in), (*float32)(r.pointer(s.zero)), s.ci
+	panels := unsafe.Add(r.pointer(s.packed), 4*g*s.panels*s.panelSize)
+	for panel := chunk * s.panels / s.chunks; panel < (chunk+1)*s.panels/s.chunks; panel++ {
+		b := unsafe.Add(panels, 4*panel*s.panelSize)
+		c0 := unsafe.Add(out, 4*panel*nr)
+		cols := min(nr, s.co-panel*nr)
+		for t := u.from; t < u.to; t++ {
+			whole := cols == nr && (t+1)*mr <= c.rows
+			if whole {
+				a.C, a.COff = (*float32)(c0), &c.place[t*mr]
+			} else {
+				a.C, a.COff = &tile[0], &own[0]
+			}
+			for n, p := range c.parts {
+				a.Off = &c.off[(t*len(c.taps)+p.first)*mr]
+				a.Taps = p.count
+				a.B = (*float32)(unsafe.Add(b, 4*p.packed*s.ci*nr))
+				a.Add = n > 0
+				s.shape.Rows(a)
+			}
+			if !whole {
+				for m := range min(mr, c.rows-t*mr) {
+					copy(floatsAt(unsafe.Add(c0, 4*int(c.place[t*mr+m])), cols), tile[m*nr:])
+				}
+			}
+		}
+	}
+}
+
+// clear writes zeros where no tap is.
+func (s *rowsStep) clear(c *class, u unit, out unsafe.Pointer) {
+	mr := s.shape.MR
+	for r := u.from * mr; r < min(u.to*mr, c.rows); r++ {
+		clear(floatsAt(unsafe.Add(out, 4*int(c.place[r])), s.co))
+	}
+}
