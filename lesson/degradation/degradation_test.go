@@ -42,7 +42,7 @@ func noise(n int) *dataset.Images {
 
 func engine(t *testing.T) compute.Backend {
 	t.Helper()
-	b, err := backend.New("go")
+	b, err := backend.New("cpu")
 	if err != nil {
 		t.Fatal(err)
 	}

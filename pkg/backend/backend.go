@@ -1,7 +1,9 @@
 // Package backend chooses the GoMLX backend that networks run on.
 //
-// For now that is GoMLX's own pure-Go one, "go". The project's CPU backend and XLA are to
-// be named here when they come; nothing else in the project knows which there are.
+// There is the project's own CPU backend, "cpu" ([github.com/residual-go/residual/pkg/cpu]),
+// which is what auto means, and GoMLX's own pure-Go one, "go", its reference and a hundred
+// times slower. XLA is to be named here when it comes; nothing else in the project knows
+// which there are.
 package backend
 
 import (
@@ -13,6 +15,8 @@ import (
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/compute/gobackend" // registers "go"
 	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/residual-go/residual/pkg/cpu"
 )
 
 // Auto is the name that leaves the choice to the environment variable GOMLX_BACKEND and,
@@ -35,7 +39,7 @@ func Resolve(name string) string {
 	if configured := os.Getenv(compute.ConfigEnvVar); configured != "" {
 		return configured
 	}
-	return "go"
+	return cpu.Name
 }
 
 // configuration adds to what people ask for what a backend needs to be safe.
@@ -53,12 +57,12 @@ func configuration(config string) string {
 }
 
 // New returns the backend of the given name, with its options, if any, behind a colon:
-// "auto", "go", "go:parallelism=1". An unknown name is an error that has the list.
+// "auto", "cpu", "cpu:kernel=portable", "go". An unknown name is an error that has the list.
 func New(name string) (compute.Backend, error) {
 	config := Resolve(name)
 	base, _, _ := strings.Cut(config, ":")
 	if !slices.Contains(Names(), base) {
-		return nil, fmt.Errorf("unknown backend %q; the backends are %s and %s", base, Auto, strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("unknown backend %q; the backends are %s", base, strings.Join(append([]string{Auto}, Names()...), ", "))
 	}
 	// A constructor may panic where its plugin does not fit.
 	var backend compute.Backend

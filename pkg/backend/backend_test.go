@@ -9,7 +9,7 @@ import (
 
 func TestNew(t *testing.T) {
 	t.Setenv(compute.ConfigEnvVar, "")
-	for _, name := range []string{"", Auto, "go", "go:ops_sequential"} {
+	for _, name := range []string{"", Auto, "cpu", "cpu:kernel=portable", "go", "go:ops_sequential"} {
 		if _, err := New(name); err != nil {
 			t.Errorf("New(%q): %v", name, err)
 		}
@@ -19,9 +19,11 @@ func TestNew(t *testing.T) {
 func TestBadNames(t *testing.T) {
 	t.Setenv(compute.ConfigEnvVar, "")
 	for name, want := range map[string]string{
-		"tpu":       `unknown backend "tpu"; the backends are auto and go`,
-		"go:speed":  `unknown configuration option "speed"`,
-		"go:a\nb=1": `start backend`,
+		"tpu":                `unknown backend "tpu"; the backends are auto, cpu, go`,
+		"cpu:speed":          `unknown option "speed"`,
+		"cpu:kernel=quantum": `no kernels "quantum" on this machine`,
+		"go:speed":           `unknown configuration option "speed"`,
+		"go:a\nb=1":          `start backend`,
 	} {
 		if _, err := New(name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New(%q): %v, want an error with %q", name, err, want)
@@ -36,5 +38,16 @@ func TestEnvironmentStandsInForAuto(t *testing.T) {
 	}
 	if _, err := New("go"); err != nil {
 		t.Errorf("New(go): %v; a name that is given goes before the environment", err)
+	}
+}
+
+func TestAutoIsCPU(t *testing.T) {
+	t.Setenv(compute.ConfigEnvVar, "")
+	b, err := New(Auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Name() != "cpu" {
+		t.Errorf("auto is %s, want cpu", b.Name())
 	}
 }

@@ -154,7 +154,8 @@ func (c *contraction) choose(positions, taps int) bool {
 // pixels beside each other under a window are one run. That needs real padding.
 func (g *graph) mergeChannels(x *tensor, c *contraction) (*tensor, *contraction) {
 	last := len(c.spatial) - 1
-	if last < 0 || c.groups != 1 {
+	// The strides of the axes outside of a row of one pixel are not told from its own.
+	if last < 0 || c.groups != 1 || c.spatial[last].in == 1 {
 		return x, c
 	}
 	s := c.spatial[last]

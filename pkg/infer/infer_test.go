@@ -25,7 +25,7 @@ import (
 )
 
 // engine is the backend of all these tests: a tensor is at home in one only.
-var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("go") })
+var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("cpu") })
 
 var (
 	mean      = [3]float32{0.5, 0.4, 0.3}

@@ -16,7 +16,7 @@ import (
 )
 
 // engine is the backend of all these tests: a tensor is at home in one only.
-var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("go") })
+var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("cpu") })
 
 // run builds and runs fn on images, with the variables of store, training or not.
 func run(t *testing.T, store *model.Store, training bool, images *tensors.Tensor, fn func(scope *model.Scope, images *graph.Node) []*graph.Node) ([]*tensors.Tensor, error) {

@@ -90,7 +90,7 @@ func testRecipe() recipe.Recipe {
 }
 
 func testOptions() Options {
-	engine, err := backend.New("go")
+	engine, err := backend.New("cpu")
 	if err != nil {
 		panic(err)
 	}

@@ -127,7 +127,7 @@ func TestSummary(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	has(t, p.ok("doctor"), "go1.", "Backends  go; default: go", "Cache ", "CIFAR-10: not there", "data fetch --data cifar10",
+	has(t, p.ok("doctor"), "go1.", "Backends  cpu, go; default: cpu", "Cache ", "CIFAR-10: not there", "data fetch --data cifar10",
 		"CIFAR-100: not there", "Shapes-10 (built-in): always there", "Try next:")
 	got := decode[struct {
 		CPUs     int
@@ -135,7 +135,7 @@ func TestDoctor(t *testing.T) {
 		Default  string `json:"default_backend"`
 		Data     map[string]string
 	}](t, p.ok("doctor", "--json"))
-	if got.CPUs < 1 || len(got.Backends) == 0 || got.Default != "go" || got.Data["CIFAR-10"] != "" || len(got.Data) != 2 {
+	if got.CPUs < 1 || len(got.Backends) == 0 || got.Default != "cpu" || got.Data["CIFAR-10"] != "" || len(got.Data) != 2 {
 		t.Errorf("doctor --json gives %+v", got)
 	}
 	p.set("GOMLX_BACKEND", "abacus")

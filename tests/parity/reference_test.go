@@ -18,6 +18,8 @@ import (
 	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/nlpodyssey/safetensors"
+
+	"github.com/residual-go/residual/pkg/cpu"
 )
 
 // backends returns the backends every comparison is made on, by name.
@@ -32,7 +34,12 @@ func backends(t *testing.T) map[string]compute.Backend {
 		t.Fatal(err)
 	}
 	t.Cleanup(backend.Finalize)
-	return map[string]compute.Backend{"go": backend}
+	own, err := cpu.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(own.Finalize)
+	return map[string]compute.Backend{"go": backend, "cpu": own}
 }
 
 // array is a tensor outside GoMLX, in row-major order.
