@@ -7,7 +7,7 @@ FUZZTIME ?= 10s
 # end of a slice, without reading there; checkptr, which -race brings along, objects.
 RACE = -gcflags=all=-d=checkptr=0 ./pkg/dataset ./pkg/cifar ./pkg/run
 
-.PHONY: help lesson test check fuzz parity-values shapes-accuracy clean
+.PHONY: help lesson test check fuzz bench parity-values shapes-accuracy clean
 
 help: ## List what make can do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ fuzz: ## Run every fuzz target for FUZZTIME.
 			$(GO) test $$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x || exit 1; \
 		done; \
 	done
+
+bench: ## Measure speed and memory against PyTorch and GoMLX's own Go backend (some minutes).
+	$(GO) run ./tests/bench
 
 parity-values: ## Make PyTorch's reference values anew (needs python3-torch and python3-torchvision).
 	/usr/bin/python3 tests/parity/generate.py

@@ -25,11 +25,11 @@ Four networks are trained by the same recipe, from the same seed and on the same
 batches. Depth and shortcuts are all that differs. The table and the figures show
 what depth does to each kind.
 
-The defaults are sized for GoMLX's pure-Go backend on two cores: small networks,
-5,000 training images. Runs that are there already are gone on with.`,
+The defaults are the paper's depths in a size for two cores and ten minutes: 10,000
+training images, shrunk by the stem. Runs that are there already are gone on with.`,
 		Example: `  go run ./lesson degradation
-  go run ./lesson degradation --data builtin --epochs 3
-  go run ./lesson degradation --shallow 20 --deep 56 --width 16 --run runs/paper`,
+  go run ./lesson degradation --data builtin --epochs 3 --run runs/short
+  go run ./lesson degradation --shallow 8 --deep 20 --run runs/shallow`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, w := cmd.Context(), f.talk(cmd)

@@ -13,7 +13,7 @@ import (
 // may change.
 type operation func(in []VecVirtual) VecVirtual
 
-// in writes a function on its operands.
+// instruction returns the operation that is one instruction of two operands.
 func instruction(f func(ops ...Op)) operation {
 	return func(in []VecVirtual) VecVirtual {
 		f(in[1], in[0], in[0])
@@ -225,8 +225,8 @@ func (v isa) fill() {
 	})
 }
 
-// fromBytes writes the function that converts bytes. They have masked loads only
-// with AVX-512.
+// fromBytes writes the function that converts bytes. What is left after the whole
+// vectors it does one by one: AVX2 has no masks for bytes.
 func (v isa) fromBytes() {
 	v.function("fromBytes", "func(dst *float32, src *byte, n int)", "is float32(src).")
 	dst := Load(Param("dst"), GP64())
@@ -247,22 +247,16 @@ func (v isa) fromBytes() {
 	Label("rest")
 	TESTQ(n, n)
 	JZ(LabelRef("done"))
-	if v.avx512() {
-		k := v.mask(n)
-		VPMOVZXBD_Z(Mem{Base: src}, k.Register, x)
-		VCVTDQ2PS(x, x)
-		v.storeMasked(x, Mem{Base: dst}, k)
-	} else {
-		byte, float := GP32(), XMM()
-		Label("one")
-		MOVBLZX(Mem{Base: src}, byte)
-		VCVTSI2SSL(byte, float, float)
-		VMOVSS(float, Mem{Base: dst})
-		INCQ(src)
-		ADDQ(I8(floatSize), dst)
-		DECQ(n)
-		JNZ(LabelRef("one"))
-	}
+	byte, float := GP32(), XMM()
+	Label("one")
+	MOVBLZX(Mem{Base: src}, byte)
+	VCVTSI2SSL(byte, float, float)
+	VMOVSS(float, Mem{Base: dst})
+	INCQ(src)
+	ADDQ(I8(floatSize), dst)
+	DECQ(n)
+	JNZ(LabelRef("one"))
+
 	Label("done")
 	v.end()
 }

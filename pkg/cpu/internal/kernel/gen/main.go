@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -44,8 +45,8 @@ func (v isa) bytes() int { return v.lanes * floatSize }
 // function starts a function. Its doc comment goes on from its name.
 func (v isa) function(name, signature, doc string) {
 	name += v.name
-	// 4 is NOSPLIT: the functions call nothing and have no frame.
-	TEXT(name, 4, signature)
+	// They call nothing and have no frame.
+	TEXT(name, attr.NOSPLIT, signature)
 	Pragma("noescape")
 	Doc(name + " " + doc)
 }
@@ -222,7 +223,7 @@ var ones *Mem
 // window returns where there are 8 elements of ones and then 8 of zeros.
 func window() Mem {
 	if ones == nil {
-		m := GLOBL("window", 8|16) // RODATA and NOPTR
+		m := GLOBL("window", attr.RODATA|attr.NOPTR)
 		for i := range 16 {
 			var x U32
 			if i < 8 {

@@ -3,9 +3,8 @@ package main
 import (
 	"fmt"
 
-	"github.com/mmcloughlin/avo/gotypes"
-
 	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/gotypes"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 )
@@ -207,8 +206,10 @@ func (v isa) cols(m, rows, vectors int) {
 	// multiply does the outer product that is that many after off.
 	multiply := func(ahead int) {
 		ao, bo := GP64(), GP64()
-		MOVLQSX(Mem{Base: off, Disp: 2 * ahead * floatSize}, ao)
-		MOVLQSX(Mem{Base: off, Disp: (2*ahead + 1) * floatSize}, bo)
+		// Both offsets in one load: loads are what this kernel has most of.
+		MOVQ(Mem{Base: off, Disp: 2 * ahead * floatSize}, bo)
+		MOVLQSX(bo.As32(), ao)
+		SARQ(U8(32), bo)
 		column := make([]Mem, m)
 		for i := range column {
 			column[i] = Mem{Base: a, Index: ao, Scale: floatSize, Disp: i * floatSize}

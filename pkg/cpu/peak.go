@@ -1,0 +1,35 @@
+package cpu
+
+import (
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/residual-go/residual/pkg/cpu/internal/kernel"
+)
+
+// PeakGFLOPS measures, for about the given time, what all cores (GOMAXPROCS) can do at most
+// with the best kernels of this machine: multiply-adds in registers that wait for nothing,
+// each counted as two operations. The result is in 10⁹ operations a second.
+func PeakGFLOPS(d time.Duration) float64 {
+	burn := kernel.Available()[0].Burn
+	const iterations = 1 << 16
+	var mu sync.Mutex
+	var total float64
+	var running sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		running.Go(func() {
+			burn(iterations) // the clock and the vector units take a moment to speed up
+			flops, start := 0, time.Now()
+			for time.Since(start) < d {
+				flops += burn(iterations)
+			}
+			rate := float64(flops) / time.Since(start).Seconds()
+			mu.Lock()
+			defer mu.Unlock()
+			total += rate
+		})
+	}
+	running.Wait()
+	return total / 1e9
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/residual-go/residual/pkg/backend"
+)
+
+// options are what the flags say.
+type options struct {
+	networks, modes, backends []string
+
+	batch, threads, rounds, steps int
+	seconds                       float64
+
+	python       string
+	pythonGiven  bool // rather than the default, which may be missing
+	channelsLast bool
+
+	quick, noScaling, noFigure bool
+	figures, jsonPath          string
+
+	networkList, modeList, backendList string // as given, with commas
+}
+
+// stock is GoMLX's own backend.
+const stock = "go"
+
+// flags declares the flags, with their defaults, as fields of o.
+func flags(o *options) *flag.FlagSet {
+	set := flag.NewFlagSet("bench", flag.ContinueOnError)
+	set.SetOutput(io.Discard) // errors are printed once, by main
+	set.StringVar(&o.networkList, "networks", "resnet20,resnet56,resnet18-cifar,resnet18,resnet50", "networks to compare, of "+strings.Join(networkNames(), ", "))
+	set.StringVar(&o.modeList, "modes", trainMode+","+evalMode, "train for training steps, eval for inference")
+	set.StringVar(&o.backendList, "backends", "cpu,"+stock, "GoMLX backends; the first is the one that is compared with the others, with PyTorch and with itself")
+	set.IntVar(&o.batch, "batch", 64, "images per step")
+	set.IntVar(&o.threads, "threads", min(2, runtime.NumCPU()), "threads: GOMAXPROCS, and PyTorch's")
+	set.IntVar(&o.rounds, "rounds", 3, "times every process is run; medians are reported")
+	set.IntVar(&o.steps, "steps", 5, "steps that a process times, at least")
+	set.Float64Var(&o.seconds, "seconds", 2, "time for which a process goes on with steps, at least")
+	set.StringVar(&o.python, "python", "/usr/bin/python3", "Python with PyTorch; empty for none")
+	set.BoolVar(&o.channelsLast, "channels-last", false, "let PyTorch keep images as NHWC, in place of its default NCHW")
+	set.BoolVar(&o.quick, "quick", false, "a first look: resnet20 alone, one round, no stock go, no scaling, no figure; what is given beside it holds")
+	set.BoolVar(&o.noScaling, "no-scaling", false, "leave out the tables by depth, batch and cores")
+	set.BoolVar(&o.noFigure, "no-figure", false, "do not draw the figure")
+	set.StringVar(&o.figures, "figures", "figures", "folder for cpu-speed.svg and cpu-speed.png")
+	set.StringVar(&o.jsonPath, "json", "", "file for all that was measured, as JSON")
+	return set
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "Measure speed and memory against PyTorch and GoMLX's own Go backend.\n\n  go run ./tests/bench [flags]\n\nFlags:")
+	set := flags(new(options))
+	set.SetOutput(w)
+	set.PrintDefaults()
+}
+
+// parse returns what args ask for, or what is wrong with it.
+func parse(args []string) (options, error) {
+	var o options
+	set := flags(&o)
+	if err := set.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return o, err
+		}
+		return o, fmt.Errorf("%w; see go run ./tests/bench -help", err)
+	}
+	if set.NArg() > 0 {
+		return o, fmt.Errorf("%q is one word too many, there are flags alone; see go run ./tests/bench -help", set.Arg(0))
+	}
+	given := map[string]bool{}
+	set.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	o.pythonGiven = given["python"] && o.python != ""
+	if o.quick {
+		o.shorten(given)
+	}
+	return o, o.resolve()
+}
+
+// shorten is -quick: other defaults where no flag was given.
+func (o *options) shorten(given map[string]bool) {
+	if !given["networks"] {
+		o.networkList = "resnet20"
+	}
+	if !given["backends"] {
+		o.backendList = "cpu"
+	}
+	if !given["rounds"] {
+		o.rounds = 1
+	}
+	if !given["no-scaling"] {
+		o.noScaling = true
+	}
+	if !given["no-figure"] {
+		o.noFigure = true
+	}
+}
+
+// resolve takes the lists apart and checks everything, so that no mistake shows only after
+// minutes of measuring.
+func (o *options) resolve() error {
+	var err error
+	if o.networks, err = list("networks", o.networkList, networkNames()); err != nil {
+		return err
+	}
+	if o.modes, err = list("modes", o.modeList, []string{trainMode, evalMode}); err != nil {
+		return err
+	}
+	if o.backends, err = list("backends", o.backendList, nil); err != nil {
+		return err
+	}
+	for _, name := range o.backends {
+		if names := backend.Names(); !slices.Contains(names, base(name)) {
+			return fmt.Errorf("-backends: there is no backend %q; there are %s", name, strings.Join(names, ", "))
+		}
+	}
+	switch {
+	case o.batch < 2:
+		return fmt.Errorf("-batch %d, want at least 2 (batch norm needs more than one image)", o.batch)
+	case o.threads < 1:
+		return fmt.Errorf("-threads %d, want at least 1", o.threads)
+	case o.rounds < 1:
+		return fmt.Errorf("-rounds %d, want at least 1", o.rounds)
+	case o.steps < 1:
+		return fmt.Errorf("-steps %d, want at least 1", o.steps)
+	case !(o.seconds >= 0 && o.seconds <= 3600):
+		return fmt.Errorf("-seconds %g, want 0 to 3600", o.seconds)
+	}
+	if !o.noFigure {
+		if err := folder(o.figures); err != nil {
+			return fmt.Errorf("-figures: %w", err)
+		}
+	}
+	if o.jsonPath != "" {
+		if err := folder(filepath.Dir(o.jsonPath)); err != nil {
+			return fmt.Errorf("-json: %w", err)
+		}
+	}
+	return nil
+}
+
+// list takes a flag's comma-separated value apart; known are the names there are, nil for
+// any.
+func list(flag, value string, known []string) ([]string, error) {
+	var names []string
+	for name := range strings.SplitSeq(value, ",") {
+		name = strings.TrimSpace(name)
+		switch {
+		case name == "":
+			return nil, fmt.Errorf("-%s %q: a name is empty", flag, value)
+		case known != nil && !slices.Contains(known, name):
+			return nil, fmt.Errorf("-%s: there is no %q; there are %s", flag, name, strings.Join(known, ", "))
+		case slices.Contains(names, name):
+			return nil, fmt.Errorf("-%s: %s is there twice", flag, name)
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// base is a backend's name without its options.
+func base(name string) string {
+	name, _, _ = strings.Cut(name, ":")
+	return name
+}
+
+func folder(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a folder", path)
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/residual-go/residual/pkg/atomicfile"
+)
+
+// report is all that was measured; -json writes it.
+type report struct {
+	Machine machine `json:"machine"`
+	// Backend is the one that the bench is about.
+	Backend string `json:"backend"`
+	// PyTorch is its version, "" without one; ChannelsLast how it kept the images.
+	PyTorch      string `json:"pytorch,omitempty"`
+	ChannelsLast bool   `json:"pytorch_channels_last,omitempty"`
+	Batch        int    `json:"batch"`
+	Threads      int    `json:"threads"`
+	Rounds       int    `json:"rounds"`
+	// PeakGFLOPS is the most the machine can do on these threads; 0 if that is not known.
+	PeakGFLOPS float64      `json:"peak_gflops,omitempty"`
+	Speed      []comparison `json:"speed"`
+	Scaling    []scaling    `json:"scaling,omitempty"`
+}
+
+// machine is where the bench ran.
+type machine struct {
+	CPU      string `json:"cpu"`
+	CPUs     int    `json:"cpus"`
+	Platform string `json:"platform"`
+	Go       string `json:"go"`
+}
+
+func thisMachine() machine {
+	m := machine{CPU: runtime.GOARCH, CPUs: runtime.NumCPU(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if name := processorName(string(info)); name != "" {
+			m.CPU = name
+		}
+	}
+	return m
+}
+
+// processorName finds the model in Linux's /proc/cpuinfo, "" if it has none.
+func processorName(info string) string {
+	for line := range strings.Lines(info) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// comparison is a network in one mode with all contenders. The numbers are the medians of
+// the rounds; those of ratios are of the ratios within each round.
+type comparison struct {
+	Network      string `json:"network"`
+	Mode         string `json:"mode"`
+	Parameters   int64  `json:"parameters"`
+	MultiplyAdds int64  `json:"multiply_adds"`
+	// GFLOPS is the first contender's.
+	GFLOPS float64 `json:"gflops"`
+	// ToPyTorch and ToStock are the first contender's images per second over the others',
+	// MemoryToPyTorch its memory over PyTorch's; nil without them.
+	ToPyTorch       *ratio `json:"to_pytorch,omitempty"`
+	ToStock         *ratio `json:"to_stock_go,omitempty"`
+	MemoryToPyTorch *ratio `json:"memory_to_pytorch,omitempty"`
+	// Contenders are in the order of the columns.
+	Contenders []contender `json:"contenders"`
+}
+
+// contender is one of a comparison's columns.
+type contender struct {
+	Backend         string   `json:"backend"`
+	ImagesPerSecond float64  `json:"images_per_second"`
+	PeakMiB         float64  `json:"peak_mib"`
+	Rounds          []result `json:"rounds"`
+}
+
+// ratio is the median of the rounds, and the least and most of them.
+type ratio struct {
+	Median float64 `json:"median"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+}
+
+func secondsOf(r result) float64 { return r.Seconds }
+func speedOf(r result) float64   { return r.ImagesPerSecond }
+func memoryOf(r result) float64  { return r.PeakMiB }
+
+// newComparison reduces the results of each contender.
+func newComparison(multiplyAdds int64, results [][]result) comparison {
+	first := results[0][0]
+	c := comparison{Network: first.Network, Mode: first.Mode, Parameters: first.Parameters, MultiplyAdds: multiplyAdds}
+	for i, rounds := range results {
+		name := rounds[0].Backend
+		c.Contenders = append(c.Contenders, contender{name, medianOf(rounds, speedOf), medianOf(rounds, memoryOf), rounds})
+		switch {
+		case i == 0:
+			c.GFLOPS = operations(multiplyAdds, c.Mode) * c.Contenders[0].ImagesPerSecond / 1e9
+		case name == torch:
+			c.ToPyTorch = ratioOf(results[0], rounds, speedOf)
+			if rounds[0].Batch == first.Batch {
+				c.MemoryToPyTorch = ratioOf(results[0], rounds, memoryOf)
+			}
+		case base(name) == stock:
+			c.ToStock = ratioOf(results[0], rounds, speedOf)
+		}
+	}
+	return c
+}
+
+// ratioOf divides a by b, round by round. Where one has fewer rounds, its last stands for
+// those it lacks. nil stands for a ratio that is not known.
+func ratioOf(a, b []result, value func(result) float64) *ratio {
+	var ratios []float64
+	for i := range max(len(a), len(b)) {
+		over, under := value(a[min(i, len(a)-1)]), value(b[min(i, len(b)-1)])
+		if !(over > 0 && under > 0) {
+			return nil
+		}
+		ratios = append(ratios, over/under)
+	}
+	return &ratio{median(ratios), slices.Min(ratios), slices.Max(ratios)}
+}
+
+func medianOf(results []result, value func(result) float64) float64 {
+	var values []float64
+	for _, r := range results {
+		values = append(values, value(r))
+	}
+	return median(values)
+}
+
+// median returns the middle one of values, or the mean of the middle two.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// The things that grow.
+const (
+	byDepth = "depth"
+	byBatch = "batch"
+	byCores = "cores"
+)
+
+// scaling is the first contender's speed as one thing grows.
+type scaling struct {
+	Name string       `json:"name"`
+	Rows []scalingRow `json:"rows"`
+}
+
+type scalingRow struct {
+	Value        int      `json:"value"`
+	MultiplyAdds int64    `json:"multiply_adds"`
+	Results      []result `json:"rounds"`
+
+	spec spec
+}
+
+// work is the number of operations of a step.
+func (r scalingRow) work() float64 {
+	return operations(r.MultiplyAdds, r.spec.Mode) * float64(r.spec.Batch)
+}
+
+// save writes the report as JSON.
+func (r report) save(path string) error {
+	content, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	return atomicfile.WriteBytes(path, append(content, '\n'))
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// none stands for a number that there is not.
+const none = "-"
+
+// writeSpeed writes the tables of the comparison, of speed and of memory, and what there is
+// to know about them.
+func (r report) writeSpeed(w io.Writer) error {
+	if err := writeTable(w, r.heading(), r.speedRows()); err != nil {
+		return err
+	}
+	for _, note := range r.notes() {
+		fmt.Fprintln(w, note)
+	}
+	return writeTable(w, "Peak memory of the process, MiB", r.memoryRows())
+}
+
+func (r report) heading() string {
+	return fmt.Sprintf("Images per second (float32, %d×%d pixels, batch %d, threads: %d; %s)", size, size, r.Batch, r.Threads, r.median())
+}
+
+func (r report) median() string {
+	if r.Rounds == 1 {
+		return "one round"
+	}
+	return fmt.Sprintf("median of %d rounds", r.Rounds)
+}
+
+func (r report) speedRows() [][]string {
+	rows := [][]string{append(append([]string{"network", "mode"}, r.columns()...),
+		"× PyTorch", "range", "× "+stock, "GFLOP/s", "of peak")}
+	for _, c := range r.Speed {
+		row := []string{c.Network, modeName(c.Mode)}
+		for _, k := range c.Contenders {
+			row = append(row, number(k.ImagesPerSecond))
+		}
+		row = append(row, c.ToPyTorch.String(), c.ToPyTorch.span(), c.ToStock.String(), number(c.GFLOPS), r.ofPeak(c.GFLOPS))
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (r report) memoryRows() [][]string {
+	rows := [][]string{append(append([]string{"network", "mode"}, r.columns()...), "× PyTorch")}
+	for _, c := range r.Speed {
+		row := []string{c.Network, modeName(c.Mode)}
+		for _, k := range c.Contenders {
+			row = append(row, memory(k.PeakMiB))
+		}
+		rows = append(rows, append(row, c.MemoryToPyTorch.String()))
+	}
+	return rows
+}
+
+// columns are the names of the contenders. A star is for those with a note.
+func (r report) columns() []string {
+	var names []string
+	for _, k := range r.Speed[0].Contenders {
+		name := label(k.Backend)
+		if k.small(r.Batch) {
+			name += "*"
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// small reports whether the contender's batch was smaller than the others'.
+func (k contender) small(batch int) bool { return k.Rounds[0].Batch != batch }
+
+func (r report) notes() []string {
+	var notes []string
+	for _, k := range r.Speed[0].Contenders {
+		if k.small(r.Batch) {
+			notes = append(notes, fmt.Sprintf("* %s is slow: it takes one step on a batch of %d, without a warm-up, in one round; its memory is for that batch.",
+				k.Backend, k.Rounds[0].Batch))
+		}
+	}
+	if r.PyTorch != "" {
+		notes = append(notes, r.versus()+".")
+	}
+	operations := fmt.Sprintf("GFLOP/s: those of %s, two for each multiply-add of the forward pass, three times as many in training", r.Backend)
+	if r.PeakGFLOPS > 0 {
+		operations += fmt.Sprintf("; the peak is %s, measured with fused multiply-adds alone", number(r.PeakGFLOPS))
+	}
+	return append(notes, operations+".", fmt.Sprintf("Machine: %s, %d processors, %s.", r.Machine.CPU, r.Machine.CPUs, r.Machine.Go))
+}
+
+// versus says which PyTorch it was, and how it kept its images.
+func (r report) versus() string {
+	layout := "NCHW, its default"
+	if r.ChannelsLast {
+		layout = "NHWC"
+	}
+	return fmt.Sprintf("PyTorch %s, images as %s", r.PyTorch, layout)
+}
+
+// write writes the scaling as a table. Its last two columns put a row's time per
+// step and its operations over those of the first row.
+func (s scaling) write(w io.Writer) error {
+	first := s.Rows[0]
+	rows := [][]string{{s.Name, "ms/step", "images/s", "GFLOP/s", "MiB", "time ×", "work ×"}}
+	for _, row := range s.Rows {
+		seconds := medianOf(row.Results, secondsOf)
+		rows = append(rows, []string{
+			fmt.Sprint(row.Value),
+			number(1000 * seconds),
+			number(medianOf(row.Results, speedOf)),
+			number(row.work() / seconds / 1e9),
+			memory(medianOf(row.Results, memoryOf)),
+			fmt.Sprintf("%.2f", seconds/medianOf(first.Results, secondsOf)),
+			fmt.Sprintf("%.2f", row.work()/first.work()),
+		})
+	}
+	return writeTable(w, s.title(), rows)
+}
+
+// title says what grows and what stays.
+func (s scaling) title() string {
+	of := s.Rows[0].Results[0]
+	title := fmt.Sprintf("By %s: %s, %s", s.Name, of.Backend, modeName(of.Mode))
+	if s.Name != byDepth {
+		title += " of " + of.Network
+	}
+	if s.Name != byBatch {
+		title += fmt.Sprintf(", batch %d", of.Batch)
+	}
+	if s.Name != byCores {
+		title += fmt.Sprintf(", threads: %d", of.Threads)
+	}
+	return title
+}
+
+// writeTable writes rows under a title and a blank line, the first of them the head.
+func writeTable(w io.Writer, title string, rows [][]string) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "\n%s\n\n", title)
+	for _, row := range rows {
+		fmt.Fprintln(table, strings.Join(row, "\t")+"\t")
+	}
+	return table.Flush()
+}
+
+// String is the median, as in "1.23".
+func (r *ratio) String() string {
+	if r == nil {
+		return none
+	}
+	return number(r.Median)
+}
+
+// span is the least and the most.
+func (r *ratio) span() string {
+	if r == nil || r.Low == r.High {
+		return none
+	}
+	return number(r.Low) + "–" + number(r.High)
+}
+
+func (r report) ofPeak(gflops float64) string {
+	if r.PeakGFLOPS == 0 {
+		return none
+	}
+	return fmt.Sprintf("%.0f%%", 100*gflops/r.PeakGFLOPS)
+}
+
+// number writes v with about three digits, and all of them before the point.
+func number(v float64) string {
+	switch {
+	case v < 0.0995:
+		return fmt.Sprintf("%.3f", v)
+	case v >= 99.95:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 9.995:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+// memory writes MiB; 0 is not known.
+func memory(mib float64) string {
+	if mib == 0 {
+		return none
+	}
+	return fmt.Sprintf("%.0f", mib)
+}
