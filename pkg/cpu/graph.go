@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -135,8 +136,9 @@ func (g *graph) element(op opcode, dtype dtypes.DType, inputs ...*tensor) *tenso
 //	v · (1 − Sign(Sign(0 − x) + 1))
 //
 // and becomes "v where x > 0, else 0", in which x, if it has been computed, is replaced by
-// its ReLU: that is kept anyway, for the next layer's gradient. Where x is NaN, and so all
-// that comes of it, the gradient is v in place of NaN.
+// its ReLU: that is kept anyway, for the next layer's gradient. Where a mask is 0, the
+// product with it is 0 whatever the other factor, as in PyTorch, be it infinite or NaN.
+// All other simplifications are exact, but for the sign of zeros.
 func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 	is := func(t *tensor, op opcode) bool { return t.kind == kindElement && t.op == op }
 	switch op {
@@ -144,7 +146,8 @@ func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 		if sum := in[0]; is(sum, opAdd) && sum.inputs[1].is(1) && is(sum.inputs[0], opSign) {
 			x := sum.inputs[0].inputs[0]
 			zero := g.broadcast(g.scalar(0), shape, nil)
-			return g.element(opFromMask, dtypes.Float32, g.element(opLessEqual, dtypes.Bool, zero, x))
+			negative := g.element(opLess, dtypes.Bool, x, zero)
+			return g.element(opFromMask, dtypes.Float32, g.element(opNot, dtypes.Bool, negative))
 		}
 	case opAdd, opMul:
 		// Constants stand second.
@@ -168,9 +171,11 @@ func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 			return in[0]
 		}
 		if in[0].is(1) && is(in[1], opFromMask) {
-			if m := in[1].inputs[0]; is(m, opLessEqual) {
-				return g.element(opFromMask, dtypes.Float32, g.element(opLess, dtypes.Bool, m.inputs[1], m.inputs[0]))
-			}
+			return g.element(opFromMask, dtypes.Float32, g.element(opNot, dtypes.Bool, in[1].inputs[0]))
+		}
+	case opNot:
+		if is(in[0], opNot) {
+			return in[0].inputs[0]
 		}
 	case opDiv:
 		if in[1].is(1) {
@@ -182,12 +187,11 @@ func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 				return g.element(opMul, shape.DType, in[0], g.broadcast(g.scalar(1/d), shape, nil))
 			}
 		}
-	case opLessEqual:
-		// 0 ≤ 0 − y is y ≤ 0.
-		if in[0].is(0) && is(in[1], opSub) && in[1].inputs[0].is(0) {
-			return g.element(opLessEqual, dtypes.Bool, in[1].inputs[1], in[0])
-		}
 	case opLess:
+		// 0 − y < 0 is 0 < y.
+		if in[1].is(0) && is(in[0], opSub) && in[0].inputs[0].is(0) {
+			return g.element(opLess, dtypes.Bool, in[1], in[0].inputs[1])
+		}
 		// 0 < y is 0 < Max(0, y).
 		if in[0].is(0) {
 			float := shapes.Make(dtypes.Float32, shape.Dimensions...)
@@ -208,21 +212,19 @@ func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 // broadcast repeats x, whose axis i becomes axis axes[i].
 func (g *graph) broadcast(x *tensor, shape shapes.Shape, axes []int) *tensor {
 	shape = shapes.Make(x.shape.DType, shape.Dimensions...)
-	if x.shape.Equal(shape) {
-		return x
-	}
 	// Axes of size 1, and reshapes that only add them, do not matter.
 	kept, place := []int{}, []int{}
 	for i, axis := range axes {
 		if x.shape.Dimensions[i] != 1 {
-			kept, place = append(kept, x.shape.Dimensions[i]), append(place, axis)
+			kept, place = append(kept, i), append(place, axis)
 		}
 	}
-	if len(kept) < len(axes) {
-		x = g.reshape(x, kept...)
-	}
-	if x.shape.Equal(shape) {
+	if !slices.IsSorted(place) {
+		x, place = g.sortAxes(x, kept, place)
+	} else if x.shape.Equal(shape) {
 		return x
+	} else if len(kept) < len(axes) {
+		x = g.reshape(x, dimensions(x.shape, kept)...)
 	}
 	if x.shape.Size() == shape.Size() {
 		return g.reshape(x, shape.Dimensions...)
@@ -231,6 +233,27 @@ func (g *graph) broadcast(x *tensor, shape shapes.Shape, axes []int) *tensor {
 		return g.repeat(x, shape, place)
 	}
 	return g.make(kindBroadcast, 0, shape, broadcast{place}, x)
+}
+
+// sortAxes transposes those of x's axes that are kept, the others being of size 1, to the
+// order of their places in the output.
+func (g *graph) sortAxes(x *tensor, kept, place []int) (*tensor, []int) {
+	order := make([]int, len(place))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(place[a], place[b]) })
+	sorted := slices.Sorted(slices.Values(place))
+	return g.transpose(g.reshape(x, dimensions(x.shape, kept)...), order), sorted
+}
+
+// dimensions returns the sizes of some axes.
+func dimensions(shape shapes.Shape, axes []int) []int {
+	dims := make([]int, len(axes))
+	for i, axis := range axes {
+		dims[i] = shape.Dimensions[axis]
+	}
+	return dims
 }
 
 // like broadcasts x to the shape, by the rules of binary operations: scalars, and axes of

@@ -86,7 +86,7 @@ var scalars = map[opcode]func(float64) float64{
 		case x < 0:
 			return -1
 		}
-		return x
+		return 0 // for NaN too, as in the reference backend
 	},
 }
 

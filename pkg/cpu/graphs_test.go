@@ -1,0 +1,188 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/gobackend"
+	"github.com/gomlx/compute/shapes"
+)
+
+// reference is GoMLX's own Go backend.
+var reference = sync.OnceValue(func() compute.Backend { return must(gobackend.New("ops_sequential")) })
+
+// graphOf is a random graph in a backend.
+type graphOf struct {
+	*generator
+	outputs    []term
+	executable compute.Executable
+}
+
+// build makes the graph of the choices. The reference may refuse one, and then says why.
+func build(b compute.Backend, choices []byte) (graph *graphOf, err error) {
+	defer func() {
+		if caught := recover(); caught != nil {
+			err = fmt.Errorf("%v", caught)
+		}
+	}()
+	builder := b.Builder("random")
+	g, outputs := generate(builder.Main(), choices)
+	values := make([]compute.Value, len(outputs))
+	for i, output := range outputs {
+		values[i] = output.value
+	}
+	if err := builder.Main().Return(values, nil); err != nil {
+		return nil, err
+	}
+	executable, err := builder.Compile()
+	return &graphOf{g, outputs, executable}, err
+}
+
+// run executes the graph and returns the outputs' flat data.
+func (g *graphOf) run(b compute.Backend) (flat []any, err error) {
+	defer func() {
+		if caught := recover(); caught != nil {
+			err = fmt.Errorf("panic: %v", caught)
+		}
+	}()
+	return execute(b, g.executable, g.inputs, g.shapes, nil)
+}
+
+// execute runs an executable on flat data.
+func execute(b compute.Backend, e compute.Executable, inputs []any, of []shapes.Shape, donate []bool) ([]any, error) {
+	buffers := make([]compute.Buffer, len(inputs))
+	for i, flat := range inputs {
+		var err error
+		if buffers[i], err = b.BufferFromFlatData(0, flat, of[i]); err != nil {
+			return nil, err
+		}
+	}
+	results, err := e.Execute(buffers, donate, 0)
+	if err != nil {
+		return nil, err
+	}
+	flat := make([]any, len(results))
+	for i, result := range results {
+		shape, err := result.Shape()
+		if err != nil {
+			return nil, err
+		}
+		flat[i] = dtypes.MakeAnySlice(shape.DType, shape.Size())
+		if err := result.ToFlatData(flat[i]); err != nil {
+			return nil, err
+		}
+		if err := result.Finalize(); err != nil {
+			return nil, err
+		}
+	}
+	return flat, nil
+}
+
+// differs says where an output is further from what it must be than rounding explains.
+func (t *term) differs(got, want any) string {
+	switch want := want.(type) {
+	case []float32:
+		return t.floatsDiffer(got.([]float32), want)
+	case []bool:
+		return firstDifference(got.([]bool), want)
+	case []uint8:
+		return firstDifference(got.([]uint8), want)
+	case []int32:
+		return firstDifference(got.([]int32), want)
+	default:
+		return firstDifference(got.([]int64), want.([]int64))
+	}
+}
+
+func (t *term) floatsDiffer(got, want []float32) string {
+	for i, w := range want {
+		g := got[i]
+		if g == w || g != g && w != w {
+			continue
+		}
+		if limit := t.err + 1e-5*math.Abs(float64(w)); t.exact || !(math.Abs(float64(g)-float64(w)) <= limit) {
+			return fmt.Sprintf("number %d of %d is %v, want %v within %.3g (exact: %t)", i, len(want), g, w, limit, t.exact)
+		}
+	}
+	return ""
+}
+
+func firstDifference[T comparable](got, want []T) string {
+	for i := range want {
+		if got[i] != want[i] {
+			return fmt.Sprintf("number %d of %d is %v, want %v", i, len(want), got[i], want[i])
+		}
+	}
+	return ""
+}
+
+// checkGraph compares the graph of the choices in b and in the reference. It reports
+// whether there is such a graph.
+func checkGraph(t *testing.T, b *Backend, what string, choices []byte) bool {
+	t.Helper()
+	want, err := build(reference(), choices)
+	if err != nil {
+		return false
+	}
+	defer want.executable.Finalize()
+	expected, err := want.run(reference())
+	if err != nil {
+		return false
+	}
+	got, err := build(b, choices)
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+		return true
+	}
+	defer got.executable.Finalize()
+	if _, ok := got.executable.(*executable); !ok {
+		t.Errorf("%s: the graph was left to the reference as a whole", what)
+	}
+	for range 2 { // the memory is not clean the second time
+		results, err := got.run(b)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			return true
+		}
+		for i := range results {
+			if difference := want.outputs[i].differs(results[i], expected[i]); difference != "" {
+				t.Errorf("%s: output %d of %d, %s: %s", what, i, len(results), want.outputs[i].shape, difference)
+				return true
+			}
+		}
+	}
+	return true
+}
+
+func TestRandomGraphsAreComputedAsByTheReference(t *testing.T) {
+	const graphs = 400
+	onEachKernel(t, func(t *testing.T, b *Backend) {
+		made := 0
+		for seed := range uint64(graphs) {
+			if checkGraph(t, b, fmt.Sprintf("seed %d", seed), choices(seed, 20+int(seed)%150)) {
+				made++
+			}
+		}
+		t.Logf("%d of %d graphs", made, graphs)
+		if made < graphs*3/4 {
+			t.Errorf("only %d of %d graphs could be built", made, graphs)
+		}
+	})
+}
+
+func FuzzGraphs(f *testing.F) {
+	for seed := range uint64(16) {
+		f.Add(choices(seed+1000, 120))
+	}
+	b := newBackend(f, "")
+	f.Fuzz(func(t *testing.T, choices []byte) {
+		checkGraph(t, b, "graph", choices[:min(len(choices), 400)])
+	})
+}
+
+var _ = slices.Equal[[]int]
