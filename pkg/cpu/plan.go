@@ -397,6 +397,9 @@ func (p *plan) make(s *planned) (step, error) {
 		if c.cols {
 			return newColsStep(c, p.backend.kernels, p, in[0], in[1], t.slot), nil
 		}
+		if c.winograd(p.backend.kernels.Lanes) {
+			return newWinogradStep(c, p.backend.kernels, p, in[0], in[1], t.slot), nil
+		}
 		return newRowsStep(c, p.backend.kernels, p, in[0], in[1], t.slot), nil
 	case kindMoments:
 		x := t.inputs[0]
