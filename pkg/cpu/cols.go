@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"fmt"
+	"math"
 	"unsafe"
 
 	"github.com/residual-go/residual/pkg/cpu/internal/kernel"
@@ -15,14 +17,22 @@ import (
 // The pixels are cut into segments that stay in the cache, and the images into parts that
 // are summed apart and then together. The cuts depend on the shapes alone.
 type colsStep struct {
-	contraction
-	shape        kernel.Shape
+	*colsTables
 	in, ker, out int // slots
 	packed       int // slot: the kernel's segments, in panels
 	sums         int // slot: the parts' sums, or -1 if they go to the output at once
 
+	pack  packSegments
+	total addParts
+}
+
+// colsTables is what depends on the contraction's sizes alone, as rowsTables.
+type colsTables struct {
+	contraction
+	shape     kernel.Shape
 	places    []int // of the output's positions, in the output
 	tiles     []tile
+	taps      []int // offsets in the kernel
 	panels    int
 	perPeriod int       // contracted channels, which share a table
 	rows      int       // kernel positions of one contracted channel
@@ -31,10 +41,6 @@ type colsStep struct {
 	parts     int
 	cuts      int // of the tiles at all positions, among tasks
 	positions int
-
-	pack  packSegments
-	total addParts
-	taps  []int // offsets in the kernel
 }
 
 // tile is a few neighbours in the batch.
@@ -54,57 +60,89 @@ const (
 )
 
 func newColsStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *colsStep {
-	s := &colsStep{contraction: *c, in: in, ker: ker, out: out, sums: -1}
-	s.shape = shapeFor(k, c.co)
+	key := fmt.Sprint(*c)
+	if p.cols[key] == nil {
+		p.cols[key] = newColsTables(c, k)
+	}
+	s := &colsStep{colsTables: p.cols[key], in: in, ker: ker, out: out, sums: -1}
+	width := s.panels * s.shape.NR
+	s.packed = p.temporary(4 * c.groups * c.ci * s.rows * width)
+	if s.parts > 1 || width != c.co {
+		s.sums = p.temporary(4 * c.groups * s.parts * s.positions * c.n * width)
+	}
+	s.pack, s.total = packSegments{s}, addParts{s}
+	return s
+}
+
+func newColsTables(c *contraction, k *kernel.Set) *colsTables {
+	s := &colsTables{contraction: *c, shape: shapeFor(k, c.co)}
 	positions := c.positions()
 	s.positions = len(positions)
 	s.taps = c.kernelOffsets()
 	s.rows = len(s.taps)
 	s.panels = (c.co + s.shape.NR - 1) / s.shape.NR
-
+	for _, q := range positions {
+		s.places = append(s.places, q.out)
+	}
 	count := (c.n + s.shape.MR - 1) / s.shape.MR
 	for i := range count {
 		from, to := i*c.n/count, (i+1)*c.n/count
 		s.tiles = append(s.tiles, tile{from, to - from})
 	}
-	s.perPeriod = c.ci
-	for d := 1; d <= c.ci; d++ {
-		if c.ci%d == 0 && d*s.rows >= segmentRows {
-			s.perPeriod = d
-			break
-		}
-	}
-	for _, q := range positions {
-		s.places = append(s.places, q.out)
-	}
-	nr := s.shape.NR
+	s.perPeriod = c.period(s.rows)
 	total := s.perPeriod * s.rows
 	for from := 0; from < total; from += segmentRows {
-		g := segment{from: from, n: min(segmentRows, total-from)}
-		for _, q := range positions {
-			g.first = append(g.first, len(s.entries)/2)
-			for r := from; r < from+g.n; r++ {
-				if at := q.in[r%s.rows]; at >= 0 {
-					s.entries = append(s.entries, int32(r/s.rows*c.inC+at), int32((r-from)*nr))
-				}
-			}
-		}
-		g.first = append(g.first, len(s.entries)/2)
-		s.segments = append(s.segments, g)
+		s.addSegment(positions, from, min(segmentRows, total-from))
 	}
 	s.entries = append(s.entries, 0, 0) // so that there is an address behind the last
 
-	periods := c.ci / s.perPeriod
-	size := s.positions * c.n * s.panels * nr
-	s.parts = min(periods, maxParts, max(1, maxSums/(size*c.groups)))
+	size := s.positions * c.n * s.panels * s.shape.NR * c.groups
+	s.parts = min(c.ci/s.perPeriod, maxParts, max(1, maxSums/size))
 	units := s.positions * len(s.tiles)
 	s.cuts = max(1, min(units, (24+s.parts*c.groups-1)/(s.parts*c.groups)))
-	s.packed = p.temporary(4 * c.groups * c.ci * s.rows * s.panels * nr)
-	if s.parts > 1 || c.co%nr != 0 {
-		s.sums = p.temporary(4 * c.groups * s.parts * size)
-	}
-	s.pack, s.total = packSegments{s}, addParts{s}
 	return s
+}
+
+// period returns how many contracted channels of so many rows share a table: enough to fill
+// a segment, as far as the offsets, which are int32, reach.
+func (c *contraction) period(rows int) int {
+	best := 1
+	for d := 1; d <= c.ci; d++ {
+		if c.ci%d != 0 {
+			continue
+		}
+		if d > 1 && !c.reachesChannels(d) {
+			break
+		}
+		best = d
+		if d*rows >= segmentRows {
+			break
+		}
+	}
+	return best
+}
+
+func (c *contraction) reachesChannels(n int) bool {
+	in := (n - 1) * c.inC
+	for _, s := range c.spatial {
+		in += (s.in - 1) * s.inS
+	}
+	return in <= math.MaxInt32
+}
+
+// addSegment makes the table of the kernel's rows from … from+n-1.
+func (s *colsTables) addSegment(positions []position, from, n int) {
+	g := segment{from: from, n: n}
+	for _, q := range positions {
+		g.first = append(g.first, len(s.entries)/2)
+		for r := from; r < from+n; r++ {
+			if at := q.in[r%s.rows]; at >= 0 {
+				s.entries = append(s.entries, int32(r/s.rows*s.inC+at), int32((r-from)*s.shape.NR))
+			}
+		}
+	}
+	g.first = append(g.first, len(s.entries)/2)
+	s.segments = append(s.segments, g)
 }
 
 func (s *colsStep) run(r *run) error {

@@ -52,7 +52,7 @@ func or(s []int, i, otherwise int) int {
 	return s[i]
 }
 
-// convolve makes a convolution. Inputs and outputs whose channels are not their last axis
+// convolve makes a convolution, or returns nil for one of images that are too large. Inputs and outputs whose channels are not their last axis
 // are transposed, but for the gradient of the kernel: that has a form of its own.
 func (g *graph) convolve(x, kernel *tensor, conv convolution, shape shapes.Shape) *tensor {
 	a := conv.axes
@@ -90,6 +90,9 @@ func (g *graph) convolve(x, kernel *tensor, conv convolution, shape shapes.Shape
 			conv.axes.OutputSpatial = append(conv.axes.OutputSpatial, 1+i)
 		}
 		c, _ = newContraction(x.shape, kernel.shape, canonical, conv, flipped)
+		if !c.tabulable() {
+			return nil
+		}
 		y := g.make(kindContract, 0, canonical, c, x, kernel)
 		back := make([]int, len(outOrder))
 		for i, axis := range outOrder {
@@ -97,8 +100,24 @@ func (g *graph) convolve(x, kernel *tensor, conv convolution, shape shapes.Shape
 		}
 		return g.transpose(y, back)
 	}
-	x, c = g.mergeChannels(x, c)
+	if merged, m := g.mergeChannels(x, c); m.tabulable() {
+		x, c = merged, m
+	}
+	if !c.tabulable() {
+		return nil
+	}
 	return g.make(kindContract, 0, shape, c, x, kernel)
+}
+
+// tabulable reports whether the tables of one image are of a size to have, and their
+// offsets, which are int32, reach all of it.
+func (c *contraction) tabulable() bool {
+	const maxEntries = 1 << 26
+	entries := 1
+	for _, s := range c.spatial {
+		entries *= s.out * s.ker
+	}
+	return entries <= maxEntries && c.reaches(1)
 }
 
 // newContraction returns the convolution as a contraction, and whether its layout can be
@@ -199,6 +218,9 @@ func (g *graph) mergeChannels(x *tensor, c *contraction) (*tensor, *contraction)
 		return stride
 	}
 	merged.inN, merged.inC = grow(c.inN), grow(c.inC)
+	if c.cols {
+		merged.inN = 1 // which a batch of one need not have had
+	}
 	for i := range merged.spatial[:last] {
 		merged.spatial[i].inS = grow(merged.spatial[i].inS)
 	}

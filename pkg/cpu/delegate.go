@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"reflect"
-	"unsafe"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
@@ -144,5 +143,3 @@ func (s *delegateStep) run(r *run) error {
 }
 
 func copyFlat(to, from any) { reflect.Copy(reflect.ValueOf(to), reflect.ValueOf(from)) }
-
-var _ unsafe.Pointer

@@ -91,7 +91,13 @@ func (e *executable) acquire() (*run, error) {
 }
 
 func (e *executable) release(r *run) {
+	// Nothing of the inputs and outputs is held on to.
 	clear(r.blocks)
+	for i, s := range e.plan.slots {
+		if s.kind == slotInput || s.kind == slotOutput {
+			r.at[i] = nil
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.finalized {

@@ -32,10 +32,13 @@ type term struct {
 const ulps = 1.0 / (1 << 21)
 
 // computed fills in what arithmetic makes of exact numbers, or else adds its rounding.
-func (t term) computed(exact bool) term {
+func (t term) computed(exact bool) term { return t.summed(exact, 1) }
+
+// summed is computed for sums of so many terms. The reference's take one after the other.
+func (t term) summed(exact bool, count int) term {
 	t.exact = exact && t.grain > 0 && t.bound/t.grain <= 1<<24
 	if !t.exact {
-		t.grain, t.err = 0, t.err+ulps*t.bound
+		t.grain, t.err = 0, t.err+2*ulps*math.Sqrt(float64(count))*t.bound
 	}
 	return t
 }
@@ -56,18 +59,23 @@ type generator struct {
 	shapes  []shapes.Shape
 }
 
-// generate builds a graph and returns its outputs.
-func generate(f compute.Function, choices []byte) (*generator, []term) {
+func newGenerator(f compute.Function, choices []byte) *generator {
 	h := fnv.New64a()
 	h.Write(choices)
-	g := &generator{f: f, choices: choices, data: rand.New(rand.NewPCG(h.Sum64(), 1))}
+	return &generator{f: f, choices: choices, data: rand.New(rand.NewPCG(h.Sum64(), 1))}
+}
+
+// buildGraph builds a graph of native and other operations by the choices, and returns its
+// outputs.
+func buildGraph(f compute.Function, choices []byte) (*generator, []term) {
+	g := newGenerator(f, choices)
 	g.parameter(dtypes.Float32, g.dims())
 	for len(g.choices) > 0 && len(g.terms) < 60 {
 		operations[g.pick(len(operations))](g)
 	}
 	last := len(g.terms) - 1
 	outputs := []term{g.terms[last]}
-	for range g.data.IntN(4) { // inputs too, and some twice
+	for range g.data.IntN(6) { // inputs too, and some twice
 		outputs = append(outputs, g.terms[g.data.IntN(last+1)])
 	}
 	return g, outputs
@@ -217,6 +225,9 @@ func (g *generator) partner(t *term, fits func(t *term) bool) *term {
 	case 2:
 		dims = nil
 	case 3, 4:
+		if t.shape.Size() == 0 {
+			break // of sizes 0 and 1 the reference makes 1
+		}
 		for i := range dims {
 			if g.chance(2) {
 				dims[i] = 1
@@ -294,6 +305,69 @@ func (g *generator) withConstant() {
 		v, err := g.f.Div(a.value, c)
 		g.add(v, err, term{bound: a.bound / size, err: a.err / size}.computed(false))
 	}
+}
+
+// fused are the sums of products that are rounded once, and those that are summed on the way.
+func (g *generator) fused() {
+	a := g.float()
+	if a == nil {
+		return
+	}
+	a = copied(a)
+	b := copied(g.partner(a, (*term).finite))
+	c := copied(g.partner(a, (*term).finite))
+	exact := a.exact && b.exact
+	t := term{bound: a.bound * b.bound, grain: a.grain * b.grain, err: a.err*b.bound + b.err*a.bound}.computed(exact)
+	v := must(g.f.Mul(a.value, b.value))
+	if g.chance(3) && a.shape.Rank() > 0 && (t.exact || a.shape.Size() <= 1000) {
+		axis, count := g.pick(a.shape.Rank()), 0
+		count = a.shape.Dimensions[axis]
+		v, err := g.f.ReduceSum(v, axis)
+		t.bound, t.err = t.bound*float64(count), t.err*float64(count)
+		g.add(v, err, t.summed(t.exact, count))
+		return
+	}
+	t = term{bound: t.bound + c.bound, grain: min(t.grain, c.grain), err: t.err + c.err}.computed(t.exact && c.exact)
+	if g.chance(2) {
+		v, err := g.f.Add(v, c.value)
+		g.add(v, err, t)
+		return
+	}
+	v, err := g.f.Add(c.value, v)
+	g.add(v, err, t)
+}
+
+// masked are products with what comparisons say, among them what GoMLX makes of the gradient
+// of Max(0, x).
+func (g *generator) masked() {
+	a := g.exact()
+	if a == nil || !a.finite() {
+		return
+	}
+	a = copied(a)
+	b := copied(g.partner(a, (*term).finite))
+	constant := func(x float32) compute.Value { return must(g.f.Constant([]float32{x})) }
+	var v compute.Value
+	switch g.pick(4) {
+	case 0:
+		v = must(g.f.ConvertDType(must(g.f.LessThan(a.value, constant(0.5))), dtypes.Float32))
+	case 1:
+		v = must(g.f.ConvertDType(must(g.f.GreaterOrEqual(a.value, constant(0.5))), dtypes.Float32))
+		v = must(g.f.Sub(constant(1), v))
+	case 2:
+		must(g.f.Max(constant(0), a.value))
+		fallthrough
+	default:
+		v = must(g.f.Sub(constant(0), a.value))
+		v = must(g.f.Add(must(g.f.Sign(v)), constant(1)))
+		v = must(g.f.Sub(constant(1), must(g.f.Sign(v))))
+	}
+	if g.chance(3) {
+		g.add(v, nil, term{exact: true, bound: 1, grain: 1})
+		return
+	}
+	v, err := g.f.Mul(b.value, v)
+	g.add(v, err, *b)
 }
 
 // smooth are functions that do not make more of a difference than there is.
@@ -470,7 +544,10 @@ func (g *generator) clamp() {
 	}
 	low, high := must(g.f.Constant([]float32{-0.75})), must(g.f.Constant([]float32{1.5}))
 	t := *a
-	t.bound, t.grain = min(t.bound, 1.5), min(t.grain, 0.25)
+	t.grain = min(t.grain, 0.25)
+	if t.finite() { // else it may be NaN, and stay so
+		t.bound = min(t.bound, 1.5)
+	}
 	v, err := g.f.Clamp(low, a.value, high)
 	g.add(v, err, t)
 }
@@ -542,7 +619,8 @@ func (g *generator) where() {
 }
 
 func (g *generator) convert() {
-	a := g.any(func(t *term) bool { return t.exact && t.bound < 1<<20 })
+	from := types[g.pick(len(types))]
+	a := g.any(func(t *term) bool { return t.is(from) && t.exact && t.bound < 1<<20 })
 	if a == nil {
 		return
 	}
@@ -558,9 +636,10 @@ func (g *generator) convert() {
 	g.add(v, err, t)
 }
 
-// other makes a tensor of another type to start from.
+var types = []dtypes.DType{dtypes.Bool, dtypes.Uint8, dtypes.Int32, dtypes.Int64, dtypes.Float32}
+
+// other makes a tensor of any type to start from.
 func (g *generator) other() {
-	types := []dtypes.DType{dtypes.Bool, dtypes.Uint8, dtypes.Int32, dtypes.Int64, dtypes.Float32}
 	d := types[g.pick(len(types))]
 	g.parameter(d, g.dims())
 }
@@ -581,14 +660,17 @@ func (g *generator) reduce() {
 		count = a.shape.Size()
 	}
 	t := *a
+	if a.shape.Size() == 0 {
+		t.bound = math.Inf(1) // the extremes of nothing
+	}
 	switch g.pick(3) {
 	case 0:
-		if !a.finite() {
-			return
+		if !a.finite() || !a.exact && count > 1000 {
+			return // the reference's own error
 		}
 		t.bound, t.err = t.bound*float64(count), t.err*float64(count)
 		v, err := g.f.ReduceSum(a.value, axes...)
-		g.add(v, err, t.computed(a.exact))
+		g.add(v, err, t.summed(a.exact, count))
 	case 1:
 		v, err := g.f.ReduceMax(a.value, axes...)
 		g.add(v, err, t)
@@ -646,7 +728,7 @@ func (g *generator) transpose() {
 	g.add(v, err, *a)
 }
 
-// broadcast puts the axes of a term among others, in any order.
+// broadcast puts the axes of a term among others.
 func (g *generator) broadcast() {
 	a := g.any(func(t *term) bool { return t.shape.Size() < 2000 && t.shape.Rank() < 4 })
 	if a == nil {
@@ -654,9 +736,7 @@ func (g *generator) broadcast() {
 	}
 	rank := a.shape.Rank() + g.pick(3)
 	axes := g.permutation(rank)[:a.shape.Rank()]
-	if !g.chance(4) {
-		slices.Sort(axes)
-	}
+	slices.Sort(axes)
 	dims := make([]int, rank)
 	for i := range dims {
 		dims[i] = 1 + g.pick(6)
@@ -680,6 +760,9 @@ func (g *generator) pad() {
 	for i := range pads {
 		if g.chance(2) {
 			pads[i] = compute.PadAxis{Start: g.pick(5) - 2, End: g.pick(5) - 2, Interior: max(0, g.pick(5)-2)}
+			if pads[i].End < 0 || pads[i].Start < 0 { // the reference gets this wrong
+				pads[i].End, pads[i].Start = max(0, pads[i].End), max(0, pads[i].Start)
+			}
 		}
 	}
 	with := copied(g.parameter(a.shape.DType, nil))
@@ -797,13 +880,13 @@ func (g *generator) product() {
 	for range free {
 		dims = append(dims, 1+g.pick(19))
 	}
+	if !a.exact && depth > 1000 {
+		return
+	}
 	// order[i] is where what is listed in dims i-th stands in b.
 	order := g.permutation(len(dims))
 	place := func(axis int) int {
 		at := 0
-		for _, other := range a.shape.Dimensions[:axis] {
-			_ = other
-		}
 		for other := range axis {
 			if slices.Contains(batch, other) || slices.Contains(contracted, other) {
 				at++
@@ -835,7 +918,7 @@ func (g *generator) product() {
 	}
 	b := g.parameter(dtypes.Float32, permuted)
 	t := term{bound: a.bound * b.bound * float64(depth), grain: a.grain * b.grain, err: (a.err*b.bound + b.err*a.bound) * float64(depth)}
-	t = t.computed(a.exact && b.exact)
+	t = t.summed(a.exact && b.exact, depth)
 	if g.chance(2) {
 		v, err := g.f.DotGeneral(a.value, contracted, batch, b.value, contractedB, batchB, compute.DotGeneralConfig{})
 		g.add(v, err, t)
@@ -886,7 +969,7 @@ func (g *generator) pool() {
 			return
 		}
 		t.bound, t.err = t.bound*float64(count), t.err*float64(count)
-		t = t.computed(a.exact)
+		t = t.summed(a.exact, count)
 	} else if paddings != nil {
 		t.bound = math.Inf(1) // of what sees nothing but padding
 	}
@@ -940,7 +1023,8 @@ var operations []func(*generator)
 
 func init() {
 	operations = []func(*generator){
-		(*generator).arithmetic, (*generator).arithmetic, (*generator).arithmetic, (*generator).withConstant, (*generator).smooth,
+		(*generator).arithmetic, (*generator).arithmetic, (*generator).arithmetic, (*generator).withConstant, (*generator).fused,
+		(*generator).fused, (*generator).masked, (*generator).smooth,
 		(*generator).smooth, (*generator).raw, (*generator).wildly, (*generator).stepwise, (*generator).signs, (*generator).extremes,
 		(*generator).relu, (*generator).clamp, (*generator).compare, (*generator).logical, (*generator).where, (*generator).convert,
 		(*generator).other, (*generator).reduce, (*generator).reduce, (*generator).reshape, (*generator).transpose,

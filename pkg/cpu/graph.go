@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -96,8 +95,15 @@ func (g *graph) find(op opcode, shape shapes.Shape, inputs ...*tensor) *tensor {
 // constant is a constant's data: a slice of its type.
 type constant struct{ flat any }
 
+// scalar returns a scalar constant; the same one for the same value.
 func (g *graph) scalar(value float32) *tensor {
-	return g.make(kindConstant, 0, shapes.Make(dtypes.Float32), constant{[]float32{value}})
+	key := fmt.Sprintf("scalar %x", math.Float32bits(value))
+	if same, ok := g.known[key]; ok {
+		return same
+	}
+	t := g.make(kindConstant, 0, shapes.Make(dtypes.Float32), constant{[]float32{value}})
+	g.known[key] = t
+	return t
 }
 
 // number returns the value of a tensor whose elements are one and the same known float32.
@@ -209,22 +215,24 @@ func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 	return nil
 }
 
-// broadcast repeats x, whose axis i becomes axis axes[i].
+// broadcast repeats x, whose axis i becomes axis axes[i]: they increase.
 func (g *graph) broadcast(x *tensor, shape shapes.Shape, axes []int) *tensor {
 	shape = shapes.Make(x.shape.DType, shape.Dimensions...)
+	if x.shape.Equal(shape) {
+		return x
+	}
 	// Axes of size 1, and reshapes that only add them, do not matter.
 	kept, place := []int{}, []int{}
 	for i, axis := range axes {
 		if x.shape.Dimensions[i] != 1 {
-			kept, place = append(kept, i), append(place, axis)
+			kept, place = append(kept, x.shape.Dimensions[i]), append(place, axis)
 		}
 	}
-	if !slices.IsSorted(place) {
-		x, place = g.sortAxes(x, kept, place)
-	} else if x.shape.Equal(shape) {
+	if len(kept) < len(axes) {
+		x = g.reshape(x, kept...)
+	}
+	if x.shape.Equal(shape) {
 		return x
-	} else if len(kept) < len(axes) {
-		x = g.reshape(x, dimensions(x.shape, kept)...)
 	}
 	if x.shape.Size() == shape.Size() {
 		return g.reshape(x, shape.Dimensions...)
@@ -233,27 +241,6 @@ func (g *graph) broadcast(x *tensor, shape shapes.Shape, axes []int) *tensor {
 		return g.repeat(x, shape, place)
 	}
 	return g.make(kindBroadcast, 0, shape, broadcast{place}, x)
-}
-
-// sortAxes transposes those of x's axes that are kept, the others being of size 1, to the
-// order of their places in the output.
-func (g *graph) sortAxes(x *tensor, kept, place []int) (*tensor, []int) {
-	order := make([]int, len(place))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(place[a], place[b]) })
-	sorted := slices.Sorted(slices.Values(place))
-	return g.transpose(g.reshape(x, dimensions(x.shape, kept)...), order), sorted
-}
-
-// dimensions returns the sizes of some axes.
-func dimensions(shape shapes.Shape, axes []int) []int {
-	dims := make([]int, len(axes))
-	for i, axis := range axes {
-		dims[i] = shape.Dimensions[axis]
-	}
-	return dims
 }
 
 // like broadcasts x to the shape, by the rules of binary operations: scalars, and axes of
@@ -399,6 +386,9 @@ func (g *graph) lower(n *node, in []*tensor) []*tensor {
 	}
 	switch n.op {
 	case compute.OpTypeConstant:
+		if flat, ok := n.attributes.([]float32); ok && len(flat) == 1 {
+			return one(g.reshape(g.scalar(flat[0]), shape.Dimensions...))
+		}
 		return one(g.make(kindConstant, 0, shape, constant{n.attributes}))
 	case compute.OpTypeIdentity, compute.OpTypeSchedulingBarrier:
 		return in[:1]

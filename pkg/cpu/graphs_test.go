@@ -3,7 +3,6 @@ package cpu
 import (
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 	"testing"
 
@@ -13,8 +12,9 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// reference is GoMLX's own Go backend.
-var reference = sync.OnceValue(func() compute.Backend { return must(gobackend.New("ops_sequential")) })
+// reference is GoMLX's own Go backend, on one core: on several its SelectAndScatter now and
+// then loses a value.
+var reference = sync.OnceValue(func() compute.Backend { return must(gobackend.New("ops_sequential,parallelism=0")) })
 
 // graphOf is a random graph in a backend.
 type graphOf struct {
@@ -23,15 +23,18 @@ type graphOf struct {
 	executable compute.Executable
 }
 
+// construction makes a graph by choices.
+type construction func(f compute.Function, choices []byte) (*generator, []term)
+
 // build makes the graph of the choices. The reference may refuse one, and then says why.
-func build(b compute.Backend, choices []byte) (graph *graphOf, err error) {
+func build(b compute.Backend, choices []byte, construct construction) (graph *graphOf, err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
 			err = fmt.Errorf("%v", caught)
 		}
 	}()
 	builder := b.Builder("random")
-	g, outputs := generate(builder.Main(), choices)
+	g, outputs := construct(builder.Main(), choices)
 	values := make([]compute.Value, len(outputs))
 	for i, output := range outputs {
 		values[i] = output.value
@@ -121,11 +124,11 @@ func firstDifference[T comparable](got, want []T) string {
 	return ""
 }
 
-// checkGraph compares the graph of the choices in b and in the reference. It reports
+// checkBuilt compares the graph of the choices in b and in the reference. It reports
 // whether there is such a graph.
-func checkGraph(t *testing.T, b *Backend, what string, choices []byte) bool {
+func checkBuilt(t *testing.T, b *Backend, what string, choices []byte, construct construction) bool {
 	t.Helper()
-	want, err := build(reference(), choices)
+	want, err := build(reference(), choices, construct)
 	if err != nil {
 		return false
 	}
@@ -134,7 +137,7 @@ func checkGraph(t *testing.T, b *Backend, what string, choices []byte) bool {
 	if err != nil {
 		return false
 	}
-	got, err := build(b, choices)
+	got, err := build(b, choices, construct)
 	if err != nil {
 		t.Errorf("%s: %v", what, err)
 		return true
@@ -164,7 +167,7 @@ func TestRandomGraphsAreComputedAsByTheReference(t *testing.T) {
 	onEachKernel(t, func(t *testing.T, b *Backend) {
 		made := 0
 		for seed := range uint64(graphs) {
-			if checkGraph(t, b, fmt.Sprintf("seed %d", seed), choices(seed, 20+int(seed)%150)) {
+			if checkBuilt(t, b, fmt.Sprintf("seed %d", seed), choices(seed, 20+int(seed)%150), buildGraph) {
 				made++
 			}
 		}
@@ -181,8 +184,25 @@ func FuzzGraphs(f *testing.F) {
 	}
 	b := newBackend(f, "")
 	f.Fuzz(func(t *testing.T, choices []byte) {
-		checkGraph(t, b, "graph", choices[:min(len(choices), 400)])
+		checkBuilt(t, b, "graph", choices[:min(len(choices), 400)], buildGraph)
 	})
 }
 
-var _ = slices.Equal[[]int]
+// compileFor compiles the graph that make builds of parameters of the given shapes.
+func compileFor(b compute.Backend, of []shapes.Shape, make func(f compute.Function, in []compute.Value) []compute.Value) (e compute.Executable, err error) {
+	defer func() {
+		if caught := recover(); caught != nil {
+			err = fmt.Errorf("%v", caught)
+		}
+	}()
+	builder := b.Builder("test")
+	f := builder.Main()
+	var in []compute.Value
+	for i, shape := range of {
+		in = append(in, must(f.Parameter(name(i), shape, nil)))
+	}
+	if err := f.Return(make(f, in), nil); err != nil {
+		return nil, err
+	}
+	return builder.Compile()
+}

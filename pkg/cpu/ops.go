@@ -6,6 +6,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
+	"github.com/pkg/errors"
 )
 
 // The operations of compute.Function: each is made in the reference backend and recorded,
@@ -298,6 +299,9 @@ func (f *function) Bitcast(operand v, target dtypes.DType) (v, error) {
 type broadcast struct{ axes []int }
 
 func (f *function) BroadcastInDim(x v, outputShape shapes.Shape, broadcastAxes []int) (v, error) {
+	if !slices.IsSorted(broadcastAxes) { // which the reference lets pass, and computes something else
+		return nil, errors.Errorf("%s: the axes %v do not increase: it is no transposition", compute.OpTypeBroadcastInDim, broadcastAxes)
+	}
 	axes, shape := slices.Clone(broadcastAxes), outputShape.Clone()
 	return f.one(compute.OpTypeBroadcastInDim, []v{x}, broadcast{axes}, func(f compute.Function, in []v) (v, error) {
 		return f.BroadcastInDim(in[0], shape, axes)

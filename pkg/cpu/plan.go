@@ -7,7 +7,6 @@ import (
 	"unsafe"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/pkg/errors"
 )
@@ -56,6 +55,9 @@ type plan struct {
 	zeroAt  []int
 	arena   int // bytes
 	keep    []any
+	// rows and cols are the tables of contractions, which those of the same sizes share.
+	rows map[string]*rowsTables
+	cols map[string]*colsTables
 
 	inputs  []shapes.Shape
 	outputs []shapes.Shape
@@ -297,7 +299,7 @@ func compile(b *builder) (compute.Executable, error) {
 	g.reachable(parameters, outputs)
 	g.decide(outputs)
 	steps := g.order()
-	p := &plan{backend: b.backend}
+	p := &plan{backend: b.backend, rows: map[string]*rowsTables{}, cols: map[string]*colsTables{}}
 	p.assign(g, parameters, outputs, steps)
 	for i, s := range steps {
 		p.now = i
@@ -330,7 +332,7 @@ func (p *plan) assign(g *graph, parameters, outputs []*tensor, steps []*planned)
 		switch t.kind {
 		case kindParameter:
 			t.slot = p.slot(slotInput, byteSize(t.shape))
-			p.slots[t.slot].index = isInput[t]
+			p.slots[t.slot].index, p.slots[t.slot].first = isInput[t], -1
 		case kindConstant:
 			t.slot = p.slot(slotConstant, byteSize(t.shape))
 			flat := t.attributes.(constant).flat
@@ -563,5 +565,3 @@ func (p *plan) describe() []string {
 	}
 	return lines
 }
-
-var _ = dtypes.Float32

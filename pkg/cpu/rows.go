@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"unsafe"
 
@@ -23,21 +25,26 @@ type arguments struct {
 // the taps it has. That also makes the gradient of a convolution with strides as cheap as
 // the convolution.
 type rowsStep struct {
+	*rowsTables
+	in, ker, out int // slots
+	packed, zero int // slots: the panels, and a run of zeros
+	pack         packPanels
+}
+
+// rowsTables is what depends on the contraction's sizes alone: steps of the same ones share
+// it, and most of a network's layers are of a few sizes.
+type rowsTables struct {
 	contraction
-	shape         kernel.Shape
-	in, ker, out  int // slots
-	packed, zero  int // slots: the panels, and a run of zeros
-	live          []int
-	tapKer        []int // of live taps: offsets in the kernel
-	panels        int
-	panelSize     int
-	images        int // of a table
-	classes       []class
-	units         []unit
-	chunks        int // of the panels
-	pack          packPanels
-	taps          int
-	inImage, outI int
+	shape     kernel.Shape
+	live      []int
+	tapKer    []int // of live taps: offsets in the kernel
+	panels    int
+	panelSize int
+	images    int // of a table
+	classes   []class
+	units     []unit
+	chunks    int // of the panels
+	taps      int
 }
 
 // class is output positions of some images with the same taps.
@@ -111,8 +118,21 @@ func (c *contraction) kernelOffsets() []int {
 }
 
 func newRowsStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *rowsStep {
-	s := &rowsStep{contraction: *c, in: in, ker: ker, out: out}
-	s.shape = shapeFor(k, c.co)
+	key := fmt.Sprint(*c)
+	if p.rows[key] == nil {
+		p.rows[key] = newRowsTables(c, k)
+	}
+	s := &rowsStep{rowsTables: p.rows[key], in: in, ker: ker, out: out}
+	if s.taps > 0 {
+		s.packed = p.temporary(4 * s.groups * s.panels * s.panelSize)
+		s.zero = p.zeros(4 * c.ci)
+		s.pack = packPanels{s}
+	}
+	return s
+}
+
+func newRowsTables(c *contraction, k *kernel.Set) *rowsTables {
+	s := &rowsTables{contraction: *c, shape: shapeFor(k, c.co)}
 	positions, offsets := c.positions(), c.kernelOffsets()
 	valid := 0
 	used := make([]bool, len(offsets))
@@ -139,12 +159,6 @@ func newRowsStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *rows
 	s.images = s.tableImages(len(positions), valid, sorted)
 	s.classify(positions, sorted)
 	s.cut()
-
-	if s.taps > 0 {
-		s.packed = p.temporary(4 * s.groups * s.panels * s.panelSize)
-		s.zero = p.zeros(4 * c.ci)
-		s.pack = packPanels{s}
-	}
 	return s
 }
 
@@ -167,14 +181,14 @@ func shapeFor(k *kernel.Set, co int) kernel.Shape {
 
 // tableImages returns for how many images a table of offsets is made: a divisor of the
 // batch, so that the table fits all parts of it.
-func (s *rowsStep) tableImages(positions, valid int, sorted bool) int {
+func (s *rowsTables) tableImages(positions, valid int, sorted bool) int {
 	const minRows, maxEntries = 192, 1 << 20
 	images := 1
 	for d := 1; d <= s.n; d++ {
 		if s.n%d != 0 {
 			continue
 		}
-		if sorted && d > 1 && d*valid > maxEntries {
+		if d > 1 && (sorted && d*valid > maxEntries || !s.reaches(d)) {
 			break
 		}
 		images = d
@@ -185,7 +199,16 @@ func (s *rowsStep) tableImages(positions, valid int, sorted bool) int {
 	return images
 }
 
-func (s *rowsStep) classify(positions []position, sorted bool) {
+// reaches reports whether the tables' offsets, which are int32, reach all of so many images.
+func (c *contraction) reaches(images int) bool {
+	in, out := (images-1)*c.inN, (images-1)*c.outN
+	for _, s := range c.spatial {
+		in, out = in+(s.in-1)*s.inS, out+(s.out-1)*s.outS
+	}
+	return max(in, out) <= math.MaxInt32
+}
+
+func (s *rowsTables) classify(positions []position, sorted bool) {
 	index := map[string]int{}
 	var members [][]position
 	for _, q := range positions {
@@ -220,7 +243,7 @@ func (s *rowsStep) classify(positions []position, sorted bool) {
 }
 
 // fill makes a class's tables.
-func (c *class) fill(s *rowsStep, members []position) {
+func (c *class) fill(s *rowsTables, members []position) {
 	for i := 0; i < len(c.taps); {
 		j := i + 1
 		for j < len(c.taps) && c.taps[j] == c.taps[j-1]+1 {
@@ -253,7 +276,7 @@ func (c *class) fill(s *rowsStep, members []position) {
 
 // cut makes units of work: enough tiles to use a panel of weights often, few enough to
 // stay in the cache.
-func (s *rowsStep) cut() {
+func (s *rowsTables) cut() {
 	width := s.ci
 	if len(s.spatial) == 0 {
 		width = max(width, 64)

@@ -1,0 +1,212 @@
+package cpu
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+)
+
+// sample is a convolution to try: its layouts, its settings and its sizes.
+type sample struct {
+	convolution
+	input, kernel, output shapes.Shape
+	reversed              []int // axes of the kernel that are turned round first
+}
+
+// sample chooses a convolution, of spatial axes that axis chooses, or reports that the choices
+// make none that is small enough.
+func (g *generator) sample(axis func(*convolution) (in, kernel, out int)) (s sample, ok bool) {
+	spatial := 1 + g.pick(3)
+	s.channelGroups, s.batchGroups = 1, 1
+	switch g.pick(6) {
+	case 0:
+		s.channelGroups = 2 + g.pick(4)
+	case 1:
+		s.batchGroups = 2 + g.pick(2)
+	}
+	sizes := []int{1, 3, 5, 16, 17, 33, 64}
+	groups, in, out := s.channelGroups*s.batchGroups, sizes[g.pick(7)], sizes[g.pick(7)]
+	if groups > 1 {
+		in, out = min(in, 17), groups*min(out, 17)
+	}
+	n := 1 + g.pick(17)
+	n = (n + s.batchGroups - 1) / s.batchGroups * s.batchGroups
+
+	image, kernel, output := []int{n, in * s.channelGroups}, []int{in, out}, []int{n / s.batchGroups, out}
+	work := n * in * out
+	for range spatial {
+		x, k, o := axis(&s.convolution)
+		image, kernel, output = append(image, x), append(kernel, k), append(output, o)
+		work *= k * o
+	}
+	if g.chance(4) { // what says nothing may be left out
+		s.strides, s.inputDilations, s.kernelDilations = orNone(s.strides), orNone(s.inputDilations), orNone(s.kernelDilations)
+	}
+	a := &s.axes
+	s.input, a.InputBatch, a.InputChannels, a.InputSpatial = g.layout(image)
+	s.kernel, a.KernelInputChannels, a.KernelOutputChannels, a.KernelSpatial = g.layout(kernel)
+	s.output, a.OutputBatch, a.OutputChannels, a.OutputSpatial = g.layout(output)
+	switch g.pick(4) {
+	case 0: // as in the gradient of the input
+		s.reversed = a.KernelSpatial
+	case 1:
+		s.reversed = g.permutation(spatial + 2)[:1+g.pick(spatial+2)]
+	}
+	return s, work <= 2<<20
+}
+
+// axis chooses the settings of a spatial axis, and its sizes.
+func (g *generator) axis(c *convolution) (in, kernel, out int) {
+	in, kernel = 1+g.pick(11), 1+g.pick(4)
+	stride, spread, dilation := 1, 1, 1
+	switch g.pick(5) {
+	case 0, 1:
+		stride = 1 + g.pick(3)
+	case 2:
+		dilation = 1 + g.pick(3)
+	case 3:
+		spread = 1 + g.pick(3)
+	}
+	before, after := g.pick(5)-1, g.pick(5)-1
+	room := (in-1)*spread + 1 + before + after - ((kernel-1)*dilation + 1)
+	if room < 0 {
+		after, room = after-room, 0
+	}
+	c.strides, c.inputDilations, c.kernelDilations = append(c.strides, stride), append(c.inputDilations, spread), append(c.kernelDilations, dilation)
+	c.paddings = append(c.paddings, [2]int{before, after})
+	return in, kernel, room/stride + 1
+}
+
+// layout puts axes of the given sizes in any order, and says where each is.
+func (g *generator) layout(sizes []int) (shape shapes.Shape, first, second int, rest []int) {
+	order := g.permutation(len(sizes))
+	dims := make([]int, len(sizes))
+	for i, at := range order {
+		dims[at] = sizes[i]
+	}
+	return shapes.Make(dtypes.Float32, dims...), order[0], order[1], order[2:]
+}
+
+func orNone(ones []int) []int {
+	if slices.ContainsFunc(ones, func(n int) bool { return n != 1 }) {
+		return ones
+	}
+	return nil
+}
+
+// build makes the convolution of two values.
+func (s *sample) build(f compute.Function, x, w compute.Value) (compute.Value, error) {
+	if s.reversed != nil {
+		w = must(f.Reverse(w, s.reversed...))
+	}
+	return f.ConvGeneral(x, w, s.axes, s.strides, s.paddings, s.inputDilations, s.kernelDilations, s.channelGroups, s.batchGroups)
+}
+
+// direct computes the convolution from its definition, one output after the other.
+func (s *sample) direct(x, w []float32) []float32 {
+	xs, ws, os := strides(s.input), strides(s.kernel), strides(s.output)
+	wAt := 0 // of the first weight, which is the last where the axis is turned round
+	for _, axis := range s.reversed {
+		wAt += (s.kernel.Dimensions[axis] - 1) * ws[axis]
+		ws[axis] = -ws[axis]
+	}
+	a := s.axes
+	in := s.kernel.Dimensions[a.KernelInputChannels]
+	perChannelGroup := s.output.Dimensions[a.OutputChannels] / s.channelGroups
+	perBatchGroup := s.output.Dimensions[a.OutputChannels] / s.batchGroups
+	y := make([]float32, s.output.Size())
+	for i := range y {
+		index := make([]int, len(os))
+		for axis, left := 0, i; axis < len(os); axis++ {
+			index[axis], left = left/os[axis], left%os[axis]
+		}
+		channel := index[a.OutputChannels]
+		image := channel/perBatchGroup*s.output.Dimensions[a.OutputBatch] + index[a.OutputBatch]
+		xAt := image*xs[a.InputBatch] + channel/perChannelGroup*in*xs[a.InputChannels]
+		s.taps(index, 0, xAt, wAt+channel*ws[a.KernelOutputChannels], xs, ws, func(xAt, wAt int) {
+			for c := range in {
+				y[i] += x[xAt+c*xs[a.InputChannels]] * w[wAt+c*ws[a.KernelInputChannels]]
+			}
+		})
+	}
+	return y
+}
+
+// taps calls visit with where in the input and the kernel each tap is that lies on a pixel.
+func (s *sample) taps(index []int, axis, xAt, wAt int, xs, ws []int, visit func(xAt, wAt int)) {
+	if axis == len(s.axes.InputSpatial) {
+		visit(xAt, wAt)
+		return
+	}
+	xAxis, wAxis := s.axes.InputSpatial[axis], s.axes.KernelSpatial[axis]
+	spread := or(s.inputDilations, axis, 1)
+	for k := range s.kernel.Dimensions[wAxis] {
+		at := index[s.axes.OutputSpatial[axis]]*or(s.strides, axis, 1) + k*or(s.kernelDilations, axis, 1) - s.paddings[axis][0]
+		if at >= 0 && at%spread == 0 && at/spread < s.input.Dimensions[xAxis] {
+			s.taps(index, axis+1, xAt+at/spread*xs[xAxis], wAt+k*ws[wAxis], xs, ws, visit)
+		}
+	}
+}
+
+// checkConvolution compares the convolution of the choices with its definition, to the bit:
+// the numbers are such that all sums are exact. It reports whether there is one.
+func checkConvolution(t *testing.T, b *Backend, what string, choices []byte) bool {
+	t.Helper()
+	g := newGenerator(nil, choices)
+	s, ok := g.sample(g.axis)
+	if !ok {
+		return false
+	}
+	x, _ := g.numbers(dtypes.Float32, s.input.Size())
+	w, _ := g.numbers(dtypes.Float32, s.kernel.Size())
+	want := s.direct(x.([]float32), w.([]float32))
+	inputs, of := []any{x, w}, []shapes.Shape{s.input, s.kernel}
+	e, err := compileFor(b, of, func(f compute.Function, in []compute.Value) []compute.Value {
+		return []compute.Value{must(s.build(f, in[0], in[1]))}
+	})
+	if err != nil {
+		t.Fatalf("%s: %v: %+v", what, err, s)
+	}
+	defer e.Finalize()
+	if shape := e.Outputs()[0]; !shape.Equal(s.output) {
+		t.Fatalf("%s: the result's shape is %s, want %s", what, shape, s.output)
+	}
+	for range 2 { // the memory is not clean the second time
+		got, err := execute(b, e, inputs, of, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if difference := firstDifference(got[0].([]float32), want); difference != "" {
+			t.Errorf("%s: %s: %+v", what, difference, s)
+			break
+		}
+	}
+	return true
+}
+
+func TestRandomConvolutionsAreComputedAsDefined(t *testing.T) {
+	const convolutions = 400
+	onEachKernel(t, func(t *testing.T, b *Backend) {
+		made := 0
+		for seed := range uint64(convolutions) {
+			if checkConvolution(t, b, fmt.Sprintf("seed %d", seed), choices(seed, 100)) {
+				made++
+			}
+		}
+		if made < convolutions/2 {
+			t.Errorf("only %d of %d convolutions were small enough", made, convolutions)
+		}
+	})
+}
+
+func FuzzConvolutions(f *testing.F) {
+	for seed := range uint64(16) {
+		f.Add(choices(seed+1000, 100))
+	}
+	b := newBackend(f, "")
+	f.Fuzz(func(t *testing.T, choices []byte) { checkConvolution(t, b, "convolution", choices) })
+}

@@ -1,0 +1,491 @@
+package cpu
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	gomlx "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train"
+
+	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/optim"
+	"github.com/residual-go/residual/pkg/resnet"
+)
+
+// program is a computation of the tests, made at the level of backends.
+type program struct {
+	testing.TB
+	*Backend
+	builder compute.Builder
+	f       compute.Function
+}
+
+func newProgram(t testing.TB, b *Backend) *program {
+	builder := b.Builder(t.Name())
+	return &program{t, b, builder, builder.Main()}
+}
+
+// value gives back x, and ends the test on an error.
+func (p *program) value(x compute.Value, err error) compute.Value {
+	p.Helper()
+	if err != nil {
+		p.Fatal(err)
+	}
+	return x
+}
+
+func (p *program) parameter(name string, dims ...int) compute.Value {
+	p.Helper()
+	return p.value(p.f.Parameter(name, shapes.Make(dtypes.Float32, dims...), nil))
+}
+
+func (p *program) compile(outputs ...compute.Value) *executable {
+	p.Helper()
+	if err := p.f.Return(outputs, nil); err != nil {
+		p.Fatal(err)
+	}
+	e, err := p.builder.Compile()
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.Cleanup(e.Finalize)
+	return e.(*executable)
+}
+
+// buffer returns a buffer of the given values.
+func buffer(t testing.TB, b *Backend, values []float32, dims ...int) *Buffer {
+	t.Helper()
+	made, err := b.BufferFromFlatData(0, values, shapes.Make(dtypes.Float32, dims...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.(*Buffer)
+}
+
+func floats(t testing.TB, b compute.Buffer) []float32 {
+	t.Helper()
+	flat, err := b.Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return flat.([]float32)
+}
+
+// ramp returns n values that differ.
+func ramp(n int) []float32 {
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = float32(i%97)/97 - 0.5
+	}
+	return values
+}
+
+// trained takes steps of SGD on a small ResNet, with everything that training has, and
+// returns the bytes of all variables.
+func trained(t testing.TB, b *Backend, steps int) []byte {
+	t.Helper()
+	config, err := resnet.CIFAR(14, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Classes = 10
+	store := model.NewStore()
+	defer store.Finalize()
+	if err := store.SetRNGStateFromSeed(7); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Declare(store.Scope("model")); err != nil { // in order, so that a seed has its weights
+		t.Fatal(err)
+	}
+	trainer := train.NewTrainer(b, store, func(scope *model.Scope, x *gomlx.Node) *gomlx.Node {
+		return config.Forward(scope.Store().Scope("model"), x)
+	}, losses.CrossEntropy(0.1), optim.SGD().Momentum(0.9).WeightDecay(1e-4).LearningRate(0.05).Done(), nil, nil)
+	const batch = 24
+	labels := make([]int32, batch)
+	for i := range labels {
+		labels[i] = int32(i % 10)
+	}
+	for range steps {
+		if _, err := trainer.TrainStep(train.Batch{
+			Inputs: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(ramp(batch*16*16*3), batch, 16, 16, 3)},
+			Labels: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(labels, batch, 1)},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all bytes.Buffer
+	// GoMLX's metrics have random names.
+	variables := slices.DeleteFunc(slices.Collect(store.IterVariables()),
+		func(v *model.Variable) bool { return strings.HasPrefix(v.Path(), "/metrics/") })
+	slices.SortFunc(variables, func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
+	for _, variable := range variables {
+		if strings.HasPrefix(variable.Path(), "/metrics/") {
+			continue // their names are made up anew each time
+		}
+		value, err := variable.Value()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&all, "%s ", variable.Path())
+		if err := value.ConstBytes(func(data []byte) { all.Write(data) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all.Bytes()
+}
+
+func TestTrainingHasTheSameBitsOnAnyNumberOfCores(t *testing.T) {
+	onEachKernel(t, func(t *testing.T, b *Backend) {
+		steps := 3
+		if b.kernels.Name == "portable" {
+			steps = 1
+		}
+		before := runtime.GOMAXPROCS(1)
+		defer runtime.GOMAXPROCS(before)
+		want := trained(t, b, steps)
+		for _, cores := range []int{1, 2, 3} {
+			runtime.GOMAXPROCS(cores)
+			if !bytes.Equal(trained(t, b, steps), want) {
+				t.Errorf("the weights after %d steps on %d cores are not those on one core", steps, cores)
+			}
+		}
+	})
+}
+
+// network returns an executable with one convolution after another, normalised, and the
+// step of SGD on their kernels, with its inputs.
+func network(t testing.TB, b *Backend, layers int) (*executable, []compute.Buffer) {
+	p := newProgram(t, b)
+	const batch, side, channels = 8, 8, 16
+	axes := compute.ConvolveAxesConfig{
+		InputBatch: 0, InputSpatial: []int{1, 2}, InputChannels: 3,
+		KernelSpatial: []int{0, 1}, KernelInputChannels: 2, KernelOutputChannels: 3,
+		OutputBatch: 0, OutputSpatial: []int{1, 2}, OutputChannels: 3,
+	}
+	x := p.parameter("x", batch, side, side, channels)
+	one, zero := p.parameter("one", channels), p.parameter("zero", channels)
+	inputs := []compute.Buffer{
+		buffer(t, b, ramp(batch*side*side*channels), batch, side, side, channels),
+		buffer(t, b, ramp(channels), channels), buffer(t, b, ramp(channels), channels),
+	}
+	var outputs []compute.Value
+	var kernels []compute.Value
+	for i := range layers {
+		kernels = append(kernels, p.parameter(fmt.Sprint("kernel", i), 3, 3, channels, channels))
+		inputs = append(inputs, buffer(t, b, ramp(9*channels*channels), 3, 3, channels, channels))
+	}
+	for _, kernel := range kernels {
+		x = p.value(p.f.ConvGeneral(x, kernel, axes, nil, [][2]int{{1, 1}, {1, 1}}, nil, nil, 1, 1))
+		var err error
+		if x, _, _, err = p.f.BatchNormForTraining(x, one, zero, 1e-5, 3); err != nil {
+			t.Fatal(err)
+		}
+		none := p.value(p.f.Constant([]float32{0}))
+		x = p.value(p.f.Max(none, x))
+		rate := p.value(p.f.Constant([]float32{0.1}))
+		outputs = append(outputs, p.value(p.f.Sub(kernel, p.value(p.f.Mul(rate, kernel)))))
+	}
+	return p.compile(append(outputs, p.value(p.f.ReduceSum(x)))...), inputs
+}
+
+// allocations counts those of a warm execution that donates its kernels.
+func allocations(t *testing.T, b *Backend, layers int) float64 {
+	e, inputs := network(t, b, layers)
+	donate := make([]bool, len(inputs))
+	for i := 3; i < len(donate); i++ {
+		donate[i] = true
+	}
+	step := func() {
+		outputs, err := e.Execute(inputs, donate, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(inputs[3:], outputs)
+		if err := outputs[layers].Finalize(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step()
+	return testing.AllocsPerRun(20, step)
+}
+
+// An execution makes its outputs, each a small header, and next to nothing else.
+func TestAWarmStepAllocatesNoMoreThanItsOutputs(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	b := newBackend(t, "")
+	const few, many = 4, 24
+	short, long := allocations(t, b, few), allocations(t, b, many)
+	t.Logf("%v allocations for %d layers, %v for %d", short, few, long, many)
+	if limit := 10.0 + few; short > limit {
+		t.Errorf("%v allocations in a step of %d layers, want at most %v", short, few, limit)
+	}
+	if perLayer := (long - short) / (many - few); perLayer > 1.1 {
+		t.Errorf("%v allocations more for each layer, want 1: its output", perLayer)
+	}
+}
+
+func TestExecutionsAtOnceDoNotDisturbOneAnother(t *testing.T) {
+	onEachKernel(t, func(t *testing.T, b *Backend) {
+		var running sync.WaitGroup
+		for layers := 1; layers <= 3; layers++ {
+			e, inputs := network(t, b, layers)
+			outputs, err := e.Execute(inputs, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := floats(t, outputs[layers])[0]
+			for range 3 {
+				running.Go(func() {
+					for range 10 {
+						outputs, err := e.Execute(inputs, nil, 0)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if got := floats(t, outputs[layers])[0]; got != want {
+							t.Errorf("%d layers: %v beside others, %v alone", layers, got, want)
+						}
+					}
+				})
+			}
+		}
+		running.Wait()
+	})
+}
+
+// update is w − 0.1·g, as training has it, and the sum of w if it is asked for afterwards.
+func update(t *testing.T, b *Backend) *executable {
+	p := newProgram(t, b)
+	w, g := p.parameter("w", 100, 100), p.parameter("g", 100, 100)
+	rate := p.value(p.f.Constant([]float32{0.1}))
+	return p.compile(p.value(p.f.Sub(w, p.value(p.f.Mul(rate, g)))))
+}
+
+func TestAnUpdateTakesOverTheDonatedWeights(t *testing.T) {
+	b := newBackend(t, "")
+	e := update(t, b)
+	for _, donated := range []bool{true, false} {
+		w, g := buffer(t, b, ramp(10000), 100, 100), buffer(t, b, ramp(10000), 100, 100)
+		before := &floats(t, w)[0]
+		outputs, err := e.Execute([]compute.Buffer{w, g}, []bool{donated, false}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := floats(t, outputs[0])
+		if taken := &next[0] == before; taken != donated {
+			t.Errorf("donated: %v, and the output has the memory of the input: %v", donated, taken)
+		}
+		for i, x := range ramp(10000) {
+			if want := x - 0.1*x; next[i]-want > 1e-6 || want-next[i] > 1e-6 {
+				t.Fatalf("donated: %v: element %d is %v, want %v", donated, i, next[i], want)
+			}
+		}
+		if _, err := w.Data(); (err != nil) != donated {
+			t.Errorf("donated: %v, and reading the input afterwards: %v", donated, err)
+		}
+	}
+}
+
+func TestAnInputThatIsGivenTwiceIsNotOverwritten(t *testing.T) {
+	b := newBackend(t, "")
+	e := update(t, b)
+	w := buffer(t, b, ramp(10000), 100, 100)
+	outputs, err := e.Execute([]compute.Buffer{w, w}, []bool{true, false}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range ramp(10000) {
+		if got, want := floats(t, outputs[0])[i], x-0.1*x; got-want > 1e-6 || want-got > 1e-6 {
+			t.Fatalf("element %d is %v, want %v", i, got, want)
+		}
+	}
+}
+
+// A donated input that is read after the output is made must be left alone until then.
+func TestADonatedInputThatIsReadLaterIsNotOverwritten(t *testing.T) {
+	b := newBackend(t, "")
+	p := newProgram(t, b)
+	w := p.parameter("w", 64, 64)
+	half := p.value(p.f.Constant([]float32{0.5}))
+	next := p.value(p.f.Mul(w, half))
+	// The product needs w whole, and so a step of its own.
+	product := p.value(p.f.DotGeneral(w, []int{1}, nil, w, []int{0}, nil, compute.DotGeneralConfig{}))
+	e := p.compile(next, product)
+	in := buffer(t, b, ramp(64*64), 64, 64)
+	want, err := e.Execute([]compute.Buffer{in}, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Execute([]compute.Buffer{in}, []bool{true}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		a, b := floats(t, got[i]), floats(t, want[i])
+		for j := range a {
+			if a[j] != b[j] {
+				t.Fatalf("output %d: element %d is %v donated and %v not", i, j, a[j], b[j])
+			}
+		}
+	}
+}
+
+func TestWhatCannotBeExecutedIsAnError(t *testing.T) {
+	b, other := newBackend(t, ""), newBackend(t, "")
+	e := update(t, b)
+	good := func() *Buffer { return buffer(t, b, ramp(10000), 100, 100) }
+	donated := good()
+	if err := donated.Finalize(); err != nil {
+		t.Fatal(err)
+	}
+	ints, err := b.BufferFromFlatData(0, make([]int32, 10000), shapes.Make(dtypes.Int32, 100, 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		inputs []compute.Buffer
+		donate []bool
+		want   string
+	}{
+		"too few":      {[]compute.Buffer{good()}, nil, "1 inputs, want 2"},
+		"shape":        {[]compute.Buffer{good(), buffer(t, b, ramp(100), 100)}, nil, "input #1 (g) has shape (Float32)[100], want (Float32)[100, 100]"},
+		"type":         {[]compute.Buffer{ints, good()}, nil, "input #0 (w) has shape (Int32)"},
+		"finalized":    {[]compute.Buffer{donated, good()}, nil, "has been finalized or donated"},
+		"nothing":      {[]compute.Buffer{nil, good()}, nil, "is not a buffer of this backend"},
+		"other's":      {[]compute.Buffer{buffer(t, other, ramp(10000), 100, 100), good()}, nil, "is not a buffer of this backend"},
+		"donate's len": {[]compute.Buffer{good(), good()}, []bool{true}, "donate has 1 values for 2 inputs"},
+	} {
+		if _, err := e.Execute(test.inputs, test.donate, 0); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want an error with %q", name, err, test.want)
+		}
+	}
+	if _, err := e.Execute([]compute.Buffer{good(), good()}, nil, 0); err != nil {
+		t.Errorf("after all these: %v", err)
+	}
+	e.Finalize()
+	if _, err := e.Execute([]compute.Buffer{good(), good()}, nil, 0); err == nil || !strings.Contains(err.Error(), "the executable has been finalized") {
+		t.Errorf("a finalized executable: %v", err)
+	}
+	b.Finalize()
+	if _, err := compileOne(b); err == nil || !strings.Contains(err.Error(), "has been finalized") {
+		t.Errorf("a finalized backend: %v", err)
+	}
+	if _, err := b.BufferFromFlatData(0, []float32{1}, shapes.Make(dtypes.Float32, 1)); err == nil {
+		t.Error("a finalized backend made a buffer")
+	}
+}
+
+// compileOne compiles a graph, and may fail.
+func compileOne(b *Backend) (compute.Executable, error) {
+	builder := b.Builder("late")
+	f := builder.Main()
+	x, err := f.Parameter("x", shapes.Make(dtypes.Float32, 2), nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Return([]compute.Value{x}, nil); err != nil {
+		return nil, err
+	}
+	return builder.Compile()
+}
+
+func TestFinalizeFreesTheMemory(t *testing.T) {
+	b := newBackend(t, "")
+	e, inputs := network(t, b, 2)
+	if _, err := e.Execute(inputs, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	freed := 0
+	for _, r := range e.idle {
+		release := r.arena.release
+		r.arena.release = func() { freed++; release() }
+	}
+	if e.plan.arena == 0 || len(e.idle) != 1 {
+		t.Fatalf("%d bytes, %d idle runs; want some of both", e.plan.arena, len(e.idle))
+	}
+	e.Finalize()
+	e.Finalize()
+	if freed != 1 {
+		t.Errorf("Finalize freed the memory %d times, want once", freed)
+	}
+}
+
+// failing is a step whose tasks panic.
+type failing struct{}
+
+func (failing) run(r *run) error         { return r.do(failing{}, 8) }
+func (failing) task(*run, *scratch, int) { panic("no more paper") }
+
+func TestAPanicInAWorkerIsAnError(t *testing.T) {
+	b := newBackend(t, "")
+	e, inputs := network(t, b, 1)
+	steps := e.plan.steps
+	for _, cores := range []int{1, 2} {
+		before := runtime.GOMAXPROCS(cores)
+		e.plan.steps = append([]step{failing{}}, steps...)
+		if _, err := e.Execute(inputs, nil, 0); err == nil || !strings.Contains(err.Error(), "no more paper") {
+			t.Errorf("%d cores: %v, want the panic as an error", cores, err)
+		}
+		e.plan.steps = steps
+		if _, err := e.Execute(inputs, nil, 0); err != nil {
+			t.Errorf("%d cores: afterwards: %v", cores, err)
+		}
+		runtime.GOMAXPROCS(before)
+	}
+}
+
+func TestFinalizeEndsTheWorkers(t *testing.T) {
+	before := runtime.NumGoroutine()
+	made, err := New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := made.(*Backend)
+	e, inputs := network(t, b, 1)
+	if _, err := e.Execute(inputs, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	b.Finalize()
+	b.Finalize()
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before the backend was made", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+func TestKernelsAreChosenByNameAndEnvironment(t *testing.T) {
+	for _, name := range Kernels() {
+		t.Setenv(KernelEnv, name)
+		b, err := New("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.(*Backend).kernels.Name; got != name || !strings.Contains(b.Description(), name) {
+			t.Errorf("%s=%s: %s kernels, described as %q", KernelEnv, name, got, b.Description())
+		}
+		b.Finalize()
+	}
+	for config, want := range map[string]string{"kernel=abacus": "portable", "speed=11": "kernel=NAME"} {
+		if _, err := New(config); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New(%q): %v, want an error that has %q", config, err, want)
+		}
+	}
+	t.Setenv(KernelEnv, "abacus")
+	if _, err := New(""); err == nil || !strings.Contains(err.Error(), "abacus") {
+		t.Errorf("%s=abacus: %v, want an error", KernelEnv, err)
+	}
+}
