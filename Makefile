@@ -3,9 +3,10 @@
 GO ?= go
 # A run of each fuzz target, in seconds.
 FUZZTIME ?= 10s
-# The packages that start goroutines. GoMLX's Go backend (v0.1.4) lets a pointer run past the
-# end of a slice, without reading there; checkptr, which -race brings along, objects.
-RACE = -gcflags=all=-d=checkptr=0 ./pkg/dataset ./pkg/cifar ./pkg/run
+# The packages that start goroutines or have pointers. GoMLX's Go backend (v0.1.4) lets a
+# pointer run past the end of a slice, without reading there; checkptr, which -race brings
+# along, objects, and so is for our own packages alone.
+RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-d=checkptr ./pkg/dataset ./pkg/cifar ./pkg/run ./pkg/cpu/...
 
 .PHONY: help lesson test check fuzz bench parity-values shapes-accuracy clean
 
@@ -22,10 +23,16 @@ test: check ## Set up and pass all tests, linters and short fuzz runs.
 	else echo "skipping the race detector: it needs a C compiler"; fi
 	$(MAKE) --no-print-directory fuzz
 
-check: ## gofmt, go vet and staticcheck.
+check: ## gofmt, go vet, staticcheck, generated files and other systems.
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	$(GO) generate ./pkg/cpu/internal/kernel
+	@git diff --exit-code --stat -- pkg/cpu/internal/kernel || { echo "commit what go generate ./pkg/cpu/internal/kernel writes"; exit 1; }
+	@for system in linux/arm64 darwin/arm64 windows/amd64; do \
+		echo "build for $$system"; \
+		CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build -o /dev/null ./lesson || exit 1; \
+	done
 
 fuzz: ## Run every fuzz target for FUZZTIME.
 	@for file in $$(grep -rl '^func Fuzz' --include='*_test.go' .); do \

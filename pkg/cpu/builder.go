@@ -107,7 +107,7 @@ func (b *builder) Compile() (compute.Executable, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &delegated{backend: b.backend, reference: reference}, nil
+		return &delegated{backend: b.backend, reference: reference, name: b.Name()}, nil
 	}
 	return compile(b)
 }

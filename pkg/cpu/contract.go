@@ -21,7 +21,7 @@ type contraction struct {
 	kerG, kerI, kerO  int
 	outG, outN, outC  int
 	spatial           []spatialAxis
-	inSize, kerSize   int
+	kerSize           int
 	cols              bool // how it is computed: see rowsStep and colsStep
 }
 
@@ -131,7 +131,7 @@ func newContraction(x, kernel, out shapes.Shape, conv convolution, flipped []boo
 		inN: xs[a.InputBatch], inC: xs[a.InputChannels],
 		kerI: ks[a.KernelInputChannels], kerO: ks[a.KernelOutputChannels],
 		outN: os[a.OutputBatch], outC: os[a.OutputChannels],
-		inSize: x.Size(), kerSize: kernel.Size(),
+		kerSize: kernel.Size(),
 	}
 	positions, taps := 1, 1
 	for i := range a.InputSpatial {
@@ -224,7 +224,6 @@ func (g *graph) mergeChannels(x *tensor, c *contraction) (*tensor, *contraction)
 	for i := range merged.spatial[:last] {
 		merged.spatial[i].inS = grow(merged.spatial[i].inS)
 	}
-	merged.inSize = x.shape.Size()
 	return x, &merged
 }
 
@@ -264,7 +263,7 @@ func (g *graph) multiply(lhs, rhs *tensor, p product, shape shapes.Shape) *tenso
 			inG: left.batch.stride, inN: left.free.stride, inC: left.contracted.stride,
 			kerG: right.batch.stride, kerI: right.contracted.stride, kerO: right.free.stride,
 			outG: left.free.size * right.free.size, outN: right.free.size, outC: 1,
-			inSize: lhs.shape.Size(), kerSize: rhs.shape.Size(),
+			kerSize: rhs.shape.Size(),
 		}
 		switch {
 		case !rightOK:

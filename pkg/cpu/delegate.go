@@ -1,7 +1,9 @@
 package cpu
 
 import (
+	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
@@ -12,23 +14,47 @@ import (
 type delegated struct {
 	backend   *Backend
 	reference compute.Executable
+	name      string
+
+	mu        sync.RWMutex // held for writing to finalize
+	finalized bool
 }
 
-func (d *delegated) Finalize()                              { d.reference.Finalize() }
+// Finalize frees the executable, when executions that are under way have ended.
+func (d *delegated) Finalize() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.finalized {
+		d.finalized = true
+		d.reference.Finalize()
+	}
+}
+
 func (d *delegated) Inputs() ([]string, []shapes.Shape)     { return d.reference.Inputs() }
 func (d *delegated) Outputs() (outputShapes []shapes.Shape) { return d.reference.Outputs() }
 
-func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
+func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) (outputs []compute.Buffer, err error) {
+	defer caught(&err)
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	switch {
+	case d.finalized:
+		return nil, errors.Errorf("execute %s: the executable has been finalized", d.name)
+	case d.backend.IsFinalized():
+		return nil, d.backend.errFinalized("execute " + d.name)
+	case len(donate) > 0 && len(donate) != len(inputs):
+		return nil, errors.Errorf("execute %s: donate has %d values for %d inputs", d.name, len(donate), len(inputs))
+	}
 	references := make([]compute.Buffer, len(inputs))
 	owned := make([]bool, len(inputs))
 	for i, input := range inputs {
 		b, ok := input.(*Buffer)
-		if !ok || b == nil {
-			return nil, errors.Errorf("input #%d is a %T, not a buffer of the backend %q", i, input, Name)
+		if !ok || b == nil || b.backend != d.backend {
+			return nil, errors.Errorf("execute %s: input #%d is not a buffer of this backend", d.name, i)
 		}
 		flat, err := b.Data()
 		if err != nil {
-			return nil, err
+			return nil, errors.WithMessagef(err, "execute %s: input #%d", d.name, i)
 		}
 		if references[i], err = d.backend.reference.BufferFromFlatData(0, flat, b.shape); err != nil {
 			return nil, err
@@ -39,7 +65,7 @@ func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compu
 	if err != nil {
 		return nil, err
 	}
-	outputs := make([]compute.Buffer, len(results))
+	outputs = make([]compute.Buffer, len(results))
 	for i, result := range results {
 		shape, err := result.Shape()
 		if err != nil {
@@ -88,7 +114,7 @@ func newDelegateStep(b *Backend, t *tensor, in []int) (*delegateStep, error) {
 		if input == nil {
 			continue
 		}
-		v, err := main.Parameter(string(rune('a'+i%26))+"_"+input.shape.String(), input.shape, nil)
+		v, err := main.Parameter(fmt.Sprint("input", i), input.shape, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +140,8 @@ func newDelegateStep(b *Backend, t *tensor, in []int) (*delegateStep, error) {
 	return s, nil
 }
 
-func (s *delegateStep) run(r *run) error {
+func (s *delegateStep) run(r *run) (err error) {
+	defer caught(&err)
 	inputs := make([]compute.Buffer, len(s.inputs))
 	owned := make([]bool, len(s.inputs))
 	for i, p := range s.inputs {

@@ -127,7 +127,7 @@ func (e *executable) Execute(inputs []compute.Buffer, donate []bool, _ compute.D
 		if !ok || b == nil || b.backend != p.backend {
 			return nil, errors.Errorf("execute %s: input #%d (%s) is not a buffer of this backend", e.name, i, e.names[i])
 		}
-		if !b.shape.Equal(p.inputs[i]) {
+		if want := p.inputs[i]; b.shape.DType != want.DType || !b.shape.EqualDimensions(want) {
 			return nil, errors.Errorf("execute %s: input #%d (%s) has shape %s, want %s", e.name, i, e.names[i], b.shape, p.inputs[i])
 		}
 		if r.blocks[i], err = b.take(); err != nil {

@@ -255,7 +255,7 @@ func gradientsOfConvolution(b compute.Backend, s *sample, x, w, r []float32) (gr
 	of := func(data []float32, dims []int) *tensors.Tensor {
 		return tensors.FromFlatDataAndDimensions(data, dims...)
 	}
-	outputs, err := exec.Exec(of(x, s.input.Dimensions), of(w, s.kernel.Dimensions), of(r, s.output.Dimensions))
+	outputs, err := exec.Call(of(x, s.input.Dimensions), of(w, s.kernel.Dimensions), of(r, s.output.Dimensions))
 	if err != nil {
 		return grads, err
 	}

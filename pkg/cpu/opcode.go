@@ -59,15 +59,6 @@ const (
 	opStoreBool
 )
 
-// commutative reports whether the operands may change places.
-func (op opcode) commutative() bool {
-	switch op {
-	case opAdd, opMul, opMax, opMin, opEqual, opNotEqual, opAnd, opOr, opXor:
-		return true
-	}
-	return false
-}
-
 // scalars are the operations without a kernel: they are too rare in a ResNet to need one.
 var scalars = map[opcode]func(float64) float64{
 	opExpm1: math.Expm1, opLog: math.Log, opLog1p: math.Log1p, opTanh: math.Tanh, opErf: math.Erf,
@@ -144,9 +135,6 @@ func apply(k *kernel.Set, op opcode, dst, a, b, c unsafe.Pointer, n int) {
 		applySlowly(op, dst, a, b, n)
 	}
 }
-
-// trueMask is a mask's element that is set.
-const trueMask = ^uint32(0)
 
 func applySlowly(op opcode, dst, a, b unsafe.Pointer, n int) {
 	switch op {

@@ -195,11 +195,14 @@ func alone(r *run, s *scratch, t tasker, n int) error {
 
 // guarded runs one task, and makes an error of a panic.
 func guarded(r *run, s *scratch, t tasker, i int) (err error) {
-	defer func() {
-		if caught := recover(); caught != nil {
-			err = errors.Errorf("panic in a worker: %v\n%s", caught, debug.Stack())
-		}
-	}()
+	defer caught(&err)
 	t.task(r, s, i)
 	return nil
+}
+
+// caught makes an error of a panic.
+func caught(err *error) {
+	if caught := recover(); caught != nil {
+		*err = errors.Errorf("panic: %v\n%s", caught, debug.Stack())
+	}
 }
