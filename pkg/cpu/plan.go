@@ -295,27 +295,43 @@ func (g *graph) order() []*planned {
 
 // compile makes the executable of a builder's main function.
 func compile(b *builder) (compute.Executable, error) {
+	p, steps, err := newPlan(b)
+	if err != nil {
+		return nil, errors.WithMessagef(err, "compile %s", b.Name())
+	}
+	p.share(steps)
+	p.layOut()
+	return newExecutable(b, p), nil
+}
+
+// newPlan makes the plan of a builder's main function, but for where its memory is.
+func newPlan(b *builder) (*plan, []*planned, error) {
 	g, parameters, outputs := lowerAll(b)
 	g.reachable(parameters, outputs)
 	g.decide(outputs)
 	steps := g.order()
 	p := &plan{backend: b.backend, rows: map[string]*rowsTables{}, cols: map[string]*colsTables{}}
+	for _, output := range b.main.outputs {
+		p.outputs = append(p.outputs, output.node.shapes[output.output])
+	}
 	p.assign(g, parameters, outputs, steps)
 	for i, s := range steps {
 		p.now = i
 		made, err := p.make(s)
 		if err != nil {
-			return nil, errors.WithMessagef(err, "compile %s", b.Name())
+			return nil, nil, err
 		}
 		p.steps = append(p.steps, made)
 	}
-	p.share(steps)
-	p.layOut()
+	return p, steps, nil
+}
+
+func newExecutable(b *builder, p *plan) *executable {
 	e := &executable{plan: p, name: b.Name()}
 	for _, parameter := range b.main.parameters {
 		e.names = append(e.names, parameter.node.attributes.(string))
 	}
-	return e, nil
+	return e
 }
 
 // assign gives every stored tensor its slot, and the slots their times.
@@ -369,7 +385,6 @@ func (p *plan) assign(g *graph, parameters, outputs []*tensor, steps []*planned)
 		}
 	}
 	for i, t := range outputs {
-		p.outputs = append(p.outputs, t.shape)
 		r := result{slot: t.slot, donor: -1}
 		s := &p.slots[t.slot]
 		if s.kind == slotArena {

@@ -1,0 +1,266 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+)
+
+// bits returns flat data to be compared with NaN and the sign of zeros.
+func bits(flat any) any {
+	floats, ok := flat.([]float32)
+	if !ok {
+		return flat
+	}
+	patterns := make([]uint32, len(floats))
+	for i, x := range floats {
+		patterns[i] = math.Float32bits(x)
+	}
+	return patterns
+}
+
+// checkSameBits compares the results of the same graph to the bit.
+func checkSameBits(t *testing.T, what string, got, want []any) {
+	t.Helper()
+	for i := range want {
+		if !reflect.DeepEqual(bits(got[i]), bits(want[i])) {
+			t.Errorf("%s: output %d of %d differs", what, i, len(want))
+		}
+	}
+}
+
+// compileApart compiles the graph of the choices twice: as ever, and so that no tensor takes
+// over another's memory, nor an output an input's.
+func compileApart(b *Backend, choices []byte, construct construction) (g *generator, e, apart *executable, err error) {
+	defer caught(&err)
+	builder := newBuilder(b, "apart")
+	g, outputs := construct(builder.Main(), choices)
+	var values []compute.Value
+	for _, output := range outputs {
+		values = append(values, output.value)
+	}
+	if err := builder.Main().Return(values, nil); err != nil {
+		return nil, nil, nil, err
+	}
+	p, _, err := newPlan(builder)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	p.layOut()
+	made, err := compile(builder)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return g, made.(*executable), newExecutable(builder, p), nil
+}
+
+// buildSquares builds a graph of matrices of one size, in which loops stand between steps
+// that store: there is much that may share memory, and much that may not.
+func buildSquares(f compute.Function, choices []byte) (*generator, []term) {
+	g := newGenerator(f, choices)
+	for range 3 {
+		g.parameter(dtypes.Float32, []int{30, 30})
+	}
+	recent := func() *term { return &g.terms[len(g.terms)-1-g.pick(min(5, len(g.terms)))] }
+	for len(g.choices) > 0 && len(g.terms) < 60 {
+		a, b := recent().value, recent().value
+		var v compute.Value
+		var err error
+		switch g.pick(8) {
+		case 0:
+			v, err = f.Reverse(a, g.pick(2))
+		case 1:
+			v, err = f.Transpose(a, 1, 0)
+		case 2:
+			v, err = f.Add(a, must(f.Reshape(must(f.ReduceMax(b, 1)), 30, 1)))
+		case 3:
+			v, err = f.Sub(a, must(f.Reshape(must(f.ReduceMin(b, 0)), 1, 30)))
+		case 4:
+			v, err = f.Max(a, b)
+		case 5:
+			v, err = f.Tanh(must(f.Mul(a, b)))
+		case 6:
+			v, err = f.Where(must(f.LessThan(a, b)), a, must(f.Neg(b)))
+		default:
+			v, err = f.Sub(a, b)
+		}
+		g.add(v, err, term{})
+	}
+	return g, g.terms[len(g.terms)-2:]
+}
+
+// Loops that write over what they read, and outputs over donated inputs, change nothing.
+func TestSharedMemoryChangesNothing(t *testing.T) {
+	b := newBackend(t, "")
+	shared, donors := 0, 0
+	for seed := range uint64(600) {
+		construct := []construction{buildGraph, buildSquares}[seed%2]
+		g, e, apart, err := compileApart(b, choices(seed, 20+int(seed)%200), construct)
+		if err != nil {
+			continue // no such graph
+		}
+		want, err := execute(b, apart, g.inputs, g.shapes, nil)
+		if err != nil {
+			continue // the reference cannot execute a part
+		}
+		for _, donate := range [][]bool{nil, slices.Repeat([]bool{true}, len(g.inputs))} {
+			got, err := execute(b, e, g.inputs, g.shapes, donate)
+			if err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			checkSameBits(t, fmt.Sprintf("seed %d, donated: %t", seed, donate != nil), got, want)
+		}
+		for _, s := range e.plan.slots {
+			if s.shares >= 0 {
+				shared++
+			}
+		}
+		for _, r := range e.plan.results {
+			if r.donor >= 0 {
+				donors++
+			}
+		}
+		e.Finalize()
+		apart.Finalize()
+	}
+	if shared < 100 || donors < 100 {
+		t.Errorf("%d tensors took over memory and %d outputs inputs, want more of both", shared, donors)
+	}
+	t.Logf("%d tensors took over memory, %d outputs inputs", shared, donors)
+}
+
+// channelsLast is the layout of images of any number of spatial axes.
+func channelsLast(spatial int) compute.ConvolveAxesConfig {
+	a := compute.ConvolveAxesConfig{InputChannels: spatial + 1, OutputChannels: spatial + 1,
+		KernelInputChannels: spatial, KernelOutputChannels: spatial + 1}
+	for i := range spatial {
+		a.InputSpatial, a.OutputSpatial, a.KernelSpatial = append(a.InputSpatial, 1+i), append(a.OutputSpatial, 1+i), append(a.KernelSpatial, i)
+	}
+	return a
+}
+
+// stepsOfConvolution returns the steps of a convolution of an image of the given sizes.
+func stepsOfConvolution(t *testing.T, b *Backend, image, kernel []int) []step {
+	t.Helper()
+	of := []shapes.Shape{shapes.Make(dtypes.Float32, image...), shapes.Make(dtypes.Float32, kernel...)}
+	e, err := compileFor(b, of, func(f compute.Function, in []compute.Value) []compute.Value {
+		return []compute.Value{must(f.ConvGeneral(in[0], in[1], channelsLast(len(image)-2), nil, nil, nil, nil, 1, 1))}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Finalize()
+	return e.(*executable).plan.steps
+}
+
+// Offsets in tables are int32. Compiling takes no memory for the tensors.
+func TestTablesReachNoFurtherThanTheirOffsets(t *testing.T) {
+	b := newBackend(t, "")
+	for _, test := range []struct {
+		image, kernel []int
+		native        bool
+	}{
+		{[]int{1 << 20, 4, 4, 512}, []int{3, 3, 512, 8}, true},        // 2³³ floats, but of small images
+		{[]int{1, 1 << 12, 1 << 12, 512}, []int{1, 1, 512, 8}, false}, // an image of 2³³
+		{[]int{1, 1 << 15, 1 << 15, 1}, []int{3, 3, 1, 1}, false},     // a table of 9·2³⁰ offsets
+	} {
+		steps := stepsOfConvolution(t, b, test.image, test.kernel)
+		_, delegated := steps[len(steps)-1].(*delegateStep)
+		if delegated == test.native {
+			t.Errorf("image %v, kernel %v: native is %t, want %t", test.image, test.kernel, !delegated, test.native)
+		}
+		for _, s := range steps {
+			if rows, ok := s.(*rowsStep); ok {
+				checkOffsets(t, rows)
+			}
+		}
+	}
+}
+
+// checkOffsets looks for offsets that wrapped round.
+func checkOffsets(t *testing.T, s *rowsStep) {
+	t.Helper()
+	for _, c := range s.classes {
+		for _, at := range slices.Concat(c.off, c.place) {
+			if at < -1 {
+				t.Fatalf("an offset of %d", at)
+			}
+		}
+	}
+}
+
+// A batch that is a large prime has no divisor of a handy size: its table would be of the
+// whole batch.
+func TestTablesOfLargePrimeBatches(t *testing.T) {
+	b := newBackend(t, "")
+	const rows, depth = 1000003, 4096
+	of := []shapes.Shape{shapes.Make(dtypes.Float32, rows, depth), shapes.Make(dtypes.Float32, depth, 4)}
+	e, err := compileFor(b, of, func(f compute.Function, in []compute.Value) []compute.Value {
+		return []compute.Value{must(f.DotGeneral(in[0], []int{1}, nil, in[1], []int{0}, nil, compute.DotGeneralConfig{}))}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Finalize()
+	checkOffsets(t, e.(*executable).plan.steps[0].(*rowsStep))
+}
+
+func TestLayersOfOneSizeShareTheirTables(t *testing.T) {
+	b := newBackend(t, "")
+	square := shapes.Make(dtypes.Float32, 100, 100)
+	e, err := compileFor(b, []shapes.Shape{square, square}, func(f compute.Function, in []compute.Value) []compute.Value {
+		x := in[0]
+		for range 3 {
+			x = must(f.DotGeneral(x, []int{1}, nil, in[1], []int{0}, nil, compute.DotGeneralConfig{}))
+		}
+		return []compute.Value{x}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Finalize()
+	first := e.(*executable).plan.steps[0].(*rowsStep)
+	for _, s := range e.(*executable).plan.steps {
+		if s.(*rowsStep).rowsTables != first.rowsTables {
+			t.Error("a product has tables of its own")
+		}
+	}
+}
+
+// The gradient of a ReLU looks at the ReLU, which is kept for the next layer, and not at what
+// it was made of.
+func TestGradientOfReLUKeepsNothingElse(t *testing.T) {
+	b := newBackend(t, "")
+	of := []shapes.Shape{shapes.Make(dtypes.Float32, 100, 100), shapes.Make(dtypes.Float32, 100, 100)}
+	e, err := compileFor(b, of, func(f compute.Function, in []compute.Value) []compute.Value {
+		number := func(x float32) compute.Value { return must(f.Constant([]float32{x})) }
+		product := func(a, b compute.Value) compute.Value {
+			return must(f.DotGeneral(a, []int{1}, nil, b, []int{0}, nil, compute.DotGeneralConfig{}))
+		}
+		x := product(in[0], in[1])
+		relu := must(f.Max(number(0), x))
+		v := product(relu, in[1])
+		sign := must(f.Sign(must(f.Sub(number(0), x))))
+		indicator := must(f.Sub(number(1), must(f.Sign(must(f.Add(sign, number(1)))))))
+		return []compute.Value{product(must(f.Mul(v, indicator)), relu)}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Finalize()
+	p := e.(*executable).plan
+	if got, want := strings.Join(p.describe(), " "), "rowsStep loop rowsStep loop rowsStep"; got != want {
+		t.Fatalf("steps %s, want %s", got, want)
+	}
+	first := p.steps[0].(*rowsStep)
+	if s := p.slots[first.out]; s.last != 1 {
+		t.Errorf("the product is kept until step %d, want 1, where its ReLU is made", s.last)
+	}
+}

@@ -1,0 +1,318 @@
+package cpu
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+)
+
+var (
+	nan       = float32(math.NaN())
+	inf       = float32(math.Inf(1))
+	minusZero = float32(math.Copysign(0, -1))
+)
+
+// odd are numbers of which every pair is looked at.
+var odd = []float32{nan, inf, -inf, minusZero, 0, 1, -1, 2.5, -2.5, 1e-42, -1e-42, math.MaxFloat32, 0.5, 1.5, -0.5}
+
+// pairs returns every number of odd beside every other.
+func pairs() (a, b []float32) {
+	for _, x := range odd {
+		for _, y := range odd {
+			a, b = append(a, x), append(b, y)
+		}
+	}
+	return a, b
+}
+
+// computeVectors runs a graph of two vectors in b.
+func computeVectors(t *testing.T, b *Backend, x, y []float32, f func(f compute.Function, x, y compute.Value) []compute.Value) []any {
+	t.Helper()
+	of := []shapes.Shape{shapes.Make(dtypes.Float32, len(x)), shapes.Make(dtypes.Float32, len(y))}
+	e, err := compileFor(b, of, func(function compute.Function, in []compute.Value) []compute.Value { return f(function, in[0], in[1]) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Finalize()
+	got, err := execute(b, e, []any{x, y}, of, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func abs(x float32) float32 { return float32(math.Abs(float64(x))) }
+
+// Where one operation is all there is, its result is Go's, to the bit, whatever the numbers;
+// NaN may have any bits.
+func TestOddNumbersAreComputedWithAsGoDoes(t *testing.T) {
+	x, y := pairs()
+	type op struct {
+		name   string
+		native func(f compute.Function, x, y compute.Value) (compute.Value, error)
+		want   func(x, y float32) float32
+		choice bool
+	}
+	unary := func(call func(compute.Function, v) (v, error)) func(compute.Function, v, v) (v, error) {
+		return func(f compute.Function, x, _ v) (v, error) { return call(f, x) }
+	}
+	float := func(f func(float64) float64) func(x, y float32) float32 {
+		return func(x, _ float32) float32 { return float32(f(float64(x))) }
+	}
+	truth := func(call func(compute.Function, v, v) (v, error)) func(compute.Function, v, v) (v, error) {
+		return func(f compute.Function, x, y v) (v, error) {
+			return f.ConvertDType(must(call(f, x, y)), dtypes.Float32)
+		}
+	}
+	number := func(b bool) float32 {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	onEachKernel(t, func(t *testing.T, b *Backend) {
+		for _, op := range []op{
+			{"Add", compute.Function.Add, func(x, y float32) float32 { return x + y }, false},
+			{"Sub", compute.Function.Sub, func(x, y float32) float32 { return x - y }, false},
+			{"Mul", compute.Function.Mul, func(x, y float32) float32 { return x * y }, false},
+			{"Div", compute.Function.Div, func(x, y float32) float32 { return x / y }, false},
+			{"Max", compute.Function.Max, func(x, y float32) float32 { return max(x, y) }, true},
+			{"Min", compute.Function.Min, func(x, y float32) float32 { return min(x, y) }, true},
+			{"Neg", unary(compute.Function.Neg), func(x, _ float32) float32 { return -x }, false},
+			{"Abs", unary(compute.Function.Abs), func(x, _ float32) float32 { return abs(x) }, false},
+			{"Sqrt", unary(compute.Function.Sqrt), float(math.Sqrt), false},
+			{"Floor", unary(compute.Function.Floor), float(math.Floor), false},
+			{"Ceil", unary(compute.Function.Ceil), float(math.Ceil), false},
+			{"Round", unary(compute.Function.Round), float(math.RoundToEven), false},
+			{"Equal", truth(compute.Function.Equal), func(x, y float32) float32 { return number(x == y) }, false},
+			{"NotEqual", truth(compute.Function.NotEqual), func(x, y float32) float32 { return number(x != y) }, false},
+			{"LessThan", truth(compute.Function.LessThan), func(x, y float32) float32 { return number(x < y) }, false},
+			{"LessOrEqual", truth(compute.Function.LessOrEqual), func(x, y float32) float32 { return number(x <= y) }, false},
+			{"GreaterThan", truth(compute.Function.GreaterThan), func(x, y float32) float32 { return number(x > y) }, false},
+			{"GreaterOrEqual", truth(compute.Function.GreaterOrEqual), func(x, y float32) float32 { return number(x >= y) }, false},
+		} {
+			got := computeVectors(t, b, x, y, func(f compute.Function, x, y compute.Value) []compute.Value {
+				return []compute.Value{must(op.native(f, x, y))}
+			})[0].([]float32)
+			for i := range got {
+				want := op.want(x[i], y[i])
+				if got[i] != got[i] && want != want {
+					continue
+				}
+				if op.choice && got[i] == 0 && want == 0 {
+					continue // of zeros of both signs it may be either
+				}
+				if math.Float32bits(got[i]) != math.Float32bits(want) {
+					t.Errorf("%s of %v and %v is %v, want %v", op.name, x[i], y[i], got[i], want)
+				}
+			}
+		}
+	})
+}
+
+// A maximum of which any number is NaN is NaN, wherever it stands.
+func TestReductionsAndPoolingKeepNaN(t *testing.T) {
+	onEachKernel(t, func(t *testing.T, b *Backend) {
+		for at := range 40 {
+			x := make([]float32, 40)
+			for i := range x {
+				x[i] = float32(i%7) - 3
+			}
+			x[at] = nan
+			got := computeVectors(t, b, x, x, func(f compute.Function, x, _ compute.Value) []compute.Value {
+				matrix := must(f.Reshape(x, 8, 5))
+				pool := func(kind compute.ReduceOpType) compute.Value {
+					pooled := must(f.ReduceWindow(matrix, kind, []int{8, 1}, nil, nil, nil, nil))
+					return must(f.Reshape(pooled, 5))
+				}
+				return []compute.Value{
+					must(f.ReduceMax(x)), must(f.ReduceMin(x)), must(f.ReduceSum(x)),
+					must(f.ReduceMax(matrix, 0)), must(f.ReduceMin(matrix, 0)), must(f.ReduceMax(matrix, 1)),
+					pool(compute.ReduceOpMax), pool(compute.ReduceOpMin),
+				}
+			})
+			for i, flat := range got {
+				where := 0
+				switch {
+				case i == 5:
+					where = at / 5
+				case i >= 3:
+					where = at % 5
+				}
+				for j, v := range flat.([]float32) {
+					if (v != v) != (j == where) {
+						t.Errorf("NaN at %d: number %d of output %d is %v", at, j, i, v)
+					}
+				}
+			}
+		}
+	})
+}
+
+// padded is what padding comes to along one axis.
+func padded(x []float32, fill float32, p compute.PadAxis) []float32 {
+	y := slices.Repeat([]float32{fill}, len(x)+p.Start+p.End+(len(x)-1)*p.Interior)
+	for i, v := range x {
+		if at := p.Start + i*(1+p.Interior); at >= 0 && at < len(y) {
+			y[at] = v
+		}
+	}
+	return y
+}
+
+// Less than no padding cuts off, also of what interior padding has put in. The reference gets
+// this wrong.
+func TestPaddingOfAllKindsIsAsDefined(t *testing.T) {
+	b := newBackend(t, "")
+	x := []float32{1, 2, 3, 4, 5}
+	for start := -4; start <= 3; start++ {
+		for end := -4; end <= 3; end++ {
+			for interior := range 3 {
+				p := compute.PadAxis{Start: start, End: end, Interior: interior}
+				if len(x)+start+end+4*interior <= 0 {
+					continue
+				}
+				want := padded(x, 9, p)
+				got := computeVectors(t, b, x, []float32{9}, func(f compute.Function, x, fill compute.Value) []compute.Value {
+					fill = must(f.Reshape(fill))
+					outer := must(f.Pad(must(f.Reshape(x, 5, 1)), fill, p))
+					return []compute.Value{must(f.Pad(x, fill, p)), must(f.Reshape(outer, len(want)))}
+				})
+				for i := range got {
+					if difference := firstDifference(got[i].([]float32), want); difference != "" {
+						t.Errorf("%+v, output %d: %s", p, i, difference)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestBroadcastInDimIsNoTransposition(t *testing.T) {
+	b := newBackend(t, "")
+	square := shapes.Make(dtypes.Float32, 3, 3)
+	_, err := compileFor(b, []shapes.Shape{square}, func(f compute.Function, in []compute.Value) []compute.Value {
+		return []compute.Value{must(f.BroadcastInDim(in[0], square, []int{1, 0}))}
+	})
+	if err == nil || !strings.Contains(err.Error(), "do not increase") {
+		t.Errorf("axes 1, 0: %v, want an error", err)
+	}
+}
+
+// Names of axes are for those who make graphs; buffers need not have them.
+func TestNamedAxesAreOfNoConsequence(t *testing.T) {
+	b := newBackend(t, "")
+	named := shapes.Make(dtypes.Float32, 2, 3)
+	named.AxisNames = []string{"image", "pixel"}
+	plain := shapes.Make(dtypes.Float32, 2, 3)
+	e, err := compileFor(b, []shapes.Shape{named, plain}, func(f compute.Function, in []compute.Value) []compute.Value {
+		return []compute.Value{must(f.Add(in[0], in[1])), must(f.Mul(in[0], in[0]))}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Finalize()
+	if got := e.Outputs()[1]; !got.Equal(named) {
+		t.Errorf("the output's shape is %s, want %s", got, named)
+	}
+	x := []float32{1, 2, 3, 4, 5, 6}
+	got, err := execute(b, e, []any{x, x}, []shapes.Shape{plain, plain}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSameBits(t, "the results", got, []any{[]float32{2, 4, 6, 8, 10, 12}, []float32{1, 4, 9, 16, 25, 36}})
+}
+
+// doubling is an executable that is left to the reference whole: it calls a function.
+func doubling(t *testing.T, b *Backend) compute.Executable {
+	t.Helper()
+	vector := shapes.Make(dtypes.Float32, 2)
+	builder := b.Builder("doubling")
+	double := must(builder.NewFunction("double"))
+	y := must(double.Parameter("y", vector, nil))
+	if err := double.Return([]compute.Value{must(double.Add(y, y))}, nil); err != nil {
+		t.Fatal(err)
+	}
+	main := builder.Main()
+	if err := main.Return(must(main.Call(double, must(main.Parameter("x", vector, nil)))), nil); err != nil {
+		t.Fatal(err)
+	}
+	e := must(builder.Compile())
+	if _, ok := e.(*delegated); !ok {
+		t.Fatalf("the executable is a %T", e)
+	}
+	t.Cleanup(e.Finalize)
+	return e
+}
+
+func TestGraphsLeftToTheReferenceHaveTheSameErrors(t *testing.T) {
+	b, other := newBackend(t, ""), newBackend(t, "")
+	e := doubling(t, b)
+	good := func() *Buffer { return buffer(t, b, []float32{1, 2}, 2) }
+	gone := good()
+	if err := gone.Finalize(); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		inputs []compute.Buffer
+		donate []bool
+		want   string
+	}{
+		"too few":      {nil, nil, "expected 1 inputs, got 0"},
+		"shape":        {[]compute.Buffer{buffer(t, b, []float32{1}, 1)}, nil, "expected shape"},
+		"finalized":    {[]compute.Buffer{gone}, nil, "has been finalized or donated"},
+		"nothing":      {[]compute.Buffer{nil}, nil, "is not a buffer of this backend"},
+		"other's":      {[]compute.Buffer{buffer(t, other, []float32{1, 2}, 2)}, nil, "is not a buffer of this backend"},
+		"donate's len": {[]compute.Buffer{good()}, []bool{true, true}, "donate has 2 values for 1 inputs"},
+	} {
+		checkFails(t, name, e, test.inputs, test.donate, test.want)
+	}
+	given := good()
+	outputs, err := e.Execute([]compute.Buffer{given}, []bool{true}, 0)
+	if err != nil || !slices.Equal(floats(t, outputs[0]), []float32{2, 4}) {
+		t.Errorf("after all these: %v, %v", outputs, err)
+	}
+	checkFails(t, "donated again", e, []compute.Buffer{given}, []bool{true}, "has been finalized or donated")
+	last, late := good(), doubling(t, b)
+	e.Finalize()
+	e.Finalize()
+	checkFails(t, "a finalized executable", e, []compute.Buffer{last}, nil, "the executable has been finalized")
+	b.Finalize()
+	checkFails(t, "a finalized backend", late, []compute.Buffer{last}, nil, "has been finalized")
+}
+
+// checkFails executes what cannot be.
+func checkFails(t *testing.T, what string, e compute.Executable, inputs []compute.Buffer, donate []bool, want string) {
+	t.Helper()
+	if _, err := e.Execute(inputs, donate, 0); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%s: %v, want an error with %q", what, err, want)
+	}
+}
+
+// What the reference panics of is an error, of a step as of a whole graph.
+func TestAPanicOfTheReferenceIsAnError(t *testing.T) {
+	b := newBackend(t, "")
+	of := []shapes.Shape{shapes.Make(dtypes.Float32, 2)}
+	e, err := compileFor(b, of, func(f compute.Function, in []compute.Value) []compute.Value {
+		return []compute.Value{must(f.Atan2(in[0], in[0]))}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Finalize()
+	for i, s := range e.(*executable).plan.steps {
+		if d, ok := s.(*delegateStep); ok {
+			d.reference.Finalize() // which makes it panic
+			if _, err := execute(b, e, []any{[]float32{1, 2}}, of, nil); err == nil || !strings.Contains(err.Error(), "panic") {
+				t.Errorf("step %d: %v, want an error", i, err)
+			}
+			return
+		}
+	}
+	t.Error("nothing is delegated")
+}
