@@ -24,6 +24,14 @@ func onEachKernel(t *testing.T, test func(t *testing.T, b *Backend)) {
 	}
 }
 
+// fewer returns how many of n cases a test has time for: fewer under the race detector.
+func fewer(n int) int {
+	if raceEnabled {
+		return (n + 7) / 8
+	}
+	return n
+}
+
 // GoMLX's own compliance suite.
 func TestCompliance(t *testing.T) {
 	onEachKernel(t, func(t *testing.T, b *Backend) { backendtest.RunAll(t, b, nil) })

@@ -20,8 +20,9 @@
 //     reduce several tensors;
 //   - contractions (contract.go): ConvGeneral, with any axes, strides, paddings, dilations
 //     and groups, and DotGeneral. Convolutions are matrix products without the matrix: a
-//     table says where the input's rows are (rows.go); the gradient of a kernel is a sum of
-//     outer products over the pixels (cols.go);
+//     table says where the input's rows are (rows.go). Those of 3×3 with enough channels are
+//     done by Winograd's algorithm (winograd.go). The gradient of a kernel is a sum of outer
+//     products over the pixels (cols.go);
 //   - batch normalisation: its moments in one pass over memory (moments.go), the rest in
 //     loops with what is around it. The composition that the reference is given instead,
 //     which has no such operations, is in batchnorm.go;

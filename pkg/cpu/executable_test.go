@@ -154,7 +154,7 @@ func TestTrainingHasTheSameBitsOnAnyNumberOfCores(t *testing.T) {
 		before := runtime.GOMAXPROCS(1)
 		defer runtime.GOMAXPROCS(before)
 		want := trained(t, b, steps)
-		for _, cores := range []int{1, 2, 3} {
+		for _, cores := range []int{3, 2, 1}[:fewer(3)] {
 			runtime.GOMAXPROCS(cores)
 			if !bytes.Equal(trained(t, b, steps), want) {
 				t.Errorf("the weights after %d steps on %d cores are not those on one core", steps, cores)

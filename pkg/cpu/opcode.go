@@ -47,7 +47,8 @@ const (
 	opSign
 	opNot
 	opFromMask
-	// opConvert stands for the load of another type; the others only occur in programs.
+	// opConvert stands for the load of another type; the others only occur in programs. Those
+	// from opLoadBool on read or write other types than float32.
 	opConvert
 	opCopy
 	opExpand
@@ -83,6 +84,10 @@ var scalars = map[opcode]func(float64) float64{
 
 // apply does one operation on n elements. Which of a, b and c it reads depends on it.
 func apply(k *kernel.Set, op opcode, dst, a, b, c unsafe.Pointer, n int) {
+	if op >= opLoadBool {
+		convert(k, op, dst, a, n)
+		return
+	}
 	d, x, y, z := (*float32)(dst), (*float32)(a), (*float32)(b), (*float32)(c)
 	switch op {
 	case opAdd:
@@ -127,8 +132,6 @@ func apply(k *kernel.Set, op opcode, dst, a, b, c unsafe.Pointer, n int) {
 		k.Exp(d, x, n)
 	case opFromMask:
 		k.FromMask(d, x, n)
-	case opLoadByte:
-		k.FromBytes(d, (*byte)(a), n)
 	case opCopy:
 		copy(floatsAt(dst, n), floatsAt(a, n))
 	default:
@@ -148,6 +151,20 @@ func applySlowly(op opcode, dst, a, b unsafe.Pointer, n int) {
 		for i := range to {
 			to[i] = ^x[i]
 		}
+	default:
+		f := scalars[op]
+		to, x := floatsAt(dst, n), floatsAt(a, n)
+		for i := range to {
+			to[i] = float32(f(float64(x[i])))
+		}
+	}
+}
+
+// convert loads and stores other types.
+func convert(k *kernel.Set, op opcode, dst, a unsafe.Pointer, n int) {
+	switch op {
+	case opLoadByte:
+		k.FromBytes((*float32)(dst), (*byte)(a), n)
 	case opLoadBool:
 		to, x := unsafe.Slice((*uint32)(dst), n), unsafe.Slice((*uint8)(a), n)
 		for i := range to {
@@ -167,12 +184,6 @@ func applySlowly(op opcode, dst, a, b unsafe.Pointer, n int) {
 		to, x := floatsAt(dst, n), unsafe.Slice((*int64)(a), n)
 		for i := range to {
 			to[i] = float32(x[i])
-		}
-	default:
-		f := scalars[op]
-		to, x := floatsAt(dst, n), floatsAt(a, n)
-		for i := range to {
-			to[i] = float32(f(float64(x[i])))
 		}
 	}
 }

@@ -88,7 +88,7 @@ func (r report) notes() []string {
 	}
 	operations := fmt.Sprintf("GFLOP/s: those of %s, two for each multiply-add of the forward pass, three times as many in training", r.Backend)
 	if r.PeakGFLOPS > 0 {
-		operations += fmt.Sprintf("; the peak is %s, measured with fused multiply-adds alone", number(r.PeakGFLOPS))
+		operations += fmt.Sprintf("; the peak is %s, measured with fused multiply-adds alone (cpu can go beyond it: it leaves out padding, and much of 3×3 convolutions by Winograd's algorithm)", number(r.PeakGFLOPS))
 	}
 	return append(notes, operations+".", fmt.Sprintf("Machine: %s, %d processors, %s.", r.Machine.CPU, r.Machine.CPUs, r.Machine.Go))
 }
