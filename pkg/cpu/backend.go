@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -41,7 +42,7 @@ var _ compute.Backend = (*Backend)(nil)
 //
 // An unknown option, or kernels that this machine cannot run, are an error.
 func New(config string) (compute.Backend, error) {
-	name := kernelFromEnvironment()
+	name := os.Getenv(KernelEnv)
 	for option := range strings.SplitSeq(config, ",") {
 		key, value, _ := strings.Cut(option, "=")
 		switch key {

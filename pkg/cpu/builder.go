@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"reflect"
+
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
 	"github.com/pkg/errors"
@@ -250,6 +252,17 @@ func (f *function) Constant(flat any, dims ...int) (compute.Value, error) {
 		return nil, err
 	}
 	return outputs[0], nil
+}
+
+// cloneFlat copies a slice.
+func cloneFlat(flat any) any {
+	from := reflect.ValueOf(flat)
+	if from.Kind() != reflect.Slice {
+		return flat // the reference backend says what is wrong with it
+	}
+	to := reflect.MakeSlice(from.Type(), from.Len(), from.Len())
+	reflect.Copy(to, from)
+	return to.Interface()
 }
 
 func (f *function) Return(outputs []compute.Value, shardings []*compute.ShardingSpec) error {

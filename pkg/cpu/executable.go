@@ -159,8 +159,6 @@ func (e *executable) execute(r *run, inputs []compute.Buffer, donate []bool) ([]
 			r.at[i] = outputs[s.index].block.pointer()
 		}
 	}
-	p.backend.workers.active.Add(1)
-	defer p.backend.workers.active.Add(-1)
 	var failed error
 	for _, s := range p.steps {
 		if failed = s.run(r); failed != nil {

@@ -5,7 +5,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/pkg/errors"
 )
@@ -24,12 +23,7 @@ type workers struct {
 	once    sync.Once
 	mu      sync.Mutex
 	started int
-	// active counts the executables that run: while there are any, idle workers look out for
-	// the next job for a moment before they sleep, for waking them takes longer than many jobs.
-	active atomic.Int32
-	free   sync.Pool // of *job
-	// scratches are those of the goroutines that run executables; workers keep their own.
-	scratches sync.Pool // of *scratch
+	free    sync.Pool // of *job
 }
 
 // job is tasks 0 … n-1 of a tasker. Goroutines take them one by one, in order.
@@ -59,13 +53,9 @@ func (s *scratch) room(n int) []float32 {
 	return s.floats[:n]
 }
 
-// spin is how long an idle worker looks out before it sleeps.
-const spin = 50 * time.Microsecond
-
 func newWorkers() *workers {
 	w := &workers{jobs: make(chan *job, 64), ended: make(chan struct{})}
 	w.free.New = func() any { return &job{ended: make(chan struct{}, 1)} }
-	w.scratches.New = func() any { return new(scratch) }
 	return w
 }
 
@@ -83,34 +73,13 @@ func (w *workers) grow(n int) {
 func (w *workers) work() {
 	s := new(scratch)
 	for {
-		j := w.wait()
-		if j == nil {
+		select {
+		case j := <-w.jobs:
+			j.work(s)
+			w.unref(j)
+		case <-w.ended:
 			return
 		}
-		j.work(s)
-		w.unref(j)
-	}
-}
-
-// wait returns the next job, or nil when the pool has ended.
-func (w *workers) wait() *job {
-	for since := time.Now(); w.active.Load() > 0; {
-		for range 64 {
-			select {
-			case j := <-w.jobs:
-				return j
-			default:
-			}
-		}
-		if time.Since(since) > spin {
-			break
-		}
-	}
-	select {
-	case j := <-w.jobs:
-		return j
-	case <-w.ended:
-		return nil
 	}
 }
 
