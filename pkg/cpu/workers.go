@@ -139,7 +139,8 @@ func (j *job) work(s *scratch) (last bool) {
 		}
 		if j.failed.Load() == nil {
 			if err := guarded(j.run, s, j.tasker, int(i)); err != nil {
-				j.failed.CompareAndSwap(nil, &err)
+				failed := err // which is on the heap, and err need not be
+				j.failed.CompareAndSwap(nil, &failed)
 			}
 		}
 		last = j.done.Add(1) == j.n
