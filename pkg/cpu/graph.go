@@ -368,6 +368,9 @@ func isFloat(shape shapes.Shape) bool { return shape.DType == dtypes.Float32 }
 // lowerings has the native forms of operations. They return nil for what is to be delegated.
 func (g *graph) lower(n *node, in []*tensor) []*tensor {
 	shape := n.shapes[0]
+	if empty := g.emptyProduct(n, in); empty != nil {
+		return []*tensor{empty}
+	}
 	for _, s := range n.shapes {
 		if s.Size() == 0 {
 			return nil
@@ -454,6 +457,19 @@ func (g *graph) lower(n *node, in []*tensor) []*tensor {
 		return one(g.lowerElement(n.op, shape, in))
 	}
 	return nil
+}
+
+// emptyProduct makes a matrix product of empty operands: nothing, or sums of nothing. The
+// reference backend divides by zero there.
+func (g *graph) emptyProduct(n *node, in []*tensor) *tensor {
+	shape := n.shapes[0]
+	if n.op != compute.OpTypeDotGeneral || !isFloat(shape) || in[0].shape.Size() > 0 && in[1].shape.Size() > 0 {
+		return nil
+	}
+	if shape.Size() == 0 {
+		return g.make(kindConstant, 0, shape, constant{[]float32{}})
+	}
+	return g.broadcast(g.scalar(0), shape, nil)
 }
 
 // convertible reports whether loops read the type and make float32 of it.

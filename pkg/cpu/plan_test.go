@@ -212,6 +212,18 @@ func TestTablesOfLargePrimeBatches(t *testing.T) {
 	checkOffsets(t, e.(*executable).plan.steps[0].(*rowsStep))
 }
 
+// Contracted channels share a table as far as that reaches.
+func TestPeriodsReachNoFurtherThanTheirOffsets(t *testing.T) {
+	for _, test := range []struct{ apart, rows, want int }{
+		{1 << 10, 1, 256}, {1 << 10, 100, 4}, {1 << 24, 1, 128}, {1 << 24, 9, 32}, {1 << 32, 1, 1},
+	} {
+		c := &contraction{ci: 1024, inC: test.apart}
+		if got := c.period(test.rows); got != test.want {
+			t.Errorf("channels %d apart, %d rows: a period of %d channels, want %d", test.apart, test.rows, got, test.want)
+		}
+	}
+}
+
 func TestLayersOfOneSizeShareTheirTables(t *testing.T) {
 	b := newBackend(t, "")
 	square := shapes.Make(dtypes.Float32, 100, 100)
