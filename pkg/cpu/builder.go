@@ -280,7 +280,7 @@ func (f *function) Return(outputs []compute.Value, shardings []*compute.Sharding
 // The operations that take functions, or whose shapes are only known when they run, are
 // left to the reference backend with all that is around them.
 
-// whole makes an operation for which the graph is left to the reference backend.
+// wholly makes an operation for which the graph is left to the reference backend.
 func (f *function) wholly(op compute.OpType, inputs []compute.Value, call call) ([]compute.Value, error) {
 	f.builder.whole = true
 	return f.do(op, inputs, nil, call)

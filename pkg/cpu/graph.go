@@ -358,14 +358,14 @@ func (g *graph) reduceScattered(op opcode, x *tensor, reduced []bool, shape shap
 	return g.reduce(op, x, axes, shape)
 }
 
-// norm is the attributes of kindMoments: the mean and variance of [rows, features].
+// moments is the attributes of kindMoments: the mean and variance of [rows, features].
 type moments struct{ features int }
 
 func (m moments) at(int) shapes.Shape { return shapes.Make(dtypes.Float32, m.features) }
 
 func isFloat(shape shapes.Shape) bool { return shape.DType == dtypes.Float32 }
 
-// lowerings has the native forms of operations. They return nil for what is to be delegated.
+// lower returns the native form of an operation, or nil for what is to be delegated.
 func (g *graph) lower(n *node, in []*tensor) []*tensor {
 	shape := n.shapes[0]
 	if empty := g.emptyProduct(n, in); empty != nil {

@@ -96,7 +96,7 @@ func leaves(t *tensor, full, spread map[*tensor]bool) {
 	}
 }
 
-// join adds a tensor to the loop if that can be: its shape is the loop's, and what it
+// joins reports whether the loop can make t too, and has cause to: its shape is the loop's, and what it
 // reads is there by then. at has the step that makes each stored tensor.
 func (l *loop) joins(t *tensor, step int, full, spread map[*tensor]bool, at func(*tensor) int) bool {
 	shape := t.shape
