@@ -448,7 +448,7 @@ func (g *graph) lower(n *node, in []*tensor) []*tensor {
 			return one(g.unpool(in[0], in[1], n.attributes.(window), shape))
 		}
 	case compute.OpTypeIota:
-		return one(g.iota(shape, n.attributes.(iota_).axis))
+		return one(g.iota(shape, n.attributes.(counting).axis))
 	case compute.OpTypePad, compute.OpTypeSlice, compute.OpTypeConcatenate, compute.OpTypeTranspose, compute.OpTypeReverse:
 		if movable(shape) {
 			return one(g.move(n, in, shape))

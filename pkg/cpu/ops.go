@@ -416,12 +416,12 @@ func (f *function) Gather(operand, startIndices v, indexVectorAxis int, offsetOu
 	})
 }
 
-// iota has the axis along which the numbers run.
-type iota_ struct{ axis int }
+// counting has the axis along which the numbers run.
+type counting struct{ axis int }
 
 func (f *function) Iota(shape shapes.Shape, iotaAxis int) (v, error) {
 	own := shape.Clone()
-	return f.one(compute.OpTypeIota, nil, iota_{iotaAxis}, func(f compute.Function, _ []v) (v, error) {
+	return f.one(compute.OpTypeIota, nil, counting{iotaAxis}, func(f compute.Function, _ []v) (v, error) {
 		return f.Iota(own, iotaAxis)
 	})
 }
