@@ -19,6 +19,7 @@ import (
 // The names of data that are no folder.
 const (
 	Auto     = "auto"     // CIFAR-10 if it can be had, the built-in set if not
+	AtHand   = "at-hand"  // CIFAR-10 if it is in the cache, the built-in set if not
 	CIFAR10  = "cifar10"  // from the cache or the network
 	CIFAR100 = "cifar100" // from the cache or the network
 	Builtin  = "builtin"  // drawn on the spot; see package shapes10
@@ -56,7 +57,7 @@ type Options struct {
 	Progress func(done, total int64)
 }
 
-// Open returns the images that spec names: Auto, CIFAR10, CIFAR100, Builtin, or a folder
+// Open returns the images that spec names: Auto, AtHand, CIFAR10, CIFAR100, Builtin, or a folder
 // in the layout of CIFAR's binary archives.
 func Open(ctx context.Context, spec string, o Options) (*Set, error) {
 	forTraining, forTest, two := strings.Cut(o.Subset, ",")
@@ -84,6 +85,11 @@ func open(ctx context.Context, spec string, progress func(done, total int64)) (*
 	switch spec {
 	case Builtin:
 		return builtin(), nil
+	case AtHand:
+		if _, ok := fetcher.Cached(cifar.CIFAR10); !ok {
+			return builtin(), nil
+		}
+		return fetched(ctx, fetcher, cifar.CIFAR10, CIFAR10)
 	case CIFAR10:
 		return fetched(ctx, fetcher, cifar.CIFAR10, spec)
 	case CIFAR100:
