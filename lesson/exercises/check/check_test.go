@@ -1,0 +1,175 @@
+package check
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// wrong is an answer with a usual mistake.
+type wrong struct {
+	hint string
+	try  func(T)
+}
+
+// test wants the worked solution of an exercise to earn all its points, the stub none, and
+// each wrong answer to get the hint of its mistake.
+func test(t *testing.T, exercise string, solution, stub func(T), answers ...wrong) {
+	t.Run("solution", func(t *testing.T) {
+		result, log := grade(t, solution)
+		if earned, of := result.Points(); earned != of || of != 10 {
+			t.Errorf("the worked solution earns %d of %d points, want 10 of 10:\n%s", earned, of, log)
+		}
+		if result.Exercise != exercise {
+			t.Errorf("the result is of exercise %q, want %q", result.Exercise, exercise)
+		}
+	})
+	t.Run("stub", func(t *testing.T) {
+		result, log := grade(t, stub)
+		if earned, _ := result.Points(); earned != 0 {
+			t.Errorf("the stub earns %d points, want 0:\n%s", earned, log)
+		}
+		if task := NotDone + "lesson/exercises/" + exercise + "/README.md"; !strings.Contains(result.Steps[0].Message, task) {
+			t.Errorf("the stub's failure does not say %q:\n%s", task, log)
+		}
+	})
+	for _, answer := range answers {
+		t.Run(answer.hint, func(t *testing.T) {
+			result, log := grade(t, answer.try)
+			if earned, of := result.Points(); earned == of {
+				t.Fatalf("earns all %d points", of)
+			}
+			for _, step := range result.Steps {
+				if step.Message == "" {
+					continue
+				}
+				if step.Hint == nil || step.Hint.Name != answer.hint {
+					t.Errorf("want the hint %s, got:\n%s", answer.hint, log)
+				}
+			}
+		})
+	}
+}
+
+// grade runs one check.
+func grade(t *testing.T, try func(T)) (Result, string) {
+	t.Helper()
+	var recorder Recorder
+	try(&recorder)
+	if len(recorder.Results) != 1 {
+		t.Fatalf("the check has %d results, want 1", len(recorder.Results))
+	}
+	return recorder.Results[0], recorder.Log.String()
+}
+
+func TestRunStopsAtTheFirstFailure(t *testing.T) {
+	reached := false
+	result, log := grade(t, func(t T) {
+		run(t, "some",
+			step{"shape", 2, func() error { return nil }},
+			step{"values", 5, func() error {
+				return &Failure{What: "f(1)", Want: "2\n3", Got: "4", Hint: Hint{"off", "it is off"}}
+			}},
+			step{"behaviour", 3, func() error { reached = true; return nil }},
+		)
+	})
+	if reached {
+		t.Error("the step after the failing one was run")
+	}
+	if earned, of := result.Points(); earned != 2 || of != 10 {
+		t.Errorf("%d of %d points, want 2 of 10", earned, of)
+	}
+	want := `some: shape is right
+some, values: f(1)
+    expected: 2
+              3
+    came:     4
+    usual reason (off): it is off
+`
+	if log != want {
+		t.Errorf("the log is\n%s\nwant\n%s", log, want)
+	}
+	last := result.Steps[2]
+	if last.Passed || last.Message != "" || last.Hint != nil {
+		t.Errorf("the step not reached is %+v", last)
+	}
+}
+
+func TestGuard(t *testing.T) {
+	long := 10 * time.Second
+	for _, c := range []struct {
+		name, want, hint string
+		limit            time.Duration
+		try              func() error
+	}{
+		{"an error", "no", "", long, func() error { return errors.New("no") }},
+		{"a panic", "panic: lines\none", "", long, func() error { panic("lines\none") }},
+		{"a panic with an error", "panic: no", "", long, func() error { panic(errors.New("no")) }},
+		{"a panic with nil", "panic: panic called with nil argument", "", long, func() error { panic(nil) }},
+		{"an index out of range", "index out of range [3]", "", long, func() error {
+			values := make([]int, 3)
+			values[len(values)]++
+			return nil
+		}},
+		{"a stub", "the task's stub", "", long, func() error { panic(NotDone + "read this") }},
+		{"an end of the goroutine", "the goroutine was ended", "", long, func() error { runtime.Goexit(); return nil }},
+		{"an endless loop", "a result within 20ms", "no-end", 20 * time.Millisecond, func() error {
+			<-t.Context().Done()
+			return nil
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := guard(c.limit, c.try)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if text := strings.ReplaceAll(err.Error(), "\n              ", "\n"); !strings.Contains(text, c.want) {
+				t.Errorf("got %q, want %q in it", text, c.want)
+			}
+			if failure, ok := errors.AsType[*Failure](err); ok && failure.Hint.Name != c.hint {
+				t.Errorf("got the hint %q, want %q", failure.Hint.Name, c.hint)
+			}
+		})
+	}
+	if err := guard(long, func() error { return nil }); err != nil {
+		t.Errorf("a step without an error: %v", err)
+	}
+}
+
+// TestTrialToldApart has two mistakes with the same value for the case that fails first.
+func TestTrialToldApart(t *testing.T) {
+	double := func(x int) int { return 2 * x }
+	square := func(x int) int { return x * x }
+	try := func(answer func(int) int) string {
+		err := trial[int, int]{
+			cases: []int{2, 3}, answer: answer, want: func(x int) int { return x + 1 },
+			same:     func(a, b int) bool { return a == b },
+			what:     func(int) string { return "f" },
+			explain:  func(_, _, _ int) *Failure { return &Failure{What: "f"} },
+			mistakes: []mistake[int, int]{{Hint{Name: "double"}, double}, {Hint{Name: "square"}, square}},
+			panicked: Hint{Name: "panicked"},
+		}.try()
+		failure, _ := errors.AsType[*Failure](err)
+		if failure == nil {
+			return "passed"
+		}
+		return failure.Hint.Name
+	}
+	for _, c := range []struct {
+		want   string
+		answer func(int) int
+	}{
+		{"passed", func(x int) int { return x + 1 }},
+		{"double", double},
+		{"square", square},
+		{"", func(int) int { return 0 }},
+		{"", func(x int) int { return 1 / (3 - x) }},             // panics after the failure
+		{"panicked", func(x int) int { return 3 + (x-2)/(3-x) }}, // panics before any
+	} {
+		if got := try(c.answer); got != c.want {
+			t.Errorf("got the hint %q, want %q", got, c.want)
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package check
+
+import "runtime"
+
+// mistake is a usual mistake: its hint, and what an answer with it makes of a case.
+type mistake[C, V any] struct {
+	hint    Hint
+	compute func(C) V
+}
+
+// trial is a step that gives cases to an answer and looks at the values.
+type trial[C, V any] struct {
+	cases        []C
+	answer, want func(C) V
+	// same reports whether two values are as good as equal.
+	same func(a, b V) bool
+	// what names a case, as "OutputSize(7, 3, 2, 1)".
+	what func(C) string
+	// explain makes What, Want and Got of a case that went wrong; its Hint is left alone.
+	explain func(c C, want, got V) *Failure
+	// mistakes in the order in which to try them.
+	mistakes []mistake[C, V]
+	// panicked is the hint if the answer panics by itself, as with an index out of range.
+	panicked Hint
+}
+
+// try returns a failure for the first case that goes wrong. Its hint is that of the first
+// mistake that gives the answer's values for all the cases, so that a wrong value that two
+// mistakes share is told apart by the others.
+func (t trial[C, V]) try() error {
+	for _, c := range t.cases {
+		want := t.want(c)
+		got, failure := t.call(c)
+		if failure != nil {
+			return failure
+		}
+		if t.same(want, got) {
+			continue
+		}
+		failure = t.explain(c, want, got)
+		if failure.Hint.Name == "" {
+			failure.Hint = t.diagnose()
+		}
+		return failure
+	}
+	return nil
+}
+
+// call gives a case to the answer. Panics that are not the runtime's, such as the stub's,
+// are not for here.
+func (t trial[C, V]) call(c C) (got V, failure *Failure) {
+	defer func() {
+		caught := recover()
+		if caught == nil {
+			return
+		}
+		err, ok := caught.(runtime.Error)
+		if !ok {
+			panic(caught)
+		}
+		failure = &Failure{What: t.what(c), Want: "a result", Got: "panic: " + err.Error(), Hint: t.panicked}
+	}()
+	return t.answer(c), nil
+}
+
+func (t trial[C, V]) diagnose() Hint {
+	got := make([]V, len(t.cases))
+	for i, c := range t.cases {
+		value, failure := t.call(c)
+		if failure != nil {
+			return Hint{}
+		}
+		got[i] = value
+	}
+next:
+	for _, m := range t.mistakes {
+		for i, c := range t.cases {
+			if !t.same(m.compute(c), got[i]) {
+				continue next
+			}
+		}
+		return m.hint
+	}
+	return Hint{}
+}

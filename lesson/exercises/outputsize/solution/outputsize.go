@@ -1,0 +1,18 @@
+// Package outputsize says how large what leaves a convolution is.
+package outputsize
+
+// OutputSize returns the height of what a convolution, or a pooling, makes of an image of
+// height in, all in pixels; and the width from the width, since the rule is the same.
+//
+// The kernel is kernel pixels high and moves stride pixels at a time, stride ≥ 1. Before
+// it does, padding pixels are added above the image and as many below it. Where the
+// kernel does not fit into the padded image even once, the size is 0.
+func OutputSize(in, kernel, stride, padding int) int {
+	// BEGIN SOLUTION
+	way := in + 2*padding - kernel // from the kernel's first place to its last
+	if way < 0 {
+		return 0
+	}
+	return way/stride + 1
+	// END SOLUTION
+}
