@@ -138,8 +138,8 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// TestTrialToldApart has two mistakes with the same value for the case that fails first.
-func TestTrialToldApart(t *testing.T) {
+// TestTrialTellsMistakesApart has two mistakes with the same value for the case that fails first.
+func TestTrialTellsMistakesApart(t *testing.T) {
 	double := func(x int) int { return 2 * x }
 	square := func(x int) int { return x * x }
 	try := func(answer func(int) int) string {

@@ -24,7 +24,7 @@ func (c sizeCase) way() int { return c.in + 2*c.padding - c.kernel }
 // OutputSize checks the exercise outputsize.
 func OutputSize(t T, answer func(in, kernel, stride, padding int) int) {
 	t.Helper()
-	trial := func(mistakes []mistake[sizeCase, int], cases ...sizeCase) func() error {
+	compare := func(mistakes []mistake[sizeCase, int], cases ...sizeCase) func() error {
 		return trial[sizeCase, int]{
 			cases:  cases,
 			answer: func(c sizeCase) int { return answer(c.in, c.kernel, c.stride, c.padding) },
@@ -38,12 +38,12 @@ func OutputSize(t T, answer func(in, kernel, stride, padding int) int) {
 		}.try
 	}
 	run(t, "outputsize",
-		step{"stride 1", 3, trial(sizeMistakes,
+		step{"stride 1", 3, compare(sizeMistakes,
 			sizeCase{5, 3, 1, 0}, sizeCase{32, 3, 1, 1}, sizeCase{28, 5, 1, 2}, sizeCase{7, 1, 1, 0}, sizeCase{8, 8, 1, 0})},
-		step{"stride and padding", 4, trial(sizeMistakes,
+		step{"stride and padding", 4, compare(sizeMistakes,
 			sizeCase{7, 3, 2, 0}, sizeCase{8, 3, 2, 0}, sizeCase{224, 7, 2, 3}, sizeCase{112, 3, 2, 1}, sizeCase{56, 1, 2, 0},
 			sizeCase{10, 4, 3, 1}, sizeCase{11, 2, 4, 3})},
-		step{"what cannot be", 3, trial(sizeUnasked,
+		step{"what cannot be", 3, compare(sizeUnasked,
 			sizeCase{2, 3, 2, 0}, sizeCase{1, 7, 1, 1}, sizeCase{3, 9, 4, 2}, sizeCase{1, 3, 1, 1}, sizeCase{3, 9, 4, 3})},
 	)
 }
