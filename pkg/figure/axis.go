@@ -162,6 +162,50 @@ func logTicks(low, high float64, count int, percent bool) []tick {
 	return linearTicks(low, high, count, false, percent)
 }
 
+// fullLogTicks is logTicks for an axis of the given length, which has room for labels at 2
+// and 5 between the powers of ten as well unless there are many of these.
+func fullLogTicks(low, high, length float64) []tick {
+	const room = 42 // for a label
+	decades := math.Log10(high / low)
+	if length*math.Log10(2) < room*decades {
+		return logTicks(low, high, int(length/60), false)
+	}
+	var ticks []tick
+	labelled := 0
+	for e := math.Floor(math.Log10(low) + 1e-9); e <= math.Log10(high)+1e-9; e++ {
+		for m := 1.0; m <= 9; m++ {
+			t := tick{value: m * math.Pow(10, e)}
+			if m == 1 || m == 2 || m == 5 {
+				t.label = shortNumber(t.value)
+			}
+			ticks = append(ticks, t)
+		}
+	}
+	ticks = within(ticks, low, high)
+	for _, t := range ticks {
+		if t.label != "" {
+			labelled++
+		}
+	}
+	if labelled < 2 {
+		return linearTicks(low, high, int(length/80), false, false)
+	}
+	return ticks
+}
+
+// shortNumber writes a value of one digit by itself, thousands as k and millions as M. On
+// a logarithmic axis no unit is good for all.
+func shortNumber(v float64) string {
+	power := math.Pow(10, math.Floor(math.Log10(v)+1e-9))
+	switch {
+	case v >= 1e6 && v < 1e9:
+		return numbers(power/1e6, v/1e6, false)(v/1e6) + "M"
+	case v >= 1e4 && v < 1e6:
+		return numbers(power/1e3, v/1e3, false)(v/1e3) + "k"
+	}
+	return numbers(power, v, false)(v)
+}
+
 func within(ticks []tick, low, high float64) []tick {
 	kept := ticks[:0]
 	for _, t := range ticks {

@@ -10,7 +10,7 @@ type chart struct {
 	title, xLabel, yLabel string
 	panels                []panel
 	categories            []string // names of x = 1, 2, 3 … instead of numbers
-	markers               bool
+	markers               bool     // on every curve, whatever its style
 	stairs                bool
 }
 
@@ -53,7 +53,7 @@ func (ch chart) figure(opts []Option) (*Figure, error) {
 		p := &ch.panels[i]
 		p.plot.x0 = math.Round(left) + float64(i)*(width+panelGap)
 		p.plot.x1 = p.plot.x0 + width
-		p.legend = newLegend(p.traces, ch.markers, width)
+		p.legend = newLegend(p.traces, width)
 		legends = max(legends, p.legend.height())
 	}
 	headings := 0.0
@@ -73,7 +73,7 @@ func (ch chart) figure(opts []Option) (*Figure, error) {
 	for i := range ch.panels {
 		p := &ch.panels[i]
 		p.plot.y0, p.plot.y1 = plotTop, plotBottom
-		ch.fixX(p, width)
+		ch.fixX(p, width, o.logX)
 	}
 
 	draw := func(c *canvas) {
@@ -113,10 +113,11 @@ func (ch chart) prepare(o options) (axis, error) {
 	for i := range ch.panels {
 		p := &ch.panels[i]
 		for k, c := range p.curves {
-			t, err := c.trace(k, o.logY)
+			t, err := c.trace(k, o.logX && ch.categories == nil, o.logY)
 			if err != nil {
 				return axis{}, err
 			}
+			t.marked = t.marked || ch.markers
 			empty := true
 			for _, v := range t.y {
 				if !math.IsNaN(v) {
@@ -133,6 +134,9 @@ func (ch chart) prepare(o options) (axis, error) {
 	if !y.some {
 		if o.logY {
 			return axis{}, errors.New("nothing to draw: no curve has a finite value above 0")
+		}
+		if o.logX {
+			return axis{}, errors.New("nothing to draw: no curve has a finite value at an x above 0")
 		}
 		return axis{}, errors.New("nothing to draw: no curve has a finite value")
 	}
@@ -151,8 +155,9 @@ func (ch chart) yTicks(y axis, o options) []tick {
 }
 
 // fixX finds the x axis of a panel. It ends where the data ends: time does not go on
-// beyond the run.
-func (ch chart) fixX(p *panel, width float64) {
+// beyond the run. A logarithmic axis is for other things than time, and has room at its
+// ends.
+func (ch chart) fixX(p *panel, width float64, log bool) {
 	if ch.categories != nil {
 		p.x = axis{low: 0.5, high: float64(len(ch.categories)) + 0.5}
 		return
@@ -168,14 +173,22 @@ func (ch chart) fixX(p *panel, width float64) {
 		}
 	}
 	switch {
+	case !x.some && log:
+		x = extent{1, 10, true}
 	case !x.some:
 		x = extent{0, 1, true}
+	case log:
+		x = x.widened(true)
 	case x.low == x.high:
 		x = x.widened(false)
 	case x.low > 0 && x.low < 0.1*x.high:
 		x.low = 0
 	}
-	p.x = axis{low: x.low, high: x.high}
+	p.x = axis{low: x.low, high: x.high, log: log}
+	if log {
+		p.x.ticks = fullLogTicks(x.low, x.high, width)
+		return
+	}
 	p.x.ticks = linearTicks(x.low, x.high, int(width/80), whole, false)
 }
 
@@ -204,7 +217,7 @@ func (p panel) drawTrace(c *canvas, t trace, y axis, ch chart) {
 		values = t.smooth
 	}
 	p.drawLine(c, t, values, t.pen, y, ch)
-	if !ch.markers {
+	if !t.marked {
 		return
 	}
 	radius := 3.6
@@ -280,7 +293,11 @@ func (p panel) drawXTicks(c *canvas, text lettering) {
 	text.align = 0.5
 	for _, t := range p.x.ticks {
 		at := p.plot.x0 + p.x.part(t.value)*p.plot.width()
-		c.line(at, p.plot.y1, at, p.plot.y1+5, axisPen())
+		length := 5.0
+		if t.label == "" {
+			length = 3
+		}
+		c.line(at, p.plot.y1, at, p.plot.y1+length, axisPen())
 		c.text(t.label, point{at, p.plot.y1 + 8 + text.size*0.9}, text)
 	}
 }

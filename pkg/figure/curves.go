@@ -144,12 +144,14 @@ type trace struct {
 	x, y   []float64 // y has NaN for every gap
 	smooth []float64 // nil unless asked for
 	pen    stroke
-	marker int
+	marker int  // its shape
+	marked bool // with a marker at every point
 }
 
-// trace checks the curve at index i and copies it.
-func (c Curve) trace(i int, log bool) (trace, error) {
-	t := trace{name: c.Name, x: slices.Clone(c.X), y: slices.Clone(c.Y), pen: c.Style.stroke(i), marker: i}
+// trace checks the curve at index i and copies it. The logarithm of x and y is for the
+// axes that have one.
+func (c Curve) trace(i int, logX, logY bool) (trace, error) {
+	t := trace{name: c.Name, x: slices.Clone(c.X), y: slices.Clone(c.Y), pen: c.Style.stroke(i), marker: i, marked: c.Style.Marker}
 	if c.Style.Color < 0 || c.Style.Dash < Solid || c.Style.Dash > DashDotted {
 		return t, fmt.Errorf("%q has no such style: %+v", c.Name, c.Style)
 	}
@@ -168,7 +170,7 @@ func (c Curve) trace(i int, log bool) (trace, error) {
 		}
 	}
 	for i, y := range t.y {
-		if !drawable(y) || log && y < smallest {
+		if !drawable(y) || logY && y < smallest || logX && t.x[i] < smallest {
 			t.y[i] = math.NaN()
 		}
 	}

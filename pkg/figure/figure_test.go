@@ -73,6 +73,7 @@ func samples(t *testing.T) map[string]struct {
 	smooth := Curve{Name: "a & b <c>", Y: falling(5000, 2.3, 0.1), Smooth: 101}
 	return map[string]sample{
 		"curves":    {must(Curves("Loss", "step", "loss (nats)", []Curve{smooth}, LogY(), Caption("data: none"))), "a & b <c>"},
+		"log x":     {must(Curves("Images", "images per class", "accuracy", []Curve{{Name: "a", X: []float64{0, 5, 50, 500}, Y: []float64{0, 0.2, 0.4, 0.8}, Style: Style{Marker: true}}}, LogX())), "200"},
 		"plain":     {must(PlainVsResidual("Depth", "epoch", "error", runs("plain"), runs("ResNet"), Percent(), YRange(0, 1))), "Residual networks"},
 		"gradients": {must(GradientNorms("Gradients", layers, []Curve{{Name: "plain", Y: falling(56, 1, 0.03)}})), "norm of the gradient"},
 		"confusion": {must(Confusion("Two", []string{"cat", "dog"}, [][]int{{7, 3}, {0, 0}})), "7 of 10 samples correct (70.0%)"},
@@ -274,6 +275,7 @@ func TestBadInput(t *testing.T) {
 		"x is infinite":       one(Curve{X: []float64{inf}, Y: []float64{1}}),
 		"only gaps":           one(Curve{Y: []float64{nan, inf, -inf}}),
 		"log of nothing":      one(Curve{Y: []float64{0, -1}}, LogY()),
+		"log of no x":         one(Curve{X: []float64{-1, 0}, Y: []float64{1, 2}}, LogX()),
 		"range upside down":   one(good[0], YRange(2, 1)),
 		"range of NaN":        one(good[0], YRange(nan, 1)),
 		"log range from 0":    one(good[0], YRange(0, 1), LogY()),
@@ -318,7 +320,7 @@ func TestOddDataIsDrawn(t *testing.T) {
 		"close":    {1, math.Nextafter(1, 2)},
 		"negative": {-5, -1},
 	} {
-		for _, opts := range [][]Option{nil, {LogY()}, {Percent(), Caption(control)}, {YRange(0.5, 0.6)}} {
+		for _, opts := range [][]Option{nil, {LogY()}, {Percent(), Caption(control)}, {YRange(0.5, 0.6)}, {LogX()}} {
 			f, err := Curves(control, control, control, []Curve{{Name: control, Y: y, Smooth: 3}, {Name: "b", Y: []float64{1, 2}}}, opts...)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)

@@ -3,7 +3,6 @@ package figure
 // legend is the names of the traces of a panel in a few even columns.
 type legend struct {
 	entries    []trace
-	markers    bool
 	columns    int
 	rows       int
 	entryWidth float64
@@ -18,8 +17,8 @@ const (
 
 func legendText() lettering { return lettering{size: legendSize, colour: ink} }
 
-func newLegend(traces []trace, markers bool, width float64) legend {
-	l := legend{markers: markers}
+func newLegend(traces []trace, width float64) legend {
+	var l legend
 	widest := 0.0
 	for _, t := range traces {
 		if t.name != "" {
@@ -51,7 +50,7 @@ func (l legend) draw(c *canvas, p point) {
 		x := p.x + float64(column)*(l.entryWidth+legendGap)
 		y := p.y + (float64(row)+0.5)*legendHeight
 		c.line(x, y, x+swatchWidth, y, t.pen)
-		if l.markers {
+		if t.marked {
 			c.marker(t.marker, point{x + swatchWidth/2, y}, 3.6, t.pen.colour)
 		}
 		text := legendText()

@@ -36,6 +36,11 @@ func TestTicks(t *testing.T) {
 		{"many decades", logTicks(1e-12, 1, 5, false), "1e−12 1e−9 1e−6 0.001 1"},
 		{"one decade", logTicks(0.15, 3, 8, false), "0.2 0.5 1 2"},
 		{"within a decade", logTicks(1.1, 1.9, 4, false), "1.2 1.4 1.6 1.8"},
+		{"counts", fullLogTicks(5, 500, 700), "5 10 20 50 100 200 500"},
+		{"parameters", fullLogTicks(2e5, 6e7, 700), "200k 500k 1M 2M 5M 10M 20M 50M"},
+		{"rates", fullLogTicks(0.01, 3, 700), "0.01 0.02 0.05 0.1 0.2 0.5 1 2"},
+		{"wide", fullLogTicks(1, 1e8, 700), "1 10 100 1000 1e+4 1e+5 1e+6 1e+7 1e+8"},
+		{"narrow", fullLogTicks(11, 19, 320), "12 14 16 18"},
 		{"log percent", logTicks(0.005, 0.2, 8, true), "1% 10%"},
 	} {
 		if got := labels(c.ticks); got != c.want {
@@ -60,6 +65,33 @@ func TestStairs(t *testing.T) {
 	want := []point{{1, 9}, {2, 9}, {3, 9}, {3, 1}, {4, 0}}
 	if !slices.Equal(got, want) {
 		t.Errorf("%v, want %v: the plateau holds, the slope does not", got, want)
+	}
+}
+
+func TestLogXLeavesGaps(t *testing.T) {
+	got, err := Curve{X: []float64{-1, 0, 1, 10}, Y: []float64{1, 2, 3, 4}}.trace(0, true, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := [][]point{{{1, 3}, {10, 4}}}; !slices.EqualFunc(pieces(got.x, got.y), want, slices.Equal) {
+		t.Errorf("%v, want %v", pieces(got.x, got.y), want)
+	}
+}
+
+func TestMarkersLeaveTheDash(t *testing.T) {
+	plain, marked := Style{}.stroke(1), Style{Marker: true}.stroke(1)
+	if fmt.Sprint(plain) != fmt.Sprint(marked) {
+		t.Errorf("a marker turns %v into %v", plain, marked)
+	}
+	shapes := func(s Style) int {
+		f, err := Curves("t", "x", "y", []Curve{{X: []float64{5, 10, 20}, Y: []float64{1, 2, 3}, Style: s}}, LogX())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(encode(t, f, "svg")), "<path")
+	}
+	if got := shapes(Style{Marker: true}) - shapes(Style{}); got != 3 {
+		t.Errorf("a curve of three points has %d markers", got)
 	}
 }
 

@@ -11,6 +11,7 @@ type Option func(*options)
 
 type options struct {
 	caption    string
+	logX       bool
 	logY       bool
 	percent    bool
 	rangeSet   bool
@@ -20,6 +21,9 @@ type options struct {
 // Caption puts a line under the figure. Say there which data the figure is about:
 // "data: Shapes-10 (built-in), not CIFAR-10".
 func Caption(text string) Option { return func(o *options) { o.caption = text } }
+
+// LogX makes the x axis of curves logarithmic. Points whose x is not positive become gaps.
+func LogX() Option { return func(o *options) { o.logX = true } }
 
 // LogY makes the y axis logarithmic. Values that are not positive become gaps.
 func LogY() Option { return func(o *options) { o.logY = true } }

@@ -78,8 +78,8 @@ func (d Dash) lengths(width float64) []float64 {
 }
 
 // Style says what the line of a curve looks like. The zero Style takes both colour and
-// dash from the curve's place among the curves; any other is taken as it stands, but for
-// a Color of 0.
+// dash from the curve's place among the curves, with a Marker or without; any other is
+// taken as it stands, but for a Color of 0.
 type Style struct {
 	// Color is 1, 2, 3 … for a colour of the palette: curves with one number have one
 	// colour, and so read as belonging together. 0 stands for the curve's place.
@@ -88,11 +88,14 @@ type Style struct {
 	Dash Dash
 	// Thin draws a fine line, for the lesser of a pair.
 	Thin bool
+	// Marker draws a mark at every point, in a shape that comes from the curve's place. It
+	// is for curves of few points, which are measurements, not a course of training.
+	Marker bool
 }
 
 // stroke returns the pen for the style of the curve at index i.
 func (s Style) stroke(i int) stroke {
-	if s == (Style{}) {
+	if s == (Style{Marker: s.Marker}) {
 		s.Dash = Dash(i % 4)
 	}
 	hue := i
