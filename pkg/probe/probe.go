@@ -29,16 +29,7 @@ type Norm struct {
 // there from the store's random state. Shortcut projections are left out: they stand
 // beside the path of the signal, not on it.
 func GradientNorms(backend compute.Backend, store *model.Store, path string, r recipe.Recipe, images *dataset.Images) ([]Norm, error) {
-	if store.Scope(path).NumVariables() == 0 {
-		if err := r.Model.Declare(store.Scope(path)); err != nil {
-			return nil, err
-		}
-	}
-	if err := store.InitializeVariables(backend, nil); err != nil {
-		return nil, fmt.Errorf("gradient norms: %w", err)
-	}
-	// A forward pass in training moves the running statistics: those of a copy.
-	copied, err := store.Clone()
+	copied, err := initialized(backend, store, path, r)
 	if err != nil {
 		return nil, fmt.Errorf("gradient norms: %w", err)
 	}
@@ -69,8 +60,7 @@ func GradientNorms(backend compute.Backend, store *model.Store, path string, r r
 			gradients[i] = graph.Sqrt(graph.ReduceAllSum(graph.Square(gradient)))
 		}
 		return graph.Stack(gradients, 0)
-	}, tensors.FromFlatDataAndDimensions(images.Pixels, images.Len(), images.Height, images.Width, 3),
-		tensors.FromFlatDataAndDimensions(images.Labels, images.Len(), 1))
+	}, pixelsOf(images), tensors.FromFlatDataAndDimensions(images.Labels, images.Len(), 1))
 	if err != nil {
 		return nil, fmt.Errorf("gradient norms: %w", err)
 	}
@@ -82,4 +72,67 @@ func GradientNorms(backend compute.Backend, store *model.Store, path string, r r
 		norms[i].Value = float64(flat[i])
 	}
 	return norms, nil
+}
+
+// Activation is what one value of the forward pass looks like over a batch.
+type Activation struct {
+	// Name is that of a [resnet.Tap]: conv1, bn1, relu, layer1.0.conv1, …
+	Name string
+	// Mean and Variance are over all elements: images, places and channels.
+	Mean, Variance float64
+}
+
+// Activations returns mean and variance of every value of the forward pass, in order, in
+// training mode on all of images as one batch: batch norms take that batch's statistics,
+// so that a network can be measured before it was trained. The variables are found, or
+// made, as by [GradientNorms].
+func Activations(backend compute.Backend, store *model.Store, path string, r recipe.Recipe, images *dataset.Images) ([]Activation, error) {
+	copied, err := initialized(backend, store, path, r)
+	if err != nil {
+		return nil, fmt.Errorf("activations: %w", err)
+	}
+	defer copied.Finalize()
+
+	var found []Activation
+	moments, err := model.CallOnce(backend, copied, func(_ *model.Scope, pixels *graph.Node) *graph.Node {
+		copied.SetTraining(pixels.Graph(), true)
+		found = nil
+		var moments []*graph.Node
+		r.Model.Forward(copied.Scope(path), dataset.Normalize(pixels, r.Mean, r.Deviation), func(name string, x *graph.Node) {
+			found = append(found, Activation{Name: name})
+			mean := graph.ReduceAllMean(x)
+			moments = append(moments, mean, graph.ReduceAllMean(graph.Square(graph.Sub(x, mean))))
+		})
+		return graph.Stack(moments, 0)
+	}, pixelsOf(images))
+	if err != nil {
+		return nil, fmt.Errorf("activations: %w", err)
+	}
+	flat, err := tensors.CopyFlatData[float32](moments)
+	if err != nil {
+		return nil, fmt.Errorf("activations: %w", err)
+	}
+	for i := range found {
+		found[i].Mean, found[i].Variance = float64(flat[2*i]), float64(flat[2*i+1])
+	}
+	return found, nil
+}
+
+// initialized gives the network's variables values, if they have none, and returns a copy
+// of the store: a forward pass in training moves the running statistics.
+func initialized(backend compute.Backend, store *model.Store, path string, r recipe.Recipe) (*model.Store, error) {
+	if store.Scope(path).NumVariables() == 0 {
+		if err := r.Model.Declare(store.Scope(path)); err != nil {
+			return nil, err
+		}
+	}
+	if err := store.InitializeVariables(backend, nil); err != nil {
+		return nil, err
+	}
+	return store.Clone()
+}
+
+// pixelsOf returns the images as [images, height, width, 3].
+func pixelsOf(images *dataset.Images) *tensors.Tensor {
+	return tensors.FromFlatDataAndDimensions(images.Pixels, images.Len(), images.Height, images.Width, 3)
 }
