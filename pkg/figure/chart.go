@@ -53,7 +53,7 @@ func (ch chart) figure(opts []Option) (*Figure, error) {
 		p := &ch.panels[i]
 		p.plot.x0 = math.Round(left) + float64(i)*(width+panelGap)
 		p.plot.x1 = p.plot.x0 + width
-		p.legend = newLegend(p.traces, width)
+		p.legend = newLegend(p.entries(), width)
 		legends = max(legends, p.legend.height())
 	}
 	headings := 0.0

@@ -152,7 +152,7 @@ type trace struct {
 // axes that have one.
 func (c Curve) trace(i int, logX, logY bool) (trace, error) {
 	t := trace{name: c.Name, x: slices.Clone(c.X), y: slices.Clone(c.Y), pen: c.Style.stroke(i), marker: i, marked: c.Style.Marker}
-	if c.Style.Color < 0 || c.Style.Dash < Solid || c.Style.Dash > DashDotted {
+	if !c.Style.valid() {
 		return t, fmt.Errorf("%q has no such style: %+v", c.Name, c.Style)
 	}
 	if c.X == nil {

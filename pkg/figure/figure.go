@@ -1,13 +1,13 @@
 // Package figure draws the figures of the course: learning curves, plain against
-// residual networks, gradient norms, confusion matrices, grids of images and learning
-// rate schedules.
+// residual networks, gradient norms, confusion matrices, grids of images, learning
+// rate schedules and bars.
 //
 // A constructor such as [Curves] checks its data, copies it and lays the drawing out;
 // the [Figure] it returns is saved as PNG or SVG, or encoded for a notebook. Equal input
 // gives equal bytes. All figures share one style: an opaque white ground, so that they
 // read the same on paper and in a dark notebook, the colours of Okabe and Ito, and a
-// second cue beside every colour – a dash, a weight, a marker – for those who do not see
-// the colours or print without them.
+// second cue beside every colour – a dash, a weight, a marker, stripes – for those who do
+// not see the colours or print without them.
 //
 // The drawing is done on gonum/plot's canvases with its Liberation fonts. It does not use
 // plot.Plot: legends above the axes, panels with one y axis between them, matrices and

@@ -35,6 +35,18 @@ func tile(height, width int) Tile {
 	return t
 }
 
+// removed returns bars of two networks with a value for each of n blocks.
+func removed(n int) []Bar {
+	var bars []Bar
+	for i := range n {
+		name := fmt.Sprintf("layer%d.%d", 1+i/9, i%9)
+		bars = append(bars,
+			Bar{Name: name, Group: "residual", Value: 0.905 - 0.01*float64(i%5)},
+			Bar{Name: name, Group: "plain", Value: 0.1})
+	}
+	return bars
+}
+
 // samples are one of each figure, with a text that must be in it.
 func samples(t *testing.T) map[string]struct {
 	figure *Figure
@@ -79,6 +91,8 @@ func samples(t *testing.T) map[string]struct {
 		"confusion": {must(Confusion("Two", []string{"cat", "dog"}, [][]int{{7, 3}, {0, 0}})), "7 of 10 samples correct (70.0%)"},
 		"hundred":   {must(Confusion("Hundred", hundred, counts)), "predicted class"},
 		"images":    {must(ImageGrid("Images", 4, []Tile{tile(32, 32), wrong, tile(300, 200)})), "1 of 3 wrong: framed, with a cross"},
+		"bars":      {must(Bars("Winners", "top-5 error in %", []Bar{{Name: "AlexNet", Value: 16.4, Note: "2012"}, {Name: "VGG", Value: 7.3}, {Name: "ResNet", Value: 3.57, Note: "2015 · 152 layers"}})), "3.57"},
+		"removed":   {must(Bars("Removed", "accuracy", removed(27), Percent(), YRange(0, 1))), "90.5%"},
 		"schedule":  {must(Schedule("Rates", "epoch", []Curve{{Name: "step", Y: []float64{0.1, 0.1, 0.01, 0.01}}})), "learning rate"},
 	}
 }
@@ -285,6 +299,10 @@ func TestBadInput(t *testing.T) {
 		"no layers":           second(GradientNorms("t", nil, good)),
 		"too few norms":       second(GradientNorms("t", []string{"a", "b", "c"}, good)),
 		"layer 0":             second(GradientNorms("t", []string{"a", "b"}, []Curve{{X: []float64{0, 1}, Y: []float64{1, 2}}})),
+		"no bars":             second(Bars("t", "y", nil)),
+		"bars of nothing":     second(Bars("t", "y", []Bar{{Name: "a", Value: nan}})),
+		"two bars in a place": second(Bars("t", "y", []Bar{{Name: "a", Group: "b"}, {Name: "a", Group: "b", Value: 1}})),
+		"style of a bar":      second(Bars("t", "y", []Bar{{Name: "a", Style: Style{Dash: 9}}})),
 		"schedule of nothing": second(Schedule("t", "x", nil)),
 		"no classes":          second(Confusion("t", nil, nil)),
 		"rows":                second(Confusion("t", []string{"a", "b"}, [][]int{{1, 2}})),
@@ -342,15 +360,18 @@ func TestFigureKeepsItsOwnData(t *testing.T) {
 	curves, err1 := Curves("t", "x", "y", []Curve{{X: y, Y: y}})
 	matrix, err2 := Confusion("t", classes, counts)
 	grid, err3 := ImageGrid("t", 1, []Tile{picture})
-	if err := errors.Join(err1, err2, err3); err != nil {
+	heights := []Bar{{Name: "a", Value: 1}, {Name: "b", Value: 2}}
+	bars, err4 := Bars("t", "y", heights)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		t.Fatal(err)
 	}
-	figures := []*Figure{curves, matrix, grid}
+	figures := []*Figure{curves, matrix, grid, bars}
 	var before [][]byte
 	for _, f := range figures {
 		before = append(before, encode(t, f, "svg"))
 	}
 	y[1], classes[0], counts[0][0], picture.Pixels[0] = 9, "bird", 9, 9
+	heights[0].Value, heights[1].Name = 9, "c"
 	for i, f := range figures {
 		if !bytes.Equal(before[i], encode(t, f, "svg")) {
 			t.Errorf("figure %d changed with the caller's data", i)

@@ -93,6 +93,8 @@ type Style struct {
 	Marker bool
 }
 
+func (s Style) valid() bool { return s.Color >= 0 && s.Dash >= Solid && s.Dash <= DashDotted }
+
 // stroke returns the pen for the style of the curve at index i.
 func (s Style) stroke(i int) stroke {
 	if s == (Style{Marker: s.Marker}) {
