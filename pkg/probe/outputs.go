@@ -13,8 +13,8 @@ import (
 	"github.com/residual-go/residual/pkg/recipe"
 )
 
-// Activation is what one layer of a network gave for a batch of images.
-type Activation struct {
+// Output is what one layer of a network gave for a batch of images.
+type Output struct {
 	// Layer is its name, as [resnet.Tap] has it.
 	Layer string
 	// Shape is [batch, height, width, channels], or [batch, channels] from avgpool on.
@@ -23,24 +23,24 @@ type Activation struct {
 	Data []float32
 }
 
-// Map returns one channel of one image's activation, [height, width] row by row. The
+// Map returns one channel of one image's output, [height, width] row by row. The
 // activation must have four axes.
-func (a Activation) Map(image, channel int) []float32 {
-	channels := a.Shape[3]
-	values := make([]float32, a.Shape[1]*a.Shape[2])
-	from := a.Data[image*len(values)*channels:]
+func (o Output) Map(image, channel int) []float32 {
+	channels := o.Shape[3]
+	values := make([]float32, o.Shape[1]*o.Shape[2])
+	from := o.Data[image*len(values)*channels:]
 	for i := range values {
 		values[i] = from[i*channels+channel]
 	}
 	return values
 }
 
-// Activations returns what the named layers give for images, in the order of the names, in
+// Outputs returns what the named layers give for images, in the order of the names, in
 // evaluation mode and all images as one batch. The names are those of [resnet.Tap]; the
 // variables are those under path in the store, and must have values.
-func Activations(backend compute.Backend, store *model.Store, path string, r recipe.Recipe, images *dataset.Images, layers ...string) ([]Activation, error) {
+func Outputs(backend compute.Backend, store *model.Store, path string, r recipe.Recipe, images *dataset.Images, layers ...string) ([]Output, error) {
 	if store.Scope(path).NumVariables() == 0 {
-		return nil, fmt.Errorf("activations of %s: there are no weights under %s", r.Model.Name, path)
+		return nil, fmt.Errorf("outputs of %s: there are no weights under %s", r.Model.Name, path)
 	}
 	var missing []string
 	exec, err := model.NewExec(backend, store, func(_ *model.Scope, pixels *graph.Node) []*graph.Node {
@@ -59,23 +59,23 @@ func Activations(backend compute.Backend, store *model.Store, path string, r rec
 		return found
 	})
 	if err != nil {
-		return nil, fmt.Errorf("activations of %s: %w", r.Model.Name, err)
+		return nil, fmt.Errorf("outputs of %s: %w", r.Model.Name, err)
 	}
 	defer exec.Finalize()
-	outputs, err := exec.Call(tensors.FromFlatDataAndDimensions(images.Pixels, images.Len(), images.Height, images.Width, 3))
+	outputs, err := exec.Call(pixelsOf(images))
 	if err != nil {
-		return nil, fmt.Errorf("activations of %s: %w", r.Model.Name, err)
+		return nil, fmt.Errorf("outputs of %s: %w", r.Model.Name, err)
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("activations of %s: it has no layer %q", r.Model.Name, missing)
+		return nil, fmt.Errorf("outputs of %s: it has no layer %q", r.Model.Name, missing)
 	}
-	activations := make([]Activation, len(layers))
+	found := make([]Output, len(layers))
 	for i, output := range outputs {
 		data, err := tensors.CopyFlatData[float32](output)
 		if err != nil {
-			return nil, fmt.Errorf("activations of %s: %w", r.Model.Name, err)
+			return nil, fmt.Errorf("outputs of %s: %w", r.Model.Name, err)
 		}
-		activations[i] = Activation{layers[i], output.Shape().Dimensions, data}
+		found[i] = Output{layers[i], output.Shape().Dimensions, data}
 	}
-	return activations, nil
+	return found, nil
 }
