@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/recipe"
@@ -42,7 +43,6 @@ func Outputs(backend compute.Backend, store *model.Store, path string, r recipe.
 	if store.Scope(path).NumVariables() == 0 {
 		return nil, fmt.Errorf("outputs of %s: there are no weights under %s", r.Model.Name, path)
 	}
-	var missing []string
 	exec, err := model.NewExec(backend, store, func(_ *model.Scope, pixels *graph.Node) []*graph.Node {
 		found := make([]*graph.Node, len(layers))
 		r.Model.Forward(store.Scope(path), dataset.Normalize(pixels, r.Mean, r.Deviation), func(name string, x *graph.Node) {
@@ -52,8 +52,7 @@ func Outputs(backend compute.Backend, store *model.Store, path string, r recipe.
 		})
 		for i, x := range found {
 			if x == nil {
-				missing = append(missing, layers[i])
-				found[i] = pixels
+				exceptions.Panicf("there is no layer %q", layers[i])
 			}
 		}
 		return found
@@ -65,9 +64,6 @@ func Outputs(backend compute.Backend, store *model.Store, path string, r recipe.
 	outputs, err := exec.Call(pixelsOf(images))
 	if err != nil {
 		return nil, fmt.Errorf("outputs of %s: %w", r.Model.Name, err)
-	}
-	if len(missing) > 0 {
-		return nil, fmt.Errorf("outputs of %s: it has no layer %q", r.Model.Name, missing)
 	}
 	found := make([]Output, len(layers))
 	for i, output := range outputs {
