@@ -1,0 +1,30 @@
+// Package bottleneck has the residual block of three convolutions.
+package bottleneck
+
+import (
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/lesson/exercises/nn"
+)
+
+// Expansion is how many times more channels leave a bottleneck than its 3×3 convolution has.
+const Expansion = 4
+
+// Block is the bottleneck of He et al. 2015, figure 5, right, as torchvision has it: x is
+// [batch, height, width, in], the result
+// [batch, ⌈height/stride⌉, ⌈width/stride⌉, Expansion·planes].
+//
+// Its layers are in scope.In("conv1"), scope.In("bn1") and so on to scope.In("bn3"), and
+// shortcut is to be called with scope.In("downsample").
+func Block(scope *model.Scope, x *graph.Node, planes, stride int, shortcut nn.Shortcut) *graph.Node {
+	// BEGIN SOLUTION
+	y := nn.Conv(scope.In("conv1"), x, planes, 1, 1)
+	y = nn.ReLU(nn.Norm(scope.In("bn1"), y))
+	y = nn.Conv(scope.In("conv2"), y, planes, 3, stride)
+	y = nn.ReLU(nn.Norm(scope.In("bn2"), y))
+	y = nn.Conv(scope.In("conv3"), y, Expansion*planes, 1, 1)
+	y = nn.Norm(scope.In("bn3"), y)
+	return nn.ReLU(graph.Add(y, shortcut(scope.In("downsample"), x, Expansion*planes, stride)))
+	// END SOLUTION
+}

@@ -1,0 +1,87 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/lesson/exercises/nn"
+)
+
+var stageHints = map[string]string{
+	"stride-in-every-block":       "every block has the stride, so that each halves the size; only the first one does",
+	"stride-in-the-last-block":    "the last block has the stride. It is the first: all others then work on the smaller maps, at a quarter of the cost",
+	"stride-in-no-block":          "no block has the stride; the first one does",
+	"stride-in-all-but-the-first": "the first block has stride 1 and the others the stride: it is the other way round",
+	"one-block-too-few":           "there is one block too few: count them from 0 up to, not with, blocks",
+	"one-block-too-many":          "there is one block too many: count them from 0 up to, not with, blocks",
+	"each-block-fed-x":            "every block is given the stage's input, so that only the last one counts; each is to be given what the one before returned",
+	"channels-in-every-block":     "the channels grow from block to block; in a stage all blocks have as many",
+	"channels-in-the-last-block":  "the first blocks have as many channels as x, and only the last as many as asked for: the first one changes them",
+	"counted-from-one":            "the blocks are counted from 1; as in torchvision the first is in scope.In(\"0\")",
+}
+
+// Stage checks the exercise stage.
+func Stage(t T, answer func(scope *model.Scope, x *graph.Node, blocks, channels, stride int, block nn.Block) *graph.Node) {
+	t.Helper()
+	var stages []comparison
+	for i, c := range graphCases("stage") {
+		blocks, stride := []int{3, 2}[i], []int{2, 1}[i]
+		stages = append(stages, comparison{
+			fmt.Sprintf("Stage(scope, x, %d, 4, %d, block)", blocks, stride),
+			func(scope *model.Scope, x *graph.Node) *graph.Node { return answer(scope, x, blocks, 4, stride, basic) },
+			c, stageHints,
+		})
+	}
+	run(t, "stage",
+		step{"shape", 2, onEach(stages, comparison.shape)},
+		step{"weights", 2, onEach(stages, comparison.names)},
+		step{"values", 4, onEach(stages, comparison.values)},
+		step{"other numbers", 2, func() error {
+			for _, blocks := range []int{1, 6} {
+				if err := calls(answer, blocks); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+	)
+}
+
+// calls checks how the answer calls a block that is none of the usual ones.
+func calls(answer func(scope *model.Scope, x *graph.Node, blocks, channels, stride int, block nn.Block) *graph.Node, blocks int) error {
+	const channels, stride = 5, 3
+	var want, got []string
+	for i := range blocks {
+		by := 1
+		if i == 0 {
+			by = stride
+		}
+		want = append(want, fmt.Sprintf("block(scope %d, x, %d, %d)", i, channels, by))
+	}
+	recording := func(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
+		got = append(got, fmt.Sprintf("block(scope %s, x, %d, %d)", dotted(scope.Scope()), channels, stride))
+		return nn.Conv(scope, x, channels, 1, stride)
+	}
+	stage := comparison{
+		fmt.Sprintf("Stage(scope, x, %d, %d, %d, block)", blocks, channels, stride),
+		func(scope *model.Scope, x *graph.Node) *graph.Node {
+			got = nil
+			return answer(scope, x, blocks, channels, stride, recording)
+		},
+		graphCase{Input: []int{1, 7, 6, 2}, Right: graphOutput{Shape: []int{1, 3, 2, channels}}}, stageHints,
+	}
+	o, err := stage.run()
+	switch {
+	case err != nil:
+		return err
+	case !slices.Equal(got, want):
+		return &Failure{What: "the calls of " + stage.call(), Want: strings.Join(want, "\n"), Got: strings.Join(got, "\n")}
+	case !slices.Equal(o.shape, stage.Right.Shape):
+		return &Failure{What: "the shape of " + stage.call(), Want: fmt.Sprint(stage.Right.Shape), Got: fmt.Sprint(o.shape)}
+	}
+	return nil
+}

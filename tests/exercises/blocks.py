@@ -1,0 +1,449 @@
+#!/usr/bin/python3
+"""PyTorch's results for the exercises that are made of GoMLX graphs.
+
+    apt-get install python3-torch python3-torchvision
+    /usr/bin/python3 tests/exercises/blocks.py
+
+The script rewrites lesson/exercises/check/testdata/blocks.json: for every case
+of an exercise the shape of the input, the right output, the weights by
+torchvision's names, and for each usual mistake its output, unless its shapes
+do not fit together; with each, the shapes of what leaves the convolutions.  It
+was last run with PyTorch 1.13 and torchvision 0.14, on one thread of a CPU.
+
+Weights and inputs are not in the file.  They are numbers computed from a
+variable's name, by numbers() here and hashed() in lesson/exercises/check/graphs.go.
+Shapes, and the order of the numbers, are GoMLX's: images are batch, height,
+width, channels, kernels height, width, in, out, linear weights in, out.
+"""
+
+import itertools
+import json
+import os
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchvision
+
+FILE = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)),
+    "../../lesson/exercises/check/testdata/blocks.json",
+)
+
+
+def numbers(name, shape):
+    """Numbers in -1 ... 1 that look random and are a function of the name."""
+    seed = 2166136261
+    for byte in name.encode():
+        seed = (seed ^ byte) * 16777619 & 0xFFFFFFFF
+    count = int(np.prod(shape, dtype=np.int64))
+    with np.errstate(over="ignore"):
+        z = np.uint32(seed) + np.arange(count, dtype=np.uint32) * np.uint32(0x9E3779B9)
+        z = (z ^ z >> np.uint32(16)) * np.uint32(0x85EBCA6B)
+        z = (z ^ z >> np.uint32(13)) * np.uint32(0xC2B2AE35)
+        z = z ^ z >> np.uint32(16)
+    return ((z >> np.uint32(8)).astype(np.float64) / 2**23 - 1).reshape(shape)
+
+
+def value(name, shape):
+    """The value of the variable of that name, in GoMLX's layout."""
+    u = numbers(name, shape)
+    last = name.rsplit(".", 1)[-1]
+    if last == "weight" and len(shape) > 1:
+        u = u * np.sqrt(6 / np.prod(shape[:-1]))
+    elif last in ("weight", "running_var"):
+        u = 1 + u / 2
+    elif last == "input":
+        u = u * 2
+    else:
+        u = u / 4
+    return torch.from_numpy(u.astype(np.float32))
+
+
+def nchw(x):
+    return x.permute(0, 3, 1, 2)
+
+
+def nhwc(x):
+    return x.permute(0, 2, 3, 1)
+
+
+class Net:
+    """Layers whose weights come from their names, and what they were."""
+
+    def __init__(self):
+        self.weights = {}
+        self.convolutions = {}
+
+    def weight(self, name, *shape):
+        self.weights[name] = list(shape)
+        return value(name, shape)
+
+    def conv(self, name, x, channels, kernel, stride):
+        weight = self.weight(name + ".weight", kernel, kernel, x.shape[1], channels)
+        y = F.conv2d(x, weight.permute(3, 2, 0, 1), stride=stride, padding=kernel // 2)
+        self.convolutions[name] = list(nhwc(y).shape)
+        return y
+
+    def norm(self, name, x):
+        channels = x.shape[1]
+        gamma = self.weight(name + ".weight", channels)
+        beta = self.weight(name + ".bias", channels)
+        mean = self.weight(name + ".running_mean", channels)
+        variance = self.weight(name + ".running_var", channels)
+        return F.batch_norm(x, mean, variance, gamma, beta, training=False, eps=1e-5)
+
+    def linear(self, name, x, out):
+        weight = self.weight(name + ".weight", x.shape[1], out)
+        return F.linear(x, weight.T, self.weight(name + ".bias", out))
+
+    def shortcut(self, name, x, channels, stride):
+        if stride == 1 and x.shape[1] == channels:
+            return x
+        y = self.conv(join(name, "0"), x, channels, 1, stride)
+        return self.norm(join(name, "1"), y)
+
+    def basic(self, name, x, channels, stride):
+        y = self.conv(join(name, "conv1"), x, channels, 3, stride)
+        y = F.relu(self.norm(join(name, "bn1"), y))
+        y = self.conv(join(name, "conv2"), y, channels, 3, 1)
+        y = self.norm(join(name, "bn2"), y)
+        return F.relu(y + self.shortcut(join(name, "downsample"), x, channels, stride))
+
+
+def join(*names):
+    return ".".join(name for name in names if name)
+
+
+def output(function, shape):
+    """What a function of a Net and an input computes, as JSON."""
+    net = Net()
+    x = value("input", shape)
+    try:
+        y = function(net, nchw(x))
+    except RuntimeError:  # shapes that do not fit
+        return {"convolutions": net.convolutions}, net
+    if y.dim() == 4:
+        y = nhwc(y)
+    y = y.contiguous()
+    values = [float("%.6g" % v) for v in y.flatten().tolist()]
+    return {"shape": list(y.shape), "values": values, "convolutions": net.convolutions}, net
+
+
+def different(a, b):
+    """Whether two outputs can be told apart, with a margin."""
+    if a["convolutions"] != b["convolutions"] or a.get("shape") != b.get("shape"):
+        return True
+    if "values" not in a:
+        return False
+    gap = np.abs(np.array(a["values"]) - np.array(b["values"])).max()
+    return gap > 0.01 * np.abs(a["values"]).max()
+
+
+def case(shape, right, mistakes):
+    """A case: mistakes are pairs of a name and a function."""
+    result, net = output(right, shape)
+    wrong = [dict(output(function, shape)[0], mistake=name) for name, function in mistakes]
+    for a, b in itertools.combinations([dict(result, mistake="")] + wrong, 2):
+        if a["mistake"] != b["mistake"]:
+            assert different(a, b), (a["mistake"], b["mistake"])
+    return {"input": shape, "weights": net.weights, "right": result, "mistakes": wrong}
+
+
+def basicblock():
+    def block(between=True, first=True, second=True, branch_relu=False, x_relu=False,
+              add=True, last=True, names=("1", "1", "2", "2"), middle=False, early=False):
+        def function(net, x):
+            y = net.conv("conv" + names[0], x, x.shape[1], 3, 1)
+            if first:
+                y = net.norm("bn" + names[1], y)
+            if between:
+                y = F.relu(y)
+            if middle:
+                x = y
+            y = net.conv("conv" + names[2], y, x.shape[1], 3, 1)
+            if early:
+                y = y + x
+            if second:
+                y = net.norm("bn" + names[3], y)
+            if branch_relu:
+                y = F.relu(y)
+            if x_relu:
+                x = F.relu(x)
+            if add and not early:
+                y = y + x
+            return F.relu(y) if last else y
+        return function
+
+    mistakes = [
+        ("relu-before-addition", block(branch_relu=True, last=False)),
+        ("relu-before-addition", block(branch_relu=True)),
+        ("no-addition", block(add=False)),
+        ("no-addition", block(add=False, last=False)),
+        ("no-last-relu", block(last=False)),
+        ("no-relu-between", block(between=False)),
+        ("norm-missing", block(first=False)),
+        ("norm-missing", block(second=False)),
+        ("norm-missing", block(first=False, second=False)),
+        ("relu-on-shortcut", block(x_relu=True)),
+        ("relu-on-shortcut", block(x_relu=True, last=False)),
+        ("same-weights-twice", block(names=("1", "1", "1", "1"))),
+        ("same-weights-twice", block(names=("1", "1", "1", "2"))),
+        ("same-weights-twice", block(names=("1", "1", "2", "1"))),
+        ("shortcut-from-the-middle", block(middle=True)),
+        ("addition-before-norm", block(early=True)),
+    ]
+    # The right block is written by torchvision.
+    def right(net, x):
+        return torchvision_block(torchvision.models.resnet.BasicBlock(3, 3), net, x,
+                                 net_function=block())
+    return [case([2, 5, 4, 3], right, mistakes)]
+
+
+def fill(module, weights):
+    """Give torchvision's module the values of the variables."""
+    state = {}
+    for name, shape in weights.items():
+        v = value(name, shape)
+        if len(shape) == 4:
+            v = v.permute(3, 2, 0, 1)
+        elif len(shape) == 2:
+            v = v.T
+        state[name] = v
+    have = {name for name in module.state_dict() if not name.endswith("num_batches_tracked")}
+    assert have == set(state), have ^ set(state)
+    module.load_state_dict(state, strict=False)
+    return module.eval()
+
+
+def torchvision_block(module, net, x, net_function):
+    """What torchvision's module computes; that the function agrees is asserted."""
+    ours = net_function(net, x)
+    with torch.no_grad():
+        theirs = fill(module, net.weights)(x)
+    assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    return theirs
+
+
+def shortcut():
+    def project(norm=True, relu=False, kernel=1, stride=None, pool=False, channels=None):
+        def make(to, by):
+            def function(net, x):
+                if pool:
+                    x = F.avg_pool2d(x, by)
+                if pool == "only":
+                    return x
+                y = net.conv("0", x, channels or to, kernel, 1 if pool else stride or by)
+                if norm:
+                    y = net.norm("1", y)
+                return F.relu(y) if relu else y
+            return function
+        return make
+
+    right = project()
+    mistakes = [
+        ("shortcut-without-norm", project(norm=False)),
+        ("shortcut-without-stride", project(stride=1)),
+        ("relu-on-shortcut", project(relu=True)),
+        ("relu-on-shortcut", project(relu=True, norm=False)),
+        ("three-by-three-kernel", project(kernel=3)),
+        ("average-pooling", project(pool=True)),
+        ("average-pooling", project(pool="only")),
+        ("channels-not-changed", project(channels=4)),
+    ]
+    return [
+        case([2, 6, 4, 4], right(6, 2), [(name, make(6, 2)) for name, make in mistakes]
+             + [("never-projecting", lambda net, x: x)]),
+        case([1, 3, 4, 4], right(6, 1), [("projects-on-stride-only", lambda net, x: x)]),
+        case([1, 4, 6, 4], right(4, 2), [
+            ("projects-on-channels-only", lambda net, x: x),
+            ("takes-every-other-pixel", lambda net, x: x[:, :, ::2, ::2]),
+        ]),
+    ]
+
+
+def bottleneck():
+    def block(strides=(1, 2, 1), expansion=4, last_relu=True, branch_relu=False,
+              between=(True, True), kernels=(1, 3, 1), add=True, narrow=1, shortcut_by=None):
+        def make(planes, stride):
+            by = [stride if s == 2 else 1 for s in strides]
+            def function(net, x):
+                out = planes * expansion
+                y = net.conv("conv1", x, planes * narrow, kernels[0], by[0])
+                y = net.norm("bn1", y)
+                y = F.relu(y) if between[0] else y
+                y = net.conv("conv2", y, planes * narrow, kernels[1], by[1])
+                y = net.norm("bn2", y)
+                y = F.relu(y) if between[1] else y
+                y = net.conv("conv3", y, out, kernels[2], by[2])
+                y = net.norm("bn3", y)
+                y = F.relu(y) if branch_relu else y
+                if add:
+                    to = planes * shortcut_by if shortcut_by else out
+                    y = y + net.shortcut("downsample", x, to, stride)
+                return F.relu(y) if last_relu else y
+            return function
+        return make
+
+    right = block()
+    mistakes = [
+        ("stride-on-first", block(strides=(2, 1, 1))),
+        ("stride-on-both", block(strides=(2, 2, 1))),
+        ("stride-on-last", block(strides=(1, 1, 2))),
+        ("no-stride", block(strides=(1, 1, 1))),
+        ("no-expansion", block(expansion=1)),
+        ("no-expansion", block(expansion=1, shortcut_by=4)),
+        ("shortcut-not-expanded", block(shortcut_by=1)),
+        ("relu-before-addition", block(branch_relu=True)),
+        ("relu-before-addition", block(branch_relu=True, last_relu=False)),
+        ("no-last-relu", block(last_relu=False)),
+        ("no-relu-between", block(between=(False, True))),
+        ("no-relu-between", block(between=(True, False))),
+        ("no-relu-between", block(between=(False, False))),
+        ("no-addition", block(add=False)),
+        ("no-reduction", block(narrow=4)),
+        ("wrong-kernels", block(kernels=(3, 3, 3))),
+        ("wrong-kernels", block(kernels=(3, 1, 1))),
+        ("wrong-kernels", block(kernels=(1, 1, 3))),
+    ]
+
+    def torchvision_right(planes, stride):
+        def function(net, x):
+            changes = stride != 1 or x.shape[1] != 4 * planes
+            downsample = None
+            if changes:
+                downsample = torch.nn.Sequential(
+                    torch.nn.Conv2d(x.shape[1], 4 * planes, 1, stride, bias=False),
+                    torch.nn.BatchNorm2d(4 * planes))
+            module = torchvision.models.resnet.Bottleneck(x.shape[1], planes, stride, downsample)
+            return torchvision_block(module, net, x, right(planes, stride))
+        return function
+
+    return [
+        case([2, 6, 4, 5], torchvision_right(3, 2), [(name, make(3, 2)) for name, make in mistakes]),
+        case([1, 3, 4, 8], torchvision_right(2, 1), [("relu-before-addition", block(branch_relu=True)(2, 1))]),
+    ]
+
+
+def stage():
+    def chain(count=lambda n: n, strides=lambda i, n, s: s if i == 0 else 1,
+              channels=lambda i, c: c, names=str, fed=lambda x, y: y):
+        def make(blocks, to, stride):
+            def function(net, x):
+                y = x
+                n = count(blocks)
+                for i in range(n):
+                    y = net.basic(names(i), fed(x, y), channels(i, to), strides(i, n, stride))
+                return y
+            return function
+        return make
+
+    def same_channels_until_last(net, x):
+        y = net.basic("0", x, x.shape[1], 2)
+        y = net.basic("1", y, x.shape[1], 1)
+        return net.basic("2", y, 4, 1)
+
+    mistakes = [
+        ("stride-in-every-block", chain(strides=lambda i, n, s: s)),
+        ("stride-in-the-last-block", chain(strides=lambda i, n, s: s if i == n - 1 else 1)),
+        ("stride-in-no-block", chain(strides=lambda i, n, s: 1)),
+        ("stride-in-all-but-the-first", chain(strides=lambda i, n, s: 1 if i == 0 else s)),
+        ("one-block-too-few", chain(count=lambda n: n - 1)),
+        ("one-block-too-few", chain(count=lambda n: n - 1, names=lambda i: str(i + 1))),
+        ("one-block-too-many", chain(count=lambda n: n + 1)),
+        ("each-block-fed-x", chain(fed=lambda x, y: x)),
+        ("channels-in-every-block", chain(channels=lambda i, c: c * 2**i)),
+        ("counted-from-one", chain(names=lambda i: str(i + 1))),
+    ]
+    return [
+        case([2, 7, 4, 3], chain()(3, 4, 2), [(name, make(3, 4, 2)) for name, make in mistakes]
+             + [("channels-in-the-last-block", same_channels_until_last)]),
+        case([1, 4, 3, 4], chain()(2, 4, 1), []),
+    ]
+
+
+def resnet18():
+    width, classes = 4, 5
+
+    def network(stem_norm=True, stem_relu=True, pool=True, first=1, later=2, double=2, blocks=2,
+                head="average", kernel=7, stem_stride=2, last_relu=False):
+        def function(net, x):
+            y = net.conv("conv1", x, width, kernel, stem_stride)
+            y = net.norm("bn1", y) if stem_norm else y
+            y = F.relu(y) if stem_relu else y
+            y = F.max_pool2d(y, 3, 2, 1) if pool else y
+            channels = width
+            for s in range(4):
+                for i in range(blocks):
+                    stride = (first if s == 0 else later) if i == 0 else 1
+                    y = net.basic("layer%d.%d" % (s + 1, i), y, channels, stride)
+                channels *= double
+            if head == "average":
+                y = y.mean((2, 3))
+            elif head == "max":
+                y = y.amax((2, 3))
+            else:
+                y = nhwc(y).flatten(1)
+            y = net.linear("fc", y, classes)
+            return F.relu(y) if last_relu else y
+        return function
+
+    def right(net, x):
+        ours = network()(net, x)
+        module = torchvision.models.resnet18(num_classes=classes)
+        scaled(module, width)
+        with torch.no_grad():
+            theirs = fill(module, net.weights)(x)
+        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+        return theirs
+
+    mistakes = [
+        ("no-max-pool", network(pool=False)),
+        ("stride-in-the-first-stage", network(first=2)),
+        ("no-stride-in-later-stages", network(later=1)),
+        ("flatten", network(head="flatten")),
+        ("global-max-pool", network(head="max")),
+        ("widths-do-not-double", network(double=1)),
+        ("no-stem-relu", network(stem_relu=False)),
+        ("no-stem-norm", network(stem_norm=False)),
+        ("stem-without-stride", network(stem_stride=1)),
+        ("small-stem-kernel", network(kernel=3)),
+        ("one-block-a-stage", network(blocks=1)),
+        ("relu-on-logits", network(last_relu=True)),
+    ]
+    return [case([2, 64, 96, 3], right, mistakes)]
+
+
+def scaled(module, width):
+    """Make torchvision's ResNet-18 as narrow as that, layer by layer."""
+    for name, layer in list(module.named_modules()):
+        parent = module
+        *path, last = name.split(".") if name else [""]
+        for part in path:
+            parent = getattr(parent, part)
+        if isinstance(layer, torch.nn.Conv2d):
+            inputs = layer.in_channels if layer.in_channels == 3 else layer.in_channels * width // 64
+            setattr(parent, last, torch.nn.Conv2d(
+                inputs, layer.out_channels * width // 64, layer.kernel_size, layer.stride,
+                layer.padding, bias=False))
+        elif isinstance(layer, torch.nn.BatchNorm2d):
+            setattr(parent, last, torch.nn.BatchNorm2d(layer.num_features * width // 64))
+        elif isinstance(layer, torch.nn.Linear):
+            setattr(parent, last, torch.nn.Linear(layer.in_features * width // 64, layer.out_features))
+
+
+def main():
+    torch.set_num_threads(1)
+    exercises = [basicblock, shortcut, bottleneck, stage, resnet18]
+    with open(FILE, "w") as file:
+        file.write("{")
+        for i, exercise in enumerate(exercises):
+            file.write(("," if i else "") + "\n" + json.dumps(exercise.__name__) + ": [")
+            for j, one in enumerate(exercise()):
+                file.write(("," if j else "") + "\n" + json.dumps(one, separators=(",", ":")))
+            file.write("]")
+        file.write("\n}\n")
+
+
+if __name__ == "__main__":
+    main()
