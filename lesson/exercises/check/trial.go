@@ -63,19 +63,17 @@ func (t trial[C, V]) call(c C) (got V, failure *Failure) {
 	return t.answer(c), nil
 }
 
+// diagnose returns the hint of the first mistake that does what the answer does: the same
+// values, and a panic where there is one.
 func (t trial[C, V]) diagnose() Hint {
-	got := make([]V, len(t.cases))
-	for i, c := range t.cases {
-		value, failure := t.call(c)
-		if failure != nil {
-			return Hint{}
-		}
-		got[i] = value
-	}
 next:
 	for _, m := range t.mistakes {
-		for i, c := range t.cases {
-			if !t.same(m.compute(c), got[i]) {
+		mistaken := t
+		mistaken.answer = m.compute
+		for _, c := range t.cases {
+			a, aFailure := t.call(c)
+			b, bFailure := mistaken.call(c)
+			if (aFailure == nil) != (bFailure == nil) || aFailure == nil && !t.same(a, b) {
 				continue next
 			}
 		}

@@ -1,0 +1,394 @@
+package check
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// batchNormCase is a layer and the batches that it sees, one after the other, with what
+// PyTorch's layer makes of them.
+type batchNormCase struct {
+	Gamma    []float64        `json:"gamma"`
+	Beta     []float64        `json:"beta"`
+	Mean     []float64        `json:"mean"`
+	Variance []float64        `json:"variance"`
+	Momentum float64          `json:"momentum"`
+	Epsilon  float64          `json:"epsilon"`
+	Batches  []batchNormBatch `json:"batches"`
+}
+
+// batchNormBatch is a batch, the result, and the running statistics after it.
+type batchNormBatch struct {
+	X        [][][][]float64 `json:"x"`
+	Training bool            `json:"training"`
+	Want     [][][][]float64 `json:"want"`
+	Mean     []float64       `json:"mean"`
+	Variance []float64       `json:"variance"`
+}
+
+func (b batchNormBatch) String() string {
+	return fmt.Sprintf("Forward(x %s, training %t)", batchDimensions(b.X), b.Training)
+}
+
+// Norm has the fields of the exercise batchnorm's type BatchNorm, which converts to it.
+type Norm struct {
+	Gamma, Beta       []float64
+	Mean, Variance    []float64
+	Momentum, Epsilon float64
+}
+
+// Normaliser is what the exercise's type has to be.
+type Normaliser interface {
+	Forward(x [][][][]float64, training bool) [][][][]float64
+}
+
+// norm is the layer before the first batch.
+func (c batchNormCase) norm() *Norm {
+	clone := func(x []float64) []float64 { return append([]float64(nil), x...) }
+	return &Norm{clone(c.Gamma), clone(c.Beta), clone(c.Mean), clone(c.Variance), c.Momentum, c.Epsilon}
+}
+
+// BatchNorm checks the exercise batchnorm. answer converts to the exercise's type.
+func BatchNorm(t T, answer func(*Norm) Normaliser) {
+	t.Helper()
+	// batches makes a trial of what a layer has done after the n-th of its batches.
+	batches := func(n int, mistakes []mistake[batchNormCase, batchNormBatch], same func(a, b batchNormBatch) bool) func() error {
+		return trial[batchNormCase, batchNormBatch]{
+			cases: torch().BatchNorm,
+			answer: func(c batchNormCase) batchNormBatch {
+				norm := c.norm()
+				layer := answer(norm)
+				var last batchNormBatch
+				for _, b := range c.Batches[:n] {
+					last = b
+					last.Want = layer.Forward(cloneBatch(b.X), b.Training)
+				}
+				last.Mean, last.Variance = norm.Mean, norm.Variance
+				return last
+			},
+			want:     func(c batchNormCase) batchNormBatch { return c.Batches[n-1] },
+			same:     same,
+			what:     func(c batchNormCase) string { return c.Batches[n-1].String() },
+			explain:  func(c batchNormCase, want, got batchNormBatch) *Failure { return explainBatch(c, n, want, got) },
+			mistakes: mistakes,
+		}.try
+	}
+	run(t, "batchnorm",
+		step{"shape", 1, func() error {
+			for _, c := range torch().BatchNorm {
+				x := cloneBatch(c.Batches[0].X)
+				got := answer(c.norm()).Forward(x, true)
+				what := c.Batches[0].String()
+				if want := batchDimensions(c.Batches[0].X); batchDimensions(got) != want {
+					return &Failure{What: "shape of " + what, Want: want, Got: batchDimensions(got)}
+				}
+				if !sameBatch(x, c.Batches[0].X) {
+					return &Failure{What: what, Want: "x as it was", Got: "x was written to",
+						Hint: Hint{"x-changed", "x is the caller's: make new slices for the result"}}
+				}
+			}
+			return nil
+		}},
+		step{"training", 3, batches(1, trainingMistakes, func(a, b batchNormBatch) bool { return sameBatch(a.Want, b.Want) })},
+		step{"running statistics", 3, func() error {
+			for n := 1; n <= 2; n++ {
+				if err := batches(n, runningMistakes, sameStatistics)(); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		step{"evaluation", 3, batches(3, evaluationMistakes, func(a, b batchNormBatch) bool {
+			return sameBatch(a.Want, b.Want) && sameStatistics(a, b)
+		})},
+	)
+}
+
+// batchDimensions writes the shape of x as [2][2][3][2].
+func batchDimensions(x [][][][]float64) string {
+	first := []int{len(x), 0, 0, 0}
+	if len(x) > 0 {
+		first[1] = len(x[0])
+	}
+	if first[1] > 0 {
+		first[2] = len(x[0][0])
+	}
+	if first[2] > 0 {
+		first[3] = len(x[0][0][0])
+	}
+	for _, image := range x {
+		if len(image) != first[1] {
+			return fmt.Sprintf("[%d] images of unlike height, such as %d and %d", first[0], first[1], len(image))
+		}
+		for _, row := range image {
+			if len(row) != first[2] {
+				return fmt.Sprintf("[%d][%d] rows of unlike length, such as %d and %d", first[0], first[1], first[2], len(row))
+			}
+			for _, pixel := range row {
+				if len(pixel) != first[3] {
+					return fmt.Sprintf("[%d][%d][%d] pixels of unlike length, such as %d and %d", first[0], first[1], first[2], first[3], len(pixel))
+				}
+			}
+		}
+	}
+	return fmt.Sprintf("[%d][%d][%d][%d]", first[0], first[1], first[2], first[3])
+}
+
+// cloneBatch copies x, changed by the functions.
+func cloneBatch(x [][][][]float64, change ...func(b, i, j, channel int, value float64) float64) [][][][]float64 {
+	y := make([][][][]float64, len(x))
+	for b := range x {
+		y[b] = make([][][]float64, len(x[b]))
+		for i := range x[b] {
+			y[b][i] = make([][]float64, len(x[b][i]))
+			for j := range x[b][i] {
+				y[b][i][j] = append([]float64(nil), x[b][i][j]...)
+				for channel := range y[b][i][j] {
+					for _, f := range change {
+						y[b][i][j][channel] = f(b, i, j, channel, y[b][i][j][channel])
+					}
+				}
+			}
+		}
+	}
+	return y
+}
+
+// sameBatch reports whether two batches have one shape and values that differ by no more
+// than rounding.
+func sameBatch(a, b [][][][]float64) bool {
+	if batchDimensions(a) != batchDimensions(b) {
+		return false
+	}
+	for i := range a {
+		for j := range a[i] {
+			for k := range a[i][j] {
+				if !nearAll(a[i][j][k], b[i][j][k]) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+func sameStatistics(a, b batchNormBatch) bool {
+	return nearAll(a.Mean, b.Mean) && nearAll(a.Variance, b.Variance)
+}
+
+// explainBatch says what is wrong after the n-th batch, results before statistics.
+func explainBatch(c batchNormCase, n int, want, got batchNormBatch) *Failure {
+	what := fmt.Sprintf("%s with Gamma %s, Beta %s, Momentum %g, Epsilon %g", want, numbers(c.Gamma), numbers(c.Beta), c.Momentum, c.Epsilon)
+	if batchDimensions(want.Want) != batchDimensions(got.Want) {
+		return &Failure{What: "shape of " + what, Want: batchDimensions(want.Want), Got: batchDimensions(got.Want)}
+	}
+	if !want.Training {
+		what += fmt.Sprintf(", and running Mean %s, Variance %s", numbers(want.Mean), numbers(want.Variance))
+	}
+	what += fmt.Sprintf(": x has the channels\n%s\n", channels(want.X))
+	switch {
+	case !sameBatch(want.Want, got.Want):
+		return &Failure{What: what + "the result's channels, image by image", Want: channels(want.Want), Got: channels(got.Want)}
+	case !nearAll(want.Mean, got.Mean):
+		return &Failure{What: fmt.Sprintf("%sMean after %d batches, %s before the first", what, n, numbers(c.Mean)),
+			Want: numbers(want.Mean), Got: numbers(got.Mean)}
+	}
+	return &Failure{What: fmt.Sprintf("%sVariance after %d batches, %s before the first", what, n, numbers(c.Variance)),
+		Want: numbers(want.Variance), Got: numbers(got.Variance)}
+}
+
+// channels writes the values of a batch, a line a channel, with a bar between images.
+func channels(x [][][][]float64) string {
+	lines := make([]string, len(x[0][0][0]))
+	for channel := range lines {
+		var images []string
+		for _, image := range x {
+			var words []string
+			for _, row := range image {
+				for _, pixel := range row {
+					words = append(words, fmt.Sprintf("%.4g", pixel[channel]))
+				}
+			}
+			images = append(images, strings.Join(words, " "))
+		}
+		lines[channel] = fmt.Sprintf("  %d: %s", channel, strings.Join(images, " | "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// normVariation is a batch norm with mistakes in it; see plainNorm for one without.
+type normVariation struct {
+	// group names the values that share statistics.
+	group func(b, i, j, channel int) [4]int
+	// scale is what to divide by.
+	scale func(variance, epsilon float64) float64
+	// unbiased and biasedRunning swap the two variances.
+	unbiased, biasedRunning bool
+	// useRunning and update say what is done with the running statistics.
+	useRunning, update func(training bool) bool
+	// affine is whether γ and β are used.
+	affine bool
+	// keep and take are the shares of the old and the new in the running statistics.
+	keep, take func(momentum float64) float64
+}
+
+func perChannel(_, _, _, channel int) [4]int { return [4]int{channel} }
+
+// plainNorm is the variation without a mistake.
+func plainNorm() normVariation {
+	return normVariation{
+		group:      perChannel,
+		scale:      func(variance, epsilon float64) float64 { return math.Sqrt(variance + epsilon) },
+		useRunning: func(training bool) bool { return !training },
+		update:     func(training bool) bool { return training },
+		affine:     true,
+		keep:       func(momentum float64) float64 { return 1 - momentum },
+		take:       func(momentum float64) float64 { return momentum },
+	}
+}
+
+// moments are a group's number of values, mean and biased variance.
+type moments struct{ n, mean, variance float64 }
+
+func momentsOf(x [][][][]float64, group func(b, i, j, channel int) [4]int) map[[4]int]moments {
+	result := map[[4]int]moments{}
+	each := func(add func(m *moments, value float64)) {
+		cloneBatch(x, func(b, i, j, channel int, value float64) float64 {
+			m := result[group(b, i, j, channel)]
+			add(&m, value)
+			result[group(b, i, j, channel)] = m
+			return value
+		})
+	}
+	each(func(m *moments, value float64) { m.n++; m.mean += value })
+	for key, m := range result {
+		m.mean /= m.n
+		result[key] = m
+	}
+	each(func(m *moments, value float64) { m.variance += (value - m.mean) * (value - m.mean) / m.n })
+	return result
+}
+
+func (v normVariation) forward(s *Norm, x [][][][]float64, training bool) [][][][]float64 {
+	batch := momentsOf(x, v.group)
+	mean, variance := append([]float64(nil), s.Mean...), append([]float64(nil), s.Variance...)
+	y := cloneBatch(x, func(b, i, j, channel int, value float64) float64 {
+		m := batch[v.group(b, i, j, channel)]
+		if v.unbiased {
+			m.variance *= m.n / (m.n - 1)
+		}
+		if v.useRunning(training) {
+			m.mean, m.variance = mean[channel], variance[channel]
+		}
+		value = (value - m.mean) / v.scale(m.variance, s.Epsilon)
+		if v.affine {
+			value = value*s.Gamma[channel] + s.Beta[channel]
+		}
+		return value
+	})
+	if v.update(training) {
+		moments := momentsOf(x, perChannel)
+		for channel := range s.Mean {
+			m := moments[[4]int{channel}]
+			if !v.biasedRunning {
+				m.variance *= m.n / (m.n - 1)
+			}
+			s.Mean[channel] = v.keep(s.Momentum)*s.Mean[channel] + v.take(s.Momentum)*m.mean
+			s.Variance[channel] = v.keep(s.Momentum)*s.Variance[channel] + v.take(s.Momentum)*m.variance
+		}
+	}
+	return y
+}
+
+// normMistake is a mistake that changes the plain variation, after n batches.
+func normMistake(n int, name, text string, change func(*normVariation)) mistake[batchNormCase, batchNormBatch] {
+	return mistake[batchNormCase, batchNormBatch]{Hint{name, text}, func(c batchNormCase) batchNormBatch {
+		v, norm := plainNorm(), c.norm()
+		change(&v)
+		var last batchNormBatch
+		for _, b := range c.Batches[:n] {
+			last.Want = v.forward(norm, b.X, b.Training)
+		}
+		last.Mean, last.Variance = norm.Mean, norm.Variance
+		return last
+	}}
+}
+
+func always(bool) bool { return true }
+func never(bool) bool  { return false }
+
+var trainingMistakes = []mistake[batchNormCase, batchNormBatch]{
+	normMistake(1, "statistics-per-image", "each image was normalised by itself, over its height and width: that is instance norm. Batch norm takes the mean over the batch too, so the axes 0, 1 and 2",
+		func(v *normVariation) {
+			v.group = func(b, _, _, channel int) [4]int { return [4]int{b, channel} }
+		}),
+	normMistake(1, "statistics-over-channels", "one mean and one variance were taken over everything. Each channel has its own: over batch, height and width, not over the last axis",
+		func(v *normVariation) { v.group = func(_, _, _, _ int) [4]int { return [4]int{} } }),
+	normMistake(1, "statistics-per-position", "each place of the image was normalised by itself, over the batch alone. Height and width count as further samples: the axes 0, 1 and 2",
+		func(v *normVariation) {
+			v.group = func(_, i, j, channel int) [4]int { return [4]int{i, j, channel} }
+		}),
+	normMistake(1, "statistics-of-a-pixel", "each pixel was normalised over its channels. It is the other way round: each channel over all pixels of all images",
+		func(v *normVariation) { v.group = func(b, i, j, _ int) [4]int { return [4]int{b, i, j} } }),
+	normMistake(1, "unbiased-normalisation", "to normalise, the variance is the mean of the squares, so divided by n. Divided by n − 1 it goes into the running variance only",
+		func(v *normVariation) { v.unbiased = true }),
+	normMistake(1, "epsilon-outside-the-root", "epsilon is added to the variance, under the root, not to the root",
+		func(v *normVariation) {
+			v.scale = func(variance, epsilon float64) float64 { return math.Sqrt(variance) + epsilon }
+		}),
+	normMistake(1, "epsilon-forgotten", "epsilon is added to the variance before the root is taken",
+		func(v *normVariation) {
+			v.scale = func(variance, _ float64) float64 { return math.Sqrt(variance) }
+		}),
+	normMistake(1, "root-forgotten", "divide by the root of the variance (plus epsilon), not by the variance",
+		func(v *normVariation) {
+			v.scale = func(variance, epsilon float64) float64 { return variance + epsilon }
+		}),
+	normMistake(1, "running-statistics-in-training", "while training, normalise with the statistics of the batch at hand; the running ones are for evaluation",
+		func(v *normVariation) { v.useRunning = always }),
+	normMistake(1, "gamma-beta-forgotten", "what was normalised is scaled by the channel's Gamma and shifted by its Beta",
+		func(v *normVariation) { v.affine = false }),
+}
+
+var runningMistakes = append(runningMistakesAfter(1), runningMistakesAfter(2)...)
+
+func runningMistakesAfter(n int) []mistake[batchNormCase, batchNormBatch] {
+	return []mistake[batchNormCase, batchNormBatch]{
+		normMistake(n, "running-statistics-not-updated", "in training, Mean and Variance move a step of size Momentum towards the batch's",
+			func(v *normVariation) { v.update = never }),
+		normMistake(n, "biased-running-variance", "the batch's variance that goes into the running one is the unbiased, divided by n − 1 with n = batch·height·width",
+			func(v *normVariation) { v.biasedRunning = true }),
+		normMistake(n, "momentum-reversed", "Momentum is the share of the new batch: new = (1 − Momentum)·old + Momentum·batch. Other libraries name the complement so",
+			func(v *normVariation) { v.keep, v.take = v.take, v.keep }),
+		normMistake(n, "momentum-reversed-and-biased", "Momentum is the share of the new batch, new = (1 − Momentum)·old + Momentum·batch; and the variance that goes in is the unbiased, divided by n − 1",
+			func(v *normVariation) { v.keep, v.take, v.biasedRunning = v.take, v.keep, true }),
+		normMistake(n, "momentum-ignored", "the running statistics were replaced by the batch's; they should move towards them by the share Momentum",
+			func(v *normVariation) {
+				v.keep, v.take = func(float64) float64 { return 0 }, func(float64) float64 { return 1 }
+			}),
+	}
+}
+
+var evaluationMistakes = []mistake[batchNormCase, batchNormBatch]{
+	normMistake(3, "batch-statistics-in-evaluation", "in evaluation an image's result must not depend on the others of its batch: normalise with the running Mean and Variance",
+		func(v *normVariation) { v.useRunning = never }),
+	normMistake(3, "updated-in-evaluation", "the running statistics change in training only: test images must leave no trace",
+		func(v *normVariation) { v.update = always }),
+	normMistake(3, "mode-ignored", "training says whether this is training. Without it, normalise with the running Mean and Variance, and leave them as they are",
+		func(v *normVariation) { v.useRunning, v.update = never, always }),
+	normMistake(3, "epsilon-outside-the-root", "epsilon is added to the variance, under the root, in evaluation as in training",
+		func(v *normVariation) {
+			v.scale = func(variance, epsilon float64) float64 { return math.Sqrt(variance) + epsilon }
+		}),
+	normMistake(3, "epsilon-forgotten", "epsilon is added to the variance before the root is taken, in evaluation as in training",
+		func(v *normVariation) {
+			v.scale = func(variance, _ float64) float64 { return math.Sqrt(variance) }
+		}),
+	normMistake(3, "root-forgotten", "divide by the root of the running variance (plus epsilon), not by the variance",
+		func(v *normVariation) {
+			v.scale = func(variance, epsilon float64) float64 { return variance + epsilon }
+		}),
+	normMistake(3, "gamma-beta-forgotten", "Gamma and Beta are used in evaluation as in training",
+		func(v *normVariation) { v.affine = false }),
+}

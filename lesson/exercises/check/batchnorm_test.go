@@ -1,0 +1,163 @@
+package check
+
+import (
+	"math"
+	"testing"
+
+	"github.com/residual-go/residual/lesson/exercises/batchnorm"
+	solution "github.com/residual-go/residual/lesson/exercises/batchnorm/solution"
+)
+
+// normaliser is an answer, with the layer's fields, as a type.
+type normaliser struct {
+	*Norm
+	forward func(n *Norm, x [][][][]float64, training bool) [][][][]float64
+}
+
+func (n normaliser) Forward(x [][][][]float64, training bool) [][][][]float64 {
+	return n.forward(n.Norm, x, training)
+}
+
+func TestBatchNorm(t *testing.T) {
+	try := func(forward func(n *Norm, x [][][][]float64, training bool) [][][][]float64) func(T) {
+		return func(t T) { BatchNorm(t, func(n *Norm) Normaliser { return normaliser{n, forward} }) }
+	}
+	// right is the worked solution, for answers that call it wrongly.
+	right := func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+		return (*solution.BatchNorm)(n).Forward(x, training)
+	}
+	test(t, "batchnorm",
+		func(t T) { BatchNorm(t, func(n *Norm) Normaliser { return (*solution.BatchNorm)(n) }) },
+		func(t T) { BatchNorm(t, func(n *Norm) Normaliser { return (*batchnorm.BatchNorm)(n) }) },
+		wrong{"statistics-per-image", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+			var y [][][][]float64
+			for _, image := range x {
+				y = append(y, right(n, [][][][]float64{image}, training)...)
+			}
+			return y
+		})},
+		wrong{"statistics-over-channels", try(withStatistics(overAll, root))},
+		wrong{"statistics-per-position", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+			y := cloneBatch(x)
+			for i := range x[0] {
+				for j := range x[0][i] {
+					column := make([][][][]float64, len(x))
+					for b := range x {
+						column[b] = [][][]float64{{x[b][i][j]}}
+					}
+					for b, image := range right(n, column, training) {
+						y[b][i][j] = image[0][0]
+					}
+				}
+			}
+			return y
+		})},
+		wrong{"unbiased-normalisation", try(withStatistics(func(values []float64, _ [][][][]float64) (mean, variance float64) {
+			mean, variance = momentsOfSlice(values)
+			return mean, variance * float64(len(values)) / float64(len(values)-1)
+		}, root))},
+		wrong{"epsilon-outside-the-root", try(withStatistics(ofChannel, func(variance, epsilon float64) float64 {
+			return math.Sqrt(variance) + epsilon
+		}))},
+		wrong{"epsilon-forgotten", try(withStatistics(ofChannel, func(variance, _ float64) float64 { return math.Sqrt(variance) }))},
+		wrong{"root-forgotten", try(withStatistics(ofChannel, func(variance, epsilon float64) float64 { return variance + epsilon }))},
+		wrong{"x-changed", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+			for b, image := range right(n, x, training) {
+				for i, row := range image {
+					for j, pixel := range row {
+						copy(x[b][i][j], pixel)
+					}
+				}
+			}
+			return x
+		})},
+		wrong{"running-statistics-in-training", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+			y := right(n, x, false)
+			if training {
+				right(n, x, true)
+			}
+			return y
+		})},
+		wrong{"running-statistics-not-updated", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+			still := Norm{n.Gamma, n.Beta, append([]float64(nil), n.Mean...), append([]float64(nil), n.Variance...), n.Momentum, n.Epsilon}
+			return right(&still, x, training)
+		})},
+		wrong{"biased-running-variance", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+			old := append([]float64(nil), n.Variance...)
+			y := right(n, x, training)
+			if training {
+				count := float64(len(x) * len(x[0]) * len(x[0][0]))
+				for c := range n.Variance {
+					unbiased := (n.Variance[c] - (1-n.Momentum)*old[c]) / n.Momentum
+					n.Variance[c] = (1-n.Momentum)*old[c] + n.Momentum*unbiased*(count-1)/count
+				}
+			}
+			return y
+		})},
+		wrong{"momentum-reversed", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+			n.Momentum = 1 - n.Momentum
+			defer func() { n.Momentum = 1 - n.Momentum }()
+			return right(n, x, training)
+		})},
+		wrong{"momentum-ignored", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+			n.Momentum = 1
+			return right(n, x, training)
+		})},
+		wrong{"batch-statistics-in-evaluation", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+			if training {
+				return right(n, x, true)
+			}
+			other := Norm{n.Gamma, n.Beta, append([]float64(nil), n.Mean...), append([]float64(nil), n.Variance...), n.Momentum, n.Epsilon}
+			return right(&other, x, true)
+		})},
+		wrong{"updated-in-evaluation", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+			y := right(n, x, training)
+			if !training {
+				right(n, x, true)
+			}
+			return y
+		})},
+		wrong{"mode-ignored", try(func(n *Norm, x [][][][]float64, _ bool) [][][][]float64 { return right(n, x, true) })},
+	)
+}
+
+// withStatistics makes an answer that normalises, whatever the mode, by what statistics
+// says of a channel's values or of x, and divides by root of the variance and ε.
+func withStatistics(statistics func(values []float64, x [][][][]float64) (mean, variance float64), root func(variance, epsilon float64) float64) func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+	return func(n *Norm, x [][][][]float64, _ bool) [][][][]float64 {
+		values := make([][]float64, len(n.Gamma))
+		cloneBatch(x, func(_, _, _, channel int, value float64) float64 {
+			values[channel] = append(values[channel], value)
+			return value
+		})
+		return cloneBatch(x, func(_, _, _, channel int, value float64) float64 {
+			mean, variance := statistics(values[channel], x)
+			return n.Gamma[channel]*(value-mean)/root(variance, n.Epsilon) + n.Beta[channel]
+		})
+	}
+}
+
+func root(variance, epsilon float64) float64 { return math.Sqrt(variance + epsilon) }
+
+func ofChannel(values []float64, _ [][][][]float64) (mean, variance float64) {
+	return momentsOfSlice(values)
+}
+
+func momentsOfSlice(values []float64) (mean, variance float64) {
+	for _, value := range values {
+		mean += value / float64(len(values))
+	}
+	for _, value := range values {
+		variance += (value - mean) * (value - mean) / float64(len(values))
+	}
+	return mean, variance
+}
+
+func overAll(_ []float64, x [][][][]float64) (mean, variance float64) {
+	var values []float64
+	cloneBatch(x, func(_, _, _, _ int, value float64) float64 {
+		values = append(values, value)
+		return value
+	})
+	return momentsOfSlice(values)
+}

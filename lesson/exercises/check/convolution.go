@@ -1,0 +1,220 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+)
+
+// convolutionCase is a convolution and PyTorch's result.
+type convolutionCase struct {
+	Step    string          `json:"step"`
+	X       [][][]float32   `json:"x"`
+	W       [][][][]float32 `json:"w"`
+	Stride  int             `json:"stride"`
+	Padding int             `json:"padding"`
+	Want    [][][]float32   `json:"want"`
+}
+
+func (c convolutionCase) String() string {
+	return fmt.Sprintf("Convolution(x %s, w [%d]%s, stride %d, padding %d)",
+		dimensions(c.X), len(c.W), dimensions(c.W[0]), c.Stride, c.Padding)
+}
+
+// Convolution checks the exercise convolution.
+func Convolution(t T, answer func(x [][][]float32, w [][][][]float32, stride, padding int) [][][]float32) {
+	t.Helper()
+	cases := torch().Convolution
+	compare := func(of func(convolutionCase) bool, same func(a, b [][][]float32) bool) func() error {
+		values := trial[convolutionCase, [][][]float32]{
+			answer:   func(c convolutionCase) [][][]float32 { return answer(c.X, c.W, c.Stride, c.Padding) },
+			want:     func(c convolutionCase) [][][]float32 { return c.Want },
+			same:     same,
+			what:     convolutionCase.String,
+			explain:  explainMaps,
+			mistakes: convolutionMistakes,
+			panicked: Hint{"outside-the-image", "a place was read that is not there. With padding, the kernel reaches beyond all four sides of the image, where everything is 0; and w's first two axes are the kernel's height and width, which may differ"},
+		}
+		for _, c := range cases {
+			if of(c) {
+				values.cases = append(values.cases, c)
+			}
+		}
+		return values.try
+	}
+	values := func(step string) func() error {
+		return compare(func(c convolutionCase) bool { return c.Step == step }, sameMaps)
+	}
+	// Kernels as high as wide, all of them within the image: the shape is then all that can
+	// go wrong before there are values.
+	plain := func(c convolutionCase) bool { return c.Stride == 1 && c.Padding == 0 && len(c.W) == len(c.W[0]) }
+	run(t, "convolution",
+		step{"shape", 1, compare(plain, func(a, b [][][]float32) bool { return dimensions(a) == dimensions(b) })},
+		step{"one channel", 2, values("one channel")},
+		step{"many channels", 3, values("channels")},
+		step{"stride and padding", 4, values("stride and padding")},
+	)
+}
+
+// dimensions writes the shape of x as [2][3][1].
+func dimensions(x [][][]float32) string {
+	if len(x) == 0 || len(x[0]) == 0 {
+		return fmt.Sprintf("[%d][0][0]", len(x))
+	}
+	for _, row := range x {
+		if len(row) != len(x[0]) {
+			return fmt.Sprintf("[%d] rows of unlike length, such as %d and %d", len(x), len(x[0]), len(row))
+		}
+		for _, pixel := range row {
+			if len(pixel) != len(x[0][0]) {
+				return fmt.Sprintf("[%d][%d] pixels of unlike length, such as %d and %d", len(x), len(row), len(x[0][0]), len(pixel))
+			}
+		}
+	}
+	return fmt.Sprintf("[%d][%d][%d]", len(x), len(x[0]), len(x[0][0]))
+}
+
+// sameMaps allows for sums in another order.
+func sameMaps(a, b [][][]float32) bool {
+	if dimensions(a) != dimensions(b) {
+		return false
+	}
+	for row := range a {
+		for column := range a[row] {
+			for channel := range a[row][column] {
+				if !near(float64(a[row][column][channel]), float64(b[row][column][channel]), 1e-5) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// explainMaps shows the first channel that is wrong, as a grid.
+func explainMaps(c convolutionCase, want, got [][][]float32) *Failure {
+	if dimensions(want) != dimensions(got) {
+		return &Failure{What: "shape of " + c.String(), Want: dimensions(want), Got: dimensions(got)}
+	}
+	for channel := range want[0][0] {
+		a, b := grid(want, channel), grid(got, channel)
+		if a != b {
+			return &Failure{What: fmt.Sprintf("%s, output channel %d", c, channel), Want: a, Got: b}
+		}
+	}
+	return &Failure{What: c.String(), Want: "the sums", Got: "nearly those, but further off than rounding is"}
+}
+
+// grid writes a channel of x, row by row.
+func grid(x [][][]float32, channel int) string {
+	var rows []string
+	for _, row := range x {
+		var text strings.Builder
+		for _, pixel := range row {
+			fmt.Fprintf(&text, "%7.5g", pixel[channel])
+		}
+		rows = append(rows, text.String())
+	}
+	return strings.Join(rows, "\n")
+}
+
+// variation is a convolution with mistakes in it; see plainly for one without.
+type variation struct {
+	// sizeStride and sizePadding decide on the result's shape, readStride and readPadding
+	// on the pixels read.
+	sizeStride, sizePadding, readStride, readPadding int
+	// kernel gives the place in a kernel of height by width to multiply with.
+	kernel func(i, j, height, width int) (int, int)
+	// from and to are the input channels that count, from-th to the one before the to-th.
+	from, to int
+	// repeated means that pixels outside the image are as the nearest inside.
+	repeated bool
+	// firstKernel means that all output channels come from the first.
+	firstKernel bool
+}
+
+// plainly is the variation without a mistake.
+func (c convolutionCase) plainly() variation {
+	return variation{
+		sizeStride: c.Stride, sizePadding: c.Padding, readStride: c.Stride, readPadding: c.Padding,
+		kernel: func(i, j, _, _ int) (int, int) { return i, j }, to: len(c.X[0][0]),
+	}
+}
+
+func (c convolutionCase) compute(v variation) [][][]float32 {
+	height, width, kernelHeight, kernelWidth := len(c.X), len(c.X[0]), len(c.W), len(c.W[0])
+	y := make([][][]float32, (height+2*v.sizePadding-kernelHeight)/v.sizeStride+1)
+	for row := range y {
+		y[row] = make([][]float32, (width+2*v.sizePadding-kernelWidth)/v.sizeStride+1)
+		for column := range y[row] {
+			sums := make([]float32, len(c.W[0][0][0]))
+			for i := range kernelHeight {
+				for j := range kernelWidth {
+					top, left := row*v.readStride-v.readPadding+i, column*v.readStride-v.readPadding+j
+					if v.repeated {
+						top, left = min(max(top, 0), height-1), min(max(left, 0), width-1)
+					}
+					if top < 0 || top >= height || left < 0 || left >= width {
+						continue
+					}
+					a, b := v.kernel(i, j, kernelHeight, kernelWidth)
+					for in := v.from; in < v.to; in++ {
+						for out := range sums {
+							from := out
+							if v.firstKernel {
+								from = 0
+							}
+							sums[out] += c.X[top][left][in] * c.W[a][b][in][from]
+						}
+					}
+				}
+			}
+			y[row][column] = sums
+		}
+	}
+	return y
+}
+
+// varied is a mistake of a convolution that changes the plain variation.
+func varied(name, text string, change func(*variation)) mistake[convolutionCase, [][][]float32] {
+	return mistake[convolutionCase, [][][]float32]{Hint{name, text}, func(c convolutionCase) [][][]float32 {
+		v := c.plainly()
+		change(&v)
+		return c.compute(v)
+	}}
+}
+
+var convolutionMistakes = []mistake[convolutionCase, [][][]float32]{
+	varied("kernel-flipped", "the kernel was turned over, as a convolution in mathematics has it. Deep learning's is a cross-correlation: w[0][0] goes with the first pixel under the kernel",
+		func(v *variation) {
+			v.kernel = func(i, j, height, width int) (int, int) { return height - 1 - i, width - 1 - j }
+		}),
+	varied("kernel-transposed", "the kernel's axes were swapped: w[i][j] has the row i first, then the column j",
+		func(v *variation) { v.kernel = func(i, j, _, _ int) (int, int) { return j, i } }),
+	varied("padding-ignored", "padding adds rows and columns of zeros on all four sides: the result gets larger, and its first pixel comes from a kernel that begins padding pixels above and left of the image",
+		func(v *variation) { v.sizePadding, v.readPadding = 0, 0 }),
+	varied("padding-not-subtracted", "the result has the right size, but the kernel's first place is the image's corner, and should be padding pixels above and left of it",
+		func(v *variation) { v.readPadding = 0 }),
+	varied("padding-repeats-the-edge", "outside the image everything is 0, not what the nearest pixel is",
+		func(v *variation) { v.repeated = true }),
+	varied("stride-ignored", "from one pixel of the result to the next the kernel moves stride pixels: the result has that many times fewer",
+		func(v *variation) { v.sizeStride, v.readStride = 1, 1 }),
+	varied("stride-in-the-size-only", "the result has the right size, but its pixels come from neighbouring places: those of row and column r, c begin at r·stride, c·stride",
+		func(v *variation) { v.readStride = 1 }),
+	varied("first-channel-only", "a pixel of the result is one sum over all input channels",
+		func(v *variation) { v.to = 1 }),
+	varied("last-channel-only", "a pixel of the result is one sum over all input channels: each adds to it, and must not begin it anew",
+		func(v *variation) { v.from = v.to - 1 }),
+	varied("first-kernel-only", "each output channel has a kernel of its own, the last index of w",
+		func(v *variation) { v.firstKernel = true }),
+	{Hint{"height-width-swapped", "the first axis is the height, so rows, and the second the width: y before x, throughout"}, func(c convolutionCase) [][][]float32 {
+		y := c.compute(c.plainly())
+		swapped := make([][][]float32, len(y[0]))
+		for row := range swapped {
+			swapped[row] = make([][]float32, len(y))
+			for column := range swapped[row] {
+				swapped[row][column] = y[column][row]
+			}
+		}
+		return swapped
+	}},
+}
