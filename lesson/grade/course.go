@@ -1,0 +1,233 @@
+package grade
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/residual-go/residual/lesson/exercises"
+)
+
+// ModulePath is the course's module.
+const ModulePath = "github.com/residual-go/residual"
+
+const checkPath = ModulePath + "/" + exercises.Folder + "/check"
+
+// moduleLine is the line of a go.mod that names the module.
+var moduleLine = regexp.MustCompile(`(?m)^module\s+"?` + regexp.QuoteMeta(ModulePath) + `"?\s*(//.*)?$`)
+
+// FindCourse returns the root of the course's module that dir is in.
+func FindCourse(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("find the course: %w", err)
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		if mod, err := os.ReadFile(filepath.Join(at, "go.mod")); err == nil && moduleLine.Match(mod) {
+			return at, nil
+		}
+		if at == filepath.Dir(at) {
+			return "", fmt.Errorf("%s is not in the course; run this in a checkout of it, where go.mod says module %s", dir, ModulePath)
+		}
+	}
+}
+
+// course is what is taken from the checkout, read once, so that edits to it while the
+// grader runs make no difference.
+type course struct {
+	// files are what every copy of the module has, by slashed path below its root.
+	files map[string][]byte
+	// tasks are the exercises to grade, in order.
+	tasks []task
+	// environment is that of the go command.
+	environment []string
+	// goCommand is its path.
+	goCommand string
+}
+
+// task is an exercise of the course.
+type task struct {
+	name           string
+	solution, stub []byte
+	gate           gate
+}
+
+// folder is the exercise's, slashed, below the root.
+func (t task) folder() string { return path.Join(exercises.Folder, t.name) }
+
+// file is the path of the file that students write.
+func (t task) file() string { return path.Join(t.folder(), t.name+".go") }
+
+// openCourse reads what the named exercises need from the checkout at root.
+func openCourse(ctx context.Context, root string, names []string) (*course, error) {
+	c := &course{files: map[string][]byte{}}
+	for _, name := range names {
+		t := task{name: name}
+		var err error
+		if t.solution, err = os.ReadFile(filepath.Join(root, filepath.FromSlash(t.folder()), "solution", name+".go")); err != nil {
+			return nil, fmt.Errorf("the course's solution of %s: %w", name, err)
+		}
+		if t.stub, err = exercises.Stub(t.solution, name); err != nil {
+			return nil, err
+		}
+		t.gate.exercise = name
+		if t.gate.solution, err = importsOf(t.solution); err != nil {
+			return nil, fmt.Errorf("the course's solution of %s: %w", name, err)
+		}
+		c.tasks = append(c.tasks, t)
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		content, err := os.ReadFile(filepath.Join(root, name))
+		if err == nil {
+			c.files[name] = content
+		} else if name == "go.mod" || !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("read the course: %w", err)
+		}
+	}
+	if err := c.findGo(ctx, root); err != nil {
+		return nil, err
+	}
+	return c, c.readPackages(ctx, root)
+}
+
+// findGo finds the go command and makes its environment: none of the caller's but where
+// the toolchain, the modules and the build cache are.
+func (c *course) findGo(ctx context.Context, root string) (err error) {
+	if c.goCommand, err = exec.LookPath("go"); err != nil {
+		return fmt.Errorf("find the go command: %w", err)
+	}
+	if c.goCommand, err = filepath.Abs(c.goCommand); err != nil {
+		return fmt.Errorf("find the go command: %w", err)
+	}
+	keep := []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOROOT"}
+	cmd := exec.CommandContext(ctx, c.goCommand, append([]string{"env", "-json"}, keep...)...)
+	cmd.Dir = root
+	out, err := cmd.Output()
+	values := map[string]string{}
+	if err == nil {
+		err = json.Unmarshal(out, &values)
+	}
+	if err != nil {
+		return fmt.Errorf("ask go env: %w", err)
+	}
+	c.environment = append(systemEnvironment(), "PATH="+os.Getenv("PATH"), "CGO_ENABLED=0", "GOENV=off", "GOFLAGS=-mod=readonly",
+		"GOPROXY=off", "GOTELEMETRY=off", "GOTOOLCHAIN=local", "GOWORK=off", fmt.Sprint("GOMAXPROCS=", processors))
+	for _, name := range keep {
+		c.environment = append(c.environment, name+"="+values[name])
+	}
+	return nil
+}
+
+// processors is how many a compiler or a test may use, so that all of them get on while
+// as many run as the machine has. One would let an endless loop hold up the check's clock.
+const processors = 2
+
+// systemEnvironment are the variables without which Windows starts no program well.
+func systemEnvironment() []string {
+	if runtime.GOOS != "windows" {
+		return nil
+	}
+	var kept []string
+	for _, name := range []string{"SystemRoot", "SystemDrive", "PATHEXT", "ComSpec"} {
+		if value, ok := os.LookupEnv(name); ok {
+			kept = append(kept, name+"="+value)
+		}
+	}
+	return kept
+}
+
+// listed is a package as go list says it.
+type listed struct {
+	Dir, ImportPath         string
+	Module                  *struct{ Path string }
+	GoFiles, SFiles, HFiles []string
+	EmbedFiles              []string
+	TestGoFiles             []string
+	XTestGoFiles            []string
+	TestEmbedFiles          []string
+	XTestEmbedFiles         []string
+}
+
+// readPackages reads the files of all packages of the module that the exercises' tests and
+// solutions need. The files that students write and the solutions themselves stay behind.
+func (c *course) readPackages(ctx context.Context, root string) error {
+	args := []string{"list", "-e", "-deps", "-test", "-json=Dir,ImportPath,Module,GoFiles,SFiles,HFiles,EmbedFiles,TestGoFiles,XTestGoFiles,TestEmbedFiles,XTestEmbedFiles"}
+	exercise := map[string]task{} // by import path
+	for _, t := range c.tasks {
+		args = append(args, "./"+t.folder(), "./"+t.folder()+"/solution")
+		exercise[ModulePath+"/"+t.folder()] = t
+	}
+	cmd := exec.CommandContext(ctx, c.goCommand, args...)
+	cmd.Dir, cmd.Env = root, append(c.environment, "HOME="+os.Getenv("HOME"))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("list the packages of the course: %w: %s", err, oneLine(stderr.String()))
+	}
+	decoder := json.NewDecoder(bytes.NewReader(out))
+	for decoder.More() {
+		var p listed
+		if err := decoder.Decode(&p); err != nil {
+			return fmt.Errorf("list the packages of the course: %w", err)
+		}
+		// Packages made for tests repeat the files of others.
+		if p.Module == nil || p.Module.Path != ModulePath || strings.ContainsRune(p.ImportPath, ' ') ||
+			strings.HasSuffix(p.ImportPath, ".test") || strings.HasSuffix(p.ImportPath, "/solution") {
+			continue
+		}
+		names := slices.Concat(p.GoFiles, p.SFiles, p.HFiles, p.EmbedFiles)
+		t, isExercise := exercise[p.ImportPath]
+		if isExercise {
+			names = slices.Concat(names, p.TestGoFiles, p.XTestGoFiles, p.TestEmbedFiles, p.XTestEmbedFiles)
+		}
+		for _, name := range names {
+			at, err := filepath.Rel(root, filepath.Join(p.Dir, name))
+			if err != nil {
+				return fmt.Errorf("read the course: %w", err)
+			}
+			at = filepath.ToSlash(at)
+			if isExercise && at == t.file() {
+				continue
+			}
+			if c.files[at], err = os.ReadFile(filepath.Join(p.Dir, name)); err != nil {
+				return fmt.Errorf("read the course: %w", err)
+			}
+		}
+	}
+	for _, t := range c.tasks {
+		// The student's package imports package check without being able to name it, so
+		// that check has its secret before anything of the student's runs.
+		c.files[path.Join(t.folder(), "grade_check.go")] = fmt.Appendf(nil, "package %s\n\nimport _ %q\n", t.name, checkPath)
+	}
+	return nil
+}
+
+// write makes a copy of the course in dir, which must be there.
+func (c *course) write(dir string) error {
+	made := map[string]bool{}
+	for name, content := range c.files {
+		at := filepath.Join(dir, filepath.FromSlash(name))
+		if parent := filepath.Dir(at); !made[parent] {
+			if err := os.MkdirAll(parent, 0o755); err != nil {
+				return fmt.Errorf("copy the course: %w", err)
+			}
+			made[parent] = true
+		}
+		if err := os.WriteFile(at, content, 0o644); err != nil {
+			return fmt.Errorf("copy the course: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package grade
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// pure are the packages that any submission may import: they compute, and have no way to
+// a file, the network, another process or the memory of other packages.
+var pure = []string{
+	"bytes", "cmp", "container/heap", "container/list", "container/ring", "context", "errors", "fmt", "io",
+	"iter", "maps", "math", "math/big", "math/bits", "math/cmplx", "math/rand", "math/rand/v2", "regexp",
+	"slices", "sort", "strconv", "strings", "sync", "sync/atomic", "time", "unicode",
+	"unicode/utf8",
+
+	"github.com/gomlx/compute/dtypes",
+	"github.com/gomlx/compute/shapes",
+	"github.com/gomlx/gomlx/core/graph",
+	"github.com/gomlx/gomlx/core/tensors",
+	"github.com/gomlx/gomlx/ml/model",
+	"github.com/gomlx/gomlx/ml/model/initializer",
+}
+
+// Of these modules a submission may import what the worked solution of its exercise does.
+var solutionModules = []string{"github.com/gomlx/compute", "github.com/gomlx/gomlx", ModulePath}
+
+// never are packages of this module that no submission may import, whatever the solution
+// does: check could report points, the others have the answers.
+func never(path string) bool {
+	return path == checkPath || path == ModulePath+"/pkg/resnet" || strings.HasSuffix(path, "/solution")
+}
+
+// directives begin comments that mean something to the compiler or the go command.
+var directives = []string{"//go:", "//line ", "/*line ", "//export ", "//extern ", "//+build", "// +build"}
+
+// gate is what the submissions of an exercise are let through by.
+type gate struct {
+	exercise string
+	// solution are the packages that the worked solution imports.
+	solution []string
+}
+
+// refusal is why the gate does not let a submission through.
+type refusal struct{ reason string }
+
+func (r *refusal) Error() string { return r.reason }
+
+// pass looks at a submission without running it. The error is a *refusal, or a
+// scanner.ErrorList if the source is no Go.
+func (g gate) pass(source []byte) error {
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, g.exercise+".go", source, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		var list scanner.ErrorList
+		if errors.As(err, &list) {
+			return list
+		}
+		return &refusal{err.Error()}
+	}
+	if file.Name.Name != g.exercise {
+		return &refusal{fmt.Sprintf("its package is %s, but has to be %s", file.Name.Name, g.exercise)}
+	}
+	for _, spec := range file.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if err != nil || !g.allows(path) {
+			return &refusal{fmt.Sprintf("line %d: the import of %s is not allowed in this exercise",
+				files.PositionFor(spec.Pos(), false).Line, spec.Path.Value)}
+		}
+	}
+	for _, group := range file.Comments {
+		for _, comment := range group.List {
+			if word, ok := directive(comment); ok {
+				return &refusal{fmt.Sprintf("line %d: comments that begin with %s are not allowed: they change what the compiler does",
+					files.PositionFor(comment.Pos(), false).Line, word)}
+			}
+		}
+	}
+	return nil
+}
+
+func (g gate) allows(path string) bool {
+	if slices.Contains(pure, path) {
+		return true
+	}
+	if never(path) || !slices.Contains(g.solution, path) {
+		return false
+	}
+	return slices.ContainsFunc(solutionModules, func(module string) bool { return strings.HasPrefix(path, module+"/") || path == module })
+}
+
+func directive(comment *ast.Comment) (word string, ok bool) {
+	for _, begin := range directives {
+		if strings.HasPrefix(comment.Text, begin) {
+			return strings.TrimSpace(begin), true
+		}
+	}
+	return "", false
+}
+
+// importsOf returns the packages that a Go file imports.
+func importsOf(source []byte) ([]string, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.ImportsOnly)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, spec := range file.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}

@@ -1,0 +1,272 @@
+package grade
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/residual-go/residual/lesson/exercises"
+	"github.com/residual-go/residual/lesson/exercises/check"
+)
+
+// Status is what became of an exercise.
+type Status string
+
+const (
+	// Passed has all points.
+	Passed Status = "passed"
+	// Failed has the points of the steps before the first that failed.
+	Failed Status = "failed"
+	// The others have no points.
+	NotHandedIn  Status = "not handed in"
+	NotDone      Status = "not done yet"
+	Refused      Status = "refused" // by the gate
+	CompileError Status = "compile error"
+	Crashed      Status = "crashed"
+	TimedOut     Status = "timed out"
+	OutOfMemory  Status = "out of memory"
+	NoResult     Status = "no result" // it ended without a report, or reported too much
+)
+
+// Mark is what a student has in an exercise.
+type Mark struct {
+	Exercise string `json:"exercise"`
+	Status   Status `json:"status"`
+	Points   int    `json:"points"`
+	Of       int    `json:"of"`
+	// Hints are the usual reasons for what went wrong.
+	Hints []check.Hint `json:"hints,omitempty"`
+	// Message is what went wrong; what the compiler said is in CompileError.
+	Message      string `json:"message,omitempty"`
+	CompileError string `json:"compile_error,omitempty"`
+}
+
+// Student is a student's grades.
+type Student struct {
+	Name   string `json:"name"`
+	Points int    `json:"points"`
+	Of     int    `json:"of"`
+	// Marks are in the order of the exercises.
+	Marks []Mark `json:"exercises"`
+}
+
+// Grades are those of a class.
+type Grades struct {
+	Exercises []string  `json:"exercises"`
+	Students  []Student `json:"students"`
+	// Sandbox is what the submissions were kept from.
+	Sandbox Sandbox `json:"sandbox"`
+}
+
+// Options say what to grade and how.
+type Options struct {
+	// Course is the root of the course's checkout.
+	Course string
+	// Folders have a folder for each student.
+	Folders []string
+	// Exercises are names; nil means all.
+	Exercises []string
+	// Timeout is for each exercise, and Memory, in bytes, for each test that runs.
+	Timeout time.Duration
+	Memory  int64
+	// Sandboxed, if not nil, is told before anything runs what submissions are kept from.
+	Sandboxed func(*Sandbox)
+	// Progress, if not nil, is told when a part of the work is done: of total parts, done.
+	// what is in words what that part was. Calls do not overlap.
+	Progress func(done, total int, what string)
+
+	// For tests: noGate lets all submissions through the gate, workers replaces the number
+	// of processors.
+	noGate  bool
+	workers int
+}
+
+// Run grades. Interrupted, it returns an error that wraps ctx's; the submissions' faults
+// are no errors.
+func Run(ctx context.Context, o Options) (*Grades, error) {
+	known := exercises.All()
+	if o.Exercises == nil {
+		for _, exercise := range known {
+			o.Exercises = append(o.Exercises, exercise.Name)
+		}
+	}
+	for i, name := range o.Exercises {
+		if !slices.ContainsFunc(known, func(e exercises.Exercise) bool { return e.Name == name }) {
+			return nil, fmt.Errorf("there is no exercise %q; there are %s", name, names(known))
+		}
+		if slices.Contains(o.Exercises[:i], name) {
+			return nil, fmt.Errorf("exercise %s is named twice", name)
+		}
+	}
+	if o.Timeout <= 0 {
+		return nil, fmt.Errorf("a time limit of %v leaves no time", o.Timeout)
+	}
+	const least = 64 << 20
+	if o.Memory < least {
+		return nil, fmt.Errorf("a memory limit of %d MiB is too low to start a test; give at least %d", o.Memory>>20, least>>20)
+	}
+	submissions, err := findSubmissions(o.Folders, o.Exercises)
+	if err != nil {
+		return nil, err
+	}
+	c, err := openCourse(ctx, o.Course, o.Exercises)
+	if err != nil {
+		return nil, err
+	}
+	sandbox, err := newSandbox(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.Sandboxed != nil {
+		o.Sandboxed(sandbox)
+	}
+	parent, err := os.MkdirTemp("", "residual-grade-")
+	if err != nil {
+		return nil, fmt.Errorf("make a temporary folder: %w", err)
+	}
+	class := &class{course: c, options: o, sandbox: sandbox, parent: parent, total: len(o.Exercises) + len(submissions)}
+	grades, err := class.grade(ctx, submissions)
+	if removed := os.RemoveAll(parent); removed != nil && err == nil {
+		err = fmt.Errorf("remove the temporary folder: %w", removed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return grades, nil
+}
+
+func names(known []exercises.Exercise) string {
+	var list []string
+	for _, exercise := range known {
+		list = append(list, exercise.Name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// class is a run of the grader.
+type class struct {
+	course  *course
+	options Options
+	sandbox *Sandbox
+	parent  string
+
+	mu          sync.Mutex
+	done, total int
+}
+
+func (c *class) progress(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done++
+	if c.options.Progress != nil {
+		c.options.Progress(c.done, c.total, what)
+	}
+}
+
+func (c *class) grade(ctx context.Context, submissions []submission) (*Grades, error) {
+	worth, err := c.solutions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	grades := &Grades{Exercises: c.options.Exercises, Students: make([]Student, len(submissions)), Sandbox: *c.sandbox}
+	err = c.each(ctx, len(submissions), func(ctx context.Context, i int) error {
+		student, err := c.student(ctx, submissions[i], worth)
+		if err != nil {
+			return fmt.Errorf("grade %s: %w", clean(submissions[i].student), err)
+		}
+		grades.Students[i] = *student
+		c.progress(fmt.Sprintf("%s: %d of %d points", student.Name, student.Points, student.Of))
+		return nil
+	})
+	return grades, err
+}
+
+// solutions grades the course's own solutions and returns the points of the exercises. It
+// is an error if a solution has not all points.
+func (c *class) solutions(ctx context.Context) (worth []int, err error) {
+	tasks := c.course.tasks
+	worth = make([]int, len(tasks))
+	grade := func(ctx context.Context, i int) error {
+		t := tasks[i]
+		w, err := newWorkplace(c.course, c.parent, c.sandbox, c.options)
+		if err != nil {
+			return err
+		}
+		w.patient = true // the first time, all of the course is compiled
+		mark, err := w.grade(ctx, t, t.solution, nil)
+		if err == nil && mark.Status != Passed {
+			err = fmt.Errorf("%s: %s", mark.Status, shorten(oneLine(mark.Message+mark.CompileError), 500))
+		}
+		if err != nil {
+			return fmt.Errorf("the course's own solution of %s: %w", t.name, err)
+		}
+		worth[i] = mark.Of
+		c.progress(fmt.Sprintf("the solution of %s: %d points", t.name, mark.Of))
+		return w.remove()
+	}
+	// One by itself, so that what they share is compiled once.
+	if err := grade(ctx, 0); err != nil {
+		return nil, err
+	}
+	err = c.each(ctx, len(tasks)-1, func(ctx context.Context, i int) error { return grade(ctx, i+1) })
+	return worth, err
+}
+
+// student grades what a student handed in.
+func (c *class) student(ctx context.Context, s submission, worth []int) (*Student, error) {
+	w, err := newWorkplace(c.course, c.parent, c.sandbox, c.options)
+	if err != nil {
+		return nil, err
+	}
+	student := &Student{Name: clean(s.student)}
+	for i, t := range c.course.tasks {
+		source, err := s.read(t.name)
+		mark, err := w.grade(ctx, t, source, err)
+		if err != nil {
+			return nil, err
+		}
+		mark.Of = worth[i]
+		student.Marks = append(student.Marks, mark)
+		student.Points += mark.Points
+		student.Of += mark.Of
+	}
+	return student, w.remove()
+}
+
+// each calls f for 0 … n−1, as many at a time as there are processors, up to the first
+// error.
+func (c *class) each(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
+	workers := c.options.workers
+	if workers == 0 {
+		workers = runtime.NumCPU()
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	next := make(chan int)
+	var running sync.WaitGroup
+	for range min(workers, n) {
+		running.Go(func() {
+			for i := range next {
+				if err := f(ctx, i); err != nil {
+					stop(err)
+				}
+			}
+		})
+	}
+feed:
+	for i := range n {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+			break feed
+		}
+	}
+	close(next)
+	running.Wait()
+	return context.Cause(ctx)
+}

@@ -1,0 +1,252 @@
+package grade
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/residual-go/residual/lesson/exercises/check"
+)
+
+// The compiler's limits. It works on what students wrote, too.
+const (
+	compileTime   = 2 * time.Minute
+	compileMemory = 6 << 30
+)
+
+// workplace is a temporary copy of the module in which submissions are compiled and run,
+// one after another.
+type workplace struct {
+	*course
+	dir     string
+	sandbox *Sandbox
+	options Options
+	// patient is whether the compiler may take as long as it likes.
+	patient bool
+}
+
+// newWorkplace makes a copy of the course in a folder of its own below parent.
+func newWorkplace(c *course, parent string, s *Sandbox, o Options) (*workplace, error) {
+	dir, err := os.MkdirTemp(parent, "copy-")
+	if err == nil {
+		// Compilers name the folder as the system does, which may be by another way.
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("copy the course: %w", err)
+	}
+	if err := c.write(dir); err != nil {
+		return nil, err
+	}
+	for _, sub := range []string{"home", "tmp"} {
+		if err := os.Mkdir(filepath.Join(dir, "."+sub), 0o755); err != nil {
+			return nil, fmt.Errorf("copy the course: %w", err)
+		}
+	}
+	return &workplace{course: c, dir: dir, sandbox: s, options: o}, nil
+}
+
+func (w *workplace) remove() error { return os.RemoveAll(w.dir) }
+
+// grade returns the mark of a student's file, or of none if err, which is from reading it,
+// says so. The error it returns is the grader's own.
+func (w *workplace) grade(ctx context.Context, t task, source []byte, err error) (Mark, error) {
+	mark := Mark{Exercise: t.name}
+	var refused *refusal
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		mark.Status = NotHandedIn
+		return mark, nil
+	case errors.As(err, &refused):
+		mark.Status, mark.Message = Refused, refused.reason
+		return mark, nil
+	case err != nil:
+		return mark, err
+	case sameText(source, t.stub):
+		mark.Status = NotDone
+		return mark, nil
+	}
+	if !w.options.noGate {
+		if err := t.gate.pass(source); errors.As(err, &refused) {
+			mark.Status, mark.Message = Refused, refused.reason
+			return mark, nil
+		} else if err != nil { // the compiler says the same, more slowly
+			mark.Status, mark.CompileError = CompileError, clean(listErrors(err))
+			return mark, nil
+		}
+	}
+	binary, problem, err := w.compile(ctx, t, source)
+	if err != nil {
+		return mark, err
+	}
+	if problem != "" {
+		mark.Status, mark.CompileError = CompileError, problem
+		return mark, nil
+	}
+	defer os.Remove(binary)
+	return w.run(ctx, t, binary)
+}
+
+// compile returns the path of a test of the student's source, or what the compiler has to
+// say about that.
+func (w *workplace) compile(ctx context.Context, t task, source []byte) (binary, problem string, err error) {
+	if err := os.WriteFile(filepath.Join(w.dir, filepath.FromSlash(t.file())), source, 0o644); err != nil {
+		return "", "", fmt.Errorf("compile: %w", err)
+	}
+	binary = filepath.Join(w.dir, "."+t.name+".test")
+	p := process{
+		Path: w.goCommand,
+		// Without the tables for debuggers it links in half the time.
+		Args: []string{"test", "-c", "-trimpath", "-vet=off", "-ldflags=-s -w", "-o", binary, "./" + t.folder()},
+		Env: append([]string{"HOME=" + filepath.Join(w.dir, ".home"), "TMPDIR=" + filepath.Join(w.dir, ".tmp"),
+			"TMP=" + filepath.Join(w.dir, ".tmp")}, w.environment...),
+		Scratch: w.dir,
+		Limits:  limits{Time: compileTime, Memory: compileMemory, FileSize: 1 << 30},
+	}
+	if w.patient {
+		p.Limits.Time = 0
+	}
+	result, err := w.sandbox.run(ctx, p)
+	if err != nil {
+		return "", "", fmt.Errorf("compile: %w", err)
+	}
+	if err := result.failedToStart(); err != nil {
+		return "", "", fmt.Errorf("compile: %w", err)
+	}
+	switch {
+	case result.timedOut:
+		return "", fmt.Sprintf("the compiler did not end within %v", compileTime), nil
+	case result.exit != 0:
+		text := string(result.errors) + string(result.output)
+		return "", w.withoutPlace(text), nil
+	}
+	return binary, "", nil
+}
+
+// header is a line of the go command that names a package with errors.
+var header = regexp.MustCompile(`(?m)^# .*\n`)
+
+// withoutPlace makes what a compiler said independent of where it ran.
+func (w *workplace) withoutPlace(text string) string {
+	text = header.ReplaceAllString(text, "")
+	text = strings.ReplaceAll(text, w.dir+string(filepath.Separator), "")
+	text = strings.ReplaceAll(text, w.dir, ".")
+	return clean(text)
+}
+
+// run runs a test, and judges.
+func (w *workplace) run(ctx context.Context, t task, binary string) (Mark, error) {
+	scratch, err := os.MkdirTemp(w.dir, ".scratch-")
+	if err != nil {
+		return Mark{}, fmt.Errorf("run %s: %w", t.name, err)
+	}
+	defer os.RemoveAll(scratch)
+	random := make([]byte, check.SecretSize/2)
+	rand.Read(random) // never fails
+	secret := hex.EncodeToString(random)
+	memory := uint64(w.options.Memory)
+	result, err := w.sandbox.run(ctx, process{
+		Path: binary,
+		Env: append(systemEnvironment(), "HOME="+scratch, "TMPDIR="+scratch, "TMP="+scratch, "TEMP="+scratch,
+			check.GradeVariable+"=1", fmt.Sprint(check.MemoryVariable, "=", memory),
+			fmt.Sprint("GOMEMLIMIT=", memory/8*7), fmt.Sprint("GOMAXPROCS=", processors),
+			"GOTRACEBACK=none"), // the stacks of a million goroutines would take long to write
+		Scratch: scratch,
+		Input:   []byte(secret),
+		Limits: limits{
+			Time: w.options.Timeout, Memory: memory, FileSize: 64 << 20, Files: 256, Shut: true,
+			// Only if the grader is gone and cannot stop it by the clock.
+			Processor: uint64(2*processors*w.options.Timeout.Seconds()) + 10,
+		},
+	})
+	if err == nil {
+		err = result.failedToStart()
+	}
+	if err != nil {
+		return Mark{}, fmt.Errorf("run %s: %w", t.name, err)
+	}
+	return judge(t.name, secret, result, w.options), nil
+}
+
+// judge makes a mark of how a test ended and what it reported.
+func judge(exercise, secret string, result *outcome, options Options) Mark {
+	mark := Mark{Exercise: exercise}
+	reports := reportsIn(result.output, exercise, secret)
+	switch {
+	case result.timedOut:
+		mark.Status, mark.Message = TimedOut, fmt.Sprintf("it was stopped after %v", options.Timeout)
+		return mark
+	case result.exit != 0 && bytes.Contains(result.errors, []byte(check.OutOfMemory)):
+		mark.Status, mark.Message = OutOfMemory, fmt.Sprintf("it took more than %d MiB of memory", options.Memory>>20)
+		return mark
+	case len(reports) > 1:
+		mark.Status, mark.Message = NoResult, "there was more than one report of the check"
+		return mark
+	case len(reports) == 1 && result.exit == exitOf(reports[0]):
+		return markOf(reports[0])
+	case result.exit == 0:
+		mark.Status, mark.Message = NoResult, "it ended the process before the check was through"
+		return mark
+	}
+	mark.Status, mark.Message = Crashed, clean(result.fatal())
+	if mark.Message == "" {
+		mark.Message = "the process ended with " + result.how
+	}
+	return mark
+}
+
+// reportsIn returns the results that package check reported: lines with the secret. All
+// other lines are the submission's doing.
+func reportsIn(output []byte, exercise, secret string) []check.Result {
+	var found []check.Result
+	for line := range bytes.Lines(output) {
+		var report check.Report
+		if json.Unmarshal(line, &report) == nil && report.Secret == secret && report.Result.Exercise == exercise {
+			found = append(found, report.Result)
+		}
+	}
+	return found
+}
+
+// exitOf is the code with which a test ends after it reported the result.
+func exitOf(result check.Result) int {
+	for _, step := range result.Steps {
+		if !step.Passed {
+			return 1
+		}
+	}
+	return 0
+}
+
+// markOf is what a result comes to.
+func markOf(result check.Result) Mark {
+	mark := Mark{Exercise: result.Exercise, Status: Passed}
+	mark.Points, mark.Of = result.Points()
+	for _, step := range result.Steps {
+		if step.Passed {
+			continue
+		}
+		mark.Status = Failed
+		if step.Hint != nil {
+			mark.Hints = append(mark.Hints, *step.Hint)
+		}
+		if step.Message != "" {
+			mark.Message = clean(step.Name + ": " + step.Message)
+		}
+		if mark.Points == 0 && strings.HasPrefix(step.Message, check.NotDone) {
+			mark.Status = NotDone
+		}
+		break // what comes after was not reached
+	}
+	return mark
+}

@@ -1,0 +1,163 @@
+package grade
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// systemSandbox is which namespaces the system lets us make, as flags of clone.
+type systemSandbox struct {
+	namespaces uintptr
+}
+
+// attributes makes the new process's namespaces. In that of the users it is a user
+// without rights whose files, outside, are ours.
+func (s systemSandbox) attributes(a *syscall.SysProcAttr, shut bool) {
+	a.Pdeathsig = syscall.SIGKILL // if the grader is killed
+	if !shut {
+		return
+	}
+	a.Cloneflags = s.namespaces
+	if s.namespaces&unix.CLONE_NEWUSER != 0 {
+		const nobody = 65534
+		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: nobody, HostID: os.Geteuid(), Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: nobody, HostID: os.Getegid(), Size: 1}}
+	}
+}
+
+// newSandbox finds out what this system can do, by doing it.
+func newSandbox(ctx context.Context) (*Sandbox, error) {
+	scratch, err := os.MkdirTemp("", "residual-grade-probe-")
+	if err != nil {
+		return nil, fmt.Errorf("try the sandbox: %w", err)
+	}
+	defer os.RemoveAll(scratch)
+	const apart = unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC
+	var last error
+	// Without a namespace of users the others are root's to make; containers and some
+	// distributions allow neither.
+	for _, namespaces := range []uintptr{unix.CLONE_NEWUSER | apart, apart, 0} {
+		s := &Sandbox{system: systemSandbox{namespaces}}
+		result, err := s.run(ctx, process{Path: probe, Scratch: scratch, Limits: limits{Memory: 1 << 30, Shut: true}})
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err == nil {
+			err = json.Unmarshal(result.output, s)
+		}
+		if err == nil {
+			s.Network = s.Network || namespaces != 0
+			return s, nil
+		}
+		last = err
+		if result != nil && result.failedToStart() != nil {
+			last = result.failedToStart()
+		}
+	}
+	return nil, fmt.Errorf("try the sandbox: %w", last)
+}
+
+// probe is what the order of a child names as its program to be told what is in force.
+const probe = "probe"
+
+// memoryLimits are on what a process may write to, and, further off, on all that it maps:
+// Go sets aside addresses for 1 GiB that it never uses.
+func memoryLimits(bytes uint64) []resource {
+	if bytes == 0 {
+		return nil
+	}
+	return []resource{{"memory", unix.RLIMIT_DATA, bytes}, {"address space", unix.RLIMIT_AS, bytes + 4<<30}}
+}
+
+// shut shuts this thread, and the program that it becomes, off from files, the network and
+// other processes, as far as the system can, and returns what it could.
+func shut(p process) (Sandbox, error) {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return Sandbox{}, fmt.Errorf("give up new privileges: %w", err)
+	}
+	done := Sandbox{Memory: true}
+	var err error
+	if done.Files, err = shutFiles(p); err != nil {
+		return Sandbox{}, err
+	}
+	if filterCalls() {
+		done.Network, done.Processes = true, true
+	}
+	if p.Path == probe {
+		if err := json.NewEncoder(os.Stdout).Encode(done); err != nil {
+			return Sandbox{}, err
+		}
+		os.Exit(0)
+	}
+	return done, nil
+}
+
+// shutFiles lets the thread open the program, its scratch folder and /dev/null, and no
+// other file, by Landlock. It reports whether the system has that.
+func shutFiles(p process) (bool, error) {
+	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 {
+		return false, nil
+	}
+	const read, run = unix.LANDLOCK_ACCESS_FS_READ_FILE, unix.LANDLOCK_ACCESS_FS_EXECUTE
+	rules := unix.LandlockRulesetAttr{Access_fs: unix.LANDLOCK_ACCESS_FS_MAKE_SYM<<1 - 1} // the first version's
+	if version >= 2 {
+		rules.Access_fs |= unix.LANDLOCK_ACCESS_FS_REFER
+	}
+	if version >= 3 {
+		rules.Access_fs |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
+	}
+	if version >= 4 {
+		rules.Access_net = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
+	}
+	if version >= 5 {
+		rules.Access_fs |= unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
+	}
+	if version >= 6 {
+		rules.Scoped = unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL
+	}
+	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&rules)), unsafe.Sizeof(rules), 0)
+	if errno != 0 {
+		return false, fmt.Errorf("make rules for files: %w", errno)
+	}
+	defer unix.Close(int(ruleset))
+	for _, allowed := range []struct {
+		path   string
+		access uint64
+	}{
+		{p.Path, read | run},
+		{p.Scratch, rules.Access_fs &^ run},
+		{os.DevNull, read | unix.LANDLOCK_ACCESS_FS_WRITE_FILE},
+	} {
+		if allowed.path == probe {
+			continue
+		}
+		if err := allowBeneath(int(ruleset), allowed.path, allowed.access); err != nil {
+			return false, fmt.Errorf("make rules for files: %s: %w", allowed.path, err)
+		}
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0); errno != 0 {
+		return false, fmt.Errorf("keep to the rules for files: %w", errno)
+	}
+	return true, nil
+}
+
+func allowBeneath(ruleset int, path string, access uint64) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	rule := unix.LandlockPathBeneathAttr{Allowed_access: access, Parent_fd: int32(fd)}
+	if _, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(ruleset), unix.LANDLOCK_RULE_PATH_BENEATH,
+		uintptr(unsafe.Pointer(&rule)), 0, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+//go:build linux || darwin
+
+package grade
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// command is this program's ChildCommand, which becomes the process.
+func (s *Sandbox) command(ctx context.Context, p process) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program, to run it again: %w", err)
+	}
+	order, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("write down what to run: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, self, ChildCommand, string(order))
+	cmd.Env = []string{} // the program's own is in the order
+	// A session of its own has no terminal, and can be ended as a whole.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	s.system.attributes(cmd.SysProcAttr, p.Limits.Shut)
+	return cmd, nil
+}
+
+// endAll ends the command and all that is still in its process group.
+func endAll(cmd *exec.Cmd) error {
+	if cmd.Process == nil {
+		return nil
+	}
+	err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	if errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.EPERM) { // macOS: all of them are dead
+		return os.ErrProcessDone
+	}
+	return err
+}
+
+// Child limits this process as the order says, and becomes its program. The grader runs
+// it; it is of no use to anybody else.
+func Child(order string) {
+	err := become(order)
+	fmt.Fprintln(os.Stderr, childPrefix+err.Error())
+	os.Exit(childFailed)
+}
+
+// become returns only if it fails.
+func become(order string) error {
+	var p process
+	if err := json.Unmarshal([]byte(order), &p); err != nil {
+		return fmt.Errorf("read the order: %w", err)
+	}
+	// Some of the limits are a thread's, and stay when that thread becomes the program.
+	runtime.LockOSThread()
+	if err := setLimits(p.Limits); err != nil {
+		return err
+	}
+	if p.Limits.Shut {
+		if _, err := shut(p); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("start %s: %w", p.Path, syscall.Exec(p.Path, append([]string{p.Path}, p.Args...), p.Env))
+}
+
+func setLimits(l limits) error {
+	for _, limit := range append(memoryLimits(l.Memory),
+		resource{"processor time", unix.RLIMIT_CPU, l.Processor},
+		resource{"file size", unix.RLIMIT_FSIZE, l.FileSize},
+		resource{"open files", unix.RLIMIT_NOFILE, l.Files}) {
+		if limit.max == 0 {
+			continue
+		}
+		if err := lower(limit); err != nil {
+			return err
+		}
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("limit core dumps: %w", err)
+	}
+	return nil
+}
+
+// resource is one of setrlimit's.
+type resource struct {
+	name string
+	id   int
+	max  uint64
+}
+
+// lower sets a limit, unless there is a lower one already.
+func lower(r resource) error {
+	var now unix.Rlimit
+	if err := unix.Getrlimit(r.id, &now); err != nil {
+		return fmt.Errorf("limit %s: %w", r.name, err)
+	}
+	// Through syscall, whose Setrlimit of the number of files is the one the runtime knows.
+	limit := min(r.max, now.Max)
+	if err := syscall.Setrlimit(r.id, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
+		return fmt.Errorf("limit %s: %w", r.name, err)
+	}
+	return nil
+}
