@@ -92,16 +92,9 @@ func (c *canvas) path(points []point) vg.Path {
 
 // clipped strokes the part of the line that lies inside r.
 func (c *canvas) clipped(points []point, pen stroke, r rect) {
-	inside := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
-		Min: c.at(point{r.x0, r.y1}),
-		Max: c.at(point{r.x1, r.y0}),
-	}}
-	line := make([]vg.Point, len(points))
-	for i, p := range points {
-		line[i] = c.at(p)
-	}
+	inside := c.window(r)
 	c.use(pen)
-	for _, part := range inside.ClipLinesXY(line) {
+	for _, part := range inside.ClipLinesXY(c.all(points)) {
 		var p vg.Path
 		p.Move(part[0])
 		for _, q := range part[1:] {
@@ -109,6 +102,64 @@ func (c *canvas) clipped(points []point, pen stroke, r rect) {
 		}
 		c.Stroke(p)
 	}
+}
+
+// fillClipped fills the part of an area that lies inside r. Its edges are closed lines; an
+// edge that runs the other way round is that of a hole.
+func (c *canvas) fillClipped(edges [][]point, colour color.Color, r rect) {
+	inside := c.window(r)
+	var p vg.Path
+	for _, edge := range edges {
+		for i, q := range inside.ClipPolygonXY(c.all(edge)) {
+			if i == 0 {
+				p.Move(q)
+			} else {
+				p.Line(q)
+			}
+		}
+		if len(p) > 0 {
+			p.Close()
+		}
+	}
+	if len(p) > 0 {
+		c.SetColor(colour)
+		c.Fill(p)
+	}
+}
+
+func (c *canvas) window(r rect) draw.Canvas {
+	return draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
+		Min: c.at(point{r.x0, r.y1}),
+		Max: c.at(point{r.x1, r.y0}),
+	}}
+}
+
+func (c *canvas) all(points []point) []vg.Point {
+	all := make([]vg.Point, len(points))
+	for i, p := range points {
+		all[i] = c.at(p)
+	}
+	return all
+}
+
+// star draws a star around p, for the one point a figure is about, with a light edge that
+// sets it off from any ground.
+func (c *canvas) star(p point, radius float64, colour color.Color) {
+	points := make([]point, 11)
+	for i := range points {
+		r := radius
+		if i%2 == 1 {
+			r *= 0.45
+		}
+		sin, cos := math.Sincos(float64(i) * math.Pi / 5)
+		points[i] = point{p.x + r*sin, p.y - r*cos}
+	}
+	path := c.path(points)
+	path.Close()
+	c.use(stroke{colour: white, width: 3})
+	c.Stroke(path)
+	c.SetColor(colour)
+	c.Fill(path)
 }
 
 // marker draws one of a few shapes, filled, around p. Shapes tell series apart where the

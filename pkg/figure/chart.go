@@ -250,10 +250,15 @@ func (p panel) drawLine(c *canvas, t trace, values []float64, pen stroke, y axis
 
 // drawMarker draws a marker unless its point is outside of the axes.
 func (p panel) drawMarker(c *canvas, shape int, q point, radius float64, pen stroke) {
-	const slack = 0.01
-	if q.x >= p.plot.x0-slack && q.x <= p.plot.x1+slack && q.y >= p.plot.y0-slack && q.y <= p.plot.y1+slack {
+	if p.holds(q) {
 		c.marker(shape, q, radius, pen.colour)
 	}
+}
+
+// holds reports whether a place on the page is within the axes.
+func (p panel) holds(q point) bool {
+	const slack = 0.01
+	return q.x >= p.plot.x0-slack && q.x <= p.plot.x1+slack && q.y >= p.plot.y0-slack && q.y <= p.plot.y1+slack
 }
 
 func (p panel) drawGrid(c *canvas, y axis) {

@@ -47,6 +47,26 @@ func removed(n int) []Bar {
 	return bars
 }
 
+// discs returns a panel of a disc with a hole and one within the hole, and a point beside.
+func discs(style Style) RegionPanel {
+	mask := func(inner, outer float64) [][]bool {
+		m := make([][]bool, 80)
+		for iy := range m {
+			m[iy] = make([]bool, 100)
+			for ix := range m[iy] {
+				r := math.Hypot(float64(ix)-49.5, float64(iy)-39.5) / 20
+				m[iy][ix] = r >= inner && r <= outer
+			}
+		}
+		return m
+	}
+	return RegionPanel{
+		Title: "Discs", XLabel: "x", YLabel: "y", X0: -2.5, X1: 2.5, Y0: -2, Y1: 2,
+		Regions: []Region{{Name: "large", Mask: mask(1, 1.5), Distance: true}, {Name: "small", Mask: mask(0, 0.5), Style: style, Distance: true}},
+		Point:   &Point{X: 2, Y: 0, Name: "target"},
+	}
+}
+
 // samples are one of each figure, with a text that must be in it.
 func samples(t *testing.T) map[string]struct {
 	figure *Figure
@@ -93,6 +113,7 @@ func samples(t *testing.T) map[string]struct {
 		"images":    {must(ImageGrid("Images", 4, []Tile{tile(32, 32), wrong, tile(300, 200)})), "1 of 3 wrong: framed, with a cross"},
 		"bars":      {must(Bars("Winners", "top-5 error in %", []Bar{{Name: "AlexNet", Value: 16.4, Note: "2012"}, {Name: "VGG", Value: 7.3}, {Name: "ResNet", Value: 3.57, Note: "2015 · 152 layers"}})), "3.57"},
 		"removed":   {must(Bars("Removed", "accuracy", removed(27), Percent(), YRange(0, 1))), "90.5%"},
+		"regions":   {must(Regions("Classes", []RegionPanel{discs(Style{}), discs(Style{Color: 1, Dash: Dotted})})), "large, distance 0.5"},
 		"schedule":  {must(Schedule("Rates", "epoch", []Curve{{Name: "step", Y: []float64{0.1, 0.1, 0.01, 0.01}}})), "learning rate"},
 	}
 }
@@ -279,6 +300,11 @@ func TestBadInput(t *testing.T) {
 		return err
 	}
 	second := func(_ *Figure, err error) error { return err }
+	region := func(spoil func(*RegionPanel)) error {
+		p := discs(Style{})
+		spoil(&p)
+		return second(Regions("t", []RegionPanel{p}))
+	}
 	huge := tile(2, 2)
 	huge.Height, huge.Width = 1<<62, 1<<62
 	for name, err := range map[string]error{
@@ -303,6 +329,13 @@ func TestBadInput(t *testing.T) {
 		"bars of nothing":     second(Bars("t", "y", []Bar{{Name: "a", Value: nan}})),
 		"two bars in a place": second(Bars("t", "y", []Bar{{Name: "a", Group: "b"}, {Name: "a", Group: "b", Value: 1}})),
 		"style of a bar":      second(Bars("t", "y", []Bar{{Name: "a", Style: Style{Dash: 9}}})),
+		"no panels":           second(Regions("t", nil)),
+		"no span":             region(func(p *RegionPanel) { p.X1 = p.X0 }),
+		"span of NaN":         region(func(p *RegionPanel) { p.Y0 = nan }),
+		"no mask":             region(func(p *RegionPanel) { p.Regions[0].Mask = nil }),
+		"ragged mask":         region(func(p *RegionPanel) { p.Regions[0].Mask[3] = nil }),
+		"style of a region":   region(func(p *RegionPanel) { p.Regions[0].Style.Color = -1 }),
+		"point at infinity":   region(func(p *RegionPanel) { p.Point.X = inf }),
 		"schedule of nothing": second(Schedule("t", "x", nil)),
 		"no classes":          second(Confusion("t", nil, nil)),
 		"rows":                second(Confusion("t", []string{"a", "b"}, [][]int{{1, 2}})),
@@ -362,16 +395,19 @@ func TestFigureKeepsItsOwnData(t *testing.T) {
 	grid, err3 := ImageGrid("t", 1, []Tile{picture})
 	heights := []Bar{{Name: "a", Value: 1}, {Name: "b", Value: 2}}
 	bars, err4 := Bars("t", "y", heights)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	plane := discs(Style{})
+	regions, err5 := Regions("t", []RegionPanel{plane})
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		t.Fatal(err)
 	}
-	figures := []*Figure{curves, matrix, grid, bars}
+	figures := []*Figure{curves, matrix, grid, bars, regions}
 	var before [][]byte
 	for _, f := range figures {
 		before = append(before, encode(t, f, "svg"))
 	}
 	y[1], classes[0], counts[0][0], picture.Pixels[0] = 9, "bird", 9, 9
 	heights[0].Value, heights[1].Name = 9, "c"
+	plane.Point.X, plane.Regions[0].Name, plane.Regions[0].Mask[40][50] = 1, "none", true
 	for i, f := range figures {
 		if !bytes.Equal(before[i], encode(t, f, "svg")) {
 			t.Errorf("figure %d changed with the caller's data", i)
