@@ -16,6 +16,7 @@ Shapes, and the order of the numbers, are GoMLX's: images are batch, height,
 width, channels, kernels height, width, in, out, linear weights in, out.
 """
 
+import collections
 import itertools
 import json
 import os
@@ -432,9 +433,104 @@ def scaled(module, width):
             setattr(parent, last, torch.nn.Linear(layer.in_features * width // 64, layer.out_features))
 
 
+def trainingloop():
+    epochs, batch, examples = 3, 4, 10
+    x = value("train.input", (examples, 4))
+    labels = x[:, :3].argmax(1)
+    test_x = value("test.input", (5, 4))
+    test_labels = test_x[:, :3].argmax(1)
+
+    def rate(step):
+        return 0.5 / (1 + step)
+
+    def train(shuffle="each", zero="before", test_mode="eval", train_mode="each", drop=False,
+              mean="weighted", schedule=lambda epoch, i, step: rate(step), set_rate=True):
+        module = torch.nn.Sequential(collections.OrderedDict(
+            fc1=torch.nn.Linear(4, 6), bn1=torch.nn.BatchNorm1d(6), relu=torch.nn.ReLU(),
+            fc2=torch.nn.Linear(6, 3)))
+        fill(module, {name: list(v.shape)[::-1] for name, v in module.state_dict().items()
+                      if not name.endswith("num_batches_tracked")})
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+        optimizer.zero_grad()
+        shuffles = itertools.count(1)
+
+        def order():
+            return np.argsort(numbers("order%d" % next(shuffles), (examples,)), kind="stable")
+
+        once = order() if shuffle == "once" else None
+        history, step = [], 0
+        module.train(train_mode == "once")
+        for epoch in range(epochs):
+            if train_mode == "each":
+                module.train()
+            indices = {"each": order, "once": lambda: once, "never": lambda: np.arange(examples)}[shuffle]()
+            losses, sizes = [], []
+            for i, start in enumerate(range(0, examples, batch)):
+                chosen = torch.from_numpy(indices[start:start + batch])
+                if drop and len(chosen) < batch:
+                    continue
+                if set_rate:
+                    optimizer.param_groups[0]["lr"] = schedule(epoch, i, step)
+                if zero == "before":
+                    optimizer.zero_grad(set_to_none=False)
+                loss = F.cross_entropy(module(x[chosen]), labels[chosen])
+                loss.backward()
+                if zero == "after backward":
+                    optimizer.zero_grad(set_to_none=False)
+                optimizer.step()
+                losses.append(loss.item())
+                sizes.append(len(chosen))
+                step += 1
+            if zero == "each epoch":
+                optimizer.zero_grad(set_to_none=False)
+            if test_mode == "eval":
+                module.eval()
+            with torch.no_grad():
+                test = F.cross_entropy(module(test_x), test_labels).item()
+            summed = sum(a * b for a, b in zip(losses, sizes))
+            history.append([{
+                "weighted": summed / sum(sizes),
+                "of all": summed / examples,
+                "unweighted": sum(losses) / len(losses),
+                "sum": sum(losses),
+                "summed": summed,
+                "last": losses[-1],
+            }[mean], test])
+        values = [float("%.6g" % v) for row in history for v in row]
+        return {"shape": [epochs, 2], "values": values, "convolutions": {}}
+
+    mistakes = [
+        ("no-shuffle", train(shuffle="never")),
+        ("shuffled-once", train(shuffle="once")),
+        ("gradients-accumulated", train(zero="never")),
+        ("gradients-accumulated", train(zero="each epoch")),
+        ("gradients-zeroed-too-late", train(zero="after backward")),
+        ("tested-in-training-mode", train(test_mode="train")),
+        ("training-mode-left-off", train(train_mode="once")),
+        ("training-mode-never-on", train(train_mode="never")),
+        ("last-batch-dropped", train(drop=True)),
+        ("last-batch-dropped", train(drop=True, mean="of all")),
+        ("last-batch-dropped", train(drop=True, mean="unweighted")),
+        ("loss-not-weighted", train(mean="unweighted")),
+        ("loss-not-divided", train(mean="sum")),
+        ("loss-not-divided", train(mean="summed")),
+        ("loss-of-the-last-batch", train(mean="last")),
+        ("schedule-by-epoch", train(schedule=lambda epoch, i, step: rate(epoch))),
+        ("schedule-starts-over", train(schedule=lambda epoch, i, step: rate(i))),
+        ("schedule-from-one", train(schedule=lambda epoch, i, step: rate(step + 1))),
+        ("learning-rate-not-set", train(set_rate=False)),
+    ]
+    right = train()
+    wrong = [dict(output, mistake=name) for name, output in mistakes]
+    for a, b in itertools.combinations([dict(right, mistake="")] + wrong, 2):
+        if a["mistake"] != b["mistake"]:
+            assert different(a, b), (a["mistake"], b["mistake"])
+    return [{"input": [examples, 4], "weights": {}, "right": right, "mistakes": wrong}]
+
+
 def main():
     torch.set_num_threads(1)
-    exercises = [basicblock, shortcut, bottleneck, stage, resnet18]
+    exercises = [basicblock, shortcut, bottleneck, stage, resnet18, trainingloop]
     with open(FILE, "w") as file:
         file.write("{")
         for i, exercise in enumerate(exercises):

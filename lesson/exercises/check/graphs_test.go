@@ -5,7 +5,7 @@ import "testing"
 func TestEveryMistakeHasItsHint(t *testing.T) {
 	for exercise, hints := range map[string]map[string]string{
 		"basicblock": basicBlockHints, "shortcut": shortcutHints, "bottleneck": bottleneckHints,
-		"stage": stageHints, "resnet18": resNet18Hints,
+		"stage": stageHints, "resnet18": resNet18Hints, "trainingloop": trainingLoopHints,
 	} {
 		for _, c := range graphCases(exercise) {
 			for _, mistake := range c.Mistakes {

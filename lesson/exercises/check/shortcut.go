@@ -13,7 +13,7 @@ var shortcutHints = map[string]string{
 	"shortcut-without-norm":     "the projection is a convolution and a batch norm; the norm is missing",
 	"shortcut-without-stride":   "the convolution moves one pixel at a time; give it the stride, as the branch has it",
 	"relu-on-shortcut":          "the projection ends with its norm: the ReLU comes after the addition, once, for branch and shortcut together",
-	"three-by-three-kernel":     "the kernel is 3×3; the shortcut is there to bring x through as it is, so it looks at one pixel, 1×1, at a tenth of the cost",
+	"three-by-three-kernel":     "the kernel is 3×3; the shortcut is there to bring x through as it is, so it looks at one pixel, 1×1, at a ninth of the cost",
 	"average-pooling":           "x is pooled before it is projected. That is a later invention (ResNet-D); here the convolution itself has the stride",
 	"channels-not-changed":      "the result has as many channels as x; give the convolution the number that is asked for",
 	"never-projecting":          "x comes back though neither its size nor its channels are those asked for: that cannot be added",
