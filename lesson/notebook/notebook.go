@@ -84,6 +84,9 @@ var Context = sync.OnceValue(func() context.Context {
 // Backend returns the backend that networks run on: that of package backend's choice.
 var Backend = sync.OnceValue(func() compute.Backend { return Must(backend.New(backend.Auto)) })
 
+// Reference returns GoMLX's own Go backend: slow, and with each operation as it is written.
+var Reference = sync.OnceValue(func() compute.Backend { return Must(backend.New("go")) })
+
 // Images returns so many training and test images, and says which they are: of CIFAR-10
 // if it is in the cache, otherwise of the built-in set. Nothing is downloaded.
 func Images(training, test int) *source.Set {

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/residual-go/residual/pkg/atomicfile"
+)
+
+// course is a checkout with its notebooks.
+type course struct {
+	root string
+}
+
+// findCourse returns the checkout that the working folder is in.
+func findCourse() (*course, error) {
+	output, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/residual-go/residual").Output()
+	if err != nil {
+		return nil, fmt.Errorf("find the checkout (run this in one): %w", err)
+	}
+	return &course{root: strings.TrimSpace(string(output))}, nil
+}
+
+// path returns the path of something in the checkout.
+func (c *course) path(elements ...string) string {
+	return filepath.Join(append([]string{c.root}, elements...)...)
+}
+
+// notebooks returns the paths of all notebooks, in order.
+func (c *course) notebooks() ([]string, error) {
+	paths, err := filepath.Glob(c.path("notebooks", "[1-9]-*.ipynb"))
+	if err == nil && len(paths) == 0 {
+		err = fmt.Errorf("no notebooks in %s", c.path("notebooks"))
+	}
+	return paths, err
+}
+
+// named returns the notebooks whose names begin with one of the given; all if none is.
+func (c *course) named(prefixes []string) ([]string, error) {
+	all, err := c.notebooks()
+	if err != nil || len(prefixes) == 0 {
+		return all, err
+	}
+	var chosen []string
+	for _, prefix := range prefixes {
+		found := false
+		for _, path := range all {
+			if strings.HasPrefix(filepath.Base(path), prefix) {
+				chosen, found = append(chosen, path), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("no notebook begins with %q; list them with: ls notebooks", prefix)
+		}
+	}
+	return chosen, nil
+}
+
+// execute runs notebooks one after the other and writes each back when it has ended well.
+func (c *course) execute(ctx context.Context, paths []string) error {
+	// Runs of before would be taken for what was just run.
+	if err := os.RemoveAll(c.path("runs", "course")); err != nil {
+		return fmt.Errorf("remove earlier runs: %w", err)
+	}
+	for _, path := range paths {
+		fmt.Printf("%s ", filepath.Base(path))
+		started := time.Now()
+		content, err := c.run(ctx, path)
+		if err != nil {
+			fmt.Println()
+			return err
+		}
+		if err := atomicfile.Write(path, func(w io.Writer) error {
+			_, err := w.Write(content)
+			return err
+		}); err != nil {
+			return fmt.Errorf("write back %s: %w", filepath.Base(path), err)
+		}
+		fmt.Printf("%s\n", time.Since(started).Round(time.Second))
+	}
+	return nil
+}
+
+// run runs all cells of a notebook and returns it with its outputs. A cell that fails is
+// an error that has what the cell said. extra are further variables of the environment.
+func (c *course) run(ctx context.Context, path string, extra ...string) ([]byte, error) {
+	var stdout, stderr bytes.Buffer
+	cmd := c.jupyter(ctx, "nbconvert", "--to", "notebook", "--execute", "--stdout",
+		"--ExecutePreprocessor.timeout=900", "--ExecutePreprocessor.record_timing=False", path)
+	cmd.Env = append(cmd.Env, extra...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("run %s: %w\n%s", filepath.Base(path), err, tail(stderr.String(), 30))
+	}
+	return stdout.Bytes(), nil
+}
+
+// html exports every notebook as a page that needs nothing beside it.
+func (c *course) html(ctx context.Context) error {
+	paths, err := c.notebooks()
+	if err != nil {
+		return err
+	}
+	into := c.path("bin", "html")
+	cmd := c.jupyter(ctx, append([]string{"nbconvert", "--to", "html", "--output-dir", into}, paths...)...)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("export the notebooks: %w\n%s", err, tail(string(output), 30))
+	}
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".ipynb") + ".html"
+		fmt.Println("bin/html/" + name)
+	}
+	return nil
+}
+
+// open runs Jupyter on the notebooks until it is interrupted.
+func (c *course) open(ctx context.Context) error {
+	cmd := c.jupyter(ctx, append([]string{"notebook"}, asRoot()...)...)
+	cmd.Dir = c.path("notebooks")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	if err := cmd.Run(); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("jupyter notebook: %w", err)
+	}
+	return nil
+}
+
+// asRoot is what Jupyter wants to be told by root, who has no one else to be in a
+// container.
+func asRoot() []string {
+	if os.Geteuid() == 0 {
+		return []string{"--allow-root"}
+	}
+	return nil
+}
+
+// tail is the last lines of a text.
+func tail(text string, lines int) string {
+	all := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}

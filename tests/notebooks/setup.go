@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// The programs that GoNB needs beside go: itself and goimports. They are tools of this
+// module, and so of the versions in go.mod.
+var tools = []string{"github.com/janpfeifer/gonb", "golang.org/x/tools/cmd/goimports"}
+
+// packages are Debian's names for Jupyter.
+var packages = []string{"jupyter-nbconvert", "jupyter-notebook", "jupyter-client", "python3-ipykernel"}
+
+// python runs Jupyter. Debian's packages belong to Debian's Python, which need not be the
+// first one on the path.
+const python = "/usr/bin/python3"
+
+// setup installs what is missing: the tools into bin/, Jupyter with apt-get where there
+// is apt and root, and the kernel.
+func (c *course) setup(ctx context.Context) error {
+	args := append([]string{"build", "-o", c.path("bin") + string(filepath.Separator)}, tools...)
+	build := exec.CommandContext(ctx, "go", args...)
+	build.Dir = c.root
+	if output, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build GoNB: %w\n%s", err, tail(string(output), 10))
+	}
+	if err := c.registerKernel(); err != nil {
+		return err
+	}
+	if !c.hasJupyter(ctx) {
+		if err := install(ctx, packages...); err != nil {
+			return fmt.Errorf("there is no Jupyter here: %w", err)
+		}
+		if !c.hasJupyter(ctx) {
+			return errors.New("apt-get installed Jupyter, and it does not run; see what this says: " + python + " -m jupyter nbconvert --version")
+		}
+	}
+	return nil
+}
+
+// hasJupyter reports whether both parts of Jupyter that are used here run.
+func (c *course) hasJupyter(ctx context.Context) bool {
+	for _, part := range []string{"nbconvert", "notebook"} {
+		if c.jupyter(ctx, part, "--version").Run() != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// install installs Debian packages. Where that cannot be done its error says what to
+// install.
+func install(ctx context.Context, names ...string) error {
+	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
+		return fmt.Errorf("install %s (on Debian and Ubuntu, as root: apt-get install %s; elsewhere: pip install notebook nbconvert)",
+			names[0], strings.Join(names, " "))
+	}
+	fmt.Printf("installing %s\n", strings.Join(names, " "))
+	for _, args := range [][]string{
+		{"update", "-q"},
+		append([]string{"install", "-y", "-q", "--no-install-recommends"}, names...),
+	} {
+		cmd := exec.CommandContext(ctx, "apt-get", args...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if output, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, tail(string(output), 10))
+		}
+	}
+	return nil
+}
+
+// registerKernel writes a Jupyter kernel of GoNB's own name into bin/, which has this
+// checkout in its workspace: cells import the project without naming a path.
+func (c *course) registerKernel() error {
+	dir := c.path("bin", "jupyter", "kernels", "gonb")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("register the kernel: %w", err)
+	}
+	spec, err := json.MarshalIndent(map[string]any{
+		"argv":           []string{c.path("bin", "gonb"), "--kernel", "{connection_file}", "--go_work", c.root, "--raw_error"},
+		"display_name":   "Go (gonb)",
+		"language":       "go",
+		"interrupt_mode": "message",
+		// Before it runs a cell GoNB lets "go get" find the cell's imports, which then asks
+		// the network for modules that the workspace has.
+		"env": map[string]string{"GOPROXY": "off"},
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("register the kernel: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "kernel.json"), spec, 0o644); err != nil {
+		return fmt.Errorf("register the kernel: %w", err)
+	}
+	return nil
+}
+
+// jupyter returns the command that runs Jupyter with the checkout's kernel: Debian's, or
+// else the one on the path.
+func (c *course) jupyter(ctx context.Context, args ...string) *exec.Cmd {
+	name, args := python, append([]string{"-m", "jupyter"}, args...)
+	if exec.Command(python, "-c", "import jupyter_core").Run() != nil {
+		name, args = "jupyter", args[2:]
+	}
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(),
+		"JUPYTER_PATH="+c.path("bin", "jupyter"),
+		// GoNB calls goimports, and go.
+		"PATH="+c.path("bin")+string(os.PathListSeparator)+os.Getenv("PATH"),
+	)
+	return cmd
+}
