@@ -1,0 +1,222 @@
+// Package landscape draws a map of the loss around a trained network (Li et al. 2018,
+// "Visualizing the Loss Landscape of Neural Nets", https://arxiv.org/abs/1712.09913):
+// the loss at the weights θ + a·δ + b·η, for a grid of a and b and two random directions
+// δ and η of which every filter is as long as that of θ.
+package landscape
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math"
+	"math/rand/v2"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/statedict"
+)
+
+// Weights are all numbers of a network, by their names and in the layouts of PyTorch:
+// what belongs to one filter of a convolution, or to one output of a linear layer, lies
+// together.
+type Weights = map[string]statedict.Tensor
+
+// WeightsOf returns the weights that a run has left at [run.ModelPath] of its store.
+func WeightsOf(trained *model.Store) (Weights, error) {
+	return statedict.FromScope(trained.Scope(run.ModelPath))
+}
+
+// Direction returns a random direction for the weights: Gaussian numbers, scaled so that
+// every filter of a convolution, and every output's weights of the linear layer, has the
+// Euclidean norm of the one of weights in its place. Batch norms and biases are left where
+// they are, as Li et al. do: their direction is 0. The same seed gives the same direction.
+func Direction(weights Weights, seed uint64) Weights {
+	direction := Weights{}
+	for key, tensor := range weights {
+		if len(tensor.Shape) < 2 {
+			continue
+		}
+		// Each tensor has numbers of its own: they do not depend on a map's order.
+		name := fnv.New64a()
+		name.Write([]byte(key))
+		random := rand.New(rand.NewPCG(seed, name.Sum64()))
+		moved := make([]float32, len(tensor.Data))
+		for i := range moved {
+			moved[i] = float32(random.NormFloat64())
+		}
+		filter := len(moved) / tensor.Shape[0]
+		for from := 0; from < len(moved); from += filter {
+			scale := norm(tensor.Data[from:from+filter]) / norm(moved[from:from+filter])
+			for i := from; i < from+filter; i++ {
+				moved[i] *= float32(scale)
+			}
+		}
+		direction[key] = statedict.Tensor{Shape: tensor.Shape, Data: moved}
+	}
+	return direction
+}
+
+func norm(xs []float32) float64 {
+	sum := 0.0
+	for _, x := range xs {
+		sum += float64(x) * float64(x)
+	}
+	return math.Sqrt(sum)
+}
+
+// Move returns weights + a·along + b·across, for two directions of [Direction].
+func Move(weights, along, across Weights, a, b float64) Weights {
+	moved := maps.Clone(weights)
+	for key, tensor := range along {
+		data := make([]float32, len(tensor.Data))
+		for i, w := range weights[key].Data {
+			data[i] = w + float32(a)*tensor.Data[i] + float32(b)*across[key].Data[i]
+		}
+		moved[key] = statedict.Tensor{Shape: tensor.Shape, Data: data}
+	}
+	return moved
+}
+
+// Grid says where the loss is measured.
+type Grid struct {
+	// Span is how far to go from the middle: a and b run from −Span to Span.
+	Span float64
+	// Points is their number along each axis. An odd one has the trained weights in its
+	// middle.
+	Points int
+	// Seed makes the two directions.
+	Seed uint64
+	// Stored takes the batch norms' running statistics, as Li et al. do, in place of those
+	// of the images at hand. The stored ones belong to the trained weights and are wrong for
+	// moved ones, so that the loss rises for that reason too; training never saw that loss.
+	Stored bool
+}
+
+// At returns the values of a, which are also those of b.
+func (g Grid) At() []float64 {
+	at := make([]float64, g.Points)
+	for i := range at {
+		at[i] = g.Span * (2*float64(i)/float64(g.Points-1) - 1)
+	}
+	return at
+}
+
+// Surface is the loss over a grid.
+type Surface struct {
+	// At has the values of a and of b.
+	At []float64
+	// Loss is [b][a]: Loss[j][i] is that at θ + At[i]·δ + At[j]·η.
+	Loss [][]float64
+	// Centre is the loss at θ.
+	Centre float64
+}
+
+// Surface measures the loss of a network of the recipe on images, all of them as one
+// batch, at every point of the grid around weights. The loss is the cross-entropy without
+// the recipe's label smoothing and weight decay. done, if not nil, is told how many points
+// are measured.
+func (g Grid) Surface(ctx context.Context, backend compute.Backend, r recipe.Recipe, weights Weights, images *dataset.Images, done func(points, of int)) (*Surface, error) {
+	if g.Points < 2 || !(g.Span > 0) {
+		return nil, fmt.Errorf("a grid of %d points over ±%g, want at least 2 points and a span above 0", g.Points, g.Span)
+	}
+	meter, err := newMeter(backend, r, images, !g.Stored)
+	if err != nil {
+		return nil, fmt.Errorf("surface of %s: %w", r.Model.Name, err)
+	}
+	defer meter.close()
+	s := &Surface{At: g.At()}
+	if s.Centre, err = meter.loss(weights); err != nil {
+		return nil, fmt.Errorf("surface of %s: %w", r.Model.Name, err)
+	}
+	along, across := Direction(weights, 2*g.Seed), Direction(weights, 2*g.Seed+1)
+	for j, b := range s.At {
+		s.Loss = append(s.Loss, make([]float64, g.Points))
+		for i, a := range s.At {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if s.Loss[j][i], err = meter.loss(Move(weights, along, across, a, b)); err != nil {
+				return nil, fmt.Errorf("surface of %s: %w", r.Model.Name, err)
+			}
+			if done != nil {
+				done(j*g.Points+i+1, g.Points*g.Points)
+			}
+		}
+	}
+	return s, nil
+}
+
+// Along returns the loss along the first direction, b being as near to 0 as the grid has.
+func (s *Surface) Along() []float64 { return s.Loss[len(s.At)/2] }
+
+// Lowest returns the point of the grid with the lowest loss, and that loss.
+func (s *Surface) Lowest() (a, b, loss float64) {
+	loss = math.Inf(1)
+	for j, row := range s.Loss {
+		for i, value := range row {
+			if value < loss {
+				a, b, loss = s.At[i], s.At[j], value
+			}
+		}
+	}
+	return a, b, loss
+}
+
+// meter measures the loss of one network with many weights.
+type meter struct {
+	store          *model.Store
+	exec           *model.Exec
+	pixels, labels *tensors.Tensor
+}
+
+func newMeter(backend compute.Backend, r recipe.Recipe, images *dataset.Images, batchStatistics bool) (*meter, error) {
+	if images.Len() == 0 {
+		return nil, fmt.Errorf("%s: no images", images.Name)
+	}
+	store := model.NewStore()
+	if err := r.Model.Declare(store.Scope(run.ModelPath)); err != nil {
+		return nil, err
+	}
+	exec, err := model.NewExec(backend, store, func(_ *model.Scope, pixels, labels *graph.Node) *graph.Node {
+		// In training, batch norms take the statistics of their batch. They move the stored
+		// ones as well, which nobody reads: every measurement sets them anew.
+		store.SetTraining(pixels.Graph(), batchStatistics)
+		logits := r.Model.Forward(store.Scope(run.ModelPath), dataset.Normalize(pixels, r.Mean, r.Deviation))
+		return losses.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &meter{store, exec,
+		tensors.FromFlatDataAndDimensions(images.Pixels, images.Len(), images.Height, images.Width, 3),
+		tensors.FromFlatDataAndDimensions(images.Labels, images.Len(), 1)}, nil
+}
+
+func (m *meter) loss(weights Weights) (float64, error) {
+	if err := statedict.ToScope(m.store.Scope(run.ModelPath), weights); err != nil {
+		return 0, err
+	}
+	output, err := m.exec.Call1(m.pixels, m.labels)
+	if err != nil {
+		return 0, err
+	}
+	defer output.FinalizeAll()
+	loss, err := tensors.CopyFlatData[float32](output)
+	if err != nil {
+		return 0, err
+	}
+	return float64(loss[0]), nil
+}
+
+func (m *meter) close() {
+	m.exec.Finalize()
+	m.store.Finalize()
+}

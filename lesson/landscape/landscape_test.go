@@ -1,0 +1,280 @@
+package landscape
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/run"
+)
+
+// engine is the backend of all these tests: a tensor is at home in one only.
+var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("cpu") })
+
+// network returns a small network with random weights, its recipe and a store that has it.
+func network(t *testing.T) (compute.Backend, *model.Store, recipe.Recipe) {
+	t.Helper()
+	engine, err := engine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := resnet.CIFAR(8, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Classes = 3
+	store := model.NewStore()
+	t.Cleanup(store.Finalize)
+	if err := store.SetRNGStateFromSeed(3); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Declare(store.Scope(run.ModelPath)); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.InitializeVariables(engine, nil); err != nil {
+		t.Fatal(err)
+	}
+	return engine, store, recipe.Recipe{Model: config, Mean: [3]float32{0.5, 0.5, 0.5}, Deviation: [3]float32{0.25, 0.25, 0.25}}
+}
+
+func weightsOf(t *testing.T, store *model.Store) Weights {
+	t.Helper()
+	weights, err := WeightsOf(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return weights
+}
+
+func noise(n int) *dataset.Images {
+	m := &dataset.Images{Name: "noise", Classes: []string{"a", "b", "c"}, Height: 8, Width: 8}
+	random := rand.New(rand.NewPCG(5, 6))
+	for i := range n {
+		m.Labels = append(m.Labels, int32(i%3))
+		for range m.ImageSize() {
+			m.Pixels = append(m.Pixels, byte(random.IntN(256)))
+		}
+	}
+	return m
+}
+
+func surface(t *testing.T, g Grid) *Surface {
+	t.Helper()
+	engine, store, r := network(t)
+	s, err := g.Surface(context.Background(), engine, r, weightsOf(t, store), noise(12), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestFiltersOfADirectionAreAsLongAsTheWeights.
+func TestFiltersOfADirectionAreAsLongAsTheWeights(t *testing.T) {
+	_, store, _ := network(t)
+	weights := weightsOf(t, store)
+	direction := Direction(weights, 5)
+	for key, tensor := range weights {
+		moved, ok := direction[key]
+		if weight := strings.Contains(key, "conv") || key == "fc.weight"; weight != ok {
+			t.Errorf("%s moves: %v, want %v", key, ok, weight)
+		}
+		if !ok {
+			continue
+		}
+		if !slices.Equal(moved.Shape, tensor.Shape) {
+			t.Fatalf("%s: direction of shape %v, weights of %v", key, moved.Shape, tensor.Shape)
+		}
+		size := len(tensor.Data) / tensor.Shape[0]
+		for filter := range tensor.Shape[0] {
+			var got, want float64
+			for i := filter * size; i < (filter+1)*size; i++ {
+				got += float64(moved.Data[i]) * float64(moved.Data[i])
+				want += float64(tensor.Data[i]) * float64(tensor.Data[i])
+			}
+			if math.Abs(got-want) > 1e-5*want {
+				t.Errorf("%s, filter %d: norm² %g, want %g", key, filter, got, want)
+			}
+		}
+	}
+}
+
+func TestDirectionsFollowTheirSeed(t *testing.T) {
+	_, store, _ := network(t)
+	weights := weightsOf(t, store)
+	first := Direction(weights, 1)
+	if !reflect.DeepEqual(first, Direction(weights, 1)) {
+		t.Error("one seed gives two directions")
+	}
+	var cosine, square float64
+	for key, other := range Direction(weights, 2) {
+		for i, x := range other.Data {
+			cosine += float64(x) * float64(first[key].Data[i])
+			square += float64(x) * float64(x)
+		}
+	}
+	// Random directions of some 5,000 weights are all but orthogonal.
+	if cosine /= square; math.Abs(cosine) > 0.1 {
+		t.Errorf("the cosine of two seeds' directions is %g", cosine)
+	}
+	if slices.Equal(first["layer1.0.conv1.weight"].Data[:5], first["layer1.0.conv2.weight"].Data[:5]) {
+		t.Error("two layers have the same numbers")
+	}
+}
+
+// TestAFilterOfZerosStaysOne: its direction has norm 0 too, and no NaN.
+func TestAFilterOfZerosStaysOne(t *testing.T) {
+	_, store, _ := network(t)
+	weights := weightsOf(t, store)
+	clear(weights["conv1.weight"].Data[:27])
+	if moved := Direction(weights, 1)["conv1.weight"].Data[:27]; slices.ContainsFunc(moved, func(x float32) bool { return x != 0 }) {
+		t.Errorf("the direction is %v", moved)
+	}
+}
+
+func TestMove(t *testing.T) {
+	_, store, _ := network(t)
+	weights := weightsOf(t, store)
+	along, across := Direction(weights, 1), Direction(weights, 2)
+	if !reflect.DeepEqual(Move(weights, along, across, 0, 0), weights) {
+		t.Error("a move by 0 changes the weights")
+	}
+	moved := Move(weights, along, across, 0.5, -2)
+	for _, key := range []string{"conv1.weight", "fc.weight"} {
+		got := moved[key].Data[3]
+		if want := weights[key].Data[3] + 0.5*along[key].Data[3] - 2*across[key].Data[3]; math.Abs(float64(got-want)) > 1e-6 {
+			t.Errorf("%s: %g, want %g", key, got, want)
+		}
+	}
+	if !reflect.DeepEqual(moved["bn1.weight"], weights["bn1.weight"]) || !slices.Equal(slices.Sorted(maps.Keys(moved)), slices.Sorted(maps.Keys(weights))) {
+		t.Error("batch norms have moved, or are gone")
+	}
+}
+
+// TestCentreIsTheLossOfAnEvaluation: with stored statistics, the loss at the trained
+// weights is the one that package infer measures; and the middle of the grid is they.
+func TestCentreIsTheLossOfAnEvaluation(t *testing.T) {
+	engine, store, r := network(t)
+	images := noise(12)
+	n, err := infer.New(engine, store, run.ModelPath, r.Model, r.Mean, r.Deviation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Finalize()
+	want, err := n.Evaluate(context.Background(), images, 12, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Grid{Span: 1, Points: 3, Stored: true}.Surface(context.Background(), engine, r, weightsOf(t, store), images, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(s.Centre-want.Loss) > 1e-5 {
+		t.Errorf("the loss at the centre is %g, and infer says %g", s.Centre, want.Loss)
+	}
+	if s.Loss[1][1] != s.Centre || s.Along()[1] != s.Centre {
+		t.Errorf("the middle of the grid has %g, the centre %g", s.Loss[1][1], s.Centre)
+	}
+	if s.Loss[0][0] == s.Centre || s.Loss[1][0] == s.Loss[0][1] {
+		t.Errorf("the loss does not depend on the directions: %v", s.Loss)
+	}
+}
+
+// TestBatchStatisticsIgnoreTheSizeOfFilters: a convolution in front of a batch norm that
+// takes its batch's statistics may be of any size. That is why filters are normalised.
+func TestBatchStatisticsIgnoreTheSizeOfFilters(t *testing.T) {
+	engine, store, r := network(t)
+	weights, images := weightsOf(t, store), noise(12)
+	for _, batch := range []bool{true, false} {
+		meter, err := newMeter(engine, r, images, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer meter.close()
+		before, err := meter.loss(weights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scaled := Move(weights, Weights{"conv1.weight": weights["conv1.weight"]}, weights, 2, 0)
+		after, err := meter.loss(scaled)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same := math.Abs(after-before) < 1e-3; same != batch {
+			t.Errorf("batch statistics %v: filters 3 times as large change the loss from %g to %g", batch, before, after)
+		}
+		// A measurement leaves nothing behind for the next.
+		if again, err := meter.loss(weights); err != nil || again != before {
+			t.Errorf("batch statistics %v: the loss is %g at first and %g later, error %v", batch, before, again, err)
+		}
+	}
+}
+
+func TestSurfacesFollowTheirSeed(t *testing.T) {
+	g := Grid{Span: 0.5, Points: 3, Seed: 7}
+	first := surface(t, g)
+	if !reflect.DeepEqual(first, surface(t, g)) {
+		t.Error("one seed gives two surfaces")
+	}
+	g.Seed = 8
+	if other := surface(t, g); other.Loss[0][0] == first.Loss[0][0] || other.Centre != first.Centre {
+		t.Errorf("another seed: %v and %v", other, first)
+	}
+}
+
+func TestLowest(t *testing.T) {
+	s := &Surface{At: []float64{-1, 0, 1}, Loss: [][]float64{{5, 4, 3}, {2, 3, 1}, {9, 9, math.NaN()}}}
+	if a, b, loss := s.Lowest(); a != 1 || b != 0 || loss != 1 {
+		t.Errorf("lowest at a = %g, b = %g with %g", a, b, loss)
+	}
+}
+
+func TestSurfaceReportsAndStops(t *testing.T) {
+	engine, store, r := network(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var reports []int
+	_, err := Grid{Span: 1, Points: 3}.Surface(ctx, engine, r, weightsOf(t, store), noise(3), func(points, of int) {
+		reports = append(reports, points)
+		if of != 9 {
+			t.Errorf("%d points in all, want 9", of)
+		}
+		if points == 4 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || !slices.Equal(reports, []int{1, 2, 3, 4}) {
+		t.Errorf("error %v after %v", err, reports)
+	}
+}
+
+func TestGridsThatAreNone(t *testing.T) {
+	engine, store, r := network(t)
+	weights := weightsOf(t, store)
+	for _, g := range []Grid{{Span: 1, Points: 1}, {Span: 0, Points: 5}, {Span: -1, Points: 5}} {
+		if _, err := g.Surface(context.Background(), engine, r, weights, noise(3), nil); err == nil {
+			t.Errorf("no error for %+v", g)
+		}
+	}
+	g := Grid{Span: 1, Points: 3}
+	if _, err := g.Surface(context.Background(), engine, r, weights, noise(0), nil); err == nil {
+		t.Error("no error without images")
+	}
+	delete(weights, "bn1.bias")
+	if _, err := g.Surface(context.Background(), engine, r, weights, noise(3), nil); err == nil {
+		t.Error("no error for weights that are not whole")
+	}
+}
