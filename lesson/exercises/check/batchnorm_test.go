@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"github.com/residual-go/residual/lesson/exercises/batchnorm"
+	stub "github.com/residual-go/residual/lesson/exercises/batchnorm"
 	solution "github.com/residual-go/residual/lesson/exercises/batchnorm/solution"
 )
 
@@ -28,7 +28,7 @@ func TestBatchNorm(t *testing.T) {
 	}
 	test(t, "batchnorm",
 		func(t T) { BatchNorm(t, func(n *Norm) Normaliser { return (*solution.BatchNorm)(n) }) },
-		func(t T) { BatchNorm(t, func(n *Norm) Normaliser { return (*batchnorm.BatchNorm)(n) }) },
+		func(t T) { BatchNorm(t, func(n *Norm) Normaliser { return (*stub.BatchNorm)(n) }) },
 		wrong{"statistics-per-image", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
 			var y [][][][]float64
 			for _, image := range x {

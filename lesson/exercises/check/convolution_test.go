@@ -3,7 +3,7 @@ package check
 import (
 	"testing"
 
-	"github.com/residual-go/residual/lesson/exercises/convolution"
+	stub "github.com/residual-go/residual/lesson/exercises/convolution"
 	solution "github.com/residual-go/residual/lesson/exercises/convolution/solution"
 )
 
@@ -12,7 +12,7 @@ type convolutionAnswer func(x [][][]float32, w [][][][]float32, stride, padding 
 
 func TestConvolution(t *testing.T) {
 	try := func(answer convolutionAnswer) func(T) { return func(t T) { Convolution(t, answer) } }
-	test(t, "convolution", try(solution.Convolution), try(convolution.Convolution),
+	test(t, "convolution", try(solution.Convolution), try(stub.Convolution),
 		wrong{"kernel-flipped", try(flippedConvolution)},
 		wrong{"kernel-transposed", try(transposedConvolution)},
 		wrong{"height-width-swapped", try(swappedConvolution)},

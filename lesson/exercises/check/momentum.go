@@ -153,7 +153,6 @@ var descentMistakes = []mistake[momentumCase, [][]float64]{
 		}),
 	sgdMistake("weights-not-changed", "Step changes the elements of the slice that it is given; to give the parameter another slice, or to change a range loop's copy, does not reach the caller",
 		func(_ SGD, _, _, _ []float64) {}),
-	dampened,
 }
 
 var dampened = sgdMistake("dampening", "the gradient enters the velocity in full, v ← momentum·v + g: an average would have (1 − momentum)·g, and PyTorch has none by default",

@@ -3,7 +3,7 @@ package check
 import (
 	"testing"
 
-	"github.com/residual-go/residual/lesson/exercises/momentum"
+	stub "github.com/residual-go/residual/lesson/exercises/momentum"
 	solution "github.com/residual-go/residual/lesson/exercises/momentum/solution"
 )
 
@@ -35,7 +35,7 @@ func TestMomentum(t *testing.T) {
 	var shared []float64
 	test(t, "momentum",
 		func(t T) { Momentum(t, func(s *SGD) Stepper { return (*solution.SGD)(s) }) },
-		func(t T) { Momentum(t, func(s *SGD) Stepper { return (*momentum.SGD)(s) }) },
+		func(t T) { Momentum(t, func(s *SGD) Stepper { return (*stub.SGD)(s) }) },
 		wrong{"uphill", each(func(s *SGD, w, g float64, v *float64) float64 {
 			*v = s.Momentum**v + g
 			return w + s.LearningRate**v

@@ -1,0 +1,358 @@
+package check
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+)
+
+// Augmentation are the functions of the exercise augment.
+type Augmentation struct {
+	Flip  func(pixels []byte, height, width int)
+	Crop  func(pixels []byte, height, width, padding, top, left int) []byte
+	Epoch func(images [][]byte, labels []int, height, width, padding int, rng *rand.Rand) ([][]byte, []int)
+}
+
+// picture is an image of 3 bytes a pixel.
+type picture struct {
+	height, width int
+	pixels        []byte
+}
+
+// newPicture is an image without two bytes alike.
+func newPicture(height, width int) picture {
+	p := picture{height, width, make([]byte, height*width*3)}
+	for i := range p.pixels {
+		p.pixels[i] = byte(i + 1)
+	}
+	return p
+}
+
+// mapped makes an image of the same size out of p: the byte at y, x, c is that of p at
+// what from says, and 0 where that is outside.
+func (p picture) mapped(from func(y, x, c int) (int, int, int)) []byte {
+	result := make([]byte, len(p.pixels))
+	for i := range result {
+		y, x, c := from(i/3/p.width, i/3%p.width, i%3)
+		if y >= 0 && y < p.height && x >= 0 && x < p.width {
+			result[i] = p.pixels[(y*p.width+x)*3+c]
+		}
+	}
+	return result
+}
+
+// show writes pixels of the picture's size, a line a row.
+func (p picture) show(pixels []byte) string {
+	if len(pixels) != len(p.pixels) {
+		return fmt.Sprintf("%d bytes", len(pixels))
+	}
+	var rows []string
+	for y := range p.height {
+		var row []string
+		for x := range p.width {
+			pixel := pixels[(y*p.width+x)*3:]
+			row = append(row, fmt.Sprintf("%2d,%2d,%2d", pixel[0], pixel[1], pixel[2]))
+		}
+		rows = append(rows, strings.Join(row, "  "))
+	}
+	return strings.Join(rows, "\n")
+}
+
+// cropCase is a crop of a picture.
+type cropCase struct {
+	picture
+	padding, top, left int
+}
+
+func (c cropCase) String() string {
+	return fmt.Sprintf("Crop(pixels, height %d, width %d, padding %d, top %d, left %d) of\n%s\n",
+		c.height, c.width, c.padding, c.top, c.left, c.show(c.pixels))
+}
+
+// Augment checks the exercise augment.
+func Augment(t T, answer Augmentation) {
+	t.Helper()
+	flip := trial[picture, []byte]{
+		cases: []picture{newPicture(2, 3), newPicture(3, 2), newPicture(1, 4)},
+		answer: func(p picture) []byte {
+			pixels := bytes.Clone(p.pixels)
+			answer.Flip(pixels, p.height, p.width)
+			return pixels
+		},
+		want: func(p picture) []byte {
+			return p.mapped(func(y, x, c int) (int, int, int) { return y, p.width - 1 - x, c })
+		},
+		same: bytes.Equal,
+		what: func(p picture) string { return fmt.Sprintf("Flip(pixels, height %d, width %d)", p.height, p.width) },
+		explain: func(p picture, want, got []byte) *Failure {
+			return &Failure{What: fmt.Sprintf("Flip(pixels, height %d, width %d) of\n%s\n", p.height, p.width, p.show(p.pixels)),
+				Want: p.show(want), Got: p.show(got)}
+		},
+		mistakes: flipMistakes,
+		panicked: Hint{"outside-the-image", "a byte was asked for that is not there: channel c of the pixel in row y and column x is pixels[(y*width+x)*3+c], with y below height and x below width"},
+	}
+	crop := trial[cropCase, []byte]{
+		cases: []cropCase{
+			{newPicture(3, 4), 1, 1, 1}, {newPicture(3, 4), 1, 0, 1}, {newPicture(3, 4), 1, 1, 2},
+			{newPicture(4, 3), 2, 4, 1}, {newPicture(4, 3), 2, 1, 0}, {newPicture(2, 2), 2, 0, 0},
+		},
+		answer: func(c cropCase) []byte {
+			return answer.Crop(bytes.Clone(c.pixels), c.height, c.width, c.padding, c.top, c.left)
+		},
+		want: func(c cropCase) []byte {
+			return c.mapped(func(y, x, channel int) (int, int, int) { return y + c.top - c.padding, x + c.left - c.padding, channel })
+		},
+		same: bytes.Equal,
+		what: cropCase.String,
+		explain: func(c cropCase, want, got []byte) *Failure {
+			return &Failure{What: c.String(), Want: c.show(want), Got: c.show(got)}
+		},
+		mistakes: cropMistakes,
+		panicked: Hint{"outside-the-image", "a pixel was read that is not there: where the part reaches beyond the image, it is black"},
+	}
+	run(t, "augment",
+		step{"Flip", 3, flip.try},
+		step{"Crop", 3, crop.try},
+		step{"labels", 2, func() error {
+			e, err := newEpoch(answer.Epoch)
+			if err != nil {
+				return err
+			}
+			return e.labelled()
+		}},
+		step{"randomness", 2, func() error {
+			e, err := newEpoch(answer.Epoch)
+			if err != nil {
+				return err
+			}
+			return e.random(answer.Epoch)
+		}},
+	)
+}
+
+func flipMistake(name, text string, from func(p picture, y, x, c int) (int, int, int)) mistake[picture, []byte] {
+	return mistake[picture, []byte]{Hint{name, text}, func(p picture) []byte {
+		return p.mapped(func(y, x, c int) (int, int, int) { return from(p, y, x, c) })
+	}}
+}
+
+var flipMistakes = []mistake[picture, []byte]{
+	flipMistake("image-not-changed", "nothing changed. Flip works in place; and a loop that swaps left and right over the whole width swaps every pair twice, which is as good as not at all: go to the middle only",
+		func(_ picture, y, x, c int) (int, int, int) { return y, x, c }),
+	flipMistake("vertical-flip", "the image was turned upside down. Mirror from left to right: each row stays where it is. A dog on its head is not what a test set has",
+		func(p picture, y, x, c int) (int, int, int) { return p.height - 1 - y, x, c }),
+	flipMistake("channels-mirrored", "the bytes of a row were reversed, and with them red, green and blue of each pixel: move whole pixels, three bytes at a time",
+		func(p picture, y, x, c int) (int, int, int) { return y, p.width - 1 - x, 2 - c }),
+	flipMistake("all-bytes-reversed", "all bytes of the image were reversed, which turns it upside down and swaps red and blue: within each row, move whole pixels",
+		func(p picture, y, x, c int) (int, int, int) { return p.height - 1 - y, p.width - 1 - x, 2 - c }),
+	flipMistake("turned-half-round", "the pixels of the whole image were reversed, which turns it half round: mirror each row by itself",
+		func(p picture, y, x, c int) (int, int, int) { return p.height - 1 - y, p.width - 1 - x, c }),
+	{Hint{"half-overwritten", "pixels were overwritten before they were read: swap the two, or keep one of them aside"},
+		func(p picture) []byte {
+			return p.mapped(func(y, x, c int) (int, int, int) { return y, max(x, p.width-1-x), c })
+		}},
+}
+
+func cropMistake(name, text string, from func(c cropCase, y, x int) (int, int)) mistake[cropCase, []byte] {
+	return mistake[cropCase, []byte]{Hint{name, text}, func(c cropCase) []byte {
+		return c.mapped(func(y, x, channel int) (int, int, int) {
+			y, x = from(c, y, x)
+			return y, x, channel
+		})
+	}}
+}
+
+var cropMistakes = []mistake[cropCase, []byte]{
+	cropMistake("moved-the-wrong-way", "top and left are where the part begins, so a larger top means that the image moves up in it, not down",
+		func(c cropCase, y, x int) (int, int) { return y - c.top + c.padding, x - c.left + c.padding }),
+	cropMistake("padding-not-subtracted", "top and left count from the corner of the padded image, which is padding pixels above and left of the image's own",
+		func(c cropCase, y, x int) (int, int) { return y + c.top, x + c.left }),
+	cropMistake("top-left-swapped", "top goes with the row, left with the column",
+		func(c cropCase, y, x int) (int, int) { return y + c.left - c.padding, x + c.top - c.padding }),
+	cropMistake("padding-repeats-the-edge", "outside the image everything is black, not what the nearest pixel is",
+		func(c cropCase, y, x int) (int, int) {
+			return min(max(y+c.top-c.padding, 0), c.height-1), min(max(x+c.left-c.padding, 0), c.width-1)
+		}),
+	cropMistake("rows-run-over", "beyond the end of a row the next one begins, as the bytes lie: ask for the column too, not only whether there is such a byte",
+		func(c cropCase, y, x int) (int, int) {
+			place := (y+c.top-c.padding)*c.width + x + c.left - c.padding
+			if place < 0 {
+				return -1, 0
+			}
+			return place / c.width, place % c.width
+		}),
+	cropMistake("not-cropped", "the part is the image itself: top and left say where it begins",
+		func(_ cropCase, y, x int) (int, int) { return y, x }),
+}
+
+// epoch is what Epoch was given and gave. An image's number, from 1, is in each of its
+// pixels, so that it is known again; its label is its number too, plus 1000.
+type epoch struct {
+	images, newImages [][]byte
+	labels, newLabels []int
+	// from is the place, in images, of each new image, and crops how it was made.
+	from  []int
+	crops []place
+}
+
+// place is how an image was cropped.
+type place struct {
+	top, left int
+	flipped   bool
+}
+
+const (
+	epochImages  = 250 // few enough for a byte, enough for every kind of crop to be among them
+	epochHeight  = 4
+	epochWidth   = 5
+	epochPadding = 1
+	epochSeed    = 7
+)
+
+// epochCall is what the failures of an epoch are about.
+var epochCall = fmt.Sprintf("Epoch(%d images, their labels, height %d, width %d, padding %d, rng)", epochImages, epochHeight, epochWidth, epochPadding)
+
+func newEpoch(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte, []int)) (*epoch, error) {
+	var e epoch
+	var before [][]byte
+	for number := 1; number <= epochImages; number++ {
+		p := newPicture(epochHeight, epochWidth)
+		for i := 0; i < len(p.pixels); i += 3 {
+			p.pixels[i] = byte(number)
+		}
+		e.images, before = append(e.images, p.pixels), append(before, bytes.Clone(p.pixels))
+		e.labels = append(e.labels, 1000+number)
+	}
+	e.newImages, e.newLabels = answer(slices.Clone(e.images), slices.Clone(e.labels), epochHeight, epochWidth, epochPadding, epochRNG())
+	if len(e.newImages) != epochImages || len(e.newLabels) != epochImages {
+		return nil, &Failure{What: epochCall, Want: fmt.Sprintf("%d images and %[1]d labels", epochImages),
+			Got: fmt.Sprintf("%d images and %d labels", len(e.newImages), len(e.newLabels))}
+	}
+	for i, pixels := range before {
+		if !bytes.Equal(pixels, e.images[i]) {
+			return nil, &Failure{What: epochCall, Want: "the given images as they were", Got: fmt.Sprintf("image %d was written to", i),
+				Hint: Hint{"originals-changed", "the next epoch starts from the images that this one was given: flip the copy that Crop made"}}
+		}
+	}
+	return &e, e.recognise()
+}
+
+func epochRNG() *rand.Rand { return rand.New(rand.NewPCG(epochSeed, 0)) }
+
+// recognise finds out where each new image comes from and how it was made.
+func (e *epoch) recognise() error {
+	for i, pixels := range e.newImages {
+		var number byte
+		if len(pixels) == len(e.images[0]) {
+			for at := 0; at < len(pixels); at += 3 {
+				number = max(number, pixels[at])
+			}
+		}
+		if number == 0 || int(number) > len(e.images) {
+			return &Failure{What: epochCall, Want: fmt.Sprintf("image %d a crop of one of the images", i), Got: "other pixels"}
+		}
+		from := int(number) - 1
+		crop, ok := recogniseCrop(e.images[from], pixels)
+		if !ok {
+			p := picture{epochHeight, epochWidth, e.images[from]}
+			return &Failure{What: fmt.Sprintf("%s: its image %d, made of image %d", epochCall, i, from),
+				Want: "a crop of\n" + p.show(p.pixels) + "\nflipped or not", Got: p.show(pixels)}
+		}
+		e.from, e.crops = append(e.from, from), append(e.crops, crop)
+	}
+	return nil
+}
+
+func recogniseCrop(image, pixels []byte) (place, bool) {
+	p := picture{epochHeight, epochWidth, image}
+	for top := range 2*epochPadding + 1 {
+		for left := range 2*epochPadding + 1 {
+			for _, flipped := range []bool{false, true} {
+				if bytes.Equal(pixels, p.mapped(func(y, x, c int) (int, int, int) {
+					if flipped {
+						x = p.width - 1 - x
+					}
+					return y + top - epochPadding, x + left - epochPadding, c
+				})) {
+					return place{top, left, flipped}, true
+				}
+			}
+		}
+	}
+	return place{}, false
+}
+
+// labelled wants every image once, and with its own label.
+func (e *epoch) labelled() error {
+	seen := map[int]int{}
+	for i, from := range e.from {
+		if first, again := seen[from]; again {
+			return &Failure{What: epochCall, Want: "every image once", Got: fmt.Sprintf("image %d twice, at %d and %d", from, first, i),
+				Hint: Hint{"drawn-with-replacement", "an epoch has every image once: draw an order, as rng.Perm does, and not an image each time"}}
+		}
+		seen[from] = i
+	}
+	for i, from := range e.from {
+		if e.newLabels[i] == e.labels[from] {
+			continue
+		}
+		failure := &Failure{What: fmt.Sprintf("%s: the label of its image %d, which is made of image %d", epochCall, i, from),
+			Want: fmt.Sprint(e.labels[from]), Got: fmt.Sprint(e.newLabels[i])}
+		sorted := slices.Sorted(slices.Values(e.newLabels))
+		switch {
+		case slices.Equal(e.newLabels, e.labels):
+			failure.Hint = Hint{"labels-not-shuffled", "the images have a new order and the labels the old one: what trains on them learns noise. Move both"}
+		case slices.Equal(sorted, e.labels):
+			failure.Hint = Hint{"labels-shuffled-apart", "images and labels each have an order of their own: draw one, and use it for both"}
+		}
+		return failure
+	}
+	return nil
+}
+
+// random wants the order, the crops and the flips to be random, and to come from rng.
+func (e *epoch) random(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte, []int)) error {
+	if slices.IsSorted(e.from) {
+		return &Failure{What: epochCall, Want: "a random order", Got: "the order that was",
+			Hint: Hint{"not-shuffled", "shuffle the images, and the labels with them: in a file they often lie class by class, and a batch of one class teaches the wrong thing"}}
+	}
+	flips, tops, lefts, corners, places := 0, map[int]bool{}, map[int]bool{}, 0, map[place]bool{}
+	for _, crop := range e.crops {
+		if crop.flipped {
+			flips++
+		}
+		tops[crop.top], lefts[crop.left] = true, true
+		if crop.top == crop.left {
+			corners++
+		}
+		places[place{crop.top, crop.left, false}] = true
+	}
+	sides := 2*epochPadding + 1
+	switch {
+	case len(places) == 1:
+		return &Failure{What: epochCall, Want: "crops of many places", Got: fmt.Sprintf("all at top %d, left %d", e.crops[0].top, e.crops[0].left),
+			Hint: Hint{"same-crop", "the place was drawn once for all: draw one for each image"}}
+	case corners == len(e.crops):
+		return &Failure{What: epochCall, Want: "any top with any left", Got: "top and left the same in each image",
+			Hint: Hint{"one-number-for-both", "draw two numbers, one for top and another for left"}}
+	case len(tops) < sides || len(lefts) < sides:
+		return &Failure{What: epochCall, Want: fmt.Sprintf("top and left from 0 to %d", 2*epochPadding),
+			Got:  fmt.Sprintf("top in %v, left in %v", slices.Sorted(maps.Keys(tops)), slices.Sorted(maps.Keys(lefts))),
+			Hint: Hint{"last-place-missing", "from 0 to 2·padding are 2·padding + 1 places: rng.IntN(n) is below n"}}
+	case flips == 0 || flips == len(e.crops):
+		return &Failure{What: epochCall, Want: "about half of the images flipped", Got: fmt.Sprintf("%d of %d", flips, len(e.crops)),
+			Hint: Hint{"same-flip", "whether to flip is drawn for each image, with the same chance for both"}}
+	case flips < epochImages/4 || flips > epochImages*3/4:
+		return &Failure{What: epochCall, Want: "about half of the images flipped", Got: fmt.Sprintf("%d of %d", flips, len(e.crops)),
+			Hint: Hint{"flip-not-even", "flipped or not have the same chance: rng.IntN(2) is 0 or 1"}}
+	}
+	images, labels := answer(slices.Clone(e.images), slices.Clone(e.labels), epochHeight, epochWidth, epochPadding, epochRNG())
+	if !slices.EqualFunc(images, e.newImages, bytes.Equal) || !slices.Equal(labels, e.newLabels) {
+		return &Failure{What: epochCall + " twice, with an rng of the same seed", Want: "the same images in the same order", Got: "others",
+			Hint: Hint{"other-randomness", "draw all random numbers from rng: those of the package's functions, rand.IntN and the like, are others each time, and no run could be repeated"}}
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package check
+
+import (
+	"testing"
+
+	stub "github.com/residual-go/residual/lesson/exercises/evaluate"
+	solution "github.com/residual-go/residual/lesson/exercises/evaluate/solution"
+)
+
+func TestEvaluate(t *testing.T) {
+	try := func(answer func(model Model, images [][]float32, labels []int, batch int) float64) func(T) {
+		return func(t T) { Evaluate(t, answer) }
+	}
+	// inEvaluation sets the mode around an answer that does not.
+	inEvaluation := func(answer func(model Model, images [][]float32, labels []int, batch int) float64) func(T) {
+		return try(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			defer model.SetTraining(model.Training())
+			model.SetTraining(false)
+			return answer(model, images, labels, batch)
+		})
+	}
+	test(t, "evaluate",
+		try(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			return solution.Evaluate(model, images, labels, batch)
+		}),
+		try(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			return stub.Evaluate(model, images, labels, batch)
+		}),
+		wrong{"mean-of-batches", inEvaluation(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			var sum, batches float64
+			for from := 0; from < len(images); from += batch {
+				to := min(from+batch, len(images))
+				sum += float64(countRight(model.Logits(images[from:to]), labels[from:to], largest)) / float64(to-from)
+				batches++
+			}
+			return sum / batches
+		})},
+		wrong{"last-batch-dropped", inEvaluation(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			right, seen := 0, 0
+			for from := 0; from+batch <= len(images); from += batch {
+				right += countRight(model.Logits(images[from:from+batch]), labels[from:from+batch], largest)
+				seen += batch
+			}
+			return float64(right) / float64(seen)
+		})},
+		wrong{"last-batch-counted-wrong", inEvaluation(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			right := 0
+			for from := 0; from+batch <= len(images); from += batch {
+				right += countRight(model.Logits(images[from:from+batch]), labels[from:from+batch], largest)
+			}
+			return float64(right) / float64(len(images))
+		})},
+		wrong{"last-batch-too-long", inEvaluation(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			right := 0
+			for from := 0; from < len(images); from += batch {
+				logits := model.Logits(images[from:min(from+batch, len(images))])
+				for i := range batch {
+					if largest(logits[i]) == labels[from+i] {
+						right++
+					}
+				}
+			}
+			return float64(right) / float64(len(images))
+		})},
+		wrong{"last-batch-only", inEvaluation(accuracyOf(func(right, add int) int { return add }, largest))},
+		wrong{"argmax-from-zero", inEvaluation(accuracyOf(add, func(logits []float32) int {
+			var class int
+			var most float32
+			for i, logit := range logits {
+				if logit > most {
+					class, most = i, logit
+				}
+			}
+			return class
+		}))},
+		wrong{"argmax-over-the-batch", inEvaluation(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			right := 0
+			for from := 0; from < len(images); from += batch {
+				to := min(from+batch, len(images))
+				logits := model.Logits(images[from:to])
+				for class := range logits[0] {
+					column := make([]float32, len(logits))
+					for i := range logits {
+						column[i] = logits[i][class]
+					}
+					if from+class < to && largest(column) == labels[from+class] {
+						right++
+					}
+				}
+			}
+			return float64(right) / float64(len(images))
+		})},
+		wrong{"divided-as-integers", inEvaluation(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			return float64(int(solution.Evaluate(model, images, labels, batch)))
+		})},
+		wrong{"batch-ignored", inEvaluation(func(model Model, images [][]float32, labels []int, _ int) float64 {
+			return float64(countRight(model.Logits(images), labels, largest)) / float64(len(images))
+		})},
+		wrong{"empty-batch", inEvaluation(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			right := 0
+			for from := 0; from <= len(images); from += batch {
+				to := min(from+batch, len(images))
+				right += countRight(model.Logits(images[from:to]), labels[from:to], largest)
+			}
+			return float64(right) / float64(len(images))
+		})},
+		wrong{"evaluated-in-training-mode", try(accuracyOf(add, largest))},
+		wrong{"mode-not-set-back", try(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			model.SetTraining(false)
+			return accuracyOf(add, largest)(model, images, labels, batch)
+		})},
+		wrong{"training-mode-left-on", try(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			model.SetTraining(false)
+			defer model.SetTraining(true)
+			return accuracyOf(add, largest)(model, images, labels, batch)
+		})},
+	)
+}
+
+func add(a, b int) int { return a + b }
+
+func countRight(logits [][]float32, labels []int, class func([]float32) int) int {
+	right := 0
+	for i := range logits {
+		if class(logits[i]) == labels[i] {
+			right++
+		}
+	}
+	return right
+}
+
+// accuracyOf is an answer that does not care about the mode, with the given ways to count
+// and to find a class.
+func accuracyOf(count func(right, add int) int, class func([]float32) int) func(model Model, images [][]float32, labels []int, batch int) float64 {
+	return func(model Model, images [][]float32, labels []int, batch int) float64 {
+		right := 0
+		for from := 0; from < len(images); from += batch {
+			to := min(from+batch, len(images))
+			right = count(right, countRight(model.Logits(images[from:to]), labels[from:to], class))
+		}
+		return float64(right) / float64(len(images))
+	}
+}
