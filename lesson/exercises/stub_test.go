@@ -1,0 +1,154 @@
+package exercises
+
+import (
+	"strings"
+	"testing"
+)
+
+const header = `// This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/half
+
+`
+
+const notDone = `panic("not done yet: lesson/exercises/half/README.md says what to do")`
+
+func TestStub(t *testing.T) {
+	for _, c := range []struct{ name, solution, want string }{
+		{"a region becomes a panic", `// Package half halves.
+package half
+
+import (
+	"fmt"
+	"math"
+	random "math/rand/v2"
+	_ "embed"
+)
+
+// Half returns half of x.
+func Half(x float64) float64 {
+	fmt.Println("x is", x)
+	// BEGIN SOLUTION
+	if math.IsNaN(x) {
+		return random.Float64()
+	}
+	return x / 2
+	// END SOLUTION
+}
+`, `// Package half halves.
+package half
+
+import (
+	_ "embed"
+	"fmt"
+)
+
+// Half returns half of x.
+func Half(x float64) float64 {
+	fmt.Println("x is", x)
+	` + notDone + `
+}
+`},
+		{"regions have the indentation of their marks", `package half
+
+func Half(x int) int {
+	if x > 1 {
+		// BEGIN SOLUTION
+			x /= 2
+		// END SOLUTION
+	}
+	// BEGIN SOLUTION
+	return x
+	// END SOLUTION
+}
+`, `package half
+
+func Half(x int) int {
+	if x > 1 {
+		` + notDone + `
+	}
+	` + notDone + `
+}
+`},
+		{"a region may have code for the stub", `package half
+
+import "math"
+
+func Half(x float64) float64 {
+	// BEGIN SOLUTION
+	// STUB: if x > 0 {
+	// STUB: 	x--
+	// STUB: }
+	// STUB:
+	// STUB: return x / 3
+	return math.Ldexp(x, -1)
+	// END SOLUTION
+}
+
+// BEGIN SOLUTION
+// STUB:
+
+func help() {}
+
+// END SOLUTION
+`, `package half
+
+func Half(x float64) float64 {
+	if x > 0 {
+		x--
+	}
+
+	return x / 3
+}
+`},
+		{"a package's name without its version and in use stays", `package half
+
+import "math/rand/v2"
+
+var rng *rand.Rand
+
+func Half(x int) int {
+	// BEGIN SOLUTION
+	return x / 2
+	// END SOLUTION
+}
+`, `package half
+
+import "math/rand/v2"
+
+var rng *rand.Rand
+
+func Half(x int) int {
+	` + notDone + `
+}
+`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := Stub([]byte(c.solution), "half")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := header + c.want; string(got) != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			// As checked out on Windows.
+			crlf, err := Stub([]byte(strings.ReplaceAll(c.solution, "\n", "\r\n")), "half")
+			if err != nil || string(crlf) != string(got) {
+				t.Errorf("with CRLF: %v, got\n%q\nwant\n%q", err, crlf, got)
+			}
+		})
+	}
+}
+
+func TestStubErrors(t *testing.T) {
+	for _, c := range []struct{ solution, want string }{
+		{"package half\n", `no line "// BEGIN SOLUTION"`},
+		{"package half\n// BEGIN SOLUTION\n", "line 2: BEGIN SOLUTION without its END SOLUTION"},
+		{"package half\n\t// END SOLUTION\n", "line 2: END SOLUTION without its BEGIN SOLUTION"},
+		{"package half\n// BEGIN SOLUTION\n// BEGIN SOLUTION\n// END SOLUTION\n", "line 3: BEGIN SOLUTION in the region of line 2"},
+		{"package half\n// STUB: x\n// BEGIN SOLUTION\n// END SOLUTION\n", "line 2: STUB outside of a region"},
+		{"package half\n// BEGIN SOLUTION\n// END SOLUTION\n", "stub of half: "}, // a panic outside of functions
+	} {
+		if _, err := Stub([]byte(c.solution), "half"); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: got the error %v, want %q in it", c.solution, err, c.want)
+		}
+	}
+}
