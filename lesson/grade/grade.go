@@ -80,10 +80,10 @@ type Options struct {
 	// what is in words what that part was. Calls do not overlap.
 	Progress func(done, total int, what string)
 
-	// For tests: noGate lets all submissions through the gate, workers replaces the number
-	// of processors.
-	noGate  bool
-	workers int
+	// For tests: noGate lets all submissions through the gate, unlimited leaves the limit on
+	// memory to package check, and workers replaces the number of processors.
+	noGate, unlimited bool
+	workers           int
 }
 
 // Run grades. Interrupted, it returns an error that wraps ctx's; the submissions' faults

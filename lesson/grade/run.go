@@ -155,6 +155,10 @@ func (w *workplace) run(ctx context.Context, t task, binary string) (Mark, error
 	rand.Read(random) // never fails
 	secret := hex.EncodeToString(random)
 	memory := uint64(w.options.Memory)
+	limit := memory
+	if w.options.unlimited {
+		limit = 0
+	}
 	result, err := w.sandbox.run(ctx, process{
 		Path: binary,
 		Env: append(systemEnvironment(), "HOME="+scratch, "TMPDIR="+scratch, "TMP="+scratch, "TEMP="+scratch,
@@ -164,7 +168,7 @@ func (w *workplace) run(ctx context.Context, t task, binary string) (Mark, error
 		Scratch: scratch,
 		Input:   []byte(secret),
 		Limits: limits{
-			Time: w.options.Timeout, Memory: memory, FileSize: 64 << 20, Files: 256, Shut: true,
+			Time: w.options.Timeout, Memory: limit, FileSize: 64 << 20, Files: 256, Shut: true,
 			// Only if the grader is gone and cannot stop it by the clock.
 			Processor: uint64(2*processors*w.options.Timeout.Seconds()) + 10,
 		},

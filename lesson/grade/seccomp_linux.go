@@ -3,6 +3,7 @@
 package grade
 
 import (
+	"os"
 	"runtime"
 	"unsafe"
 
@@ -13,6 +14,7 @@ import (
 // processes, the network, and what could undo the sandbox.
 var deniedCalls = append([]uint32{
 	unix.SYS_SOCKET, unix.SYS_SOCKETPAIR, unix.SYS_IO_URING_SETUP,
+	unix.SYS_KILL, unix.SYS_TKILL, unix.SYS_RT_SIGQUEUEINFO, unix.SYS_RT_TGSIGQUEUEINFO, unix.SYS_PIDFD_SEND_SIGNAL,
 	unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_PIDFD_OPEN,
 	unix.SYS_UNSHARE, unix.SYS_SETNS, unix.SYS_MOUNT, unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN,
 	unix.SYS_USERFAULTFD, unix.SYS_ADD_KEY, unix.SYS_KEYCTL, unix.SYS_REQUEST_KEY,
@@ -27,8 +29,8 @@ const (
 )
 
 // filterCalls makes the denied system calls fail, with EPERM, for this thread and the
-// program it becomes, and of clone all but the making of a thread. It reports whether the
-// system could.
+// program it becomes; clone is for making threads only, and signals are for its own. It
+// reports whether the system could.
 func filterCalls() bool {
 	const (
 		load  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
@@ -51,6 +53,12 @@ func filterCalls() bool {
 		{Code: equal, Jf: 4, K: unix.SYS_CLONE},
 		{Code: load, K: callArgument0},
 		{Code: bits, Jf: 1, K: unix.CLONE_THREAD},
+		{Code: give, K: unix.SECCOMP_RET_ALLOW},
+		{Code: give, K: deny},
+		// Go signals its own threads. The program will have this process's number.
+		{Code: equal, Jf: 4, K: unix.SYS_TGKILL},
+		{Code: load, K: callArgument0},
+		{Code: equal, Jf: 1, K: uint32(os.Getpid())},
 		{Code: give, K: unix.SECCOMP_RET_ALLOW},
 		{Code: give, K: deny},
 	}

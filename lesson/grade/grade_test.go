@@ -1,0 +1,269 @@
+package grade
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/residual-go/residual/lesson/exercises"
+)
+
+// TestClass grades a class with a bit of everything and looks at all that is written.
+func TestClass(t *testing.T) {
+	class := t.TempDir()
+	// The three places of a file.
+	put(t, class, "ada/outputsize.go", answer("outputsize", "", right))
+	put(t, class, "ada/convolution/convolution.go", answer("convolution", "", right))
+	put(t, class, "bob/lesson/exercises/outputsize/outputsize.go", answer("outputsize", "", wrong))
+	put(t, class, "bob/lesson/exercises/convolution/convolution.go", "// Mine.\n"+answer("convolution", "", `func Add(a, b int) int { panic("not done yet: soon") }`))
+	// What comes with the file makes no difference.
+	put(t, class, "=eve()/outputsize.go", answer("outputsize", "", wrong))
+	put(t, class, "=eve()/outputsize_test.go", "package outputsize_test\n\nimport \"testing\"\n\nfunc TestAdd(t *testing.T) {}\n")
+	put(t, class, "=eve()/lesson/exercises/outputsize/outputsize_test.go", "package outputsize_test\n\nimport \"testing\"\n\nfunc TestAdd(t *testing.T) {}\n")
+	put(t, class, "=eve()/lesson/exercises/outputsize/help.go", "package outputsize\n\nfunc init() { panic(0) }\n")
+	put(t, class, "=eve()/lesson/exercises/check/check.go", "package check\n\nfunc init() { panic(0) }\n")
+	put(t, class, "=eve()/go.mod", "module example.com\n")
+	stub, err := exercises.Stub([]byte(answer("convolution", "", "func Add(a, b int) int {\n\t// BEGIN SOLUTION\n\treturn a + b\n\t// END SOLUTION\n}")), "convolution")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, class, "=eve()/convolution.go", strings.ReplaceAll(string(stub), "\n", "\r\n"))
+	put(t, class, "zoe/notes.txt", "nothing yet")
+	put(t, class, ".git/config", "")
+	put(t, class, "README.md", "")
+
+	o := smallOptions(t, class)
+	var steps []string
+	o.Progress = func(_, _ int, what string) { steps = append(steps, what) }
+	grades, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(steps) != 6 {
+		t.Errorf("progress %q, want the two solutions and the four students", steps)
+	}
+	for i, want := range []struct {
+		name  string
+		marks [2]expected
+	}{
+		{"=eve()", [2]expected{{Failed, 4, "large: Add(1000, 2000)"}, {NotDone, 0, ""}}},
+		{"ada", [2]expected{{Passed, 10, ""}, {Passed, 10, ""}}},
+		{"bob", [2]expected{{Failed, 4, "large: Add(1000, 2000)"}, {NotDone, 0, "soon"}}},
+		{"zoe", [2]expected{{NotHandedIn, 0, ""}, {NotHandedIn, 0, ""}}},
+	} {
+		if i >= len(grades.Students) || grades.Students[i].Name != want.name {
+			t.Fatalf("students %+v, want %s as number %d", grades.Students, want.name, i)
+		}
+		for j, mark := range grades.Students[i].Marks {
+			want.marks[j].check(t, mark)
+		}
+	}
+	if hints := grades.Students[0].Marks[0].Hints; len(hints) != 1 || hints[0].Name != "wraps" {
+		t.Errorf("hints %v, want wraps", hints)
+	}
+
+	var csv, table, json bytes.Buffer
+	if err := errors.Join(grades.WriteCSV(&csv), grades.WriteTable(&table), grades.WriteJSON(&json)); err != nil {
+		t.Fatal(err)
+	}
+	if want := `student,outputsize,convolution,total,of
+'=eve(),4,0,4,20
+ada,10,10,20,20
+bob,4,0,4,20
+zoe,0,0,0,20
+`; csv.String() != want {
+		t.Errorf("the CSV is\n%s, want\n%s", &csv, want)
+	}
+	if want := `  student  outputsize  convolution  total
+   =eve()           4            0      4
+      ada          10           10     20
+      bob           4            0      4
+      zoe           -            -      0
+       of          10           10     20
+
+=eve()
+  outputsize: wraps
+  convolution: not done yet
+
+bob
+  outputsize: wraps
+  convolution: not done yet
+
+zoe
+  outputsize: not handed in
+  convolution: not handed in
+`; table.String() != want {
+		t.Errorf("the table is\n%s, want\n%s", &table, want)
+	}
+	for _, part := range []string{`"name": "=eve()"`, `"status": "failed"`, `"name": "wraps"`, `"text": "a remainder is taken"`, `"network_denied"`} {
+		if !strings.Contains(json.String(), part) {
+			t.Errorf("no %s in the JSON:\n%s", part, &json)
+		}
+	}
+}
+
+// TestFilesThatAreNotTaken has files that are no plain files of a fair size in the
+// student's folder.
+func TestFilesThatAreNotTaken(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "secret.go", answer("outputsize", "", right))
+	put(t, dir, "large/outputsize.go", strings.Repeat("// filling\n", 1<<20))
+	put(t, dir, "folder/outputsize.go/file", "")
+	put(t, dir, "linkinside/mine.go", "inside")
+	put(t, dir, "other/outputsize.go", answer("outputsize", "", right))
+	for _, link := range [][2]string{
+		{"../secret.go", "linkout/outputsize.go"}, {filepath.Join(dir, "secret.go"), "linkfar/outputsize.go"},
+		{"mine.go", "linkinside/outputsize.go"}, {"../other", "linkdir/outputsize"},
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, link[1])), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(link[0], filepath.Join(dir, link[1])); err != nil {
+			t.Skip("no links here:", err)
+		}
+	}
+	for student, want := range map[string]string{
+		"large": "outputsize.go is larger than 1024 KiB", "folder": "no regular file", "linkout": "no regular file",
+		"linkfar": "no regular file", "linkdir": "no regular file",
+	} {
+		_, err := submission{student, filepath.Join(dir, student)}.read("outputsize")
+		var refused *refusal
+		if !errors.As(err, &refused) || !strings.Contains(refused.reason, want) {
+			t.Errorf("%s: %v, want a refusal with %q", student, err, want)
+		}
+	}
+	if source, err := (submission{"", filepath.Join(dir, "linkinside")}).read("outputsize"); err != nil || string(source) != "inside" {
+		t.Errorf("a link inside the folder: %q, %v", source, err)
+	}
+	// A student's folder that is a link is not one.
+	if err := os.Symlink("other", filepath.Join(dir, "linked")); err != nil {
+		t.Fatal(err)
+	}
+	found, err := findSubmissions([]string{dir}, smallExercises)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range found {
+		if s.student == "linked" {
+			t.Error("a link is taken for a student's folder")
+		}
+	}
+}
+
+// TestBadInput has what is wrong with the command, before anything runs.
+func TestBadInput(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "class/ada/outputsize.go", "")
+	put(t, dir, "file", "")
+	if err := os.Mkdir(filepath.Join(dir, "empty"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(o *Options){
+		"no such file":                      func(o *Options) { o.Folders = []string{filepath.Join(dir, "absent")} },
+		"find the submissions: ":            func(o *Options) { o.Folders = []string{filepath.Join(dir, "file")} },
+		"should have one for each student":  func(o *Options) { o.Folders = []string{filepath.Join(dir, "empty")} },
+		"is one student's folder":           func(o *Options) { o.Folders = []string{filepath.Join(dir, "class", "ada")} },
+		`there is no exercise "knitting"`:   func(o *Options) { o.Exercises = []string{"knitting"} },
+		"named twice":                       func(o *Options) { o.Exercises = []string{"outputsize", "outputsize"} },
+		"leaves no time":                    func(o *Options) { o.Timeout = 0 },
+		"too low to start a test":           func(o *Options) { o.Memory = 1 << 20 },
+		"the course's solution of momentum": func(o *Options) { o.Exercises = []string{"momentum"} },
+	} {
+		o := Options{Course: dir, Folders: []string{filepath.Join(dir, "class")}, Exercises: smallExercises, Timeout: time.Second, Memory: 1 << 30}
+		change(&o)
+		_, err := Run(t.Context(), o)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %q, want a line with %q", err, want)
+		}
+	}
+}
+
+func TestStudentsOfOneName(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{"a/kim/x", "b/kim/x", "b/lee/x"} {
+		put(t, dir, path, "")
+	}
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	found, err := findSubmissions([]string{b, a, b + "/"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range found {
+		got = append(got, s.student)
+	}
+	if want := "a/kim b/kim lee"; strings.Join(got, " ") != want {
+		t.Errorf("students %q, want %s", got, want)
+	}
+}
+
+// TestBrokenCourse is an error of the grader, not zero points for the class.
+func TestBrokenCourse(t *testing.T) {
+	class := t.TempDir()
+	put(t, class, "ada/outputsize.go", answer("outputsize", "", right))
+	for want, change := range map[string]func(o *Options){
+		"the course's own solution of outputsize: compile error: lesson/exercises/check/": func(o *Options) {
+			put(t, o.Course, exercises.Folder+"/check/add.go", "package check\n\nfunc Add() { nothing() }\n")
+		},
+		"the course's own solution of outputsize: failed": func(o *Options) {
+			put(t, o.Course, exercises.Folder+"/outputsize/solution/outputsize.go",
+				answer("outputsize", "", "func Add(a, b int) int {\n\t// BEGIN SOLUTION\n\treturn a\n\t// END SOLUTION\n}"))
+		},
+		"the course's own solution of outputsize: timed out": func(o *Options) { o.Timeout = time.Millisecond },
+	} {
+		o := smallOptions(t, class)
+		change(&o)
+		if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %q, want a line with %q", err, want)
+		}
+	}
+}
+
+// TestInterrupted stops in the middle of an endless loop, and leaves neither files nor
+// processes behind.
+func TestInterrupted(t *testing.T) {
+	class := t.TempDir()
+	put(t, class, "ada/outputsize.go", answer("outputsize", "", `func Add(a, b int) int { for {} }`))
+	o := smallOptions(t, class)
+	o.Exercises, o.Timeout = o.Exercises[:1], time.Minute
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	solved := make(chan struct{}) // by the course's solution, which runs first
+	o.Progress = func(done, _ int, _ string) {
+		if done == 1 {
+			close(solved)
+		}
+	}
+	go func() {
+		for <-solved; ctx.Err() == nil; {
+			if found, _ := filepath.Glob(filepath.Join(temporary, "*", "copy-*", ".scratch-*")); len(found) > 0 {
+				cancel()
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	start := time.Now()
+	_, err := Run(ctx, o)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that it was cancelled", err)
+	}
+	if took := time.Since(start); took > 30*time.Second {
+		t.Errorf("took %v to stop", took)
+	}
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range commands {
+		if command, err := os.ReadFile(path); err == nil && bytes.Contains(command, []byte(temporary)) {
+			t.Errorf("a process is left: %q", command)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package grade
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/residual-go/residual/lesson/exercises"
+)
+
+// TestMain lets the test's own program be the child that it starts.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == ChildCommand {
+		Child(os.Args[2])
+	}
+	os.Exit(m.Run())
+}
+
+// answer is the file of an exercise of the small course: both are called by names that the
+// real course has, and ask for the sum of two numbers, 4 points, and of large ones, 6.
+func answer(exercise, imports, code string) string {
+	return "package " + exercise + "\n\n" + imports + "\n\n" + code + "\n"
+}
+
+// right and wrong are answers, the second wrong only for large numbers.
+const (
+	right = "func Add(a, b int) int { return a + b }"
+	wrong = "func Add(a, b int) int { return (a + b) % 1000 }"
+)
+
+// smallCourse makes a course of two exercises that compiles in a moment: its check has the
+// real engine and channel.
+func smallCourse(t testing.TB) string {
+	t.Helper()
+	root := t.TempDir()
+	put(t, root, "go.mod", "module "+ModulePath+" // a small one\n\ngo 1.26\n")
+	real := filepath.Join("..", "exercises", "check")
+	for _, name := range []string{"check.go", "report.go"} {
+		content, err := os.ReadFile(filepath.Join(real, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, root, exercises.Folder+"/check/"+name, string(content))
+	}
+	put(t, root, exercises.Folder+"/check/add.go", `package check
+
+import "fmt"
+
+func Add(t T, exercise string, add func(a, b int) int) {
+	t.Helper()
+	try := func(a, b int) func() error {
+		return func() error {
+			if got := add(a, b); got != a+b {
+				return &Failure{fmt.Sprintf("Add(%d, %d)", a, b), fmt.Sprint(a + b), fmt.Sprint(got), Hint{"wraps", "a remainder is taken"}}
+			}
+			return nil
+		}
+	}
+	run(t, exercise, step{"small", 4, try(1, 2)}, step{"large", 6, try(1000, 2000)})
+}
+`)
+	for _, name := range smallExercises {
+		folder := exercises.Folder + "/" + name + "/"
+		put(t, root, folder+name+".go", "package "+name+"\n\nfunc Add(a, b int) int { panic(0) }\n")
+		put(t, root, folder+"solution/"+name+".go", answer(name, "", "func Add(a, b int) int {\n\t// BEGIN SOLUTION\n\treturn a + b\n\t// END SOLUTION\n}"))
+		put(t, root, folder+name+"_test.go", `package `+name+`_test
+
+import (
+	"testing"
+
+	"`+ModulePath+`/lesson/exercises/check"
+	"`+ModulePath+`/lesson/exercises/`+name+`"
+)
+
+func TestAdd(t *testing.T) { check.Add(t, "`+name+`", `+name+`.Add) }
+`)
+	}
+	return root
+}
+
+var smallExercises = []string{"outputsize", "convolution"}
+
+// put writes a file below root.
+func put(t testing.TB, root, name, content string) {
+	t.Helper()
+	path := filepath.Join(root, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// smallOptions are for the small course and a class; limits are low, to be reached soon.
+func smallOptions(t testing.TB, class string) Options {
+	return Options{Course: smallCourse(t), Folders: []string{class}, Exercises: smallExercises,
+		Timeout: 3 * time.Second, Memory: 256 << 20, workers: 4}
+}
+
+// expected is what a student's mark in the first exercise should be.
+type expected struct {
+	status Status // or several, with | between them
+	points int
+	// says is part of the message or the compile error.
+	says string
+}
+
+// attack is a submission that does not mean well.
+type attack struct {
+	name string
+	code string // of outputsize.go
+	want expected
+}
+
+// gradeAttacks grades a class of attackers and checks what each has got. Everybody has
+// answered the second exercise well, and must have its points: an attack costs the
+// exercise it is in alone.
+func gradeAttacks(t *testing.T, attacks []attack, change func(o *Options)) {
+	t.Helper()
+	class := t.TempDir()
+	for _, a := range attacks {
+		put(t, class, a.name+"/outputsize.go", a.code)
+		put(t, class, a.name+"/convolution.go", answer("convolution", "", right))
+	}
+	o := smallOptions(t, class)
+	if change != nil {
+		change(&o)
+	}
+	grades, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]Student{}
+	for _, student := range grades.Students {
+		byName[student.Name] = student
+	}
+	for _, a := range attacks {
+		t.Run(a.name, func(t *testing.T) {
+			student, ok := byName[a.name]
+			if !ok {
+				t.Fatal("has no grade")
+			}
+			a.want.check(t, student.Marks[0])
+			if second := student.Marks[1]; second.Status != Passed || second.Points != 10 || student.Points != a.want.points+10 {
+				t.Errorf("the other exercise: %+v, %d points in all", second, student.Points)
+			}
+		})
+	}
+}
+
+func (want expected) check(t *testing.T, mark Mark) {
+	t.Helper()
+	if !slices.Contains(strings.Split(string(want.status), "|"), string(mark.Status)) || mark.Points != want.points || mark.Of != 10 {
+		t.Errorf("got %q with %d of %d points, want %q with %d of 10: %+v", mark.Status, mark.Points, mark.Of, want.status, want.points, mark)
+	}
+	if text := mark.Message + mark.CompileError; !strings.Contains(text, want.says) {
+		t.Errorf("it says %q, want %q in it", text, want.says)
+	}
+}
