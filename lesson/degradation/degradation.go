@@ -237,9 +237,32 @@ func (r *Result) Verdict() string {
 // (degradation) and the norm of each layer's gradient before training (gradient-norms),
 // as PNG and SVG, and returns the paths.
 func (r *Result) Figures(dir, caption string) ([]string, error) {
+	var paths []string
+	for _, draw := range []struct {
+		name string
+		make func(caption string) (*figure.Figure, error)
+	}{
+		{"degradation", r.ErrorFigure},
+		{"degradation-loss", r.lossFigure},
+		{"gradient-norms", r.gradientFigure},
+	} {
+		drawn, err := draw.make(caption)
+		if err != nil {
+			return nil, err
+		}
+		written, err := plots.Save(drawn, dir, draw.name)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, written...)
+	}
+	return paths, nil
+}
+
+// ErrorFigure draws the errors of the four runs by epoch, in training and on the test
+// images: plain networks on the left, residual ones on the right.
+func (r *Result) ErrorFigure(caption string) (*figure.Figure, error) {
 	var sides [2][]figure.Run
-	var layers []string
-	var series []figure.Curve
 	for i, arm := range r.Arms {
 		history, err := plots.Read(arm.Dir)
 		if err != nil {
@@ -255,43 +278,42 @@ func (r *Result) Figures(dir, caption string) ([]string, error) {
 			line.Test = append(line.Test, 1-*epoch.TestTop1)
 		}
 		sides[i/2] = append(sides[i/2], line)
+	}
+	return figure.PlainVsResidual("Plain and residual networks, shallow and deep", "epoch", "error",
+		sides[0], sides[1], figure.Percent(), figure.Caption(caption))
+}
 
-		curve := figure.Curve{Name: arm.Network, Style: figure.Style{Color: i%2 + 1, Dash: figure.Dash(1 - i/2)}}
-		for place, norm := range arm.gradientNorm {
-			curve.X = append(curve.X, float64(spread(place, len(arm.gradientNorm), len(r.Arms[1].gradientNorm))))
+// gradientFigure draws the norm of each layer's gradient as it is before the first step.
+func (r *Result) gradientFigure(caption string) (*figure.Figure, error) {
+	norms := make([][]probe.Norm, len(r.Arms))
+	for i, arm := range r.Arms {
+		norms[i] = arm.gradientNorm
+	}
+	return r.normsFigure("Gradient of each layer before the first step", caption, norms)
+}
+
+// normsFigure draws the gradient norms of the arms, in their order.
+func (r *Result) normsFigure(title, caption string, norms [][]probe.Norm) (*figure.Figure, error) {
+	var layers []string
+	for _, norm := range norms[1] {
+		layers = append(layers, norm.Layer)
+	}
+	var series []figure.Curve
+	for i, arm := range r.Arms {
+		curve := figure.Curve{Name: arm.Network, Style: style(i)}
+		for place, norm := range norms[i] {
+			curve.X = append(curve.X, float64(spread(place, len(norms[i]), len(layers))))
 			curve.Y = append(curve.Y, norm.Value)
 		}
 		series = append(series, curve)
 	}
-	for _, norm := range r.Arms[1].gradientNorm {
-		layers = append(layers, norm.Layer)
-	}
-
-	drawn, err := figure.PlainVsResidual("Plain and residual networks, shallow and deep", "epoch", "error",
-		sides[0], sides[1], figure.Percent(), figure.Caption(caption))
-	if err != nil {
-		return nil, err
-	}
-	paths, err := plots.Save(drawn, dir, "degradation")
-	if err != nil {
-		return nil, err
-	}
-	loss, err := r.lossFigure(caption)
-	if err != nil {
-		return nil, err
-	}
-	morePaths, err := plots.Save(loss, dir, "degradation-loss")
-	if err != nil {
-		return nil, err
-	}
-	paths = append(paths, morePaths...)
-	gradients, err := figure.GradientNorms("Gradient of each layer before the first step", layers, series,
+	return figure.GradientNorms(title, layers, series,
 		figure.Caption(caption+"; the shallow networks' layers are spread over the deep ones'"))
-	if err != nil {
-		return nil, err
-	}
-	morePaths, err = plots.Save(gradients, dir, "gradient-norms")
-	return append(paths, morePaths...), err
+}
+
+// style is that of an arm's curves: a colour for each depth, dashes for plain networks.
+func style(arm int) figure.Style {
+	return figure.Style{Color: arm%2 + 1, Dash: figure.Dash(1 - arm/2)}
 }
 
 // spread is the layer, from 1 to all, of a deep network that is as deep in it, as a share,
@@ -308,8 +330,7 @@ func (r *Result) lossFigure(caption string) (*figure.Figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		curve := figure.Curve{Name: arm.Network, Style: figure.Style{Color: i%2 + 1, Dash: figure.Dash(1 - i/2)},
-			Smooth: min(5, len(history.Steps)/5)}
+		curve := figure.Curve{Name: arm.Network, Style: style(i), Smooth: min(5, len(history.Steps)/5)}
 		for _, line := range history.Steps {
 			curve.X, curve.Y = append(curve.X, float64(line.Step)), append(curve.Y, line.Loss)
 		}

@@ -264,3 +264,43 @@ func TestVerdict(t *testing.T) {
 		}
 	}
 }
+
+// The figures of signal and gradient must be of the weights they say: before training they
+// are equal for runs of any length, after it they are not.
+func TestSignalAndGradientFigures(t *testing.T) {
+	images := noise(32)
+	figures := func(epochs int, when When) (signal, gradient string) {
+		e := tiny()
+		e.Recipe.Epochs = epochs
+		trained := 0
+		result, err := e.Run(context.Background(), t.TempDir(), engine(t), images, images,
+			func(string) run.Reporter { return quiet{&trained} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var drawn [2]bytes.Buffer
+		first, err := result.SignalFigure(engine(t), images, when, "")
+		if err == nil {
+			err = first.Encode(&drawn[0], "svg")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := result.GradientFigure(engine(t), images, when, "")
+		if err == nil {
+			err = second.Encode(&drawn[1], "svg")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return drawn[0].String(), drawn[1].String()
+	}
+	for _, when := range []When{BeforeTraining, AfterTraining} {
+		signal, gradient := figures(1, when)
+		longerSignal, longerGradient := figures(2, when)
+		same := when == BeforeTraining
+		if (signal == longerSignal) != same || (gradient == longerGradient) != same {
+			t.Errorf("%s training: signals equal %t, gradients equal %t, want %t", when, signal == longerSignal, gradient == longerGradient, same)
+		}
+	}
+}

@@ -32,6 +32,7 @@ import (
 	"github.com/residual-go/residual/lesson/source"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/shapes10"
 )
 
 // modulePath is what the go.mod at the root of a checkout says.
@@ -87,17 +88,36 @@ var Backend = sync.OnceValue(func() compute.Backend { return Must(backend.New(ba
 // Reference returns GoMLX's own Go backend: slow, and with each operation as it is written.
 var Reference = sync.OnceValue(func() compute.Backend { return Must(backend.New("go")) })
 
-// Images returns so many training and test images, and says which they are: of CIFAR-10
-// if it is in the cache, otherwise of the built-in set. Nothing is downloaded.
+// Images returns so many training and test images, of CIFAR-10 if it is in the cache,
+// otherwise of the built-in set; nothing is downloaded. It says which they are, once in a
+// notebook.
 func Images(training, test int) *source.Set {
 	set := Must(source.Open(Context(), source.AtHand, source.Options{Subset: fmt.Sprintf("%d,%d", training, test)}))
+	text := fmt.Sprintf("Images: %d for training, %d for testing, of CIFAR-10.", set.Training.Len(), set.Test.Len())
 	if set.Spec == source.Builtin {
-		fmt.Printf("Images: %d for training, %d for testing, of %s, drawn on the spot. Nothing below is a result on CIFAR-10.\n",
-			set.Training.Len(), set.Test.Len(), "Shapes-10")
-	} else {
-		fmt.Printf("Images: %d for training, %d for testing, of CIFAR-10.\n", set.Training.Len(), set.Test.Len())
+		text = fmt.Sprintf("Images: %d for training, %d for testing, of %s, drawn on the spot. Nothing below is a result on CIFAR-10.",
+			set.Training.Len(), set.Test.Len(), shapes10.Name)
+	}
+	if first(text) {
+		fmt.Println(text)
 	}
 	return set
+}
+
+// first reports whether the text is new in this notebook, whose kernel has a folder of
+// its own while it runs.
+func first(text string) bool {
+	dir := os.Getenv(protocol.GONB_TMP_DIR_ENV)
+	if dir == "" {
+		return true
+	}
+	path := filepath.Join(dir, "said.txt")
+	said, err := os.ReadFile(path)
+	if err == nil && strings.Contains(string(said), text+"\n") {
+		return false
+	}
+	_ = os.WriteFile(path, []byte(string(said)+text+"\n"), 0o600) // else it is said twice
+	return true
 }
 
 // Show shows the figure and saves it as figures/name.png.
