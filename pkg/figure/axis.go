@@ -198,9 +198,11 @@ func fullLogTicks(low, high, length float64) []tick {
 func shortNumber(v float64) string {
 	power := math.Pow(10, math.Floor(math.Log10(v)+1e-9))
 	switch {
-	case v >= 1e6 && v < 1e9:
+	case v >= 1e9:
+		return fmt.Sprintf("%ge+%.0f", math.Round(v/power), math.Log10(power))
+	case v >= 1e6:
 		return numbers(power/1e6, v/1e6, false)(v/1e6) + "M"
-	case v >= 1e4 && v < 1e6:
+	case v >= 1e4:
 		return numbers(power/1e3, v/1e3, false)(v/1e3) + "k"
 	}
 	return numbers(power, v, false)(v)

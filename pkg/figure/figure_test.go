@@ -12,6 +12,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,6 +68,17 @@ func discs(style Style) RegionPanel {
 	}
 }
 
+// bowl returns a surface of n×n heights, with a hole in a corner.
+func bowl(n int) Surface {
+	s := Surface{Title: "bowl", Z: field(n, func(x, y float64) float64 { return 0.05 + 30*x*x*(1+y) + 5*y*y })}
+	for i := range n {
+		s.X = append(s.X, 2*float64(i)/float64(n-1)-1)
+	}
+	s.Y = slices.Clone(s.X)
+	s.Z[0][0] = math.Inf(1)
+	return s
+}
+
 // samples are one of each figure, with a text that must be in it.
 func samples(t *testing.T) map[string]struct {
 	figure *Figure
@@ -114,6 +126,8 @@ func samples(t *testing.T) map[string]struct {
 		"bars":      {must(Bars("Winners", "top-5 error in %", []Bar{{Name: "AlexNet", Value: 16.4, Note: "2012"}, {Name: "VGG", Value: 7.3}, {Name: "ResNet", Value: 3.57, Note: "2015 · 152 layers"}})), "3.57"},
 		"removed":   {must(Bars("Removed", "accuracy", removed(27), Percent(), YRange(0, 1))), "90.5%"},
 		"regions":   {must(Regions("Classes", []RegionPanel{discs(Style{}), discs(Style{Color: 1, Dash: Dotted})})), "large, distance 0.5"},
+		"contours":  {must(Contours("Loss", []Surface{bowl(21), bowl(9)}, LogZ(), AxisLabels("first", "second", "training loss"))), "training loss"},
+		"heights":   {must(Contours("Loss", []Surface{bowl(21)}, ZRange(0, 20))), "15"},
 		"schedule":  {must(Schedule("Rates", "epoch", []Curve{{Name: "step", Y: []float64{0.1, 0.1, 0.01, 0.01}}})), "learning rate"},
 	}
 }
@@ -163,6 +177,9 @@ func TestPNG(t *testing.T) {
 	}
 }
 
+// pictures are the images in an SVG, whose bytes may spell anything.
+var pictures = regexp.MustCompile(`base64,[^"]*`)
+
 func TestSVG(t *testing.T) {
 	again := samples(t)
 	for name, s := range samples(t) {
@@ -181,7 +198,8 @@ func TestSVG(t *testing.T) {
 		if !bytes.Equal(first, encode(t, again[name].figure, "svg")) {
 			t.Errorf("%s: equal input gives other bytes", name)
 		}
-		if bytes.Contains(first, []byte("NaN")) || bytes.Contains(first, []byte("Inf")) {
+		drawing := pictures.ReplaceAll(first, nil)
+		if bytes.Contains(drawing, []byte("NaN")) || bytes.Contains(drawing, []byte("Inf")) {
 			t.Errorf("%s: a coordinate is not a number", name)
 		}
 		if bytes.Contains(first, []byte("image/jpg")) || bytes.Contains(first, []byte("family:Liberation")) {
@@ -305,6 +323,11 @@ func TestBadInput(t *testing.T) {
 		spoil(&p)
 		return second(Regions("t", []RegionPanel{p}))
 	}
+	surface := func(spoil func(*Surface), opts ...Option) error {
+		s := bowl(9)
+		spoil(&s)
+		return second(Contours("t", []Surface{s}, opts...))
+	}
 	huge := tile(2, 2)
 	huge.Height, huge.Width = 1<<62, 1<<62
 	for name, err := range map[string]error{
@@ -336,6 +359,15 @@ func TestBadInput(t *testing.T) {
 		"ragged mask":         region(func(p *RegionPanel) { p.Regions[0].Mask[3] = nil }),
 		"style of a region":   region(func(p *RegionPanel) { p.Regions[0].Style.Color = -1 }),
 		"point at infinity":   region(func(p *RegionPanel) { p.Point.X = inf }),
+		"no surfaces":         second(Contours("t", nil)),
+		"one x":               surface(func(s *Surface) { s.X = s.X[:1] }),
+		"falling y":           surface(func(s *Surface) { s.Y[2] = s.Y[1] }),
+		"rows of heights":     surface(func(s *Surface) { s.Z = s.Z[1:] }),
+		"ragged heights":      surface(func(s *Surface) { s.Z[2] = s.Z[2][1:] }),
+		"no height":           surface(func(s *Surface) { s.Z = field(9, func(_, _ float64) float64 { return nan }) }),
+		"log of no height":    surface(func(s *Surface) { s.Z = field(9, func(_, _ float64) float64 { return -1 }) }, LogZ()),
+		"z range of NaN":      surface(func(*Surface) {}, ZRange(0, nan)),
+		"z range from 0":      surface(func(*Surface) {}, ZRange(0, 1), LogZ()),
 		"schedule of nothing": second(Schedule("t", "x", nil)),
 		"no classes":          second(Confusion("t", nil, nil)),
 		"rows":                second(Confusion("t", []string{"a", "b"}, [][]int{{1, 2}})),
@@ -397,16 +429,19 @@ func TestFigureKeepsItsOwnData(t *testing.T) {
 	bars, err4 := Bars("t", "y", heights)
 	plane := discs(Style{})
 	regions, err5 := Regions("t", []RegionPanel{plane})
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	loss := bowl(9)
+	surfaces, err6 := Contours("t", []Surface{loss})
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		t.Fatal(err)
 	}
-	figures := []*Figure{curves, matrix, grid, bars, regions}
+	figures := []*Figure{curves, matrix, grid, bars, regions, surfaces}
 	var before [][]byte
 	for _, f := range figures {
 		before = append(before, encode(t, f, "svg"))
 	}
 	y[1], classes[0], counts[0][0], picture.Pixels[0] = 9, "bird", 9, 9
 	heights[0].Value, heights[1].Name = 9, "c"
+	loss.X[0], loss.Z[4][4] = -9, 9
 	plane.Point.X, plane.Regions[0].Name, plane.Regions[0].Mask[40][50] = 1, "none", true
 	for i, f := range figures {
 		if !bytes.Equal(before[i], encode(t, f, "svg")) {

@@ -16,6 +16,11 @@ type options struct {
 	percent    bool
 	rangeSet   bool
 	yLow, yTop float64
+
+	xLabel, yLabel, zLabel string
+	logZ                   bool
+	zRangeSet              bool
+	zLow, zTop             float64
 }
 
 // Caption puts a line under the figure. Say there which data the figure is about:
@@ -34,6 +39,21 @@ func YRange(low, high float64) Option {
 	return func(o *options) { o.rangeSet, o.yLow, o.yTop = true, low, high }
 }
 
+// LogZ makes the scale of the heights of [Contours] logarithmic. Heights that are not
+// positive are left white.
+func LogZ() Option { return func(o *options) { o.logZ = true } }
+
+// ZRange fixes the ends of the scale of the heights of [Contours]; heights beyond have the
+// colour of the nearer end. Without it the scale holds all heights of all panels.
+func ZRange(low, high float64) Option {
+	return func(o *options) { o.zRangeSet, o.zLow, o.zTop = true, low, high }
+}
+
+// AxisLabels says what the axes of [Contours] are, and what the heights.
+func AxisLabels(x, y, z string) Option {
+	return func(o *options) { o.xLabel, o.yLabel, o.zLabel = x, y, z }
+}
+
 // Percent says that y is a fraction, and writes it in percent: 0.25 as 25%.
 func Percent() Option { return func(o *options) { o.percent = true } }
 
@@ -42,16 +62,26 @@ func gather(opts []Option) (options, error) {
 	for _, set := range opts {
 		set(&o)
 	}
-	if !o.rangeSet {
-		return o, nil
+	if o.rangeSet {
+		if err := checkRange("y", o.yLow, o.yTop, o.logY); err != nil {
+			return o, err
+		}
 	}
-	if !drawable(o.yLow) || !drawable(o.yTop) || o.yLow >= o.yTop {
-		return o, fmt.Errorf("y range %g to %g, want two numbers, the smaller first", o.yLow, o.yTop)
-	}
-	if o.logY && o.yLow < smallest {
-		return o, fmt.Errorf("y range from %g on a logarithmic axis, which has no 0", o.yLow)
+	if o.zRangeSet {
+		return o, checkRange("z", o.zLow, o.zTop, o.logZ)
 	}
 	return o, nil
+}
+
+// checkRange reports whether an axis can reach from low to high.
+func checkRange(name string, low, high float64, log bool) error {
+	if !drawable(low) || !drawable(high) || low >= high {
+		return fmt.Errorf("%s range %g to %g, want two numbers, the smaller first", name, low, high)
+	}
+	if log && low < smallest {
+		return fmt.Errorf("%s range from %g on a logarithmic axis, which has no 0", name, low)
+	}
+	return nil
 }
 
 // Beyond these no axis can be drawn in float64 arithmetic, and no run has anything to say.

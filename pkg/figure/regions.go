@@ -97,7 +97,7 @@ func regions(title string, panels []RegionPanel, opts []Option) (*Figure, error)
 }
 
 func (p RegionPanel) prepare() (content regionPlane, entries []entry, err error) {
-	if err := errors.Join(checkSpan("x", p.X0, p.X1), checkSpan("y", p.Y0, p.Y1)); err != nil {
+	if err := errors.Join(checkRange("x", p.X0, p.X1, false), checkRange("y", p.Y0, p.Y1, false)); err != nil {
 		return content, nil, err
 	}
 	if p.Point != nil {

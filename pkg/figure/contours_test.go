@@ -1,0 +1,155 @@
+package figure
+
+import (
+	"bytes"
+	"image/png"
+	"math"
+	"slices"
+	"testing"
+)
+
+func TestHeatRisesInLightness(t *testing.T) {
+	last := -1.0
+	for i := range 201 {
+		c := heat(float64(i) / 200)
+		// Equal steps of the value are to look equal: CIE's lightness, not the sum of the parts.
+		linear := func(v uint8) float64 { return math.Pow((float64(v)/255+0.055)/1.055, 2.4) }
+		light := 116*math.Cbrt(0.2126*linear(c.R)+0.7152*linear(c.G)+0.0722*linear(c.B)) - 16
+		if i > 0 && (light <= last || light > last+1) {
+			t.Fatalf("lightness goes from %g to %g at %d", last, light, i)
+		}
+		last = light
+	}
+	if heat(-1) != heat(0) || heat(2) != heat(1) {
+		t.Error("values beyond the scale have colours of their own")
+	}
+}
+
+func TestRefinedStaysBetweenNeighbours(t *testing.T) {
+	nan := math.NaN()
+	values := []float64{0, 0, 1, 1, 0.2, 5, nan, 3, 4}
+	fine := refined(values)
+	n := refinement(len(values))
+	if len(fine) != (len(values)-1)*n+1 {
+		t.Fatalf("%d values, want %d", len(fine), (len(values)-1)*n+1)
+	}
+	for i, v := range fine {
+		a, b := values[i/n], values[min(i/n+1, len(values)-1)]
+		switch {
+		case i%n == 0 && v != a && !math.IsNaN(a):
+			t.Errorf("value %d is %g, want %g as given", i/n, v, a)
+		case i%n > 0 && math.IsNaN(v) != (math.IsNaN(a) || math.IsNaN(b)):
+			t.Errorf("between %g and %g it is %g", a, b, v)
+		case v < min(a, b) || v > max(a, b):
+			t.Errorf("between %g and %g it is %g", a, b, v)
+		}
+	}
+	// A straight line stays one.
+	for i, v := range refined([]float64{1, 2, 3}) {
+		if want := 1 + float64(i)/float64(refinement(3)); math.Abs(v-want) > 1e-12 {
+			t.Fatalf("value %d of a line is %g, want %g", i, v, want)
+		}
+	}
+}
+
+// What is drawn is the surface: low and dark in the middle, white where there is no height,
+// and the right way up.
+func TestContoursShowTheSurface(t *testing.T) {
+	s := bowl(21)
+	s.Z = field(21, func(x, y float64) float64 { return x*x + y*y + y })
+	s.Z[0][20] = math.NaN()
+	r, err := s.prepare(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scale := axis{low: -0.25, high: 3}
+	p := plane{y: axis{low: -1, high: 1}}
+	p.x, p.plot = p.y, rect{0, 0, 100, 100}
+	picture := r.smoothed(scale).picture(p)
+	at := func(x, y float64) string {
+		c := picture.At(int((x+1)*99.9), int((1-y)*99.9))
+		for i := range 129 {
+			if c == heat(float64(i)/128) {
+				return string(rune('a' + i/13))
+			}
+		}
+		return "white"
+	}
+	for _, c := range []struct {
+		x, y float64
+		want string
+	}{{0, -0.5, "a"}, {0, 0, "a"}, {0, 1, "g"}, {1, 1, "j"}, {-1, 1, "j"}, {-0.999, -0.999, "d"}, {0.999, -0.999, "white"}} {
+		if got := at(c.x, c.y); got != c.want {
+			t.Errorf("the colour at %g, %g is %s, want %s", c.x, c.y, got, c.want)
+		}
+	}
+}
+
+func TestNumbersOfLevelsDoNotOverlap(t *testing.T) {
+	p := plane{y: axis{low: -1, high: 1}}
+	p.x, p.plot = p.y, rect{100, 100, 400, 400}
+	scale := axis{low: 0.01, high: 2, log: true}
+	scale.ticks = levels(scale)
+	lines := make([][][]point, len(scale.ticks))
+	for i, level := range scale.ticks {
+		for _, line := range isolines(field(301, func(x, y float64) float64 { return x*x + y*y }), level.value) {
+			for k, q := range line {
+				line[k] = point{100 + q.x, 400 - q.y}
+			}
+			lines[i] = append(lines[i], dense(line))
+		}
+	}
+	notes := annotate(lines, scale.ticks, p)
+	if len(notes) < 5 {
+		t.Errorf("%d of %d levels have a number", len(notes), len(scale.ticks))
+	}
+	for i, n := range notes {
+		if n.box.x0 < 100 || n.box.x1 > 400 || n.box.y0 < 100 || n.box.y1 > 400 {
+			t.Errorf("%s is at %v, outside of the panel", n.level.label, n.box)
+		}
+		if slices.ContainsFunc(notes[:i], func(other note) bool { return other.box.meets(n.box) }) {
+			t.Errorf("%s lies over another number", n.level.label)
+		}
+		for _, line := range lines {
+			for _, piece := range outside(line[0], notes) {
+				for _, q := range piece {
+					if q.x > n.box.x0 && q.x < n.box.x1 && q.y > n.box.y0 && q.y < n.box.y1 {
+						t.Fatalf("a line runs through %s", n.level.label)
+					}
+				}
+			}
+		}
+	}
+}
+
+// One scale for all panels: a high one changes the colours of the other.
+func TestPanelsShareTheScale(t *testing.T) {
+	low, high := bowl(9), bowl(9)
+	for _, row := range high.Z {
+		for i := range row {
+			row[i] *= 100
+		}
+	}
+	lowest := func(panels ...Surface) int {
+		f, err := Contours("", panels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := png.Decode(bytes.NewReader(encode(t, f, "png")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := 0
+		for y := range img.Bounds().Dy() {
+			for x := range img.Bounds().Dx() / 2 {
+				if img.At(x, y) == heat(0) {
+					count++
+				}
+			}
+		}
+		return count
+	}
+	if same, other := lowest(low, low), lowest(low, high); other < 2*same {
+		t.Errorf("the lowest colour has %d dots, and %d beside a panel that is much higher", same, other)
+	}
+}
