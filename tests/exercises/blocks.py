@@ -528,9 +528,142 @@ def trainingloop():
     return [{"input": [examples, 4], "weights": {}, "right": right, "mistakes": wrong}]
 
 
+def bugblock():
+    def block(saved="input", between=True, last=True, add=True, branch_relu=False, twice=False,
+              x_relu=False):
+        def make(channels, stride):
+            def function(net, x):
+                at = {"input": x, "input as it is": x}
+                y = net.conv("conv1", x, channels, 3, stride)
+                at["conv1"] = y
+                y = net.norm("bn1", y)
+                at["bn1"] = y
+                y = F.relu(y) if between else y
+                at["middle"] = y
+                y = net.conv("conv2", y, channels, 3, 1)
+                at["conv2"] = y
+                y = net.norm("bn2", y)
+                at["branch"] = y
+                y = F.relu(y) if branch_relu else y
+                if add:
+                    by = stride if saved == "input" else 1
+                    z = at[saved]
+                    if saved != "input as it is":
+                        z = net.shortcut("downsample", z, channels, by)
+                    y = y + (F.relu(z) if x_relu else z)
+                if twice:
+                    y = y + at["middle"]
+                return F.relu(y) if last else y
+            return function
+        return make
+
+    mistakes = [
+        ("input-overwritten", block(saved="middle")),
+        ("input-saved-too-late", block(saved="conv1")),
+        ("input-saved-too-late", block(saved="bn1")),
+        ("input-saved-too-late", block(saved="conv2")),
+        ("branch-added-to-itself", block(saved="branch")),
+        ("last-relu-removed", block(saved="middle", last=False)),
+        ("last-relu-removed", block(last=False)),
+        ("first-relu-removed", block(saved="middle", between=False)),
+        ("first-relu-removed", block(between=False)),
+        ("addition-removed", block(add=False)),
+        ("added-to-both", block(twice=True)),
+        ("relu-before-addition", block(branch_relu=True)),
+        ("relu-before-addition", block(branch_relu=True, last=False)),
+        ("relu-on-shortcut", block(x_relu=True)),
+    ]
+    return [
+        case([2, 5, 4, 3], block()(3, 1), [(name, make(3, 1)) for name, make in mistakes]),
+        case([2, 6, 4, 3], block()(4, 2), [(name, make(4, 2)) for name, make in mistakes]
+             + [("input-never-projected", block(saved="input as it is")(4, 2))]),
+    ]
+
+
+def bugnorm():
+    def norm(store="both", momentum=0.1, unbiased=True, eval_batch=False, eval_store=False,
+             train_running=False):
+        def function(_, x):
+            channels = 3
+            gamma, beta = value("weight", (channels,)), value("bias", (channels,))
+            mean, variance = value("running_mean", (channels,)), value("running_var", (channels,))
+            outputs = []
+            for name, shape in (("batch1", (2, 2, 1, 3)), ("batch2", (2, 2, 1, 3)), ("test", (2, 2, 3, 3))):
+                x = value(name + ".input", shape) + 1
+                training = name != "test"
+                batch_mean, batch_variance = x.mean((0, 1, 2)), x.var((0, 1, 2), unbiased=False)
+                used = batch_mean, batch_variance
+                if train_running if training else not eval_batch:
+                    used = mean, variance
+                outputs.append((x - used[0]) / torch.sqrt(used[1] + 1e-5) * gamma + beta)
+                if training or eval_store:
+                    if unbiased:
+                        batch_variance = x.var((0, 1, 2), unbiased=True)
+                    if store in ("both", "mean"):
+                        mean = (1 - momentum) * mean + momentum * batch_mean
+                    if store in ("both", "variance"):
+                        variance = (1 - momentum) * variance + momentum * batch_variance
+            return torch.cat([t.flatten() for t in (outputs[2], mean, variance, outputs[1])])
+        return function
+
+    def right(net, x):
+        ours = norm()(net, x)
+        module = torch.nn.BatchNorm2d(3)
+        fill(module, {name: [3] for name in ("weight", "bias", "running_mean", "running_var")})
+        module.train()
+        with torch.no_grad():
+            module(nchw(value("batch1.input", (2, 2, 1, 3)) + 1))
+            trained = nhwc(module(nchw(value("batch2.input", (2, 2, 1, 3)) + 1)))
+            module.eval()
+            tested = nhwc(module(nchw(value("test.input", (2, 2, 3, 3)) + 1)))
+        theirs = torch.cat([t.flatten() for t in (tested, module.running_mean, module.running_var, trained)])
+        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+        return theirs
+
+    mistakes = [
+        ("statistics-not-stored", norm(store="none")),
+        ("one-statistic-not-stored", norm(store="mean")),
+        ("one-statistic-not-stored", norm(store="variance")),
+        ("tested-with-batch-statistics", norm(store="none", eval_batch=True)),
+        ("tested-with-batch-statistics", norm(eval_batch=True)),
+        ("momentum-the-wrong-way-round", norm(momentum=0.9)),
+        ("only-the-last-batch-counts", norm(momentum=1)),
+        ("biased-variance", norm(unbiased=False)),
+        ("stored-in-evaluation", norm(eval_store=True)),
+        ("trained-with-running-statistics", norm(train_running=True)),
+    ]
+    return [case([1, 1, 1, 1], right, mistakes)]
+
+
+def bughead():
+    def head(pool):
+        def function(net, x):
+            return net.linear("fc", pool(nhwc(x)), 3)
+        return function
+
+    def flat(x):
+        return x.flatten(1)
+
+    mistakes = [
+        ("reshaped-not-pooled", head(lambda x: x.reshape(x.shape[0], x.shape[3], -1).mean(2))),
+        ("pooled-over-channels", head(lambda x: x.reshape(x.shape[0], -1, x.shape[3]).mean(2))),
+        ("flatten", head(flat)),
+        ("flatten", head(lambda x: flat(x.permute(0, 3, 1, 2)))),
+        ("wrong-axes", head(lambda x: x.mean((2, 3)))),
+        ("wrong-axes", head(lambda x: x.mean((1, 3)))),
+        ("pooled-over-one-axis", head(lambda x: flat(x.mean(1)))),
+        ("pooled-over-one-axis", head(lambda x: flat(x.mean(2)))),
+        ("max-pool", head(lambda x: x.amax((1, 2)))),
+        ("sum-not-mean", head(lambda x: x.sum((1, 2)))),
+        ("one-place-only", head(lambda x: x[:, x.shape[1] // 2, x.shape[2] // 2])),
+        ("one-place-only", head(lambda x: x[:, 0, 0])),
+    ]
+    return [case([2, 3, 4, 5], head(lambda x: x.mean((1, 2))), mistakes)]
+
+
 def main():
     torch.set_num_threads(1)
-    exercises = [basicblock, shortcut, bottleneck, stage, resnet18, trainingloop]
+    exercises = [basicblock, shortcut, bottleneck, stage, resnet18, trainingloop, bugblock, bugnorm, bughead]
     with open(FILE, "w") as file:
         file.write("{")
         for i, exercise in enumerate(exercises):

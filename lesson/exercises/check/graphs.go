@@ -80,8 +80,7 @@ type outcome struct {
 // computeOn is shared: nothing in it is an answer's.
 var computeOn = sync.OnceValues(func() (compute.Backend, error) { return backend.New(backend.Auto) })
 
-// evaluate runs an answer on x, in inference. change may be nil; else it is shown the
-// values of each variable, by name, and may change them.
+// evaluate runs an answer on x, in inference, with weights that change may change.
 func evaluate(answer network, x *tensors.Tensor, change func(name string, values []float32)) (*outcome, error) {
 	device, err := computeOn()
 	if err != nil {
@@ -109,17 +108,8 @@ func evaluate(answer network, x *tensors.Tensor, change func(name string, values
 	if o.panicked != nil {
 		return o, nil
 	}
-	for variable := range store.IterVariables() {
-		if !isWeight(variable) {
-			continue
-		}
-		values := weightValues(dotted(variable.Path()), variable.Shape().Dimensions)
-		if change != nil {
-			change(dotted(variable.Path()), values)
-		}
-		if err := variable.SetValue(tensors.FromFlatDataAndDimensions(values, variable.Shape().Dimensions...)); err != nil {
-			return nil, err
-		}
+	if err := setWeights(store, change); err != nil {
+		return nil, err
 	}
 	y, err := exec.Call1(x)
 	if err != nil {
@@ -128,6 +118,25 @@ func evaluate(answer network, x *tensors.Tensor, change func(name string, values
 	o.shape = y.Shape().Dimensions
 	o.values, err = tensors.CopyFlatData[float32](y)
 	return o, err
+}
+
+// setWeights gives the variables the values that their names say. change may be nil; else
+// it is shown the values of each variable, by name, and may change them.
+func setWeights(store *model.Store, change func(name string, values []float32)) error {
+	for variable := range store.IterVariables() {
+		if !isWeight(variable) {
+			continue
+		}
+		name, shape := dotted(variable.Path()), variable.Shape().Dimensions
+		values := weightValues(name, shape)
+		if change != nil {
+			change(name, values)
+		}
+		if err := variable.SetValue(tensors.FromFlatDataAndDimensions(values, shape...)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // build calls the answer and keeps what it panics with.

@@ -25,7 +25,7 @@ type learner struct {
 	x, testX            [][]float32
 	training            bool
 	rate                float64
-	shuffles            int
+	shuffles, losses    int
 	latest, accumulated [][]float32 // gradients, in the order of variables
 	variables           []*model.Variable
 }
@@ -60,17 +60,13 @@ func newLearner() (*learner, error) {
 	if err := l.modes[false].PreCompile(x, labels); err != nil {
 		return nil, err
 	}
+	if err := setWeights(l.store, nil); err != nil {
+		return nil, err
+	}
 	for variable := range l.store.IterVariables() {
-		if !isWeight(variable) {
-			continue
-		}
-		values := weightValues(dotted(variable.Path()), variable.Shape().Dimensions)
-		if err := variable.SetValue(tensors.FromFlatDataAndDimensions(values, variable.Shape().Dimensions...)); err != nil {
-			return nil, err
-		}
-		if variable.Trainable {
+		if isWeight(variable) && variable.Trainable {
 			l.variables = append(l.variables, variable)
-			l.accumulated = append(l.accumulated, make([]float32, len(values)))
+			l.accumulated = append(l.accumulated, make([]float32, variable.Shape().Size()))
 		}
 	}
 	return l, nil
@@ -124,7 +120,19 @@ func (l *learner) ZeroGradients() {
 	}
 }
 
+// manyCalls is more calls of Loss than any check's loop is to make.
+const manyCalls = 1000
+
+// called counts a call of Loss. An answer whose loop does not end would otherwise fill
+// the memory before its time is up.
+func called(calls *int) {
+	if *calls++; *calls > manyCalls {
+		panic("Loss was called more than a thousand times: a loop does not end")
+	}
+}
+
 func (l *learner) Loss(batch []int) float64 {
+	called(&l.losses)
 	var rows [][]float32
 	for _, i := range batch {
 		rows = append(rows, l.x[i])
@@ -151,7 +159,9 @@ func (l *learner) Step() {
 		for j, gradient := range l.accumulated[i] {
 			weights[j] -= float32(l.rate) * gradient
 		}
-		variable.MustSetValue(tensors.FromFlatDataAndDimensions(weights, variable.Shape().Dimensions...))
+		if err := variable.SetValue(tensors.FromFlatDataAndDimensions(weights, variable.Shape().Dimensions...)); err != nil {
+			panic(err)
+		}
 	}
 }
 

@@ -118,8 +118,8 @@ func (loop trainingLoop) takesAll(epochs, examples, batch int) error {
 
 // notebook is an nn.Learner that learns nothing and notes what it is shown.
 type notebook struct {
-	examples, shuffles int
-	lines              []string
+	examples, shuffles, losses int
+	lines                      []string
 }
 
 func (n *notebook) Examples() int           { return n.examples }
@@ -135,6 +135,7 @@ func (n *notebook) Shuffle() []int {
 }
 
 func (n *notebook) Loss(batch []int) float64 {
+	called(&n.losses)
 	n.lines = append(n.lines, fmt.Sprint("Loss ", batch))
 	return 1
 }

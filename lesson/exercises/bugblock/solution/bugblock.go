@@ -1,0 +1,40 @@
+// Package bugblock has the residual block of a colleague.
+package bugblock
+
+import (
+	"slices"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/lesson/exercises/nn"
+)
+
+// Block is the residual block of two convolutions: x is [batch, height, width, in], the
+// result [batch, ⌈height/stride⌉, ⌈width/stride⌉, channels].
+//
+// Its layers are in scope.In("conv1"), scope.In("bn1"), scope.In("conv2") and
+// scope.In("bn2"), and shortcut, a right one, in scope.In("downsample").
+func Block(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.Shortcut) *graph.Node {
+	// BEGIN SOLUTION
+	// STUB: x = nn.Conv(scope.In("conv1"), x, channels, 3, stride)
+	// STUB: x = nn.ReLU(nn.Norm(scope.In("bn1"), x))
+	// STUB: y := nn.Conv(scope.In("conv2"), x, channels, 3, 1)
+	// STUB: y = nn.Norm(scope.In("bn2"), y)
+	// STUB: if !slices.Equal(x.Shape().Dimensions, y.Shape().Dimensions) {
+	// STUB: 	x = shortcut(scope.In("downsample"), x, channels, stride)
+	// STUB: }
+	// STUB: return nn.ReLU(graph.Add(y, x))
+
+	// The bug: x was assigned to on the way, so that what was added was the output of the
+	// first ReLU. That always has the branch's shape, and so nothing was ever projected.
+	y := nn.Conv(scope.In("conv1"), x, channels, 3, stride)
+	y = nn.ReLU(nn.Norm(scope.In("bn1"), y))
+	y = nn.Conv(scope.In("conv2"), y, channels, 3, 1)
+	y = nn.Norm(scope.In("bn2"), y)
+	if !slices.Equal(x.Shape().Dimensions, y.Shape().Dimensions) {
+		x = shortcut(scope.In("downsample"), x, channels, stride)
+	}
+	return nn.ReLU(graph.Add(y, x))
+	// END SOLUTION
+}

@@ -1,0 +1,57 @@
+// Package bugnorm has the batch norm of a colleague.
+package bugnorm
+
+import (
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/model/initializer"
+)
+
+const (
+	epsilon  = 1e-5
+	momentum = 0.1 // the weight of the new batch in the running statistics
+)
+
+// Norm is batch norm over the last axis of x, [batch, height, width, channels], and has x's
+// shape. Its variables are weight (γ), bias (β), running_mean and running_var, [channels].
+//
+// While training it uses the mean and the variance of the batch, and moves the running ones
+// a step towards them, the running variance towards the unbiased one. Otherwise it uses the
+// running ones, and changes nothing.
+func Norm(scope *model.Scope, x *graph.Node) *graph.Node {
+	g, channels := x.Graph(), x.Shape().Dim(-1)
+	variable := func(name string, initial model.VariableInitializer) *model.Variable {
+		return scope.WithInitializer(initial).VariableWithShape(name, shapes.Make(x.DType(), channels))
+	}
+	gamma, beta := variable("weight", initializer.One), variable("bias", initializer.Zero)
+	runningMean := variable("running_mean", initializer.Zero).SetTrainable(false)
+	runningVariance := variable("running_var", initializer.One).SetTrainable(false)
+
+	mean, variance := runningMean.NodeValue(g), runningVariance.NodeValue(g)
+	if scope.IsTraining(g) {
+		mean = graph.ReduceMean(x, 0, 1, 2)
+		variance = graph.ReduceMean(graph.Square(graph.Sub(x, each(mean))), 0, 1, 2)
+		n := float64(x.Shape().Size() / channels)
+		unbiased := graph.MulScalar(variance, n/(n-1))
+		// BEGIN SOLUTION
+		// STUB: towards(runningMean, mean)
+		// STUB: towards(runningVariance, unbiased)
+
+		// The bug: the new values were computed, and not stored in the variables.
+		runningMean.SetNodeValue(towards(runningMean, mean))
+		runningVariance.SetNodeValue(towards(runningVariance, unbiased))
+		// END SOLUTION
+	}
+	y := graph.Div(graph.Sub(x, each(mean)), graph.Sqrt(graph.AddScalar(each(variance), epsilon)))
+	return graph.Add(graph.Mul(y, each(gamma.NodeValue(g))), each(beta.NodeValue(g)))
+}
+
+// towards returns the running statistic a step nearer to the batch's, both [channels].
+func towards(running *model.Variable, batch *graph.Node) *graph.Node {
+	old := running.NodeValue(batch.Graph())
+	return graph.Add(graph.MulScalar(old, 1-momentum), graph.MulScalar(graph.StopGradient(batch), momentum))
+}
+
+// each makes [channels] into [1, 1, 1, channels], which fits every image and pixel.
+func each(x *graph.Node) *graph.Node { return graph.Reshape(x, 1, 1, 1, -1) }
