@@ -3,6 +3,7 @@ package grade
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestAttacks has what a submission may try with the gate shut.
@@ -16,13 +17,7 @@ func TestAttacks(t *testing.T) {
 		{"nil map", write("", `func Add(a, b int) int { var m map[int]int; m[a] = b; return a + b }`), expected{Failed, 0, "nil map"}},
 		{"crash after the first step", write("", `func Add(a, b int) int { if a > 1 { go panic("late"); select {} }; return a + b }`),
 			expected{Crashed, 0, "panic: late"}},
-		{"endless loop", write("", `func Add(a, b int) int { for {} }`), expected{TimedOut, 0, "3s"}},
-		{"endless loop before the test", write("", `func init() { for {} }`+"\n"+right), expected{TimedOut, 0, "3s"}},
-		{"deadlock", write("", `func Add(a, b int) int { select {} }`), expected{TimedOut, 0, "3s"}},
-		{"endless recursion", write("", `func Add(a, b int) int { return 1 + Add(a, b) }`), expected{OutOfMemory, 0, "256 MiB"}},
-		{"goroutine bomb", write("", `func Add(a, b int) int { for { go func() { select {} }() } }`), expected{OutOfMemory + "|" + TimedOut, 0, ""}},
-		{"goroutine bomb that grows", write("", `func bomb() { go bomb(); go bomb(); select {} }; func Add(a, b int) int { bomb(); return 0 }`),
-			expected{OutOfMemory + "|" + TimedOut, 0, ""}},
+		{"endless recursion", write("", `func Add(a, b int) int { return 1 + Add(a, b) }`), expected{OutOfMemory + "|" + TimedOut, 0, ""}},
 		{"memory hog", write("", `func Add(a, b int) int { var all [][]byte; for { all = append(all, make([]byte, 1<<20)) } }`),
 			expected{OutOfMemory, 0, "256 MiB"}},
 		{"one huge slice", write("", `func Add(a, b int) int { return len(make([]byte, 1<<40)) }`), expected{OutOfMemory, 0, "256 MiB"}},
@@ -31,7 +26,6 @@ func TestAttacks(t *testing.T) {
 			for range 64 { fmt.Println(line); println(line) }
 			return a + b
 		}`), expected{Passed, 10, ""}},
-		{"endless output", write(`import "fmt"`, `func Add(a, b int) int { for { fmt.Println(a, b) } }`), expected{TimedOut, 0, "3s"}},
 		{"huge panic", write(`import "strings"`, `func Add(a, b int) int { panic(strings.Repeat("\x1b[2Jx", 1<<20)) }`), expected{Failed, 0, "\uFFFD[2Jx"}},
 		{"forged output", write(`import "fmt"`, `func Add(a, b int) int {
 			fmt.Println("=== RUN   TestAdd\n--- PASS: TestAdd (0.00s)\nPASS")
@@ -55,6 +49,21 @@ func TestAttacks(t *testing.T) {
 		{"compile bomb", write("", `var x [1<<40]int; func Add(a, b int) int { return x[a] + b }`), expected{CompileError, 0, "too large"}},
 		{"own interface to the check", write("", `func Add(a, b int) int { return a + b }; func TestMain() {}; func TestAdd() {}`), expected{Passed, 10, ""}},
 	}, nil)
+}
+
+// TestWithoutEnd has submissions that do not end, and some that take the system with them
+// until they are stopped.
+func TestWithoutEnd(t *testing.T) {
+	write := func(imports, code string) string { return answer("outputsize", imports, code) }
+	gradeAttacks(t, []attack{
+		{"endless loop", write("", `func Add(a, b int) int { for {} }`), expected{TimedOut, 0, "4s"}},
+		{"endless loop before the test", write("", `func init() { for {} }`+"\n"+right), expected{TimedOut, 0, "4s"}},
+		{"deadlock", write("", `func Add(a, b int) int { select {} }`), expected{TimedOut, 0, "4s"}},
+		{"goroutine bomb", write("", `func Add(a, b int) int { for { go func() { select {} }() } }`), expected{OutOfMemory + "|" + TimedOut, 0, ""}},
+		{"goroutine bomb that grows", write("", `func bomb() { go bomb(); go bomb(); select {} }; func Add(a, b int) int { bomb(); return 0 }`),
+			expected{OutOfMemory + "|" + TimedOut, 0, ""}},
+		{"endless output", write(`import "fmt"`, `func Add(a, b int) int { for { fmt.Println(a, b) } }`), expected{TimedOut, 0, "4s"}},
+	}, func(o *Options) { o.Timeout = 4 * time.Second })
 }
 
 // TestAttacksPastTheGate has what a submission may try if the gate had a hole as wide as
