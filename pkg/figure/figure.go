@@ -1,6 +1,6 @@
 // Package figure draws the figures of the course: learning curves, plain against
 // residual networks, gradient norms, confusion matrices, grids of images, learning
-// rate schedules, bars, sets of points in a plane and surfaces over one.
+// rate schedules, bars, sets of points in a plane, surfaces over one and networks.
 //
 // A constructor such as [Curves] checks its data, copies it and lays the drawing out;
 // the [Figure] it returns is saved as PNG or SVG, or encoded for a notebook. Equal input

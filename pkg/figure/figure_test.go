@@ -79,6 +79,26 @@ func bowl(n int) Surface {
 	return s
 }
 
+// network returns the layers and links of a residual network of three stages.
+func network(blocks, convolutions int) (layers []DiagramLayer, links []Link) {
+	layers = append(layers, DiagramLayer{Kind: "convolution", Label: "7×7, 64", Size: "112×112×64"}, DiagramLayer{Kind: "pool", Label: "max pool", Size: "56×56×64"})
+	for stage := range 3 {
+		for block := range blocks {
+			from := len(layers)
+			for range convolutions {
+				layers = append(layers, DiagramLayer{
+					Kind:  "convolution",
+					Label: fmt.Sprintf("3×3, %d", 64<<stage),
+					Size:  fmt.Sprintf("%d×%d×%d", 56>>stage, 56>>stage, 64<<stage),
+					Group: fmt.Sprint("stage", stage+1),
+				})
+			}
+			links = append(links, Link{From: from, To: len(layers) - 1, Projection: stage > 0 && block == 0})
+		}
+	}
+	return append(layers, DiagramLayer{Kind: "linear", Label: "linear, 1000", Size: "1000"}), links
+}
+
 // samples are one of each figure, with a text that must be in it.
 func samples(t *testing.T) map[string]struct {
 	figure *Figure
@@ -106,6 +126,8 @@ func samples(t *testing.T) map[string]struct {
 	for i := range layers {
 		layers[i] = fmt.Sprintf("stage.block.conv%d", i)
 	}
+	shallow, links := network(2, 2)
+	deep, deepLinks := network(8, 3)
 	hundred, counts := make([]string, 100), make([][]int, 100)
 	for i := range hundred {
 		hundred[i] = fmt.Sprint("class ", i)
@@ -128,6 +150,8 @@ func samples(t *testing.T) map[string]struct {
 		"regions":   {must(Regions("Classes", []RegionPanel{discs(Style{}), discs(Style{Color: 1, Dash: Dotted})})), "large, distance 0.5"},
 		"contours":  {must(Contours("Loss", []Surface{bowl(21), bowl(9)}, LogZ(), AxisLabels("first", "second", "training loss"))), "training loss"},
 		"heights":   {must(Contours("Loss", []Surface{bowl(21)}, ZRange(0, 20))), "15"},
+		"diagram":   {must(Diagram("Shallow", shallow, links, Caption("a caption"))), "projection shortcut"},
+		"deep":      {must(Diagram("Deep", deep, deepLinks)), "stage3"},
 		"schedule":  {must(Schedule("Rates", "epoch", []Curve{{Name: "step", Y: []float64{0.1, 0.1, 0.01, 0.01}}})), "learning rate"},
 	}
 }
@@ -368,6 +392,10 @@ func TestBadInput(t *testing.T) {
 		"log of no height":    surface(func(s *Surface) { s.Z = field(9, func(_, _ float64) float64 { return -1 }) }, LogZ()),
 		"z range of NaN":      surface(func(*Surface) {}, ZRange(0, nan)),
 		"z range from 0":      surface(func(*Surface) {}, ZRange(0, 1), LogZ()),
+		"no boxes":            second(Diagram("t", nil, nil)),
+		"link from before":    second(Diagram("t", make([]DiagramLayer, 3), []Link{{From: -1, To: 1}})),
+		"link to beyond":      second(Diagram("t", make([]DiagramLayer, 3), []Link{{From: 1, To: 3}})),
+		"link backwards":      second(Diagram("t", make([]DiagramLayer, 3), []Link{{From: 2, To: 1}})),
 		"schedule of nothing": second(Schedule("t", "x", nil)),
 		"no classes":          second(Confusion("t", nil, nil)),
 		"rows":                second(Confusion("t", []string{"a", "b"}, [][]int{{1, 2}})),
@@ -431,16 +459,19 @@ func TestFigureKeepsItsOwnData(t *testing.T) {
 	regions, err5 := Regions("t", []RegionPanel{plane})
 	loss := bowl(9)
 	surfaces, err6 := Contours("t", []Surface{loss})
-	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+	layers, links := network(2, 2)
+	net, err7 := Diagram("t", layers, links)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
 		t.Fatal(err)
 	}
-	figures := []*Figure{curves, matrix, grid, bars, regions, surfaces}
+	figures := []*Figure{curves, matrix, grid, bars, regions, surfaces, net}
 	var before [][]byte
 	for _, f := range figures {
 		before = append(before, encode(t, f, "svg"))
 	}
 	y[1], classes[0], counts[0][0], picture.Pixels[0] = 9, "bird", 9, 9
 	heights[0].Value, heights[1].Name = 9, "c"
+	layers[0].Label, links[0].Projection = "none", true
 	loss.X[0], loss.Z[4][4] = -9, 9
 	plane.Point.X, plane.Regions[0].Name, plane.Regions[0].Mask[40][50] = 1, "none", true
 	for i, f := range figures {
