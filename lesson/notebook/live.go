@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -55,12 +56,7 @@ func (l *Live) Reporter(network string) run.Reporter {
 
 // Close draws the display a last time, whole.
 func (l *Live) Close() {
-	for _, line := range l.lines {
-		if line.last.Step > 0 { // else there is nothing to show: the run had ended before
-			l.draw(true)
-			return
-		}
-	}
+	l.draw(true)
 }
 
 // liveReporter is a network's run.Reporter. A training calls it on one goroutine.
@@ -94,7 +90,10 @@ func (r *liveReporter) Epoch(m run.Metrics) {
 	r.live.draw(false)
 }
 
-func (r *liveReporter) Note(text string) { r.line.note = text }
+// Note keeps the text, with paths as they are in the checkout: outputs are for everybody.
+func (r *liveReporter) Note(text string) {
+	r.line.note = strings.ReplaceAll(text, Root()+string(filepath.Separator), "")
+}
 
 // measures are the losses and accuracies of a line of metrics.
 func measures(m run.Metrics) string {
@@ -107,7 +106,7 @@ func measures(m run.Metrics) string {
 
 // draw shows the state, unless that was done just now.
 func (l *Live) draw(always bool) {
-	if !gonbui.IsNotebook || !always && time.Since(l.drawn) < refresh {
+	if !gonbui.IsNotebook || !l.begun() || !always && time.Since(l.drawn) < refresh {
 		return
 	}
 	gonbui.UpdateHTML(l.id, l.html())
@@ -117,11 +116,24 @@ func (l *Live) draw(always bool) {
 	l.drawn = time.Now()
 }
 
+// begun reports whether there is anything to show. A run that had ended before takes no
+// steps.
+func (l *Live) begun() bool {
+	for _, line := range l.lines {
+		if line.last.Step > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (l *Live) html() string {
 	var b strings.Builder
 	b.WriteString(`<div style="max-width:900px">`)
 	for _, line := range l.lines {
-		b.WriteString(line.html())
+		if line.last.Step > 0 {
+			b.WriteString(line.html())
+		}
 	}
 	if picture := l.picture(); picture != "" {
 		fmt.Fprintf(&b, `<img alt="%s: training loss by epoch" style="width:100%%" src="data:image/png;base64,%s">`,
@@ -134,14 +146,9 @@ func (l *Live) html() string {
 func (l *line) html() string {
 	m := l.last
 	steps := m.Epochs * m.StepsPerEpoch
-	share := 0.0
-	if steps > 0 {
-		share = float64(m.Step) / float64(steps)
-	}
+	share := float64(m.Step) / float64(steps)
 	state := fmt.Sprintf("epoch %d of %d", m.Epoch, m.Epochs)
 	switch {
-	case steps == 0:
-		state = "compiling"
 	case m.Step == steps && !l.evaluating:
 		state = fmt.Sprintf("%d epochs in %s", m.Epochs, l.duration.Round(time.Second))
 	case l.evaluating:
@@ -150,10 +157,7 @@ func (l *line) html() string {
 		left := time.Duration(float64(l.duration) * (1 - share) / share)
 		state += fmt.Sprintf(", %s left", left.Round(time.Second))
 	}
-	text := state
-	if steps > 0 {
-		text += fmt.Sprintf(" · %s · %.0f images/s", measures(m), m.ImagesPerSecond)
-	}
+	text := fmt.Sprintf("%s · %s · %.0f images/s", state, measures(m), m.ImagesPerSecond)
 	if l.note != "" {
 		text += " · " + l.note
 	}
