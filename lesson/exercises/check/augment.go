@@ -68,7 +68,7 @@ type cropCase struct {
 }
 
 func (c cropCase) String() string {
-	return fmt.Sprintf("Crop(pixels, height %d, width %d, padding %d, top %d, left %d) of\n%s\n",
+	return fmt.Sprintf("Crop(pixels, height %d, width %d, padding %d, top %d, left %d) of\n%s",
 		c.height, c.width, c.padding, c.top, c.left, c.show(c.pixels))
 }
 
@@ -88,11 +88,11 @@ func Augment(t T, answer Augmentation) {
 		same: bytes.Equal,
 		what: func(p picture) string { return fmt.Sprintf("Flip(pixels, height %d, width %d)", p.height, p.width) },
 		explain: func(p picture, want, got []byte) *Failure {
-			return &Failure{What: fmt.Sprintf("Flip(pixels, height %d, width %d) of\n%s\n", p.height, p.width, p.show(p.pixels)),
+			return &Failure{What: fmt.Sprintf("Flip(pixels, height %d, width %d) of\n%s", p.height, p.width, p.show(p.pixels)),
 				Want: p.show(want), Got: p.show(got)}
 		},
 		mistakes: flipMistakes,
-		panicked: Hint{"outside-the-image", "a byte was asked for that is not there: channel c of the pixel in row y and column x is pixels[(y*width+x)*3+c], with y below height and x below width"},
+		outside:  Hint{"outside-the-image", "a byte was asked for that is not there: channel c of the pixel in row y and column x is pixels[(y*width+x)*3+c], with y below height and x below width"},
 	}
 	crop := trial[cropCase, []byte]{
 		cases: []cropCase{
@@ -111,7 +111,7 @@ func Augment(t T, answer Augmentation) {
 			return &Failure{What: c.String(), Want: c.show(want), Got: c.show(got)}
 		},
 		mistakes: cropMistakes,
-		panicked: Hint{"outside-the-image", "a pixel was read that is not there: where the part reaches beyond the image, it is black"},
+		outside:  Hint{"outside-the-image", "a pixel was read that is not there: where the part reaches beyond the image, it is black"},
 	}
 	run(t, "augment",
 		step{"Flip", 3, flip.try},

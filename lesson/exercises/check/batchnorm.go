@@ -186,15 +186,15 @@ func explainBatch(c batchNormCase, n int, want, got batchNormBatch) *Failure {
 	if !want.Training {
 		what += fmt.Sprintf(", and running Mean %s, Variance %s", numbers(want.Mean), numbers(want.Variance))
 	}
-	what += fmt.Sprintf(": x has the channels\n%s\n", channels(want.X))
+	what += fmt.Sprintf(": x has the channels (a line each, a bar between images)\n%s\n", channels(want.X))
 	switch {
 	case !sameBatch(want.Want, got.Want):
 		return &Failure{What: what + "the result's channels, image by image", Want: channels(want.Want), Got: channels(got.Want)}
 	case !nearAll(want.Mean, got.Mean):
-		return &Failure{What: fmt.Sprintf("%sMean after %d batches, %s before the first", what, n, numbers(c.Mean)),
+		return &Failure{What: fmt.Sprintf("%sMean after batch %d; it was %s before the first", what, n, numbers(c.Mean)),
 			Want: numbers(want.Mean), Got: numbers(got.Mean)}
 	}
-	return &Failure{What: fmt.Sprintf("%sVariance after %d batches, %s before the first", what, n, numbers(c.Variance)),
+	return &Failure{What: fmt.Sprintf("%sVariance after batch %d; it was %s before the first", what, n, numbers(c.Variance)),
 		Want: numbers(want.Variance), Got: numbers(got.Variance)}
 }
 

@@ -154,7 +154,7 @@ func TestTrialTellsMistakesApart(t *testing.T) {
 			what:     func(int) string { return "f" },
 			explain:  func(_, _, _ int) *Failure { return &Failure{What: "f"} },
 			mistakes: []mistake[int, int]{{Hint{Name: "double"}, double}, {Hint{Name: "square"}, square}},
-			panicked: Hint{Name: "panicked"},
+			outside:  Hint{Name: "outside"},
 		}.try()
 		failure, _ := errors.AsType[*Failure](err)
 		if failure == nil {
@@ -170,8 +170,9 @@ func TestTrialTellsMistakesApart(t *testing.T) {
 		{"double", double},
 		{"square", square},
 		{"", func(int) int { return 0 }},
-		{"", func(x int) int { return 1 / (3 - x) }},             // panics after the failure
-		{"panicked", func(x int) int { return 3 + (x-2)/(3-x) }}, // panics before any
+		{"", func(x int) int { return 1 / (3 - x) }},              // panics after the failure
+		{"outside", func(x int) int { return []int{0, 0, 3}[x] }}, // 3 is right, then it panics
+		{"", func(x int) int { return 3 + 0/(3-x) }},              // so it is here, for another reason
 	} {
 		if got := try(c.answer); got != c.want {
 			t.Errorf("got the hint %q, want %q", got, c.want)

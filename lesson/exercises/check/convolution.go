@@ -32,7 +32,7 @@ func Convolution(t T, answer func(x [][][]float32, w [][][][]float32, stride, pa
 			what:     convolutionCase.String,
 			explain:  explainMaps,
 			mistakes: convolutionMistakes,
-			panicked: Hint{"outside-the-image", "a place was read that is not there. With padding, the kernel reaches beyond all four sides of the image, where everything is 0; and w's first two axes are the kernel's height and width, which may differ"},
+			outside:  Hint{"outside-the-image", "a place was read that is not there. With padding, the kernel reaches beyond all four sides of the image, where everything is 0; and w's first two axes are the kernel's height and width, which may differ"},
 		}
 		for _, c := range cases {
 			if of(c) {
@@ -98,7 +98,19 @@ func explainMaps(c convolutionCase, want, got [][][]float32) *Failure {
 	for channel := range want[0][0] {
 		a, b := grid(want, channel), grid(got, channel)
 		if a != b {
-			return &Failure{What: fmt.Sprintf("%s, output channel %d", c, channel), Want: a, Got: b}
+			what := fmt.Sprintf("%s, output channel %d", c, channel)
+			if len(c.X[0][0]) == 1 && len(want[0][0]) == 1 { // little enough to look at
+				var kernel [][][]float32
+				for _, row := range c.W {
+					var weights [][]float32
+					for _, weight := range row {
+						weights = append(weights, weight[0])
+					}
+					kernel = append(kernel, weights)
+				}
+				what += fmt.Sprintf(", with x\n%s\nand w\n%s", grid(c.X, 0), grid(kernel, 0))
+			}
+			return &Failure{What: what, Want: a, Got: b}
 		}
 	}
 	return &Failure{What: c.String(), Want: "the sums", Got: "nearly those, but further off than rounding is"}

@@ -118,7 +118,7 @@ func Evaluate(t T, answer func(model Model, images [][]float32, labels []int, ba
 				return &Failure{What: c.String(), Want: fmt.Sprintf("%s, which is %d of %d", number(want), c.rightOf(0, len(c.images)), len(c.images)), Got: number(got)}
 			},
 			mistakes: evaluateMistakes,
-			panicked: Hint{"last-batch-too-long", "a place was read that is not there: the last batch ends where the images do; and the labels of a batch begin where it does"},
+			outside:  Hint{"last-batch-too-long", "a place was read that is not there: the last batch ends where the images do; and the labels of a batch begin where it does"},
 		}
 	}
 	several := []evaluateCase{evaluateCaseOf(8, 4), evaluateCaseOf(11, 4), evaluateCaseOf(7, 3), evaluateCaseOf(5, 8), evaluateCaseOf(4, 1)}

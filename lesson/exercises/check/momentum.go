@@ -63,7 +63,7 @@ func Momentum(t T, answer func(*SGD) Stepper) {
 			what:     momentumCase.String,
 			explain:  explainWeights,
 			mistakes: mistakes,
-			panicked: Hint{"no-velocity-yet", "before the first step Velocity is nil: make a slice of zeros, as many as there are weights"},
+			outside:  Hint{"no-velocity-yet", "before the first step Velocity is nil: make a slice of zeros, as many as there are weights"},
 		}
 		for _, c := range cases {
 			if c.Step == step {

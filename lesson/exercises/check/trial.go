@@ -1,6 +1,9 @@
 package check
 
-import "runtime"
+import (
+	"runtime"
+	"strings"
+)
 
 // mistake is a usual mistake: its hint, and what an answer with it makes of a case.
 type mistake[C, V any] struct {
@@ -20,8 +23,8 @@ type trial[C, V any] struct {
 	explain func(c C, want, got V) *Failure
 	// mistakes in the order in which to try them.
 	mistakes []mistake[C, V]
-	// panicked is the hint if the answer panics by itself, as with an index out of range.
-	panicked Hint
+	// outside is the hint if an index of the answer is out of range.
+	outside Hint
 }
 
 // try returns a failure for the first case that goes wrong. Its hint is that of the first
@@ -58,7 +61,10 @@ func (t trial[C, V]) call(c C) (got V, failure *Failure) {
 		if !ok {
 			panic(caught)
 		}
-		failure = &Failure{What: t.what(c), Want: "a result", Got: "panic: " + err.Error(), Hint: t.panicked}
+		failure = &Failure{What: t.what(c), Want: "a result", Got: "panic: " + err.Error()}
+		if strings.Contains(err.Error(), "out of range") {
+			failure.Hint = t.outside
+		}
 	}()
 	return t.answer(c), nil
 }
