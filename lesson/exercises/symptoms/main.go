@@ -1,0 +1,270 @@
+// Command symptoms trains small networks with the code of the find-the-bug exercises, as
+// it is in their folders, and shows how they do: before the bug is found, and after.
+//
+//	go run ./lesson/exercises/symptoms bugblock
+//
+// The images are the built-in Shapes-10.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/lesson/exercises/bugblock"
+	"github.com/residual-go/residual/lesson/exercises/bughead"
+	"github.com/residual-go/residual/lesson/exercises/bugnorm"
+	"github.com/residual-go/residual/lesson/exercises/nn"
+	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/optim"
+	"github.com/residual-go/residual/pkg/shapes10"
+)
+
+func main() {
+	if len(os.Args) != 2 || symptoms[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: go run ./lesson/exercises/symptoms bugblock|bugnorm|bughead")
+		os.Exit(2)
+	}
+	if err := show(os.Stdout, os.Args[1], 2000, 4); err != nil {
+		fmt.Fprintln(os.Stderr, "symptoms:", err)
+		os.Exit(1)
+	}
+}
+
+var symptoms = map[string]func(w io.Writer, l *laboratory) error{
+	"bugblock": blockSymptoms,
+	"bugnorm":  normSymptoms,
+	"bughead":  headSymptoms,
+}
+
+// show trains on so many images for so many epochs.
+func show(w io.Writer, exercise string, images, epochs int) error {
+	device, err := backend.New(backend.Auto)
+	if err != nil {
+		return err
+	}
+	const seed = 42
+	return symptoms[exercise](w, &laboratory{device, shapes10.Train(images, seed), shapes10.Test(images/2, seed), epochs})
+}
+
+// blockSymptoms compares a shallow network of the exercise's blocks with a deep one.
+func blockSymptoms(w io.Writer, l *laboratory) error {
+	block := func(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
+		return bugblock.Block(scope, x, channels, stride, shortcut(nn.Norm))
+	}
+	for _, blocks := range []int{1, 5} {
+		trained, err := l.train(network(nn.Norm, blocks, block, averageHead))
+		if err != nil {
+			return err
+		}
+		trained.finalize()
+		fmt.Fprintf(w, "%d layers: training loss of the last epoch %.2f\n", 6*blocks+2, trained.loss)
+	}
+	return nil
+}
+
+// normSymptoms compares how a network with the exercise's batch norm does in training and
+// after it, on the same images.
+func normSymptoms(w io.Writer, l *laboratory) error {
+	trained, err := l.train(network(bugnorm.Norm, 1, basic(bugnorm.Norm), averageHead))
+	if err != nil {
+		return err
+	}
+	defer trained.finalize()
+	after, err := trained.accuracy(l.training, 0)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "training images, in training, last epoch: %.1f%% right\n", 100*trained.right)
+	fmt.Fprintf(w, "the same images, after training: %.1f%% right\n", 100*after)
+	return nil
+}
+
+// headSymptoms compares how a network with the exercise's head does on images and on the
+// same images moved sideways; what leaves on one side comes in on the other.
+func headSymptoms(w io.Writer, l *laboratory) error {
+	trained, err := l.train(network(nn.Norm, 1, basic(nn.Norm), bughead.Head))
+	if err != nil {
+		return err
+	}
+	defer trained.finalize()
+	for _, pixels := range []int{0, 8, 16} {
+		right, err := trained.accuracy(l.test, pixels)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "test images, moved sideways by %d pixels: %.1f%% right\n", pixels, 100*right)
+	}
+	return nil
+}
+
+type (
+	norm func(scope *model.Scope, x *graph.Node) *graph.Node
+	head func(scope *model.Scope, x *graph.Node, classes int) *graph.Node
+)
+
+// network is the CIFAR ResNet of so many blocks a stage, 6·blocks+2 layers, on images of
+// half the size: its stem has stride 2.
+func network(norm norm, blocks int, block nn.Block, head head) func(scope *model.Scope, images *graph.Node) *graph.Node {
+	return func(scope *model.Scope, x *graph.Node) *graph.Node {
+		channels, stride := 16, 1
+		x = nn.ReLU(norm(scope.In("bn1"), nn.Conv(scope.In("conv1"), x, channels, 3, 2)))
+		for stage := range 3 {
+			stageScope := scope.In("layer%d", stage+1)
+			for i := range blocks {
+				x = block(stageScope.In("%d", i), x, channels, stride)
+				stride = 1
+			}
+			channels, stride = 2*channels, 2
+		}
+		return head(scope, x, len(shapes10.Classes()))
+	}
+}
+
+func averageHead(scope *model.Scope, x *graph.Node, classes int) *graph.Node {
+	return nn.Linear(scope.In("fc"), nn.GlobalAveragePool(x), classes)
+}
+
+func basic(norm norm) nn.Block {
+	return func(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
+		y := nn.ReLU(norm(scope.In("bn1"), nn.Conv(scope.In("conv1"), x, channels, 3, stride)))
+		y = norm(scope.In("bn2"), nn.Conv(scope.In("conv2"), y, channels, 3, 1))
+		return nn.ReLU(graph.Add(y, shortcut(norm)(scope.In("downsample"), x, channels, stride)))
+	}
+}
+
+func shortcut(norm norm) nn.Shortcut {
+	return func(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
+		if stride == 1 && x.Shape().Dim(-1) == channels {
+			return x
+		}
+		return norm(scope.In("1"), nn.Conv(scope.In("0"), x, channels, 1, stride))
+	}
+}
+
+// laboratory has what a network is trained with.
+type laboratory struct {
+	device         compute.Backend
+	training, test *dataset.Images
+	epochs         int
+}
+
+// trained is a network and how its last epoch of training was.
+type trained struct {
+	loss, right float64
+	store       *model.Store
+	predict     *model.Exec
+}
+
+func (t *trained) finalize() {
+	t.predict.Finalize()
+	t.store.Finalize()
+}
+
+const batchSize = 50
+
+var mean, deviation = [3]float32{0.5, 0.5, 0.5}, [3]float32{0.25, 0.25, 0.25}
+
+// train trains a network from the same start, on the same batches, whatever it is.
+func (l *laboratory) train(network func(scope *model.Scope, images *graph.Node) *graph.Node) (*trained, error) {
+	t := &trained{store: model.NewStore()}
+	if err := t.store.SetRNGStateFromSeed(1); err != nil {
+		return nil, err
+	}
+	sgd := optim.SGD().LearningRate(0.05).Momentum(0.9).Done()
+	step, err := model.NewExec(l.device, t.store, func(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
+		pixels, labels := inputs[0], inputs[1]
+		g := pixels.Graph()
+		t.store.SetTraining(g, true)
+		logits := network(scope.In("network"), dataset.Normalize(pixels, mean, deviation))
+		loss := losses.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})
+		sgd.UpdateGraph(scope, g, loss)
+		return []*graph.Node{loss, graph.ArgMax(logits, -1)}
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer step.Finalize()
+	t.predict, err = model.NewExec(l.device, t.store, func(scope *model.Scope, pixels *graph.Node) *graph.Node {
+		t.store.SetTraining(pixels.Graph(), false)
+		return graph.ArgMax(network(scope.In("network"), dataset.Normalize(pixels, mean, deviation)), -1)
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	batches, err := dataset.NewBatches(l.training, dataset.Options{Batch: batchSize, DropLast: true, Shuffle: true, Seed: 1, Epochs: l.epochs})
+	if err != nil {
+		return nil, err
+	}
+	steps := 0
+	for batch, err := range batches.Iter() {
+		if err != nil {
+			return nil, err
+		}
+		labels, err := tensors.CopyFlatData[int32](batch.Labels[0])
+		if err != nil {
+			return nil, err
+		}
+		outputs, err := step.Call(batch.Inputs[0], batch.Labels[0])
+		if err != nil {
+			return nil, err
+		}
+		loss, err := tensors.CopyFlatData[float32](outputs[0])
+		if err != nil {
+			return nil, err
+		}
+		guesses, err := tensors.CopyFlatData[int32](outputs[1])
+		if err != nil {
+			return nil, err
+		}
+		if steps++; steps > (l.epochs-1)*batches.StepsPerEpoch() {
+			t.loss += float64(loss[0]) / float64(batches.StepsPerEpoch())
+			t.right += share(guesses, labels) / float64(batches.StepsPerEpoch())
+		}
+	}
+	return t, nil
+}
+
+// accuracy is the share of images that the network is right about, each moved so many
+// pixels to the right.
+func (t *trained) accuracy(images *dataset.Images, pixels int) (float64, error) {
+	var guesses []int32
+	for batch := range slices.Chunk(images.Pixels, batchSize*images.ImageSize()) {
+		moved := make([]byte, 0, len(batch))
+		for row := range slices.Chunk(batch, 3*images.Width) {
+			cut := len(row) - 3*pixels
+			moved = append(append(moved, row[cut:]...), row[:cut]...)
+		}
+		x := tensors.FromFlatDataAndDimensions(moved, len(batch)/images.ImageSize(), images.Height, images.Width, 3)
+		y, err := t.predict.Call1(x)
+		if err != nil {
+			return 0, err
+		}
+		guessed, err := tensors.CopyFlatData[int32](y)
+		if err != nil {
+			return 0, err
+		}
+		guesses = append(guesses, guessed...)
+	}
+	return share(guesses, images.Labels), nil
+}
+
+// share is the share of guesses that are the labels.
+func share(guesses, labels []int32) float64 {
+	right := 0
+	for i, guess := range guesses {
+		if guess == labels[i] {
+			right++
+		}
+	}
+	return float64(right) / float64(len(guesses))
+}
