@@ -19,8 +19,9 @@
 // and for each exercise:
 //
 //  1. The gate parses the file. It lets through imports from a list, all of them packages
-//     that can only compute, and no compiler directives. So what runs cannot name a file,
-//     a socket or a process, nor package check, nor an exercise's answer.
+//     that only compute, but for a few names that it does not let through; and no compiler
+//     directives. So what runs cannot name a file, a socket or a process, nor package
+//     check, nor an exercise's answer.
 //  2. The compiler makes a test of the student's file and the course's test, with limits
 //     of its own.
 //  3. The test runs in a process with limits on time, memory, processor time and files,
@@ -46,6 +47,8 @@
 //
 // The student's code and the check share a process. Code that got past the gate, or that
 // breaks Go's memory safety by a data race, could search the memory for the secret and
-// forge a report; it could claim points, and do nothing else. Nor is there a limit on how
-// many files of up to 64 MiB such code writes into its scratch folder within its time.
+// forge a report, or call the check with an answer that is not the student's, if it could
+// import it. It could claim points, and do nothing else. Nor is there a limit on how many
+// files of up to 64 MiB such code writes into its scratch folder within its time. Off
+// Linux it could read and write what the grader can.
 package grade

@@ -12,8 +12,9 @@ import (
 	"strings"
 )
 
-// pure are the packages that any submission may import: they compute, and have no way to
-// a file, the network, another process or the memory of other packages.
+// pure are the packages that any submission may import: they compute and, but for the names
+// that forbidden has, know no way to a file, the network, another process or memory that
+// is not theirs.
 var pure = []string{
 	"bytes", "cmp", "container/heap", "container/list", "container/ring", "context", "errors", "fmt", "io",
 	"iter", "maps", "math", "math/big", "math/bits", "math/cmplx", "math/rand", "math/rand/v2", "regexp",
@@ -35,6 +36,22 @@ var solutionModules = []string{"github.com/gomlx/compute", "github.com/gomlx/gom
 // does: check could report points, the others have the answers.
 func never(path string) bool {
 	return path == checkPath || path == ModulePath+"/pkg/resnet" || strings.HasSuffix(path, "/solution")
+}
+
+// forbidden says why a submission may not have an identifier, "" if it may. GoMLX's tensors
+// can save themselves to files and be loaded from them; and its functions that make slices
+// of any memory need but an [unsafe.Pointer], which package reflect, whose types it hands
+// out, can make. Calling them takes their names, whatever they are called on.
+func forbidden(name string, imports []string) string {
+	switch {
+	case strings.HasPrefix(name, "Unsafe"):
+		return "it may lead to any memory"
+	case name == "Save":
+		return "tensors write files by it"
+	case name == "Load" && slices.Contains(imports, "github.com/gomlx/gomlx/core/tensors"):
+		return "package tensors reads files by it"
+	}
+	return ""
 }
 
 // directives begin comments that mean something to the compiler or the go command.
@@ -67,18 +84,26 @@ func (g gate) pass(source []byte) error {
 	if file.Name.Name != g.exercise {
 		return &refusal{fmt.Sprintf("its package is %s, but has to be %s", file.Name.Name, g.exercise)}
 	}
+	line := func(node ast.Node) int { return files.PositionFor(node.Pos(), false).Line }
+	var imports []string
 	for _, spec := range file.Imports {
 		path, err := strconv.Unquote(spec.Path.Value)
 		if err != nil || !g.allows(path) {
-			return &refusal{fmt.Sprintf("line %d: the import of %s is not allowed in this exercise",
-				files.PositionFor(spec.Pos(), false).Line, spec.Path.Value)}
+			return &refusal{fmt.Sprintf("line %d: the import of %s is not allowed in this exercise", line(spec), spec.Path.Value)}
+		}
+		imports = append(imports, path)
+	}
+	for node := range ast.Preorder(file) {
+		if name, ok := node.(*ast.Ident); ok {
+			if why := forbidden(name.Name, imports); why != "" {
+				return &refusal{fmt.Sprintf("line %d: the name %s is not allowed: %s", line(name), name.Name, why)}
+			}
 		}
 	}
 	for _, group := range file.Comments {
 		for _, comment := range group.List {
 			if word, ok := directive(comment); ok {
-				return &refusal{fmt.Sprintf("line %d: comments that begin with %s are not allowed: they change what the compiler does",
-					files.PositionFor(comment.Pos(), false).Line, word)}
+				return &refusal{fmt.Sprintf("line %d: comments that begin with %s are not allowed: they change what the compiler does", line(comment), word)}
 			}
 		}
 	}

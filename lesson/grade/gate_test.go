@@ -63,6 +63,24 @@ func TestGate(t *testing.T) {
 			t.Errorf("comment %s: %v, want it refused", comment, err)
 		}
 	}
+	for _, names := range [][2]string{
+		{"core/tensors", `func f(t *tensors.Tensor) { t.Save("x") }`},
+		{"core/tensors", `func f(t *tensors.Tensor) { g := (*tensors.Tensor).Save; g(t, "x") }`},
+		{"core/tensors", `func f(t *tensors.Tensor) { var s interface{ Save(string) error } = t; _ = s }`},
+		{"core/tensors", `func f() { tensors.Load("x") }`},
+		{"core/graph", `func f(x *graph.Node) { x.DType().GoType().Method(0).Func.UnsafePointer() }`},
+	} {
+		err := g.pass([]byte(answer("outputsize", "import \"github.com/gomlx/gomlx/"+names[0]+"\"", right+"\n"+names[1])))
+		if err == nil || !strings.Contains(err.Error(), "line 6: the name ") {
+			t.Errorf("%s: %v, want it refused", names[1], err)
+		}
+	}
+	if err := g.pass([]byte(answer("outputsize", "import . \"github.com/gomlx/gomlx/core/tensors\"", "func f() { Load(\"x\") }"))); err == nil {
+		t.Error("a function that reads files, by its bare name, passes")
+	}
+	if err := g.pass([]byte(answer("outputsize", "import \"sync\"", right+"\nfunc f(m *sync.Map) { m.Load(0) }"))); err != nil {
+		t.Errorf("the Load of a map: %v", err)
+	}
 	if err := g.pass([]byte("// go: line by line\n" + answer("outputsize", "", right))); err != nil {
 		t.Errorf("a plain comment: %v", err)
 	}

@@ -1,0 +1,65 @@
+package grade
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/residual-go/residual/lesson/exercises"
+)
+
+// TestCourse grades two exercises of the real course, one in plain Go and one that makes
+// a network: its solutions get all points, and an answer with a usual mistake gets its
+// hint.
+func TestCourse(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles GoMLX")
+	}
+	root, err := FindCourse(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"outputsize", "basicblock"}
+	class := t.TempDir()
+	for _, name := range names {
+		solution, err := os.ReadFile(filepath.Join(root, exercises.Folder, name, "solution", name+".go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, class, "ada/"+name+".go", string(solution))
+		put(t, class, "bob/"+name+".go", "package "+name+"\n")
+	}
+	put(t, class, "bob/outputsize.go", "package outputsize\n\nfunc OutputSize(in, kernel, stride, padding int) int { return (in-kernel)/stride + 1 }\n")
+	grades, err := Run(t.Context(), Options{Course: root, Folders: []string{class}, Exercises: names, Timeout: time.Minute, Memory: 4 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada, bob := grades.Students[0], grades.Students[1]
+	if ada.Points != ada.Of || ada.Of == 0 {
+		t.Errorf("the solutions have %d of %d points: %+v", ada.Points, ada.Of, ada.Marks)
+	}
+	if mark := bob.Marks[0]; mark.Status != Failed || len(mark.Hints) != 1 || mark.Points >= mark.Of {
+		t.Errorf("an answer that forgets the padding: %+v", mark)
+	}
+	if mark := bob.Marks[1]; mark.Status != CompileError || !strings.Contains(mark.CompileError, "undefined: basicblock.") {
+		t.Errorf("an answer without the function: %+v", mark)
+	}
+}
+
+func TestFindCourse(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, "go.mod", "module "+ModulePath+"/other\n")
+	put(t, root, "course/go.mod", "// The course.\nmodule "+ModulePath+" // v1\n\ngo 1.26\n")
+	put(t, root, "course/a/b/c", "")
+	course := filepath.Join(root, "course")
+	for _, dir := range []string{course, filepath.Join(course, "a", "b")} {
+		if got, err := FindCourse(dir); err != nil || got != course {
+			t.Errorf("from %s: %s, %v", dir, got, err)
+		}
+	}
+	if got, err := FindCourse(root); err == nil || !strings.Contains(err.Error(), "is not in the course") {
+		t.Errorf("beside the course: %q, %v", got, err)
+	}
+}
