@@ -8,23 +8,6 @@ import (
 	"testing"
 )
 
-func TestHeatRisesInLightness(t *testing.T) {
-	last := -1.0
-	for i := range 201 {
-		c := heat(float64(i) / 200)
-		// Equal steps of the value are to look equal: CIE's lightness, not the sum of the parts.
-		linear := func(v uint8) float64 { return math.Pow((float64(v)/255+0.055)/1.055, 2.4) }
-		light := 116*math.Cbrt(0.2126*linear(c.R)+0.7152*linear(c.G)+0.0722*linear(c.B)) - 16
-		if i > 0 && (light <= last || light > last+1) {
-			t.Fatalf("lightness goes from %g to %g at %d", last, light, i)
-		}
-		last = light
-	}
-	if heat(-1) != heat(0) || heat(2) != heat(1) {
-		t.Error("values beyond the scale have colours of their own")
-	}
-}
-
 func TestRefinedStaysBetweenNeighbours(t *testing.T) {
 	nan := math.NaN()
 	values := []float64{0, 0, 1, 1, 0.2, 5, nan, 3, 4}
