@@ -1,0 +1,81 @@
+package nested
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+func TestTrain(t *testing.T) {
+	target := Sample(sine, 16)
+	for _, kind := range []Kind{Plain, Residual} {
+		start := New(kind, 4, 3, source(3, 0))
+		weights := slices.Clone(start.weights)
+		fit := Train(start, target, Unbounded, 500, 0.02)
+		if !slices.Equal(start.weights, weights) {
+			t.Errorf("%s: training changes the network it starts from", kind)
+		}
+		if fit.Errors[0] != start.Error(target) {
+			t.Errorf("%s: the first error is %g, want that of the start, %g", kind, fit.Errors[0], start.Error(target))
+		}
+		e := fit.Error(target)
+		if e != slices.Min(fit.Errors) || e != fit.Best()[500] {
+			t.Errorf("%s: the network has an error of %g, want the least, %g", kind, e, slices.Min(fit.Errors))
+		}
+		if e > fit.Errors[0]/20 {
+			t.Errorf("%s: 500 steps take the error from %g to %g", kind, fit.Errors[0], e)
+		}
+		at := fit.Reached(0.1)
+		if at < 1 || fit.Errors[at] > 0.1 || fit.Errors[at-1] <= 0.1 || fit.Reached(-1) != -1 {
+			t.Errorf("%s: 0.1 is reached at step %d", kind, at)
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	w, b := []float64{3, -1, 0.25, 0.5}, []float64{-2, 0.1}
+	Bounds{1, 0.5}.confine(w, b)
+	if want := []float64{0.75, -0.25, 0.25, 0.5}; !slices.Equal(w, want) {
+		t.Errorf("weights %v, want %v", w, want)
+	}
+	if want := []float64{-0.5, 0.1}; !slices.Equal(b, want) {
+		t.Errorf("biases %v, want %v", b, want)
+	}
+	// What is within the bounds stays, to the last bit.
+	n := New(Plain, 5, 4, source(1, 1))
+	n.confine(tight)
+	once := slices.Clone(n.weights)
+	n.confine(tight)
+	if !slices.Equal(n.weights, once) {
+		t.Error("confined twice, weights are not what they were confined once")
+	}
+}
+
+func TestSearch(t *testing.T) {
+	target := Sample(sine, 32)
+	search := Search{Width: 4, Depth: 5, Bounds: tight, Starts: 2, Steps: 200, Rate: 0.02}
+	residual := search.Run(Residual, target)
+	for i := 1; i < len(residual); i++ {
+		if residual[i].Depth() != i+1 || residual[i].Error(target) > residual[i-1].Error(target) {
+			t.Errorf("depth %d: error %g, and %g before", residual[i].Depth(), residual[i].Error(target), residual[i-1].Error(target))
+		}
+	}
+	again := search.Run(Residual, target)
+	for i := range residual {
+		if !slices.Equal(residual[i].weights, again[i].weights) {
+			t.Errorf("depth %d: two equal searches found two networks", i+1)
+		}
+	}
+
+	// A plain network's values lie within what the bounds allow.
+	spread := 2.0
+	for i, n := range search.Run(Plain, target) {
+		if i > 0 {
+			spread = 2 * math.Tanh(spread/2)
+		}
+		y := n.At(target.X)
+		if got := slices.Max(y) - slices.Min(y); got > spread {
+			t.Errorf("depth %d: values are up to %g apart, and can be %g", i+1, got, spread)
+		}
+	}
+}
