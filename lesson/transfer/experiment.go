@@ -1,0 +1,188 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/run"
+)
+
+// Way is a way to learn new classes.
+type Way int
+
+const (
+	// Scratch starts from random weights and trains them all.
+	Scratch Way = iota
+	// Frozen takes a trained body and trains nothing but a new last layer.
+	Frozen
+	// FineTuned takes a trained body, and trains it along with a new last layer.
+	FineTuned
+)
+
+// Ways are all of them.
+var Ways = []Way{Scratch, Frozen, FineTuned}
+
+func (w Way) String() string {
+	return [...]string{"from scratch", "frozen body", "fine-tuned"}[w]
+}
+
+// Experiment says how to measure which way learns how much from how few images.
+type Experiment struct {
+	// PerClass are the numbers of training images of each class.
+	PerClass []int
+	// Seeds is how often each is repeated, with other images, and other random weights.
+	Seeds int
+	// Steps and Batch are those of every training; where there are fewer images than that,
+	// a batch is all of them.
+	Steps, Batch int
+	// LearningRates has that of every Way, in the order of Ways.
+	LearningRates [3]float64
+}
+
+// Default returns the experiment of the course. The rates are, of 0.1 to 0.001, good ones
+// for their way over all the numbers of images, on Shapes-10.
+func Default() Experiment {
+	return Experiment{
+		PerClass: []int{5, 10, 20, 50, 100, 500}, Seeds: 3, Steps: 200, Batch: 64,
+		LearningRates: [3]float64{Scratch: 0.05, Frozen: 0.05, FineTuned: 0.01},
+	}
+}
+
+// Result is what came of an experiment.
+type Result struct {
+	PerClass []int
+	// Accuracy is that on the test images: Accuracy[way][i] has one for every seed, with
+	// PerClass[i] training images of each class.
+	Accuracy [3][][]float64
+}
+
+// Run learns the classes of training, each time from a few of its images, and tests on
+// test. The trained body is that of pretrained, which stays as it is. report gives each
+// way its reporter, which takes every training for an epoch.
+func (e Experiment) Run(ctx context.Context, pretrained *Network, training, test *dataset.Images,
+	report func(Way) run.Reporter) (*Result, error) {
+	result := &Result{PerClass: e.PerClass}
+	var progress [3]*progress
+	for _, way := range Ways {
+		progress[way] = newProgress(report(way), len(e.PerClass)*e.Seeds)
+		result.Accuracy[way] = make([][]float64, len(e.PerClass))
+	}
+	for i, perClass := range e.PerClass {
+		for seed := range uint64(e.Seeds) {
+			few := Sample(training, perClass, seed)
+			for _, way := range Ways {
+				accuracy, err := e.learn(ctx, way, pretrained, few, test, seed, progress[way])
+				if err != nil {
+					return nil, fmt.Errorf("%s, %d images a class: %w", way, perClass, err)
+				}
+				result.Accuracy[way][i] = append(result.Accuracy[way][i], accuracy)
+			}
+		}
+	}
+	return result, nil
+}
+
+// learn returns the accuracy that a way comes to.
+func (e Experiment) learn(ctx context.Context, way Way, pretrained *Network, few, test *dataset.Images,
+	seed uint64, progress *progress) (float64, error) {
+	network, err := start(way, pretrained, len(few.Classes), seed)
+	if err != nil {
+		return 0, err
+	}
+	defer network.Close()
+	t := Training{Steps: e.Steps, Batch: min(e.Batch, few.Len()), LearningRate: e.LearningRates[way], Seed: seed, Report: progress}
+	if way == Frozen {
+		var features *Features
+		if features, err = network.Features(few); err != nil {
+			return 0, err
+		}
+		_, err = network.TrainHead(ctx, features, t)
+	} else {
+		_, err = network.Train(ctx, few, t)
+	}
+	if err != nil {
+		return 0, err
+	}
+	tested, err := network.Evaluate(ctx, test)
+	if err != nil {
+		return 0, err
+	}
+	progress.tested(tested.Top1)
+	return tested.Top1, nil
+}
+
+func start(way Way, pretrained *Network, classes int, seed uint64) (*Network, error) {
+	if way != Scratch {
+		return pretrained.WithNewHead(classes, seed)
+	}
+	r := pretrained.recipe
+	r.Model.Classes = classes
+	return New(pretrained.backend, r, seed)
+}
+
+// Sample returns so many images of each class, picked by the seed.
+func Sample(images *dataset.Images, perClass int, seed uint64) *dataset.Images {
+	return images.Pick(rand.New(rand.NewPCG(seed, 1)).Perm(images.Len())).FirstPerClass(perClass)
+}
+
+// Mean returns the mean accuracy over the seeds, with PerClass[i] images of each class.
+func (r *Result) Mean(way Way, i int) float64 {
+	sum := 0.0
+	for _, accuracy := range r.Accuracy[way][i] {
+		sum += accuracy
+	}
+	return sum / float64(len(r.Accuracy[way][i]))
+}
+
+// Figure draws the accuracy by the number of images: the mean of each way as a line with
+// marks, and the lowest and the highest of its seeds as thin ones.
+func (r *Result) Figure(caption string) (*figure.Figure, error) {
+	var curves []figure.Curve
+	for _, way := range Ways {
+		mean := figure.Curve{Name: way.String(), Style: figure.Style{Color: int(way) + 1, Marker: true}}
+		low := figure.Curve{Style: figure.Style{Color: int(way) + 1, Thin: true, Dash: figure.Dotted}}
+		high := low
+		for i, perClass := range r.PerClass {
+			mean.X = append(mean.X, float64(perClass))
+			mean.Y = append(mean.Y, r.Mean(way, i))
+			low.Y = append(low.Y, slices.Min(r.Accuracy[way][i]))
+			high.Y = append(high.Y, slices.Max(r.Accuracy[way][i]))
+		}
+		low.X, high.X = mean.X, mean.X
+		curves = append(curves, mean, low, high)
+	}
+	return figure.Curves("Learning new classes from few images", "training images of each class", "accuracy on test images",
+		curves, figure.LogX(), figure.Percent(), figure.Caption(caption))
+}
+
+// progress passes on how one training after the other is going, as if they were the
+// epochs of a single one.
+type progress struct {
+	run.Reporter
+	trainings, done int
+	last            run.Metrics
+}
+
+func newProgress(report run.Reporter, trainings int) *progress {
+	return &progress{Reporter: report, trainings: trainings}
+}
+
+func (p *progress) Step(m run.Metrics) {
+	m.Epoch, m.Epochs = p.done+1, p.trainings
+	m.Step += p.done * m.StepsPerEpoch
+	p.last = m
+	p.Reporter.Step(m)
+}
+
+// Line is kept back: losses that start anew over and over make no curve.
+func (p *progress) Line(run.Metrics) {}
+
+func (p *progress) tested(accuracy float64) {
+	p.done++
+	p.last.Kind, p.last.TestTop1 = run.EpochLine, &accuracy
+	p.Reporter.Epoch(p.last)
+}

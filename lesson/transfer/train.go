@@ -1,0 +1,189 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/optim"
+	"github.com/residual-go/residual/pkg/probe"
+	"github.com/residual-go/residual/pkg/run"
+)
+
+// momentum is that of every training here.
+const momentum = 0.9
+
+// Training says how a network is trained: by SGD with momentum, at a constant learning
+// rate, without weight decay and without augmentation.
+type Training struct {
+	Steps        int
+	Batch        int // no more than there are images
+	LearningRate float64
+	// Seed makes the order of the images, a new one every time they have all been seen.
+	Seed uint64
+	// Evaluation has the batch norms work as they do in evaluation: they take the running
+	// statistics, and leave them as they are. It is PyTorch's model.eval(), and what a
+	// frozen body needs.
+	Evaluation bool
+	// Report, if not nil, is told after every step.
+	Report run.Reporter
+}
+
+func (t Training) validate(images int) error {
+	switch {
+	case t.Steps < 1 || t.Batch < 1:
+		return fmt.Errorf("%d steps with batches of %d, want at least 1 of each", t.Steps, t.Batch)
+	case images < t.Batch:
+		return fmt.Errorf("%d images are too few for a batch of %d", images, t.Batch)
+	}
+	return nil
+}
+
+// Train trains every variable of the network that is trainable on images, and returns the
+// loss of each step.
+func (n *Network) Train(ctx context.Context, images *dataset.Images, t Training) ([]float64, error) {
+	if err := n.fits(images); err != nil {
+		return nil, err
+	}
+	all := examples[byte]{images.Pixels, []int{images.Height, images.Width, 3}, images.Labels}
+	return fit(ctx, n, all, t, func(pixels *graph.Node) *graph.Node {
+		return n.recipe.Model.Forward(n.Scope(), dataset.Normalize(pixels, n.recipe.Mean, n.recipe.Deviation))
+	})
+}
+
+// Features are what a body makes of images: the input of the last layer.
+type Features struct {
+	// Values is [images, Channels].
+	Values   []float32
+	Channels int
+	// Labels is [images].
+	Labels []int32
+}
+
+// Features returns the features of images, by running statistics.
+func (n *Network) Features(images *dataset.Images) (*Features, error) {
+	if err := n.fits(images); err != nil {
+		return nil, err
+	}
+	outputs, err := probe.Outputs(n.backend, n.store, run.ModelPath, n.recipe, images, "avgpool")
+	if err != nil {
+		return nil, err
+	}
+	return &Features{outputs[0].Data, outputs[0].Shape[1], images.Labels}, nil
+}
+
+// TrainHead trains the last layer alone, on features of the network's body, and returns
+// the loss of each step. It does what Train does with a frozen body in evaluation, to
+// within rounding, but without running the body for every batch.
+func (n *Network) TrainHead(ctx context.Context, features *Features, t Training) ([]float64, error) {
+	weight, bias := n.Scope().In("fc").GetVariable("weight"), n.Scope().In("fc").GetVariable("bias")
+	if channels := weight.Shape().Dim(0); channels != features.Channels {
+		return nil, fmt.Errorf("the features have %d channels and the last layer takes %d", features.Channels, channels)
+	}
+	all := examples[float32]{features.Values, []int{features.Channels}, features.Labels}
+	return fit(ctx, n, all, t, func(x *graph.Node) *graph.Node {
+		g := x.Graph()
+		return graph.Add(graph.MatMul(x, weight.NodeValue(g)), graph.ExpandAxes(bias.NodeValue(g), 0))
+	})
+}
+
+func (n *Network) fits(images *dataset.Images) error {
+	if err := images.Validate(); err != nil {
+		return err
+	}
+	if classes := len(images.Classes); classes != n.recipe.Model.Classes {
+		return fmt.Errorf("%s has %d classes and %s tells %d apart; replace its head", images.Name, classes, n.recipe.Model.Name, n.recipe.Model.Classes)
+	}
+	return nil
+}
+
+// examples are labelled inputs, each of the given shape.
+type examples[T byte | float32] struct {
+	values []T
+	shape  []int
+	labels []int32
+}
+
+// batch returns the inputs, [batch, shape…], and the labels, [batch, 1], of some examples.
+func (e examples[T]) batch(indices []int) (inputs, labels *tensors.Tensor) {
+	size := len(e.values) / len(e.labels)
+	var values []T
+	var ls []int32
+	for _, i := range indices {
+		values = append(values, e.values[i*size:(i+1)*size]...)
+		ls = append(ls, e.labels[i])
+	}
+	return tensors.FromFlatDataAndDimensions(values, append([]int{len(indices)}, e.shape...)...),
+		tensors.FromFlatDataAndDimensions(ls, len(indices), 1)
+}
+
+// fit trains what is trainable of the network on all examples, where forward makes logits,
+// [batch, classes], of a batch of them.
+func fit[T byte | float32](ctx context.Context, n *Network, all examples[T], t Training, forward func(*graph.Node) *graph.Node) ([]float64, error) {
+	if err := t.validate(len(all.labels)); err != nil {
+		return nil, err
+	}
+	// Momentum and step are those of this training alone.
+	defer n.store.DeleteVariablesInScope("/" + optimizer.Scope)
+	sgd := optim.SGD().LearningRate(t.LearningRate).Momentum(momentum).Done()
+	exec, err := model.NewExec(n.backend, n.store, func(scope *model.Scope, inputs, labels *graph.Node) (loss, accuracy *graph.Node) {
+		g := inputs.Graph()
+		n.store.SetTraining(g, !t.Evaluation)
+		logits := forward(inputs)
+		loss = losses.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})
+		sgd.UpdateGraph(scope, g, loss)
+		right := graph.Equal(graph.ArgMax(logits, -1, labels.DType()), graph.Squeeze(labels, 1))
+		return loss, graph.ReduceAllMean(graph.ConvertDType(right, dtypes.Float32))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("train %s: %w", n.recipe.Model.Name, err)
+	}
+	defer exec.Finalize()
+
+	history := make([]float64, t.Steps)
+	random := rand.New(rand.NewPCG(t.Seed, 0))
+	var order []int
+	started := time.Now()
+	for step := range history {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if len(order) < t.Batch { // what is left over makes no batch: another time
+			order = random.Perm(len(all.labels))
+		}
+		inputs, labels := all.batch(order[:t.Batch])
+		order = order[t.Batch:]
+		loss, accuracy, err := exec.Call2(inputs, labels)
+		if err != nil {
+			return nil, fmt.Errorf("train %s, step %d: %w", n.recipe.Model.Name, step+1, err)
+		}
+		history[step] = float64(tensors.ToScalar[float32](loss))
+		t.report(step, history[step], float64(tensors.ToScalar[float32](accuracy)), started)
+	}
+	return history, nil
+}
+
+// lineEvery is the number of steps between lines of a report.
+const lineEvery = 5
+
+func (t Training) report(step int, loss, accuracy float64, started time.Time) {
+	if t.Report == nil {
+		return
+	}
+	m := run.Metrics{Kind: run.StepLine, Epoch: 1, Epochs: 1, Step: step + 1, StepInEpoch: step + 1, StepsPerEpoch: t.Steps,
+		Loss: loss, Accuracy: accuracy, LearningRate: t.LearningRate,
+		ImagesPerSecond: float64((step+1)*t.Batch) / time.Since(started).Seconds()}
+	t.Report.Step(m)
+	if m.Step%lineEvery == 0 {
+		t.Report.Line(m)
+	}
+}

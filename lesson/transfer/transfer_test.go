@@ -1,0 +1,419 @@
+package transfer
+
+import (
+	"context"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
+
+	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/schedule"
+)
+
+// testImages are 8×8 pictures of noise whose class, of 5, is the channel, or the pair of
+// channels, that is bright.
+func testImages(n int) *dataset.Images {
+	m := &dataset.Images{Name: "test pictures", Classes: []string{"red", "green", "blue", "yellow", "cyan"}, Height: 8, Width: 8}
+	bright := [][]int{{0}, {1}, {2}, {0, 1}, {1, 2}}
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range n {
+		label := i % 5
+		m.Labels = append(m.Labels, int32(label))
+		for range 8 * 8 {
+			for c := range 3 {
+				value := random.IntN(160)
+				if slices.Contains(bright[label], c) {
+					value += 90
+				}
+				m.Pixels = append(m.Pixels, byte(value))
+			}
+		}
+	}
+	return m
+}
+
+func testBackend(t *testing.T) compute.Backend {
+	t.Helper()
+	engine, err := backend.New("cpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine
+}
+
+// newNetwork returns a small network for the first three classes, not trained.
+func newNetwork(t *testing.T) *Network {
+	t.Helper()
+	config, err := resnet.CIFAR(8, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Classes = 3
+	n, err := New(testBackend(t), recipe.Recipe{Model: config, Mean: [3]float32{0.5, 0.5, 0.5}, Deviation: [3]float32{0.25, 0.25, 0.25}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	return n
+}
+
+// trained returns newNetwork trained on the first three classes.
+func trained(t *testing.T) *Network {
+	t.Helper()
+	n := newNetwork(t)
+	known, _ := Split(testImages(100), 3)
+	train(t, n, known, Training{Steps: 40, Batch: 20, LearningRate: 0.05})
+	return n
+}
+
+func newHead(t *testing.T, n *Network, classes int, seed uint64) *Network {
+	t.Helper()
+	changed, err := n.WithNewHead(classes, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(changed.Close)
+	return changed
+}
+
+func train(t *testing.T, n *Network, images *dataset.Images, training Training) []float64 {
+	t.Helper()
+	losses, err := n.Train(context.Background(), images, training)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return losses
+}
+
+func weights(t *testing.T, n *Network) Weights {
+	t.Helper()
+	w, err := n.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func accuracy(t *testing.T, n *Network, images *dataset.Images) float64 {
+	t.Helper()
+	result, err := n.Evaluate(context.Background(), images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result.Top1
+}
+
+// changed returns the names of the weights that are not the same to the bit.
+func changed(a, b Weights) []string {
+	var names []string
+	for name := range a {
+		if !slices.Equal(a[name].Data, b[name].Data) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestSplit(t *testing.T) {
+	images := testImages(23)
+	first, others := Split(images, 3)
+	if first.Len() != 15 || others.Len() != 8 {
+		t.Fatalf("%d and %d images, want 15 and 8", first.Len(), others.Len())
+	}
+	if want := []string{"yellow", "cyan"}; !slices.Equal(others.Classes, want) || len(first.Classes) != 3 {
+		t.Errorf("classes %v and %v, want three and %v", first.Classes, others.Classes, want)
+	}
+	for _, side := range []*dataset.Images{first, others} {
+		if err := side.Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+	// The images 3, 4, 8, 9, … have the classes 3 and 4.
+	if want := []int32{0, 1, 0, 1, 0, 1, 0, 1}; !slices.Equal(others.Labels, want) {
+		t.Errorf("labels %v, want %v", others.Labels, want)
+	}
+	if !slices.Equal(others.Image(2), images.Image(8)) {
+		t.Error("the third of the others is not the ninth of all")
+	}
+	if images.Labels[3] != 3 {
+		t.Error("the labels of the whole were changed")
+	}
+}
+
+func TestLoad(t *testing.T) {
+	n := newNetwork(t)
+	r := n.recipe
+	r.Epochs, r.Batch, r.LearningRate, r.Schedule.Kind = 1, 10, 0.1, schedule.Constant
+	path := filepath.Join(t.TempDir(), "weights.safetensors")
+	want := weights(t, n)
+	checkpoint := run.Checkpoint{Recipe: r, Height: 8, Width: 8, Classes: []string{"red", "green", "blue"}, Weights: want}
+	if err := checkpoint.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := Load(testBackend(t), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer loaded.Close()
+	if got := changed(want, weights(t, loaded)); got != nil {
+		t.Errorf("loaded otherwise than saved: %v", got)
+	}
+	if _, err := Load(testBackend(t), path+"x"); err == nil {
+		t.Error("a file that is not there is no error")
+	}
+}
+
+func TestChanges(t *testing.T) {
+	before, after := weights(t, newNetwork(t)), weights(t, newNetwork(t))
+	after["conv1.weight"].Data[3] -= 0.25
+	after["bn1.running_var"].Data[0] += 0.5
+	after["fc.bias"].Data[1] += 0.125
+	body, statistics, head := Changes(before, after)
+	for _, c := range []struct {
+		what      string
+		got, want float64
+	}{{"body", body, 0.25}, {"running statistics", statistics, 0.5}, {"head", head, 0.125}} {
+		if math.Abs(c.got-c.want) > 1e-6 {
+			t.Errorf("change of the %s %g, want %g", c.what, c.got, c.want)
+		}
+	}
+}
+
+func TestWithNewHead(t *testing.T) {
+	old := newNetwork(t)
+	before := weights(t, old)
+	n := newHead(t, old, 2, 5)
+	after := weights(t, n)
+	if shape := after["fc.weight"].Shape; !slices.Equal(shape, []int{2, before["fc.weight"].Shape[1]}) {
+		t.Errorf("the new head's weight has shape %v", shape)
+	}
+	if shape := after["fc.bias"].Shape; !slices.Equal(shape, []int{2}) {
+		t.Errorf("the new head's bias has shape %v", shape)
+	}
+	if got := changed(before, after); !slices.Equal(got, []string{"fc.bias", "fc.weight"}) {
+		t.Errorf("changed: %v, want the head alone", got)
+	}
+	if got := changed(before, weights(t, old)); got != nil {
+		t.Errorf("the old network changed: %v", got)
+	}
+	if changed(after, weights(t, newHead(t, old, 2, 5))) != nil {
+		t.Error("one seed made two heads")
+	}
+	if changed(after, weights(t, newHead(t, old, 2, 6))) == nil {
+		t.Error("two seeds made one head")
+	}
+}
+
+func TestWithHeadOf(t *testing.T) {
+	old := newNetwork(t)
+	tuned := newHead(t, old, 2, 5)
+	_, others := Split(testImages(50), 3)
+	train(t, tuned, others, Training{Steps: 3, Batch: 10, LearningRate: 0.1})
+	n, err := tuned.WithHeadOf(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	got := weights(t, n)
+	for name, tensor := range weights(t, tuned) {
+		if strings.HasPrefix(name, "fc.") {
+			tensor = weights(t, old)[name]
+		}
+		if !slices.Equal(got[name].Data, tensor.Data) {
+			t.Errorf("%s is not as expected", name)
+		}
+	}
+}
+
+func TestFrozenBody(t *testing.T) {
+	n := newHead(t, trained(t), 2, 1)
+	n.FreezeBody()
+	_, others := Split(testImages(100), 3)
+	before := weights(t, n)
+	training := Training{Steps: 10, Batch: 20, LearningRate: 0.1, Evaluation: true}
+	losses := train(t, n, others, training)
+	if got := changed(before, weights(t, n)); !slices.Equal(got, []string{"fc.bias", "fc.weight"}) {
+		t.Errorf("in evaluation changed: %v, want the head alone", got)
+	}
+	if losses[9] > 0.8*losses[0] {
+		t.Errorf("the loss went from %.3f to %.3f: the head did not learn", losses[0], losses[9])
+	}
+
+	training.Evaluation = false
+	before = weights(t, n)
+	train(t, n, others, training)
+	running := 0
+	for _, name := range changed(before, weights(t, n)) {
+		switch {
+		case strings.Contains(name, "running_"):
+			running++
+		case !strings.HasPrefix(name, "fc."):
+			t.Errorf("%s is frozen and was changed", name)
+		}
+	}
+	if running == 0 {
+		t.Error("in training no running statistic moved")
+	}
+}
+
+// Training the head on features is the same as training it behind a frozen body.
+func TestTrainHeadIsTrainOfFrozen(t *testing.T) {
+	old := trained(t)
+	_, others := Split(testImages(75), 3)
+	training := Training{Steps: 8, Batch: 12, LearningRate: 0.1, Seed: 3, Evaluation: true}
+	behind := newHead(t, old, 2, 1)
+	behind.FreezeBody()
+	want := train(t, behind, others, training)
+
+	n := newHead(t, old, 2, 1)
+	features, err := n.Features(others)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := weights(t, n)
+	got, err := n.TrainHead(context.Background(), features, training)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for step := range got {
+		if math.Abs(got[step]-want[step]) > 1e-4 {
+			t.Errorf("step %d: loss %.6f on features, %.6f behind the body", step+1, got[step], want[step])
+		}
+	}
+	after := weights(t, n)
+	if names := changed(before, after); !slices.Equal(names, []string{"fc.bias", "fc.weight"}) {
+		t.Errorf("changed: %v, want the head alone", names)
+	}
+	for _, name := range []string{"fc.weight", "fc.bias"} {
+		for i, w := range weights(t, behind)[name].Data {
+			if math.Abs(float64(after[name].Data[i]-w)) > 1e-4 {
+				t.Errorf("%s[%d] is %g on features, %g behind the body", name, i, after[name].Data[i], w)
+			}
+		}
+	}
+}
+
+func TestTrainLearnsAndRepeats(t *testing.T) {
+	known, _ := Split(testImages(100), 3)
+	a, b := trained(t), trained(t)
+	if got := accuracy(t, a, known); got < 0.8 {
+		t.Errorf("accuracy %.2f on pictures told apart by their colour, want at least 0.8", got)
+	}
+	if got := changed(weights(t, a), weights(t, b)); got != nil {
+		t.Errorf("the same training gave other weights the second time: %v", got)
+	}
+	// A second training has its own learning rate and starts without momentum.
+	training := Training{Steps: 1, Batch: 20, LearningRate: 0}
+	before := weights(t, a)
+	train(t, a, known, training)
+	for _, name := range changed(before, weights(t, a)) {
+		if !strings.Contains(name, "running_") {
+			t.Errorf("%s changed at a learning rate of 0", name)
+		}
+	}
+	if left := a.store.Scope("/" + optimizer.Scope).NumVariables(); left != 0 {
+		t.Errorf("%d variables of the optimiser are left", left)
+	}
+}
+
+func TestTrainWrong(t *testing.T) {
+	n := newNetwork(t)
+	known, others := Split(testImages(30), 3)
+	if _, err := n.Train(context.Background(), others, Training{Steps: 1, Batch: 4}); err == nil || !strings.Contains(err.Error(), "replace its head") {
+		t.Errorf("two classes for a head of three: %v", err)
+	}
+	if _, err := n.Train(context.Background(), known, Training{Steps: 1, Batch: 19}); err == nil {
+		t.Error("a batch of more images than there are is no error")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := n.Train(ctx, known, Training{Steps: 1, Batch: 4}); err != context.Canceled {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func TestSample(t *testing.T) {
+	images := testImages(100)
+	a := Sample(images, 4, 1)
+	counts := map[int32]int{}
+	for _, label := range a.Labels {
+		counts[label]++
+	}
+	if want := map[int32]int{0: 4, 1: 4, 2: 4, 3: 4, 4: 4}; !maps.Equal(counts, want) {
+		t.Errorf("images by label: %v, want %v", counts, want)
+	}
+	if !slices.Equal(a.Pixels, Sample(images, 4, 1).Pixels) {
+		t.Error("one seed gave two samples")
+	}
+	if slices.Equal(a.Pixels, Sample(images, 4, 2).Pixels) {
+		t.Error("two seeds gave one sample")
+	}
+}
+
+// recorder keeps what a reporter was told.
+type recorder struct {
+	run.Reporter
+	steps, epochs []run.Metrics
+}
+
+func (r *recorder) Step(m run.Metrics)  { r.steps = append(r.steps, m) }
+func (r *recorder) Epoch(m run.Metrics) { r.epochs = append(r.epochs, m) }
+
+func TestExperiment(t *testing.T) {
+	old := trained(t)
+	before := weights(t, old)
+	_, others := Split(testImages(100), 3)
+	e := Experiment{PerClass: []int{3, 10}, Seeds: 2, Steps: 6, Batch: 8, LearningRates: [3]float64{0.05, 0.05, 0.01}}
+	var reports [3]recorder
+	result, err := e.Run(context.Background(), old, others, others, func(way Way) run.Reporter { return &reports[way] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, way := range Ways {
+		if len(result.Accuracy[way]) != 2 || len(result.Accuracy[way][0]) != 2 || len(result.Accuracy[way][1]) != 2 {
+			t.Errorf("%s: accuracies %v, want two by two", way, result.Accuracy[way])
+		}
+		r := reports[way]
+		if len(r.steps) != 4*6 || len(r.epochs) != 4 {
+			t.Fatalf("%s: %d steps and %d epochs reported, want 24 and 4", way, len(r.steps), len(r.epochs))
+		}
+		for i, m := range r.steps {
+			if m.Step != i+1 || m.Epoch != i/6+1 || m.Epochs != 4 {
+				t.Errorf("%s: step %d is reported as %d, epoch %d of %d", way, i+1, m.Step, m.Epoch, m.Epochs)
+			}
+		}
+		if got := *r.epochs[2].TestTop1; got != result.Accuracy[way][1][0] {
+			t.Errorf("%s: %v reported, %v in the result", way, got, result.Accuracy[way][1][0])
+		}
+	}
+	if mean := result.Mean(FineTuned, 1); mean != (result.Accuracy[FineTuned][1][0]+result.Accuracy[FineTuned][1][1])/2 {
+		t.Errorf("mean %v of %v", mean, result.Accuracy[FineTuned][1])
+	}
+	if got := changed(before, weights(t, old)); got != nil {
+		t.Errorf("the experiment changed the network it started from: %v", got)
+	}
+	if _, err := result.Figure("test"); err != nil {
+		t.Error(err)
+	}
+	again, err := e.Run(context.Background(), old, others, others, func(way Way) run.Reporter { return &recorder{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.EqualFunc(result.Accuracy[:], again.Accuracy[:], func(a, b [][]float64) bool {
+		return slices.EqualFunc(a, b, slices.Equal[[]float64])
+	}) {
+		t.Errorf("accuracies %v and then %v", result.Accuracy, again.Accuracy)
+	}
+}
