@@ -86,8 +86,7 @@ type Options struct {
 	workers           int
 }
 
-// Run grades. Interrupted, it returns an error that wraps ctx's; the submissions' faults
-// are no errors.
+// Run grades. Interrupted, it returns ctx's error; the submissions' faults are no errors.
 func Run(ctx context.Context, o Options) (*Grades, error) {
 	known := exercises.All()
 	if o.Exercises == nil {
@@ -133,6 +132,9 @@ func Run(ctx context.Context, o Options) (*Grades, error) {
 	grades, err := class.grade(ctx, submissions)
 	if removed := os.RemoveAll(parent); removed != nil && err == nil {
 		err = fmt.Errorf("remove the temporary folder: %w", removed)
+	}
+	if ctx.Err() != nil { // whatever failed for it
+		return nil, ctx.Err()
 	}
 	if err != nil {
 		return nil, err
