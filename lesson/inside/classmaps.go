@@ -14,7 +14,7 @@ type ClassMaps struct {
 	// Logits are the network's own, [images, classes], and Bias is the last layer's.
 	Logits, Bias []float32
 	// maps is [images, classes, height, width].
-	maps []float32
+	maps []float64
 }
 
 // ClassMaps returns the class activation maps of images,
@@ -45,7 +45,7 @@ func (n *Network) ClassMaps(images *dataset.Images) (*ClassMaps, error) {
 				for k, w := range row(weight, class) {
 					sum += float64(w) * float64(at[k])
 				}
-				m.maps = append(m.maps, float32(sum))
+				m.maps = append(m.maps, sum)
 			}
 		}
 	}
@@ -53,7 +53,7 @@ func (n *Network) ClassMaps(images *dataset.Images) (*ClassMaps, error) {
 }
 
 // Map returns the map of one image and class, [height, width] row by row.
-func (m *ClassMaps) Map(image, class int) []float32 {
+func (m *ClassMaps) Map(image, class int) []float64 {
 	size := m.Height * m.Width
 	return m.maps[(image*m.Classes+class)*size:][:size]
 }
@@ -62,7 +62,7 @@ func (m *ClassMaps) Map(image, class int) []float32 {
 func (m *ClassMaps) Mean(image, class int) float64 {
 	sum := 0.0
 	for _, value := range m.Map(image, class) {
-		sum += float64(value)
+		sum += value
 	}
 	return sum / float64(m.Height*m.Width)
 }

@@ -129,7 +129,7 @@ func Strongest(output probe.Output, image, channels int) []int {
 	strength := map[int]float64{}
 	for channel := range output.Shape[3] {
 		for _, value := range output.Map(image, channel) {
-			strength[channel] += float64(value)
+			strength[channel] += value
 		}
 	}
 	order := slices.SortedFunc(maps.Keys(strength), func(a, b int) int {

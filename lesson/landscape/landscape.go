@@ -170,6 +170,22 @@ func (s *Surface) Lowest() (a, b, loss float64) {
 	return a, b, loss
 }
 
+// Rim returns the mean loss at the points of the grid that are about the given distance
+// from the middle: nearer to it than half a step of the grid.
+func (s *Surface) Rim(distance float64) float64 {
+	half := (s.At[1] - s.At[0]) / 2
+	sum, points := 0.0, 0
+	for j, row := range s.Loss {
+		for i, value := range row {
+			if math.Abs(math.Hypot(s.At[i], s.At[j])-distance) < half {
+				sum += value
+				points++
+			}
+		}
+	}
+	return sum / float64(points)
+}
+
 // meter measures the loss of one network with many weights.
 type meter struct {
 	store          *model.Store

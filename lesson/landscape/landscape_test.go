@@ -243,6 +243,15 @@ func TestLowest(t *testing.T) {
 	}
 }
 
+func TestRim(t *testing.T) {
+	s := &Surface{At: []float64{-1, 0, 1}, Loss: [][]float64{{9, 2, 9}, {4, 7, 6}, {9, 8, 9}}}
+	for distance, want := range map[float64]float64{0: 7, 0.8: 5, 1.6: 9} {
+		if got := s.Rim(distance); got != want {
+			t.Errorf("at distance %g: %g, want %g", distance, got, want)
+		}
+	}
+}
+
 func TestSurfaceReportsAndStops(t *testing.T) {
 	engine, store, r := network(t)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -26,12 +26,12 @@ type Output struct {
 
 // Map returns one channel of one image's output, [height, width] row by row. The
 // activation must have four axes.
-func (o Output) Map(image, channel int) []float32 {
+func (o Output) Map(image, channel int) []float64 {
 	channels := o.Shape[3]
-	values := make([]float32, o.Shape[1]*o.Shape[2])
+	values := make([]float64, o.Shape[1]*o.Shape[2])
 	from := o.Data[image*len(values)*channels:]
 	for i := range values {
-		values[i] = from[i*channels+channel]
+		values[i] = float64(from[i*channels+channel])
 	}
 	return values
 }

@@ -42,11 +42,11 @@ func TestOutputsAreTheNetworks(t *testing.T) {
 	}
 	for image := range 5 {
 		for channel := range 8 {
-			var sum float32
+			sum := 0.0
 			for _, value := range outputs[1].Map(image, channel) {
 				sum += value
 			}
-			if got, want := sum/4, outputs[2].Data[image*8+channel]; math.Abs(float64(got-want)) > 1e-5 {
+			if got, want := sum/4, float64(outputs[2].Data[image*8+channel]); math.Abs(got-want) > 1e-5 {
 				t.Errorf("image %d, channel %d: the map's mean is %g, and the pool says %g", image, channel, got, want)
 			}
 		}
