@@ -259,6 +259,8 @@ def shortcut():
         case([1, 4, 6, 4], right(4, 2), [
             ("projects-on-channels-only", lambda net, x: x),
             ("takes-every-other-pixel", lambda net, x: x[:, :, ::2, ::2]),
+            ("average-pooling", project(pool=True)(4, 2)),
+            ("average-pooling", project(pool="only")(4, 2)),
         ]),
     ]
 

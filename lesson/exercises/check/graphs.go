@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/residual-go/residual/lesson/exercises/nn"
 	"github.com/residual-go/residual/pkg/backend"
 )
 
@@ -250,7 +251,9 @@ func (t comparison) run() (*outcome, error) {
 	}
 	failure := panicked(o.panicked)
 	failure.What, failure.Want = t.call(), fmt.Sprintf("a node of shape %v", t.Right.Shape)
-	if strings.Contains(failure.Got, "already visited") {
+	if _, ok := o.panicked.(endless); ok {
+		failure.Hint = noEnd
+	} else if strings.Contains(failure.Got, "already visited") {
 		failure.Hint = scopeTwice
 	}
 	for _, mistake := range t.Mistakes {
@@ -404,5 +407,31 @@ func onEach(comparisons []comparison, try func(comparison) error) func() error {
 			}
 		}
 		return nil
+	}
+}
+
+// calls counts how often an answer calls something that a check gave it, and panics where
+// that is more than any right answer does. An endless loop would otherwise fill the memory
+// before its time is up.
+type calls int
+
+func (n *calls) call(name string) {
+	const many = 100
+	if *n++; *n > many {
+		panic(endless(name + " is called more than a hundred times"))
+	}
+}
+
+// endless is what calls panics with.
+type endless string
+
+var noEnd = Hint{"no-end", "a loop does not end: look at what should make its condition false"}
+
+// counted is a block that is not called for ever.
+func counted(block nn.Block) nn.Block {
+	var n calls
+	return func(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
+		n.call("block")
+		return block(scope, x, channels, stride)
 	}
 }

@@ -33,7 +33,9 @@ func ResNet18(t T, answer func(scope *model.Scope, images *graph.Node, width, cl
 	t.Helper()
 	small := comparison{
 		"ResNet18(scope, x, 4, 5, block)",
-		func(scope *model.Scope, images *graph.Node) *graph.Node { return answer(scope, images, 4, 5, basic) },
+		func(scope *model.Scope, images *graph.Node) *graph.Node {
+			return answer(scope, images, 4, 5, counted(basic))
+		},
 		graphCases("resnet18")[0], resNet18Hints,
 	}
 	run(t, "resnet18",
@@ -55,7 +57,7 @@ func stageShapes(answer func(scope *model.Scope, images *graph.Node, width, clas
 	}
 	small.answer = func(scope *model.Scope, images *graph.Node) *graph.Node {
 		got = nil
-		return answer(scope, images, 4, 5, recording)
+		return answer(scope, images, 4, 5, counted(recording))
 	}
 	o, err := small.run()
 	if err != nil {
@@ -96,7 +98,7 @@ func parameters(answer func(scope *model.Scope, images *graph.Node, width, class
 	defer g.Finalize()
 	store.SetTraining(g, false)
 	images := graph.Parameter(g, "images", graphInput(1, 64, 64, 3).Shape())
-	answer(store.RootScope(), images, 64, 1000, basic)
+	answer(store.RootScope(), images, 64, 1000, counted(basic))
 	count := 0
 	for variable := range store.IterVariables() {
 		if isWeight(variable) && variable.Trainable {

@@ -32,7 +32,9 @@ func Stage(t T, answer func(scope *model.Scope, x *graph.Node, blocks, channels,
 		blocks, stride := []int{3, 2}[i], []int{2, 1}[i]
 		stages = append(stages, comparison{
 			fmt.Sprintf("Stage(scope, x, %d, 4, %d, block)", blocks, stride),
-			func(scope *model.Scope, x *graph.Node) *graph.Node { return answer(scope, x, blocks, 4, stride, basic) },
+			func(scope *model.Scope, x *graph.Node) *graph.Node {
+				return answer(scope, x, blocks, 4, stride, counted(basic))
+			},
 			c, stageHints,
 		})
 	}
@@ -42,7 +44,7 @@ func Stage(t T, answer func(scope *model.Scope, x *graph.Node, blocks, channels,
 		step{"values", 4, onEach(stages, comparison.values)},
 		step{"other numbers", 2, func() error {
 			for _, blocks := range []int{1, 6} {
-				if err := calls(answer, blocks); err != nil {
+				if err := blockCalls(answer, blocks); err != nil {
 					return err
 				}
 			}
@@ -51,8 +53,8 @@ func Stage(t T, answer func(scope *model.Scope, x *graph.Node, blocks, channels,
 	)
 }
 
-// calls checks how the answer calls a block that is none of the usual ones.
-func calls(answer func(scope *model.Scope, x *graph.Node, blocks, channels, stride int, block nn.Block) *graph.Node, blocks int) error {
+// blockCalls checks how the answer calls a block that is none of the usual ones.
+func blockCalls(answer func(scope *model.Scope, x *graph.Node, blocks, channels, stride int, block nn.Block) *graph.Node, blocks int) error {
 	const channels, stride = 5, 3
 	var want, got []string
 	for i := range blocks {
@@ -70,7 +72,7 @@ func calls(answer func(scope *model.Scope, x *graph.Node, blocks, channels, stri
 		fmt.Sprintf("Stage(scope, x, %d, %d, %d, block)", blocks, channels, stride),
 		func(scope *model.Scope, x *graph.Node) *graph.Node {
 			got = nil
-			return answer(scope, x, blocks, channels, stride, recording)
+			return answer(scope, x, blocks, channels, stride, counted(recording))
 		},
 		graphCase{Input: []int{1, 7, 6, 2}, Right: graphOutput{Shape: []int{1, 3, 2, channels}}}, stageHints,
 	}

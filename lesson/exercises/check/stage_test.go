@@ -65,6 +65,12 @@ func TestStage(t *testing.T) {
 			}
 			return y
 		})},
+		wrong{"no-end", try(func(scope *model.Scope, x *graph.Node, blocks, channels, stride int, block nn.Block) *graph.Node {
+			for i := 0; i != -blocks; i++ {
+				x, stride = block(scope.In("%d", i), x, channels, stride), 1
+			}
+			return x
+		})},
 		wrong{"scope-entered-twice", try(func(scope *model.Scope, x *graph.Node, blocks, channels, stride int, block nn.Block) *graph.Node {
 			for range blocks {
 				x, stride = block(scope, x, channels, stride), 1

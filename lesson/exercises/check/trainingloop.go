@@ -60,7 +60,21 @@ func (loop trainingLoop) train() ([]nn.Epoch, error) {
 		return nil, err
 	}
 	defer learner.finalize()
-	return loop(learner, 3, 4, func(step int) float64 { return 0.5 / float64(1+step) }), nil
+	return loop.run(learner, 3, 4, func(step int) float64 { return 0.5 / float64(1+step) })
+}
+
+// run calls the answer. It is a failure if it does not end.
+func (loop trainingLoop) run(learner nn.Learner, epochs, batch int, rate func(step int) float64) (history []nn.Epoch, err error) {
+	defer func() {
+		if caught := recover(); caught != nil {
+			text, ok := caught.(endless)
+			if !ok {
+				panic(caught)
+			}
+			err = &Failure{What: fmt.Sprintf("Train for %d epochs", epochs), Want: "a history", Got: string(text), Hint: noEnd}
+		}
+	}()
+	return loop(learner, epochs, batch, rate), nil
 }
 
 // values compares the history with PyTorch's.
@@ -92,7 +106,10 @@ func (loop trainingLoop) values() error {
 func (loop trainingLoop) takesAll(epochs, examples, batch int) error {
 	var notes notebook
 	notes.examples = examples
-	history := loop(&notes, epochs, batch, func(int) float64 { return 1 })
+	history, err := loop.run(&notes, epochs, batch, func(int) float64 { return 1 })
+	if err != nil {
+		return err
+	}
 	what := fmt.Sprintf("Train for %d epochs, with %d examples in batches of %d", epochs, examples, batch)
 	var want []string
 	for epoch := range epochs {
@@ -118,8 +135,9 @@ func (loop trainingLoop) takesAll(epochs, examples, batch int) error {
 
 // notebook is an nn.Learner that learns nothing and notes what it is shown.
 type notebook struct {
-	examples, shuffles, losses int
-	lines                      []string
+	examples, shuffles int
+	losses             calls
+	lines              []string
 }
 
 func (n *notebook) Examples() int           { return n.examples }
@@ -135,7 +153,7 @@ func (n *notebook) Shuffle() []int {
 }
 
 func (n *notebook) Loss(batch []int) float64 {
-	called(&n.losses)
+	n.losses.call("Loss")
 	n.lines = append(n.lines, fmt.Sprint("Loss ", batch))
 	return 1
 }

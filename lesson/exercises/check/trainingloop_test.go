@@ -248,6 +248,21 @@ func TestTrainingLoop(t *testing.T) {
 			}
 			return history
 		})},
+		wrong{"no-end", try(func(l nn.Learner, epochs, size int, rate func(int) float64) (history []nn.Epoch) {
+			for epoch := 0; epoch < epochs; {
+				l.SetTraining(true)
+				for batch := range slices.Chunk(l.Shuffle(), size) {
+					update(l, batch)
+				}
+			}
+			return history
+		})},
+		wrong{"batch-larger-than-data", try(func(l nn.Learner, epochs, size int, rate func(int) float64) []nn.Epoch {
+			if l.Examples() < size {
+				return make([]nn.Epoch, epochs)
+			}
+			return solution.Train(l, epochs, size, rate)
+		})},
 		wrong{"empty-batch", try(func(l nn.Learner, epochs, size int, rate func(int) float64) (history []nn.Epoch) {
 			step := 0
 			for range epochs {
