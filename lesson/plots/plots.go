@@ -2,11 +2,14 @@
 package plots
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
@@ -144,6 +147,23 @@ func Guesses(title, caption string, images *dataset.Images, result *infer.Result
 		label, guess := images.Classes[images.Labels[i]], result.Classes[result.Guesses[i]]
 		tiles = append(tiles, figure.Tile{Pixels: images.Image(i), Height: images.Height, Width: images.Width,
 			Caption: label + "\n→ " + guess, Wrong: label != guess})
+	}
+	return figure.ImageGrid(title, 8, tiles, figure.Caption(caption))
+}
+
+// Worst draws the n images that the result is worst at, the worst first: each with its
+// label, the probability that it was given, and the guess.
+func Worst(title, caption string, images *dataset.Images, result *infer.Result, n int) (*figure.Figure, error) {
+	order := make([]int, len(result.Losses))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(result.Losses[b], result.Losses[a]) })
+	var tiles []figure.Tile
+	for _, i := range order[:min(n, len(order))] {
+		label, guess := images.Classes[images.Labels[i]], result.Classes[result.Guesses[i]]
+		tiles = append(tiles, figure.Tile{Pixels: images.Image(i), Height: images.Height, Width: images.Width,
+			Caption: fmt.Sprintf("%s %.1f%%\n→ %s", label, 100*math.Exp(-result.Losses[i]), guess), Wrong: label != guess})
 	}
 	return figure.ImageGrid(title, 8, tiles, figure.Caption(caption))
 }

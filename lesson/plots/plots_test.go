@@ -197,6 +197,21 @@ func TestGuesses(t *testing.T) {
 	}
 }
 
+func TestWorst(t *testing.T) {
+	// Probabilities of the labels: 1/2, 1/4, all but 1 and 1/8.
+	result := &infer.Result{Classes: []string{"red", "green", "blue"}, Guesses: []int{0, 2, 0, 1},
+		Losses: []float64{math.Log(2), math.Log(4), 0, math.Log(8)}}
+	f, err := Worst("Worst", "data: dots", pictures(), result, 2)
+	text := svg(t, f, err)
+	first, second := strings.Index(text, "12.5%"), strings.Index(text, "25.0%")
+	if first < 0 || second < 0 || strings.Contains(text, "50.0%") {
+		t.Errorf("want the images with probabilities 12.5%% and 25%%, and no other")
+	}
+	if first > second {
+		t.Error("the worst image is not the first")
+	}
+}
+
 func TestSamples(t *testing.T) {
 	f, err := Samples("dots", "data: dots", pictures(), 2)
 	text := svg(t, f, err)

@@ -83,8 +83,10 @@ type Result struct {
 	PerClass []float64 `json:"per_class"`
 	// Confusion counts images by their label (row) and their first guess (column).
 	Confusion [][]int `json:"confusion"`
-	// Guesses has the first guess for every image.
-	Guesses []int `json:"-"`
+	// Guesses has the first guess for every image, and Losses its cross-entropy: −log of the
+	// probability that its label was given.
+	Guesses []int     `json:"-"`
+	Losses  []float64 `json:"-"`
 }
 
 // Evaluate runs the network over images, batch by batch. It stops early, with the
@@ -133,6 +135,7 @@ func (n *Network) Evaluate(ctx context.Context, images *dataset.Images, batch in
 					n.config.Name, i, images.Name)
 			}
 			r.Loss += loss
+			r.Losses = append(r.Losses, loss)
 			rank, guess := 0, 0
 			for class, logit := range row {
 				// Of equal logits the first class counts as the higher, as in an arg max.

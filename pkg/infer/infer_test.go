@@ -184,7 +184,9 @@ func TestEvaluateEqualsADirectComputation(t *testing.T) {
 		for _, x := range row {
 			total += math.Exp(float64(x))
 		}
-		want.Loss -= math.Log(math.Exp(float64(row[label]))/total) / 23
+		loss := -math.Log(math.Exp(float64(row[label])) / total)
+		want.Loss += loss / 23
+		want.Losses = append(want.Losses, loss)
 		want.Guesses = append(want.Guesses, order[0])
 		want.Confusion[label][order[0]]++
 		perLabel[label]++
@@ -210,7 +212,12 @@ func TestEvaluateEqualsADirectComputation(t *testing.T) {
 		if math.Abs(got.Loss-want.Loss) > 1e-5 {
 			t.Errorf("batches of %d: loss %g, want %g", batch, got.Loss, want.Loss)
 		}
-		got.Loss = want.Loss
+		for i, loss := range want.Losses {
+			if math.Abs(got.Losses[i]-loss) > 1e-5 {
+				t.Errorf("batches of %d: image %d has loss %g, want %g", batch, i, got.Losses[i], loss)
+			}
+		}
+		got.Loss, got.Losses = want.Loss, want.Losses
 		if a, b := fmt.Sprintf("%+v", *got), fmt.Sprintf("%+v", want); a != b {
 			t.Errorf("batches of %d: result %s, want %s", batch, a, b)
 		}
