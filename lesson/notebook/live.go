@@ -43,7 +43,7 @@ type line struct {
 
 // NewLive returns a display that appears when the first network reports.
 func NewLive(title string) *Live {
-	return &Live{title: title, id: "live_" + gonbui.UniqueID(), started: time.Now()}
+	return &Live{title: title, id: "live_" + gonbui.UniqueId(), started: time.Now()}
 }
 
 // Reporter returns the reporter for the next network that trains.

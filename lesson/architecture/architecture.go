@@ -1,0 +1,140 @@
+// Package architecture looks at a network as it is built: what its stages are made of and
+// cost, and how it looks drawn. All of it is read off [resnet.Summary], and so true of any
+// network that package resnet can build.
+package architecture
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/resnet"
+)
+
+// Stage is a part of a network: the stem, layer1 and on, or the head.
+type Stage struct {
+	Name string
+	// Convolutions and Shortcuts are the numbers of convolutions on the signal's path and
+	// beside it; Linear is that of linear layers.
+	Convolutions, Shortcuts, Linear int
+	// Output is the shape that leaves it, for one image.
+	Output                   []int
+	Parameters, MultiplyAdds int64
+}
+
+// Stages adds up a summary's layers by stage, in order.
+func Stages(summary *resnet.Summary) []Stage {
+	var stages []Stage
+	for _, layer := range summary.Layers {
+		name := stageOf(layer.Name)
+		if len(stages) == 0 || stages[len(stages)-1].Name != name {
+			stages = append(stages, Stage{Name: name})
+		}
+		stage := &stages[len(stages)-1]
+		stage.Output = layer.Output
+		stage.Parameters += layer.Parameters
+		stage.MultiplyAdds += layer.MultiplyAdds
+		switch {
+		case isShortcut(layer) && isConvolution(layer):
+			stage.Shortcuts++
+		case isConvolution(layer):
+			stage.Convolutions++
+		case layer.Kind == "linear":
+			stage.Linear++
+		}
+	}
+	return stages
+}
+
+// stageOf returns the stage of a layer by its name.
+func stageOf(name string) string {
+	switch stage, _, _ := strings.Cut(name, "."); {
+	case strings.HasPrefix(stage, "layer"):
+		return stage
+	case stage == "avgpool" || stage == "fc" || stage == "norm":
+		return "head"
+	default:
+		return "stem"
+	}
+}
+
+// blockOf returns the block of a layer, as layer1.0, or "" if it is in none.
+func blockOf(name string) string {
+	parts := strings.SplitN(name, ".", 3)
+	if len(parts) < 3 || !strings.HasPrefix(name, "layer") {
+		return ""
+	}
+	return parts[0] + "." + parts[1]
+}
+
+func isConvolution(layer resnet.Layer) bool { return strings.HasPrefix(layer.Kind, "conv") }
+
+func isShortcut(layer resnet.Layer) bool { return strings.Contains(layer.Name, ".downsample") }
+
+// Diagram draws the network for images of the given height and width: the layers on the
+// signal's path that have weights or change the shape, and the shortcuts past them.
+func Diagram(config resnet.Config, height, width int) (*figure.Figure, error) {
+	summary, err := config.Summary(height, width)
+	if err != nil {
+		return nil, err
+	}
+	layers, links := chain(summary)
+	if config.Plain {
+		links = nil
+	}
+	return figure.Diagram(fmt.Sprintf("%s, for images of %d×%d pixels", config.Name, height, width), layers, links)
+}
+
+// chain returns the boxes and the shortcuts of a network.
+func chain(summary *resnet.Summary) ([]figure.DiagramLayer, []figure.Link) {
+	var layers []figure.DiagramLayer
+	var links []figure.Link
+	block := "" // the one whose link is the last of links
+	for _, layer := range summary.Layers {
+		if isShortcut(layer) {
+			links[len(links)-1].Projection = true
+			continue
+		}
+		label := layer.Kind
+		switch {
+		case isConvolution(layer):
+			label = fmt.Sprintf("%s, %d", strings.TrimPrefix(layer.Kind, "conv "), channels(layer))
+		case layer.Kind == "linear":
+			label = fmt.Sprintf("linear, %d", channels(layer))
+		case layer.Kind == "max pool", layer.Kind == "average pool":
+		default:
+			continue
+		}
+		group := stageOf(layer.Name)
+		if !strings.HasPrefix(group, "layer") {
+			group = ""
+		}
+		layers = append(layers, figure.DiagramLayer{Kind: kind(layer), Label: label, Size: size(layer.Output), Group: group})
+		if of := blockOf(layer.Name); of != "" {
+			if of != block {
+				links = append(links, figure.Link{From: len(layers) - 1})
+				block = of
+			}
+			links[len(links)-1].To = len(layers) - 1
+		}
+	}
+	return layers, links
+}
+
+func channels(layer resnet.Layer) int { return layer.Output[len(layer.Output)-1] }
+
+// kind is a layer's line in the legend.
+func kind(layer resnet.Layer) string {
+	if isConvolution(layer) {
+		return strings.Replace(layer.Kind, "conv", "convolution", 1)
+	}
+	return layer.Kind
+}
+
+func size(output []int) string {
+	parts := make([]string, len(output))
+	for i, n := range output {
+		parts[i] = fmt.Sprint(n)
+	}
+	return strings.Join(parts, "×")
+}
