@@ -40,7 +40,7 @@ func identity(block comparison, shape ...int) error {
 	for _, x := range weightValues("input", shape) {
 		block.Right.Values = append(block.Right.Values, max(0, x))
 	}
-	block.what += " whose bn2 has weight and bias 0"
+	block.what = "bn2's weight and bias are 0: " + block.what
 	x := graphInput(shape...)
 	o, err := evaluate(block.answer, x, func(name string, values []float32) {
 		if slices.Contains([]string{"bn2.weight", "bn2.bias"}, name) {
@@ -60,7 +60,7 @@ func identity(block comparison, shape ...int) error {
 	case !slices.Equal(o.shape, shape):
 		return &Failure{What: "the shape of " + block.call(), Want: fmt.Sprint(shape), Got: fmt.Sprint(o.shape), Hint: fixedSize}
 	}
-	if failure := difference("y = "+block.call()+": nothing but ReLU(x)", o.shape, o.values, block.Right.Values); failure != nil {
+	if failure := difference(block.call()+", which is to be y = ReLU(x)", o.shape, o.values, block.Right.Values); failure != nil {
 		return failure
 	}
 	return nil

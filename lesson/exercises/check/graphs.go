@@ -302,9 +302,9 @@ func (t comparison) names() error {
 		return err
 	}
 	missing, more := unlike(t.Weights, o.weights), unlike(o.weights, t.Weights)
-	failure := &Failure{What: "the variables of " + t.call(), Want: "also " + missing, Got: "in their place " + more, Hint: t.reason(o)}
+	failure := &Failure{What: "the variables of " + t.call(), Want: missing, Got: "in their place " + more, Hint: t.reason(o)}
 	if missing == "" {
-		failure.Want, failure.Got = fmt.Sprintf("%d, with those names and shapes", len(t.Weights)), "also "+more
+		failure.Want, failure.Got = fmt.Sprintf("the right %d", len(t.Weights)), "also "+more
 	} else if more == "" {
 		failure.Got = "none of that name and shape"
 	}
