@@ -101,6 +101,12 @@ func chain(summary *resnet.Summary) ([]figure.DiagramLayer, []figure.Link) {
 			label = fmt.Sprintf("%s, %d", strings.TrimPrefix(layer.Kind, "conv "), channels(layer))
 		case layer.Kind == "linear":
 			label = fmt.Sprintf("linear, %d", channels(layer))
+		case layer.Kind == "block":
+			// One size for the whole block: those inside a bottleneck would only be noise.
+			for i := links[len(links)-1].From; i < len(layers); i++ {
+				layers[i].Size = size(layer.Output)
+			}
+			continue
 		case layer.Kind == "max pool", layer.Kind == "average pool":
 		default:
 			continue
