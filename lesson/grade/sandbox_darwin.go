@@ -10,8 +10,8 @@ type systemSandbox struct{}
 
 func (systemSandbox) attributes(*syscall.SysProcAttr, bool) {}
 
-// shut has nothing to shut with.
-func shut(process) (Sandbox, error) { return Sandbox{}, nil }
+// confine has nothing to confine with.
+func confine(process) error { return nil }
 
 // memoryLimits are none: macOS does not hold to those of setrlimit.
 func memoryLimits(uint64) []resource { return nil }

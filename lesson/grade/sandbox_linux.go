@@ -75,27 +75,36 @@ func memoryLimits(bytes uint64) []resource {
 	return []resource{{"memory", unix.RLIMIT_DATA, bytes}, {"address space", unix.RLIMIT_AS, bytes + 4<<30}}
 }
 
-// shut shuts this thread, and the program that it becomes, off from files, the network and
-// other processes, as far as the system can, and returns what it could.
-func shut(p process) (Sandbox, error) {
+// confine makes this thread, and the program that it becomes, end with the grader. If it is
+// to be shut, it shuts it off from files, the network and other processes, as far as the
+// system can.
+func confine(p process) error {
+	// The grader asked for it when it made this process; but it is a thread's, and this may
+	// be another one than the first.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("ask to end with the grader: %w", err)
+	}
+	if !p.Limits.Shut {
+		return nil
+	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return Sandbox{}, fmt.Errorf("give up new privileges: %w", err)
+		return fmt.Errorf("give up new privileges: %w", err)
 	}
 	done := Sandbox{Memory: true}
 	var err error
 	if done.Files, err = shutFiles(p); err != nil {
-		return Sandbox{}, err
+		return err
 	}
 	if filterCalls() {
 		done.Network, done.Processes = true, true
 	}
 	if p.Path == probe {
 		if err := json.NewEncoder(os.Stdout).Encode(done); err != nil {
-			return Sandbox{}, err
+			return err
 		}
 		os.Exit(0)
 	}
-	return done, nil
+	return nil
 }
 
 // shutFiles lets the thread open the program, its scratch folder and /dev/null, and no

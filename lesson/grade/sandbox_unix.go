@@ -64,10 +64,8 @@ func become(order string) error {
 	if err := setLimits(p.Limits); err != nil {
 		return err
 	}
-	if p.Limits.Shut {
-		if _, err := shut(p); err != nil {
-			return err
-		}
+	if err := confine(p); err != nil {
+		return err
 	}
 	return fmt.Errorf("start %s: %w", p.Path, syscall.Exec(p.Path, append([]string{p.Path}, p.Args...), p.Env))
 }
