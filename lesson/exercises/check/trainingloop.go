@@ -104,7 +104,7 @@ func (loop trainingLoop) values() error {
 // takesAll checks, with a learner that only takes notes, that each epoch takes every
 // example once, in the order given, in batches that are full but for the last.
 func (loop trainingLoop) takesAll(epochs, examples, batch int) error {
-	var notes notebook
+	var notes witness
 	notes.examples = examples
 	history, err := loop.run(&notes, epochs, batch, func(int) float64 { return 1 })
 	if err != nil {
@@ -133,32 +133,32 @@ func (loop trainingLoop) takesAll(epochs, examples, batch int) error {
 	return nil
 }
 
-// notebook is an nn.Learner that learns nothing and notes what it is shown.
-type notebook struct {
+// witness is an nn.Learner that learns nothing and notes what it is shown.
+type witness struct {
 	examples, shuffles int
 	losses             calls
 	lines              []string
 }
 
-func (n *notebook) Examples() int           { return n.examples }
-func (n *notebook) SetTraining(bool)        {}
-func (n *notebook) SetLearningRate(float64) {}
-func (n *notebook) ZeroGradients()          {}
-func (n *notebook) Backward()               {}
-func (n *notebook) Step()                   {}
+func (n *witness) Examples() int           { return n.examples }
+func (n *witness) SetTraining(bool)        {}
+func (n *witness) SetLearningRate(float64) {}
+func (n *witness) ZeroGradients()          {}
+func (n *witness) Backward()               {}
+func (n *witness) Step()                   {}
 
-func (n *notebook) Shuffle() []int {
+func (n *witness) Shuffle() []int {
 	n.shuffles++
 	return order(n.shuffles, n.examples)
 }
 
-func (n *notebook) Loss(batch []int) float64 {
+func (n *witness) Loss(batch []int) float64 {
 	n.losses.call("Loss")
 	n.lines = append(n.lines, fmt.Sprint("Loss ", batch))
 	return 1
 }
 
-func (n *notebook) TestLoss() float64 {
+func (n *witness) TestLoss() float64 {
 	n.lines = append(n.lines, "TestLoss")
 	return 1
 }
