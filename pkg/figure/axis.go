@@ -104,6 +104,7 @@ func niceStep(raw float64) float64 {
 // as many decimals as the step needs, thousands as k and millions as M.
 func numbers(step, largest float64, percent bool) func(v float64) string {
 	unit, suffix := 1.0, ""
+	percent = percent && largest < 1e6 // beyond, a fraction is no longer one
 	switch {
 	case percent:
 		unit, suffix = 0.01, "%"

@@ -65,7 +65,7 @@ func Overlay(pixels []byte, values []float64, height, width, heatHeight, heatWid
 			i := 3 * (y*width + x)
 			pixel.R, pixel.G, pixel.B = pixels[i], pixels[i+1], pixels[i+2]
 			if !math.IsNaN(v) {
-				pixel = mix(pixel, heat(v), 0.25+0.4*v)
+				pixel = mix(pixel, heat(v), 0.45+0.15*v)
 			}
 			blended = append(blended, pixel.R, pixel.G, pixel.B)
 		}

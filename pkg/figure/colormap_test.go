@@ -61,7 +61,7 @@ func TestOverlay(t *testing.T) {
 	}
 	// The outermost quarters lie beyond the middles of the two values.
 	under := color.RGBA{100, 100, 100, 255}
-	left, right := mix(under, heat(0), 0.25), mix(under, heat(1), 0.65)
+	left, right := mix(under, heat(0), 0.45), mix(under, heat(1), 0.6)
 	row := got[:8*3]
 	if !bytes.Equal(row[:6], bytesOf(left, left)) || !bytes.Equal(row[6*3:], bytesOf(right, right)) {
 		t.Errorf("the ends of a row are %v and %v, want %v and %v", row[:6], row[6*3:], left, right)

@@ -446,6 +446,54 @@ func TestOddDataIsDrawn(t *testing.T) {
 	}
 }
 
+func TestOddInputIsDrawn(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	control := "a\x00\n\xff\u2028\ufffe" + strings.Repeat("long ", 200) + strings.Repeat("m", 500)
+	var bars []Bar
+	for i, v := range []float64{1e99, -1e99, 0, nan, inf, 1e-300, 3} {
+		bars = append(bars, Bar{Name: control + fmt.Sprint(i), Value: v, Label: control[:6*i], Note: control, Group: control[:i%2]})
+	}
+	many := slices.Repeat([]Bar{{Name: "a", Value: 1}}, 900)
+	far := discs(Style{})
+	far.Title, far.XLabel, far.Point.Name, far.Regions[0].Name = control, control, control, control
+	far.X0, far.X1, far.Y0, far.Y1 = -1e99, 1e99, -1e-99, 1e-99
+	beside := discs(Style{})
+	beside.Point.X, beside.Regions[1].Mask = -1e50, [][]bool{{false}}
+	flat, steep := bowl(9), bowl(9)
+	flat.Title = control
+	for iy := range flat.Z {
+		for ix := range flat.Z[iy] {
+			flat.Z[iy][ix], steep.Z[iy][ix] = 2, math.Pow(10, float64(20*ix-80))
+		}
+	}
+	layers := slices.Repeat([]DiagramLayer{{Kind: control, Label: control, Size: control, Group: control}, {}}, 5)
+	for name, draw := range map[string]func(...Option) (*Figure, error){
+		"bars":     func(o ...Option) (*Figure, error) { return Bars(control, control, bars, o...) },
+		"zeros":    func(o ...Option) (*Figure, error) { return Bars("", "", []Bar{{}, {}}, o...) },
+		"many":     func(o ...Option) (*Figure, error) { return Bars("", "", many, o...) },
+		"regions":  func(o ...Option) (*Figure, error) { return Regions(control, []RegionPanel{far, beside}, o...) },
+		"contours": func(o ...Option) (*Figure, error) { return Contours(control, []Surface{flat}, o...) },
+		"steep":    func(o ...Option) (*Figure, error) { return Contours("", []Surface{steep, flat}, o...) },
+		"diagram": func(o ...Option) (*Figure, error) {
+			return Diagram(control, layers, []Link{{0, 9, true}, {0, 0, false}}, o...)
+		},
+	} {
+		for _, opts := range [][]Option{nil, {LogX(), LogY(), LogZ(), Percent()}, {YRange(0.5, 0.6), ZRange(1, 3), AxisLabels(control, control, control)}} {
+			f, err := draw(opts...)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			content := encode(t, f, "svg")
+			parseSVG(t, content)
+			content = pictures.ReplaceAll(content, nil)
+			if bytes.Contains(content, []byte("NaN")) || bytes.Contains(content, []byte("Inf")) {
+				t.Errorf("%s: a coordinate is not a number", name)
+			}
+		}
+	}
+}
+
 func TestFigureKeepsItsOwnData(t *testing.T) {
 	y, classes := []float64{1, 2, 3}, []string{"cat", "dog"}
 	counts := [][]int{{1, 2}, {3, 4}}
