@@ -136,3 +136,40 @@ func (s Search) Run(kind Kind, t Target) []*Network {
 
 // source returns the random numbers of a start.
 func source(depth, start int) *rand.Rand { return rand.New(rand.NewPCG(uint64(depth), uint64(start))) }
+
+// PlainSpread returns how far apart the values of a plain network of the depth can be at
+// most. Behind the first tanh, numbers are 2 apart at most. A further layer stretches that by
+// Weight, and tanh brings s to no more than 2·tanh(s/2), where it lies around 0.
+func (bounds Bounds) PlainSpread(depth int) float64 {
+	spread := 2.0
+	for range depth - 1 {
+		spread = 2 * math.Tanh(bounds.Weight*spread/2)
+	}
+	return bounds.Weight * spread
+}
+
+// LeastError returns the least error that a function can have whose values are no more than
+// spread apart: that of the target with its ends cut off, where that does the least harm.
+func (t Target) LeastError(spread float64) float64 {
+	cut := func(low float64) float64 {
+		sum := 0.0
+		for _, y := range t.Y {
+			beyond := max(low-y, y-low-spread, 0)
+			sum += beyond * beyond
+		}
+		return math.Sqrt(sum / float64(len(t.Y)))
+	}
+	low, high := slices.Min(t.Y), slices.Max(t.Y)-spread
+	if high <= low {
+		return 0
+	}
+	for high-low > 1e-9 { // cut falls, then rises
+		third := (high - low) / 3
+		if cut(low+third) < cut(high-third) {
+			high -= third
+		} else {
+			low += third
+		}
+	}
+	return cut(low)
+}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/residual-go/residual/pkg/figure"
 )
 
 func TestTrain(t *testing.T) {
@@ -67,15 +69,39 @@ func TestSearch(t *testing.T) {
 		}
 	}
 
-	// A plain network's values lie within what the bounds allow.
-	spread := 2.0
 	for i, n := range search.Run(Plain, target) {
-		if i > 0 {
-			spread = 2 * math.Tanh(spread/2)
-		}
 		y := n.At(target.X)
-		if got := slices.Max(y) - slices.Min(y); got > spread {
-			t.Errorf("depth %d: values are up to %g apart, and can be %g", i+1, got, spread)
+		if got, limit := slices.Max(y)-slices.Min(y), tight.PlainSpread(i+1); got > limit {
+			t.Errorf("depth %d: values are up to %g apart, and can be %g", i+1, got, limit)
 		}
+		if e, limit := n.Error(target), target.LeastError(tight.PlainSpread(i+1)); e < limit {
+			t.Errorf("depth %d: the error is %g, and at least %g", i+1, e, limit)
+		}
+	}
+}
+
+func TestLeastError(t *testing.T) {
+	target := Target{X: []float64{-1, 0, 1}, Y: []float64{0, 0, 3}}
+	// The best constant is the mean, 1; with 1.5 to spread, cuts at 0.5 and 2.
+	for spread, want := range map[float64]float64{0: math.Sqrt2, 1.5: math.Sqrt(0.5), 3: 0, 4: 0} {
+		if got := target.LeastError(spread); math.Abs(got-want) > 1e-8 {
+			t.Errorf("spread %g: %g, want %g", spread, got, want)
+		}
+	}
+}
+
+func TestCurves(t *testing.T) {
+	target := Sample(sine, 5)
+	shallow, deep := New(Residual, 2, 1, source(1, 1)), New(Residual, 2, 3, source(1, 1))
+	if c := deep.Curve(target, figure.Dashed); c.Name != "residual, depth 3" || !slices.Equal(c.Y, deep.At(target.X)) {
+		t.Errorf("the curve of a network is %+v", c)
+	}
+	c := ErrorsByDepth([]*Network{shallow, deep}, target)
+	if !slices.Equal(c.X, []float64{1, 3}) || !slices.Equal(c.Y, []float64{shallow.Error(target), deep.Error(target)}) {
+		t.Errorf("the curve of errors is %+v", c)
+	}
+	fit := Train(shallow, target, Unbounded, 2, 0.01)
+	if c := fit.Curve("fit", figure.Solid); !slices.Equal(c.X, []float64{0, 1, 2}) || !slices.Equal(c.Y, fit.Best()) {
+		t.Errorf("the curve of a training is %+v", c)
 	}
 }

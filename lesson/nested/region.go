@@ -46,7 +46,8 @@ func coordinate(place int) float64 { return float64(place-middle) * Pixel }
 // and b within bounds; for a residual layer, artanh(p - q). They are two linear equations for two
 // unknowns, and so nothing has to be tried: a point of the grid is marked if some marked
 // point of the class before is taken to it, exactly. That an actual path may run between
-// the points of the grid costs the regions a Pixel or so at their edges.
+// the points of the grid costs the regions a Pixel or so at their edges. Paths that leave
+// the plane and come back are not followed.
 func Reach(kind Kind, bounds Bounds, depth int) []Region {
 	region := newRegion()
 	region[middle+int(Right/Pixel)][middle+int(Left/Pixel)] = true // f(x) = x: no layer yet
@@ -162,14 +163,16 @@ func (r Region) Without(other Region) Region {
 	return rest
 }
 
-// Distance returns how far the nearest point of the region is from the target, to about a
-// Pixel.
+// Distance returns how far the region is from the target, to about a Pixel. Each point of
+// the grid stands for the cell around it, as it does in a figure.
 func (r Region) Distance(target figure.Point) float64 {
 	nearest := math.Inf(1)
 	for i, row := range r {
 		for k, in := range row {
 			if in {
-				nearest = min(nearest, math.Hypot(coordinate(k)-target.X, coordinate(i)-target.Y))
+				x := max(0, math.Abs(coordinate(k)-target.X)-Pixel/2)
+				y := max(0, math.Abs(coordinate(i)-target.Y)-Pixel/2)
+				nearest = min(nearest, math.Hypot(x, y))
 			}
 		}
 	}
