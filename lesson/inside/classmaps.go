@@ -80,3 +80,35 @@ func (m *ClassMaps) Guess(image int) int {
 	}
 	return guess
 }
+
+// Peak returns where the map of one image and class is highest, in places of the map.
+func (m *ClassMaps) Peak(image, class int) (y, x int) {
+	values := m.Map(image, class)
+	highest := 0
+	for place, value := range values {
+		if value > values[highest] {
+			highest = place
+		}
+	}
+	return highest / m.Width, highest % m.Width
+}
+
+// Collage returns one image that has images side by side, in rows of so many columns. What
+// is missing in the last row is black. It has no label of its own and gets the first one's.
+func Collage(images *dataset.Images, columns int) (*dataset.Images, error) {
+	if images.Len() == 0 || columns < 1 {
+		return nil, fmt.Errorf("a collage of %d images in rows of %d, want at least 1 of each", images.Len(), columns)
+	}
+	rows := (images.Len() + columns - 1) / columns
+	collage := *images
+	collage.Height, collage.Width, collage.Labels = rows*images.Height, columns*images.Width, images.Labels[:1]
+	collage.Pixels = make([]byte, collage.ImageSize())
+	line := 3 * images.Width
+	for i := range images.Len() {
+		for y := range images.Height {
+			to := ((i/columns*images.Height+y)*columns + i%columns) * line
+			copy(collage.Pixels[to:], images.Image(i)[y*line:][:line])
+		}
+	}
+	return &collage, nil
+}

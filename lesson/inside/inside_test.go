@@ -158,6 +158,56 @@ func TestGuessIsThatOfAnEvaluation(t *testing.T) {
 	}
 }
 
+func TestPeak(t *testing.T) {
+	m := &ClassMaps{Height: 2, Width: 3, Classes: 2, maps: []float64{
+		0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, // image 0
+		0, 0, 0, 0, 9, 0, -5, -3, -1, -2, -3, -9, // image 1
+	}}
+	for class, want := range [][2]int{{1, 1}, {0, 2}} {
+		if y, x := m.Peak(1, class); y != want[0] || x != want[1] {
+			t.Errorf("class %d: highest at %d, %d, want %v", class, y, x, want)
+		}
+	}
+}
+
+func TestCollage(t *testing.T) {
+	images := noise(5)
+	collage, err := Collage(images, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if collage.Height != 32 || collage.Width != 48 || collage.Len() != 1 {
+		t.Fatalf("%d images of %d×%d", collage.Len(), collage.Height, collage.Width)
+	}
+	if err := collage.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		for y := range 16 {
+			for x := range 16 {
+				got := collage.Pixels[((i/3*16+y)*48+i%3*16+x)*3:][:3]
+				want := []byte{0, 0, 0} // there is no sixth image
+				if i < 5 {
+					want = images.Image(i)[(y*16+x)*3:][:3]
+				}
+				if !slices.Equal(got, want) {
+					t.Fatalf("image %d at %d, %d: %v, want %v", i, y, x, got, want)
+				}
+			}
+		}
+	}
+	// A network takes it as it is.
+	m, err := open(t, tiny(t, func(*resnet.Config) {})).ClassMaps(collage)
+	if err != nil || m.Height != 8 || m.Width != 12 {
+		t.Errorf("maps of a collage: %v, error %v", m, err)
+	}
+	for _, columns := range []int{0, -1} {
+		if _, err := Collage(images, columns); err == nil {
+			t.Errorf("no error for %d columns", columns)
+		}
+	}
+}
+
 // TestPlainBlockWithoutIsTheIdentity: where a plain block was taken out, what comes out of
 // it is what went in, to the bit.
 func TestPlainBlockWithoutIsTheIdentity(t *testing.T) {
