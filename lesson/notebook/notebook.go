@@ -120,9 +120,21 @@ func first(text string) bool {
 	return true
 }
 
+// OutputVariable is the environment variable that names a folder for figures and runs, in
+// place of the checkout: for tests, which are to leave the checkout as it is.
+const OutputVariable = "RESIDUAL_COURSE_OUTPUT"
+
+// output returns the folder that has the folders figures and runs.
+func output() string {
+	if dir := os.Getenv(OutputVariable); dir != "" {
+		return dir
+	}
+	return Root()
+}
+
 // Show shows the figure and saves it as figures/name.png.
 func Show(name string, f *figure.Figure) {
-	path := filepath.Join(Root(), "figures", name+".png")
+	path := filepath.Join(output(), "figures", name+".png")
 	Check(os.MkdirAll(filepath.Dir(path), 0o755))
 	Check(f.Save(path))
 	if !gonbui.IsNotebook {

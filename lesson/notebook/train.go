@@ -14,7 +14,7 @@ import (
 )
 
 // Runs is the folder where the notebooks' trainings are kept.
-func Runs() string { return filepath.Join(Root(), "runs", "course") }
+func Runs() string { return filepath.Join(output(), "runs", "course") }
 
 // Train trains a network by the recipe, from the start, with a bar and a curve to watch,
 // and keeps the run under name.

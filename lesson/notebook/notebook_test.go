@@ -1,0 +1,125 @@
+package notebook
+
+import (
+	"bytes"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/run"
+)
+
+func TestRootIsTheCheckout(t *testing.T) {
+	if _, err := os.Stat(filepath.Join(Root(), "lesson", "notebook", "notebook.go")); err != nil {
+		t.Errorf("Root is %s, which is not the checkout", Root())
+	}
+}
+
+func TestShowSavesTheFigure(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(OutputVariable, dir)
+	drawn, err := figure.Curves("a curve", "x", "y", []figure.Curve{{Y: []float64{1, 2, 3}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	Show("9-curve", drawn)
+	file, err := os.Open(filepath.Join(dir, "figures", "9-curve.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	picture, err := png.Decode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	width, height := drawn.Size()
+	if size := picture.Bounds().Size(); size.X != 2*width || size.Y != 2*height {
+		t.Errorf("the picture has %v dots, want %d×%d", size, 2*width, 2*height)
+	}
+}
+
+func TestTables(t *testing.T) {
+	header, rows := []string{"network", "loss"}, [][]string{{"résnet20", "0.5"}, {"<b>", "12.25"}}
+	var text bytes.Buffer
+	writeTable(&text, header, rows)
+	want := "  network    loss\n  résnet20    0.5\n  <b>       12.25\n"
+	if text.String() != want {
+		t.Errorf("the table is\n%swant\n%s", text.String(), want)
+	}
+	html := tableHTML(header, rows)
+	if !strings.Contains(html, ">&lt;b&gt;<") || strings.Contains(html, "<b>") {
+		t.Errorf("the cell <b> is not escaped in %s", html)
+	}
+	if got := strings.Count(html, "<tr>"); got != 3 {
+		t.Errorf("%d rows, want 3", got)
+	}
+}
+
+// A run is found again by the same recipe, and made anew for another.
+func TestTrainedFindsTheRun(t *testing.T) {
+	t.Setenv(OutputVariable, t.TempDir())
+	set := Images(64, 32)
+	config, err := resnet.CIFAR(8, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Stem = resnet.ImageNetStem
+	r, err := recipe.ByName("fast")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Model, r.Epochs, r.Batch, r.Augment = config, 1, 16, dataset.Augment{}
+	written := func(outcome *run.Outcome) int64 {
+		outcome.Store.Finalize()
+		info, err := os.Stat(outcome.Weights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.ModTime().UnixNano()
+	}
+	first := written(Train("mine", r, set))
+	if again := written(Trained("mine", r, set)); again != first {
+		t.Error("Trained trained again what was trained already")
+	}
+	r.LearningRate /= 2
+	if other := written(Trained("mine", r, set)); other == first {
+		t.Error("Trained took a run of another recipe")
+	}
+	if epochs := History("mine").Epochs; len(epochs) != 1 || epochs[0].TestTop1 == nil {
+		t.Errorf("the history has epochs %v, want one, tested", epochs)
+	}
+}
+
+func TestLiveShowsBarsAndCurves(t *testing.T) {
+	live := NewLive("two networks")
+	if live.begun() {
+		t.Error("a display has begun before any network trains")
+	}
+	first := live.Reporter("one")
+	live.Reporter("<two>")
+	metrics := run.Metrics{Epoch: 1, Epochs: 2, StepsPerEpoch: 10, Loss: 2, Accuracy: 0.25, ImagesPerSecond: 100}
+	for step := 1; step <= 5; step++ {
+		metrics.Step, metrics.StepInEpoch = step, step
+		first.Step(metrics)
+		first.Line(metrics)
+	}
+	html := live.html()
+	for _, want := range []string{"<b>one</b>", "epoch 1 of 2", "width:25.0%", "accuracy 25.0%", "data:image/png;base64,"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("the display lacks %q: %.400s", want, html)
+		}
+	}
+	if strings.Contains(html, "two&gt;") {
+		t.Error("a network that has not begun is shown")
+	}
+	first.Note("resuming from " + filepath.Join(Root(), "runs", "x"))
+	if html := live.html(); !strings.Contains(html, "resuming from runs") || strings.Contains(html, Root()) {
+		t.Errorf("a note's path is not that in the checkout: %.600s", html)
+	}
+}
