@@ -32,4 +32,6 @@ func (f Fit) Curve(name string, dash figure.Dash) figure.Curve {
 }
 
 // style gives each kind a colour.
-func (k Kind) style(dash figure.Dash) figure.Style { return figure.Style{Color: 1 + int(k), Dash: dash} }
+func (k Kind) style(dash figure.Dash) figure.Style {
+	return figure.Style{Color: 1 + int(k), Dash: dash}
+}
