@@ -227,7 +227,6 @@ func TestPlainBlockWithoutIsTheIdentity(t *testing.T) {
 	}
 }
 
-// TestResidualBlockWithoutIsItsShortcut.
 func TestResidualBlockWithoutIsItsShortcut(t *testing.T) {
 	for _, kind := range []string{"residual", "projecting", "pre-activation"} {
 		n := open(t, tiny(t, kinds()[kind]))
