@@ -99,6 +99,9 @@ func (c *course) run(ctx context.Context, path string, extra ...string) ([]byte,
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("run %s: %w\n%s", filepath.Base(path), err, tail(stderr.String(), 30))
 	}
+	if err := failure(stdout.Bytes()); err != nil {
+		return nil, fmt.Errorf("run %s: %w", filepath.Base(path), err)
+	}
 	return stdout.Bytes(), nil
 }
 
