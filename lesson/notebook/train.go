@@ -23,11 +23,14 @@ func Train(name string, r recipe.Recipe, set *source.Set) *run.Outcome {
 }
 
 // Trained returns the run of that name if it was trained by the same recipe on the same
-// images, and trains it otherwise, from where it was interrupted if that is why.
+// images; it says so once in a notebook. Otherwise it trains it, from where an earlier
+// training was interrupted if that is why.
 func Trained(name string, r recipe.Recipe, set *source.Set) *run.Outcome {
 	dir := filepath.Join(Runs(), name)
 	if before, err := run.ReadRecipe(dir); err == nil && reflect.DeepEqual(before, complete(r, set)) {
-		fmt.Printf("%s has its run in runs/course/%s.\n", name, name)
+		if text := fmt.Sprintf("%s is trained already; its run is in runs/course/%s.", name, name); first(text) {
+			fmt.Println(text)
+		}
 		live := NewLive(name)
 		outcome, err := run.Resume(Context(), dir, options(set, live.Reporter(r.Model.Name)))
 		live.Close()
