@@ -171,14 +171,14 @@ func TestProblemsAreFound(t *testing.T) {
 		{"cell_type":"code","source":"%%\nfmt.Println()","execution_count":2,"outputs":[]},
 		{"cell_type":"code","source":["var x int"],"execution_count":null,"outputs":[
 			{"output_type":"error","evalue":"it broke"},
-			{"output_type":"stream","name":"stderr","text":["warning from /root/x"]},
+			{"output_type":"stream","name":"stderr","text":["warning from /home/x"]},
 			{"output_type":"display_data","data":{"image/png":"bm90IGEgcG5n","text/plain":"figures/none.png"}}]}],
 		"metadata":{"kernelspec":{"name":"python3"}}}`
 	found := strings.Join(problems([]byte(broken), "3-x.ipynb", t.TempDir()), "\n")
 	for _, want := range []string{
 		`its kernel is "python3"`, `does not begin with "# 3. "`, "will be able to do", "cell 1 names the path /home/me/notes",
 		"cell 2 was not run in order", "cell 2 has no output", "cell 3 was not run in order", "cell 3 ended with an error: it broke",
-		"cell 3 wrote to standard error", "the output of cell 3 names the path /root/x", "its figure is no PNG",
+		"cell 3 wrote to standard error", "the output of cell 3 names the path /home/x", "its figure is no PNG",
 		`no heading "## Exercise"`, `no heading "## What comes next"`,
 	} {
 		if !strings.Contains(found, want) {

@@ -105,24 +105,6 @@ func (c *course) run(ctx context.Context, path string, extra ...string) ([]byte,
 	return stdout.Bytes(), nil
 }
 
-// html exports every notebook as a page that needs nothing beside it.
-func (c *course) html(ctx context.Context) error {
-	paths, err := c.notebooks()
-	if err != nil {
-		return err
-	}
-	into := c.path("bin", "html")
-	cmd := c.jupyter(ctx, append([]string{"nbconvert", "--to", "html", "--output-dir", into}, paths...)...)
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("export the notebooks: %w\n%s", err, tail(string(output), 30))
-	}
-	for _, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), ".ipynb") + ".html"
-		fmt.Println("bin/html/" + name)
-	}
-	return nil
-}
-
 // open runs Jupyter on the notebooks until it is interrupted.
 func (c *course) open(ctx context.Context) error {
 	cmd := c.jupyter(ctx, append([]string{"notebook"}, asRoot()...)...)

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"html"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// mathJax is where Debian has MathJax 2, which typesets formulas, and mathJaxParts the
+// parts of it that pages of notebooks use: a thirtieth.
+const mathJax = "/usr/share/javascript/mathjax"
+
+var mathJaxParts = []string{"MathJax.js", "config/TeX-AMS_CHTML-full.js", "config/Safe.js", "extensions",
+	"jax/output/CommonHTML", "jax/element", "jax/input/TeX", "fonts/HTML-CSS/TeX/woff"}
+
+// html exports every notebook, as it is, into bin/html: pages to be read without Jupyter
+// and, where Debian's MathJax is there to be copied beside them, without network.
+func (c *course) html(ctx context.Context) error {
+	paths, err := c.notebooks()
+	if err != nil {
+		return err
+	}
+	into := c.path("bin", "html")
+	if err := os.RemoveAll(into); err != nil {
+		return fmt.Errorf("export the notebooks: %w", err)
+	}
+	args := []string{"nbconvert", "--to", "html", "--output-dir", into, "--HTMLExporter.require_js_url="}
+	if _, err := os.Stat(mathJax); err == nil {
+		if err := copyParts(filepath.Join(into, "mathjax"), mathJax, mathJaxParts); err != nil {
+			return fmt.Errorf("export the notebooks: %w", err)
+		}
+		args = append(args, "--HTMLExporter.mathjax_url=mathjax/MathJax.js?config=TeX-AMS_CHTML-full,Safe")
+	}
+	cmd := c.jupyter(ctx, append(args, paths...)...)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("export the notebooks: %w\n%s", err, tail(string(output), 30))
+	}
+	var index strings.Builder
+	index.WriteString("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>The course</title>\n" +
+		"<style>body { font: 18px/1.6 sans-serif; max-width: 40em; margin: 3em auto; padding: 0 1em }</style></head>\n" +
+		"<body><h1>Residual networks, in Go</h1>\n<ul>\n")
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".ipynb") + ".html"
+		page := filepath.Join(into, name)
+		content, err := os.ReadFile(page)
+		if err != nil {
+			return fmt.Errorf("export the notebooks: %w", err)
+		}
+		if err := os.WriteFile(page, []byte(moveLinks(string(content))), 0o644); err != nil {
+			return fmt.Errorf("export the notebooks: %w", err)
+		}
+		title, err := titleOf(path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&index, "<li style=\"list-style: none\"><a href=\"%s\">%s</a></li>\n", name, html.EscapeString(title))
+		fmt.Println("bin/html/" + name)
+	}
+	index.WriteString("</ul></body></html>\n")
+	if err := os.WriteFile(filepath.Join(into, "index.html"), []byte(index.String()), 0o644); err != nil {
+		return fmt.Errorf("export the notebooks: %w", err)
+	}
+	fmt.Println("bin/html/index.html")
+	return nil
+}
+
+// localLink finds links to other notebooks, and to files of the checkout.
+var localLink = regexp.MustCompile(`href="((?:\.\./)*)([^":#]+)`)
+
+// moveLinks returns a page whose links hold in bin/html as they did in notebooks: other
+// notebooks are pages beside it, and the checkout is a folder further up.
+func moveLinks(page string) string {
+	return localLink.ReplaceAllStringFunc(page, func(link string) string {
+		parts := localLink.FindStringSubmatch(link)
+		if up, target := parts[1], parts[2]; up != "" {
+			return `href="../` + up + target
+		} else if name, ok := strings.CutSuffix(target, ".ipynb"); ok {
+			return `href="` + name + ".html"
+		}
+		return link
+	})
+}
+
+// titleOf returns the heading of a notebook.
+func titleOf(path string) (string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read a notebook: %w", err)
+	}
+	var n notebook
+	if err := json.Unmarshal(content, &n); err != nil || len(n.Cells) == 0 {
+		return "", fmt.Errorf("%s is not a notebook", filepath.Base(path))
+	}
+	heading, _, _ := strings.Cut(string(n.Cells[0].Source), "\n")
+	return strings.TrimPrefix(heading, "# "), nil
+}
+
+// copyParts copies files and folders from one folder to another.
+func copyParts(to, from string, parts []string) error {
+	for _, part := range parts {
+		err := filepath.WalkDir(filepath.Join(from, part), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			relative, err := filepath.Rel(from, path)
+			if err != nil {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			target := filepath.Join(to, relative)
+			if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+				return err
+			}
+			return os.WriteFile(target, content, 0o644)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

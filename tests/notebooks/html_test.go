@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMoveLinks(t *testing.T) {
+	for from, want := range map[string]string{
+		`<a href="2-degradation.ipynb">`:           `<a href="2-degradation.html">`,
+		`<a href="../lesson/x.go">`:                `<a href="../../lesson/x.go">`,
+		`<a href="https://arxiv.org/abs/1.ipynb">`: `<a href="https://arxiv.org/abs/1.ipynb">`,
+		`<a class="anchor-link" href="#Exercise">`: `<a class="anchor-link" href="#Exercise">`,
+	} {
+		if got := moveLinks(from); got != want {
+			t.Errorf("%s becomes %s, want %s", from, got, want)
+		}
+	}
+}
+
+// The exported pages have every figure, need nothing from the network or this machine's
+// folders, and link to what is there.
+func TestHTML(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	c := ready(t, ctx)
+	if err := c.html(ctx); err != nil {
+		t.Fatal(err)
+	}
+	paths, err := c.notebooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := os.ReadFile(c.path("bin", "html", "index.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".ipynb") + ".html"
+		content, err := os.ReadFile(c.path("bin", "html", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := string(content)
+		if !strings.Contains(page, `src="data:image/png;base64,`) {
+			t.Errorf("%s has no figure", name)
+		}
+		if strings.Contains(page, "file://") {
+			t.Errorf("%s refers to a folder of this machine", name)
+		}
+		for _, link := range localLink.FindAllStringSubmatch(page, -1) {
+			target := filepath.Join(c.path("bin", "html"), filepath.FromSlash(link[1]+link[2]))
+			if _, err := os.Stat(target); err != nil && !strings.HasPrefix(link[2], "http") {
+				t.Errorf("%s links to %s, which is not there", name, link[1]+link[2])
+			}
+		}
+		if !strings.Contains(string(index), `href="`+name+`"`) {
+			t.Errorf("the index does not list %s", name)
+		}
+	}
+	if _, err := os.Stat(mathJax); err == nil {
+		if _, err := os.Stat(c.path("bin", "html", "mathjax", "MathJax.js")); err != nil {
+			t.Error("MathJax was not copied")
+		}
+	}
+}
