@@ -52,8 +52,8 @@ func Block(backend compute.Backend, config resnet.Config, name string, build Blo
 }
 
 // Identity returns the largest absolute difference between what goes into a block of the
-// network of config and what comes out; the network is as it is before training. A block
-// that changes the shape is an error.
+// network of config, with random weights, and what comes out. A block that changes the
+// shape is an error.
 func Identity(backend compute.Backend, config resnet.Config, name string) (float64, error) {
 	return atBlock(backend, config, name, func(_ *model.Scope, in, out *graph.Node) *graph.Node {
 		if !in.Shape().Equal(out.Shape()) {
@@ -76,6 +76,7 @@ func atBlock(backend compute.Backend, config resnet.Config, name string,
 	if err == nil {
 		err = store.InitializeVariables(backend, nil)
 	}
+	// With ZeroInitResidual the γ of 0 are what there is to see.
 	if err == nil && !config.ZeroInitResidual {
 		err = scatterNorms(backend, store)
 	}
@@ -85,6 +86,8 @@ func atBlock(backend compute.Backend, config resnet.Config, name string,
 	largest, err := model.CallOnce(backend, store, func(_ *model.Scope, g *graph.Graph) *graph.Node {
 		store.SetTraining(g, true)
 		pixels := store.RandomNormal(g, shapes.Make(resnet.DType, images, side, side, 3))
+		// Values are shown in order. What a block gets is the last that was shown before the
+		// block's own, but for those inside of layers, which are no block's input.
 		var last, in, out *graph.Node
 		config.Forward(store.Scope("/model"), pixels, func(tap string, x *graph.Node) {
 			if out == nil && strings.HasPrefix(tap, name+".") && in == nil {

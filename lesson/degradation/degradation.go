@@ -8,21 +8,17 @@ package degradation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"reflect"
 	"text/tabwriter"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/residual-go/residual/lesson/plots"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
-	"github.com/residual-go/residual/pkg/probe"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
@@ -60,16 +56,15 @@ func Default() Experiment {
 
 // Arm is one of the four networks and how it did.
 type Arm struct {
-	Network      string  `json:"network"`
-	Depth        int     `json:"depth"`
-	Plain        bool    `json:"plain"`
-	Parameters   int64   `json:"parameters"`
-	TrainLoss    float64 `json:"train_loss"`
-	TrainTop1    float64 `json:"train_top1"`
-	TestTop1     float64 `json:"test_top1"`
-	Weights      string  `json:"weights"`
-	Dir          string  `json:"dir"`
-	gradientNorm []probe.Norm
+	Network    string  `json:"network"`
+	Depth      int     `json:"depth"`
+	Plain      bool    `json:"plain"`
+	Parameters int64   `json:"parameters"`
+	TrainLoss  float64 `json:"train_loss"`
+	TrainTop1  float64 `json:"train_top1"`
+	TestTop1   float64 `json:"test_top1"`
+	Weights    string  `json:"weights"`
+	Dir        string  `json:"dir"`
 }
 
 // Result is what came of the experiment.
@@ -81,6 +76,10 @@ type Result struct {
 	// shallow one: above 0, depth did harm.
 	PlainGap    float64 `json:"plain_gap"`
 	ResidualGap float64 `json:"residual_gap"`
+
+	// What figures of signal and gradient are measured with.
+	backend  compute.Backend
+	training *dataset.Images
 }
 
 func (e Experiment) configs(classes int) ([]resnet.Config, []int, error) {
@@ -133,7 +132,7 @@ func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend
 	if err != nil {
 		return nil, err
 	}
-	result := &Result{Data: training.Name}
+	result := &Result{Data: training.Name, backend: backend, training: training}
 	for i, config := range configs {
 		r := e.Recipe
 		r.Model = config
@@ -143,12 +142,9 @@ func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend
 			LogEvery: max(1, min(20, training.Len()/r.Batch)),
 		})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", config.Name, err)
 		}
 		arm.Depth = depths[i]
-		if arm.gradientNorm, err = norms(backend, r, training); err != nil {
-			return nil, err
-		}
 		result.Arms = append(result.Arms, *arm)
 	}
 	result.PlainGap = result.Arms[1].TrainLoss - result.Arms[0].TrainLoss
@@ -193,16 +189,6 @@ func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options
 	return arm, nil
 }
 
-// norms measures the gradients of the network as it is before the first step.
-func norms(backend compute.Backend, r recipe.Recipe, images *dataset.Images) ([]probe.Norm, error) {
-	store := model.NewStore()
-	defer store.Finalize()
-	if err := store.SetRNGStateFromSeed(int64(r.Seed)); err != nil {
-		return nil, fmt.Errorf("gradient norms: %w", err)
-	}
-	return probe.GradientNorms(backend, store, run.ModelPath, r, images.First(r.Batch))
-}
-
 // WriteTable writes a row for each network.
 func (r *Result) WriteTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -244,7 +230,7 @@ func (r *Result) Figures(dir, caption string) ([]string, error) {
 	}{
 		{"degradation", r.ErrorFigure},
 		{"degradation-loss", r.lossFigure},
-		{"gradient-norms", r.gradientFigure},
+		{"gradient-norms", func(caption string) (*figure.Figure, error) { return r.GradientFigure(BeforeTraining, caption) }},
 	} {
 		drawn, err := draw.make(caption)
 		if err != nil {
@@ -271,7 +257,7 @@ func (r *Result) ErrorFigure(caption string) (*figure.Figure, error) {
 		line := figure.Run{Name: arm.Network}
 		for _, epoch := range history.Epochs {
 			if epoch.TestTop1 == nil {
-				return nil, errors.New("a run of the experiment was not tested")
+				return nil, fmt.Errorf("the run of %s was not tested", arm.Network)
 			}
 			line.X = append(line.X, float64(epoch.Epoch))
 			line.Train = append(line.Train, 1-epoch.Accuracy)
@@ -283,43 +269,9 @@ func (r *Result) ErrorFigure(caption string) (*figure.Figure, error) {
 		sides[0], sides[1], figure.Percent(), figure.Caption(caption))
 }
 
-// gradientFigure draws the norm of each layer's gradient as it is before the first step.
-func (r *Result) gradientFigure(caption string) (*figure.Figure, error) {
-	norms := make([][]probe.Norm, len(r.Arms))
-	for i, arm := range r.Arms {
-		norms[i] = arm.gradientNorm
-	}
-	return r.normsFigure("Gradient of each layer before the first step", caption, norms)
-}
-
-// normsFigure draws the gradient norms of the arms, in their order.
-func (r *Result) normsFigure(title, caption string, norms [][]probe.Norm) (*figure.Figure, error) {
-	var layers []string
-	for _, norm := range norms[1] {
-		layers = append(layers, norm.Layer)
-	}
-	var series []figure.Curve
-	for i, arm := range r.Arms {
-		curve := figure.Curve{Name: arm.Network, Style: style(i)}
-		for place, norm := range norms[i] {
-			curve.X = append(curve.X, float64(spread(place, len(norms[i]), len(layers))))
-			curve.Y = append(curve.Y, norm.Value)
-		}
-		series = append(series, curve)
-	}
-	return figure.GradientNorms(title, layers, series,
-		figure.Caption(caption+"; the shallow networks' layers are spread over the deep ones'"))
-}
-
 // style is that of an arm's curves: a colour for each depth, dashes for plain networks.
 func style(arm int) figure.Style {
 	return figure.Style{Color: arm%2 + 1, Dash: figure.Dash(1 - arm/2)}
-}
-
-// spread is the layer, from 1 to all, of a deep network that is as deep in it, as a share,
-// as layer place, from 0, is in a network of so many layers.
-func spread(place, layers, all int) int {
-	return 1 + int(math.Round(float64(place)/float64(layers-1)*float64(all-1)))
 }
 
 // lossFigure draws the training losses, which is what degradation is about, by step.

@@ -2,12 +2,11 @@ package degradation
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/probe"
 	"github.com/residual-go/residual/pkg/recipe"
@@ -31,24 +30,23 @@ func (w When) String() string {
 }
 
 // SignalFigure draws, for the four networks, the variance of what leaves every block, by
-// the block's place as a share of all blocks, measured on the first batch of images.
-func (r *Result) SignalFigure(backend compute.Backend, images *dataset.Images, when When, caption string) (*figure.Figure, error) {
+// the block's place as a share of all blocks, measured on the first batch of the training
+// images.
+func (r *Result) SignalFigure(when When, caption string) (*figure.Figure, error) {
 	var curves []figure.Curve
 	for i, arm := range r.Arms {
-		store, recipe, err := arm.weights(when)
-		if err != nil {
-			return nil, err
-		}
-		activations, err := probe.Activations(backend, store, run.ModelPath, recipe, images.First(recipe.Batch))
-		store.Finalize()
-		if err != nil {
-			return nil, err
-		}
 		curve := figure.Curve{Name: arm.Network, Style: style(i)}
-		for _, activation := range activations {
-			if isBlock(activation.Name) {
-				curve.Y = append(curve.Y, activation.Variance)
+		err := arm.open(when, func(store *model.Store, recipe recipe.Recipe) error {
+			activations, err := probe.Activations(r.backend, store, run.ModelPath, recipe, r.training.First(recipe.Batch))
+			for _, activation := range activations {
+				if isBlock(activation.Name) {
+					curve.Y = append(curve.Y, activation.Variance)
+				}
 			}
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
 		for place := range curve.Y {
 			curve.X = append(curve.X, float64(place+1)/float64(len(curve.Y)))
@@ -65,36 +63,66 @@ func isBlock(name string) bool {
 }
 
 // GradientFigure draws, for the four networks, the norm of the gradient at the weights of
-// every layer, measured on the first batch of images.
-func (r *Result) GradientFigure(backend compute.Backend, images *dataset.Images, when When, caption string) (*figure.Figure, error) {
+// every layer, measured on the first batch of the training images.
+func (r *Result) GradientFigure(when When, caption string) (*figure.Figure, error) {
 	norms := make([][]probe.Norm, len(r.Arms))
 	for i, arm := range r.Arms {
-		store, recipe, err := arm.weights(when)
-		if err != nil {
-			return nil, err
-		}
-		norms[i], err = probe.GradientNorms(backend, store, run.ModelPath, recipe, images.First(recipe.Batch))
-		store.Finalize()
+		err := arm.open(when, func(store *model.Store, recipe recipe.Recipe) (err error) {
+			norms[i], err = probe.GradientNorms(r.backend, store, run.ModelPath, recipe, r.training.First(recipe.Batch))
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	return r.normsFigure(fmt.Sprintf("Gradient at every layer, %s training", when), caption, norms)
+	var layers []string
+	for _, norm := range norms[1] {
+		layers = append(layers, norm.Layer)
+	}
+	var series []figure.Curve
+	for i, arm := range r.Arms {
+		curve := figure.Curve{Name: arm.Network, Style: style(i)}
+		for place, norm := range norms[i] {
+			curve.X = append(curve.X, float64(spread(place, len(norms[i]), len(layers))))
+			curve.Y = append(curve.Y, norm.Value)
+		}
+		series = append(series, curve)
+	}
+	title := "Gradient of each layer before the first step"
+	if when == AfterTraining {
+		title = "Gradient of each layer after the last step"
+	}
+	return figure.GradientNorms(title, layers, series,
+		figure.Caption(caption+"; the shallow networks' layers are spread over the deep ones'"))
 }
 
-// weights returns a store with the arm's network, as it began or as it ended.
-func (a Arm) weights(when When) (*model.Store, recipe.Recipe, error) {
+// spread is the layer, from 1 to all, of a deep network that is as deep in it, as a share,
+// as layer place, from 0, is in a network of so many layers.
+func spread(place, layers, all int) int {
+	return 1 + int(math.Round(float64(place)/float64(layers-1)*float64(all-1)))
+}
+
+// open calls measure with a store that has the arm's network, as it began or as it ended.
+func (a Arm) open(when When, measure func(*model.Store, recipe.Recipe) error) error {
 	r, err := run.ReadRecipe(a.Dir)
 	if err != nil {
-		return nil, r, err
+		return err
 	}
 	store := model.NewStore()
+	defer store.Finalize()
 	if when == BeforeTraining {
-		return store, r, store.SetRNGStateFromSeed(int64(r.Seed))
+		err = store.SetRNGStateFromSeed(int64(r.Seed))
+	} else {
+		var checkpoint *run.Checkpoint
+		if checkpoint, err = run.LoadCheckpoint(a.Weights); err == nil {
+			err = checkpoint.Restore(store)
+		}
 	}
-	checkpoint, err := run.LoadCheckpoint(a.Weights)
 	if err == nil {
-		err = checkpoint.Restore(store)
+		err = measure(store, r)
 	}
-	return store, r, err
+	if err != nil {
+		return fmt.Errorf("%s, %s training: %w", a.Network, when, err)
+	}
+	return nil
 }

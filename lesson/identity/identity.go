@@ -80,22 +80,27 @@ func Learn(backend compute.Backend, task Task, shortcut bool) ([]float64, error)
 		return nil, fmt.Errorf("learn: %w", err)
 	}
 	defer exec.Finalize()
-	errors := make([]float64, task.Steps)
-	for step := range errors {
+	losses := make([]float64, task.Steps)
+	for step := range losses {
 		loss, err := exec.Call1()
 		if err != nil {
 			return nil, fmt.Errorf("learn, step %d: %w", step+1, err)
 		}
-		errors[step] = float64(tensors.ToScalar[float32](loss))
+		losses[step] = float64(tensors.ToScalar[float32](loss))
+		if err := loss.FinalizeAll(); err != nil {
+			return nil, fmt.Errorf("learn, step %d: %w", step+1, err)
+		}
 	}
-	return errors, nil
+	return losses, nil
 }
 
 // branch is two convolutions of 3×3 with a ReLU between them.
 func branch(scope *model.Scope, x *graph.Node) *graph.Node {
 	x = convolve(scope.In("conv1"), x)
-	return convolve(scope.In("conv2"), graph.Max(graph.ScalarZero(x.Graph(), x.DType()), x))
+	return convolve(scope.In("conv2"), relu(x))
 }
+
+func relu(x *graph.Node) *graph.Node { return graph.Max(graph.ScalarZero(x.Graph(), x.DType()), x) }
 
 func convolve(scope *model.Scope, x *graph.Node) *graph.Node {
 	return graph.Convolve(x, weight(scope).NodeValue(x.Graph())).PadSame().Done()

@@ -42,3 +42,33 @@ func TestLearnIsReproducible(t *testing.T) {
 		t.Error("two seeds gave the same errors")
 	}
 }
+
+// With the ReLU before the addition every block adds the mean of a ReLU's output, which of
+// normal values is 1/√(2π), about 0.4.
+func TestMeans(t *testing.T) {
+	engine, err := backend.New(backend.Auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const blocks = 6
+	last := map[Placement]float64{}
+	for _, placement := range Placements {
+		means, err := Means(engine, placement, blocks, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(means) != blocks+1 {
+			t.Fatalf("%d means, want one before and one behind each block", len(means))
+		}
+		if means[0] < 0.35 || means[0] > 0.45 {
+			t.Errorf("%s: the signal begins with a mean of %.3f, want about 0.4", placement, means[0])
+		}
+		last[placement] = means[blocks]
+	}
+	if climb := (last[ReLUBefore] - 0.4) / blocks; climb < 0.35 || climb > 0.45 {
+		t.Errorf("with the ReLU before the addition the mean climbs by %.3f a block, want about 0.4", climb)
+	}
+	if !(last[ReLUNowhere] < last[ReLUAfter] && last[ReLUAfter] < last[ReLUBefore]) {
+		t.Errorf("the means are %v, want the most with the ReLU before the addition and the least with none", last)
+	}
+}

@@ -29,11 +29,6 @@ import (
 // together.
 type Weights = map[string]statedict.Tensor
 
-// WeightsOf returns the weights that a run has left at [run.ModelPath] of its store.
-func WeightsOf(trained *model.Store) (Weights, error) {
-	return statedict.FromScope(trained.Scope(run.ModelPath))
-}
-
 // Direction returns a random direction for the weights: Gaussian numbers, scaled so that
 // every filter of a convolution, and every output's weights of the linear layer, has the
 // Euclidean norm of the one of weights in its place. Batch norms and biases are left where

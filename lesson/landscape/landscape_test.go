@@ -21,6 +21,7 @@ import (
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/statedict"
 )
 
 // engine is the backend of all these tests: a tensor is at home in one only.
@@ -54,7 +55,7 @@ func network(t *testing.T) (compute.Backend, *model.Store, recipe.Recipe) {
 
 func weightsOf(t *testing.T, store *model.Store) Weights {
 	t.Helper()
-	weights, err := WeightsOf(store)
+	weights, err := statedict.FromScope(store.Scope(run.ModelPath))
 	if err != nil {
 		t.Fatal(err)
 	}

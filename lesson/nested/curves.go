@@ -24,7 +24,7 @@ func ErrorsByDepth(networks []*Network, t Target) figure.Curve {
 
 // Curve returns the least error up to each step.
 func (f Fit) Curve(name string, dash figure.Dash) figure.Curve {
-	c := figure.Curve{Name: name, Y: f.Best(), Style: f.kind.style(dash)}
+	c := figure.Curve{Name: name, Y: f.best(), Style: f.kind.style(dash)}
 	for step := range c.Y {
 		c.X = append(c.X, float64(step))
 	}

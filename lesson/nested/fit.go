@@ -82,8 +82,8 @@ func Train(n *Network, t Target, bounds Bounds, steps int, rate float64) Fit {
 	return fit
 }
 
-// Best returns the least error up to each step.
-func (f Fit) Best() []float64 {
+// best returns the least error up to each step.
+func (f Fit) best() []float64 {
 	best := slices.Clone(f.Errors)
 	for i := 1; i < len(best); i++ {
 		best[i] = min(best[i], best[i-1])

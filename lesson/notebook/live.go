@@ -22,36 +22,48 @@ const refresh = 2 * time.Second
 // Live is a display that changes while networks train: a bar for each and the curves of
 // their training losses.
 type Live struct {
-	title   string
-	id      string
-	started time.Time
-	drawn   time.Time
-	lines   []*line
+	title string
+	id    string
+	drawn time.Time
+	lines []*line
+	// training is the network that reported last, and at when.
+	training *line
+	at       time.Time
 }
 
 // line is one network of a display.
 type line struct {
 	name string
 	// last is the newest metrics, and steps the training loss by epoch.
-	last       run.Metrics
-	steps      figure.Curve
-	note       string
-	started    time.Time
+	last  run.Metrics
+	steps figure.Curve
+	note  string
+	// duration is how long it has trained, without the times in which others did.
 	duration   time.Duration
 	evaluating bool
 }
 
 // NewLive returns a display that appears when the first network reports.
 func NewLive(title string) *Live {
-	return &Live{title: title, id: "live_" + gonbui.UniqueId(), started: time.Now()}
+	return &Live{title: title, id: "live_" + gonbui.UniqueId()}
 }
 
 // Reporter returns the reporter for the next network that trains.
 func (l *Live) Reporter(network string) run.Reporter {
-	added := &line{name: network, started: time.Now()}
-	added.steps = figure.Curve{Name: network}
+	added := &line{name: network, steps: figure.Curve{Name: network}}
 	l.lines = append(l.lines, added)
+	l.clock(added)
 	return &liveReporter{l, added}
+}
+
+// clock gives the time since the last report to the network that has just reported, if
+// that one was its own too.
+func (l *Live) clock(reporting *line) {
+	now := time.Now()
+	if l.training == reporting {
+		reporting.duration += now.Sub(l.at)
+	}
+	l.training, l.at = reporting, now
 }
 
 // Close draws the display a last time, whole.
@@ -66,8 +78,8 @@ type liveReporter struct {
 }
 
 func (r *liveReporter) Step(m run.Metrics) {
+	r.live.clock(r.line)
 	r.line.last, r.line.evaluating = m, false
-	r.line.duration = time.Since(r.line.started)
 	r.live.draw(false)
 }
 
@@ -77,13 +89,14 @@ func (r *liveReporter) Line(m run.Metrics) {
 }
 
 func (r *liveReporter) Evaluating(done, total int) {
+	r.live.clock(r.line)
 	r.line.evaluating = true
 	r.live.draw(false)
 }
 
 func (r *liveReporter) Epoch(m run.Metrics) {
+	r.live.clock(r.line)
 	r.line.last, r.line.evaluating = m, false
-	r.line.duration = time.Since(r.line.started)
 	if !gonbui.IsNotebook {
 		fmt.Printf("%s, epoch %d of %d: %s\n", r.line.name, m.Epoch, m.Epochs, measures(m))
 	}
@@ -150,7 +163,7 @@ func (l *line) html() string {
 	state := fmt.Sprintf("epoch %d of %d", m.Epoch, m.Epochs)
 	switch {
 	case m.Step == steps && !l.evaluating:
-		state = fmt.Sprintf("%d epochs in %s", m.Epochs, l.duration.Round(time.Second))
+		state = fmt.Sprintf("done in %s", l.duration.Round(time.Second))
 	case l.evaluating:
 		state += ", testing"
 	default:

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
@@ -117,6 +118,15 @@ func TestLiveShowsBarsAndCurves(t *testing.T) {
 	}
 	if strings.Contains(html, "two&gt;") {
 		t.Error("a network that has not begun is shown")
+	}
+	// A network's clock stands still while another trains.
+	other := live.Reporter("three").(*liveReporter)
+	before := live.lines[0].duration
+	time.Sleep(20 * time.Millisecond)
+	other.Step(metrics)
+	first.Step(metrics)
+	if live.lines[0].duration != before || other.line.duration < 20*time.Millisecond {
+		t.Errorf("the first network's time went from %v to %v while the other trained for %v", before, live.lines[0].duration, other.line.duration)
 	}
 	first.Note("resuming from " + filepath.Join(Root(), "runs", "x"))
 	if html := live.html(); !strings.Contains(html, "resuming from runs") || strings.Contains(html, Root()) {

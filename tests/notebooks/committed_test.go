@@ -28,6 +28,9 @@ func problems(content []byte, name, root string) []string {
 	if n.Metadata.Kernel.Name != "gonb" {
 		complain("its kernel is %q, want gonb", n.Metadata.Kernel.Name)
 	}
+	if lexer := n.Metadata.Language.Lexer; lexer != "go" {
+		complain("its code is coloured as %q, want go", lexer)
+	}
 	if len(n.Cells) == 0 {
 		return append(found, "it has no cells")
 	}
@@ -176,7 +179,7 @@ func TestProblemsAreFound(t *testing.T) {
 		"metadata":{"kernelspec":{"name":"python3"}}}`
 	found := strings.Join(problems([]byte(broken), "3-x.ipynb", t.TempDir()), "\n")
 	for _, want := range []string{
-		`its kernel is "python3"`, `does not begin with "# 3. "`, "will be able to do", "cell 1 names the path /home/me/notes",
+		`its kernel is "python3"`, `its code is coloured as ""`, `does not begin with "# 3. "`, "will be able to do", "cell 1 names the path /home/me/notes",
 		"cell 2 was not run in order", "cell 2 has no output", "cell 3 was not run in order", "cell 3 ended with an error: it broke",
 		"cell 3 wrote to standard error", "the output of cell 3 names the path /home/x", "its figure is no PNG",
 		`no heading "## Exercise"`, `no heading "## What comes next"`,

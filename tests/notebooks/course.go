@@ -102,7 +102,7 @@ func (c *course) run(ctx context.Context, path string, extra ...string) ([]byte,
 	if err := failure(stdout.Bytes()); err != nil {
 		return nil, fmt.Errorf("run %s: %w", filepath.Base(path), err)
 	}
-	return stdout.Bytes(), nil
+	return withLanguage(stdout.Bytes())
 }
 
 // open runs Jupyter on the notebooks until it is interrupted.

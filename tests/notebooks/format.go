@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -19,6 +21,9 @@ type notebook struct {
 		Kernel struct {
 			Name string `json:"name"`
 		} `json:"kernelspec"`
+		Language struct {
+			Lexer string `json:"pygments_lexer"`
+		} `json:"language_info"`
 	} `json:"metadata"`
 }
 
@@ -48,6 +53,32 @@ func (t *text) UnmarshalJSON(data []byte) error {
 // all returns everything that the output shows in words.
 func (o output) all() string {
 	return string(o.Text + o.Data["text/html"] + o.Data["text/plain"] + o.Data["text/markdown"])
+}
+
+// withLanguage returns the notebook with Go as its language in words that pages and editors
+// know: GoNB leaves the colours of the code to chance, which is Python.
+func withLanguage(content []byte) ([]byte, error) {
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.UseNumber()
+	var n map[string]any
+	if err := decoder.Decode(&n); err != nil {
+		return nil, fmt.Errorf("what Jupyter wrote is no notebook: %w", err)
+	}
+	metadata, ok := n["metadata"].(map[string]any)
+	if !ok {
+		return nil, errors.New("what Jupyter wrote is no notebook: it has no metadata")
+	}
+	metadata["language_info"] = map[string]string{"name": "go", "file_extension": ".go", "mimetype": "text/x-go",
+		"codemirror_mode": "go", "pygments_lexer": "go"}
+	// As Jupyter writes it: sorted, an indent of one, and letters as they are.
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", " ")
+	if err := encoder.Encode(n); err != nil {
+		return nil, fmt.Errorf("write the notebook: %w", err)
+	}
+	return out.Bytes(), nil
 }
 
 // exitStatus is what GoNB writes to the standard error of a cell whose program failed.
