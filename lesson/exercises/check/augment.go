@@ -100,7 +100,13 @@ func Augment(t T, answer Augmentation) {
 			{newPicture(4, 3), 2, 4, 1}, {newPicture(4, 3), 2, 1, 0}, {newPicture(2, 2), 2, 0, 0},
 		},
 		answer: func(c cropCase) []byte {
-			return answer.Crop(bytes.Clone(c.pixels), c.height, c.width, c.padding, c.top, c.left)
+			pixels := bytes.Clone(c.pixels)
+			part := answer.Crop(pixels, c.height, c.width, c.padding, c.top, c.left)
+			if !bytes.Equal(pixels, c.pixels) {
+				panic(&Failure{What: c.String(), Want: "the image as it was", Got: c.show(pixels),
+					Hint: Hint{"originals-changed", "Crop leaves the image as it is: make a new slice for the part"}})
+			}
+			return part
 		},
 		want: func(c cropCase) []byte {
 			return c.mapped(func(y, x, channel int) (int, int, int) { return y + c.top - c.padding, x + c.left - c.padding, channel })
@@ -217,25 +223,33 @@ var epochCall = fmt.Sprintf("Epoch(%d images, their labels, height %d, width %d,
 
 func newEpoch(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte, []int)) (*epoch, error) {
 	var e epoch
-	var before [][]byte
+	var images [][]byte
 	for number := 1; number <= epochImages; number++ {
 		p := newPicture(epochHeight, epochWidth)
 		for i := 0; i < len(p.pixels); i += 3 {
 			p.pixels[i] = byte(number)
 		}
-		e.images, before = append(e.images, p.pixels), append(before, bytes.Clone(p.pixels))
+		e.images, images = append(e.images, p.pixels), append(images, bytes.Clone(p.pixels))
 		e.labels = append(e.labels, 1000+number)
 	}
-	e.newImages, e.newLabels = answer(slices.Clone(e.images), slices.Clone(e.labels), epochHeight, epochWidth, epochPadding, epochRNG())
+	labels := slices.Clone(e.labels)
+	e.newImages, e.newLabels = answer(images, labels, epochHeight, epochWidth, epochPadding, epochRNG())
 	if len(e.newImages) != epochImages || len(e.newLabels) != epochImages {
 		return nil, &Failure{What: epochCall, Want: fmt.Sprintf("%d images and %[1]d labels", epochImages),
 			Got: fmt.Sprintf("%d images and %d labels", len(e.newImages), len(e.newLabels))}
 	}
-	for i, pixels := range before {
-		if !bytes.Equal(pixels, e.images[i]) {
-			return nil, &Failure{What: epochCall, Want: "the given images as they were", Got: fmt.Sprintf("image %d was written to", i),
-				Hint: Hint{"originals-changed", "the next epoch starts from the images that this one was given: flip the copy that Crop made"}}
+	for i := range e.images {
+		var changed string
+		switch {
+		case !bytes.Equal(images[i], e.images[i]):
+			changed = fmt.Sprintf("images[%d] is another now", i)
+		case labels[i] != e.labels[i]:
+			changed = fmt.Sprintf("labels[%d] is another now", i)
+		default:
+			continue
 		}
+		return nil, &Failure{What: epochCall, Want: "the given images and labels as they were, and in their order", Got: changed,
+			Hint: Hint{"originals-changed", "the next epoch starts from the images that this one was given: flip the copy that Crop made, and shuffle new slices, not the given ones"}}
 	}
 	return &e, e.recognise()
 }
@@ -349,7 +363,11 @@ func (e *epoch) random(answer func([][]byte, []int, int, int, int, *rand.Rand) (
 		return &Failure{What: epochCall, Want: "about half of the images flipped", Got: fmt.Sprintf("%d of %d", flips, len(e.crops)),
 			Hint: Hint{"flip-not-even", "flipped or not have the same chance: rng.IntN(2) is 0 or 1"}}
 	}
-	images, labels := answer(slices.Clone(e.images), slices.Clone(e.labels), epochHeight, epochWidth, epochPadding, epochRNG())
+	var given [][]byte
+	for _, image := range e.images {
+		given = append(given, bytes.Clone(image))
+	}
+	images, labels := answer(given, slices.Clone(e.labels), epochHeight, epochWidth, epochPadding, epochRNG())
 	if !slices.EqualFunc(images, e.newImages, bytes.Equal) || !slices.Equal(labels, e.newLabels) {
 		return &Failure{What: epochCall + " twice, with an rng of the same seed", Want: "the same images in the same order", Got: "others",
 			Hint: Hint{"other-randomness", "draw all random numbers from rng: those of the package's functions, rand.IntN and the like, are others each time, and no run could be repeated"}}

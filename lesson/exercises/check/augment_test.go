@@ -101,7 +101,7 @@ func TestAugment(t *testing.T) {
 			return images, labels
 		})},
 		wrong{"labels-shuffled-apart", epoch(func(images [][]byte, labels []int, height, width, padding int, rng *rand.Rand) ([][]byte, []int) {
-			images, _ = solution.Epoch(images, labels, height, width, padding, rng)
+			images, labels = solution.Epoch(images, labels, height, width, padding, rng)
 			rng.Shuffle(len(labels), func(i, j int) { labels[i], labels[j] = labels[j], labels[i] })
 			return images, labels
 		})},
@@ -117,6 +117,40 @@ func TestAugment(t *testing.T) {
 				solution.Flip(pixels, height, width)
 			}
 			return solution.Crop(pixels, height, width, padding, rng.IntN(2*padding+1), rng.IntN(2*padding+1))
+		})},
+		wrong{"originals-changed", epoch(func(images [][]byte, labels []int, height, width, padding int, rng *rand.Rand) (y [][]byte, l []int) {
+			rng.Shuffle(len(images), func(i, j int) {
+				images[i], images[j] = images[j], images[i]
+				labels[i], labels[j] = labels[j], labels[i]
+			})
+			return solution.Epoch(images, labels, height, width, padding, rng)
+		})},
+		wrong{"originals-changed", epoch(func(images [][]byte, labels []int, height, width, padding int, rng *rand.Rand) (y [][]byte, l []int) {
+			y, l = solution.Epoch(images, labels, height, width, padding, rng)
+			copy(labels, l)
+			return y, l
+		})},
+		wrong{"originals-changed", crop(func(pixels []byte, height, width, padding, top, left int) []byte {
+			copy(pixels, solution.Crop(pixels, height, width, padding, top, left))
+			return pixels
+		})},
+		wrong{"slices-not-made", crop(func(pixels []byte, _, _, _, _, _ int) []byte {
+			var y []byte
+			for i := range pixels {
+				y[i] = pixels[i]
+			}
+			return y
+		})},
+		wrong{"not-cropped", crop(func(pixels []byte, _, _, _, _, _ int) []byte { return slices.Clone(pixels) })},
+		wrong{"padding-repeats-the-edge", crop(func(pixels []byte, height, width, padding, top, left int) []byte {
+			y := make([]byte, len(pixels))
+			for row := range height {
+				for column := range width {
+					fromRow, fromColumn := min(max(row+top-padding, 0), height-1), min(max(column+left-padding, 0), width-1)
+					copy(y[(row*width+column)*3:][:3], pixels[(fromRow*width+fromColumn)*3:])
+				}
+			}
+			return y
 		})},
 		wrong{"not-shuffled", epoch(func(images [][]byte, labels []int, height, width, padding int, rng *rand.Rand) (y [][]byte, l []int) {
 			for i := range images {

@@ -51,7 +51,7 @@ func identity(block comparison, shape ...int) error {
 	case err != nil:
 		return err
 	case o.panicked != nil:
-		failure := panicked(o.panicked)
+		failure := panicked(o.panicked, o.at)
 		failure.What, failure.Want = block.call(), fmt.Sprintf("a node of shape %v", shape)
 		if strings.Contains(failure.Got, "shape") {
 			failure.Hint = fixedSize
@@ -60,7 +60,7 @@ func identity(block comparison, shape ...int) error {
 	case !slices.Equal(o.shape, shape):
 		return &Failure{What: "the shape of " + block.call(), Want: fmt.Sprint(shape), Got: fmt.Sprint(o.shape), Hint: fixedSize}
 	}
-	if failure := difference(block.call()+", which is to be y = ReLU(x)", o.shape, o.values, block.Right.Values); failure != nil {
+	if failure := difference(block.call()+", which is to be y = ReLU(x)", "y", o.shape, o.values, block.Right.Values); failure != nil {
 		return failure
 	}
 	return nil

@@ -99,6 +99,45 @@ func TestBatchNorm(t *testing.T) {
 			defer func() { n.Momentum = 1 - n.Momentum }()
 			return right(n, x, training)
 		})},
+		wrong{"momentum-reversed-and-biased", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+			mean, variance := append([]float64(nil), n.Mean...), append([]float64(nil), n.Variance...)
+			y := right(n, x, training)
+			if training {
+				values := make([][]float64, len(mean))
+				cloneBatch(x, func(_, _, _, channel int, value float64) float64 {
+					values[channel] = append(values[channel], value)
+					return value
+				})
+				for c := range mean {
+					batchMean, batchVariance := momentsOfSlice(values[c])
+					n.Mean[c] = n.Momentum*mean[c] + (1-n.Momentum)*batchMean
+					n.Variance[c] = n.Momentum*variance[c] + (1-n.Momentum)*batchVariance
+				}
+			}
+			return y
+		})},
+		wrong{"gamma-beta-forgotten", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
+			gamma, beta := n.Gamma, n.Beta
+			defer func() { n.Gamma, n.Beta = gamma, beta }()
+			n.Gamma, n.Beta = make([]float64, len(gamma)), make([]float64, len(beta))
+			for c := range n.Gamma {
+				n.Gamma[c] = 1
+			}
+			return right(n, x, training)
+		})},
+		wrong{"statistics-of-a-pixel", try(func(n *Norm, x [][][][]float64, _ bool) [][][][]float64 {
+			return cloneBatch(x, func(b, i, j, channel int, value float64) float64 {
+				mean, variance := momentsOfSlice(x[b][i][j])
+				return n.Gamma[channel]*(value-mean)/root(variance, n.Epsilon) + n.Beta[channel]
+			})
+		})},
+		wrong{"slices-not-made", try(func(_ *Norm, x [][][][]float64, _ bool) [][][][]float64 {
+			y := make([][][][]float64, len(x))
+			for b := range x {
+				y[b][0] = x[b][0]
+			}
+			return y
+		})},
 		wrong{"momentum-ignored", try(func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
 			n.Momentum = 1
 			return right(n, x, training)

@@ -47,10 +47,17 @@ func Bottleneck(t T, answer func(scope *model.Scope, x *graph.Node, planes, stri
 			if err != nil || maps.EqualFunc(o.convolutions, c.Right.Convolutions, slices.Equal) {
 				return err
 			}
-			return &Failure{
+			failure := &Failure{
 				What: "the shapes after the convolutions of " + c.call(), Want: unlike(c.Right.Convolutions, o.convolutions),
-				Got: unlike(o.convolutions, c.Right.Convolutions), Hint: c.hint("stride-on-last"),
+				Got: unlike(o.convolutions, c.Right.Convolutions),
 			}
+			late := func(m graphOutput) bool {
+				return m.Mistake == "stride-on-last" && maps.EqualFunc(m.Convolutions, o.convolutions, slices.Equal)
+			}
+			if slices.ContainsFunc(c.Mistakes, late) {
+				failure.Hint = c.hint("stride-on-last")
+			}
+			return failure
 		})},
 	)
 }

@@ -78,3 +78,22 @@ func TestBottleneck(t *testing.T) {
 		})},
 	)
 }
+
+// The shortcut too can throw away what it computed, and that is not the last convolution's
+// stride.
+func TestBottleneckOfAnotherShape(t *testing.T) {
+	result, log := grade(t, func(t T) {
+		Bottleneck(t, func(scope *model.Scope, x *graph.Node, planes, stride int, shortcut nn.Shortcut) *graph.Node {
+			return solution.Block(scope, x, planes, stride, func(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
+				if stride == 1 {
+					return shortcut(scope, x, channels, stride)
+				}
+				every := graph.AxisRange().Stride(stride)
+				return graph.Slice(shortcut(scope, x, channels, 1), graph.AxisRange(), every, every)
+			})
+		})
+	})
+	if last := result.Steps[3]; last.Passed || last.Message == "" || last.Hint != nil {
+		t.Errorf("want a failure in the step stride, without a hint, got:\n%s", log)
+	}
+}

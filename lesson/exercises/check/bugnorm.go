@@ -25,16 +25,16 @@ func BugNorm(t T, answer func(scope *model.Scope, x *graph.Node) *graph.Node) {
 	c := comparison{"Norm(scope, x)", answer, graphCases("bugnorm")[0], bugNormHints}
 	run(t, "bugnorm",
 		step{"after training", 4, func() error {
-			return c.normalised(0, 36, "in evaluation, after training on two batches: y = Norm(scope, x)", 2, 2, 3, 3)
+			return c.normalised(0, 36, "in evaluation, after training on two batches: y = Norm(scope, x)", "y", 2, 2, 3, 3)
 		}},
 		step{"running statistics", 3, func() error {
-			if err := c.normalised(36, 39, "running_mean after training on two batches", 3); err != nil {
+			if err := c.normalised(36, 39, "running_mean after training on two batches", "running_mean", 3); err != nil {
 				return err
 			}
-			return c.normalised(39, 42, "running_var after training on two batches", 3)
+			return c.normalised(39, 42, "running_var after training on two batches", "running_var", 3)
 		}},
 		step{"while training", 3, func() error {
-			return c.normalised(42, 54, "in training, on the second batch: y = Norm(scope, x)", 2, 2, 1, 3)
+			return c.normalised(42, 54, "in training, on the second batch: y = Norm(scope, x)", "y", 2, 2, 1, 3)
 		}},
 	)
 }
@@ -42,15 +42,15 @@ func BugNorm(t T, answer func(scope *model.Scope, x *graph.Node) *graph.Node) {
 // normalised trains the answer and compares some of the numbers that come of it with
 // PyTorch's. The numbers are those of tests/exercises/blocks.py: the output in
 // evaluation, the running statistics and the output in training.
-func (c comparison) normalised(from, to int, what string, shape ...int) error {
+func (c comparison) normalised(from, to int, what, name string, shape ...int) error {
 	values, err := c.trainNorm()
 	if err != nil {
 		return err
 	}
 	if len(values) != len(c.Right.Values) {
-		return &Failure{What: "the sizes of what Norm returned", Want: "x's", Got: fmt.Sprintf("%d numbers more", len(values)-len(c.Right.Values))}
+		return &Failure{What: "how many numbers Norm returned and stored, of three batches, and of the channels", Want: fmt.Sprint(len(c.Right.Values)), Got: fmt.Sprint(len(values))}
 	}
-	if failure := difference(what, shape, values[from:to], c.Right.Values[from:to]); failure != nil {
+	if failure := difference(what, name, shape, values[from:to], c.Right.Values[from:to]); failure != nil {
 		failure.Want += " (PyTorch's)"
 		failure.Hint = c.reason(&outcome{shape: c.Right.Shape, values: values})
 		return failure
@@ -98,7 +98,7 @@ func (c comparison) trainNorm() ([]float32, error) {
 		}
 		y, err := exec.Call1(x)
 		if o.panicked != nil {
-			panic(o.panicked)
+			return nil, panicked(o.panicked, o.at)
 		}
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute/shapes"
@@ -84,4 +85,26 @@ func TestBugNorm(t *testing.T) {
 		wrong{"stored-in-evaluation", try(colleague{right, inTraining, true}.norm)},
 		wrong{"trained-with-running-statistics", try(colleague{right, func(bool) bool { return false }, false}.norm)},
 	)
+}
+
+func TestBugNormNamesWhatDiffers(t *testing.T) {
+	for want, norm := range map[string]func(scope *model.Scope, x *graph.Node) *graph.Node{
+		// Right in evaluation and in training, but that the mean is stored with another sign.
+		"running_mean[": func(scope *model.Scope, x *graph.Node) *graph.Node {
+			y := solution.Norm(scope, x)
+			mean := scope.GetVariable("running_mean")
+			if g := x.Graph(); !scope.IsTraining(g) {
+				mean.SetNodeValue(graph.Neg(mean.NodeValue(g)))
+			}
+			return y
+		},
+		"expected: 54": func(scope *model.Scope, x *graph.Node) *graph.Node {
+			return graph.ReduceMean(solution.Norm(scope, x), 0)
+		},
+	} {
+		result, log := grade(t, func(t T) { BugNorm(t, norm) })
+		if earned, of := result.Points(); earned == of || !strings.Contains(log, want) {
+			t.Errorf("want %q in the failure, got:\n%s", want, log)
+		}
+	}
 }

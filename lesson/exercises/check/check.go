@@ -6,8 +6,8 @@
 // is all that an exercise's test file has, and so the same check serves go test, a cell
 // with %test in a notebook, and the grading of a class.
 //
-// A check is a few steps, in order: shapes first, then values, mostly PyTorch's, then
-// behaviour. It stops at the first step that fails, since what comes after is likely to
+// A check is a few steps, in order: shapes first, where they can be wrong by themselves,
+// then values, mostly PyTorch's, then behaviour. It stops at the first step that fails, since what comes after is likely to
 // fail for the same reason, and says what was expected, what came, and the usual reason.
 // To know the reason it knows what the usual mistakes compute: an answer with a mistake's
 // values gets the mistake's [Hint], by name. Where a step panics or does not return, that
@@ -18,6 +18,8 @@ package check
 
 import (
 	"fmt"
+	"path"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -150,9 +152,11 @@ func guard(limit time.Duration, try func() error) error {
 					done <- &Failure{What: caught, Want: "an answer", Got: "the task's stub"}
 					return
 				}
-				done <- panicked(caught)
+				done <- panicked(caught, panicPlace())
+			case *Failure: // of a check that has no other way to return it
+				done <- caught
 			default:
-				done <- panicked(caught)
+				done <- panicked(caught, panicPlace())
 			}
 		}()
 		err := try()
@@ -165,16 +169,54 @@ func guard(limit time.Duration, try func() error) error {
 	case <-time.After(limit):
 		return &Failure{
 			What: "calling the answer", Want: "a result within " + limit.String(), Got: "none",
-			Hint: Hint{Name: "no-end", Text: "a loop does not end: look at what should make its condition false"},
+			Hint: noEnd,
 		}
 	}
 }
 
-// panicked is the failure of an answer that panicked. The first lines of what GoMLX
-// panics with say what is wrong; what follows them is the stack.
-func panicked(caught any) *Failure {
+// panicked is the failure of an answer that panicked, at a place; see panicPlace. The
+// first lines of what GoMLX panics with say what is wrong; what follows them is the stack.
+func panicked(caught any, at string) *Failure {
 	lines := strings.Split(fmt.Sprint(caught), "\n")
-	return &Failure{What: "calling the answer", Want: "a result", Got: "panic: " + strings.Join(lines[:min(len(lines), 5)], "\n")}
+	lines = lines[:min(len(lines), 5)]
+	failure := &Failure{What: "calling the answer", Want: "a result"}
+	if _, ok := caught.(runtime.Error); ok && (strings.HasSuffix(lines[0], "with length 0") || strings.HasSuffix(lines[0], "with capacity 0")) {
+		failure.Hint = slicesNotMade
+	}
+	if at != "" {
+		lines = append(lines, "at "+at)
+	}
+	failure.Got = "panic: " + strings.Join(lines, "\n")
+	return failure
+}
+
+var slicesNotMade = Hint{"slices-not-made", "a slice has no elements before it is made: make it with its length; and if it holds slices, as an image its rows, make each row too"}
+
+// panicPlace is where in the answer a panic came from, as "convolution.go:8", or "" if that
+// cannot be told. It is for deferred functions: the stack is still there.
+func panicPlace() string {
+	callers := make([]uintptr, 100) // GoMLX's own functions take a few dozen
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers)])
+	for {
+		frame, more := frames.Next()
+		if inAnswer(frame) {
+			return fmt.Sprintf("%s:%d", path.Base(frame.File), frame.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+// inAnswer tells a student's functions: those of the exercises' packages, or of a
+// notebook's cell, which is a main.go or, under %test, a main_test.go.
+func inAnswer(frame runtime.Frame) bool {
+	const exercises = "github.com/residual-go/residual/lesson/exercises/"
+	if name, ok := strings.CutPrefix(frame.Function, exercises); ok {
+		return !strings.HasPrefix(name, "check.") && !strings.HasPrefix(name, "nn.") && !strings.HasSuffix(frame.File, "_test.go")
+	}
+	file := path.Base(frame.File)
+	return file == "main.go" || file == "main_test.go"
 }
 
 // Recorder is a T that keeps the results.

@@ -2,10 +2,18 @@ package check
 
 import (
 	"errors"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	convolution "github.com/residual-go/residual/lesson/exercises/convolution/solution"
+	outputsize "github.com/residual-go/residual/lesson/exercises/outputsize/solution"
+	shortcut "github.com/residual-go/residual/lesson/exercises/shortcut/solution"
 )
 
 // wrong is an answer with a usual mistake.
@@ -118,6 +126,12 @@ func TestGuard(t *testing.T) {
 			values[len(values)]++
 			return nil
 		}},
+		{"an index into nothing", "index out of range [0] with length 0", "slices-not-made", long, func() error {
+			rows := make([][]int, 3)
+			rows[1][0]++
+			return nil
+		}},
+		{"a failure", "expected: 2", "off", long, func() error { panic(&Failure{Want: "2", Hint: Hint{Name: "off"}}) }},
 		{"a stub", "the task's stub", "", long, func() error { panic(NotDone + "read this") }},
 		{"an end of the goroutine", "the goroutine was ended", "", long, func() error { runtime.Goexit(); return nil }},
 		{"an endless loop", "a result within 20ms", "no-end", 20 * time.Millisecond, func() error {
@@ -140,6 +154,33 @@ func TestGuard(t *testing.T) {
 	}
 	if err := guard(long, func() error { return nil }); err != nil {
 		t.Errorf("a step without an error: %v", err)
+	}
+}
+
+// TestPanicsSayWhere has panics in the worked solutions, which are not of package check.
+func TestPanicsSayWhere(t *testing.T) {
+	divide := func() error { outputsize.OutputSize(5, 3, 0, 0); return nil }
+	read := trial[int, int]{
+		cases:  []int{0},
+		want:   func(int) int { return 0 },
+		answer: func(int) int { convolution.Convolution(nil, nil, 1, 0); return 0 },
+		what:   func(int) string { return "f" },
+	}
+	node := comparison{answer: func(scope *model.Scope, x *graph.Node) *graph.Node {
+		return shortcut.Shortcut(nil, x, 7, 2)
+	}, graphCase: graphCases("shortcut")[0]}
+	for file, try := range map[string]func() error{
+		"outputsize.go": divide, "convolution.go": read.try,
+		"shortcut.go": func() error { _, err := node.run(); return err },
+	} {
+		err := guard(Limit, try)
+		failure, ok := errors.AsType[*Failure](err)
+		if !ok || !regexp.MustCompile(`panic: (?s:.)*\nat `+file+`:[0-9]+$`).MatchString(failure.Got) {
+			t.Errorf("want that it panicked, and where in %s, got: %v", file, err)
+		}
+	}
+	if failure := panicked("no", panicPlace()); failure.Got != "panic: no" {
+		t.Errorf("with nothing of an answer on the stack, got %q", failure.Got)
 	}
 }
 
@@ -173,6 +214,7 @@ func TestTrialTellsMistakesApart(t *testing.T) {
 		{"", func(x int) int { return 1 / (3 - x) }},              // panics after the failure
 		{"outside", func(x int) int { return []int{0, 0, 3}[x] }}, // 3 is right, then it panics
 		{"", func(x int) int { return 3 + 0/(3-x) }},              // so it is here, for another reason
+		{"slices-not-made", func(x int) int { return make([][]int, 4)[x][0] }},
 	} {
 		if got := try(c.answer); got != c.want {
 			t.Errorf("got the hint %q, want %q", got, c.want)

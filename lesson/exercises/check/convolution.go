@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +27,14 @@ func Convolution(t T, answer func(x [][][]float32, w [][][][]float32, stride, pa
 	cases := torch().Convolution
 	compare := func(of func(convolutionCase) bool, same func(a, b [][][]float32) bool) func() error {
 		values := trial[convolutionCase, [][][]float32]{
-			answer:   func(c convolutionCase) [][][]float32 { return answer(c.X, c.W, c.Stride, c.Padding) },
+			answer: func(c convolutionCase) [][][]float32 {
+				// Copies: the usual mistakes are tried on the same image afterwards.
+				w := make([][][][]float32, len(c.W))
+				for i, row := range c.W {
+					w[i] = cloneMaps(row)
+				}
+				return answer(cloneMaps(c.X), w, c.Stride, c.Padding)
+			},
 			want:     func(c convolutionCase) [][][]float32 { return c.Want },
 			same:     same,
 			what:     convolutionCase.String,
@@ -53,6 +61,17 @@ func Convolution(t T, answer func(x [][][]float32, w [][][][]float32, stride, pa
 		step{"many channels", 3, values("channels")},
 		step{"stride and padding", 4, values("stride and padding")},
 	)
+}
+
+func cloneMaps(x [][][]float32) [][][]float32 {
+	y := make([][][]float32, len(x))
+	for i, row := range x {
+		y[i] = make([][]float32, len(row))
+		for j, pixel := range row {
+			y[i][j] = slices.Clone(pixel)
+		}
+	}
+	return y
 }
 
 // dimensions writes the shape of x as [2][3][1].

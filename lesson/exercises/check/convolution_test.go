@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"testing"
 
 	stub "github.com/residual-go/residual/lesson/exercises/convolution"
@@ -14,6 +15,13 @@ func TestConvolution(t *testing.T) {
 	try := func(answer convolutionAnswer) func(T) { return func(t T) { Convolution(t, answer) } }
 	test(t, "convolution", try(solution.Convolution), try(stub.Convolution),
 		wrong{"kernel-flipped", try(flippedConvolution)},
+		wrong{"kernel-flipped", try(func(x [][][]float32, w [][][][]float32, stride, padding int) [][][]float32 {
+			for _, row := range w {
+				slices.Reverse(row)
+			}
+			slices.Reverse(w)
+			return solution.Convolution(x, w, stride, padding)
+		})},
 		wrong{"kernel-transposed", try(transposedConvolution)},
 		wrong{"height-width-swapped", try(swappedConvolution)},
 		wrong{"first-channel-only", try(greyConvolution)},
@@ -27,6 +35,13 @@ func TestConvolution(t *testing.T) {
 		})},
 		wrong{"padding-not-subtracted", try(cornerConvolution)},
 		wrong{"outside-the-image", try(carelessConvolution)},
+		wrong{"slices-not-made", try(func(x [][][]float32, w [][][][]float32, stride, padding int) [][][]float32 {
+			y := make([][][]float32, len(outputMaps(x, w, stride, padding)))
+			for i := range y {
+				y[i][0] = make([]float32, len(w[0][0][0]))
+			}
+			return y
+		})},
 		wrong{"stride-in-the-size-only", try(densePlacesConvolution)},
 		wrong{"padding-repeats-the-edge", try(clampedConvolution)},
 	)

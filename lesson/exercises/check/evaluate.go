@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Model is what an answer to the exercise evaluate is given.
@@ -73,6 +74,25 @@ var (
 	evaluateLabels = []int{1, 1, 2, 1, 0, 0, 1, 1, 0, 2, 2}
 )
 
+// evaluateAnswer is what the exercise asks for.
+type evaluateAnswer func(model Model, images [][]float32, labels []int, batch int) float64
+
+// ask gives the case to the answer. It gets copies, so that it can reach no other case's
+// images and no later one's, and is to leave them as they are: who writes the images and
+// their labels is right about all of them.
+func (c evaluateCase) ask(answer evaluateAnswer, model Model) float64 {
+	images, labels := make([][]float32, len(c.images)), slices.Clip(slices.Clone(c.labels))
+	for i, image := range c.images {
+		images[i] = slices.Clip(slices.Clone(image))
+	}
+	accuracy := answer(model, images, labels, c.batch)
+	if !slices.EqualFunc(images, c.images, slices.Equal) || !slices.Equal(labels, c.labels) {
+		panic(&Failure{What: c.String(), Want: "images and labels as they were", Got: "others",
+			Hint: Hint{"images-changed", "the test set is the caller's: leave images and labels as they are. To append to a part of a slice writes over what is behind the part"}})
+	}
+	return accuracy
+}
+
 func evaluateCaseOf(n, batch int) evaluateCase {
 	return evaluateCase{evaluateImages[:n], evaluateLabels[:n], batch}
 }
@@ -103,17 +123,15 @@ func largest(logits []float32) int {
 }
 
 // Evaluate checks the exercise evaluate.
-func Evaluate(t T, answer func(model Model, images [][]float32, labels []int, batch int) float64) {
+func Evaluate(t T, answer evaluateAnswer) {
 	t.Helper()
 	accuracy := func(training bool, cases ...evaluateCase) trial[evaluateCase, float64] {
 		return trial[evaluateCase, float64]{
-			cases: cases,
-			answer: func(c evaluateCase) float64 {
-				return answer(&oracle{training: training}, c.images, c.labels, c.batch)
-			},
-			want: evaluateCase.accuracy,
-			same: func(a, b float64) bool { return near(a, b, 1e-9) || math.IsNaN(a) && math.IsNaN(b) },
-			what: evaluateCase.String,
+			cases:  cases,
+			answer: func(c evaluateCase) float64 { return c.ask(answer, &oracle{training: training}) },
+			want:   evaluateCase.accuracy,
+			same:   func(a, b float64) bool { return near(a, b, 1e-9) || math.IsNaN(a) && math.IsNaN(b) },
+			what:   evaluateCase.String,
 			explain: func(c evaluateCase, want, got float64) *Failure {
 				return &Failure{What: c.String(), Want: fmt.Sprintf("%s, which is %d of %d", number(want), c.rightOf(0, len(c.images)), len(c.images)), Got: number(got)}
 			},
@@ -146,9 +164,9 @@ func Evaluate(t T, answer func(model Model, images [][]float32, labels []int, ba
 
 // asksOnce wants the model to be asked for batches of the right size, of all the images in
 // their order.
-func (c evaluateCase) asksOnce(answer func(Model, [][]float32, []int, int) float64) error {
+func (c evaluateCase) asksOnce(answer evaluateAnswer) error {
 	var o oracle
-	answer(&o, c.images, c.labels, c.batch)
+	c.ask(answer, &o)
 	var want []int
 	for from := 0; from < len(c.images); from += c.batch {
 		want = append(want, min(c.batch, len(c.images)-from))
@@ -178,9 +196,9 @@ func (c evaluateCase) asksOnce(answer func(Model, [][]float32, []int, int) float
 }
 
 // keepsMode wants the model asked in evaluation mode and found in its mode afterwards.
-func keepsMode(answer func(Model, [][]float32, []int, int) float64, training bool, c evaluateCase) error {
+func keepsMode(answer evaluateAnswer, training bool, c evaluateCase) error {
 	o := &oracle{training: training}
-	answer(o, c.images, c.labels, c.batch)
+	c.ask(answer, o)
 	what := fmt.Sprintf("%s of a model with training %t", c, training)
 	if o.trained > 0 {
 		return &Failure{What: what, Want: "every batch in evaluation mode", Got: fmt.Sprintf("%d of %d in training mode", o.trained, len(o.batches)),

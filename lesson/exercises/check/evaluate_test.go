@@ -1,6 +1,8 @@
 package check
 
 import (
+	"math"
+	"slices"
 	"testing"
 
 	stub "github.com/residual-go/residual/lesson/exercises/evaluate"
@@ -8,15 +10,19 @@ import (
 )
 
 func TestEvaluate(t *testing.T) {
-	try := func(answer func(model Model, images [][]float32, labels []int, batch int) float64) func(T) {
-		return func(t T) { Evaluate(t, answer) }
-	}
+	try := func(answer evaluateAnswer) func(T) { return func(t T) { Evaluate(t, answer) } }
 	// inEvaluation sets the mode around an answer that does not.
-	inEvaluation := func(answer func(model Model, images [][]float32, labels []int, batch int) float64) func(T) {
+	inEvaluation := func(answer evaluateAnswer) func(T) {
 		return try(func(model Model, images [][]float32, labels []int, batch int) float64 {
 			defer model.SetTraining(model.Training())
 			model.SetTraining(false)
 			return answer(model, images, labels, batch)
+		})
+	}
+	// changed is the right answer but for what change makes of the accuracy.
+	changed := func(change func(accuracy float64, images [][]float32, batch int) float64) func(T) {
+		return try(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			return change(solution.Evaluate(model, images, labels, batch), images, batch)
 		})
 	}
 	test(t, "evaluate",
@@ -104,6 +110,51 @@ func TestEvaluate(t *testing.T) {
 			}
 			return float64(right) / float64(len(images))
 		})},
+		wrong{"argmin", inEvaluation(accuracyOf(add, func(logits []float32) int {
+			return slices.Index(logits, slices.Min(logits))
+		}))},
+		wrong{"errors-counted", changed(func(accuracy float64, _ [][]float32, _ int) float64 { return 1 - accuracy })},
+		wrong{"percent", changed(func(accuracy float64, _ [][]float32, _ int) float64 { return 100 * accuracy })},
+		wrong{"not-divided", changed(func(accuracy float64, images [][]float32, _ int) float64 {
+			return math.Round(accuracy * float64(len(images)))
+		})},
+		wrong{"last-batch-taken-for-full", changed(func(accuracy float64, images [][]float32, batch int) float64 {
+			batches := (len(images) + batch - 1) / batch
+			return accuracy * float64(len(images)) / float64(batches*batch)
+		})},
+		wrong{"labels-of-the-first-batch", inEvaluation(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			right := 0
+			for from := 0; from < len(images); from += batch {
+				right += countRight(model.Logits(images[from:min(from+batch, len(images))]), labels, largest)
+			}
+			return float64(right) / float64(len(images))
+		})},
+		wrong{"asked-twice", inEvaluation(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			right := 0
+			for i := range images {
+				from := i / batch * batch
+				logits := model.Logits(images[from:min(from+batch, len(images))])
+				right += countRight(logits[i-from:i-from+1], labels[i:], largest)
+			}
+			return float64(right) / float64(len(images))
+		})},
+		// An answer that makes all images right instead of counting those that are; and one
+		// that finds the other cases' behind its own.
+		wrong{"images-changed", inEvaluation(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			for from := 0; from < len(images); from += batch {
+				model.Logits(images[from:min(from+batch, len(images))])
+			}
+			images, labels = images[:cap(images)], labels[:cap(labels)]
+			for i := range images {
+				images[i], labels[i] = []float32{1, 0, 0}, 0
+			}
+			return 1
+		})},
+		wrong{"images-changed", inEvaluation(func(model Model, images [][]float32, labels []int, batch int) float64 {
+			accuracy := accuracyOf(add, largest)(model, images, labels, batch)
+			images[0][0]++
+			return accuracy
+		})},
 		wrong{"evaluated-in-training-mode", try(accuracyOf(add, largest))},
 		wrong{"mode-not-set-back", try(func(model Model, images [][]float32, labels []int, batch int) float64 {
 			model.SetTraining(false)
@@ -131,7 +182,7 @@ func countRight(logits [][]float32, labels []int, class func([]float32) int) int
 
 // accuracyOf is an answer that does not care about the mode, with the given ways to count
 // and to find a class.
-func accuracyOf(count func(right, add int) int, class func([]float32) int) func(model Model, images [][]float32, labels []int, batch int) float64 {
+func accuracyOf(count func(right, add int) int, class func([]float32) int) evaluateAnswer {
 	return func(model Model, images [][]float32, labels []int, batch int) float64 {
 		right := 0
 		for from := 0; from < len(images); from += batch {
@@ -139,5 +190,21 @@ func accuracyOf(count func(right, add int) int, class func([]float32) int) func(
 			right = count(right, countRight(model.Logits(images[from:to]), labels[from:to], class))
 		}
 		return float64(right) / float64(len(images))
+	}
+}
+
+// An answer may add to the last batch, and reaches nothing with it that is another case's.
+func TestEvaluateGivesCopies(t *testing.T) {
+	result, log := grade(t, func(t T) {
+		Evaluate(t, func(model Model, images [][]float32, labels []int, batch int) float64 {
+			_, _ = append(images, []float32{9, 9, 9}), append(labels, 9)
+			for _, image := range images {
+				_ = append(image, 9)
+			}
+			return solution.Evaluate(model, images, labels, batch)
+		})
+	})
+	if earned, of := result.Points(); earned != of {
+		t.Errorf("a right answer earns %d of %d points:\n%s", earned, of, log)
 	}
 }

@@ -74,8 +74,9 @@ type outcome struct {
 	// returnsInput says that the answer returned x itself.
 	returnsInput bool
 	// panicked is what building the graph panicked with, if it did: there is no shape then,
-	// and there are no values.
+	// and there are no values. at is where it did; see panicPlace.
 	panicked any
+	at       string
 }
 
 // computeOn is shared: nothing in it is an answer's.
@@ -143,7 +144,10 @@ func setWeights(store *model.Store, change func(name string, values []float32)) 
 // build calls the answer and keeps what it panics with.
 func (o *outcome) build(answer network, scope *model.Scope, x *graph.Node) (y *graph.Node) {
 	defer func() {
-		if o.panicked = recover(); o.panicked == nil && y == nil {
+		switch o.panicked = recover(); {
+		case o.panicked != nil:
+			o.at = panicPlace()
+		case y == nil:
 			o.panicked = "the answer returned nil"
 		}
 	}()
@@ -249,7 +253,7 @@ func (t comparison) run() (*outcome, error) {
 	if text, ok := o.panicked.(string); ok && strings.HasPrefix(text, NotDone) {
 		panic(text)
 	}
-	failure := panicked(o.panicked)
+	failure := panicked(o.panicked, o.at)
 	failure.What, failure.Want = t.call(), fmt.Sprintf("a node of shape %v", t.Right.Shape)
 	if _, ok := o.panicked.(endless); ok {
 		failure.Hint = noEnd
@@ -339,7 +343,7 @@ func (t comparison) compare(o *outcome) error {
 	if !slices.Equal(o.shape, t.Right.Shape) {
 		return &Failure{What: "the shape of " + t.call(), Want: fmt.Sprint(t.Right.Shape), Got: fmt.Sprint(o.shape), Hint: t.reason(o)}
 	}
-	if failure := difference("y = "+t.call(), o.shape, o.values, t.Right.Values); failure != nil {
+	if failure := difference("y = "+t.call(), "y", o.shape, o.values, t.Right.Values); failure != nil {
 		failure.Want += " (PyTorch's)"
 		failure.Hint = t.reason(o)
 		return failure
@@ -347,8 +351,9 @@ func (t comparison) compare(o *outcome) error {
 	return nil
 }
 
-// difference is the failure of values that are not those wanted, nil if they are.
-func difference(what string, shape []int, got, want []float32) *Failure {
+// difference is the failure of values that are not those wanted, nil if they are. name is
+// the values' in what, as y.
+func difference(what, name string, shape []int, got, want []float32) *Failure {
 	if alike(got, want) {
 		return nil
 	}
@@ -368,8 +373,8 @@ func difference(what string, shape []int, got, want []float32) *Failure {
 	}
 	return &Failure{
 		What: what,
-		Want: fmt.Sprintf("y%v = %.5g", index, want[worst]),
-		Got:  fmt.Sprintf("y%v = %.5g; of %d numbers %d differ, this one most", index, got[worst], len(want), wrong),
+		Want: fmt.Sprintf("%s%v = %.5g", name, index, want[worst]),
+		Got:  fmt.Sprintf("%s%v = %.5g; of %d numbers %d differ, this one most", name, index, got[worst], len(want), wrong),
 	}
 }
 

@@ -32,7 +32,7 @@ func TestNotANumberIsNotAlike(t *testing.T) {
 	if alike([]float32{nan}, []float32{1}) {
 		t.Error("NaN passes for 1")
 	}
-	if failure := difference("y", []int{2}, []float32{1, nan}, []float32{1, 2}); failure == nil || failure.Want != "y[1] = 2" {
+	if failure := difference("the call", "y", []int{2}, []float32{1, nan}, []float32{1, 2}); failure == nil || failure.Want != "y[1] = 2" {
 		t.Errorf("the failure is %v, want one that shows the NaN", failure)
 	}
 }

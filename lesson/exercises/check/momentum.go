@@ -63,7 +63,8 @@ func Momentum(t T, answer func(*SGD) Stepper) {
 			what:     momentumCase.String,
 			explain:  explainWeights,
 			mistakes: mistakes,
-			outside:  Hint{"no-velocity-yet", "before the first step Velocity is nil: make a slice of zeros, as many as there are weights"},
+			outside:  noVelocityYet,
+			unmade:   noVelocityYet,
 		}
 		for _, c := range cases {
 			if c.Step == step {
@@ -80,6 +81,8 @@ func Momentum(t T, answer func(*SGD) Stepper) {
 		step{"weight decay", 2, values("weight decay", decayMistakes)},
 	)
 }
+
+var noVelocityYet = Hint{"no-velocity-yet", "before the first step Velocity is nil: make a slice of zeros, as many as there are weights"}
 
 // walk gives the weights after each step that step makes.
 func (c momentumCase) walk(weights []float64, step func(rate float64, gradients []float64)) [][]float64 {
@@ -153,6 +156,14 @@ var descentMistakes = []mistake[momentumCase, [][]float64]{
 		}),
 	sgdMistake("weights-not-changed", "Step changes the elements of the slice that it is given; to give the parameter another slice, or to change a range loop's copy, does not reach the caller",
 		func(_ SGD, _, _, _ []float64) {}),
+	// This shows without momentum already.
+	sgdMistake("velocity-used-before-its-update", "first the velocity takes in the gradient, then the weights take the step",
+		func(s SGD, w, g, v []float64) {
+			for i := range w {
+				w[i] -= s.LearningRate * v[i]
+				v[i] = s.Momentum*v[i] + g[i]
+			}
+		}),
 }
 
 var dampened = sgdMistake("dampening", "the gradient enters the velocity in full, v ← momentum·v + g: an average would have (1 − momentum)·g, and PyTorch has none by default",
@@ -176,13 +187,6 @@ var momentumMistakes = []mistake[momentumCase, [][]float64]{
 			for i := range w {
 				v[i] = s.Momentum*v[i] + g[i]
 				w[i] -= s.LearningRate * (g[i] + s.Momentum*v[i])
-			}
-		}),
-	sgdMistake("velocity-used-before-its-update", "first the velocity takes in the gradient, then the weights take the step",
-		func(s SGD, w, g, v []float64) {
-			for i := range w {
-				w[i] -= s.LearningRate * v[i]
-				v[i] = s.Momentum*v[i] + g[i]
 			}
 		}),
 	sgdMistake("velocity-added-up", "the velocity of before counts times the momentum; here it counts in full",

@@ -88,6 +88,18 @@ func TestMomentum(t *testing.T) {
 			*v = s.Momentum**v + g
 			return w - s.LearningRate**v
 		})},
+		wrong{"decay-without-weight", each(func(s *SGD, w, g float64, v *float64) float64 {
+			*v = s.Momentum**v + g + s.WeightDecay
+			return w - s.LearningRate**v
+		})},
+		wrong{"learning-rate-forgotten", each(func(s *SGD, w, g float64, v *float64) float64 {
+			*v = s.Momentum**v + g + s.WeightDecay*w
+			return w - *v
+		})},
+		wrong{"velocity-used-before-its-update", each(func(s *SGD, w, g float64, v *float64) float64 {
+			defer func() { *v = s.Momentum**v + g + s.WeightDecay*w }()
+			return w - s.LearningRate**v
+		})},
 		wrong{"gradients-changed", try(func(s *SGD, w, g []float64) {
 			for i := range w {
 				g[i] += s.WeightDecay * w[i]

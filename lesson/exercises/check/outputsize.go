@@ -51,6 +51,8 @@ func OutputSize(t T, answer func(in, kernel, stride, padding int) int) {
 var sizeMistakes = []mistake[sizeCase, int]{
 	{Hint{"plus-one-forgotten", "the kernel's first place counts too: steps of the stride along the way, and one"},
 		func(c sizeCase) int { return c.way() / c.stride }},
+	{Hint{"one-added-before-dividing", "the one is for the kernel's first place, and no step: divide the way by the stride, and add it then"},
+		func(c sizeCase) int { return (c.way() + 1) / c.stride }},
 	{Hint{"padding-on-one-side", "padding is added on both sides, so it counts twice"},
 		func(c sizeCase) int { return (c.in+c.padding-c.kernel)/c.stride + 1 }},
 	{Hint{"padding-ignored", "the kernel moves over the padded image: padding makes it larger before all else"},

@@ -14,6 +14,7 @@ func TestOutputSize(t *testing.T) {
 	}
 	test(t, "outputsize", try(solution.OutputSize), try(stub.OutputSize),
 		wrong{"plus-one-forgotten", try(func(in, kernel, stride, padding int) int { return (in - kernel + 2*padding) / stride })},
+		wrong{"one-added-before-dividing", try(func(in, kernel, stride, padding int) int { return (in + 2*padding - kernel + 1) / stride })},
 		wrong{"padding-on-one-side", try(func(in, kernel, stride, padding int) int { return (in-kernel+padding)/stride + 1 })},
 		wrong{"padding-ignored", try(func(in, kernel, stride, padding int) int { return 1 + (in-kernel)/stride })},
 		wrong{"rounded-up", try(func(in, kernel, stride, padding int) int {

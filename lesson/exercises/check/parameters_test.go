@@ -41,6 +41,59 @@ func TestParameters(t *testing.T) {
 				return count
 			}
 		})},
+		wrong{"bottleneck-not-widened", try(func(c *Counts) {
+			c.Block = func(bottleneck bool, in, width, stride int) int {
+				if !bottleneck {
+					return solution.Block(false, in, width, stride)
+				}
+				count := in*width + 9*width*width + width*width + 6*width
+				if in != width || stride > 1 {
+					count += in*width + 2*width
+				}
+				return count
+			}
+		})},
+		wrong{"norm-of-projection-forgotten", try(func(c *Counts) {
+			c.Block = func(bottleneck bool, in, width, stride int) int {
+				out := width
+				if bottleneck {
+					out = 4 * width
+				}
+				count := solution.Block(bottleneck, in, width, stride)
+				if in != out || stride > 1 {
+					count -= 2 * out
+				}
+				return count
+			}
+		})},
+		wrong{"projection-forgotten", try(func(c *Counts) {
+			c.Parameters = func(bottleneck bool, blocks [4]int, classes int) int {
+				return countNetwork(bottleneck, blocks, classes, blockWith(func(_, _, _ int) bool { return false }), 4)
+			}
+		})},
+		wrong{"stage-input-not-updated", try(func(c *Counts) {
+			c.Parameters = func(bottleneck bool, blocks [4]int, classes int) int {
+				expansion := 1
+				if bottleneck {
+					expansion = 4
+				}
+				count, in := 9408+128, 64
+				for i, n := range blocks {
+					width, stride := 64<<i, min(i+1, 2)
+					for range n {
+						count += solution.Block(bottleneck, in, width, stride)
+						stride = 1
+					}
+					in = expansion * width
+				}
+				return count + (in+1)*classes
+			}
+		})},
+		wrong{"head-forgotten", try(func(c *Counts) {
+			c.Parameters = func(bottleneck bool, blocks [4]int, _ int) int {
+				return solution.Parameters(bottleneck, blocks, 0)
+			}
+		})},
 		wrong{"stem-forgotten", try(func(c *Counts) {
 			c.Parameters = func(bottleneck bool, blocks [4]int, classes int) int {
 				return solution.Parameters(bottleneck, blocks, classes) - 9408 - 128

@@ -23,16 +23,22 @@ type trial[C, V any] struct {
 	explain func(c C, want, got V) *Failure
 	// mistakes in the order in which to try them.
 	mistakes []mistake[C, V]
-	// outside is the hint if an index of the answer is out of range.
-	outside Hint
+	// outside is the hint if an index of the answer is out of range, and unmade, or else
+	// slicesNotMade, if it is because there are no elements at all.
+	outside, unmade Hint
 }
 
 // try returns a failure for the first case that goes wrong. Its hint is that of the first
 // mistake that gives the answer's values for all the cases, so that a wrong value that two
 // mistakes share is told apart by the others.
 func (t trial[C, V]) try() error {
+	// What is wanted is known before the answer runs, which may write where it should not.
+	var wants []V
 	for _, c := range t.cases {
-		want := t.want(c)
+		wants = append(wants, t.want(c))
+	}
+	for i, c := range t.cases {
+		want := wants[i]
 		got, failure := t.call(c)
 		if failure != nil {
 			return failure
@@ -50,7 +56,7 @@ func (t trial[C, V]) try() error {
 }
 
 // call gives a case to the answer. Panics that are not the runtime's, such as the stub's,
-// are not for here.
+// are for guard.
 func (t trial[C, V]) call(c C) (got V, failure *Failure) {
 	defer func() {
 		caught := recover()
@@ -61,8 +67,12 @@ func (t trial[C, V]) call(c C) (got V, failure *Failure) {
 		if !ok {
 			panic(caught)
 		}
-		failure = &Failure{What: t.what(c), Want: "a result", Got: "panic: " + err.Error()}
-		if strings.Contains(err.Error(), "out of range") {
+		failure = panicked(err, panicPlace())
+		failure.What = t.what(c)
+		switch {
+		case failure.Hint == slicesNotMade && t.unmade.Name != "":
+			failure.Hint = t.unmade
+		case failure.Hint.Name == "" && strings.Contains(err.Error(), "out of range"):
 			failure.Hint = t.outside
 		}
 	}()
