@@ -33,7 +33,7 @@ Each exercise runs in a process of its own, so one that does not end or that pan
 costs nothing but its own points. Without a name all exercises are checked, and a
 table says how far you are.
 
-What an answer prints is shown by go test ./lesson/exercises/NAME, which checks it too.`,
+What an answer prints is shown by go test -v ./lesson/exercises/NAME, which checks it too.`,
 		Example: `  go run ./lesson check
   go run ./lesson check outputsize
   go run ./lesson check outputsize convolution`,
@@ -183,7 +183,9 @@ func (c checker) run(ctx context.Context, name string) (checked, error) {
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", program, "./"+path.Join(exercises.Folder, name))
+	// What go vet finds is no error of compilation, and costs no points: the grader does not
+	// ask it either.
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-o", program, "./"+path.Join(exercises.Folder, name))
 	build.Dir = c.root
 	if output, err := build.CombinedOutput(); err != nil {
 		if ctx.Err() != nil {
@@ -218,6 +220,9 @@ func (c checker) run(ctx context.Context, name string) (checked, error) {
 	}
 	var report check.Report
 	if json.NewDecoder(bytes.NewReader(results.text)).Decode(&report) != nil {
+		if bytes.Contains(output.text, []byte(check.OutOfMemory)) {
+			return checked{state: "broke off", text: indented(fmt.Sprintf("It took more than %d GiB of memory and was stopped. Does a loop append without end?", checkMemory>>30))}, nil
+		}
 		return checked{state: "broke off", text: indented(string(output.text))}, nil
 	}
 	return judge(report.Result, err == nil), nil

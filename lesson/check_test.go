@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/residual-go/residual/lesson/exercises"
+	"github.com/residual-go/residual/lesson/exercises/check"
 	"github.com/residual-go/residual/lesson/grade"
 )
 
@@ -47,9 +48,9 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// answer is the solution with another body.
+	// answer is the solution with another body, which may use fmt and os.
 	answer := func(body string) []byte {
-		return []byte("package outputsize\n\nfunc OutputSize(in, kernel, stride, padding int) int {\n" + body + "\n}\n")
+		return []byte("package outputsize\n\nimport (\n\"fmt\"\n\"os\"\n)\n\nvar _, _ = fmt.Sprint, os.Exit\n\nfunc OutputSize(in, kernel, stride, padding int) int {\n" + body + "\n}\n")
 	}
 	const title = "outputsize  The height and width that leave a convolution  "
 	for _, c := range []struct {
@@ -67,6 +68,10 @@ func TestCheck(t *testing.T) {
 		{"does not compile", answer("return half"), checkLimit, false, []string{title + "does not compile\n", "undefined: half"}},
 		{"ends the process", answer("go func() { panic(\"too late\") }()\nselect {}"), checkLimit, false,
 			[]string{title + "broke off\n", "  panic: too late\n"}},
+		// As watchMemory ends it, but without taking the memory.
+		{"takes all memory", answer("println(\"fatal error: " + check.OutOfMemory + "\")\nos.Exit(2)\nreturn 0"), checkLimit, false,
+			[]string{title + "broke off\n", "Does a loop append without end?\n"}},
+		{"go vet finds something", answer("_ = fmt.Sprintf(\"%d\", \"x\")\nif kernel > in+2*padding {\nreturn 0\n}\nreturn (in+2*padding-kernel)/stride + 1"), checkLimit, true, []string{title + "10 of 10 points\n"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			checker := overlaid(t, "outputsize", c.answer)
