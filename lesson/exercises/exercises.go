@@ -8,7 +8,8 @@
 //	solution/NAME.go    the worked solution, the one source of both
 //
 // and a function in package check, which is the teacher. Stub makes NAME.go from the
-// solution; "go generate ./lesson/exercises" does so for all.
+// solution; in this folder, "go run ./gen NAME" does so, and "go generate" makes those that are
+// not there.
 package exercises
 
 // Exercise is one exercise.

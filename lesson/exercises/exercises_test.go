@@ -64,7 +64,7 @@ func TestStubsAreCurrent(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := read(t, name, name+".go"); !bytes.Equal(got, want) {
-			t.Errorf("%s/%s.go is not what go generate makes of the solution, or has an answer in it; want\n%s", name, name, want)
+			t.Errorf("%s/%s.go is not what go run ./gen %s makes of the solution, or has an answer in it; want\n%s", name, name, name, want)
 		}
 	})
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/check"
 )
 
+// go generate stops at a file that is not its stub: it may have an answer in it.
+//
 //go:generate go run ./gen
 
 // The marks are those of nbgrader, so that teachers who know it know them, and one of our
@@ -31,7 +33,7 @@ const (
 // stub does not need are left out. Doc comments stay: they say what to write.
 func Stub(solution []byte, name string) ([]byte, error) {
 	var stub bytes.Buffer
-	fmt.Fprintf(&stub, "// This file is yours to edit. The task: README.md in this folder. To check it: go test ./%s/%s\n\n", Folder, name)
+	fmt.Fprintf(&stub, "// This file is yours to edit. The task: README.md in this folder. To check it: go test ./%s/%s\n// Hand in this file alone.\n\n", Folder, name)
 
 	var begin int // line of the open region's mark, from 1; 0 outside
 	var indent string

@@ -1,4 +1,5 @@
 // This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/augment
+// Hand in this file alone.
 
 // Package augment makes more out of few images: what is in one stays what it is if the
 // image is mirrored or moved a little.

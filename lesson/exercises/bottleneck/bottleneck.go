@@ -1,4 +1,5 @@
 // This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/bottleneck
+// Hand in this file alone.
 
 // Package bottleneck has the residual block of three convolutions.
 package bottleneck

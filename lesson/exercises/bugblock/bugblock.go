@@ -1,4 +1,5 @@
 // This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/bugblock
+// Hand in this file alone.
 
 // Package bugblock has the residual block of a colleague.
 package bugblock

@@ -1,4 +1,5 @@
 // This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/bughead
+// Hand in this file alone.
 
 // Package bughead has the end of a colleague's network.
 package bughead

@@ -1,4 +1,5 @@
 // This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/bugnorm
+// Hand in this file alone.
 
 // Package bugnorm has the batch norm of a colleague.
 package bugnorm

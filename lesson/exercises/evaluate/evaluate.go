@@ -1,4 +1,5 @@
 // This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/evaluate
+// Hand in this file alone.
 
 // Package evaluate measures how good a network is.
 package evaluate
@@ -16,7 +17,8 @@ type Model interface {
 }
 
 // Evaluate returns the accuracy of the model: of all the images, the share, from 0 to 1,
-// whose class is the one that labels says. There is at least one image.
+// whose class is the one that labels says: labels[i] is that of images[i], a number from 0.
+// There is at least one image. Images and labels stay as they are.
 //
 // The images are given to the model in their order, in evaluation mode, batch at a time,
 // batch ≥ 1; the last batch may have fewer, and none is empty. Afterwards the model is in

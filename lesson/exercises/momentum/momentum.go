@@ -1,10 +1,11 @@
 // This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/momentum
+// Hand in this file alone.
 
 // Package momentum has stochastic gradient descent with momentum.
 package momentum
 
 // SGD is stochastic gradient descent as PyTorch does it. The check makes it with these
-// fields, and changes LearningRate between steps.
+// fields, so leave them as they are, and changes LearningRate between steps.
 type SGD struct {
 	// LearningRate is the length of a step, Momentum the share of the velocity that is kept
 	// from step to step, and WeightDecay the share of each weight that is added to its
@@ -15,8 +16,9 @@ type SGD struct {
 	Velocity []float64
 }
 
-// Step changes the weights by one step, given the gradient of the loss by each of them.
-// For a weight w with gradient g and velocity v, which starts at 0:
+// Step changes the weights by one step, given the gradient of the loss by each of them: as
+// many as there are weights. For a weight w with gradient g and velocity v, which starts
+// at 0:
 //
 //	g ← g + WeightDecay·w
 //	v ← Momentum·v + g

@@ -1,4 +1,5 @@
 // This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/parameters
+// Hand in this file alone.
 
 // Package parameters counts the parameters of residual networks: the numbers that training
 // changes.

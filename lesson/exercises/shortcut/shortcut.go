@@ -1,4 +1,5 @@
 // This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/shortcut
+// Hand in this file alone.
 
 // Package shortcut has the way around a residual block.
 package shortcut

@@ -4,7 +4,7 @@ package batchnorm
 import "math"
 
 // BatchNorm is a batch normalisation as PyTorch's BatchNorm2d does it. The check makes it
-// with these fields.
+// with these fields: leave them as they are.
 type BatchNorm struct {
 	// Gamma and Beta scale and shift each channel after it was normalised: [channels].
 	Gamma, Beta []float64

@@ -2,7 +2,7 @@
 package momentum
 
 // SGD is stochastic gradient descent as PyTorch does it. The check makes it with these
-// fields, and changes LearningRate between steps.
+// fields, so leave them as they are, and changes LearningRate between steps.
 type SGD struct {
 	// LearningRate is the length of a step, Momentum the share of the velocity that is kept
 	// from step to step, and WeightDecay the share of each weight that is added to its
@@ -13,8 +13,9 @@ type SGD struct {
 	Velocity []float64
 }
 
-// Step changes the weights by one step, given the gradient of the loss by each of them.
-// For a weight w with gradient g and velocity v, which starts at 0:
+// Step changes the weights by one step, given the gradient of the loss by each of them: as
+// many as there are weights. For a weight w with gradient g and velocity v, which starts
+// at 0:
 //
 //	g ← g + WeightDecay·w
 //	v ← Momentum·v + g
