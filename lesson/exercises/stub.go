@@ -2,12 +2,15 @@ package exercises
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/format"
 	"go/parser"
 	"go/token"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -81,6 +84,35 @@ func Stub(solution []byte, name string) ([]byte, error) {
 		return nil, fmt.Errorf("stub of %s: %w", name, err)
 	}
 	return pruned, nil
+}
+
+// WriteStub makes the named exercise's file, in the folder of that name. A file that is the
+// stub already keeps its time. One that is something else may have an answer in it, and
+// that is an error, or, if overwrite says so, lost.
+func WriteStub(name string, overwrite bool) error {
+	solution, err := os.ReadFile(filepath.Join(name, "solution", name+".go"))
+	if err != nil {
+		return fmt.Errorf("solution of %s: %w", name, err)
+	}
+	stub, err := Stub(solution, name)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(name, name+".go")
+	there, err := os.ReadFile(path)
+	there = bytes.ReplaceAll(there, []byte("\r\n"), []byte("\n")) // as checked out on Windows
+	switch {
+	case err == nil && bytes.Equal(there, stub):
+		return nil
+	case err == nil && !overwrite:
+		return fmt.Errorf("%s is not the stub of today and may have an answer in it; to lose what it has: go run ./gen %s", path, name)
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("stub of %s: %w", name, err)
+	}
+	if err := os.WriteFile(path, stub, 0o644); err != nil {
+		return fmt.Errorf("stub of %s: %w", name, err)
+	}
+	return nil
 }
 
 // pruneImports cuts out the lines of imports that the file does not use.
