@@ -25,12 +25,14 @@ func gradeCommand() *cobra.Command {
 		Long: `Grade a class's answers to the exercises.
 
 DIR has a folder for each student, with the files of the exercises in it: NAME.go,
-NAME/NAME.go or, in a student's whole fork, lesson/exercises/NAME/NAME.go. Nothing else
-in there is read: tests and checks are the course's.
+NAME/NAME.go or, in a student's whole fork, lesson/exercises/NAME/NAME.go, all of it
+perhaps in one folder, as in an archive. Nothing else in there is read: tests and checks
+are the course's.
 
 The submissions are not trusted: each runs in a temporary copy of the module, with limits
 on time and memory and, where the system can, without network. The course's own solutions
-are graded first, to see that all is well.`,
+are graded first, to see that all is well. Interrupted, it writes the grades that there
+are, marked as incomplete.`,
 		Example: `  go run ./lesson grade submissions
   go run ./lesson grade --exercises outputsize,convolution --out results group-a group-b`,
 		Args: arguments("folder of submissions"),
@@ -49,9 +51,9 @@ are graded first, to see that all is well.`,
 			options.Folders, options.Memory = args, memory<<20
 			options.Progress = progressOf(cmd.ErrOrStderr())
 			options.Sandboxed = func(s *grade.Sandbox) { fmt.Fprintf(cmd.ErrOrStderr(), "Sandbox: %v.\n", s) }
-			grades, err := grade.Run(cmd.Context(), options)
-			if err != nil {
-				return err
+			grades, interrupted := grade.Run(cmd.Context(), options)
+			if grades == nil {
+				return interrupted
 			}
 			var wrote []string
 			for _, file := range []struct {
@@ -68,7 +70,7 @@ are graded first, to see that all is well.`,
 				return fmt.Errorf("print the grades: %w", err)
 			}
 			ending(w, wrote, "go run ./lesson grade --help")
-			return nil
+			return interrupted
 		},
 	}
 	flags := cmd.Flags()

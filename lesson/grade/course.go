@@ -69,21 +69,29 @@ func (t task) folder() string { return path.Join(exercises.Folder, t.name) }
 // file is the path of the file that students write.
 func (t task) file() string { return path.Join(t.folder(), t.name+".go") }
 
+// openTask reads the exercise's solution from the checkout at root.
+func openTask(root, name string) (t task, err error) {
+	t.name = name
+	if t.solution, err = os.ReadFile(filepath.Join(root, filepath.FromSlash(t.folder()), "solution", name+".go")); err != nil {
+		return t, fmt.Errorf("the course's solution of %s: %w", name, err)
+	}
+	if t.stub, err = exercises.Stub(t.solution, name); err != nil {
+		return t, err
+	}
+	t.gate.exercise = name
+	if t.gate.solution, err = importsOf(t.solution); err != nil {
+		return t, fmt.Errorf("the course's solution of %s: %w", name, err)
+	}
+	return t, nil
+}
+
 // openCourse reads what the named exercises need from the checkout at root.
 func openCourse(ctx context.Context, root string, names []string) (*course, error) {
 	c := &course{files: map[string][]byte{}}
 	for _, name := range names {
-		t := task{name: name}
-		var err error
-		if t.solution, err = os.ReadFile(filepath.Join(root, filepath.FromSlash(t.folder()), "solution", name+".go")); err != nil {
-			return nil, fmt.Errorf("the course's solution of %s: %w", name, err)
-		}
-		if t.stub, err = exercises.Stub(t.solution, name); err != nil {
+		t, err := openTask(root, name)
+		if err != nil {
 			return nil, err
-		}
-		t.gate.exercise = name
-		if t.gate.solution, err = importsOf(t.solution); err != nil {
-			return nil, fmt.Errorf("the course's solution of %s: %w", name, err)
 		}
 		c.tasks = append(c.tasks, t)
 	}

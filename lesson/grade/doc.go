@@ -5,9 +5,10 @@
 //
 // A folder has a folder for each student. Of what is in there only the files of the
 // exercises are read: NAME.go, or NAME/NAME.go, or lesson/exercises/NAME/NAME.go where a
-// student hands in a whole fork; the first of these that is there. They must be regular
-// files inside the student's folder and at most 1 MiB. Whatever else there is, tests and
-// checks above all, is never looked at.
+// student hands in a whole fork; the first of these that is there. Where there are none
+// and the student's folder has but one folder, as archives have, that one counts. They must
+// be regular files inside the student's folder and at most 1 MiB. Whatever else there is,
+// tests and checks above all, is never read.
 //
 // # What is run
 //
@@ -37,18 +38,22 @@
 // if the first has a hole. On Linux the second layer is, as far as the system has it:
 //
 //   - namespaces of its own for the network, processes, users and shared memory;
-//   - Landlock: no file can be opened but the test itself and a folder for scratch;
+//   - Landlock: no file can be opened but the test itself, and none written;
 //   - a seccomp filter: no sockets, no new processes, no looking into other processes;
+//   - no capabilities, should the grader be root;
 //   - limits (setrlimit) on memory, processor time, the size and number of files.
 //
 // The process applies them to itself, in [Child], and then becomes the test. On other
 // systems there are the limits on time and output, on memory by a watch in package check,
-// and on macOS the limits of setrlimit. [Sandbox] says what is in force.
+// and on macOS the limits of setrlimit; its sandbox-exec, which is deprecated, is not used.
+// [Sandbox] says what is in force.
+//
+// At most as many run at a time as the memory has room for, and should the system run out
+// of it all the same, Linux is asked to end them before the grader.
 //
 // The student's code and the check share a process. Code that got past the gate, or that
 // breaks Go's memory safety by a data race, could search the memory for the secret and
 // forge a report, or call the check with an answer that is not the student's, if it could
-// import it. It could claim points, and do nothing else. Nor is there a limit on how many
-// files of up to 64 MiB such code writes into its scratch folder within its time. Off
-// Linux it could read and write what the grader can.
+// import it. It could claim points, and do nothing else. Off Linux it could read and write
+// what the grader can.
 package grade

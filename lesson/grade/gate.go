@@ -69,6 +69,20 @@ type refusal struct{ reason string }
 
 func (r *refusal) Error() string { return r.reason }
 
+// Gate says why the grader would refuse an answer to the exercise, for those who check
+// their own; "" if it would not. The error is of reading the course, whose root is root.
+func Gate(root, exercise string, source []byte) (why string, err error) {
+	t, err := openTask(root, exercise)
+	if err != nil {
+		return "", err
+	}
+	// What is no Go the compiler sees to.
+	if refused, ok := errors.AsType[*refusal](t.gate.pass(source)); ok {
+		return refused.reason, nil
+	}
+	return "", nil
+}
+
 // pass looks at a submission without running it. The error is a *refusal, or a
 // scanner.ErrorList if the source is no Go.
 func (g gate) pass(source []byte) error {
@@ -89,7 +103,7 @@ func (g gate) pass(source []byte) error {
 	for _, spec := range file.Imports {
 		path, err := strconv.Unquote(spec.Path.Value)
 		if err != nil || !g.allows(path) {
-			return &refusal{fmt.Sprintf("line %d: the import of %s is not allowed in this exercise", line(spec), spec.Path.Value)}
+			return &refusal{fmt.Sprintf("line %d: the import of %s is not allowed in this exercise; %s", line(spec), spec.Path.Value, rule(path))}
 		}
 		imports = append(imports, path)
 	}
@@ -117,7 +131,28 @@ func (g gate) allows(path string) bool {
 	if never(path) || !slices.Contains(g.solution, path) {
 		return false
 	}
+	return ofSolutionModules(path)
+}
+
+func ofSolutionModules(path string) bool {
 	return slices.ContainsFunc(solutionModules, func(module string) bool { return strings.HasPrefix(path, module+"/") || path == module })
+}
+
+// rule is the one that a package that may not be imported comes nearest to.
+func rule(path string) string {
+	const list = "lesson/TEACHING.md has the list"
+	first, _, _ := strings.Cut(path, "/")
+	switch {
+	case path == "log":
+		return "package fmt prints too"
+	case never(path):
+		return "the answer has to be one's own"
+	case ofSolutionModules(path):
+		return "of GoMLX and this module an answer may import what its solution does, and a few packages more: " + list
+	case strings.Contains(first, "."):
+		return "an answer may import no other modules than GoMLX and this one"
+	}
+	return "of the standard library an answer may import what only computes, such as math, slices and strings: " + list
 }
 
 func directive(comment *ast.Comment) (word string, ok bool) {

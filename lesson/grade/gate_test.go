@@ -37,6 +37,35 @@ func TestGateOpensForTheCourse(t *testing.T) {
 	}
 }
 
+// TestGateOfOnesOwn is what the student's check asks.
+func TestGateOfOnesOwn(t *testing.T) {
+	root := smallCourse(t)
+	for source, want := range map[string]string{
+		answer("outputsize", `import "math"`, right): "", answer("outputsize", `import "log"`, right): `line 3: the import of "log"`, "no Go": "",
+	} {
+		why, err := Gate(root, "outputsize", []byte(source))
+		if err != nil || !strings.HasPrefix(why, want) || (want == "") != (why == "") {
+			t.Errorf("%q: refused for %q, %v, want %q", source, why, err, want)
+		}
+	}
+	if _, err := Gate(root, "knitting", nil); err == nil {
+		t.Error("no error for an exercise that the course does not have")
+	}
+}
+
+// TestTeachersKnowTheImports wants the list in TEACHING.md to be the gate's.
+func TestTeachersKnowTheImports(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "TEACHING.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range pure {
+		if !strings.Contains(string(text), "`"+path+"`") {
+			t.Errorf("TEACHING.md does not list %s", path)
+		}
+	}
+}
+
 // TestGate has imports and comments that are not to pass, whatever the solution has.
 func TestGate(t *testing.T) {
 	g := gate{"outputsize", []string{"os", checkPath, ModulePath + "/pkg/resnet", ModulePath + "/pkg/layers", "example.com/x",
@@ -50,6 +79,14 @@ func TestGate(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "line 5: the import of") || !strings.Contains(err.Error(), path) {
 				t.Errorf("import %s%q: %v, want it refused by name", name, path, err)
 			}
+		}
+	}
+	for path, want := range map[string]string{
+		"log": "package fmt prints too", "os": "what only computes", "example.com/x": "no other modules", checkPath: "one's own",
+		"github.com/gomlx/gomlx/ml/train/checkpoint": "what its solution does",
+	} {
+		if err := g.pass([]byte(answer("outputsize", "import \""+path+"\"", right))); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("import %q: %v, want %q in it", path, err, want)
 		}
 	}
 	for _, path := range []string{"math", "math/rand/v2", ModulePath + "/pkg/layers", "github.com/gomlx/gomlx/core/graph", "github.com/gomlx/gomlx/ml/train/loss"} {

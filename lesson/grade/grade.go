@@ -3,7 +3,9 @@ package grade
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -30,7 +32,8 @@ const (
 	Crashed      Status = "crashed"
 	TimedOut     Status = "timed out"
 	OutOfMemory  Status = "out of memory"
-	NoResult     Status = "no result" // it ended without a report, or reported too much
+	NoResult     Status = "no result"  // it ended without a report, or reported too much
+	NotGraded    Status = "not graded" // for a fault of the grader's or the system's
 )
 
 // Mark is what a student has in an exercise.
@@ -51,14 +54,22 @@ type Student struct {
 	Name   string `json:"name"`
 	Points int    `json:"points"`
 	Of     int    `json:"of"`
+	// Warning is what looks wrong with the folder, if anything does.
+	Warning string `json:"warning,omitempty"`
 	// Marks are in the order of the exercises.
 	Marks []Mark `json:"exercises"`
 }
 
 // Grades are those of a class.
 type Grades struct {
-	Exercises []string  `json:"exercises"`
-	Students  []Student `json:"students"`
+	Exercises []string `json:"exercises"`
+	// Students are those that were graded; Incomplete is whether the grader was interrupted
+	// before the others, so that Class students were to be graded.
+	Students   []Student `json:"students"`
+	Class      int       `json:"class"`
+	Incomplete bool      `json:"incomplete"`
+	// Warnings are what went wrong that no student has to do with.
+	Warnings []string `json:"warnings,omitempty"`
 	// Sandbox is what the submissions were kept from.
 	Sandbox Sandbox `json:"sandbox"`
 }
@@ -81,12 +92,15 @@ type Options struct {
 	Progress func(done, total int, what string)
 
 	// For tests: noGate lets all submissions through the gate, unlimited leaves the limit on
-	// memory to package check, and workers replaces the number of processors.
+	// memory to package check, workers replaces the number of processors, and remove how a
+	// temporary folder is removed.
 	noGate, unlimited bool
 	workers           int
+	remove            func(dir string) error
 }
 
-// Run grades. Interrupted, it returns ctx's error; the submissions' faults are no errors.
+// Run grades. Interrupted, it returns ctx's error, and the grades that there are, if any
+// student has them. The submissions' faults are no errors.
 func Run(ctx context.Context, o Options) (*Grades, error) {
 	known := exercises.All()
 	if o.Exercises == nil {
@@ -124,22 +138,53 @@ func Run(ctx context.Context, o Options) (*Grades, error) {
 	if o.Sandboxed != nil {
 		o.Sandboxed(sandbox)
 	}
+	if o.workers == 0 {
+		o.workers = workers(o.Memory)
+	}
+	if o.remove == nil {
+		o.remove = removeAll
+	}
 	parent, err := os.MkdirTemp("", "residual-grade-")
 	if err != nil {
 		return nil, fmt.Errorf("make a temporary folder: %w", err)
 	}
 	class := &class{course: c, options: o, sandbox: sandbox, parent: parent, total: len(o.Exercises) + len(submissions)}
 	grades, err := class.grade(ctx, submissions)
-	if removed := os.RemoveAll(parent); removed != nil && err == nil {
-		err = fmt.Errorf("remove the temporary folder: %w", removed)
+	// A class's grades are worth more than a tidy disk.
+	removed := o.remove(parent)
+	if grades != nil && removed != nil {
+		grades.Warnings = append(grades.Warnings, "a temporary folder is left: "+oneLine(removed.Error()))
 	}
 	if ctx.Err() != nil { // whatever failed for it
-		return nil, ctx.Err()
+		return grades, ctx.Err()
 	}
-	if err != nil {
-		return nil, err
+	return grades, err
+}
+
+// removeAll removes a folder with all that is in it. What ran there may have taken the
+// rights to do so from the folders.
+func removeAll(dir string) error {
+	if os.RemoveAll(dir) == nil {
+		return nil
 	}
-	return grades, nil
+	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, _ error) error {
+		if entry != nil && entry.IsDir() {
+			_ = os.Chmod(path, 0o700) // the second try says what does not work
+		}
+		return nil
+	})
+	return os.RemoveAll(dir)
+}
+
+// workers is how many submissions run at a time: as many as there are processors, and
+// fewer if each of them, by its limit, could take so much memory that the system would
+// run out of it.
+func workers(memory int64) int {
+	n := runtime.NumCPU()
+	if total := systemMemory(); total > 0 {
+		n = min(n, int(total/uint64(max(memory, compileMemory))))
+	}
+	return max(n, 1)
 }
 
 func names(known []exercises.Exercise) string {
@@ -170,21 +215,42 @@ func (c *class) progress(what string) {
 	}
 }
 
+// grade returns grades if any student has them, with or without an error.
 func (c *class) grade(ctx context.Context, submissions []submission) (*Grades, error) {
 	worth, err := c.solutions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	grades := &Grades{Exercises: c.options.Exercises, Students: make([]Student, len(submissions)), Sandbox: *c.sandbox}
+	students := make([]*Student, len(submissions)) // nil is one who is not graded
 	err = c.each(ctx, len(submissions), func(ctx context.Context, i int) error {
 		student, err := c.student(ctx, submissions[i], worth)
 		if err != nil {
-			return fmt.Errorf("grade %s: %w", clean(submissions[i].student), err)
+			return err
 		}
-		grades.Students[i] = *student
+		students[i] = student
 		c.progress(fmt.Sprintf("%s: %d of %d points", student.Name, student.Points, student.Of))
 		return nil
 	})
+	grades := &Grades{Exercises: c.options.Exercises, Class: len(submissions), Sandbox: *c.sandbox}
+	failures := 0
+	for _, student := range students {
+		if student == nil {
+			continue
+		}
+		grades.Students = append(grades.Students, *student)
+		for _, mark := range student.Marks {
+			if mark.Status == NotGraded {
+				failures++
+			}
+		}
+	}
+	if len(grades.Students) == 0 {
+		return nil, err
+	}
+	grades.Incomplete = len(grades.Students) < len(students)
+	if failures > 0 {
+		grades.Warnings = append(grades.Warnings, fmt.Sprintf("%d answers could not be graded, for no fault of theirs; grade again", failures))
+	}
 	return grades, err
 }
 
@@ -209,7 +275,8 @@ func (c *class) solutions(ctx context.Context) (worth []int, err error) {
 		}
 		worth[i] = mark.Of
 		c.progress(fmt.Sprintf("the solution of %s: %d points", t.name, mark.Of))
-		return w.remove()
+		w.remove()
+		return nil
 	}
 	// One by itself, so that what they share is compiled once.
 	if err := grade(ctx, 0); err != nil {
@@ -219,39 +286,43 @@ func (c *class) solutions(ctx context.Context) (worth []int, err error) {
 	return worth, err
 }
 
-// student grades what a student handed in.
+// student grades what a student handed in. The error is ctx's: by now the course's own
+// solutions have been graded, and what fails for one student need not for the others.
 func (c *class) student(ctx context.Context, s submission, worth []int) (*Student, error) {
-	w, err := newWorkplace(c.course, c.parent, c.sandbox, c.options)
-	if err != nil {
-		return nil, err
-	}
-	student := &Student{Name: clean(s.student)}
+	s = s.unwrapped()
+	w, failed := newWorkplace(c.course, c.parent, c.sandbox, c.options)
+	student := &Student{Name: clean(s.student), Warning: s.warning()}
 	for i, t := range c.course.tasks {
-		source, err := s.read(t.name)
-		mark, err := w.grade(ctx, t, source, err)
+		var mark Mark
+		err := failed
+		if err == nil {
+			source, missing := s.read(t.name)
+			mark, err = w.grade(ctx, t, source, missing)
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err != nil {
-			return nil, err
+			mark = Mark{Exercise: t.name, Status: NotGraded, Message: clean(oneLine(err.Error()))}
 		}
 		mark.Of = worth[i]
 		student.Marks = append(student.Marks, mark)
 		student.Points += mark.Points
 		student.Of += mark.Of
 	}
-	return student, w.remove()
+	if failed == nil {
+		w.remove()
+	}
+	return student, nil
 }
 
-// each calls f for 0 … n−1, as many at a time as there are processors, up to the first
-// error.
+// each calls f for 0 … n−1, as many at a time as there are workers, up to the first error.
 func (c *class) each(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
-	workers := c.options.workers
-	if workers == 0 {
-		workers = runtime.NumCPU()
-	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	next := make(chan int)
 	var running sync.WaitGroup
-	for range min(workers, n) {
+	for range min(c.options.workers, n) {
 		running.Go(func() {
 			for i := range next {
 				if err := f(ctx, i); err != nil {

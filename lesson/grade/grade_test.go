@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,10 @@ func TestClass(t *testing.T) {
 	}
 	put(t, class, "=eve()/convolution.go", strings.ReplaceAll(string(stub), "\n", "\r\n"))
 	put(t, class, "zoe/notes.txt", "nothing yet")
+	put(t, class, "zoe/homework/mine.go", "package mine\n")
+	put(t, class, "zoe/homework/lessons/old.txt", "")
 	put(t, class, ".git/config", "")
+	put(t, class, "__MACOSX/ada/outputsize.go", "")
 	put(t, class, "README.md", "")
 
 	o := smallOptions(t, class)
@@ -71,11 +75,11 @@ func TestClass(t *testing.T) {
 	if err := errors.Join(grades.WriteCSV(&csv), grades.WriteTable(&table), grades.WriteJSON(&json)); err != nil {
 		t.Fatal(err)
 	}
-	if want := `student,outputsize,convolution,total,of
-'=eve(),4,0,4,20
-ada,10,10,20,20
-bob,4,0,4,20
-zoe,0,0,0,20
+	if want := `student,outputsize,outputsize_note,convolution,convolution_note,total,of
+'=eve(),4,wraps,0,not done yet,4,20
+ada,10,,10,,20,20
+bob,4,wraps,0,not done yet,4,20
+zoe,,not handed in,,not handed in,0,20
 `; csv.String() != want {
 		t.Errorf("the CSV is\n%s, want\n%s", &csv, want)
 	}
@@ -95,12 +99,13 @@ bob
   convolution: not done yet
 
 zoe
+  warning: there is homework/mine.go, but no file where one of an exercise would be
   outputsize: not handed in
   convolution: not handed in
 `; table.String() != want {
 		t.Errorf("the table is\n%s, want\n%s", &table, want)
 	}
-	for _, part := range []string{`"name": "=eve()"`, `"status": "failed"`, `"name": "wraps"`, `"text": "a remainder is taken"`, `"network_denied"`} {
+	for _, part := range []string{`"name": "=eve()"`, `"status": "failed"`, `"name": "wraps"`, `"text": "a remainder is taken"`, `"network_denied"`, `"incomplete": false`} {
 		if !strings.Contains(json.String(), part) {
 			t.Errorf("no %s in the JSON:\n%s", part, &json)
 		}
@@ -260,10 +265,143 @@ func TestInterrupted(t *testing.T) {
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v", left, err)
 	}
-	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range commands {
-		if command, err := os.ReadFile(path); err == nil && bytes.Contains(command, []byte(temporary)) {
-			t.Errorf("a process is left: %q", command)
+	t.Run("processes", func(t *testing.T) {
+		if runtime.GOOS != "linux" {
+			t.Skip("looks for them in /proc")
+		}
+		commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, path := range commands {
+			if command, err := os.ReadFile(path); err == nil && bytes.Contains(command, []byte(temporary)) {
+				t.Errorf("a process is left: %q", command)
+			}
+		}
+	})
+}
+
+// TestInterruptedLate keeps the grades that there are.
+func TestInterruptedLate(t *testing.T) {
+	class := t.TempDir()
+	put(t, class, "ada/outputsize.go", answer("outputsize", "", right))
+	put(t, class, "bob/outputsize.go", answer("outputsize", "", `func Add(a, b int) int { for {} }`))
+	o := smallOptions(t, class)
+	o.Exercises, o.Timeout, o.workers = o.Exercises[:1], time.Minute, 1
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Progress = func(done, _ int, _ string) {
+		if done == 2 {
+			cancel()
+		}
+	}
+	grades, err := Run(ctx, o)
+	if err != context.Canceled {
+		t.Errorf("error %v, want that it was cancelled", err)
+	}
+	if grades == nil || !grades.Incomplete || len(grades.Students) != 1 || grades.Students[0].Points != 10 {
+		t.Fatalf("grades %+v, want those of one student, incomplete", grades)
+	}
+	var table, json bytes.Buffer
+	if err := errors.Join(grades.WriteTable(&table), grades.WriteJSON(&json)); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\nIncomplete: interrupted after 1 of 2 students.\n"; !strings.HasSuffix(table.String(), want) {
+		t.Errorf("the table is\n%s, want %q at its end", &table, want)
+	}
+	if want := `"incomplete": true`; !strings.Contains(json.String(), want) {
+		t.Errorf("no %s in the JSON:\n%s", want, &json)
+	}
+}
+
+// TestFaultOfTheGrader costs neither the class its grades nor a student points unsaid.
+func TestFaultOfTheGrader(t *testing.T) {
+	class := t.TempDir()
+	put(t, class, "ada/outputsize.go", answer("outputsize", "", right))
+	put(t, class, "bob/outputsize.go", answer("outputsize", "", right))
+	o := smallOptions(t, class)
+	o.Exercises, o.workers = o.Exercises[:1], 1
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	t.Setenv("TMP", temporary)
+	o.Progress = func(done, _ int, _ string) {
+		if done == 2 { // ada's
+			made, _ := filepath.Glob(filepath.Join(temporary, "residual-grade-*"))
+			for _, dir := range made {
+				if err := os.RemoveAll(dir); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+	o.remove = func(string) error { return errors.New("stuck") }
+	grades, err := Run(t.Context(), o)
+	if err != nil || grades == nil || grades.Incomplete || len(grades.Students) != 2 {
+		t.Fatalf("grades %+v, %v", grades, err)
+	}
+	expected{Passed, 10, ""}.check(t, grades.Students[0].Marks[0])
+	expected{NotGraded, 0, "copy the course: "}.check(t, grades.Students[1].Marks[0])
+	var csv, table bytes.Buffer
+	if err := errors.Join(grades.WriteCSV(&csv), grades.WriteTable(&table)); err != nil {
+		t.Fatal(err)
+	}
+	if want := "bob,,not graded,0,10\n"; !strings.HasSuffix(csv.String(), want) {
+		t.Errorf("the CSV is\n%s, want %q in it", &csv, want)
+	}
+	for _, want := range []string{"  outputsize: not graded: copy", "\nWarning: a temporary folder is left: stuck.\n", "\nWarning: 1 answers could not be graded"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table is\n%s, want %q in it", &table, want)
+		}
+	}
+}
+
+// TestRemoveAll removes what its owner may not look into.
+func TestRemoveAll(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dir")
+	put(t, dir, "a/b/file", "")
+	for _, folder := range []string{"a/b", "a"} {
+		if err := os.Chmod(filepath.Join(dir, folder), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := removeAll(dir); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("is left: %v", err)
+	}
+}
+
+func TestWorkers(t *testing.T) {
+	if n := workers(1 << 20); n < 1 || n > runtime.NumCPU() {
+		t.Errorf("%d workers on %d processors", n, runtime.NumCPU())
+	}
+	if n := workers(1 << 60); n != 1 && systemMemory() > 0 {
+		t.Errorf("%d workers that may take an exabyte each", n)
+	}
+}
+
+// TestPlacesInAFolder has the forms in which students hand in, and what warns of others.
+func TestPlacesInAFolder(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{
+		"plain/outputsize.go", "zip/residual-main/lesson/exercises/outputsize/outputsize.go", "zip/.DS_Store", "zip/__MACOSX/x/y.go",
+		"twice/residual-main/residual-main/outputsize/outputsize.go", "hidden/outputsize", "hidden/lesson/exercises/outputsize/outputsize.go",
+		"two/a/outputsize.go", "two/b/outputsize.go", "solved/outputsize/solution/outputsize.go", "other/momentum.go",
+		"empty/notes.txt", "empty/__MACOSX/x.go", "empty/.git/x.go",
+	} {
+		put(t, dir, path, "text")
+	}
+	for student, want := range map[string]struct {
+		found   bool
+		warning string
+	}{
+		"plain": {true, ""}, "zip": {true, ""}, "twice": {true, ""}, "hidden": {true, ""}, "other": {false, ""}, "empty": {false, ""},
+		"two": {false, "there is a/outputsize.go, but"}, "solved": {false, "there is outputsize/solution/outputsize.go, but"},
+	} {
+		s := submission{student, filepath.Join(dir, student)}.unwrapped()
+		if source, err := s.read("outputsize"); (string(source) == "text") != want.found || (err == nil) != want.found {
+			t.Errorf("%s: read %q, %v; want it found: %t", student, source, err, want.found)
+		}
+		if got := s.warning(); !strings.HasPrefix(got, want.warning) || (got == "") != (want.warning == "") {
+			t.Errorf("%s: warning %q, want %q", student, got, want.warning)
 		}
 	}
 }

@@ -19,15 +19,24 @@ func (g *Grades) WriteJSON(w io.Writer) error {
 	return encoder.Encode(g)
 }
 
-// WriteCSV writes a row for each student: the name, the points in each exercise, the
-// total and of how many.
+// WriteCSV writes a row for each student: the name; for each exercise the points, or
+// nothing if none were given, and why they are not all of them, by the name of the hint or
+// else the status; the total and of how many.
 func (g *Grades) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
-	rows := [][]string{append(append([]string{"student"}, g.Exercises...), "total", "of")}
+	head := []string{"student"}
+	for _, name := range g.Exercises {
+		head = append(head, name, name+"_note")
+	}
+	rows := [][]string{append(head, "total", "of")}
 	for _, student := range g.Students {
 		row := []string{safeCell(student.Name)}
 		for _, mark := range student.Marks {
-			row = append(row, strconv.Itoa(mark.Points))
+			points := strconv.Itoa(mark.Points)
+			if !mark.given() {
+				points = ""
+			}
+			row = append(row, points, safeCell(mark.note()))
 		}
 		rows = append(rows, append(row, strconv.Itoa(student.Points), strconv.Itoa(student.Of)))
 	}
@@ -70,10 +79,10 @@ func (g *Grades) WriteTable(w io.Writer) error {
 	for _, student := range g.Students {
 		fmt.Fprint(table, student.Name)
 		for _, mark := range student.Marks {
-			if mark.Status == NotHandedIn {
-				fmt.Fprint(table, "\t-")
-			} else {
+			if mark.given() {
 				fmt.Fprintf(table, "\t%d", mark.Points)
+			} else {
+				fmt.Fprint(table, "\t-")
 			}
 		}
 		fmt.Fprintf(table, "\t%d\t\n", student.Points)
@@ -89,20 +98,41 @@ func (g *Grades) WriteTable(w io.Writer) error {
 		return err
 	}
 	for _, student := range g.Students {
-		said := false
-		for _, mark := range student.Marks {
-			if mark.Status == Passed {
-				continue
-			}
-			if !said {
-				fmt.Fprintf(&text, "\n%s\n", student.Name)
-				said = true
-			}
-			fmt.Fprintf(&text, "  %s: %s\n", mark.Exercise, mark.reason())
+		var lines []string
+		if student.Warning != "" {
+			lines = append(lines, "warning: "+student.Warning)
 		}
+		for _, mark := range student.Marks {
+			if mark.Status != Passed {
+				lines = append(lines, mark.Exercise+": "+mark.reason())
+			}
+		}
+		if len(lines) > 0 {
+			fmt.Fprintf(&text, "\n%s\n  %s\n", student.Name, strings.Join(lines, "\n  "))
+		}
+	}
+	for _, warning := range g.Warnings {
+		fmt.Fprintf(&text, "\nWarning: %s.\n", warning)
+	}
+	if g.Incomplete {
+		fmt.Fprintf(&text, "\nIncomplete: interrupted after %d of %d students.\n", len(g.Students), g.Class)
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// given reports whether points were given, if only none.
+func (m Mark) given() bool { return m.Status != NotHandedIn && m.Status != NotGraded }
+
+// note says in a word or two why a mark has not all points, "" if it has.
+func (m Mark) note() string {
+	switch {
+	case m.Status == Passed:
+		return ""
+	case len(m.Hints) > 0:
+		return m.Hints[0].Name
+	}
+	return string(m.Status)
 }
 
 // reason says in a line why a mark has not all points: by the hint if there is one.

@@ -26,8 +26,8 @@ type process struct {
 	Path string
 	Args []string
 	Env  []string
-	// Scratch is the folder it runs in, and the one folder it may write to if it is Shut.
-	Scratch string
+	// Dir is the folder it runs in. If it is Shut it may not write there either.
+	Dir string `json:"-"`
 	// Input is its standard input.
 	Input  []byte `json:"-"`
 	Limits limits
@@ -65,7 +65,7 @@ func (s *Sandbox) run(ctx context.Context, p process) (*outcome, error) {
 		return nil, err
 	}
 	output, errs := &capture{limit: maxOutput}, &capture{limit: maxErrors, keepEnd: true}
-	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Scratch, bytes.NewReader(p.Input), output, errs
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Dir, bytes.NewReader(p.Input), output, errs
 	cmd.Cancel = func() error { return endAll(cmd) }
 	cmd.WaitDelay = 2 * time.Second // for what a child of the process may hold open
 	if err := cmd.Start(); err != nil {

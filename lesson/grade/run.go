@@ -21,7 +21,7 @@ import (
 // The compiler's limits. It works on what students wrote, too.
 const (
 	compileTime   = 2 * time.Minute
-	compileMemory = 6 << 30
+	compileMemory = 4 << 30
 )
 
 // workplace is a temporary copy of the module in which submissions are compiled and run,
@@ -56,7 +56,8 @@ func newWorkplace(c *course, parent string, s *Sandbox, o Options) (*workplace, 
 	return &workplace{course: c, dir: dir, sandbox: s, options: o}, nil
 }
 
-func (w *workplace) remove() error { return os.RemoveAll(w.dir) }
+// remove makes room. What is left the grader tries to remove once more at the end.
+func (w *workplace) remove() { _ = w.options.remove(w.dir) }
 
 // grade returns the mark of a student's file, or of none if err, which is from reading it,
 // says so. The error it returns is the grader's own.
@@ -110,8 +111,8 @@ func (w *workplace) compile(ctx context.Context, t task, source []byte) (binary,
 		Args: []string{"test", "-c", "-trimpath", "-vet=off", "-ldflags=-s -w", "-o", binary, "./" + t.folder()},
 		Env: append([]string{"HOME=" + filepath.Join(w.dir, ".home"), "TMPDIR=" + filepath.Join(w.dir, ".tmp"),
 			"TMP=" + filepath.Join(w.dir, ".tmp")}, w.environment...),
-		Scratch: w.dir,
-		Limits:  limits{Time: compileTime, Memory: compileMemory, FileSize: 1 << 30},
+		Dir:    w.dir,
+		Limits: limits{Time: compileTime, Memory: compileMemory, FileSize: 1 << 30},
 	}
 	if w.patient {
 		p.Limits.Time = 0
@@ -165,8 +166,8 @@ func (w *workplace) run(ctx context.Context, t task, binary string) (Mark, error
 			check.GradeVariable+"=1", fmt.Sprint(check.MemoryVariable, "=", memory),
 			fmt.Sprint("GOMEMLIMIT=", memory/8*7), fmt.Sprint("GOMAXPROCS=", processors),
 			"GOTRACEBACK=none"), // the stacks of a million goroutines would take long to write
-		Scratch: scratch,
-		Input:   []byte(secret),
+		Dir:   scratch,
+		Input: []byte(secret),
 		Limits: limits{
 			Time: w.options.Timeout, Memory: limit, FileSize: 64 << 20, Files: 256, Shut: true,
 			// Only if the grader is gone and cannot stop it by the clock.

@@ -14,8 +14,8 @@ const (
 
 // Sandbox is what this system can do to shut submissions in.
 type Sandbox struct {
-	// Network, Files and Processes are whether a submission is kept from the network,
-	// from the files outside of its scratch folder, and from other processes.
+	// Network, Files and Processes are whether a submission is kept from the network, from
+	// files and from other processes.
 	Network   bool `json:"network_denied"`
 	Files     bool `json:"files_denied"`
 	Processes bool `json:"processes_denied"`

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -33,18 +35,13 @@ func (s systemSandbox) attributes(a *syscall.SysProcAttr, shut bool) {
 
 // newSandbox finds out what this system can do, by doing it.
 func newSandbox(ctx context.Context) (*Sandbox, error) {
-	scratch, err := os.MkdirTemp("", "residual-grade-probe-")
-	if err != nil {
-		return nil, fmt.Errorf("try the sandbox: %w", err)
-	}
-	defer os.RemoveAll(scratch)
 	const apart = unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC
 	var last error
 	// Without a namespace of users the others are root's to make; containers and some
 	// distributions allow neither.
 	for _, namespaces := range []uintptr{unix.CLONE_NEWUSER | apart, apart, 0} {
 		s := &Sandbox{system: systemSandbox{namespaces}}
-		result, err := s.run(ctx, process{Path: probe, Scratch: scratch, Limits: limits{Memory: 1 << 30, Shut: true}})
+		result, err := s.run(ctx, process{Path: probe, Limits: limits{Memory: 1 << 30, Shut: true}})
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -84,6 +81,9 @@ func confine(p process) error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("ask to end with the grader: %w", err)
 	}
+	// If the system runs out of memory, this is to go before the grader. A system without
+	// this file goes without.
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	if !p.Limits.Shut {
 		return nil
 	}
@@ -93,6 +93,9 @@ func confine(p process) error {
 	done := Sandbox{Memory: true}
 	var err error
 	if done.Files, err = shutFiles(p); err != nil {
+		return err
+	}
+	if err := dropCapabilities(); err != nil {
 		return err
 	}
 	if filterCalls() {
@@ -107,8 +110,38 @@ func confine(p process) error {
 	return nil
 }
 
-// shutFiles lets the thread open the program, its scratch folder and /dev/null, and no
-// other file, by Landlock. It reports whether the system has that.
+// dropCapabilities takes root's rights from the thread: without a namespace of users it has
+// all that the grader has. The program that it becomes gets none back, having given up new
+// privileges.
+func dropCapabilities() error {
+	for capability := range uintptr(unix.CAP_LAST_CAP + 1) {
+		// Those without the right to drop one, or whose system has fewer, are none the worse.
+		_ = unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0)
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		return fmt.Errorf("drop capabilities: %w", err)
+	}
+	return nil
+}
+
+// systemMemory is how much memory there is for this process, 0 if that is not known.
+func systemMemory() uint64 {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 0
+	}
+	total := uint64(info.Totalram) * uint64(info.Unit)
+	text, _ := os.ReadFile("/sys/fs/cgroup/memory.max") // a container's; "max" is no number
+	if limit, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil {
+		total = min(total, limit)
+	}
+	return total
+}
+
+// shutFiles lets the thread open the program and /dev/null, and no other file, by Landlock.
+// It reports whether the system has that.
 func shutFiles(p process) (bool, error) {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
@@ -141,7 +174,6 @@ func shutFiles(p process) (bool, error) {
 		access uint64
 	}{
 		{p.Path, read | run},
-		{p.Scratch, rules.Access_fs &^ run},
 		{os.DevNull, read | unix.LANDLOCK_ACCESS_FS_WRITE_FILE},
 	} {
 		if allowed.path == probe {

@@ -2,44 +2,99 @@ package grade
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
 
+// waiter builds a program that waits, needing no other file, as submissions do not.
+func waiter(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	put(t, dir, "wait.go", "package main\n\nimport \"time\"\n\nfunc main() { time.Sleep(time.Minute) }\n")
+	program := filepath.Join(dir, "wait")
+	build := exec.Command("go", "build", "-o", program, "wait.go")
+	build.Dir, build.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	return program
+}
+
+// running returns the folder below /proc of the process that the program is, "" if none is.
+func running(program string) string {
+	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range commands {
+		if command, err := os.ReadFile(path); err == nil && bytes.HasPrefix(command, []byte(program+"\x00")) {
+			return filepath.Dir(path)
+		}
+	}
+	return ""
+}
+
+func within(t *testing.T, limit time.Duration, what string, done func() bool) {
+	t.Helper()
+	for start := time.Now(); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(start) > limit {
+			t.Fatal("waited in vain for " + what)
+		}
+	}
+}
+
 // TestKilledGrader kills a grader as nothing can prepare for: what it runs ends with it.
 func TestKilledGrader(t *testing.T) {
-	scratch := t.TempDir()
-	running := func() bool {
-		commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-		for _, path := range commands {
-			if command, err := os.ReadFile(path); err == nil && bytes.Contains(command, []byte("\x00wait\x00"+scratch)) {
-				return true
-			}
-		}
-		return false
-	}
-	within := func(limit time.Duration, what string, done func() bool) {
-		t.Helper()
-		for start := time.Now(); !done(); time.Sleep(20 * time.Millisecond) {
-			if time.Since(start) > limit {
-				t.Fatal("waited in vain for " + what)
-			}
-		}
-	}
-	grader := exec.Command(os.Args[0], "run", scratch)
+	program := waiter(t)
+	grader := exec.Command(os.Args[0], "run", program)
 	if err := grader.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer grader.Wait()
 	defer grader.Process.Kill()
-	within(20*time.Second, "its program to run", running)
+	within(t, 20*time.Second, "its program to run", func() bool { return running(program) != "" })
 	if err := grader.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	within(20*time.Second, "its program to end", func() bool { return !running() })
+	within(t, 20*time.Second, "its program to end", func() bool { return running(program) == "" })
+}
+
+// TestWhatIsLeft of its rights to a program that is shut in, with namespaces and without:
+// no capability, and the first place among those to end when memory is short.
+func TestWhatIsLeft(t *testing.T) {
+	program := waiter(t)
+	best, err := newSandbox(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sandbox := range []*Sandbox{best, {}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() {
+			_, err := sandbox.run(ctx, process{Path: program, Limits: limits{Shut: true}})
+			ended <- err
+		}()
+		var process string
+		within(t, 20*time.Second, "the program to run", func() bool { process = running(program); return process != "" })
+		status, err := os.ReadFile(filepath.Join(process, "status"))
+		if err != nil {
+			t.Error(err)
+		}
+		for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapAmb"} {
+			if !strings.Contains(string(status), "\n"+set+":\t0000000000000000\n") {
+				t.Errorf("namespaces %x: some of %s are left:\n%s", sandbox.system.namespaces, set, status)
+			}
+		}
+		if score, err := os.ReadFile(filepath.Join(process, "oom_score_adj")); err != nil || string(score) != "1000\n" {
+			t.Errorf("namespaces %x: oom_score_adj %q, %v", sandbox.system.namespaces, score, err)
+		}
+		cancel()
+		if err := <-ended; err != context.Canceled {
+			t.Errorf("ended with %v", err)
+		}
+	}
 }
 
 // TestSandboxSays what it is, whatever the system has.

@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+
+	"github.com/residual-go/residual/lesson/exercises"
 )
 
 // maxSource is the size of the largest file that is read.
@@ -22,7 +25,7 @@ type submission struct {
 
 // findSubmissions returns the folders in dirs, one a student, by name. Of students of one
 // name in several of dirs, the names get that of the folder they are in.
-func findSubmissions(dirs, exercises []string) ([]submission, error) {
+func findSubmissions(dirs, names []string) ([]submission, error) {
 	var found []submission
 	seen := map[string]bool{}
 	count := map[string]int{}
@@ -42,14 +45,14 @@ func findSubmissions(dirs, exercises []string) ([]submission, error) {
 		students := 0
 		for _, entry := range entries {
 			// A link would lead out of what the teacher named.
-			if !entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
+			if !entry.IsDir() || isLitter(entry.Name()) {
 				continue
 			}
 			students++
 			count[entry.Name()]++
 			found = append(found, submission{entry.Name(), filepath.Join(absolute, entry.Name())})
 		}
-		if looksLikeOne(dir, exercises) {
+		if looksLikeOne(dir, names) {
 			return nil, fmt.Errorf("%s is one student's folder; give the folder that the students' folders are in", dir)
 		}
 		if students == 0 {
@@ -65,9 +68,69 @@ func findSubmissions(dirs, exercises []string) ([]submission, error) {
 	return found, nil
 }
 
+// isLitter reports whether a folder's name is that of one which no student made: a hidden
+// one, or what macOS adds to archives.
+func isLitter(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }
+
+// unwrapped is the student's folder or, where it has none of the exercises' files, the one
+// folder in it: an archive of a whole fork has all of it in a folder, and unpacking may
+// make another one around that.
+func (s submission) unwrapped() submission {
+	all := allNames()
+	at := s
+	for range 3 {
+		if looksLikeOne(at.dir, all) {
+			return at
+		}
+		entries, err := os.ReadDir(at.dir)
+		if err != nil {
+			return s
+		}
+		entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !e.IsDir() || isLitter(e.Name()) })
+		// A solution in there would be the course's.
+		if len(entries) != 1 || entries[0].Name() == "solution" {
+			return s
+		}
+		at.dir = filepath.Join(at.dir, entries[0].Name())
+	}
+	return s
+}
+
+// warning says that a student has written Go, but nothing where an exercise is; "" if all
+// is well.
+func (s submission) warning() string {
+	if looksLikeOne(s.dir, allNames()) {
+		return ""
+	}
+	var astray string
+	_ = filepath.WalkDir(s.dir, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil // what cannot be read warns of nothing
+		case entry.IsDir() && path != s.dir && isLitter(entry.Name()):
+			return fs.SkipDir
+		case entry.Type().IsRegular() && filepath.Ext(path) == ".go":
+			astray, _ = filepath.Rel(s.dir, path)
+			return fs.SkipAll
+		}
+		return nil
+	})
+	if astray == "" {
+		return ""
+	}
+	return "there is " + clean(oneLine(filepath.ToSlash(astray))) + ", but no file where one of an exercise would be"
+}
+
+func allNames() (list []string) {
+	for _, exercise := range exercises.All() {
+		list = append(list, exercise.Name)
+	}
+	return list
+}
+
 // looksLikeOne reports whether dir has an exercise's file where a student's folder has it.
-func looksLikeOne(dir string, exercises []string) bool {
-	for _, name := range exercises {
+func looksLikeOne(dir string, names []string) bool {
+	for _, name := range names {
 		for _, at := range places(name) {
 			if info, err := os.Lstat(filepath.Join(dir, at)); err == nil && info.Mode().IsRegular() {
 				return true
@@ -92,7 +155,8 @@ func (s submission) read(exercise string) ([]byte, error) {
 	}
 	defer root.Close()
 	for _, at := range places(exercise) {
-		if _, err := root.Lstat(at); errors.Is(err, fs.ErrNotExist) {
+		// A file where a folder might have been hides nothing.
+		if _, err := root.Lstat(at); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue
 		}
 		// The kind of file comes first: opening a pipe would wait for its other end.
