@@ -136,8 +136,8 @@ func TestAugment(t *testing.T) {
 		})},
 		wrong{"slices-not-made", crop(func(pixels []byte, _, _, _, _, _ int) []byte {
 			var y []byte
-			for i := range pixels {
-				y[i] = pixels[i]
+			for i, value := range pixels {
+				y[i] = 255 - value
 			}
 			return y
 		})},

@@ -7,11 +7,11 @@
 // with %test in a notebook, and the grading of a class.
 //
 // A check is a few steps, in order: shapes first, where they can be wrong by themselves,
-// then values, mostly PyTorch's, then behaviour. It stops at the first step that fails, since what comes after is likely to
-// fail for the same reason, and says what was expected, what came, and the usual reason.
-// To know the reason it knows what the usual mistakes compute: an answer with a mistake's
-// values gets the mistake's [Hint], by name. Where a step panics or does not return, that
-// is the failure.
+// then values, mostly PyTorch's, then behaviour. It stops at the first step that fails,
+// since what comes after is likely to fail for the same reason, and says what was expected,
+// what came, and the usual reason. To know the reason it knows what the usual mistakes
+// compute: an answer with a mistake's values gets the mistake's [Hint], by name. Where a
+// step panics or does not return, that is the failure.
 //
 // The checks are one file each, named for the exercise; this file is what they share.
 package check

@@ -2,6 +2,7 @@ package check
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"runtime"
 	"strings"
@@ -159,7 +160,7 @@ func TestGuard(t *testing.T) {
 
 // TestPanicsSayWhere has panics in the worked solutions, which are not of package check.
 func TestPanicsSayWhere(t *testing.T) {
-	divide := func() error { outputsize.OutputSize(5, 3, 0, 0); return nil }
+	divide := func() error { return fmt.Errorf("a size of %d", outputsize.OutputSize(5, 3, 0, 0)) }
 	read := trial[int, int]{
 		cases:  []int{0},
 		want:   func(int) int { return 0 },
