@@ -152,6 +152,9 @@ func (c checker) check(ctx context.Context, w io.Writer, list []exercises.Exerci
 		if named && result.text != "" {
 			fmt.Fprintf(w, "\n%s\n\n", result.text)
 		}
+		if why := c.refusal(exercise.Name); why != "" {
+			fmt.Fprintf(w, "  warning: the grader would refuse this file: %s\n", why)
+		}
 	}
 	if len(wrong) == 0 {
 		if !named {
@@ -167,6 +170,20 @@ func (c checker) check(ctx context.Context, w io.Writer, list []exercises.Exerci
 		len(list)-len(wrong), len(list), next.Notebook, path.Join(exercises.Folder, next.Name, "README.md"))
 	ending(w, nil, "go run ./lesson check "+next.Name)
 	return nil
+}
+
+// refusal is why the grader would not let the answer through, whatever the check says of it;
+// "" if it would, or if that cannot be told, without the course's solution for one.
+func (c checker) refusal(name string) string {
+	source, err := os.ReadFile(filepath.Join(c.root, filepath.FromSlash(exercises.Folder), name, name+".go"))
+	if err != nil {
+		return ""
+	}
+	why, err := grade.Gate(c.root, name, source)
+	if err != nil {
+		return ""
+	}
+	return why
 }
 
 // checked is how an exercise went.

@@ -110,6 +110,33 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckWarnsOfTheGate has an answer that is right, but not for the grader.
+func TestCheckWarnsOfTheGate(t *testing.T) {
+	root := t.TempDir()
+	folder := filepath.Join(root, filepath.FromSlash(exercises.Folder), "outputsize")
+	solution, err := os.ReadFile(filepath.Join("exercises", "outputsize", "solution", "outputsize.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(folder, "solution"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := checker{root: root}
+	file := filepath.Join(folder, "outputsize.go")
+	for _, step := range []struct{ path, text, want string }{
+		{file, "package outputsize\n\nimport \"log\"\n", ""}, // there is no solution yet
+		{filepath.Join(folder, "solution", "outputsize.go"), string(solution), `line 3: the import of "log" is not allowed`},
+		{file, string(solution), ""},
+	} {
+		if err := os.WriteFile(step.path, []byte(step.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if why := c.refusal("outputsize"); !strings.HasPrefix(why, step.want) || (why == "") != (step.want == "") {
+			t.Errorf("refused for %q, want %q", why, step.want)
+		}
+	}
+}
+
 func TestCheckInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
