@@ -249,7 +249,7 @@ func (c *class) grade(ctx context.Context, submissions []submission) (*Grades, e
 	}
 	grades.Incomplete = len(grades.Students) < len(students)
 	if failures > 0 {
-		grades.Warnings = append(grades.Warnings, fmt.Sprintf("%d answers could not be graded, for no fault of theirs; grade again", failures))
+		grades.Warnings = append(grades.Warnings, fmt.Sprintf("answers that could not be graded, for no fault of theirs: %d; grade again", failures))
 	}
 	return grades, err
 }

@@ -345,7 +345,7 @@ func TestFaultOfTheGrader(t *testing.T) {
 	if want := "bob,,not graded,0,10\n"; !strings.HasSuffix(csv.String(), want) {
 		t.Errorf("the CSV is\n%s, want %q in it", &csv, want)
 	}
-	for _, want := range []string{"  outputsize: not graded: copy", "\nWarning: a temporary folder is left: stuck.\n", "\nWarning: 1 answers could not be graded"} {
+	for _, want := range []string{"  outputsize: not graded: copy", "\nWarning: a temporary folder is left: stuck.\n", "\nWarning: answers that could not be graded, for no fault of theirs: 1; grade again.\n"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table is\n%s, want %q in it", &table, want)
 		}
