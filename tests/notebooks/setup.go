@@ -36,7 +36,7 @@ func (c *course) setup(ctx context.Context) error {
 	}
 	if !c.hasJupyter(ctx) {
 		if err := install(ctx, packages...); err != nil {
-			return fmt.Errorf("there is no Jupyter here: %w", err)
+			return fmt.Errorf("there is no Jupyter here: %w; elsewhere: pip install notebook nbconvert", err)
 		}
 		if !c.hasJupyter(ctx) {
 			return errors.New("apt-get installed Jupyter, and it does not run; see what this says: " + python + " -m jupyter nbconvert --version")
@@ -59,8 +59,7 @@ func (c *course) hasJupyter(ctx context.Context) bool {
 // install.
 func install(ctx context.Context, names ...string) error {
 	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
-		return fmt.Errorf("install %s (on Debian and Ubuntu, as root: apt-get install %s; elsewhere: pip install notebook nbconvert)",
-			names[0], strings.Join(names, " "))
+		return fmt.Errorf("install it; on Debian and Ubuntu, as root: apt-get install %s", strings.Join(names, " "))
 	}
 	fmt.Printf("installing %s\n", strings.Join(names, " "))
 	for _, args := range [][]string{
