@@ -19,7 +19,14 @@ func Runs() string { return filepath.Join(output(), "runs", "course") }
 // Train trains a network by the recipe, from the start, with a bar and a curve to watch,
 // and keeps the run under name.
 func Train(name string, r recipe.Recipe, set *source.Set) *run.Outcome {
-	return train(name, r, set, NewLive(name))
+	dir, live := filepath.Join(Runs(), name), NewLive(name)
+	Check(os.RemoveAll(dir))
+	outcome, err := run.Train(Context(), dir, complete(r, set), options(set, live.Reporter(r.Model.Name)))
+	live.Close()
+	if errors.Is(err, run.ErrInterrupted) {
+		err = errors.New("interrupted; run the cell again to train from the start")
+	}
+	return Must(outcome, err)
 }
 
 // Trained returns the run of that name if it was trained by the same recipe on the same
@@ -53,16 +60,4 @@ func complete(r recipe.Recipe, set *source.Set) recipe.Recipe {
 
 func options(set *source.Set, report run.Reporter) run.Options {
 	return run.Options{Backend: Backend(), Training: set.Training, Test: set.Test, Report: report, LogEvery: 20}
-}
-
-// train starts the run of that name anew.
-func train(name string, r recipe.Recipe, set *source.Set, live *Live) *run.Outcome {
-	dir := filepath.Join(Runs(), name)
-	Check(os.RemoveAll(dir))
-	outcome, err := run.Train(Context(), dir, complete(r, set), options(set, live.Reporter(r.Model.Name)))
-	live.Close()
-	if errors.Is(err, run.ErrInterrupted) {
-		err = errors.New("interrupted; run the cell again to train from the start")
-	}
-	return Must(outcome, err)
 }
