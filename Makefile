@@ -1,7 +1,6 @@
 # Everything a fresh machine needs is Go, make and git; modules come from the Go proxy.
 
 GO ?= go
-# A run of each fuzz target, in seconds.
 # A number of runs, not a time: when the time is up in the middle of one, go test -fuzz now and then
 # calls it a failure ("context deadline exceeded").
 FUZZTIME ?= 2000x

@@ -14,6 +14,7 @@ import (
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/weights"
 )
 
 func evalCommand() *cobra.Command {
@@ -30,12 +31,12 @@ Without --data the images are those of the run the weights come from.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, w := cmd.Context(), f.talk(cmd)
-			network, checkpoint, err := f.network(cmd)
+			network, m, err := f.network(cmd)
 			if err != nil {
 				return err
 			}
 			defer network.Finalize()
-			data, subset := checkpoint.Recipe.Data, checkpoint.Recipe.Subset
+			data, subset := m.Spec, m.Subset
 			if cmd.Flags().Changed("data") {
 				data, subset = f.data, ""
 			}
@@ -46,11 +47,11 @@ Without --data the images are those of the run the weights come from.`,
 			if err != nil {
 				return err
 			}
-			if !slices.Equal(set.Test.Classes, checkpoint.Classes) {
+			if !slices.Equal(set.Test.Classes, m.Classes) {
 				return fmt.Errorf("%s has other classes than %s, which %s was trained on; take the data it was trained on",
-					set.Test.Name, checkpoint.Data, checkpoint.Recipe.Model.Name)
+					set.Test.Name, m.Data, m.Config.Name)
 			}
-			bar := reporter(w, checkpoint.Recipe.Model.Name)
+			bar := reporter(w, m.Config.Name)
 			batch := 256
 			if cmd.Flags().Changed("batch") {
 				batch = f.batch
@@ -63,7 +64,7 @@ Without --data the images are those of the run the weights come from.`,
 				return printJSON(cmd.OutOrStdout(), result)
 			}
 			fmt.Fprintf(w, "%s, trained on %s, on %d test images of %s\n\n",
-				checkpoint.Recipe.Model.Name, checkpoint.Data, result.Total, result.Data)
+				m.Config.Name, m.Data, result.Total, result.Data)
 			fmt.Fprintf(w, "Loss: %.4f, top-1: %.2f%% (%d of %d), top-5: %.2f%%\n\n",
 				result.Loss, 100*result.Top1, result.Correct, result.Total, 100*result.Top5)
 			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -77,7 +78,7 @@ Without --data the images are those of the run the weights come from.`,
 			fmt.Fprintf(w, "\nTest Accuracy: %.2f%%\n", 100*result.Top1)
 			var wrote []string
 			if f.run != "" && !cmd.Flags().Changed("data") && !cmd.Flags().Changed("subset") { // the run's figure is about its own data
-				drawn, err := plots.Confusion(checkpoint.Recipe.Model.Name+": what is taken for what", set.Caption(), result)
+				drawn, err := plots.Confusion(m.Config.Name+": what is taken for what", set.Caption(), result)
 				if err != nil {
 					return err
 				}
@@ -113,19 +114,8 @@ func (f *flags) from() string {
 }
 
 // network loads the network that --weights or --run names.
-func (f *flags) network(cmd *cobra.Command) (*infer.Network, *run.Checkpoint, error) {
-	var checkpoint *run.Checkpoint
-	var err error
-	switch {
-	case f.weights != "" && f.run != "":
-		return nil, nil, errors.New("--weights and --run both say where the weights are; give one")
-	case f.weights != "":
-		checkpoint, err = run.LoadCheckpoint(f.weights)
-	case f.run != "":
-		checkpoint, _, err = run.Latest(f.run, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
-	default:
-		return nil, nil, errors.New("which network? Give --run DIR or --weights FILE; go run ./lesson train makes them")
-	}
+func (f *flags) network(cmd *cobra.Command) (*infer.Network, *weights.Model, error) {
+	m, err := f.loaded(cmd)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -134,10 +124,27 @@ func (f *flags) network(cmd *cobra.Command) (*infer.Network, *run.Checkpoint, er
 		return nil, nil, err
 	}
 	store := model.NewStore()
-	if err := checkpoint.Restore(store); err != nil {
-		return nil, nil, err
+	if err := m.Restore(store, run.ModelPath); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", m.Source, err)
 	}
-	r := checkpoint.Recipe
-	network, err := infer.New(engine, store, run.ModelPath, r.Model, r.Mean, r.Deviation)
-	return network, checkpoint, err
+	network, err := infer.New(engine, store, run.ModelPath, m.Config, m.Mean, m.Deviation)
+	return network, m, err
+}
+
+// loaded reads the weights that --weights or --run names.
+func (f *flags) loaded(cmd *cobra.Command) (*weights.Model, error) {
+	spec := f.weights
+	switch {
+	case f.weights != "" && f.run != "":
+		return nil, errors.New("--weights and --run both say where the weights are; give one")
+	case f.run != "":
+		var err error
+		_, spec, err = run.Latest(f.run, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
+		if err != nil {
+			return nil, err
+		}
+	case f.weights == "":
+		return nil, errors.New("which network? Give --run DIR or --weights FILE; go run ./lesson train makes them")
+	}
+	return weights.Open(cmd.Context(), spec, weights.Options{Progress: download(f.talk(cmd))})
 }

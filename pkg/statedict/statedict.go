@@ -168,6 +168,15 @@ func FromScope(scope *model.Scope) (map[string]Tensor, error) {
 // and each tensor a variable; otherwise the error names the first that do not, and no
 // variable is changed.
 func ToScope(scope *model.Scope, from map[string]Tensor) error {
+	return toScope(scope, from, true)
+}
+
+// Update is ToScope for some of the variables: those without a tensor stay as they are.
+func Update(scope *model.Scope, from map[string]Tensor) error {
+	return toScope(scope, from, false)
+}
+
+func toScope(scope *model.Scope, from map[string]Tensor, all bool) error {
 	var problems []string
 	known := map[string]bool{}
 	values := map[*model.Variable]Tensor{}
@@ -176,7 +185,9 @@ func ToScope(scope *model.Scope, from map[string]Tensor) error {
 		known[key] = true
 		tensor, ok := from[key]
 		if !ok {
-			problems = append(problems, "no "+key)
+			if all {
+				problems = append(problems, "no "+key)
+			}
 			continue
 		}
 		want := permute(variable.Shape().Dimensions, fromModel[variable.Shape().Rank()])

@@ -399,6 +399,16 @@ func TestToScopeSaysWhatDoesNotFitAndChangesNothing(t *testing.T) {
 			t.Fatalf("%s: a variable was changed all the same", name)
 		}
 	}
+	some := map[string]Tensor{"fc.weight": {[]int{5, 4}, make([]float32, 20)}, "conv9.weight": {[]int{1}, []float32{0}}}
+	checkRefused(t, "an extra one of some", Update(store.Scope("/net"), some), "no place for conv9.weight")
+	delete(some, "conv9.weight")
+	if err := Update(store.Scope("/net"), some); err != nil {
+		t.Errorf("some of what fits: %v", err)
+	}
+	if !store.GetVariable("/net/conv1/weight").MustValue().Equal(counted(3, 3, 1, 2)) ||
+		tensors.MustCopyFlatData[float32](store.GetVariable("/net/fc/weight").MustValue())[19] != 0 {
+		t.Error("Update changed what it was not given, or did not change what it was")
+	}
 	if err := ToScope(store.Scope("/net"), whole); err != nil {
 		t.Errorf("what fits: %v", err)
 	}
