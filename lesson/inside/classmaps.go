@@ -17,36 +17,16 @@ type ClassMaps struct {
 	maps []float64
 }
 
-// ClassMaps returns the class activation maps of images,
-//
-//	CAM_c(y, x) = Σ_k w_ck · f_k(y, x),
-//
-// where f_k are the maps that go into the global average pool and w the weights of the
-// linear layer behind it. Both are linear, so their order can be changed: the mean of a
-// class's map, and the bias, is the class's logit.
+// ClassMaps returns the class activation maps of images, see [infer.Explanation.ClassMap].
 func (n *Network) ClassMaps(images *dataset.Images) (*ClassMaps, error) {
-	last := fmt.Sprintf("layer%d", len(n.recipe.Model.Blocks))
-	if n.recipe.Model.PreActivation {
-		last = "relu" // behind the batch norm that follows the last stage
-	}
-	outputs, err := n.Outputs(images, last, "fc")
+	e, err := n.infer.Explain(images.Pixels, images.Height, images.Width)
 	if err != nil {
 		return nil, err
 	}
-	weight, features := n.whole["fc.weight"], outputs[0] // [classes, channels], [images, height, width, channels]
-	m := &ClassMaps{Height: features.Shape[1], Width: features.Shape[2], Classes: weight.Shape[0],
-		Logits: outputs[1].Data, Bias: n.whole["fc.bias"].Data}
-	places, channels := m.Height*m.Width, weight.Shape[1]
+	m := &ClassMaps{Height: e.Height, Width: e.Width, Classes: e.Classes(), Logits: e.Logits, Bias: n.whole["fc.bias"].Data}
 	for image := range images.Len() {
 		for class := range m.Classes {
-			for place := range places {
-				at := features.Data[(image*places+place)*channels:][:channels]
-				var sum float64
-				for k, w := range row(weight, class) {
-					sum += float64(w) * float64(at[k])
-				}
-				m.maps = append(m.maps, sum)
-			}
+			m.maps = append(m.maps, e.ClassMap(image, class)...)
 		}
 	}
 	return m, nil

@@ -1,5 +1,5 @@
-// Package infer runs trained networks: logits for images, and the measures of a
-// classifier over a labelled set.
+// Package infer runs trained networks: logits for images, where in them a class was found,
+// and the measures of a classifier over a labelled set.
 package infer
 
 import (
@@ -19,8 +19,9 @@ import (
 
 // Network is a network that is ready to be run. It is for one goroutine at a time.
 type Network struct {
-	config resnet.Config
-	exec   *model.Exec
+	config  resnet.Config
+	exec    *model.Exec
+	explain *model.Exec
 }
 
 // New returns the network whose variables are under the given path of the store; none
@@ -40,17 +41,21 @@ func New(backend compute.Backend, store *model.Store, path string, config resnet
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", config.Name, err)
 	}
-	return &Network{config, exec}, nil
+	explain, err := model.NewExec(backend, store, explaining(store, path, config, mean, deviation))
+	if err != nil {
+		return nil, fmt.Errorf("prepare %s: %w", config.Name, err)
+	}
+	return &Network{config, exec, explain}, nil
 }
 
 // Logits returns the logits of n images, row by row [n, classes]. The images are bytes
 // [n, height, width, 3].
 func (n *Network) Logits(pixels []byte, height, width int) ([]float32, error) {
-	size := height * width * 3
-	if size == 0 || len(pixels) == 0 || len(pixels)%size != 0 {
-		return nil, fmt.Errorf("%d bytes are not images of %d×%d pixels", len(pixels), height, width)
+	images, err := countImages(pixels, height, width)
+	if err != nil {
+		return nil, err
 	}
-	outputs, err := n.exec.Exec(tensors.FromFlatDataAndDimensions(pixels, len(pixels)/size, height, width, 3))
+	outputs, err := n.exec.Exec(tensors.FromFlatDataAndDimensions(pixels, images, height, width, 3))
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", n.config.Name, err)
 	}
@@ -61,8 +66,19 @@ func (n *Network) Logits(pixels []byte, height, width int) ([]float32, error) {
 	return logits, outputs[0].FinalizeAll()
 }
 
+func countImages(pixels []byte, height, width int) (int, error) {
+	size := height * width * 3
+	if size == 0 || len(pixels) == 0 || len(pixels)%size != 0 {
+		return 0, fmt.Errorf("%d bytes are not images of %d×%d pixels", len(pixels), height, width)
+	}
+	return len(pixels) / size, nil
+}
+
 // Finalize frees what the network holds on the backend, but not its variables.
-func (n *Network) Finalize() { n.exec.Finalize() }
+func (n *Network) Finalize() {
+	n.exec.Finalize()
+	n.explain.Finalize()
+}
 
 // Result is how a network did on a labelled set.
 type Result struct {
