@@ -28,7 +28,7 @@ type BatchNormBuilder struct {
 	scope             *model.Scope
 	x                 *graph.Node
 	epsilon, momentum float64
-	zeroGamma         bool
+	zeroGamma, frozen bool
 }
 
 // BatchNorm normalises every channel, the last axis of x, over all its other axes (Ioffe
@@ -38,7 +38,8 @@ type BatchNormBuilder struct {
 //
 // While training, mean and variance are those of the batch, gradients flow through both,
 // and the running statistics move a step of size momentum towards them, the running
-// variance towards the unbiased one. Otherwise the running statistics are used.
+// variance towards the unbiased one. Otherwise, and if Frozen says so, the running
+// statistics are used, and stay as they are.
 //
 // The variables weight (γ), bias (β), running_mean and running_var, each [channels], are
 // made in scope itself. Call Done to get the result, which has the shape of x.
@@ -66,6 +67,13 @@ func (b *BatchNormBuilder) ZeroGamma(zero bool) *BatchNormBuilder {
 	return b
 }
 
+// Frozen uses and keeps the running statistics while training as well, as PyTorch's
+// BatchNorm2d does after eval(). γ and β train all the same, if they are trainable.
+func (b *BatchNormBuilder) Frozen(frozen bool) *BatchNormBuilder {
+	b.frozen = frozen
+	return b
+}
+
 // Done builds the normalisation and returns its result, of the shape of x.
 func (b *BatchNormBuilder) Done() *graph.Node {
 	x, g := b.x, b.x.Graph()
@@ -83,7 +91,7 @@ func (b *BatchNormBuilder) Done() *graph.Node {
 	runningMean := b.scope.WithInitializer(initializer.Zero).VariableWithShape(MeanName, shape).SetTrainable(false)
 	runningVariance := b.scope.WithInitializer(initializer.One).VariableWithShape(VarianceName, shape).SetTrainable(false)
 
-	if !b.scope.IsTraining(g) {
+	if b.frozen || !b.scope.IsTraining(g) {
 		// One multiplication and one addition per element. There is a fused operation for
 		// this too, but it has no gradient, and a frozen network may well be differentiated.
 		scale := graph.Div(gamma.NodeValue(g), graph.Sqrt(graph.AddScalar(runningVariance.NodeValue(g), b.epsilon)))

@@ -160,35 +160,47 @@ func TestDefaultsArePyTorchs(t *testing.T) {
 	checkClose(t, "running variance", value(t, implied, VarianceName), value(t, given, VarianceName), 0)
 }
 
-func TestInferenceUsesAndKeepsTheRunningStatistics(t *testing.T) {
+func frozen(b *BatchNormBuilder) *BatchNormBuilder { return b.Frozen(true) }
+
+func TestInferenceAndFrozenUseAndKeepTheRunningStatistics(t *testing.T) {
 	mean, variance := []float64{1, -2, 0.5}, []float64{4, 0.25, 0}
-	store := model.NewStore()
-	setAll(t, store, gamma, beta, mean, variance)
-	for _, n := range []int{1, 5} {
-		x := random(n*channels, uint64(n))
-		y := mustRun(t, store, false, forward(defaults), tensors.FromFlatDataAndDimensions(x, n, 1, 1, channels))[0]
-		checkClose(t, fmt.Sprintf("%d images", n), y, normalised(x, gamma, beta, mean, variance, 1e-5), 1e-9)
+	for _, test := range []struct {
+		training bool
+		build    func(*BatchNormBuilder) *BatchNormBuilder
+	}{{false, defaults}, {true, frozen}, {false, frozen}} {
+		store := model.NewStore()
+		setAll(t, store, gamma, beta, mean, variance)
+		for _, n := range []int{1, 5} {
+			x := random(n*channels, uint64(n))
+			y := mustRun(t, store, test.training, forward(test.build), tensors.FromFlatDataAndDimensions(x, n, 1, 1, channels))[0]
+			checkClose(t, fmt.Sprintf("training %v, %d images", test.training, n), y,
+				normalised(x, gamma, beta, mean, variance, 1e-5), 1e-9)
+		}
+		checkClose(t, "running mean", value(t, store, MeanName), mean, 0)
+		checkClose(t, "running variance", value(t, store, VarianceName), variance, 0)
 	}
-	checkClose(t, "running mean", value(t, store, MeanName), mean, 0)
-	checkClose(t, "running variance", value(t, store, VarianceName), variance, 0)
 }
 
 // The gradients of Σ w·y², for random w, to x, γ and β.
 func TestGradientsEqualFiniteDifferences(t *testing.T) {
 	dims := []int{3, 2, 1, channels}
 	const size = 3 * 2 * channels
-	for _, training := range []bool{true, false} {
+	for _, mode := range []struct {
+		name     string
+		training bool
+		build    func(*BatchNormBuilder) *BatchNormBuilder
+	}{{"training", true, defaults}, {"inference", false, defaults}, {"frozen", true, frozen}} {
 		x, gamma, beta := random(size, 4), slices.Clone(gamma), slices.Clone(beta)
 		mean, variance := []float64{1, -2, 0.5}, []float64{4, 0.25, 1}
 		weights := random(size, 5)
 		loss := func(scope *model.Scope, inputs []*graph.Node) *graph.Node {
-			y := BatchNorm(scope.In("bn"), inputs[0]).Done()
+			y := mode.build(BatchNorm(scope.In("bn"), inputs[0])).Done()
 			return graph.ReduceAllSum(graph.Mul(inputs[1], graph.Square(y)))
 		}
 		call := func(fn func(*model.Scope, []*graph.Node) []*graph.Node) [][]float64 {
 			store := model.NewStore()
 			setAll(t, store, gamma, beta, mean, variance)
-			return mustRun(t, store, training, fn,
+			return mustRun(t, store, mode.training, fn,
 				tensors.FromFlatDataAndDimensions(x, dims...), tensors.FromFlatDataAndDimensions(weights, dims...))
 		}
 		got := call(func(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
@@ -206,7 +218,7 @@ func TestGradientsEqualFiniteDifferences(t *testing.T) {
 			name string
 			at   []float64
 		}{{"x", x}, {"γ", gamma}, {"β", beta}} {
-			checkClose(t, fmt.Sprintf("training %v: gradient to %s", training, to.name), got[i], finiteDifferences(to.at, f), 1e-5)
+			checkClose(t, fmt.Sprintf("%s: gradient to %s", mode.name, to.name), got[i], finiteDifferences(to.at, f), 1e-5)
 		}
 	}
 }

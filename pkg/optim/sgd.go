@@ -3,6 +3,7 @@
 package optim
 
 import (
+	"math"
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
@@ -20,6 +21,7 @@ const Scope = "/" + optimizer.Scope + "/sgd"
 type SGDBuilder struct {
 	learningRate, momentum, weightDecay float64
 	nesterov, decayAll                  bool
+	multiple                            func(path string) float64
 }
 
 // SGD prepares stochastic gradient descent. For each weight w with gradient g:
@@ -28,12 +30,14 @@ type SGDBuilder struct {
 //	v ← momentum·v + g          (v starts at 0)
 //	w ← w − learningRate·v      or, with Nesterov, w − learningRate·(g + momentum·v)
 //
+// Variables that are not trainable stay as they are: weight decay does not touch them either.
 // There is no dampening. The defaults are learning rate 0.1 and nothing else.
 //
 // The learning rate lives in GoMLX's variable for it ([optimizer.LearningRateVar]), where
 // schedules change it between steps; LearningRate only sets where it starts.
 func SGD() *SGDBuilder {
-	return &SGDBuilder{learningRate: optimizer.SGDDefaultLearningRate, decayAll: true}
+	return &SGDBuilder{learningRate: optimizer.SGDDefaultLearningRate, decayAll: true,
+		multiple: func(string) float64 { return 1 }}
 }
 
 // LearningRate sets the learning rate at the start.
@@ -66,6 +70,15 @@ func (b *SGDBuilder) WeightDecay(decay float64) *SGDBuilder {
 // normalisations (He et al. 2019, "Bag of tricks", section 3.1).
 func (b *SGDBuilder) DecayNormsAndBiases(decay bool) *SGDBuilder {
 	b.decayAll = decay
+	return b
+}
+
+// Multiple gives every variable, by its path in the store, a learning rate of its own: that
+// multiple of the learning rate, 1 for all of them by default. It does what PyTorch's groups
+// of parameters do, whose learning rates a schedule changes in proportion. A multiple below
+// 0, or that is no number, panics when the graph is built.
+func (b *SGDBuilder) Multiple(of func(path string) float64) *SGDBuilder {
+	b.multiple = of
 	return b
 }
 
@@ -140,7 +153,15 @@ func (s *sgd) step(store *model.Store, variable *model.Variable, gradient, rate 
 			direction = graph.Add(gradient, graph.MulScalar(direction, s.momentum))
 		}
 	}
-	variable.SetNodeValue(graph.Sub(weight, graph.Mul(graph.ConvertDType(rate, weight.DType()), direction)))
+	multiple := s.multiple(variable.Path())
+	if !(multiple >= 0) || math.IsInf(multiple, 0) {
+		exceptions.Panicf("SGD: %s is to have %g times the learning rate, want a number of at least 0", variable.Path(), multiple)
+	}
+	rate = graph.ConvertDType(rate, weight.DType())
+	if multiple != 1 {
+		rate = graph.MulScalar(rate, multiple)
+	}
+	variable.SetNodeValue(graph.Sub(weight, graph.Mul(rate, direction)))
 }
 
 // Clear forgets the momentum of every variable.

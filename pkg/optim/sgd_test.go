@@ -61,6 +61,16 @@ func check(t *testing.T, what string, got, want float64) {
 	}
 }
 
+// biasTimes gives the bias a multiple of the learning rate.
+func biasTimes(multiple float64) func(string) float64 {
+	return func(path string) float64 {
+		if path == "/bias" {
+			return multiple
+		}
+		return 1
+	}
+}
+
 // The gradients are 1 and 2, the learning rate is 0.1.
 func TestThreeStepsByHand(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -83,7 +93,15 @@ func TestThreeStepsByHand(t *testing.T) {
 		"Nesterov and decay that spares": {optim.SGD().Momentum(0.5).Nesterov(true).WeightDecay(0.5).DecayNormsAndBiases(false),
 			[3]float64{0.775, 0.529375, 0.286234375}, [3]float64{0.7, 0.35, -0.025}},
 		"learning rate": {optim.SGD().LearningRate(0.5), [3]float64{0.5, 0, -0.5}, [3]float64{0, -1, -2}},
-		"no rate":       {optim.SGD().LearningRate(0).Momentum(0.5).WeightDecay(1), [3]float64{1, 1, 1}, [3]float64{1, 1, 1}},
+		"ten times for the bias": {optim.SGD().LearningRate(0.01).Multiple(biasTimes(10)),
+			[3]float64{0.99, 0.98, 0.97}, [3]float64{0.8, 0.6, 0.4}},
+		// The weight as in "momentum and decay that spares", the bias as if at a rate of 0.05:
+		// g: 2.5, 2.4375, 2.3453125; v: 2.5, 3.6875, 4.1890625
+		"half for the bias, with momentum and decay": {optim.SGD().Momentum(0.5).WeightDecay(0.5).Multiple(biasTimes(0.5)),
+			[3]float64{0.85, 0.6325, 0.392125}, [3]float64{0.875, 0.690625, 0.481171875}},
+		"none for the bias": {optim.SGD().WeightDecay(0.5).Multiple(biasTimes(0)),
+			[3]float64{0.85, 0.7075, 0.572125}, [3]float64{1, 1, 1}},
+		"no rate": {optim.SGD().LearningRate(0).Momentum(0.5).WeightDecay(1), [3]float64{1, 1, 1}, [3]float64{1, 1, 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := model.NewStore()
@@ -206,6 +224,16 @@ func TestALossThatIsNoScalarPanics(t *testing.T) {
 	}, []float32{1, 2})
 	if want := "want a scalar"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want one with %q", err, want)
+	}
+}
+
+func TestImpossibleMultiplesPanic(t *testing.T) {
+	for _, multiple := range []float64{-1, math.NaN(), math.Inf(1)} {
+		trainer := newTrainer(model.NewStore(), optim.SGD().Multiple(biasTimes(multiple)).Done())
+		_, err := trainer.TrainStep(train.Batch{Inputs: []*tensors.Tensor{tensors.FromValue([]float32{1})}})
+		if want := "/bias is to have"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%g times the rate: error %v, want one with %q", multiple, err, want)
+		}
 	}
 }
 

@@ -14,7 +14,8 @@
 //
 // This file is the whole of the network, from the images down: Forward calls stem, block
 // and head; block calls branch and shortcut; these call conv, norm, relu and linear at
-// its end. models.go has the named models and summary.go the table of layers.
+// its end. models.go has the named models, frozen.go what is not trained, and summary.go the
+// table of layers.
 package resnet
 
 import (
@@ -175,11 +176,16 @@ type Tap func(name string, x *graph.Node)
 // It makes or reuses the variables under scope; [StateDictKey] has their names. As a
 // graph-building function it panics on a configuration that is not valid.
 func (c Config) Forward(scope *model.Scope, images *graph.Node, taps ...Tap) *graph.Node {
-	return c.forward(scope, images, func(layer layer) {
+	return c.forward(scope, images, Frozen{}, show(taps))
+}
+
+// show returns a function that shows a layer's output to all taps.
+func show(taps []Tap) func(layer) {
+	return func(layer layer) {
 		for _, tap := range taps {
 			tap(layer.name, layer.output)
 		}
-	})
+	}
 }
 
 // layer is one step of a forward pass, as the summary wants it.
@@ -193,18 +199,19 @@ type layer struct {
 // network is a forward pass being built.
 type network struct {
 	Config
-	root string      // the path of the scope that holds the network
-	done func(layer) // is shown every layer
+	root   string // the path of the scope that holds the network
+	frozen Frozen
+	done   func(layer) // is shown every layer
 }
 
-func (c Config) forward(scope *model.Scope, images *graph.Node, done func(layer)) *graph.Node {
+func (c Config) forward(scope *model.Scope, images *graph.Node, frozen Frozen, done func(layer)) *graph.Node {
 	if err := c.Validate(); err != nil {
 		panic(err)
 	}
 	if images.Rank() != 4 || !images.DType().IsFloat() {
 		exceptions.Panicf("resnet: images have shape %s, want floats [batch, height, width, channels]", images.Shape())
 	}
-	n := &network{c, scope.Scope(), done}
+	n := &network{c, scope.Scope(), frozen, done}
 
 	x := n.stem(scope, images)
 	planes := c.Width
@@ -247,7 +254,7 @@ func (n *network) head(scope *model.Scope, x *graph.Node) *graph.Node {
 	}
 	x = graph.ReduceMean(x, 1, 2)
 	n.tap("avgpool", "average pool", x)
-	return n.linear(scope.In("fc"), x, n.Classes)
+	return n.linear(scope.In(HeadName), x, n.Classes)
 }
 
 // block is one residual block, or its plain twin.
@@ -377,8 +384,10 @@ func (n *network) conv(scope *model.Scope, x *graph.Node, c convolution, zero bo
 }
 
 func (n *network) norm(scope *model.Scope, x *graph.Node, zeroGamma bool) *graph.Node {
-	y := layers.BatchNorm(scope, x).ZeroGamma(zeroGamma).Done()
-	n.done(layer{n.name(scope), "batch norm", y, 2 * int64(x.Shape().Dim(-1)), 0})
+	name := n.name(scope)
+	frozen := n.frozen.Norms || n.frozen.holds(n.Config, name)
+	y := layers.BatchNorm(scope, x).ZeroGamma(zeroGamma).Frozen(frozen).Done()
+	n.done(layer{name, "batch norm", y, 2 * int64(x.Shape().Dim(-1)), 0})
 	return y
 }
 

@@ -314,8 +314,14 @@ def randomise(model, gen):
 
 
 def make_sgd(model, spec):
-    """Builds torch.optim.SGD; spare_norms decays only tensors of two dimensions or more."""
+    """Builds torch.optim.SGD; spare_norms decays only tensors of two dimensions or more.
+
+    multiples are learning rates by the names of parameters, each as a multiple of lr.
+    """
     groups = model.parameters()
+    if "multiples" in spec:
+        groups = [{"params": [p], "lr": spec["lr"] * spec["multiples"].get(k, 1)}
+                  for k, p in model.named_parameters()]
     if spec["spare_norms"]:
         params = list(model.parameters())
         groups = [
@@ -332,6 +338,19 @@ def state(model):
         (k, v.clone()) for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked"))
 
 
+def freeze(model, case):
+    """Freezes the model through a part, and the statistics of all norms if freeze_norms is set."""
+    parts = ["stem"] + ["layer%d" % (s + 1) for s in range(model.stages)] + ["body"]
+    frozen = parts[:parts.index(case["freeze"]) + 1] if case["freeze"] else []
+    for name, module in model.named_children():
+        part = {"conv1": "stem", "bn1": "stem", "norm": "body"}.get(name, name)
+        for m in module.modules():
+            if part in frozen:
+                m.requires_grad_(False)
+            if isinstance(m, nn.BatchNorm2d) and (part in frozen or case["freeze_norms"]):
+                m.eval()
+
+
 def measure(model, case, images, labels):
     """Runs the model once forward and backward and STEPS times with SGD.
 
@@ -343,6 +362,8 @@ def measure(model, case, images, labels):
     with torch.no_grad():
         out["logits_eval"] = model.eval()(images)
     model.train()
+    if "freeze" in case:
+        freeze(model, case)
     optimizer = make_sgd(model, case["sgd"])
     losses = []
     for step in range(STEPS):
@@ -354,7 +375,8 @@ def measure(model, case, images, labels):
         if step == 0:
             out["logits_train"] = logits.detach().clone()
             for k, p in model.named_parameters():
-                out["grad/" + k] = p.grad.clone()
+                if p.requires_grad:
+                    out["grad/" + k] = p.grad.clone()
             for k, v in state(model).items():
                 if "running_" in k:
                     out["stats/" + k] = v
@@ -377,12 +399,12 @@ SPARING = dict(NESTEROV, spare_norms=True, weight_decay=0.05)  # strong enough t
 
 
 def network(name, stem, block, mode, shortcut, blocks, width=4, size=(12, 12), groups=1,
-            width_per_group=64, sgd=NESTEROV, label_smoothing=0.0):
-    """Describes one network; mode is residual, plain, pre or preplain."""
+            width_per_group=64, sgd=NESTEROV, label_smoothing=0.0, **frozen):
+    """Describes one network; mode is residual, plain, pre or preplain, frozen is freeze's."""
     return dict(name=name, stem=stem, block=block, plain=mode.endswith("plain"),
                 pre_activation=mode.startswith("pre"), shortcut=shortcut, blocks=blocks,
                 width=width, size=size, groups=groups, width_per_group=width_per_group,
-                classes=10, batch=8, sgd=sgd, label_smoothing=label_smoothing)
+                classes=10, batch=8, sgd=sgd, label_smoothing=label_smoothing, **frozen)
 
 
 # NETWORKS pairs every block with every mode and every shortcut, on both stems.
@@ -408,6 +430,11 @@ NETWORKS = [
             size=(40, 40)),
     network("imagenet-bottleneck-pre-b", "imagenet", "bottleneck", "pre", "B", [1, 1, 1, 1],
             size=(48, 48)),
+    network("frozen-layer1", "cifar", "basic", "residual", "B", [1, 1, 1], freeze="layer1", freeze_norms=False),
+    network("frozen-stem-norms", "imagenet", "bottleneck", "residual", "B", [1, 1], size=(33, 31),
+            freeze="stem", freeze_norms=True),
+    network("frozen-norms", "cifar", "basic", "residual", "A", [1, 1, 1], freeze="", freeze_norms=True),
+    network("frozen-body", "cifar", "basic", "pre", "B", [1, 1], freeze="body", freeze_norms=False),
 ]
 
 
@@ -563,7 +590,9 @@ def write_sgd():
 
     The prediction is (x @ kernel + bias) * weight.  The learning rate changes
     half-way, which tells PyTorch's momentum (a sum of gradients) from one that
-    sums gradients already multiplied by the learning rate.
+    sums gradients already multiplied by the learning rate.  It changes by a
+    scheduler, which changes the rates of all groups in proportion.  Parameters
+    in frozen take no gradient.
     """
     variants = {
         "plain": dict(momentum=0.0, nesterov=False, weight_decay=0.0, spare_norms=False),
@@ -573,6 +602,10 @@ def write_sgd():
         "momentum-decay": dict(momentum=0.9, nesterov=False, weight_decay=0.05, spare_norms=False),
         "nesterov-decay": dict(momentum=0.9, nesterov=True, weight_decay=0.05, spare_norms=False),
         "nesterov-spare": dict(momentum=0.9, nesterov=True, weight_decay=0.05, spare_norms=True),
+        "groups": dict(momentum=0.9, nesterov=False, weight_decay=0.05, spare_norms=False,
+                       multiples={"weight": 0.1, "bias": 2}),
+        "groups-nesterov-frozen": dict(momentum=0.9, nesterov=True, weight_decay=0.05, spare_norms=False,
+                                       multiples={"weight": 0.1}, frozen=["kernel"]),
     }
     rates = [0.1] * 5 + [0.02] * 5
     gen = torch.Generator().manual_seed(4)
@@ -586,17 +619,17 @@ def write_sgd():
     for name, spec in variants.items():
         model = nn.Module()
         for k, v in start.items():
-            setattr(model, k, nn.Parameter(v.clone()))
+            setattr(model, k, nn.Parameter(v.clone(), requires_grad=k not in spec.get("frozen", [])))
         spec = dict(spec, lr=rates[0])
         optimizer = make_sgd(model, spec)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: (rates + rates[-1:])[step] / rates[0])
         path = {k: [] for k in start}
-        for step, rate in enumerate(rates):
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+        for step in range(len(rates)):
             optimizer.zero_grad()
             loss = (((x[step] @ model.kernel + model.bias) * model.weight - y[step]) ** 2).mean()
             loss.backward()
             optimizer.step()
+            scheduler.step()
             for k in start:
                 path[k].append(getattr(model, k).detach().clone())
         out = {"x": x, "y": y}

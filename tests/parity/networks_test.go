@@ -13,7 +13,6 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/train/optimizer"
 
 	"github.com/residual-go/residual/pkg/losses"
 	"github.com/residual-go/residual/pkg/optim"
@@ -48,6 +47,8 @@ type netSpec struct {
 	Classes        int     `json:"classes"`
 	LabelSmoothing float64 `json:"label_smoothing"`
 	SGD            sgdSpec `json:"sgd"`
+	Freeze         string  `json:"freeze"`
+	FreezeNorms    bool    `json:"freeze_norms"`
 }
 
 // sgdSpec is torch.optim.SGD's settings.
@@ -59,9 +60,9 @@ type sgdSpec struct {
 	SpareNorms  bool    `json:"spare_norms"`
 }
 
-func (s sgdSpec) optimizer() optimizer.Interface {
+func (s sgdSpec) builder() *optim.SGDBuilder {
 	return optim.SGD().LearningRate(s.LR).Momentum(s.Momentum).Nesterov(s.Nesterov).
-		WeightDecay(s.WeightDecay).DecayNormsAndBiases(!s.SpareNorms).Done()
+		WeightDecay(s.WeightDecay).DecayNormsAndBiases(!s.SpareNorms)
 }
 
 func (s netSpec) config() resnet.Config {
@@ -137,7 +138,8 @@ func (n *network) call(training bool, build func(*model.Scope, []*graph.Node) []
 
 // forward returns the logits of inputs, a batch of images.
 func (n *network) forward(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
-	return []*graph.Node{n.spec.config().Forward(n.scope(scope), inputs[0])}
+	frozen := resnet.Frozen{Through: n.spec.Freeze, Norms: n.spec.FreezeNorms}
+	return []*graph.Node{n.spec.config().ForwardFrozen(n.scope(scope), inputs[0], frozen)}
 }
 
 // loss returns the loss and the logits of inputs, images and labels.
@@ -173,7 +175,7 @@ func (n *network) gradients(images, labels *tensors.Tensor) (loss, logits array,
 // train takes one step of SGD for each row of labels, on the same images, and returns the
 // losses.
 func (n *network) train(images *tensors.Tensor, labels array) (array, error) {
-	sgd := n.spec.SGD.optimizer()
+	sgd := n.spec.SGD.builder().Done()
 	exec, err := model.NewExec(n.backend, n.store, func(scope *model.Scope, images, labels *graph.Node) *graph.Node {
 		n.store.SetTraining(images.Graph(), true)
 		loss := n.loss(scope, []*graph.Node{images, labels})[0]
@@ -395,6 +397,11 @@ func TestNetworksNoticeMistakes(t *testing.T) {
 			{"cifar-basic-b", "weight decay", func(s *netSpec) { s.SGD.WeightDecay = 0 }},
 			{"cifar-basic-b", "decay of norms", func(s *netSpec) { s.SGD.SpareNorms = true }},
 			{"cifar-basic-plain", "no decay of norms", func(s *netSpec) { s.SGD.SpareNorms = false }},
+			{"frozen-layer1", "less frozen", func(s *netSpec) { s.Freeze = "stem" }},
+			{"frozen-layer1", "more frozen", func(s *netSpec) { s.Freeze = "layer2" }},
+			{"frozen-layer1", "all norms frozen", func(s *netSpec) { s.FreezeNorms = true }},
+			{"frozen-norms", "norms not frozen", func(s *netSpec) { s.FreezeNorms = false }},
+			{"frozen-body", "the last norm not frozen", func(s *netSpec) { s.Freeze = "layer2" }},
 		} {
 			t.Run(name+"/"+mistake.network+"/"+mistake.what, func(t *testing.T) {
 				var spec netSpec

@@ -26,15 +26,23 @@ func TestSGD(t *testing.T) {
 				sgdSpec
 				Name  string
 				Rates []float64
+				// Multiples of the learning rate by name, 1 where there is none, and who takes no gradient.
+				Multiples map[string]float64
+				Frozen    []string
 			}
 			want := load(t, strings.TrimSuffix(filepath.Base(file), ".safetensors"), &spec)
 			t.Run(name+"/"+spec.Name, func(t *testing.T) {
 				store := model.NewStore()
 				initial := want.under("init/")
 				for key, value := range initial {
-					store.VariableWithValue("/"+key, value.tensor())
+					store.VariableWithValue("/"+key, value.tensor()).SetTrainable(!slices.Contains(spec.Frozen, key))
 				}
-				sgd := spec.optimizer()
+				sgd := spec.builder().Multiple(func(path string) float64 {
+					if multiple, ok := spec.Multiples[strings.TrimPrefix(path, "/")]; ok {
+						return multiple
+					}
+					return 1
+				}).Done()
 				step, err := model.NewExec(backend, store, func(scope *model.Scope, x, y *graph.Node) *graph.Node {
 					g := x.Graph()
 					value := func(key string) *graph.Node { return store.GetVariable("/" + key).NodeValue(g) }
