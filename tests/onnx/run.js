@@ -1,0 +1,34 @@
+// Runs ONNX models in ONNX Runtime. Standard input has a JSON list of jobs, each with a
+// model's file, a file of float32 numbers (little endian) and their dimensions; standard
+// output gets the list of their answers: the logits and their dimensions, or an error.
+const fs = require("fs");
+const ort = require("onnxruntime-node");
+
+let session, loaded; // the model of the last job, which often is the next one's
+
+async function answer(job) {
+  if (loaded !== job.model) {
+    await session?.release();
+    session = loaded = undefined;
+    session = await ort.InferenceSession.create(job.model, { logSeverityLevel: 3 });
+    loaded = job.model;
+  }
+  const bytes = fs.readFileSync(job.images);
+  const numbers = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  const { logits } = await session.run({ images: new ort.Tensor("float32", numbers, job.dims) });
+  return { dims: logits.dims, data: Array.from(logits.data) };
+}
+
+async function main() {
+  const answers = [];
+  for (const job of JSON.parse(fs.readFileSync(0))) {
+    try {
+      answers.push(await answer(job));
+    } catch (e) {
+      answers.push({ error: String(e) });
+    }
+  }
+  console.log(JSON.stringify(answers));
+}
+
+main();
