@@ -8,9 +8,7 @@
 package statedict
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -43,10 +41,6 @@ type Dict struct {
 	Metadata map[string]string
 }
 
-// checksumKey is the metadata entry with the SHA-256 of all else: a file that was cut short
-// is found by its lengths, one in which bytes were changed only by this.
-const checksumKey = "checksum"
-
 // Save writes d to path, whole or not at all. Its metadata gets a checksum.
 func (d *Dict) Save(path string) error {
 	views := make(map[string]safetensors.TensorView, len(d.Tensors))
@@ -75,7 +69,7 @@ func (d *Dict) Save(path string) error {
 		metadata = map[string]string{}
 	}
 	metadata["format"] = "pt" // what other readers of safetensors look for
-	metadata[checksumKey] = checksum(views, metadata)
+	metadata[ChecksumKey] = checksum(views, metadata)
 	return atomicfile.Write(path, func(w io.Writer) error {
 		return safetensors.SerializeToWriter(views, metadata, w)
 	})
@@ -118,26 +112,10 @@ func Load(path string) (*Dict, error) {
 		}
 		d.Tensors[named.Name], views[named.Name] = tensor, view
 	}
-	if want, ok := d.Metadata[checksumKey]; ok && want != checksum(views, d.Metadata) {
+	if want, ok := d.Metadata[ChecksumKey]; ok && want != checksum(views, d.Metadata) {
 		return nil, damaged("its checksum does not match its content")
 	}
 	return d, nil
-}
-
-// checksum is the SHA-256 of all metadata but its own, and of all names, shapes and
-// contents, each in the order of the names.
-func checksum(views map[string]safetensors.TensorView, metadata map[string]string) string {
-	hash := sha256.New()
-	for _, key := range slices.Sorted(maps.Keys(metadata)) {
-		if key != checksumKey {
-			fmt.Fprintf(hash, "%q %q\n", key, metadata[key])
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(views)) {
-		fmt.Fprintf(hash, "%s %v\n", name, views[name].Shape())
-		hash.Write(views[name].Data())
-	}
-	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // FromScope returns the values of all variables under scope, by their names in a

@@ -184,7 +184,7 @@ func TestABitFlippedInAnyByteIsFound(t *testing.T) {
 			continue
 		}
 		// Only the checksum's own name can be damaged unseen, and nothing is lost by it.
-		if _, ok := got.Metadata[checksumKey]; ok || !reflect.DeepEqual(got.Tensors, sample().Tensors) || got.Metadata["step"] != "100" {
+		if _, ok := got.Metadata[ChecksumKey]; ok || !reflect.DeepEqual(got.Tensors, sample().Tensors) || got.Metadata["step"] != "100" {
 			t.Errorf("bit %d of byte %d was flipped and read as %v", i%8, i, got)
 		}
 	}
