@@ -1,38 +1,19 @@
 // Package picture turns photographs into what networks take: bytes of one size. It decodes
 // PNG, JPEG and WebP, within limits, sets pictures upright as their EXIF data says, and
 // scales and crops them as torchvision does.
+//
+// [Read] and [Decode] give a picture, and [Transform.Apply] a network's input of it.
 package picture
 
 import (
+	"errors"
 	"fmt"
 	"image"
-	_ "image/jpeg"
-	_ "image/png"
 	"io"
 	"os"
-
-	"golang.org/x/image/draw"
+	"path/filepath"
+	"strings"
 )
-
-// Filter is how a picture is scaled.
-type Filter string
-
-const (
-	Bilinear Filter = "bilinear"
-	Bicubic  Filter = "bicubic"
-)
-
-// Transform is how a picture becomes the input of a network, as torchvision's Resize and
-// CenterCrop do it.
-type Transform struct {
-	// Resize is the length that the shorter side is scaled to, in pixels.
-	Resize int `json:"resize"`
-	// Height and Width are of the middle that is cut out of that.
-	Height int `json:"height"`
-	Width  int `json:"width"`
-	// Filter is the one to scale with; "" stands for Bilinear.
-	Filter Filter `json:"filter,omitempty"`
-}
 
 // Limits bound what is decoded. 0 stands for the default.
 type Limits struct {
@@ -42,13 +23,33 @@ type Limits struct {
 	Pixels int
 }
 
-// Read decodes the picture in the file at path.
+const (
+	defaultBytes  = 64 << 20
+	defaultPixels = 100_000_000
+)
+
+// IsPictureName reports whether a file's name ends as those of pictures do, in upper or
+// lower case. That includes formats that Decode does not read: who looks through a folder is
+// to be told of a HEIC file in it, rather than to wonder where it is.
+func IsPictureName(name string) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp",
+		".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".tif", ".tiff":
+		return true
+	}
+	return false
+}
+
+// Read decodes the picture in the file at path; see Decode.
 func Read(path string, limits Limits) (image.Image, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read a picture: %w", err)
 	}
 	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder, want a picture", path)
+	}
 	picture, err := Decode(file, limits)
 	if err != nil {
 		return nil, fmt.Errorf("%s %w", path, err)
@@ -56,24 +57,65 @@ func Read(path string, limits Limits) (image.Image, error) {
 	return picture, nil
 }
 
-// Decode decodes a picture. Its errors continue a sentence that begins with the picture's
-// name: "is no PNG or JPEG picture".
+// Decode decodes a picture, PNG, JPEG or WebP by its content, and sets it upright if its EXIF
+// data says that it is not. Its size is held against the limits before it is decoded.
+//
+// JPEG is baseline or progressive, grey, in colour, or CMYK. Of a WebP or PNG with several
+// frames only the PNG's first is decoded; the WebP is an error.
+//
+// Its errors continue a sentence that begins with the picture's name: "is no PNG, JPEG or
+// WebP picture".
 func Decode(r io.Reader, limits Limits) (image.Image, error) {
-	picture, _, err := image.Decode(r)
+	content, err := limits.read(r)
 	if err != nil {
-		return nil, fmt.Errorf("is no PNG or JPEG picture: %w", err)
+		return nil, err
 	}
-	return picture, nil
+	f, err := formatOf(content)
+	if err != nil {
+		return nil, err
+	}
+	size, err := f.size(content)
+	if err != nil {
+		return nil, f.refusal(err)
+	}
+	if err := limits.checkSize(size); err != nil {
+		return nil, err
+	}
+	picture, err := f.decode(content)
+	if err != nil {
+		return nil, f.refusal(err)
+	}
+	return upright(picture, orientation(f.exif(content))), nil
 }
 
-// Apply returns the pixels of the transformed picture, [Height, Width, 3].
-func (t Transform) Apply(picture image.Image) []byte {
-	scaled := image.NewRGBA(image.Rect(0, 0, t.Width, t.Height))
-	draw.Draw(scaled, scaled.Bounds(), image.White, image.Point{}, draw.Src)
-	draw.BiLinear.Scale(scaled, scaled.Bounds(), picture, picture.Bounds(), draw.Over, nil)
-	pixels := make([]byte, 0, t.Height*t.Width*3)
-	for i := 0; i < len(scaled.Pix); i += 4 {
-		pixels = append(pixels, scaled.Pix[i:i+3]...)
+// read returns all of r.
+func (l Limits) read(r io.Reader) ([]byte, error) {
+	limit := l.Bytes
+	if limit == 0 {
+		limit = defaultBytes
 	}
-	return pixels
+	content, err := io.ReadAll(io.LimitReader(r, limit+1))
+	switch {
+	case err != nil:
+		// A path is said by who has it.
+		if inner, ok := errors.AsType[*os.PathError](err); ok {
+			err = inner.Err
+		}
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	case int64(len(content)) > limit:
+		return nil, fmt.Errorf("has more than %d bytes, the limit; save it smaller", limit)
+	}
+	return content, nil
+}
+
+// checkSize is an error for a picture of more pixels than the limit.
+func (l Limits) checkSize(size image.Point) error {
+	limit := l.Pixels
+	if limit == 0 {
+		limit = defaultPixels
+	}
+	if size.X < 1 || size.Y < 1 || size.X > limit/size.Y {
+		return fmt.Errorf("has %d×%d pixels, want 1 to %d in all; save it smaller", size.X, size.Y, limit)
+	}
+	return nil
 }
