@@ -79,7 +79,7 @@ Start with the experiment that residual networks answer:
 		return fmt.Errorf("%w; see %s", err, helpOf(cmd))
 	})
 	root.AddCommand(degradationCommand(), trainCommand(), evalCommand(), predictCommand(),
-		summaryCommand(), dataCommand(), plotCommand(), doctorCommand(), checkCommand(), gradeCommand(), gradeChildCommand())
+		summaryCommand(), dataCommand(), plotCommand(), exportCommand(), doctorCommand(), checkCommand(), gradeCommand(), gradeChildCommand())
 	return root
 }
 
