@@ -78,7 +78,7 @@ Start with the experiment that residual networks answer:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s", err, helpOf(cmd))
 	})
-	root.AddCommand(degradationCommand(), trainCommand(), evalCommand(), predictCommand(),
+	root.AddCommand(degradationCommand(), trainCommand(), finetuneCommand(), evalCommand(), predictCommand(), serveCommand(),
 		summaryCommand(), dataCommand(), plotCommand(), exportCommand(), doctorCommand(), checkCommand(), gradeCommand(), gradeChildCommand())
 	return root
 }

@@ -1,0 +1,123 @@
+// The page's script: it sends one picture at a time to the server, and shows its answer.
+"use strict";
+
+const element = id => document.getElementById(id);
+const [drop, file, choose, photo, map, mapped] = ["drop", "file", "choose", "photo", "map", "mapped"].map(element);
+let asking = new AbortController();
+let leaving = 0; // drags enter and leave every element on their way
+
+function show(...ids) {
+  for (const id of ["error", "waiting", "hint", "guesses", "time", "legend"]) {
+    element(id).hidden = !ids.includes(id);
+  }
+}
+
+function fail(text) {
+  element("error").textContent = text;
+  show("error");
+}
+
+async function predict(picture) {
+  asking.abort(); // only the newest picture's answer counts
+  const { signal } = asking = new AbortController();
+  URL.revokeObjectURL(photo.src);
+  photo.src = URL.createObjectURL(picture);
+  map.removeAttribute("src");
+  element("toggle").hidden = true;
+  element("invitation").hidden = true;
+  element("shown").hidden = false;
+  drop.classList.add("full");
+  choose.textContent = "Choose another…";
+  layers();
+  show("waiting");
+  try {
+    const response = await fetch("predict?top=5&cam=1", { method: "POST", body: picture, signal });
+    const answer = await response.json();
+    if (signal.aborted) return;
+    if (!response.ok) return fail(answer.error);
+    tell(answer);
+  } catch (problem) {
+    if (signal.aborted) return;
+    fail("the server did not answer; is it still running? Then send the picture again, or a smaller one.");
+  }
+}
+
+function tell(answer) {
+  const bars = answer.guesses.map(({ class: name, probability }) => {
+    const percent = (100 * probability).toFixed(1) + "%";
+    const text = probability > 0 && probability < 0.0005 ? "< 0.1%" : percent;
+    const item = document.createElement("li");
+    for (const [kind, words] of [["class", name], ["probability", text], ["track", ""]]) {
+      const part = document.createElement("span");
+      part.className = kind;
+      part.textContent = words;
+      item.append(part);
+    }
+    const bar = document.createElement("div");
+    bar.className = "bar";
+    bar.style.width = "0";
+    item.lastChild.append(bar);
+    requestAnimationFrame(() => requestAnimationFrame(() => { bar.style.width = percent; }));
+    return item;
+  });
+  element("guesses").replaceChildren(...bars);
+  element("time").textContent = `Answered in ${Math.max(1, Math.round(answer.milliseconds))} ms.`;
+  element("first").textContent = answer.guesses[0].class;
+  if (answer.cam) map.src = answer.cam;
+  element("toggle").hidden = !answer.cam;
+  show("guesses", "time", ...(answer.cam ? ["legend"] : []));
+  layers();
+}
+
+// layers shows the picture with or without the map.
+function layers() {
+  const over = map.hasAttribute("src") && mapped.checked;
+  map.hidden = !over;
+  photo.hidden = over;
+}
+
+// What the browser cannot show is no picture, or of a kind that only the server knows.
+photo.addEventListener("error", () => {
+  element("shown").hidden = true;
+  element("invitation").hidden = false;
+  drop.classList.remove("full");
+});
+
+function take(files) {
+  if (files && files.length > 0) predict(files[0]);
+}
+
+choose.addEventListener("click", () => file.click());
+file.addEventListener("change", () => {
+  take(file.files);
+  file.value = ""; // so that the same file can be chosen again
+});
+mapped.addEventListener("change", layers);
+
+document.addEventListener("paste", event => take(event.clipboardData.files));
+document.addEventListener("keydown", event => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "o") file.click();
+  if (event.key === "m" && !element("toggle").hidden) mapped.click();
+});
+
+// Anywhere on the page will do.
+document.addEventListener("dragenter", () => { leaving++; drop.classList.add("over"); });
+document.addEventListener("dragleave", () => { if (--leaving <= 0) drop.classList.remove("over"); });
+document.addEventListener("dragover", event => event.preventDefault());
+document.addEventListener("drop", event => {
+  event.preventDefault();
+  leaving = 0;
+  drop.classList.remove("over");
+  take(event.dataTransfer.files);
+});
+
+fetch("model").then(response => response.json()).then(model => {
+  const { name, data, classes, transform } = model;
+  element("model").textContent = `${name}${data ? ", trained on " + data : ""}`;
+  element("about").querySelector("summary").textContent =
+    `It knows ${classes.length} classes, and takes every picture for one of them`;
+  element("classes").textContent = classes.join(", ") +
+    `. It sees the middle ${transform.width}×${transform.height} pixels of a picture whose shorter side was scaled to ${transform.resize}.`;
+  element("about").hidden = false;
+}).catch(() => fail("the server did not answer; is it still running?"));

@@ -1,0 +1,217 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/residual-go/residual/lesson/classmap"
+	"github.com/residual-go/residual/pkg/picture"
+)
+
+// prediction is the answer to POST /predict.
+type prediction struct {
+	Guesses []guess `json:"guesses"`
+	// CAM is the picture with the class activation map of the first guess over it.
+	CAM string `json:"cam,omitempty"`
+	// Milliseconds is the time from when the picture was there to the answer.
+	Milliseconds float64 `json:"milliseconds"`
+}
+
+type guess struct {
+	Class       string  `json:"class"`
+	Index       int     `json:"index"`
+	Probability float64 `json:"probability"`
+}
+
+// problem is an error with the status that it is answered with.
+type problem struct {
+	status int
+	text   string
+}
+
+func (p *problem) Error() string { return p.text }
+
+func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
+	answer, err := s.predicted(w, r)
+	var p *problem
+	switch {
+	case err == nil:
+		reply(w, http.StatusOK, answer)
+	case errors.As(err, &p):
+		if p.status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "1")
+		}
+		refuse(w, p.status, p.text)
+	case r.Context().Err() != nil: // nobody waits for an answer
+	case errors.Is(err, errClosed):
+		refuse(w, http.StatusServiceUnavailable, err.Error())
+	default:
+		refuse(w, http.StatusInternalServerError, err.Error())
+	}
+}
+
+func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction, error) {
+	top, cam, err := options(r, len(s.model.Classes))
+	if err != nil {
+		return nil, err
+	}
+	limit := s.limits.Picture.Bytes
+	tooLarge := &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("what was sent is larger than %d MiB; send a smaller picture", limit>>20)}
+	size := r.ContentLength
+	switch {
+	case size > limit:
+		return nil, tooLarge
+	case size < 0: // it will be told when it is there
+		size = limit
+	}
+	if !s.admission.enter(size) {
+		return nil, &problem{http.StatusServiceUnavailable, "too many pictures at a time; send this one again in a second"}
+	}
+	defer s.admission.leave(size)
+
+	content, err := body(w, r, limit)
+	var long *http.MaxBytesError
+	switch {
+	case errors.As(err, &long):
+		return nil, tooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &problem{http.StatusRequestTimeout, "the picture took too long to arrive; send it again"}
+	case err != nil:
+		return nil, &problem{http.StatusBadRequest, "the picture did not arrive: " + err.Error()}
+	}
+	arrived := time.Now()
+	pixels, view, err := s.decode(r.Context(), content, cam)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.queue.ask(r.Context(), pixels)
+	if err != nil {
+		return nil, err
+	}
+	answer := &prediction{}
+	for _, g := range found.Top(found.image, top) {
+		answer.Guesses = append(answer.Guesses, guess{s.model.Classes[g.Class], g.Class, g.Probability})
+	}
+	if cam {
+		values := found.ClassMap(found.image, answer.Guesses[0].Index)
+		if answer.CAM, err = s.draw(r.Context(), view, values, found.Height, found.Width); err != nil {
+			return nil, err
+		}
+	}
+	answer.Milliseconds = float64(time.Since(arrived).Microseconds()) / 1000
+	return answer, nil
+}
+
+// options returns what is asked for beside the picture.
+func options(r *http.Request, classes int) (top int, cam bool, err error) {
+	top = 5
+	if text := r.URL.Query().Get("top"); text != "" {
+		if top, err = strconv.Atoi(text); err != nil || top < 1 {
+			return 0, false, &problem{http.StatusBadRequest, fmt.Sprintf("top=%q; it is a number of guesses, from 1 to %d", text, classes)}
+		}
+	}
+	if text := r.URL.Query().Get("cam"); text != "" {
+		if cam, err = strconv.ParseBool(text); err != nil {
+			return 0, false, &problem{http.StatusBadRequest, fmt.Sprintf("cam=%q; it is 1 for a class activation map, or 0", text)}
+		}
+	}
+	return top, cam, nil
+}
+
+// body returns the bytes of the picture: the body's, or those of the first file in a form.
+func body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
+		return io.ReadAll(r.Body)
+	}
+	form, err := r.MultipartReader()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		part, err := form.NextPart()
+		if err == io.EOF {
+			return nil, errors.New("there is no file in the form")
+		}
+		if err != nil {
+			return nil, err
+		}
+		if part.FileName() != "" {
+			return io.ReadAll(part)
+		}
+	}
+}
+
+// decode returns a picture as the network's input, and if view says so as one to look at.
+func (s *Server) decode(ctx context.Context, content []byte, view bool) ([]byte, *classmap.View, error) {
+	done, err := s.decoder(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer done()
+	if len(content) == 0 {
+		return nil, nil, &problem{http.StatusBadRequest, "nothing was sent; the body of the request is to be a picture"}
+	}
+	photo, err := picture.Decode(bytes.NewReader(content), s.limits.Picture)
+	if err != nil {
+		return nil, nil, &problem{s.undecodable(content), "what was sent " + err.Error()}
+	}
+	pixels := s.model.Transform.Apply(photo)
+	if !view {
+		return pixels, nil, nil
+	}
+	return pixels, classmap.NewView(photo, s.model.Transform), nil
+}
+
+// undecodable returns the status for what could not be decoded: it is no picture, too large
+// a picture, or a damaged one.
+func (s *Server) undecodable(content []byte) int {
+	config, _, err := image.DecodeConfig(bytes.NewReader(content))
+	switch {
+	case err != nil:
+		switch http.DetectContentType(content) {
+		case "image/png", "image/jpeg", "image/webp":
+			return http.StatusBadRequest
+		}
+		return http.StatusUnsupportedMediaType
+	case config.Width > s.limits.Picture.Pixels/max(1, config.Height):
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
+}
+
+// draw returns a view with a class's map over it, as a URL.
+func (s *Server) draw(ctx context.Context, view *classmap.View, values []float64, height, width int) (string, error) {
+	done, err := s.decoder(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	var encoded bytes.Buffer
+	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
+	if err := encoder.Encode(&encoded, view.Draw(values, height, width)); err != nil {
+		return "", fmt.Errorf("encode the class activation map: %w", err)
+	}
+	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(encoded.Bytes()), nil
+}
+
+// decoder waits until one of the decoders is free. done gives it back.
+func (s *Server) decoder(ctx context.Context) (done func(), err error) {
+	select {
+	case s.decoders <- struct{}{}:
+		return func() { <-s.decoders }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

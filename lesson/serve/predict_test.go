@@ -1,0 +1,206 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/picture"
+)
+
+func TestPredict(t *testing.T) {
+	s := newServer(t, &grey{}, Limits{})
+	var jpg bytes.Buffer
+	if err := jpeg.Encode(&jpg, image.NewGray(image.Rect(0, 0, 9, 7)), nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		content []byte
+		query   string
+		class   string
+		guesses int
+	}{
+		"black":   {square(t, 5, 0), "", "black", 4},
+		"jpeg":    {jpg.Bytes(), "", "black", 4},
+		"dark":    {square(t, 1, 100), "?top=1", "dark", 1},
+		"light":   {square(t, 40, 150), "?top=2&cam=0", "light", 2},
+		"white":   {square(t, 8, 255), "?top=100", "white", 4},
+		"its map": {square(t, 8, 200), "?cam=1", "white", 4},
+	} {
+		got := decode[prediction](t, do(s, request("POST", "/predict"+test.query, bytes.NewReader(test.content))), 200)
+		if len(got.Guesses) != test.guesses || got.Guesses[0].Class != test.class || shades[got.Guesses[0].Index] != test.class {
+			t.Errorf("%s: guesses %+v, want %d with %s first", name, got.Guesses, test.guesses, test.class)
+			continue
+		}
+		// e⁴ to 3 others with e⁰.
+		if p := got.Guesses[0].Probability; p < 0.947 || p > 0.949 {
+			t.Errorf("%s: probability %g, want 0.948", name, p)
+		}
+		if got.Milliseconds <= 0 {
+			t.Errorf("%s: it took %g ms", name, got.Milliseconds)
+		}
+		if has, want := got.CAM != "", strings.Contains(test.query, "cam=1"); has != want {
+			t.Errorf("%s: has a map: %t, want %t", name, has, want)
+		}
+	}
+}
+
+// The map is over the whole picture, and yellow in the upper left of what the network saw.
+func TestPredictDrawsTheMap(t *testing.T) {
+	s := newServer(t, &grey{}, Limits{})
+	content := encode(t, upper(image.NewGray(image.Rect(0, 0, 30, 60)), 0))
+	got := decode[prediction](t, do(s, request("POST", "/predict?cam=1", bytes.NewReader(content))), 200)
+	text, ok := strings.CutPrefix(got.CAM, "data:image/png;base64,")
+	if !ok {
+		t.Fatalf("the map is %.40s", got.CAM)
+	}
+	encoded, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := png.Decode(bytes.NewReader(encoded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := m.Bounds().Size(); size != image.Pt(300, 600) {
+		t.Errorf("the map has %v pixels, want 300×600", size)
+	}
+	for _, at := range []struct {
+		x, y   int
+		yellow bool
+	}{{20, 170, true}, {20, 20, false}, {280, 430, false}} {
+		if r, g, b, _ := m.At(at.x, at.y).RGBA(); (r > 2*b && g > 2*b) != at.yellow {
+			t.Errorf("at %d, %d the colour is %d %d %d; yellow is to be %t", at.x, at.y, r>>8, g>>8, b>>8, at.yellow)
+		}
+	}
+}
+
+func TestPredictTakesAForm(t *testing.T) {
+	s := newServer(t, &grey{}, Limits{})
+	for _, test := range []struct {
+		file   bool
+		status int
+		want   string
+	}{{true, 200, `"class":"light"`}, {false, 400, "no file in the form"}} {
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		form.WriteField("note", "no file")
+		if test.file {
+			part, err := form.CreateFormFile("picture", "light.png")
+			if err != nil {
+				t.Fatal(err)
+			}
+			part.Write(square(t, 4, 150))
+		}
+		form.Close()
+		r := request("POST", "/predict", &body)
+		r.Header.Set("Content-Type", form.FormDataContentType())
+		if w := do(s, r); w.Code != test.status || !strings.Contains(w.Body.String(), test.want) {
+			t.Errorf("with a file %t: status %d, want %d with %q: %s", test.file, w.Code, test.status, test.want, w.Body)
+		}
+	}
+}
+
+func TestPredictRefuses(t *testing.T) {
+	s := newServer(t, &grey{}, Limits{Picture: picture.Limits{Bytes: 1 << 20, Pixels: 10_000}})
+	whole := square(t, 60, 100)
+	for name, test := range map[string]struct {
+		query   string
+		content []byte
+		status  int
+		want    string
+	}{
+		"nothing":         {"", nil, 400, "nothing was sent"},
+		"text":            {"", []byte("these are words"), 415, "no PNG, JPEG or WebP"},
+		"a page":          {"", []byte("<!DOCTYPE html><html></html>"), 415, "what was sent is"},
+		"half a picture":  {"", whole[:len(whole)/2], 400, "damaged"},
+		"the magic alone": {"", whole[:8], 400, "damaged"},
+		"many bytes":      {"", make([]byte, 1<<20+1), 413, "larger than 1 MiB"},
+		"many pixels":     {"", square(t, 101, 0), 413, "101"},
+		"claims too many": {"", huge(whole), 413, "pixels"},
+		"top=0":           {"?top=0", whole, 400, `top="0"`},
+		"top=many":        {"?top=many", whole, 400, "from 1 to 4"},
+		"cam=maybe":       {"?cam=maybe", whole, 400, `cam="maybe"`},
+	} {
+		got := decode[struct{ Error string }](t, do(s, request("POST", "/predict"+test.query, bytes.NewReader(test.content))), test.status)
+		if !strings.Contains(got.Error, test.want) || strings.Contains(got.Error, "\n") {
+			t.Errorf("%s: error %q, want one line with %q", name, got.Error, test.want)
+		}
+	}
+	if w := do(s, request("GET", "/predict", nil)); w.Code != http.StatusMethodNotAllowed {
+		t.Errorf("GET /predict has status %d, want 405", w.Code)
+	}
+	if w := do(s, request("GET", "/elsewhere", nil)); w.Code != http.StatusNotFound {
+		t.Errorf("GET /elsewhere has status %d, want 404", w.Code)
+	}
+}
+
+// huge returns a PNG whose header claims to be of a thousand million pixels.
+func huge(content []byte) []byte {
+	content = bytes.Clone(content)
+	binary.BigEndian.PutUint32(content[16:], 50_000)
+	binary.BigEndian.PutUint32(content[20:], 20_000)
+	binary.BigEndian.PutUint32(content[29:], crc32.ChecksumIEEE(content[12:29]))
+	return content
+}
+
+// late is a body whose sender was not quick enough, or whose connection broke.
+type late struct{ err error }
+
+func (l late) Read([]byte) (int, error) { return 0, l.err }
+
+func TestPredictWithoutItsPicture(t *testing.T) {
+	s := newServer(t, &grey{}, Limits{})
+	for _, test := range []struct {
+		err    error
+		status int
+		want   string
+	}{
+		{os.ErrDeadlineExceeded, 408, "too long"},
+		{errors.New("broken"), 400, "did not arrive: broken"},
+	} {
+		got := decode[struct{ Error string }](t, do(s, request("POST", "/predict", late{test.err})), test.status)
+		if !strings.Contains(got.Error, test.want) {
+			t.Errorf("error %q, want one with %q", got.Error, test.want)
+		}
+	}
+	// A body that does not say how long it is, and then is too long.
+	r := request("POST", "/predict", bytes.NewReader(make([]byte, 33<<20)))
+	r.ContentLength = -1
+	decode[struct{ Error string }](t, do(s, r), 413)
+}
+
+func TestPredictWithAFailingNetwork(t *testing.T) {
+	s := newServer(t, &grey{fail: errors.New("out of memory")}, Limits{})
+	got := decode[struct{ Error string }](t, do(s, request("POST", "/predict", bytes.NewReader(square(t, 4, 0)))), 500)
+	if got.Error != "out of memory" {
+		t.Errorf("error %q, want the network's", got.Error)
+	}
+}
+
+func TestPredictAfterClose(t *testing.T) {
+	s := newServer(t, &grey{}, Limits{})
+	s.Close()
+	decode[struct{ Error string }](t, do(s, request("POST", "/predict", bytes.NewReader(square(t, 4, 0)))), 503)
+}
+
+func TestPredictForNobody(t *testing.T) {
+	s := newServer(t, &grey{}, Limits{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	w := do(s, request("POST", "/predict", bytes.NewReader(square(t, 4, 0))).WithContext(ctx))
+	if w.Body.Len() > 0 {
+		t.Errorf("a client that is gone is answered %s", w.Body)
+	}
+}
