@@ -18,9 +18,7 @@ import (
 )
 
 func trainCommand() *cobra.Command {
-	var f flags
-	var resume bool
-	var logEvery int
+	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Train a network by a recipe",
@@ -34,87 +32,135 @@ so does whatever else ends a run early, up to the last checkpoint.`,
   go run ./lesson train --run runs/resnet20-fast-1 --resume`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, w := cmd.Context(), f.talk(cmd)
-			var r recipe.Recipe
-			var err error
-			if resume {
-				if err := onlyWith(cmd, "resume", "run", "backend", "json", "log-every"); err != nil {
-					return err
-				}
-				if f.run == "" {
-					return errors.New("--resume needs the folder of the run: --run DIR")
-				}
-				r, err = run.ReadRecipe(f.run)
-			} else {
-				if r, err = recipe.ByName(f.recipe); err == nil {
-					err = f.apply(cmd, &r)
-				}
-				r.Data, r.Subset = f.data, f.subset
-				if err == nil {
-					err = r.Validate()
-				}
+			if f.resume {
+				return f.goOn(cmd)
+			}
+			r, err := recipe.ByName(f.recipe)
+			if err == nil {
+				err = f.apply(cmd, &r)
+			}
+			if err == nil {
+				err = r.Validate()
+			}
+			if err == nil {
+				err = f.check()
 			}
 			if err != nil {
 				return err
-			}
-			if logEvery < 1 {
-				return fmt.Errorf("--log-every %d, want at least 1", logEvery)
-			}
-			if !resume && f.run != "" && run.Exists(f.run) {
-				return fmt.Errorf("%s holds a run already; add --resume to go on with it, or give another folder", f.run)
 			}
 			engine, err := backend.New(f.backend)
 			if err != nil {
 				return err
 			}
-			set, err := f.open(ctx, cmd, r.Data, r.Subset)
+			set, err := f.open(cmd.Context(), cmd, f.data, f.subset)
 			if err != nil {
 				return err
 			}
-			if !resume {
-				r.Data, r.Model.Classes = set.Spec, len(set.Training.Classes)
-			}
-			dir := f.run
-			if dir == "" {
-				dir = freeRun(r.Model.Name + "-" + r.Name)
-			}
-			fmt.Fprintf(w, "Model: %s. Recipe: %s, %d epochs, batch %d. Backend: %s. Run: %s\n",
-				r.Model.Name, r.Name, r.Epochs, r.Batch, engine.Description(), dir)
-
-			options := run.Options{Backend: engine, Training: set.Training, Test: set.Test, LogEvery: logEvery,
-				Report: reporter(w, r.Model.Name)}
-			var outcome *run.Outcome
-			if resume {
-				outcome, err = run.Resume(ctx, dir, options)
-			} else {
-				outcome, err = run.Train(ctx, dir, r, options)
-			}
-			if err != nil {
-				return resumable(err, fmt.Sprintf("resume with: go run ./lesson train --run %s --resume", quoted(dir)))
-			}
-			paths, err := runFigures(dir, set, outcome.Test)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(w, "Test Accuracy: %.2f%%\n", 100*outcome.Test.Top1)
-			if f.json {
-				return printJSON(cmd.OutOrStdout(), struct {
-					Run     string `json:"run"`
-					Weights string `json:"weights"`
-					*infer.Result
-				}{dir, outcome.Weights, outcome.Test})
-			}
-			ending(w, append([]string{outcome.Weights}, paths...),
-				"go run ./lesson eval --run "+quoted(dir),
-				"go run ./lesson predict --run "+quoted(dir)+" IMAGE",
-				"go run ./lesson plot "+quoted(dir))
-			return nil
+			r.Data, r.Subset, r.Model.Classes = set.Spec, f.subset, len(set.Training.Classes)
+			return f.follow(cmd, r, set, run.Options{Backend: engine})
 		},
 	}
 	f.add(cmd, "model", "recipe", "data", "subset", "epochs", "batch", "lr", "seed", "backend", "run", "json")
-	cmd.Flags().BoolVar(&resume, "resume", false, "go on with the run in --run, by its own recipe")
-	cmd.Flags().IntVar(&logEvery, "log-every", 100, "steps between log lines, and lines of metrics")
+	f.addOwn(cmd)
 	return cmd
+}
+
+// runFlags are the flags of the commands that train a run: train and finetune.
+type runFlags struct {
+	flags
+	resume   bool
+	logEvery int
+}
+
+func (f *runFlags) addOwn(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.resume, "resume", false, "go on with the run in --run, by its own recipe")
+	cmd.Flags().IntVar(&f.logEvery, "log-every", 100, "steps between log lines, and lines of metrics")
+}
+
+// check is what can be said against a run before its data is there.
+func (f *runFlags) check() error {
+	if f.logEvery < 1 {
+		return fmt.Errorf("--log-every %d, want at least 1", f.logEvery)
+	}
+	if !f.resume && f.run != "" && run.Exists(f.run) {
+		return fmt.Errorf("%s holds a run already; add --resume to go on with it, or give another folder", f.run)
+	}
+	return nil
+}
+
+// goOn is a command that trains, with --resume.
+func (f *runFlags) goOn(cmd *cobra.Command) error {
+	if err := onlyWith(cmd, "resume", "run", "backend", "json", "log-every"); err != nil {
+		return err
+	}
+	if f.run == "" {
+		return errors.New("--resume needs the folder of the run: --run DIR")
+	}
+	r, err := run.ReadRecipe(f.run)
+	if err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	engine, err := backend.New(f.backend)
+	if err != nil {
+		return err
+	}
+	set, err := f.open(cmd.Context(), cmd, r.Data, r.Subset)
+	if err != nil {
+		return err
+	}
+	if t := r.Transform; t != nil && (set.Training.Height != t.Height || set.Training.Width != t.Width) {
+		if err := scale(cmd.Context(), set, *t); err != nil {
+			return err
+		}
+	}
+	return f.follow(cmd, r, set, run.Options{Backend: engine})
+}
+
+// follow trains the set's images by the recipe, or goes on with it, and says what came of it.
+func (f *runFlags) follow(cmd *cobra.Command, r recipe.Recipe, set *source.Set, o run.Options) error {
+	ctx, w := cmd.Context(), f.talk(cmd)
+	dir := f.run
+	if dir == "" {
+		dir = freeRun(r.Model.Name + "-" + r.Name)
+	}
+	fmt.Fprintf(w, "Model: %s. Recipe: %s, %d epochs, batch %d. Backend: %s. Run: %s\n",
+		r.Model.Name, r.Name, r.Epochs, r.Batch, o.Backend.Description(), dir)
+
+	o.Training, o.Test, o.LogEvery, o.Report = set.Training, set.Test, f.logEvery, reporter(w, r.Model.Name)
+	var outcome *run.Outcome
+	var err error
+	if f.resume {
+		outcome, err = run.Resume(ctx, dir, o)
+	} else {
+		outcome, err = run.Train(ctx, dir, r, o)
+	}
+	if err != nil {
+		return resumable(err, fmt.Sprintf("resume with: go run ./lesson %s --run %s --resume", cmd.Name(), quoted(dir)))
+	}
+	paths, err := runFigures(dir, set, outcome.Test)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "Test Accuracy: %.2f%%\n", 100*outcome.Test.Top1)
+	if f.json {
+		return printJSON(cmd.OutOrStdout(), struct {
+			Run     string `json:"run"`
+			Weights string `json:"weights"`
+			*infer.Result
+		}{dir, outcome.Weights, outcome.Test})
+	}
+	next := "go run ./lesson plot " + quoted(dir)
+	if r.Start != "" { // weights that are to be used, and not the curve of a lesson
+		next = "go run ./lesson export --run " + quoted(dir) + " --out " + quoted(r.Model.Name+".safetensors")
+	}
+	ending(w, append([]string{outcome.Weights}, paths...),
+		"go run ./lesson eval --run "+quoted(dir),
+		"go run ./lesson predict --run "+quoted(dir)+" IMAGE",
+		next)
+	return nil
 }
 
 // onlyWith is an error if a flag was given that does not go with the named one.

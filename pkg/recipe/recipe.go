@@ -5,12 +5,14 @@ package recipe
 import (
 	"fmt"
 	"math"
+	"path"
 	"strings"
 
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/optim"
+	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/schedule"
 )
@@ -25,13 +27,29 @@ type Recipe struct {
 	// lesson command's --data and --subset. Training itself is given its images.
 	Data   string `json:"data,omitempty"`
 	Subset string `json:"subset,omitempty"`
+	// Transform is how pictures became those images, if anything had to be done to them.
+	Transform *picture.Transform `json:"transform,omitempty"`
+
+	// Start is where the weights come from that the run starts with, for the record: the run
+	// itself is given its weights. Empty if the seed makes them all.
+	Start string `json:"start,omitempty"`
+	// Freeze is the last part of the network, counted from the images, that keeps its weights
+	// and running statistics, with all before it: stem, layer1, layer2, … or body, which is
+	// all but the last layer; see [resnet.Frozen]. Empty trains everything.
+	Freeze string `json:"freeze,omitempty"`
+	// FreezeNorms has the batch norms that are trained use and keep their running statistics,
+	// as PyTorch's do after eval(); their γ and β are trained.
+	FreezeNorms bool `json:"freeze_norms,omitempty"`
 
 	Epochs   int  `json:"epochs"`
 	Batch    int  `json:"batch"`
 	DropLast bool `json:"drop_last,omitempty"`
 
 	// LearningRate is the peak of Schedule.
-	LearningRate        float64           `json:"learning_rate"`
+	LearningRate float64 `json:"learning_rate"`
+	// HeadRate is the learning rate of the last layer, as a multiple of that of the others; 0
+	// stands for 1.
+	HeadRate            float64           `json:"head_rate,omitempty"`
 	Schedule            schedule.Schedule `json:"schedule"`
 	Momentum            float64           `json:"momentum,omitempty"`
 	Nesterov            bool              `json:"nesterov,omitempty"`
@@ -54,8 +72,11 @@ var (
 	cifarDeviation = [3]float32{0.2470, 0.2435, 0.2616}
 )
 
+// FineTune is the name of the recipe to fine-tune by, where nothing else is said.
+const FineTune = "finetune"
+
 // Names returns the names ByName knows.
-func Names() []string { return []string{"article", "paper", "fast"} }
+func Names() []string { return []string{"article", "paper", "fast", FineTune, "head"} }
 
 // ByName returns one of the recipes, to be changed where a run differs:
 //
@@ -66,6 +87,14 @@ func Names() []string { return []string{"article", "paper", "fast"} }
 //     momentum 0.9, weight decay 1e-4, 4-pixel crop and flip.
 //   - fast: ResNet-20 in 10 epochs, batch 128, SGD with Nesterov momentum 0.9, one-cycle
 //     learning rate with peak 0.4, weight decay 5e-4, 4-pixel crop and flip.
+//   - finetune: for a network with weights and a new last layer. 10 epochs, batch 64, SGD with
+//     momentum 0.9 and learning rate 0.01, 0.1 for the last layer, falling along half a
+//     cosine, weight decay 5e-4, 4-pixel crop and flip.
+//   - head: for the last layer of such a network alone, on a frozen body. 10 epochs, batch 64,
+//     SGD with momentum 0.9 and learning rate 0.1, no augmentation.
+//
+// article, finetune and head have a model like the others, but fine-tuning puts that of the
+// weights in its place, with its normalisation.
 func ByName(name string) (Recipe, error) {
 	model := "resnet20"
 	recipe := Recipe{Name: name, Batch: 128, Momentum: 0.9, DecayNormsAndBiases: true,
@@ -87,6 +116,16 @@ func ByName(name string) (Recipe, error) {
 		recipe.LearningRate = 0.4
 		recipe.Schedule = schedule.Schedule{Kind: schedule.OneCycle, WarmUp: 0.3, Initial: 0.04, Final: 4e-6}
 		recipe.Nesterov, recipe.WeightDecay = true, 5e-4
+	case FineTune:
+		recipe.Epochs, recipe.Batch = 10, 64
+		recipe.LearningRate, recipe.HeadRate = 0.01, 10
+		recipe.Schedule = schedule.Schedule{Kind: schedule.Cosine}
+		recipe.WeightDecay = 5e-4
+	case "head":
+		recipe.Epochs, recipe.Batch = 10, 64
+		recipe.LearningRate, recipe.Schedule = 0.1, schedule.Schedule{Kind: schedule.Constant}
+		recipe.Freeze = "body"
+		recipe.Augment = dataset.Augment{}
 	default:
 		return Recipe{}, fmt.Errorf("unknown recipe %q; the recipes are %s", name, strings.Join(Names(), ", "))
 	}
@@ -106,6 +145,9 @@ func (r Recipe) Validate() error {
 	if err := r.Schedule.Validate(); err != nil {
 		return err
 	}
+	if err := r.Frozen().Validate(r.Model); err != nil {
+		return fmt.Errorf("recipe %s: %w", r.Name, err)
+	}
 	switch {
 	case r.Epochs < 1:
 		return fmt.Errorf("recipe %s: %d epochs, want at least 1", r.Name, r.Epochs)
@@ -113,6 +155,8 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("recipe %s: batches of %d, want at least 2 (batch norm needs more than one image)", r.Name, r.Batch)
 	case !(r.LearningRate > 0) || math.IsInf(r.LearningRate, 0):
 		return fmt.Errorf("recipe %s: learning rate %g, want a number above 0", r.Name, r.LearningRate)
+	case !(r.HeadRate >= 0) || math.IsInf(r.HeadRate, 0):
+		return fmt.Errorf("recipe %s: %g times the learning rate for the last layer, want a number of at least 0", r.Name, r.HeadRate)
 	case !(r.Momentum >= 0 && r.Momentum < 1):
 		return fmt.Errorf("recipe %s: momentum %g, want 0 ≤ momentum < 1", r.Name, r.Momentum)
 	case r.Nesterov && r.Momentum == 0:
@@ -141,8 +185,21 @@ func (r Recipe) Batches(images *dataset.Images, firstStep int) (*dataset.Batches
 	})
 }
 
+// Frozen returns what of the network the recipe leaves as it is.
+func (r Recipe) Frozen() resnet.Frozen {
+	return resnet.Frozen{Through: r.Freeze, Norms: r.FreezeNorms}
+}
+
 // Optimizer returns the recipe's optimiser.
 func (r Recipe) Optimizer() optimizer.Interface {
 	return optim.SGD().LearningRate(r.LearningRate).Momentum(r.Momentum).Nesterov(r.Nesterov).
-		WeightDecay(r.WeightDecay).DecayNormsAndBiases(r.DecayNormsAndBiases).Done()
+		WeightDecay(r.WeightDecay).DecayNormsAndBiases(r.DecayNormsAndBiases).Multiple(r.multiple).Done()
+}
+
+// multiple is that of the learning rate for the variable at the given path.
+func (r Recipe) multiple(variable string) float64 {
+	if r.HeadRate != 0 && path.Base(path.Dir(variable)) == resnet.HeadName {
+		return r.HeadRate
+	}
+	return 1
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/schedule"
 )
 
@@ -45,6 +46,13 @@ func TestNamedRecipesAreAsDocumented(t *testing.T) {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is %+v, want %+v", want.Name, got, want)
 		}
+	}
+	tuned := byName(t, FineTune)
+	if tuned.Batch != 64 || tuned.HeadRate != 10 || tuned.Freeze != "" || tuned.Augment != cropAndFlip {
+		t.Errorf("finetune is %+v", tuned)
+	}
+	if head := byName(t, "head"); head.Batch != 64 || head.HeadRate != 0 || head.Freeze != "body" || head.WeightDecay != 0 || head.Augment != (dataset.Augment{}) {
+		t.Errorf("head is %+v", head)
 	}
 	fast := byName(t, "fast")
 	if fast.Model.Name != "resnet20" || fast.Epochs != 10 || fast.Batch != 128 || !fast.Nesterov || fast.Momentum != 0.9 ||
@@ -84,7 +92,7 @@ func TestEveryNamedRecipeIsValid(t *testing.T) {
 		r.Optimizer() // would panic
 	}
 	_, err := ByName("slow")
-	if want := `unknown recipe "slow"; the recipes are article, paper, fast`; err == nil || err.Error() != want {
+	if want := `unknown recipe "slow"; the recipes are article, paper, fast, finetune, head`; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
@@ -123,6 +131,10 @@ func TestValidateRefuses(t *testing.T) {
 		{func(r *Recipe) { r.Deviation[2] = 0 }, "deviations [0.247 0.2435 0]"},
 		{func(r *Recipe) { r.Deviation[0] = float32(nan) }, "deviations [NaN"},
 		{func(r *Recipe) { r.Deviation[1] = float32(inf) }, "deviations [0.247 +Inf"},
+		{func(r *Recipe) { r.HeadRate = -1 }, "-1 times the learning rate"},
+		{func(r *Recipe) { r.HeadRate = nan }, "NaN times the learning rate"},
+		{func(r *Recipe) { r.HeadRate = inf }, "+Inf times the learning rate"},
+		{func(r *Recipe) { r.Freeze = "layer4" }, `unknown part "layer4" of resnet20`},
 		{func(r *Recipe) { r.Mean[1] = float32(nan) }, "means [0.4914 NaN"},
 		{func(r *Recipe) { r.Mean[0] = float32(-inf) }, "means [-Inf"},
 	} {
@@ -138,7 +150,9 @@ func TestJSONKeepsARecipe(t *testing.T) {
 	changed := byName(t, "paper")
 	changed.Model.PreActivation, changed.Model.Groups, changed.Data, changed.Subset = true, 2, "cifar10", "first 5"
 	changed.DecayNormsAndBiases, changed.LabelSmoothing, changed.Augment.Cutout, changed.Seed = false, 0.1, 8, math.MaxUint64
-	for _, want := range []Recipe{byName(t, "article"), byName(t, "paper"), byName(t, "fast"), changed} {
+	changed.Start, changed.HeadRate, changed.Freeze, changed.FreezeNorms = "resnet50", 10, "layer2", true
+	changed.Transform = &picture.Transform{Resize: 256, Height: 224, Width: 224, Filter: picture.Bicubic}
+	for _, want := range []Recipe{byName(t, "article"), byName(t, "paper"), byName(t, "fast"), byName(t, FineTune), changed} {
 		text, err := json.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
@@ -146,6 +160,39 @@ func TestJSONKeepsARecipe(t *testing.T) {
 		var got Recipe
 		if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s was read as %+v, %v; want %+v", text, got, err, want)
+		}
+	}
+}
+
+// Recipes of runs from before there was fine-tuning mean what they meant.
+func TestWhatIsOnlyForFineTuningIsLeftOut(t *testing.T) {
+	text, err := json.Marshal(byName(t, "fast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"transform", "start", "head_rate", "freeze"} {
+		if strings.Contains(string(text), key) {
+			t.Errorf("the recipe fast has %q in %s", key, text)
+		}
+	}
+}
+
+func TestTheHeadHasItsRate(t *testing.T) {
+	r := byName(t, "fast")
+	for _, test := range []struct {
+		rate float64
+		path string
+		want float64
+	}{
+		{0, "/model/fc/weight", 1},
+		{10, "/model/fc/weight", 10},
+		{10, "/model/fc/bias", 10},
+		{10, "/model/layer1/0/conv1/weight", 1},
+		{0.5, "/model/bn1/bias", 1},
+	} {
+		r.HeadRate = test.rate
+		if got := r.multiple(test.path); got != test.want {
+			t.Errorf("with a head rate of %g, %s has %g times the learning rate, want %g", test.rate, test.path, got, test.want)
 		}
 	}
 }

@@ -10,7 +10,8 @@
 // weights at the end are, on the same backend, bit for bit those of a run that was never
 // interrupted. That holds because a batch depends on nothing but the recipe's seed and the
 // step, the learning rate on nothing but the recipe and the step, and a checkpoint has the
-// rest: weights, running statistics, momentum and step.
+// rest: weights, running statistics, momentum and step. A run that is to start from given
+// weights has a checkpoint from the beginning, of step 0.
 //
 // The training itself is GoMLX's train.Trainer and train.Loop; this package is a hook on
 // the loop's steps (see session.afterStep).
@@ -43,6 +44,7 @@ import (
 	"github.com/residual-go/residual/pkg/losses"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/statedict"
 )
 
 // ModelPath is the path of the network's variables in the store.
@@ -54,11 +56,17 @@ const recipeFile = "recipe.json"
 // saved, and Resume goes on from there.
 var ErrInterrupted = errors.New("interrupted")
 
-// Options are what a run needs besides its recipe. None of it changes the weights.
+// Options are what a run needs besides its recipe. Of the weights nothing depends on it but
+// what Start says.
 type Options struct {
 	Backend compute.Backend
 	// Training and Test images. Test may be nil: then nothing is evaluated.
 	Training, Test *dataset.Images
+	// Start has weights and running statistics that Train starts from, by torchvision's names
+	// and in PyTorch's layouts; the recipe's Start says where they come from. What it does not
+	// name, such as a new last layer, the seed makes. Resume does not use it: it goes on from a
+	// checkpoint.
+	Start map[string]statedict.Tensor
 	// Report is told how the run is going; nil for silence.
 	Report Reporter
 	// LogEvery is the number of steps between lines of metrics. 0 stands for 100.
@@ -138,12 +146,14 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 	if Exists(dir) {
 		return nil, fmt.Errorf("%s holds a run already; resume it or take another folder", dir)
 	}
-	for _, left := range []string{checkpointDir, metricsName} {
-		if _, err := os.Stat(filepath.Join(dir, left)); err == nil {
-			return nil, fmt.Errorf("%s has the %s of a run without its recipe; take another folder", dir, left)
-		}
+	if err := vacant(dir); err != nil {
+		return nil, err
 	}
 	if _, err := fits(r, options.Training, 0); err != nil {
+		return nil, err
+	}
+	from, err := startingPoint(r, options)
+	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -154,6 +164,15 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 		return nil, err
 	}
 	defer unlock()
+	if from != nil {
+		// Before the recipe, which makes the folder a run: one that can be resumed.
+		if err := os.MkdirAll(filepath.Join(dir, checkpointDir), 0o755); err != nil {
+			return nil, fmt.Errorf("make the folder for checkpoints: %w", err)
+		}
+		if err := from.Save(checkpointPath(dir, 0)); err != nil {
+			return nil, fmt.Errorf("save the weights to start from: %w", err)
+		}
+	}
 	content, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the recipe: %w", err)
@@ -161,7 +180,27 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 	if err := atomicfile.WriteBytes(filepath.Join(dir, recipeFile), append(content, '\n')); err != nil {
 		return nil, err
 	}
-	return start(ctx, dir, r, nil, options.withDefaults())
+	return start(ctx, dir, r, from, options.withDefaults())
+}
+
+// vacant is an error if dir has what is left of a run without a recipe. A checkpoint of step 0
+// is left by a run that was killed before it began, and no loss.
+func vacant(dir string) error {
+	left := ""
+	if _, err := os.Stat(filepath.Join(dir, metricsName)); err == nil {
+		left = metricsName
+	}
+	paths, err := checkpoints(dir)
+	if err != nil {
+		return err
+	}
+	if len(paths) > 0 && paths[len(paths)-1] != checkpointPath(dir, 0) {
+		left = checkpointDir
+	}
+	if left != "" {
+		return fmt.Errorf("%s has the %s of a run without its recipe; take another folder", dir, left)
+	}
+	return nil
 }
 
 // lock keeps a second process from training in dir at the same time.
@@ -194,6 +233,9 @@ func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) 
 		return nil, err
 	}
 	if checkpoint == nil {
+		if r.Start != "" {
+			return nil, fmt.Errorf("the run in %s has lost its checkpoints, and with them the weights it started from, those of %s; begin a new run", dir, r.Start)
+		}
 		options.Report.Note(fmt.Sprintf("%s has no checkpoint yet; starting over", dir))
 	} else {
 		if n := options.Training.Len(); checkpoint.Data != options.Training.Name || checkpoint.Images != n {
@@ -235,7 +277,7 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *Checkpoint, o
 	if err := os.MkdirAll(filepath.Join(dir, checkpointDir), 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder for checkpoints: %w", err)
 	}
-	s := &session{Options: o, ctx: ctx, dir: dir, recipe: r, store: model.NewStore(),
+	s := &session{Options: o, ctx: ctx, dir: dir, recipe: r,
 		perEpoch: batches.StepsPerEpoch(), steps: batches.StepsPerEpoch() * r.Epochs}
 	if err := s.prepare(from); err != nil {
 		return nil, err
@@ -280,19 +322,52 @@ func fits(r recipe.Recipe, images *dataset.Images, first int) (*dataset.Batches,
 	if classes := len(images.Classes); classes != r.Model.Classes {
 		return nil, fmt.Errorf("%s has %d classes and the recipe's network %d", images.Name, classes, r.Model.Classes)
 	}
-	if !r.DropLast && images.Len()%r.Batch == 1 {
+	if !r.DropLast && images.Len()%r.Batch == 1 && !r.FreezeNorms {
 		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of one, which batch norm cannot train on; change the batch or the subset",
 			images.Len(), r.Batch)
 	}
 	return r.Batches(images, first)
 }
 
+// declare makes a store with the recipe's variables, which its seed gives values when they
+// are first used.
+func declare(r recipe.Recipe) (*model.Store, error) {
+	store := model.NewStore()
+	if err := store.SetRNGStateFromSeed(int64(r.Seed)); err != nil {
+		return nil, fmt.Errorf("seed the weights: %w", err)
+	}
+	return store, r.Model.Declare(store.Scope(ModelPath))
+}
+
+// startingPoint returns the checkpoint of step 0 of a run that starts from given weights,
+// and nil for one that does not.
+func startingPoint(r recipe.Recipe, o Options) (*Checkpoint, error) {
+	switch given := len(o.Start) > 0; {
+	case given != (r.Start != ""):
+		return nil, fmt.Errorf("recipe %s: it says to start from %q, and is given %d arrays of weights; give both or neither", r.Name, r.Start, len(o.Start))
+	case !given && (r.Freeze != "" || r.FreezeNorms):
+		return nil, fmt.Errorf("recipe %s: it freezes what nothing has trained; give it weights to start from", r.Name)
+	case !given:
+		return nil, nil
+	}
+	store, err := declare(r)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Finalize()
+	if err := store.InitializeVariables(o.Backend, nil); err != nil {
+		return nil, fmt.Errorf("make the weights: %w", err)
+	}
+	if err := statedict.Update(store.Scope(ModelPath), o.Start); err != nil {
+		return nil, fmt.Errorf("start from %s: %w", r.Start, err)
+	}
+	return (&session{Options: o, recipe: r, store: store}).checkpoint(0)
+}
+
 // prepare fills the store: from the checkpoint, or else from the recipe's seed.
 func (s *session) prepare(from *Checkpoint) error {
-	if err := s.store.SetRNGStateFromSeed(int64(s.recipe.Seed)); err != nil {
-		return fmt.Errorf("seed the weights: %w", err)
-	}
-	if err := s.recipe.Model.Declare(s.store.Scope(ModelPath)); err != nil {
+	var err error
+	if s.store, err = declare(s.recipe); err != nil {
 		return err
 	}
 	if from != nil {
@@ -303,7 +378,6 @@ func (s *session) prepare(from *Checkpoint) error {
 	if s.Test == nil {
 		return nil
 	}
-	var err error
 	s.network, err = infer.New(s.Backend, s.store, ModelPath, s.recipe.Model, s.recipe.Mean, s.recipe.Deviation)
 	return err
 }
@@ -337,8 +411,8 @@ func (s *session) train(batches *dataset.Batches, first int) error {
 }
 
 func (s *session) forward(scope *model.Scope, pixels *graph.Node) *graph.Node {
-	return s.recipe.Model.Forward(scope.Store().Scope(ModelPath),
-		dataset.Normalize(pixels, s.recipe.Mean, s.recipe.Deviation))
+	return s.recipe.Model.ForwardFrozen(scope.Store().Scope(ModelPath),
+		dataset.Normalize(pixels, s.recipe.Mean, s.recipe.Deviation), s.recipe.Frozen())
 }
 
 func (s *session) rateAt(step int) float64 {

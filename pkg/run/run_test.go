@@ -27,8 +27,11 @@ import (
 )
 
 // childEnv names the folder of a run that a copy of the test binary is to train in, for
-// the tests that kill one.
-const childEnv = "RESIDUAL_TEST_RUN_CHILD"
+// the tests that kill one; the run starts from weights if startEnv is set.
+const (
+	childEnv = "RESIDUAL_TEST_RUN_CHILD"
+	startEnv = "RESIDUAL_TEST_RUN_START"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childEnv); dir != "" {
@@ -39,13 +42,17 @@ func TestMain(m *testing.M) {
 
 // child trains in dir, or goes on with the run there, saving after every step.
 func child(dir string) int {
-	options := testOptions()
+	r, options := testRecipe(), testOptions()
+	if os.Getenv(startEnv) != "" {
+		r, options = fineTuning()
+	}
 	options.CheckpointEvery = -1
 	var err error
 	if Exists(dir) {
+		options.Start = nil
 		_, err = Resume(context.Background(), dir, options)
 	} else {
-		_, err = Train(context.Background(), dir, testRecipe(), options)
+		_, err = Train(context.Background(), dir, r, options)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -167,9 +174,17 @@ func TestMetricsAreComplete(t *testing.T) {
 	}
 }
 
-// A run is killed again and again, at any moment, and resumed until it ends.
 func TestKilledAndResumedGivesTheSameBits(t *testing.T) {
 	want, _ := uninterrupted(t)
+	if got := killedAndResumed(t); !maps.Equal(got, want) {
+		t.Error("the killed and resumed run ended with other weights")
+	}
+}
+
+// killedAndResumed returns the final weights of a run that is killed again and again, at any
+// moment, and resumed until it ends.
+func killedAndResumed(t *testing.T, env ...string) map[string]string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "run")
 	random := rand.New(rand.NewPCG(3, 9))
 	kills := 0
@@ -178,7 +193,7 @@ func TestKilledAndResumedGivesTheSameBits(t *testing.T) {
 			t.Fatal("the run did not end after 60 attempts")
 		}
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childEnv+"="+dir)
+		cmd.Env = append(append(os.Environ(), childEnv+"="+dir), env...)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		if err := cmd.Start(); err != nil {
@@ -204,9 +219,7 @@ func TestKilledAndResumedGivesTheSameBits(t *testing.T) {
 	if kills < 3 {
 		t.Fatalf("the run was killed %d times, want at least 3", kills)
 	}
-	if got := finalWeights(t, dir); !maps.Equal(got, want) {
-		t.Error("the killed and resumed run ended with other weights")
-	}
+	return finalWeights(t, dir)
 }
 
 // progress is a text that changes when the run in dir has saved something.

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/residual-go/residual/lesson/source"
+	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/statedict"
+	"github.com/residual-go/residual/pkg/weights"
+)
+
+// fineTuning are finetune's own flags.
+type fineTuning struct {
+	runFlags
+	freeze      string
+	freezeNorms bool
+	headLR      float64
+	size        int
+}
+
+// freezeNone is --freeze for a recipe that freezes something.
+const freezeNone = "none"
+
+// largestSize bounds --size; photographs in memory are not larger.
+const largestSize = 1024
+
+func finetuneCommand() *cobra.Command {
+	var f fineTuning
+	cmd := &cobra.Command{
+		Use:   "finetune",
+		Short: "Train a trained network further, on other images",
+		Long: `Train a trained network further, on other images.
+
+The network is that of --weights, which may also be the folder of a run. Its last layer,
+the head, makes way for a new one with a logit for each class of --data; the rest, the
+body, goes on from the weights it has. Normalisation and names are those of the weights.
+
+Recipes: finetune trains everything, the head at ten times the learning rate of the body;
+head freezes the body; article is what tutorials fine-tune a ResNet-50 with. --freeze
+layer2 keeps stem, layer1 and layer2 as they are, with their running statistics.
+--freeze-norms keeps the running statistics of what is trained as well, for batches too
+small or images too few to measure them.
+
+Pictures of a folder are scaled to the size that the weights expect, or to --size. CIFAR
+and the built-in set keep their 32×32 pixels unless --size says otherwise.
+
+A run is a run: see the help of train. It goes on with --resume, without --weights.`,
+		Example: `  go run ./lesson finetune --weights runs/resnet20-fast-1 --data builtin --subset 20/class
+  go run ./lesson finetune --weights resnet50 --data photos --freeze layer2
+  go run ./lesson finetune --weights resnet50 --data cifar10 --recipe article
+  go run ./lesson finetune --run runs/resnet20-finetune-1 --resume`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.resume {
+				return f.goOn(cmd)
+			}
+			return f.begin(cmd)
+		},
+	}
+	set := cmd.Flags()
+	f.add(cmd, "weights", "recipe", "data", "subset", "epochs", "batch", "lr", "seed", "backend", "run", "json")
+	recipes := set.Lookup("recipe")
+	f.recipe, recipes.DefValue = recipe.FineTune, recipe.FineTune
+	f.addOwn(cmd)
+	set.StringVar(&f.freeze, "freeze", "", "last part that is not trained, with all before it: stem, layer1, layer2, … or body; none (default: the recipe's)")
+	set.BoolVar(&f.freezeNorms, "freeze-norms", false, "batch norms keep the running statistics of the weights (default: the recipe's)")
+	set.Float64Var(&f.headLR, "head-lr", 0, "peak learning rate of the new head (default: the recipe's multiple of --lr)")
+	set.IntVar(&f.size, "size", 0, "height and width of the images in pixels (default: see above)")
+	return cmd
+}
+
+// begin is finetune without --resume.
+func (f *fineTuning) begin(cmd *cobra.Command) error {
+	if f.weights == "" {
+		return errors.New("which weights? Give --weights FILE, URL, NAME or the folder of a run; go run ./lesson train makes one")
+	}
+	r, err := recipe.ByName(f.recipe)
+	if err != nil {
+		return err
+	}
+	if err := f.change(cmd, &r); err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	engine, err := backend.New(f.backend)
+	if err != nil {
+		return err
+	}
+	m, err := f.pretrained(cmd)
+	if err != nil {
+		return err
+	}
+	r.Start, r.Model, r.Mean, r.Deviation = m.Source, m.Config, m.Mean, m.Deviation
+	if err := r.Validate(); err != nil { // the part to freeze is one of this network
+		return err
+	}
+	set, err := f.images(cmd, m.Transform, &r)
+	if err != nil {
+		return err
+	}
+	r.Model.Classes = len(set.Training.Classes)
+	// The recipes' crop is for CIFAR's 32 pixels.
+	r.Augment.Crop = r.Augment.Crop * min(set.Training.Height, set.Training.Width) / 32
+
+	start := maps.Clone(m.Tensors)
+	maps.DeleteFunc(start, func(name string, _ statedict.Tensor) bool {
+		return strings.HasPrefix(name, resnet.HeadName+".")
+	})
+	f.announce(cmd, r, m)
+	return f.follow(cmd, r, set, run.Options{Backend: engine, Start: start})
+}
+
+// change changes r where a flag was given.
+func (f *fineTuning) change(cmd *cobra.Command, r *recipe.Recipe) error {
+	if err := f.apply(cmd, r); err != nil {
+		return err
+	}
+	given := cmd.Flags().Changed
+	if given("freeze") {
+		r.Freeze = f.freeze
+		if f.freeze == freezeNone {
+			r.Freeze = ""
+		}
+	}
+	if given("freeze-norms") {
+		r.FreezeNorms = f.freezeNorms
+	}
+	if given("head-lr") {
+		if !(f.headLR > 0) {
+			return fmt.Errorf("--head-lr %g, want a number above 0", f.headLR)
+		}
+		r.HeadRate = f.headLR / r.LearningRate
+	}
+	if given("size") && (f.size < 1 || f.size > largestSize) {
+		return fmt.Errorf("--size %d, want 1 to %d pixels", f.size, largestSize)
+	}
+	// What is left of r.Freeze is for the network at hand to say.
+	checked := *r
+	checked.Freeze = ""
+	return checked.Validate()
+}
+
+// pretrained reads the weights to start from.
+func (f *fineTuning) pretrained(cmd *cobra.Command) (*weights.Model, error) {
+	spec := f.weights
+	if run.Exists(spec) {
+		var err error
+		_, spec, err = run.Latest(spec, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	return weights.Open(cmd.Context(), spec, weights.Options{Progress: download(f.talk(cmd))})
+}
+
+// images opens --data in the size that the weights expect, or that --size says, and has the
+// recipe say what makes them anew.
+func (f *fineTuning) images(cmd *cobra.Command, t picture.Transform, r *recipe.Recipe) (*source.Set, error) {
+	sized := cmd.Flags().Changed("size")
+	if sized {
+		// As much around the middle as the weights are used to.
+		t.Resize = (t.Resize*f.size + min(t.Height, t.Width)/2) / min(t.Height, t.Width)
+		t.Height, t.Width = f.size, f.size
+	}
+	set, err := f.open(cmd.Context(), cmd, f.data, f.subset)
+	if err != nil {
+		return nil, err
+	}
+	r.Data, r.Subset = set.Spec, f.subset
+	if own := set.Training; own.Height == t.Height && own.Width == t.Width {
+		r.Transform = &t
+	} else if sized {
+		// There is nothing around these images to be cut away.
+		t.Resize = f.size
+		r.Transform = &t
+		err = scale(cmd.Context(), set, t)
+	}
+	return set, err
+}
+
+// announce says what is trained of what.
+func (f *fineTuning) announce(cmd *cobra.Command, r recipe.Recipe, m *weights.Model) {
+	w := f.talk(cmd)
+	rates := fmt.Sprintf("Learning rate: %g", r.LearningRate)
+	if r.HeadRate != 0 && r.HeadRate != 1 {
+		rates += fmt.Sprintf(", %g for the head", r.LearningRate*r.HeadRate)
+	}
+	frozen := "nothing"
+	if r.Freeze != "" {
+		frozen = r.Freeze + " and all before it"
+	}
+	if r.FreezeNorms {
+		frozen += ", and all running statistics"
+	}
+	fmt.Fprintf(w, "Weights: %s. New head: %d classes for %d. %s. Frozen: %s\n",
+		r.Start, r.Model.Classes, m.Config.Classes, rates, frozen)
+}

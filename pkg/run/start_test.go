@@ -1,0 +1,239 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/statedict"
+)
+
+// fineTuning is a run that starts from weights, all but the last layer's, with one learning
+// rate for that and another for the rest, of which the first part is frozen.
+func fineTuning() (recipe.Recipe, Options) {
+	r, options := testRecipe(), testOptions()
+	r.Start, r.HeadRate, r.Freeze = "a test", 4, "layer1"
+	made := r
+	made.Seed++
+	store, err := declare(made)
+	if err == nil {
+		err = store.InitializeVariables(options.Backend, nil)
+	}
+	if err == nil {
+		options.Start, err = statedict.FromScope(store.Scope(ModelPath))
+	}
+	if err != nil {
+		panic(err)
+	}
+	maps.DeleteFunc(options.Start, func(name string, _ statedict.Tensor) bool { return strings.HasPrefix(name, "fc.") })
+	options.Start["bn1.running_mean"].Data[0] = 0.25 // not what the seed would make it
+	return r, options
+}
+
+// changed returns the names of the weights that differ between two states of a network.
+func changed(before, after map[string]statedict.Tensor) []string {
+	var names []string
+	for name, tensor := range before {
+		if !slices.Equal(tensor.Data, after[name].Data) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestStartedRunIsResumableBeforeItsFirstStep(t *testing.T) {
+	r, options := fineTuning()
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // the first step is still finished
+	if _, err := Train(ctx, dir, r, options); !errors.Is(err, ErrInterrupted) {
+		t.Fatalf("a cancelled run ended with %v, want ErrInterrupted", err)
+	}
+	start, err := LoadCheckpoint(checkpointPath(dir, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := changed(options.Start, start.Weights); len(names) > 0 || start.Step != 0 {
+		t.Errorf("the checkpoint of step %d has other %v than the run was to start from", start.Step, names)
+	}
+	unstarted, err := declare(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unstarted.InitializeVariables(options.Backend, nil); err != nil {
+		t.Fatal(err)
+	}
+	seeds, err := statedict.FromScope(unstarted.Scope(ModelPath))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(start.Weights["fc.weight"].Data, seeds["fc.weight"].Data) {
+		t.Error("the last layer, which is not among the weights to start from, is not as the seed makes it")
+	}
+
+	whole := t.TempDir()
+	if _, err := Train(context.Background(), whole, r, options); err != nil {
+		t.Fatal(err)
+	}
+	// As if it had been killed before it saved its first step.
+	if err := os.Remove(checkpointPath(dir, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Resume(context.Background(), dir, testOptions()); err != nil {
+		t.Fatal(err)
+	}
+	if !maps.Equal(finalWeights(t, dir), finalWeights(t, whole)) {
+		t.Error("the run that was interrupted and resumed ended with other weights")
+	}
+}
+
+func TestStartedKilledAndResumedGivesTheSameBits(t *testing.T) {
+	r, options := fineTuning()
+	dir := t.TempDir()
+	if _, err := Train(context.Background(), dir, r, options); err != nil {
+		t.Fatal(err)
+	}
+	if got := killedAndResumed(t, startEnv+"=1"); !maps.Equal(got, finalWeights(t, dir)) {
+		t.Error("the killed and resumed run ended with other weights")
+	}
+}
+
+// A run that is killed when it has the weights to start from, and not yet its recipe, can be
+// started again.
+func TestStartedOverWithoutARecipe(t *testing.T) {
+	r, options := fineTuning()
+	r.Epochs = 1
+	dir := t.TempDir()
+	start, err := startingPoint(r, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, checkpointDir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := start.Save(checkpointPath(dir, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(context.Background(), dir, r, options); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is frozen is bit for bit what the run started from; the rest is not.
+func TestFrozenStays(t *testing.T) {
+	for _, test := range []struct {
+		freeze string
+		norms  bool
+		stays  func(name string) bool
+	}{
+		{"", false, func(string) bool { return false }},
+		{"", true, func(name string) bool { return strings.Contains(name, ".running_") }},
+		{"stem", false, func(name string) bool { return strings.HasPrefix(name, "conv1.") || strings.HasPrefix(name, "bn1.") }},
+		{"layer1", true, func(name string) bool {
+			return strings.HasPrefix(name, "conv1.") || strings.HasPrefix(name, "bn1.") || strings.HasPrefix(name, "layer1.") ||
+				strings.Contains(name, ".running_")
+		}},
+		{"body", false, func(string) bool { return true }},
+	} {
+		r, options := fineTuning()
+		r.Epochs, r.Freeze, r.FreezeNorms = 1, test.freeze, test.norms
+		dir := t.TempDir()
+		if _, err := Train(context.Background(), dir, r, options); err != nil {
+			t.Fatal(err)
+		}
+		end, _, err := Latest(dir, func(note string) { t.Error(note) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for name := range options.Start {
+			if !test.stays(name) {
+				want = append(want, name)
+			}
+		}
+		slices.Sort(want)
+		if got := changed(options.Start, end.Weights); !slices.Equal(got, want) {
+			t.Errorf("frozen through %q, norms %v: changed %v, want %v", test.freeze, test.norms, got, want)
+		}
+		if _, ok := end.Momentum["conv1.weight"]; ok != (test.freeze == "") {
+			t.Errorf("frozen through %q: conv1 has a momentum: %v", test.freeze, ok)
+		}
+	}
+}
+
+// A head at rate 0 stays, and the body trains.
+func TestHeadRate(t *testing.T) {
+	r, options := fineTuning()
+	r.Epochs, r.Freeze, r.WeightDecay = 1, "", 0
+	var heads [][]float32
+	for _, rate := range []float64{0, 1, 1e-30} {
+		r.HeadRate = rate
+		dir := t.TempDir()
+		if _, err := Train(context.Background(), dir, r, options); err != nil {
+			t.Fatal(err)
+		}
+		start, err := LoadCheckpoint(checkpointPath(dir, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		end, _, err := Latest(dir, func(note string) { t.Error(note) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		heads = append(heads, end.Weights["fc.weight"].Data)
+		if moved := !slices.Equal(heads[len(heads)-1], start.Weights["fc.weight"].Data); moved != (rate != 1e-30) {
+			t.Errorf("at %g times the learning rate the last layer has moved: %v", rate, moved)
+		}
+	}
+	if !slices.Equal(heads[0], heads[1]) {
+		t.Error("a head rate of 0 does not stand for 1")
+	}
+}
+
+func TestStartIsChecked(t *testing.T) {
+	for _, test := range []struct {
+		change func(*recipe.Recipe, *Options)
+		want   string
+	}{
+		{func(r *recipe.Recipe, o *Options) { o.Start = nil }, "give both or neither"},
+		{func(r *recipe.Recipe, o *Options) { r.Start = "" }, "give both or neither"},
+		{func(r *recipe.Recipe, o *Options) { r.Start, o.Start = "", nil }, "freezes what nothing has trained"},
+		{func(r *recipe.Recipe, o *Options) { r.Start, r.Freeze, r.FreezeNorms, o.Start = "", "", true, nil }, "freezes what nothing has trained"},
+		{func(r *recipe.Recipe, o *Options) { o.Start["conv9.weight"] = o.Start["conv1.weight"] }, "start from a test: the weights are not this network's: no place for conv9.weight"},
+		{func(r *recipe.Recipe, o *Options) { o.Start["conv1.weight"] = o.Start["bn1.weight"] }, "conv1.weight has shape [2], want [2 3 3 3]"},
+		{func(r *recipe.Recipe, o *Options) { r.Freeze = "layer4" }, `unknown part "layer4"`},
+	} {
+		r, options := fineTuning()
+		test.change(&r, &options)
+		dir := filepath.Join(t.TempDir(), "run")
+		if _, err := Train(context.Background(), dir, r, options); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("error %v, want one with %q", err, test.want)
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: a run that could not start left its folder behind", test.want)
+		}
+	}
+}
+
+// Without its checkpoints such a run cannot start over.
+func TestStartedWithoutCheckpoints(t *testing.T) {
+	r, options := fineTuning()
+	r.Epochs = 1
+	dir := t.TempDir()
+	if _, err := Train(context.Background(), dir, r, options); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, checkpointDir)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Resume(context.Background(), dir, testOptions()); err == nil || !strings.Contains(err.Error(), "lost its checkpoints") {
+		t.Errorf("error %v, want one that says what is lost", err)
+	}
+}
