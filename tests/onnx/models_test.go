@@ -5,7 +5,9 @@ package onnx
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,7 +75,8 @@ func random(t *testing.T, config resnet.Config, height, width int) *weights.Mode
 		t.Fatal(err)
 	}
 	numbers := rand.New(rand.NewPCG(1, 2))
-	for name, tensor := range m.Tensors {
+	for _, name := range slices.Sorted(maps.Keys(m.Tensors)) {
+		tensor := m.Tensors[name]
 		for i := range tensor.Data {
 			switch {
 			case strings.HasSuffix(name, "running_var"), len(tensor.Shape) == 1 && strings.HasSuffix(name, "weight"):

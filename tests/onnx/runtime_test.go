@@ -31,9 +31,22 @@ import (
 // onnxRuntime is the npm package that has ONNX Runtime in it, for the usual systems.
 const onnxRuntime = "onnxruntime-node@1.20.1"
 
-// modules is the folder with the package, which is installed into bin/ if it is not there.
-// An error says what is missing.
+// modules is the folder with the package. An error says what is missing.
 var modules = sync.OnceValues(func() (string, error) {
+	dir, err := install()
+	if err != nil {
+		return "", err
+	}
+	load := exec.Command("node", "--eval", `require("onnxruntime-node")`)
+	load.Env = append(os.Environ(), "NODE_PATH="+dir)
+	if output, err := load.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%s does not run on this system: %w: %s", onnxRuntime, err, firstLine(output))
+	}
+	return dir, nil
+})
+
+// install installs the package into bin/ if it is not there, and returns its folder.
+func install() (string, error) {
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return "", fmt.Errorf("there is no %s here; on Debian: apt-get install nodejs npm", program)
@@ -60,7 +73,8 @@ var modules = sync.OnceValues(func() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	// Its script would download what is needed for a GPU.
-	npm := exec.CommandContext(ctx, "npm", "install", "--prefix", unfinished, "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", onnxRuntime)
+	npm := exec.CommandContext(ctx, "npm", "install", "--prefix", unfinished, "--ignore-scripts", "--no-audit", "--no-fund",
+		"--fetch-retries=1", "--fetch-retry-mintimeout=1000", onnxRuntime)
 	npm.WaitDelay = 5 * time.Second
 	if output, err := npm.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("npm install %s: %w: %s", onnxRuntime, err, firstLine(output))
@@ -69,7 +83,7 @@ var modules = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	return found, nil
-})
+}
 
 func firstLine(output []byte) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
@@ -95,8 +109,18 @@ type answer struct {
 
 // jobs is a list of them, whose files are in a folder.
 type jobs struct {
-	dir  string
-	list []job
+	modules, dir string
+	list         []job
+}
+
+// begin begins a list. Where there is no ONNX Runtime the test is skipped.
+func begin(t *testing.T) *jobs {
+	t.Helper()
+	found, err := modules()
+	if err != nil {
+		t.Skipf("no ONNX Runtime: %v", err)
+	}
+	return &jobs{modules: found, dir: t.TempDir()}
 }
 
 // add adds jobs for the model as it is, and folded, on n images [n, height, width, 3] and on
@@ -136,14 +160,9 @@ func writeFile(t *testing.T, path string, content []byte) {
 	}
 }
 
-// run lets ONNX Runtime do the jobs and returns, for each, its logits. Where there is no
-// ONNX Runtime the test is skipped.
+// run lets ONNX Runtime do the jobs and returns its answers.
 func (j *jobs) run(t *testing.T) []answer {
 	t.Helper()
-	found, err := modules()
-	if err != nil {
-		t.Skipf("no ONNX Runtime: %v", err)
-	}
 	input, err := json.Marshal(j.list)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +171,7 @@ func (j *jobs) run(t *testing.T) []answer {
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	node := exec.CommandContext(ctx, "node", "run.js")
-	node.Env = append(os.Environ(), "NODE_PATH="+found)
+	node.Env = append(os.Environ(), "NODE_PATH="+j.modules)
 	node.Stdin, node.Stdout, node.Stderr = bytes.NewReader(input), &stdout, &stderr
 	if err := node.Run(); err != nil {
 		t.Fatalf("run ONNX Runtime: %v\n%s", err, stderr.String())
@@ -234,7 +253,7 @@ func normal(n int) []float32 {
 }
 
 func TestONNXRuntime(t *testing.T) {
-	j := &jobs{dir: t.TempDir()}
+	j := begin(t)
 	configs := kinds()
 	size := map[string]int{}
 	for _, name := range []string{"resnet18", "resnet50"} {
@@ -258,7 +277,7 @@ func TestONNXRuntime(t *testing.T) {
 
 // A model without a transform takes images of any size.
 func TestAnySize(t *testing.T) {
-	j := &jobs{dir: t.TempDir()}
+	j := begin(t)
 	m := random(t, kinds()["ImageNet stem, basic, A"], 0, 0)
 	for _, size := range []int{32, 57} {
 		images := normal(size * size * 3)
@@ -269,7 +288,7 @@ func TestAnySize(t *testing.T) {
 
 // A comparison that cannot fail shows nothing: other weights give other answers.
 func TestComparisonFails(t *testing.T) {
-	j := &jobs{dir: t.TempDir()}
+	j := begin(t)
 	m := random(t, kinds()["CIFAR stem, grouped, A"], 8, 8)
 	images := normal(8 * 8 * 3)
 	want := logits(t, m, images, 1, 8, 8)
@@ -311,7 +330,7 @@ func TestRealWeights(t *testing.T) {
 		images[i] = (float32(x)/255 - mean[i%3]) / deviation[i%3]
 	}
 	want := []float32{-5.30968, -0.49577, 0.87726, 23.73051, -4.10504, 4.46373, -0.23435, -5.41793, -3.71180, -9.88218}
-	j := &jobs{dir: t.TempDir()}
+	j := begin(t)
 	j.add(t, "resnet20", m, images, 1, test.Height, test.Width, want)
 	j.compare(t, 1e-5)
 }
