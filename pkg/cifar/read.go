@@ -98,7 +98,7 @@ func (l layout) readClasses(home string) ([]string, error) {
 		return names, nil
 	}
 	if l.kind == CIFAR10 {
-		return []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}, nil
+		return l.kind.Classes(), nil
 	}
 	return nil, fmt.Errorf("read the class names of %v: %w", l.kind, err)
 }

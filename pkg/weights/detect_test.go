@@ -10,8 +10,8 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// tensorsOf returns tensors of the network's names and shapes, without numbers.
-func tensorsOf(t testing.TB, c resnet.Config) map[string]statedict.Tensor {
+// declared returns tensors of the network's names and shapes, without numbers.
+func declared(t testing.TB, c resnet.Config) map[string]statedict.Tensor {
 	t.Helper()
 	shapes, err := shapesOf(c)
 	if err != nil {
@@ -56,7 +56,7 @@ func TestDetectNamedModels(t *testing.T) {
 		want := mustByName(t, name)
 		for _, classes := range []int{want.Classes, 7} {
 			want.Classes = classes
-			got, err := Detect(tensorsOf(t, want))
+			got, err := Detect(declared(t, want))
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue
@@ -96,7 +96,7 @@ func TestDetectIsTheInverseOfDeclare(t *testing.T) {
 									continue
 								}
 								n++
-								tensors := tensorsOf(t, want)
+								tensors := declared(t, want)
 								got, err := Detect(tensors)
 								if err != nil {
 									t.Fatalf("%+v: %v", want, err)
@@ -164,7 +164,7 @@ func TestDetectNames(t *testing.T) {
 		"resnet26":                                        deep,
 		"resnet26-basic-4-4-4-w16-cifar-shortcutA-preact": preActivated,
 	} {
-		if got, err := Detect(tensorsOf(t, c)); err != nil || got.Name != want {
+		if got, err := Detect(declared(t, c)); err != nil || got.Name != want {
 			t.Errorf("%+v is called %q, %v; want %q", c, got.Name, err, want)
 		}
 	}
@@ -246,7 +246,7 @@ func remove(shapes map[string][]int, prefix string) {
 }
 
 func TestCanonical(t *testing.T) {
-	want := tensorsOf(t, mustByName(t, "resnet18-cifar"))
+	want := declared(t, mustByName(t, "resnet18-cifar"))
 	renamed := func(rename func(string) string) map[string]statedict.Tensor {
 		tensors := map[string]statedict.Tensor{}
 		for name, tensor := range want {

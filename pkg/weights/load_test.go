@@ -23,7 +23,7 @@ func small(classes int) resnet.Config {
 // valued returns tensors of the network with numbers that count up, times scale.
 func valued(t testing.TB, c resnet.Config, scale float32) map[string]statedict.Tensor {
 	t.Helper()
-	found := tensorsOf(t, c)
+	found := declared(t, c)
 	for name, tensor := range found {
 		size := 1
 		for _, dim := range tensor.Shape {

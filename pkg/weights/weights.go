@@ -17,10 +17,16 @@
 package weights
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -70,36 +76,149 @@ type Options struct {
 	Progress func(done, total int64)
 }
 
-// metadata keys of safetensors files: a Description with the architecture, and what
-// pkg/run writes into its checkpoints.
-const (
-	modelKey      = "residual.model"
-	checkpointKey = "residual"
-	optimizer     = "optimizer."
-)
-
-// Open returns the model that spec names: a file, a URL, or a name.
+// Open returns the model that spec names: a file, a URL, or a name; see [Fetch].
 func Open(ctx context.Context, spec string, options Options) (*Model, error) {
-	d, err := statedict.Load(spec)
+	path, origin, err := Fetch(ctx, spec, FetchOptions{Progress: options.Progress})
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Tensors: map[string]statedict.Tensor{}}
-	for name, tensor := range d.Tensors {
-		if !strings.HasPrefix(name, optimizer) {
-			m.Tensors[name] = tensor
-		}
+	file, err := ReadFile(path)
+	if err != nil {
+		return nil, err
 	}
-	if text, ok := d.Metadata[checkpointKey]; ok {
-		err = m.fromCheckpoint(text)
-	} else {
-		err = m.fromMetadata(d.Metadata[modelKey])
-	}
+	m, _, err := file.Model(origin, options.Architecture)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", spec, err)
 	}
 	m.Source = spec
 	return m, nil
+}
+
+// Model makes a model of what was read from a file, with notes for people on what had to be
+// assumed. An architecture that is not "" takes the place of what the file says and of what
+// its shapes tell, which it must fit. Source, of a file, is its path.
+func (f *File) Model(origin Origin, architecture string) (m *Model, notes []string, err error) {
+	named := maps.Clone(f.Tensors)
+	maps.DeleteFunc(named, func(name string, _ statedict.Tensor) bool { return strings.HasPrefix(name, optimizerPrefix) })
+	m = &Model{}
+	if m.Tensors, notes, err = Canonical(named); err != nil {
+		return nil, nil, err
+	}
+	described, err := m.fromMetadata(f.Metadata)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := m.settleArchitecture(architecture, described); err != nil {
+		return nil, nil, err
+	}
+	if want, err := resnet.ByName(origin.Architecture); err == nil && !same(want, m.Config) && architecture == "" {
+		return nil, nil, fmt.Errorf("these are weights of %s, not of the %s that they are called", m.Config.Name, origin.Architecture)
+	}
+	if !described {
+		more, err := m.describe(origin, filepath.Dir(f.Path))
+		if err != nil {
+			return nil, nil, err
+		}
+		notes = append(notes, more...)
+	}
+	m.Source = cmp.Or(origin.Source, f.Path)
+	return m, notes, m.validate()
+}
+
+// settleArchitecture sees to it that Config is the one the tensors fit.
+func (m *Model) settleArchitecture(architecture string, described bool) (err error) {
+	if architecture == "" && !described {
+		m.Config, err = Detect(m.Tensors)
+		return err
+	}
+	shapes := make(map[string][]int, len(m.Tensors))
+	for name, tensor := range m.Tensors {
+		shapes[name] = tensor.Shape
+	}
+	if architecture != "" {
+		if m.Config, err = resnet.ByName(architecture); err != nil {
+			return err
+		}
+		if fc := shapes["fc.weight"]; len(fc) == 2 {
+			m.Config.Classes = fc[0]
+		}
+	}
+	if err := m.Config.Validate(); err != nil {
+		return err
+	}
+	return fits(m.Config, shapes)
+}
+
+// validate checks what files can say wrongly.
+func (m *Model) validate() error {
+	if err := m.Config.Validate(); err != nil {
+		return err
+	}
+	if err := m.Transform.Validate(); err != nil {
+		return err
+	}
+	if len(m.Classes) != m.Config.Classes {
+		return fmt.Errorf("%d class names for %d classes", len(m.Classes), m.Config.Classes)
+	}
+	for _, name := range m.Classes {
+		if !isText(name) {
+			return fmt.Errorf("the class name %q is no text to print", name)
+		}
+	}
+	for c := range m.Deviation {
+		if !(m.Deviation[c] > 0) || !finite(m.Deviation[c]) || !finite(m.Mean[c]) {
+			return fmt.Errorf("means %v and deviations %v, want numbers, the deviations above 0", m.Mean, m.Deviation)
+		}
+	}
+	if a := m.Accuracy; a != nil && !(*a >= 0 && *a <= 1) {
+		return fmt.Errorf("an accuracy of %g, want a share from 0 to 1", *a)
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Tensors)) {
+		for _, x := range m.Tensors[name].Data {
+			if !finite(x) {
+				return fmt.Errorf("%s has numbers that are none (%g): the file is damaged or the training diverged", name, x)
+			}
+		}
+	}
+	return nil
+}
+
+func finite(x float32) bool { return x-x == 0 }
+
+// isText reports whether text can go to terminals and figures: no control sequences.
+func isText(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// Metadata keys of safetensors files.
+const (
+	modelKey        = "residual.model" // a description with the architecture, as JSON
+	architectureKey = "architecture"   // the network's name alone, for people and other programs
+	checkpointKey   = "residual"       // the state of a run, see run.Checkpoint
+	optimizerPrefix = "optimizer."     // of a checkpoint's tensors that are no weights
+)
+
+// fromMetadata takes Config and Description from what this project's own files say, and
+// reports whether it is one.
+func (m *Model) fromMetadata(metadata map[string]string) (ok bool, err error) {
+	if text, ok := metadata[modelKey]; ok {
+		var d described
+		if err := json.Unmarshal([]byte(text), &d); err != nil {
+			return false, fmt.Errorf("read the description: %w", err)
+		}
+		m.Config, m.Description = d.Config, d.Description
+		return true, nil
+	}
+	if text, ok := metadata[checkpointKey]; ok {
+		return true, m.fromCheckpoint(text)
+	}
+	return false, nil
+}
+
+// described is the JSON under modelKey.
+type described struct {
+	Config resnet.Config `json:"architecture"`
+	Description
 }
 
 // fromCheckpoint takes what there is to know from the state of a run, see run.Checkpoint.
@@ -125,39 +244,32 @@ func (m *Model) fromCheckpoint(text string) error {
 		Mean:      c.Recipe.Mean, Deviation: c.Recipe.Deviation, Classes: c.Classes,
 		Recipe: c.Recipe.Name, Data: c.Data, Spec: c.Recipe.Data, Subset: c.Recipe.Subset,
 	}
-	return m.Config.Validate()
-}
-
-// described is the JSON under modelKey.
-type described struct {
-	Config resnet.Config `json:"architecture"`
-	Description
-}
-
-func (m *Model) fromMetadata(text string) error {
-	var d described
-	if err := json.Unmarshal([]byte(text), &d); err != nil {
-		return fmt.Errorf("read the description: %w", err)
-	}
-	m.Config, m.Description = d.Config, d.Description
-	return m.Config.Validate()
+	return nil
 }
 
 // Save writes the model to path as safetensors with torchvision's names, whole or not at
-// all, with everything else as metadata.
+// all, with everything else as metadata. PyTorch loads it with strict=True: it does without
+// num_batches_tracked in a state_dict.
 func (m *Model) Save(path string) error {
+	if err := m.validate(); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
 	text, err := json.Marshal(described{m.Config, m.Description})
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return (&statedict.Dict{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Save(path)
+	metadata := map[string]string{modelKey: string(text), architectureKey: m.Config.Name}
+	return (&statedict.Dict{Tensors: m.Tensors, Metadata: metadata}).Save(path)
 }
 
-// Restore gives the network's variables, made under path of the store, the model's weights.
+// Restore gives the network's variables, made under path of the store if they are not
+// there, the model's weights.
 func (m *Model) Restore(store *model.Store, path string) error {
 	scope := store.Scope(path)
-	if err := m.Config.Declare(scope); err != nil {
-		return err
+	if scope.NumVariables() == 0 {
+		if err := m.Config.Declare(scope); err != nil {
+			return err
+		}
 	}
 	return statedict.ToScope(scope, m.Tensors)
 }
