@@ -1,9 +1,11 @@
 package weights
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -263,14 +265,17 @@ func stateDict(root any) (map[string]*tensor, error) {
 	if found := tensorsIn(dict); len(found) > 0 {
 		return found, nil
 	}
-	var keys []string
+	var has strings.Builder
 	for key, value := range dict.All() {
-		if keys = append(keys, oneLine(key)+" ("+typeName(value)+")"); len(keys) == 8 {
-			keys = append(keys, "…")
+		const enough = 200
+		if has.Len() > enough {
+			has.WriteString(", …")
 			break
 		}
+		fmt.Fprintf(&has, ", %s (%s)", oneLine(key), typeName(value))
 	}
-	return nil, fmt.Errorf("it has no state dict, neither as state_dict, model or model_state_dict nor at its root; what it has: %s", strings.Join(keys, ", "))
+	return nil, fmt.Errorf("it has no state dict, neither as state_dict, model or model_state_dict nor at its root; what it has: %s",
+		cmp.Or(strings.TrimPrefix(has.String(), ", "), "nothing"))
 }
 
 func tensorsIn(dict *pickle.Dict) map[string]*tensor {
@@ -323,8 +328,10 @@ func readTensors(f *File, r io.ReaderAt, size int64, tensors map[string]*tensor,
 	}
 	parts := map[*storage][]part{} // those of one storage are read together
 	extents := map[*storage]extent{}
+	var order []*storage
 	left, bytes := size, size
-	for name, t := range tensors {
+	for _, name := range slices.Sorted(maps.Keys(tensors)) {
+		t := tensors[name]
 		if _, ok := extents[t.storage]; !ok {
 			e, err := where(t.storage)
 			if err != nil {
@@ -334,6 +341,7 @@ func readTensors(f *File, r io.ReaderAt, size int64, tensors map[string]*tensor,
 				return errors.New("damaged, or made to do damage: its storages have more bytes than the file")
 			}
 			extents[t.storage] = e
+			order = append(order, t.storage)
 		}
 		count, err := t.check(extents[t.storage].length, left)
 		if err != nil {
@@ -342,8 +350,10 @@ func readTensors(f *File, r io.ReaderAt, size int64, tensors map[string]*tensor,
 		left -= count
 		parts[t.storage] = append(parts[t.storage], part{name, count})
 	}
+	slices.SortFunc(order, func(a, b *storage) int { return cmp.Compare(extents[a].offset, extents[b].offset) })
 	var buffer []byte
-	for s, e := range extents {
+	for _, s := range order {
+		e := extents[s]
 		var err error
 		if buffer, err = readFull(r, buffer, e.offset, e.length); err != nil {
 			return err

@@ -40,8 +40,9 @@ func readSafetensors(r io.ReaderAt, size int64) (*File, error) {
 	views := make(map[string]*view, len(headers))
 	counts := make(map[string]int64, len(headers))
 	left := size
-	for name, h := range headers {
-		v, count, err := h.view(left)
+	names := slices.Sorted(maps.Keys(headers))
+	for _, name := range names {
+		v, count, err := headers[name].view(left)
 		if err != nil {
 			return nil, fmt.Errorf("%s %w", oneLine(name), err)
 		}
@@ -51,7 +52,7 @@ func readSafetensors(r io.ReaderAt, size int64) (*File, error) {
 	want, checked := metadata[statedict.ChecksumKey]
 	checksum := statedict.NewChecksum(metadata)
 	var buffer []byte
-	for _, name := range slices.Sorted(maps.Keys(views)) {
+	for _, name := range names { // in the order that the checksum wants
 		h := headers[name]
 		buffer, err = readFull(r, buffer, data+int64(h.Offsets[0]), int64(h.Offsets[1]-h.Offsets[0]))
 		if err != nil {
@@ -108,19 +109,19 @@ func readHeaders(r io.ReaderAt, size int64) (headers map[string]header, metadata
 	}
 	var entries map[string]json.RawMessage
 	if err := json.Unmarshal(text, &entries); err != nil {
-		return nil, nil, 0, fmt.Errorf("its header is damaged: %w", err)
+		return nil, nil, 0, fmt.Errorf("its header is damaged: %s", oneLine(err.Error()))
 	}
 	headers = map[string]header{}
 	for name, entry := range entries {
 		if name == "__metadata__" {
 			if err := json.Unmarshal(entry, &metadata); err != nil {
-				return nil, nil, 0, fmt.Errorf("its metadata is damaged: %w", err)
+				return nil, nil, 0, fmt.Errorf("its metadata is damaged: %s", oneLine(err.Error()))
 			}
 			continue
 		}
 		var h header
 		if err := json.Unmarshal(entry, &h); err != nil {
-			return nil, nil, 0, fmt.Errorf("what its header says of %s is damaged: %w", oneLine(name), err)
+			return nil, nil, 0, fmt.Errorf("what its header says of %s is damaged: %s", oneLine(name), oneLine(err.Error()))
 		}
 		if len(h.Offsets) != 2 || h.Shape == nil || h.Offsets[0] > h.Offsets[1] {
 			return nil, nil, 0, fmt.Errorf("what its header says of %s is damaged: no shape, or no offsets", oneLine(name))

@@ -1,0 +1,325 @@
+package weights
+
+import (
+	"archive/zip"
+	"bytes"
+	"math"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// refusedCheaply fails unless the file is refused with one line that has the texts, and with
+// no more memory than a small multiple of the file's size.
+func refusedCheaply(t *testing.T, what string, file []byte, texts ...string) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := readBytes(file)
+	runtime.ReadMemStats(&after)
+	checkRefused(t, what, err, texts...)
+	if err != nil && len(err.Error()) > 600 {
+		t.Errorf("%s: an error of %d bytes", what, len(err.Error()))
+	}
+	if used, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<18+100*len(file)); used > most {
+		t.Errorf("%s: %d bytes were allocated for a file of %d", what, used, len(file))
+	}
+}
+
+func TestBuildersBuildWhatIsRead(t *testing.T) {
+	pickle := oneTensor(1, []int64{2, 2}, []int64{1, 2})
+	for name, file := range map[string][]byte{
+		"zip":    archived(t, pickle, six),
+		"legacy": legacy(pickle, 6, six),
+	} {
+		got, err := readBytes(file)
+		if err != nil || !slices.Equal(got.Tensors["a"].Data, []float32{1, 3, 2, 4}) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	got, err := readBytes(headed("{"+declares("a", "F32", "[2,3]", 0, 24)+"}", six))
+	if err != nil || !slices.Equal(got.Tensors["a"].Data, []float32{0, 1, 2, 3, 4, 5}) {
+		t.Errorf("safetensors: %v, %v", got, err)
+	}
+}
+
+func TestTensorsStayInTheirStorage(t *testing.T) {
+	huge := []int64{1 << 20, 1 << 20}
+	for name, test := range map[string]struct {
+		pickle, want string
+	}{
+		"too large":           {oneTensor(0, []int64{7}, []int64{1}), "reaches outside of its storage of 6 numbers"},
+		"a large stride":      {oneTensor(0, []int64{2, 3}, []int64{4, 1}), "a reaches outside"},
+		"an offset":           {oneTensor(1, []int64{2, 3}, []int64{3, 1}), "a reaches outside"},
+		"an offset alone":     {oneTensor(6, []int64{1}, []int64{1}), "a reaches outside"},
+		"a negative offset":   {oneTensor(-1, []int64{2}, []int64{1}), "a reaches outside"},
+		"a huge offset":       {oneTensor(math.MaxInt64, []int64{2}, []int64{1}), "a reaches outside"},
+		"the least offset":    {oneTensor(math.MinInt64, []int64{2}, []int64{1}), "a reaches outside"},
+		"a negative stride":   {oneTensor(5, []int64{6}, []int64{-1}), "a reaches outside"},
+		"strides that wrap":   {oneTensor(0, []int64{3}, []int64{math.MaxInt64}), "a reaches outside"},
+		"and again":           {oneTensor(0, []int64{2, 2}, []int64{math.MaxInt64, math.MaxInt64}), "a reaches outside"},
+		"10^12, expanded":     {oneTensor(0, huge, []int64{0, 0}), "a is larger than its file"},
+		"sizes that wrap":     {oneTensor(0, []int64{1 << 32, 1 << 32}, []int64{0, 0}), "a is larger than its file"},
+		"a negative size":     {oneTensor(0, []int64{-1}, []int64{1}), "a has the shape [-1]"},
+		"two negative sizes":  {oneTensor(0, []int64{-2, -3}, []int64{3, 1}), "a has the shape"},
+		"empty, and huge":     {oneTensor(0, []int64{math.MaxInt64, 0}, []int64{1, 1}), "a is"},
+		"fewer strides":       {oneTensor(0, []int64{2, 3}, []int64{1}), "shape [2 3] and strides [1]"},
+		"more strides":        {oneTensor(0, []int64{2}, []int64{1, 1}), "shape [2] and strides [1 1]"},
+		"a thousand axes":     {oneTensor(0, slices.Repeat([]int64{1}, 1000), slices.Repeat([]int64{1}, 1000)), "a has 1000 axes"},
+		"no storage":          {pickled(dictionary(text("a"), rebuilt("N", 0, []int64{1}, []int64{1}))), "_rebuild_tensor_v2 with wrong arguments"},
+		"a shape of text":     {pickled(dictionary(text("a"), name("torch._utils", "_rebuild_tensor")+tuple(stored("FloatStorage", "0", 6), integer(0), tuple(text("1")), tuple(integer(1)))+"R")), "_rebuild_tensor with wrong arguments"},
+		"too few arguments":   {pickled(name("torch._utils", "_rebuild_tensor_v2") + ")R"), "_rebuild_tensor_v2 with wrong arguments"},
+		"a storage of 10^12":  {pickled(dictionary(text("a"), rebuilt(stored("FloatStorage", "0", 1e12), 0, []int64{1}, []int64{1}))), "storage"},
+		"a size that wraps":   {pickled(dictionary(text("a"), rebuilt(stored("FloatStorage", "0", 1<<62+6), 0, []int64{1}, []int64{1}))), "storage"},
+		"a storage of -6":     {pickled(dictionary(text("a"), rebuilt(stored("FloatStorage", "0", -6), 0, []int64{1}, []int64{1}))), "a storage without type, key or size"},
+		"of two types":        {pickled(dictionary(text("a"), rebuilt(stored("FloatStorage", "0", 6), 0, []int64{1}, []int64{1}), text("b"), rebuilt(stored("HalfStorage", "0", 12), 0, []int64{1}, []int64{1}))), "storage 0 is of two types or sizes"},
+		"a storage elsewhere": {pickled(dictionary(text("a"), rebuilt(stored("FloatStorage", "../0", 6), 0, []int64{1}, []int64{1}))), "a"},
+		"a name of two lines": {pickled(dictionary(text("a\nb\x1b[2J"), rebuilt(stored("FloatStorage", "0", 6), 7, []int64{1}, []int64{1}))), `"a\nb\x1b[2J" reaches outside`},
+	} {
+		refusedCheaply(t, "zip, "+name, archived(t, test.pickle, six))
+		refusedCheaply(t, "legacy, "+name, legacy(test.pickle, 6, six))
+		if test.want == "a" || test.want == "storage" { // the formats say it in their own words
+			continue
+		}
+		refusedCheaply(t, "zip, "+name, archived(t, test.pickle, six), test.want)
+		refusedCheaply(t, "legacy, "+name, legacy(test.pickle, 6, six), test.want)
+	}
+}
+
+// Tensors that share a storage are read, but no file is blown up by them.
+func TestTensorsOfOneStorage(t *testing.T) {
+	var entries []string
+	const count, size = 300, 4096
+	for i := range count {
+		entries = append(entries, text(strings.Repeat("a", i+1)), rebuilt(stored("FloatStorage", "0", size), 0, []int64{size}, []int64{1}))
+	}
+	storage := make([]byte, 4*size)
+	twice := pickled(dictionary(entries[:4]...))
+	if got, err := readBytes(archived(t, twice, storage)); err != nil || len(got.Tensors) != 2 {
+		t.Errorf("two tensors of one storage: %v, %v", got, err)
+	}
+	all := pickled(dictionary(entries...))
+	for name, file := range map[string][]byte{"zip": archived(t, all, storage), "legacy": legacy(all, size, storage)} {
+		refusedCheaply(t, name, file, "is larger than its file")
+	}
+}
+
+func TestPicklesRunNothing(t *testing.T) {
+	for name, test := range map[string]struct{ body, want string }{
+		"os.system":        {name("os", "system") + text("touch owned") + "\x85R", "asks for os.system, which no tensor needs; not read"},
+		"posix.system":     {name("posix", "system") + text("touch owned") + "\x85R", "asks for posix.system, which"},
+		"eval":             {text("builtins") + text("eval") + "\x93" + text("1") + "\x85R", "asks for builtins.eval, which"},
+		"getattr":          {name("__builtin__", "getattr") + ")R", "asks for __builtin__.getattr, which"},
+		"subprocess":       {name("subprocess", "Popen") + text("sh") + "\x85\x81", "asks for subprocess.Popen, which"},
+		"in a checkpoint":  {dictionary(text("state_dict"), dictionary(), text("epoch"), name("os", "system")+")R"), "asks for os.system, which"},
+		"without a call":   {name("torch", "load"), "asks for torch.load, which"},
+		"a dotted name":    {text("torch") + text("os.system") + "\x93", "asks for torch.os.system, which"},
+		"a name to print":  {text("os\n") + text("\x1b[2J") + "\x93", `asks for "os\n.\x1b[2J", which`},
+		"a long name":      {text(strings.Repeat("os.", 1000)) + text("x") + "\x93", "…, which"},
+		"a network":        {name("torchvision.models.resnet", "ResNet") + ")\x81", "a whole network, which takes its program to load; in Python, save model.state_dict()"},
+		"a network of old": {tuple(text("module"), text("x")) + "Q", "a whole network"},
+		"a view of old":    {tuple(text("storage"), name("torch", "FloatStorage"), text("0"), text("cpu"), integer(6), tuple()) + "Q", "before version 0.4"},
+		"calling text":     {text("os.system") + ")R", "it calls what is no function"},
+		"calling a type":   {name("torch", "FloatStorage") + integer(1e12) + "\x85R", "it calls what is no function"},
+		"calling a list":   {"])R", "it calls what is no function"},
+		"calling a tensor": {rebuilt(stored("FloatStorage", "0", 6), 0, nil, nil) + ")R", "it calls what is no function"},
+		"calling itself":   {"]q\x00h\x00ah\x00)R", "it calls what is no function"},
+		"a changed tensor": {rebuilt(stored("FloatStorage", "0", 6), 0, nil, nil) + "}b", "it changes what has no attributes"},
+		"a changed class":  {name("torch", "FloatStorage") + "}b", "it changes what has no attributes"},
+		"a wrong id":       {text("storage") + "Q", "no storage"},
+		"an id in itself":  {"]q\x00h\x00ah\x00Q", "no storage"},
+		"a class of text":  {tuple(text("storage"), text("FloatStorage"), text("0"), text("cpu"), integer(6)) + "Q", "a storage without type, key or size"},
+		"a parameter":      {name("torch._utils", "_rebuild_parameter") + tuple(text("a")) + "R", "wrong arguments"},
+		"a torch.Size":     {name("torch", "Size") + text("a") + "\x85R", "wrong arguments"},
+		"pairs of one":     {name("collections", "OrderedDict") + "](" + tuple(text("a")) + "e\x85R", "no pairs"},
+		"pairs of nothing": {name("collections", "OrderedDict") + integer(3) + "\x85R", "no list"},
+	} {
+		refusedCheaply(t, "zip, "+name, archived(t, pickled(test.body), six), test.want)
+		refusedCheaply(t, "legacy, "+name, legacy(pickled(test.body), 6, six), test.want)
+	}
+}
+
+func TestPicklesWithoutAnEnd(t *testing.T) {
+	const depth = 20_000
+	laughs := "N" + strings.Repeat("2\x86", 64)
+	for name, test := range map[string]struct{ body, want string }{
+		"a list in itself":           {"]q\x00h\x00a", "a value of type list"},
+		"a dict in itself":           {"}q\x00" + text("model") + "h\x00s", "no state dict"},
+		"deep lists":                 {strings.Repeat("]", depth) + strings.Repeat("a", depth-1), "a value of type list"},
+		"pairs of pairs":             {laughs, "a value of type tuple"},
+		"a shape of pairs":           {dictionary(text("a"), name("torch._utils", "_rebuild_tensor")+tuple(stored("FloatStorage", "0", 6), integer(0), laughs, laughs)+"R"), "wrong arguments"},
+		"an OrderedDict of itself":   {name("collections", "OrderedDict") + "]q\x00h\x00a\x85R", "no pairs"},
+		"the same name, many times":  {dictionary(slices.Repeat([]string{text("a"), "N"}, depth/10)...), "no state dict"},
+		"keys that are no one line":  {dictionary(text("a\nb"), "N"), `"a\nb" (None)`},
+		"more keys than in one line": {dictionary(manyKeys(40)...), "…"},
+	} {
+		refusedCheaply(t, "zip, "+name, archived(t, pickled(test.body), six), test.want)
+		refusedCheaply(t, "legacy, "+name, legacy(pickled(test.body), 6, six), test.want)
+	}
+}
+
+func manyKeys(count int) (entries []string) {
+	for i := range count {
+		entries = append(entries, text(strings.Repeat("k", i+100)), "N")
+	}
+	return entries
+}
+
+func TestArchivesAreWhatTheySay(t *testing.T) {
+	good := oneTensor(0, []int64{6}, []int64{1})
+	pickle, storage := entry{name: "x/data.pkl", content: good}, entry{name: "x/data/0", content: string(six)}
+	change := func(e entry, change func(h *zip.FileHeader)) entry { e.change = change; return e }
+	for name, test := range map[string]struct {
+		entries []entry
+		want    string
+	}{
+		"no pickle":             {[]entry{storage}, "it has no data.pkl"},
+		"a document":            {[]entry{{name: "[Content_Types].xml"}}, "it has no data.pkl"},
+		"a model of Keras":      {[]entry{{name: "model.weights.h5"}}, "Keras"},
+		"no storage":            {[]entry{pickle}, "a: damaged: its numbers, data/0, are missing"},
+		"a short storage":       {[]entry{pickle, {name: "x/data/0", content: string(six[:23])}}, "should have 6 numbers of 4 bytes and has 23 bytes"},
+		"a long storage":        {[]entry{pickle, {name: "x/data/0", content: string(six) + "more"}}, "and has 28 bytes"},
+		"a pickle twice":        {[]entry{pickle, storage, pickle}, "has x/data.pkl twice"},
+		"a storage twice":       {[]entry{pickle, storage, storage}, "has x/data/0 twice"},
+		"two folders":           {[]entry{pickle, storage, {name: "y/data.pkl", content: good}}, "two data.pkl"},
+		"a way out":             {[]entry{pickle, storage, {name: "../../etc/passwd"}}, "is called ../../etc/passwd"},
+		"another":               {[]entry{pickle, storage, {name: "x/../../y"}}, "is called x/../../y"},
+		"from the root":         {[]entry{pickle, storage, {name: "/etc/passwd"}}, "is called /etc/passwd"},
+		"on Windows":            {[]entry{pickle, storage, {name: `C:\x`}}, "is called"},
+		"big-endian":            {[]entry{pickle, storage, {name: "x/byteorder", content: "big"}}, "in the byte order big, want little"},
+		"an odd byte order":     {[]entry{pickle, storage, {name: "x/byteorder", content: strings.Repeat("little", 9)}}, "want 16 at most"},
+		"TorchScript":           {[]entry{pickle, storage, {name: "x/constants.pkl"}}, "TorchScript"},
+		"TorchScript's code":    {[]entry{pickle, storage, {name: "x/code/__torch__.py"}}, "TorchScript"},
+		"damaged":               {[]entry{pickle, change(storage, func(h *zip.FileHeader) { h.CRC32++ })}, "the checksum of x/data/0 does not match"},
+		"a damaged pickle":      {[]entry{change(pickle, func(h *zip.FileHeader) { h.CRC32++ }), storage}, "the checksum of x/data.pkl does not match"},
+		"compressed":            {[]entry{change(pickle, func(h *zip.FileHeader) { h.Method = zip.Deflate }), storage}, "x/data.pkl is compressed"},
+		"a bomb":                {[]entry{pickle, change(storage, func(h *zip.FileHeader) { h.Method = zip.Deflate; h.UncompressedSize64 = 1 << 40 })}, "x/data/0 is compressed"},
+		"larger than its entry": {[]entry{pickle, change(storage, func(h *zip.FileHeader) { h.UncompressedSize64 = 1 << 40 })}, "is compressed"},
+		"larger than the file":  {[]entry{pickle, change(storage, func(h *zip.FileHeader) { h.UncompressedSize64, h.CompressedSize64 = 1<<40, 1<<40 })}, "past its end"},
+		"2**63 bytes":           {[]entry{pickle, change(storage, func(h *zip.FileHeader) { h.UncompressedSize64, h.CompressedSize64 = 1<<63, 1<<63 })}, "past its end"},
+		"a huge pickle":         {[]entry{change(pickle, func(h *zip.FileHeader) { h.UncompressedSize64, h.CompressedSize64 = 1<<40, 1<<40 }), storage}, "past its end"},
+		"encrypted":             {[]entry{pickle, change(storage, func(h *zip.FileHeader) { h.Flags = 1 })}, "encrypted"},
+	} {
+		refusedCheaply(t, name, zipped(t, test.entries...), test.want)
+	}
+	order := entry{name: "x/byteorder", content: "little"}
+	if _, err := readBytes(zipped(t, pickle, storage, order, entry{name: "x/.data/serialization_id", content: "1"})); err != nil {
+		t.Errorf("an archive of a newer version: %v", err)
+	}
+}
+
+// Two entries may say they are the same bytes, which would make much of a small file.
+func TestEntriesDoNotOverlap(t *testing.T) {
+	const size = 1 << 10
+	var body []string
+	for _, key := range []string{"0", "1"} {
+		body = append(body, text(key), rebuilt(stored("FloatStorage", key, size), 0, []int64{1}, []int64{1}))
+	}
+	storage := string(make([]byte, 4*size))
+	file := archived(t, pickled(dictionary(body...)), []byte(storage), entry{name: "x/data/1"})
+	// The directory's entry of data/1 is made to be that of data/0, but for the name.
+	directory := bytes.LastIndex(file, []byte("PK\x01\x02"))
+	first := bytes.LastIndex(file[:directory], []byte("PK\x01\x02"))
+	copy(file[directory:directory+46], file[first:first+46])
+	refusedCheaply(t, "two storages of the same bytes", file, "more bytes than the file")
+}
+
+func TestADirectoryOfTooManyEntries(t *testing.T) {
+	var entries []entry
+	for range 1500 {
+		entries = append(entries, entry{name: strings.Repeat("a", 3000)})
+	}
+	refusedCheaply(t, "a directory of 4.5 MB", zipped(t, entries...), "its directory is too large")
+}
+
+func TestOldFilesAreWhatTheySay(t *testing.T) {
+	good := oneTensor(0, []int64{6}, []int64{1})
+	machine := pickled(dictionary(text("little_endian"), "\x88"))
+	for name, test := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"another magic number":  {[]byte("\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x18." + legacyProtocol), "not one that torch.save wrote"},
+		"another protocol":      {[]byte(legacyMagic + "\x80\x02M\xea\x03."), "a protocol that is not known"},
+		"big-endian":            {[]byte(legacyMagic + legacyProtocol + pickled(dictionary(text("little_endian"), "\x89")) + good), "byte order big"},
+		"a storage of fewer":    {legacy(good, 5, six), "should have 6 numbers and has 5"},
+		"a storage of 2**63":    {legacy(good, 1<<63, six), "should have 6 numbers"},
+		"a missing number":      {legacy(good, 6, six[:20]), "cut short: storage 0 has 6 numbers of 4 bytes, and 20 bytes are there"},
+		"a number too many":     {legacy(good, 6, append(six[:24:24], 0, 0, 0, 0)), "4 bytes follow its last storage"},
+		"no keys":               {[]byte(legacyMagic + legacyProtocol + machine + good + pickled("N")), "no list of its storages"},
+		"an empty list of keys": {[]byte(legacyMagic + legacyProtocol + machine + good + pickled("]")), "its numbers are missing"},
+		"a key of no tensor":    {[]byte(legacyMagic + legacyProtocol + machine + good + pickled("]"+text("1")+"a")), "a storage that no tensor has"},
+		"a key of a number":     {[]byte(legacyMagic + legacyProtocol + machine + good + pickled("]K\x00a")), "a storage that no tensor has"},
+		"a key twice":           {append([]byte(legacyMagic+legacyProtocol+machine+good+pickled("](U\x010U\x010e")), append([]byte{6, 0, 0, 0, 0, 0, 0, 0}, six...)...), "the storage 0 twice"},
+	} {
+		refusedCheaply(t, name, test.file, test.want)
+	}
+	huge := pickled(dictionary(text("a"), rebuilt(stored("FloatStorage", "0", 1e12), 0, []int64{1}, []int64{1})))
+	refusedCheaply(t, "a storage of 10^12", legacy(huge, 1e12, six), "cut short: storage 0 has 1000000000000 numbers")
+	wraps := pickled(dictionary(text("a"), rebuilt(stored("FloatStorage", "0", 1<<62+6), 0, []int64{1}, []int64{1})))
+	refusedCheaply(t, "a size that wraps", legacy(wraps, 1<<62+6, six), "cut short: storage 0")
+}
+
+func TestHeadersAreWhatTheySay(t *testing.T) {
+	one := func(dtype, shape string, from, to uint64) string {
+		return "{" + declares("a", dtype, shape, from, to) + "}"
+	}
+	list := "[" + strings.Repeat("1,", 1<<20) + "1]"
+	for name, test := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"a header of 10^9":        {append([]byte("\x00\xca\x9a\x3b\x00\x00\x00\x00{"), six...), "cut short: its header has 1000000000 bytes"},
+		"a header of 2^39":        {append([]byte("\x00\x00\x00\x00\x80\x00\x00\x00{"), six...), "cut short: its header"},
+		"a large header":          {headed("{"+strings.Repeat(" ", 9<<20)+"}", nil), "want 8388608 at most"},
+		"no JSON":                 {headed("{a}", nil), "its header is damaged"},
+		"a list":                  {headed(`{"a":[]}`, nil), "what its header says of a is damaged"},
+		"nothing":                 {headed(`{"a":null}`, nil), "what its header says of a is damaged"},
+		"nesting without end":     {headed(strings.Repeat(`{"a":`, 20000), nil), "its header is damaged"},
+		"metadata of numbers":     {headed(`{"__metadata__":{"a":1}}`, nil), "its metadata is damaged"},
+		"a million axes":          {headed(one("F32", list, 0, 24), six), "a has 1048577 axes"},
+		"a negative size":         {headed(one("F32", "[-6]", 0, 24), six), "says of a is damaged"},
+		"a fraction":              {headed(one("F32", "[1.5]", 0, 24), six), "says of a is damaged"},
+		"a number of a mile":      {headed(one("F32", "["+strings.Repeat("1", 10000)+"]", 0, 24), six), "says of a is damaged"},
+		"a size above 2^63":       {headed(one("F32", "[18446744073709551615]", 0, 24), six), "a has the shape [-1]"},
+		"sizes that wrap":         {headed(one("F32", "[4294967296,4294967296,6]", 0, 24), six), "a is larger than its file"},
+		"too large":               {headed(one("F32", "[7]", 0, 24), six), "a reaches outside of its storage of 6 numbers"},
+		"too small":               {headed(one("F32", "[5]", 0, 24), six), "a has 24 bytes, which are not float32 numbers of shape [5]"},
+		"empty":                   {headed(one("F32", "[0]", 0, 0), nil), "a is empty"},
+		"empty and huge":          {headed(one("F32", "[18446744073709551615,0]", 0, 0), nil), "a has the shape [-1 0]"},
+		"another type":            {headed(one("F8_E4M3", "[24]", 0, 24), six), "a has type F8_E4M3, want F32, F16, BF16 or F64"},
+		"whole numbers":           {headed(one("U8", "[24]", 0, 24), six), "a has type uint8 and shape [24]"},
+		"a flag":                  {headed(one("BOOL", "[]", 0, 1), six[:1]), "a has type bool"},
+		"past the end":            {headed(one("F32", "[7]", 0, 28), six), "its tensors have 28 bytes, of which 24 are there"},
+		"ten to the twelve":       {headed(one("F32", "[1000000000000]", 0, 4000000000000), six), "its tensors have 4000000000000 bytes"},
+		"the wrong way":           {headed(one("F32", "[6]", 24, 0), six), "says of a is damaged"},
+		"no offsets":              {headed(`{"a":{"dtype":"F32","shape":[6]}}`, six), "says of a is damaged"},
+		"one offset":              {headed(`{"a":{"dtype":"F32","shape":[6],"data_offsets":[24]}}`, six), "says of a is damaged"},
+		"no shape":                {headed(`{"a":{"dtype":"F32","data_offsets":[0,4]}}`, six[:4]), "says of a is damaged"},
+		"a gap before":            {headed(one("F32", "[5]", 4, 24), six), "nothing owns the bytes before a"},
+		"bytes left over":         {headed(one("F32", "[5]", 0, 20), six), "its tensors have 20 bytes, of which 24 are there"},
+		"tensors that overlap":    {headed("{"+declares("a", "F32", "[4]", 0, 16)+","+declares("b", "F32", "[3]", 12, 24)+"}", six), "b overlaps"},
+		"tensors that are one":    {headed("{"+declares("a", "F32", "[6]", 0, 24)+","+declares("b", "F32", "[6]", 0, 24)+"}", six), "b overlaps"},
+		"a name of more lines":    {headed("{"+declares("a\nb", "F32", "[7]", 0, 24)+"}", six), `"a\nb" reaches outside`},
+		"a checksum not its own":  {headed(`{"__metadata__":{"checksum":"00"},`+declares("a", "F32", "[6]", 0, 24)+"}", six), "its checksum does not match"},
+		"one that is not a match": {headed(`{"__metadata__":{"checksum":""},`+declares("a", "F32", "[6]", 0, 24)+"}", six), "its checksum does not match"},
+	} {
+		if strings.HasPrefix(test.want, "b overlaps") { // which of two it is is left open
+			test.want = "overlaps with another tensor"
+		}
+		refusedCheaply(t, name, test.file, test.want)
+	}
+}
+
+// Every file that PyTorch wrote, cut at every length.
+func TestEveryTruncationIsRefused(t *testing.T) {
+	for _, name := range []string{"numbers.pth", "numbers-old.pth", "numbers.safetensors", "checkpoint-model.pth", "checkpoint-model-old.pth"} {
+		whole := content(t, filepath.Join(formats, name))
+		for length := range whole {
+			_, err := readBytes(whole[:length])
+			checkRefused(t, name, err)
+		}
+	}
+}

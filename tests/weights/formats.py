@@ -1,0 +1,205 @@
+#!/usr/bin/python3
+"""Files as PyTorch writes them, for the tests of pkg/weights.
+
+    apt-get install python3-torch
+    /usr/bin/python3 tests/weights/formats.py
+
+The script rewrites the files of pkg/weights/testdata/formats and, beside them,
+expected.json: for every file its format, its floating-point tensors as
+PyTorch converts them to float32, each number as the bits of it, and its
+counters; or, for a file that is not to be read, what its error must have.  It
+was last run with PyTorch 1.13.  The older format has storages' addresses for
+their keys, so those files come out a little different every time.
+"""
+
+import argparse
+import collections
+import json
+import os
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+import torch
+from torch import nn
+
+FOLDER = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "../../pkg/weights/testdata/formats"
+)
+
+expected = {}
+
+
+def path(name):
+    return os.path.join(FOLDER, name)
+
+
+def expect(name, format, state):
+    """Notes what is to be read of the file called name."""
+    tensors, counters = {}, {}
+    for key, tensor in state.items():
+        if tensor.is_floating_point():
+            array = tensor.detach().to(torch.float32).contiguous().numpy()
+            tensors[key] = {
+                "shape": list(array.shape),
+                "bits": array.reshape(-1).view(np.uint32).tolist(),
+            }
+        else:
+            counters[key] = tensor.item()
+    expected[name] = {"format": format, "tensors": tensors, "counters": counters}
+
+
+def save(name, value, state, **options):
+    """Saves value, which has the tensors of state, in both formats."""
+    torch.save(value, path(name + ".pth"), **options)
+    expect(name + ".pth", "PyTorch zip", state)
+    torch.save(value, path(name + "-old.pth"), _use_new_zipfile_serialization=False, **options)
+    expect(name + "-old.pth", "PyTorch pickle", state)
+
+
+def refuse(name, *errors):
+    expected[name] = {"refused": errors}
+
+
+def numbers():
+    """All types, and every way in which a tensor can lie in its storage."""
+    some = [0.0, -0.0, 1.0, -2.5, 1 / 3, 65504.0, 6e-8, 1e-5, float("inf"), float("-inf"), float("nan")]
+    more = [1e-40, 3.4e38, 1e39, -1e300, 1 + 2**-24, 1 + 2**-24 + 2**-50]
+    grid = torch.arange(24, dtype=torch.float32).reshape(2, 3, 4)
+    return collections.OrderedDict(
+        [
+            ("float32", torch.tensor(some + more[:2], dtype=torch.float32)),
+            ("float16", torch.tensor(some, dtype=torch.float16)),
+            ("bfloat16", torch.tensor(some + more[:2], dtype=torch.bfloat16)),
+            ("float64", torch.tensor(some + more, dtype=torch.float64)),
+            ("contiguous", grid),
+            ("transposed", grid.permute(2, 0, 1)),
+            ("channels last", torch.arange(24.0).reshape(1, 3, 2, 4).to(memory_format=torch.channels_last)),
+            ("part", grid[1, 1:, 1::2]),
+            ("row", grid[1, 2]),
+            ("expanded", torch.tensor([[1.5], [2.5]]).expand(2, 3)),
+            ("half transposed", torch.arange(6, dtype=torch.float16).reshape(2, 3).t()),
+            ("scalar", torch.tensor(0.1)),
+            ("parameter", nn.Parameter(torch.tensor([7.0, 8.0]))),
+            ("num_batches_tracked", torch.tensor(2**40 + 1)),
+            ("counter32", torch.tensor(-3, dtype=torch.int32)),
+            ("queue_ptr", torch.tensor([5])),
+        ]
+    )
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 2, 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(2)
+        self.fc = nn.Linear(2, 3)
+
+    def forward(self, x):
+        return self.fc(self.bn1(self.conv1(x)).mean((2, 3)))
+
+
+def checkpoint(net, key):
+    """What a training script saves: the state dict under key, and much else."""
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    net(torch.ones(2, 1, 3, 3)).sum().backward()
+    optimizer.step()
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [30, 60])
+    return {
+        "epoch": 90,
+        "arch": "resnet18",
+        key: net.state_dict(),
+        "best_acc1": torch.tensor(76.1),
+        "loss": np.float64(0.25),
+        "optimizer": optimizer.state_dict(),
+        "schedule": schedule.state_dict(),
+        "args": argparse.Namespace(lr=0.1, milestones=[30, 60], seed=None, verbose=False),
+        "ids": {1, 2},
+    }
+
+
+def safetensors(name, state):
+    """Writes the format by hand: eight bytes of length, a header in JSON, the data."""
+    dtypes = {
+        torch.float32: "F32",
+        torch.float16: "F16",
+        torch.bfloat16: "BF16",
+        torch.float64: "F64",
+        torch.int64: "I64",
+        torch.int32: "I32",
+    }
+    header, chunks, offset = {"__metadata__": {"format": "pt", "note": "one\ntwo"}}, [], 0
+    for key, tensor in state.items():
+        tensor = tensor.detach().contiguous()
+        if tensor.dtype == torch.bfloat16:
+            data = tensor.view(torch.int16).numpy().tobytes()
+        else:
+            data = tensor.numpy().tobytes()
+        header[key] = {
+            "dtype": dtypes[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, offset + len(data)],
+        }
+        chunks.append(data)
+        offset += len(data)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path(name), "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + b"".join(chunks))
+    expect(name, "safetensors", state)
+
+
+def main():
+    torch.manual_seed(1)
+    os.makedirs(FOLDER, exist_ok=True)
+    state = numbers()
+    save("numbers", state, state)
+    save("protocol4", state, state, pickle_protocol=4)
+    safetensors("numbers.safetensors", state)
+
+    net = Net()
+    parallel = nn.DataParallel(net)
+    for key, model in [("state_dict", parallel), ("model", net), ("model_state_dict", net)]:
+        value = checkpoint(model, key)
+        save("checkpoint-" + key, value, value[key])
+
+    torch.save(net, path("whole.pth"))
+    refuse("whole.pth", "__main__.Net", "a whole network", "state_dict()")
+    torch.save(nn.Linear(1, 1), path("layer-old.pth"), _use_new_zipfile_serialization=False)
+    refuse("layer-old.pth", "torch.nn.modules.linear.Linear", "a whole network", "state_dict()")
+    torch.jit.script(nn.Linear(1, 1)).save(path("script.pt"))
+    refuse("script.pt", "a TorchScript program", "state_dict()")
+    torch.save({"a": torch.eye(2).to_sparse()}, path("sparse.pth"))
+    refuse("sparse.pth", "sparse tensors")
+    torch.save({"a": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8)}, path("quantized.pth"))
+    refuse("quantized.pth", "quantized tensors")
+    torch.save({"a": torch.ones(2, dtype=torch.uint8)}, path("bytes.pth"))
+    refuse("bytes.pth", "a has type uint8 and shape [2]")
+    torch.save({"a": torch.ones(0, 3)}, path("empty.pth"))
+    refuse("empty.pth", "a is empty, of shape [0 3]")
+    torch.save({"net": {"a": torch.ones(1)}, "epoch": 3}, path("elsewhere.pth"))
+    refuse("elsewhere.pth", "no state dict", "net (dict), epoch (int)")
+    torch.save(torch.ones(2), path("tensor.pth"))
+    refuse("tensor.pth", "no state dict but a value of type Tensor")
+    with open(path("dump.pkl"), "wb") as f:
+        pickle.dump({"a": torch.ones(2)}, f)
+    refuse("dump.pkl", "written by pickle.dump")
+    with open(path("arrays.pkl"), "wb") as f:
+        pickle.dump({"a": 1}, f)
+    refuse("arrays.pkl", "not one that torch.save wrote")
+    np.savez(path("arrays.npz"), a=np.ones(2))
+    refuse("arrays.npz", "arrays of NumPy (.npz)")
+    # The same archive, compressed by somebody.
+    with zipfile.ZipFile(path("numbers.pth")) as old, zipfile.ZipFile(path("compressed.pth"), "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.namelist():
+            new.writestr(entry, old.read(entry))
+    refuse("compressed.pth", "is compressed or encrypted")
+
+    with open(path("expected.json"), "w") as f:
+        json.dump(expected, f, indent=1, sort_keys=True)
+        f.write("\n")
+
+
+if __name__ == "__main__":
+    main()
