@@ -1,0 +1,444 @@
+package imagefolder
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/picture"
+)
+
+// small is the transform of most tests.
+var small = picture.Transform{Resize: 4, Height: 4, Width: 4}
+
+// painted is a picture of one colour, by which tests know it again.
+func painted(red byte) image.Image {
+	picture := image.NewRGBA(image.Rect(0, 0, 6, 5))
+	for i := 0; i < len(picture.Pix); i += 4 {
+		copy(picture.Pix[i:], []byte{red, 10, 20, 255})
+	}
+	return picture
+}
+
+func asPNG(t *testing.T, picture image.Image) []byte {
+	t.Helper()
+	var buffer bytes.Buffer
+	if err := png.Encode(&buffer, picture); err != nil {
+		t.Fatal(err)
+	}
+	return buffer.Bytes()
+}
+
+func asJPEG(t *testing.T, picture image.Image) []byte {
+	t.Helper()
+	var buffer bytes.Buffer
+	if err := jpeg.Encode(&buffer, picture, nil); err != nil {
+		t.Fatal(err)
+	}
+	return buffer.Bytes()
+}
+
+// write makes a file in dir, at a path with slashes, and the folders above it.
+func write(t *testing.T, dir, path string, content []byte) {
+	t.Helper()
+	path = filepath.Join(dir, filepath.FromSlash(path))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fill makes n pictures in the folder, red from first on.
+func fill(t *testing.T, dir, folder string, first, n int) {
+	t.Helper()
+	for i := range n {
+		write(t, dir, fmt.Sprintf("%s/%03d.png", folder, i), asPNG(t, painted(byte(first+i))))
+	}
+}
+
+// reds returns the red of every image of each class, sorted.
+func reds(m *dataset.Images) map[string][]int {
+	found := map[string][]int{}
+	for i, label := range m.Labels {
+		class := m.Classes[label]
+		found[class] = append(found[class], int(m.Image(i)[0]))
+	}
+	for _, values := range found {
+		slices.Sort(values)
+	}
+	return found
+}
+
+func read(t *testing.T, dir string, o Options) *Folder {
+	t.Helper()
+	o.Transform = small
+	folder, err := Read(context.Background(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, images := range []*dataset.Images{folder.Training, folder.Validation} {
+		if err := images.Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+	return folder
+}
+
+func TestReadSplits(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pets")
+	fill(t, dir, "dog", 100, 10)
+	fill(t, dir, "cat", 0, 5)
+	fill(t, dir, "cat/garden/deep", 50, 5)
+	fill(t, dir, "Ähre", 200, 2)
+	fill(t, dir, "one", 250, 1)
+	write(t, dir, "README.md", []byte("no picture"))
+	write(t, dir, "cat/notes.txt", []byte("no picture"))
+	write(t, dir, "cat/.hidden.png", []byte("no picture"))
+	fill(t, dir, ".cache", 90, 3)
+
+	folder := read(t, dir, Options{Seed: 3})
+	if len(folder.Skipped) > 0 {
+		t.Errorf("skipped %v, want nothing", folder.Skipped)
+	}
+	for _, images := range []*dataset.Images{folder.Training, folder.Validation} {
+		// By bytes, as Python sorts them.
+		if want := []string{"cat", "dog", "one", "Ähre"}; !slices.Equal(images.Classes, want) {
+			t.Errorf("classes %q, want %q", images.Classes, want)
+		}
+		if images.Name != "pictures in pets" || images.Height != 4 || images.Width != 4 {
+			t.Errorf("%s of %d×%d, want pictures in pets of 4×4", images.Name, images.Height, images.Width)
+		}
+	}
+	training, validation := reds(folder.Training), reds(folder.Validation)
+	for class, want := range map[string]struct{ training, validation int }{
+		"dog": {8, 2}, "cat": {8, 2}, "Ähre": {1, 1}, "one": {1, 0},
+	} {
+		if len(training[class]) != want.training || len(validation[class]) != want.validation {
+			t.Errorf("%s: %d to train on and %d to validate on, want %d and %d",
+				class, len(training[class]), len(validation[class]), want.training, want.validation)
+		}
+	}
+	// Every picture is once in it, with its own class.
+	for class, want := range map[string][]int{
+		"dog": {100, 101, 102, 103, 104, 105, 106, 107, 108, 109}, "cat": {0, 1, 2, 3, 4, 50, 51, 52, 53, 54},
+		"Ähre": {200, 201}, "one": {250},
+	} {
+		if got := slices.Sorted(slices.Values(append(training[class], validation[class]...))); !slices.Equal(got, want) {
+			t.Errorf("%s has the pictures %v, want %v", class, got, want)
+		}
+	}
+	// The classes are mixed: the first few are a sample of all.
+	if sorted := slices.IsSorted(folder.Training.Labels); sorted {
+		t.Errorf("the labels are in order, %v", folder.Training.Labels)
+	}
+}
+
+// TestReadIsDeterministic: the same images in the same order for every number of workers,
+// and others for another seed.
+func TestReadIsDeterministic(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, "a", 0, 20)
+	fill(t, dir, "b", 100, 20)
+	write(t, dir, "b/007.png", []byte("broken"))
+	first := read(t, dir, Options{Seed: 1, Workers: 1, Validation: 0.5})
+	for _, workers := range []int{0, 2, 7, 100} {
+		again := read(t, dir, Options{Seed: 1, Workers: workers, Validation: 0.5})
+		if !bytes.Equal(first.Training.Pixels, again.Training.Pixels) || !slices.Equal(first.Training.Labels, again.Training.Labels) ||
+			!bytes.Equal(first.Validation.Pixels, again.Validation.Pixels) || !slices.Equal(first.Skipped, again.Skipped) {
+			t.Errorf("%d workers give other images than one", workers)
+		}
+	}
+	// As on every machine.
+	var got []int
+	for i := range 6 {
+		got = append(got, int(first.Validation.Image(i)[0]))
+	}
+	if want := []int{113, 109, 16, 100, 15, 11}; !slices.Equal(got, want) {
+		t.Errorf("the first to validate on are %v, want %v", got, want)
+	}
+	if other := read(t, dir, Options{Seed: 2, Validation: 0.5}); bytes.Equal(first.Training.Pixels, other.Training.Pixels) {
+		t.Error("another seed gives the same order")
+	}
+	if n := first.Validation.Len(); n != 20 {
+		t.Errorf("half of 20 and of 19 are %d pictures, want 10 and 10", n)
+	}
+}
+
+func TestReadOwnSplit(t *testing.T) {
+	for _, test := range []struct{ train, val, aside string }{
+		{"train", "val", ""}, {"train", "valid", ""}, {"Train", "Test", ""}, {"training", "validation", "test"}, {"train", "val", "__MACOSX"},
+	} {
+		dir := t.TempDir()
+		fill(t, dir, test.train+"/cat", 0, 3)
+		fill(t, dir, test.train+"/dog", 100, 2)
+		fill(t, dir, test.train+"/owl", 200, 1)
+		fill(t, dir, test.val+"/cat", 50, 2)
+		fill(t, dir, test.val+"/dog", 150, 1)
+		skipped := 0
+		if test.aside != "" {
+			fill(t, dir, test.aside+"/cat", 70, 1)
+			skipped = 1
+		}
+		folder := read(t, dir, Options{Validation: 0.5})
+		if got, want := fmt.Sprint(reds(folder.Training)), "map[cat:[0 1 2] dog:[100 101] owl:[200]]"; got != want {
+			t.Errorf("%+v: to train on are %s, want %s", test, got, want)
+		}
+		if got, want := fmt.Sprint(reds(folder.Validation)), "map[cat:[50 51] dog:[150]]"; got != want {
+			t.Errorf("%+v: to validate on are %s, want %s", test, got, want)
+		}
+		if len(folder.Skipped) != skipped || skipped > 0 && !strings.Contains(folder.Skipped[0].Why, "is not read: the pictures are those in "+test.train) {
+			t.Errorf("%+v: skipped are %v", test, folder.Skipped)
+		}
+	}
+}
+
+// TestReadTrainAlone takes what is held out from the only part there is.
+func TestReadTrainAlone(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, "train/cat", 0, 5)
+	fill(t, dir, "train/dog", 100, 5)
+	folder := read(t, dir, Options{})
+	if folder.Training.Len() != 8 || folder.Validation.Len() != 2 || !slices.Equal(folder.Training.Classes, []string{"cat", "dog"}) {
+		t.Errorf("%d and %d images of %q, want 8 and 2 of cat and dog", folder.Training.Len(), folder.Validation.Len(), folder.Training.Classes)
+	}
+	// Beside other classes it is one.
+	fill(t, dir, "bus", 50, 5)
+	if folder := read(t, dir, Options{}); !slices.Equal(folder.Training.Classes, []string{"bus", "train"}) {
+		t.Errorf("classes %q, want bus and train", folder.Training.Classes)
+	}
+}
+
+// hugeHeader is a file of a hundred bytes that says it has 10¹⁰ pixels.
+func hugeHeader(t *testing.T) []byte {
+	huge := asPNG(t, painted(1))
+	binary.BigEndian.PutUint32(huge[16:], 100_000)
+	binary.BigEndian.PutUint32(huge[20:], 100_000)
+	binary.BigEndian.PutUint32(huge[29:], crc32.ChecksumIEEE(huge[12:29]))
+	return huge
+}
+
+func TestReadSkips(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, "a", 0, 4)
+	fill(t, dir, "b", 100, 4)
+	fill(t, dir, "a/folder.jpg", 50, 1)                                             // a folder by that name
+	write(t, dir, "b/wrong-name.jpg", asPNG(t, painted(150)))                       // the content counts
+	write(t, dir, "b/photo.JPEG", asJPEG(t, image.NewGray(image.Rect(0, 0, 5, 5)))) // a good one
+	write(t, dir, "a/empty.png", nil)
+	write(t, dir, "a/huge.png", hugeHeader(t))
+	whole := asJPEG(t, painted(9))
+	write(t, dir, "b/cut.jpg", whole[:len(whole)-30])
+	write(t, dir, "b/page.jpg", []byte("<html>not found</html>"))
+	write(t, dir, "b/phone.heic", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"))
+	write(t, dir, "loose.png", asPNG(t, painted(1)))
+	write(t, dir, "docs/index.html", []byte("<html>"))
+
+	folder := read(t, dir, Options{})
+	want := map[string]string{
+		"a/empty.png":  "it is empty",
+		"a/huge.png":   "has 100000×100000 pixels",
+		"b/cut.jpg":    "is damaged",
+		"b/page.jpg":   "is an HTML page",
+		"b/phone.heic": "is a HEIC picture; save it as JPEG or PNG",
+		"loose.png":    "is in no class's folder",
+		"docs":         "holds no pictures, and so is no class",
+	}
+	if len(folder.Skipped) != len(want) {
+		t.Errorf("%d were skipped, want %d", len(folder.Skipped), len(want))
+	}
+	for _, skipped := range folder.Skipped {
+		path, err := filepath.Rel(dir, skipped.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if why := want[filepath.ToSlash(path)]; why == "" || !strings.Contains(skipped.Why, why) {
+			t.Errorf("%s: skipped because it %s, want %q", path, skipped.Why, why)
+		}
+	}
+	all := reds(folder.Training)
+	for class, values := range reds(folder.Validation) {
+		all[class] = append(all[class], values...)
+		slices.Sort(all[class])
+	}
+	if got, want := fmt.Sprint(all), "map[a:[0 1 2 3 50] b:[0 100 101 102 103 150]]"; got != want {
+		t.Errorf("the good ones are %s, want %s", got, want)
+	}
+}
+
+// TestReadLinks follows links to files and those of classes, and goes round no circle.
+func TestReadLinks(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	fill(t, dir, "a", 0, 4)
+	fill(t, elsewhere, "dogs", 100, 4)
+	for link, to := range map[string]string{
+		"b":           filepath.Join(elsewhere, "dogs"),
+		"a/file.png":  filepath.Join(elsewhere, "dogs", "000.png"),
+		"a/folder":    filepath.Join(elsewhere, "dogs"),
+		"a/loop":      dir,
+		"loop":        dir,
+		"above":       filepath.Dir(dir),
+		"a/lost.png":  filepath.Join(elsewhere, "nothing"),
+		"lost-folder": filepath.Join(elsewhere, "nothing"),
+	} {
+		if err := os.Symlink(to, filepath.Join(dir, filepath.FromSlash(link))); err != nil {
+			t.Skipf("no links here: %v", err)
+		}
+	}
+	folder := read(t, dir, Options{})
+	if got := folder.Training.Len() + folder.Validation.Len(); got != 9 || !slices.Equal(folder.Training.Classes, []string{"a", "b"}) {
+		t.Errorf("%d pictures of %q, want 9 of a and b", got, folder.Training.Classes)
+	}
+	var skipped []string
+	for _, s := range folder.Skipped {
+		path, _ := filepath.Rel(dir, s.Path)
+		skipped = append(skipped, filepath.ToSlash(path))
+	}
+	slices.Sort(skipped)
+	if want := []string{"a/folder", "a/loop", "a/lost.png", "above", "loop"}; !slices.Equal(skipped, want) {
+		t.Errorf("skipped are %q, want %q", skipped, want)
+	}
+}
+
+func TestReadUnreadable(t *testing.T) {
+	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
+		t.Skip("nothing is unreadable for this user")
+	}
+	dir := t.TempDir()
+	fill(t, dir, "a", 0, 3)
+	fill(t, dir, "b", 100, 3)
+	if err := os.Chmod(filepath.Join(dir, "a", "001.png"), 0); err != nil {
+		t.Fatal(err)
+	}
+	folder := read(t, dir, Options{})
+	if len(folder.Skipped) != 1 || !strings.HasPrefix(folder.Skipped[0].Why, "cannot be read: permission denied") {
+		t.Errorf("skipped are %v, want one that cannot be read", folder.Skipped)
+	}
+	if err := os.Chmod(filepath.Join(dir, "b"), 0); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(filepath.Join(dir, "b"), 0o755)
+	if _, err := Read(context.Background(), dir, Options{Transform: small}); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("of a class's folder that cannot be read: got %v, want %v", err, os.ErrPermission)
+	}
+}
+
+func TestReadErrors(t *testing.T) {
+	files := func(paths ...string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			for _, path := range paths {
+				write(t, dir, path, asPNG(t, painted(1)))
+			}
+		}
+	}
+	ok := Options{Transform: small}
+	for _, test := range []struct {
+		name    string
+		make    func(t *testing.T, dir string)
+		options Options
+		want    string
+	}{
+		{"nothing", files(), ok, "no pictures in DIR, want a folder for each class in one folder, as DIR/cat/1.jpg and DIR/dog/1.jpg"},
+		{"no pictures", func(t *testing.T, dir string) { write(t, dir, "a/README", nil) }, ok, "no pictures in DIR"},
+		{"at the top", files("1.jpg", "2.jpg"), ok, "the pictures in DIR are in no classes' folders, want a folder for each class in one folder, as DIR/cat/1.jpg"},
+		{"one class", files("cat/1.jpg"), ok, "DIR has pictures of one class alone, cat; want a folder"},
+		{"validation without classes", files("train/a/1.png", "train/b/1.png", "val/1.png"), ok, "the pictures in DIR/val are in no classes' folders, want a folder for each class in one folder, as DIR/val/cat/1.jpg"},
+		{"validation with another class", files("train/a/1.png", "train/b/1.png", "val/c/1.png"), ok, "DIR/val/c has pictures of a class that DIR/train has none of"},
+		{"validation that is empty", func(t *testing.T, dir string) {
+			files("train/a/1.png", "train/b/1.png")(t, dir)
+			write(t, dir, "val/README", nil)
+		}, ok, "no pictures to validate on in DIR/val"},
+		{"none to validate on", files("a/1.png", "b/1.png"), ok, "DIR has no pictures to validate on: want two or more"},
+		{"broken", func(t *testing.T, dir string) {
+			files("a/1.png", "a/2.png")(t, dir)
+			write(t, dir, "b/1.png", nil)
+			write(t, dir, "b/2.png", nil)
+		}, ok, "no picture of class b can be read, the first because DIR/b/1.png is no PNG, JPEG or WebP picture"},
+		{"unprintable", files("a/1.png", "b\x1b[31m/1.png"), ok, `DIR: the sub-folder "b\x1b[31m" has a name that cannot be printed`},
+		{"memory", files("a/1.png", "b/1.png", "b/2.png"), Options{Transform: picture.Transform{Resize: 1024, Height: 1024, Width: 1024}, Memory: 9<<20 - 1},
+			"the 3 pictures in DIR take 0.01 GiB at 1024×1024 pixels, more than the 0.01 GiB allowed"},
+		{"transform", files("a/1.png", "b/1.png"), Options{}, "resize of 0 pixels"},
+		{"share", files("a/1.png", "b/1.png"), Options{Transform: small, Validation: 1}, "a share of 1 of the pictures"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			test.make(t, dir)
+			folder, err := Read(context.Background(), dir, test.options)
+			want := filepath.FromSlash(strings.ReplaceAll(test.want, "DIR", dir))
+			if err == nil || folder != nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with %q", err, want)
+			}
+			if got := strings.HasPrefix(test.want, "no pictures in"); got != errors.Is(err, ErrNoPictures) {
+				t.Errorf("%v is ErrNoPictures: %v, want %v", err, !got, got)
+			}
+		})
+	}
+	path := filepath.Join(t.TempDir(), "file")
+	write(t, filepath.Dir(path), "file", nil)
+	for path, want := range map[string]string{path: "is a file, want a folder", filepath.Join(path, "none"): "read a folder of pictures"} {
+		if _, err := Read(context.Background(), path, ok); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want an error with %q", path, err, want)
+		}
+	}
+}
+
+func TestReadProgressAndCancellation(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, "a", 0, 30)
+	fill(t, dir, "b", 100, 30)
+	last := 0
+	o := Options{Transform: small, Workers: 3, Progress: func(done, total int) {
+		if done != last+1 || total != 60 {
+			t.Errorf("progress %d of %d after %d", done, total, last)
+		}
+		last = done
+	}}
+	if _, err := Read(context.Background(), dir, o); err != nil || last != 60 {
+		t.Errorf("progress ends at %d with error %v, want 60", last, err)
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	n := 0
+	o.Progress = func(done, total int) {
+		if n++; n == 5 {
+			cancel()
+		}
+	}
+	if _, err := Read(ctx, dir, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	if n > 20 {
+		t.Errorf("%d pictures were decoded after the fifth was to be the last", n-5)
+	}
+	if _, err := Read(ctx, dir, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled before: got %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestArrange(t *testing.T) {
+	for _, order := range [][]int{{}, {0}, {1, 0}, {2, 0, 1}, {0, 3, 2, 1}, {4, 2, 0, 3, 1}} {
+		records := make([]byte, 2*len(order))
+		var want []byte
+		for i := range order {
+			records[2*i], records[2*i+1] = byte(i), byte(10*i)
+			want = append(want, byte(order[i]), byte(10*order[i]))
+		}
+		if arrange(records, 2, order); !bytes.Equal(records, want) {
+			t.Errorf("order %v gives %v, want %v", order, records, want)
+		}
+	}
+}
