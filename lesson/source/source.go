@@ -1,5 +1,5 @@
 // Package source finds the images a lesson is to use: real CIFAR where it can be had, the
-// built-in shapes otherwise, said in so many words.
+// built-in shapes otherwise, said in so many words, or people's own photographs.
 package source
 
 import (
@@ -13,6 +13,8 @@ import (
 
 	"github.com/residual-go/residual/pkg/cifar"
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/imagefolder"
+	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/shapes10"
 )
 
@@ -25,8 +27,15 @@ const (
 	Builtin  = "builtin"  // drawn on the spot; see package shapes10
 )
 
-// builtinSeed makes the built-in set the same for everybody.
-const builtinSeed = 1
+// builtinSeed makes the built-in set the same for everybody, and folderSeed the part of a
+// folder of pictures that is held out.
+const (
+	builtinSeed = 1
+	folderSeed  = 1
+)
+
+// defaultTransform makes pictures the size of CIFAR's images.
+var defaultTransform = picture.Transform{Resize: 32, Height: 32, Width: 32}
 
 // Set is training and test images.
 type Set struct {
@@ -53,12 +62,19 @@ type Options struct {
 	// "50/class" the first 50 of each class, "5000,1000" 5000 of the one and 1000 of the
 	// other. Empty takes all.
 	Subset string
+	// Transform makes the pictures of a folder images of one size; the zero Transform stands
+	// for the middle at 32×32 pixels. Other data have their size.
+	Transform picture.Transform
 	// Progress is shown how much of a download is there; it may be nil.
 	Progress func(done, total int64)
+	// Decoded is shown how many pictures of a folder are decoded; it may be nil.
+	Decoded func(done, total int)
 }
 
-// Open returns the images that spec names: Auto, AtHand, CIFAR10, CIFAR100, Builtin, or a folder
-// in the layout of CIFAR's binary archives.
+// Open returns the images that spec names: Auto, AtHand, CIFAR10, CIFAR100, Builtin, or a
+// folder. That is one in the layout of CIFAR's binary archives, or one of pictures with a
+// sub-folder for each class; see package imagefolder. Of pictures a fifth of each class is
+// the test images, always the same, unless the folder has some of its own.
 func Open(ctx context.Context, spec string, o Options) (*Set, error) {
 	forTraining, forTest, two := strings.Cut(o.Subset, ",")
 	if !two {
@@ -72,7 +88,7 @@ func Open(ctx context.Context, spec string, o Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := open(ctx, spec, o.Progress)
+	set, err := open(ctx, spec, o)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +96,8 @@ func Open(ctx context.Context, spec string, o Options) (*Set, error) {
 	return set, nil
 }
 
-func open(ctx context.Context, spec string, progress func(done, total int64)) (*Set, error) {
-	fetcher := &cifar.Fetcher{Progress: progress}
+func open(ctx context.Context, spec string, o Options) (*Set, error) {
+	fetcher := &cifar.Fetcher{Progress: o.Progress}
 	switch spec {
 	case Builtin:
 		return builtin(), nil
@@ -110,15 +126,58 @@ func open(ctx context.Context, spec string, progress func(done, total int64)) (*
 	if _, err := os.Stat(spec); errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("unknown data %q: it is neither a folder nor one of %s, %s, %s, %s", spec, Auto, CIFAR10, CIFAR100, Builtin)
 	}
-	training, test, err := cifar.Read(spec)
-	if err != nil {
-		return nil, err
-	}
-	folder, err := filepath.Abs(spec)
+	return openFolder(ctx, spec, o)
+}
+
+func openFolder(ctx context.Context, spec string, o Options) (*Set, error) {
+	path, err := filepath.Abs(spec)
 	if err != nil {
 		return nil, fmt.Errorf("find the folder of the data: %w", err)
 	}
-	return &Set{Training: training, Test: test, Spec: folder}, nil
+	training, test, err := cifar.Read(spec)
+	if err == nil {
+		return &Set{Training: training, Test: test, Spec: path}, nil
+	}
+	if info, statErr := os.Stat(spec); statErr != nil || !info.IsDir() {
+		return nil, err
+	}
+	transform := o.Transform
+	if transform == (picture.Transform{}) {
+		transform = defaultTransform
+	}
+	folder, folderErr := imagefolder.Read(ctx, spec, imagefolder.Options{Transform: transform, Seed: folderSeed, Progress: o.Decoded})
+	switch {
+	case errors.Is(folderErr, imagefolder.ErrNoPictures):
+		return nil, err // which knows what of CIFAR is there
+	case folderErr != nil:
+		return nil, folderErr
+	}
+	return &Set{Training: folder.Training, Test: folder.Validation, Spec: path, Notice: skippedNotice(spec, folder.Skipped)}, nil
+}
+
+// skippedNotice says what of a folder was left out; "" if nothing was.
+func skippedNotice(spec string, skipped []imagefolder.Skipped) string {
+	if len(skipped) == 0 {
+		return ""
+	}
+	const shown = 5
+	var b strings.Builder
+	fmt.Fprintf(&b, "Left out of %s:", spec)
+	for _, s := range skipped[:min(shown, len(skipped))] {
+		path := s.Path
+		if below, err := filepath.Rel(spec, path); err == nil {
+			path = below
+		}
+		// No control sequences on a terminal.
+		if quoted := strconv.Quote(path); quoted != `"`+path+`"` {
+			path = quoted
+		}
+		fmt.Fprintf(&b, "\n  %s %s", path, s.Why)
+	}
+	if more := len(skipped) - shown; more > 0 {
+		fmt.Fprintf(&b, "\n  and %d more", more)
+	}
+	return b.String()
 }
 
 func fetched(ctx context.Context, fetcher *cifar.Fetcher, kind cifar.Kind, spec string) (*Set, error) {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/shapes10"
 )
 
@@ -141,6 +144,107 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// writePictures makes a folder of pictures with n of each class.
+func writePictures(t *testing.T, dir string, n int, classes ...string) {
+	t.Helper()
+	for shade, class := range classes {
+		if err := os.MkdirAll(filepath.Join(dir, class), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			picture := image.NewGray(image.Rect(0, 0, 50, 40))
+			for j := range picture.Pix {
+				picture.Pix[j] = byte(10*i + 100*shade)
+			}
+			var file bytes.Buffer
+			if err := png.Encode(&file, picture); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, class, fmt.Sprintf("%d.png", i)), file.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestPictures(t *testing.T) {
+	offline(t)
+	t.Chdir(t.TempDir())
+	writePictures(t, "pets", 10, "cat", "dog")
+	decoded := 0
+	set, err := Open(context.Background(), "pets", Options{Decoded: func(done, total int) { decoded = 100*done + total }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if decoded != 2020 {
+		t.Errorf("progress ends with %d, want 20 of 20", decoded)
+	}
+	if set.Notice != "" || set.Caption() != "data: pictures in pets" {
+		t.Errorf("notice %q and caption %q, want none and pictures in pets", set.Notice, set.Caption())
+	}
+	if set.Training.Len() != 16 || set.Test.Len() != 4 || !slices.Equal(set.Test.Classes, []string{"cat", "dog"}) {
+		t.Errorf("%d training and %d test images of %q, want 16 and 4 of cat and dog", set.Training.Len(), set.Test.Len(), set.Test.Classes)
+	}
+	if set.Training.Height != 32 || set.Training.Width != 32 {
+		t.Errorf("%d×%d pixels, want 32×32", set.Training.Height, set.Training.Width)
+	}
+
+	// From anywhere, in any size, in parts.
+	t.Chdir(t.TempDir())
+	again, err := Open(context.Background(), set.Spec, Options{Subset: "10,1/class", Transform: picture.Transform{Resize: 20, Height: 16, Width: 12}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Spec != set.Spec || again.Training.Height != 16 || again.Training.Width != 12 {
+		t.Errorf("%s at %d×%d pixels, want %s at 16×12", again.Spec, again.Training.Height, again.Training.Width, set.Spec)
+	}
+	if again.Training.Name != "pictures in pets, first 10" || again.Training.Len() != 10 || again.Test.Len() != 2 {
+		t.Errorf("%d images of %s and %d to test on, want the first 10, and 2", again.Training.Len(), again.Training.Name, again.Test.Len())
+	}
+	for i := range again.Training.Len() {
+		if again.Training.Image(i)[0] != set.Training.Image(i)[0] {
+			t.Fatalf("image %d is another the second time", i)
+		}
+	}
+	if _, err := Open(context.Background(), set.Spec, Options{Transform: picture.Transform{Resize: 20}}); err == nil || !strings.Contains(err.Error(), "height of 0 pixels") {
+		t.Errorf("of half a transform: got %v", err)
+	}
+}
+
+// TestPicturesNotice has what people must know of a folder before they trust results on it.
+func TestPicturesNotice(t *testing.T) {
+	offline(t)
+	t.Chdir(t.TempDir())
+	writePictures(t, "pets", 3, "cat", "dog")
+	write := func(name string) {
+		if err := os.WriteFile(filepath.Join("pets", "cat", name), []byte("GIF89a"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	notice := func() string {
+		set, err := Open(context.Background(), "pets", Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set.Notice
+	}
+	write("0.gif")
+	if got, want := notice(), "Left out of pets:\n  "+filepath.Join("cat", "0.gif")+" is a GIF picture; save it as JPEG or PNG"; got != want {
+		t.Errorf("notice %q, want %q", got, want)
+	}
+	write("1\x1b[2J.gif")
+	for i := range 5 {
+		write(fmt.Sprintf("a%d.gif", i))
+	}
+	got := notice()
+	if strings.Contains(got, "\x1b") || !strings.Contains(got, `1\x1b[2J.gif" is a GIF picture`) {
+		t.Errorf("an unprintable name is not quoted in %q", got)
+	}
+	if lines := strings.Count(got, "\n"); lines != 6 || !strings.HasSuffix(got, "\n  and 2 more") {
+		t.Errorf("of 7 files left out %d lines are about them, want 5 and one for 2 more: %s", lines, got)
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	offline(t)
 	t.Chdir(t.TempDir())
@@ -148,7 +252,11 @@ func TestOpenErrors(t *testing.T) {
 	if err := os.Mkdir("empty", 0o755); err != nil {
 		t.Fatal(err)
 	}
+	writePictures(t, "one-class", 2, "cat")
+	writePictures(t, filepath.Join("flat", "."), 2, ".")
 	for _, test := range []struct{ spec, subset, want string }{
+		{"one-class", "", "pictures of one class alone, cat"},
+		{"flat", "", "the pictures in flat are in no classes' folders, want a folder for each class"},
 		{"nowhere", "", `unknown data "nowhere"`},
 		{"CIFAR10", "", "cifar10, cifar100"},
 		{"empty", "", "empty holds no CIFAR data"},
