@@ -51,6 +51,11 @@ Without --data the images are those of the run the weights come from.`,
 				return fmt.Errorf("%s has other classes than %s, which %s was trained on; take the data it was trained on",
 					set.Test.Name, m.Data, m.Config.Name)
 			}
+			if t := m.Transform; set.Test.Height != t.Height || set.Test.Width != t.Width {
+				if set.Test, err = scaled(ctx, set.Test, t); err != nil { // as in training
+					return err
+				}
+			}
 			bar := reporter(w, m.Config.Name)
 			batch := 256
 			if cmd.Flags().Changed("batch") {

@@ -184,7 +184,7 @@ func (f *fineTuning) images(cmd *cobra.Command, t picture.Transform, r *recipe.R
 		// There is nothing around these images to be cut away.
 		t.Resize = f.size
 		r.Transform = &t
-		err = scale(cmd.Context(), set, t)
+		err = scaleSet(cmd.Context(), set, t)
 	}
 	return set, err
 }

@@ -10,34 +10,33 @@ import (
 	"github.com/residual-go/residual/pkg/picture"
 )
 
-// maxScaled is how many bytes of images scale makes at most: they stay in memory.
+// maxScaled is how many bytes of images scaled makes at most: they stay in memory.
 const maxScaled = 4 << 30
 
-// scale makes every image of the set what the transform makes of a picture.
-func scale(ctx context.Context, set *source.Set, t picture.Transform) error {
-	if err := t.Validate(); err != nil {
+// scaleSet scales both the training and the test images of the set.
+func scaleSet(ctx context.Context, set *source.Set, t picture.Transform) error {
+	var err error
+	if set.Training, err = scaled(ctx, set.Training, t); err != nil {
 		return err
 	}
-	for _, images := range []**dataset.Images{&set.Training, &set.Test} {
-		scaled, err := scaledImages(ctx, *images, t)
-		if err != nil {
-			return err
-		}
-		*images = scaled
-	}
-	return nil
+	set.Test, err = scaled(ctx, set.Test, t)
+	return err
 }
 
-func scaledImages(ctx context.Context, m *dataset.Images, t picture.Transform) (*dataset.Images, error) {
-	scaled := *m
-	scaled.Name = fmt.Sprintf("%s, scaled to %d×%d", m.Name, t.Height, t.Width)
-	scaled.Height, scaled.Width = t.Height, t.Width
-	size := int64(m.Len()) * int64(scaled.ImageSize())
+// scaled returns what the transform makes of the images, each taken for a picture.
+func scaled(ctx context.Context, m *dataset.Images, t picture.Transform) (*dataset.Images, error) {
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	to := *m
+	to.Name = fmt.Sprintf("%s, scaled to %d×%d", m.Name, t.Height, t.Width)
+	to.Height, to.Width = t.Height, t.Width
+	size := int64(m.Len()) * int64(to.ImageSize())
 	if size > maxScaled {
 		return nil, fmt.Errorf("%d images of %d×%d pixels take %.1f GB of memory, want at most %.1f; take a smaller --size or a --subset",
 			m.Len(), t.Height, t.Width, float64(size)/1e9, float64(maxScaled)/1e9)
 	}
-	scaled.Pixels = make([]byte, 0, size)
+	to.Pixels = make([]byte, 0, size)
 	original := image.NewRGBA(image.Rect(0, 0, m.Width, m.Height))
 	for i := range m.Len() {
 		if err := ctx.Err(); err != nil {
@@ -49,7 +48,7 @@ func scaledImages(ctx context.Context, m *dataset.Images, t picture.Transform) (
 		for at := 3; at < len(original.Pix); at += 4 {
 			original.Pix[at] = 255
 		}
-		scaled.Pixels = append(scaled.Pixels, t.Apply(original)...)
+		to.Pixels = append(to.Pixels, t.Apply(original)...)
 	}
-	return &scaled, nil
+	return &to, nil
 }

@@ -112,7 +112,7 @@ func (f *runFlags) goOn(cmd *cobra.Command) error {
 		return err
 	}
 	if t := r.Transform; t != nil && (set.Training.Height != t.Height || set.Training.Width != t.Width) {
-		if err := scale(cmd.Context(), set, *t); err != nil {
+		if err := scaleSet(cmd.Context(), set, *t); err != nil {
 			return err
 		}
 	}

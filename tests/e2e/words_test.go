@@ -10,7 +10,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	out := p.ok()
-	commands := []string{"degradation", "train", "eval", "predict", "summary", "data", "plot", "export", "doctor", "check", "grade"}
+	commands := []string{"degradation", "train", "finetune", "eval", "predict", "summary", "data", "plot", "export", "doctor", "check", "grade"}
 	for _, name := range commands {
 		if !regexp.MustCompile(`(?m)^  ` + name + ` +\S`).MatchString(out) {
 			t.Errorf("without arguments lesson does not list %s:\n%s", name, out)

@@ -1,0 +1,259 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/run"
+)
+
+// weightsOf returns the weights of a checkpoint, as texts to compare.
+func weightsOf(t *testing.T, path string) map[string]string {
+	t.Helper()
+	checkpoint, err := run.LoadCheckpoint(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for name, tensor := range checkpoint.Weights {
+		found[name] = fmt.Sprintf("%x", tensor.Data)
+	}
+	return found
+}
+
+// recipeOf returns the recipe of the run in dir.
+func (p *place) recipeOf(dir string) recipe.Recipe {
+	p.t.Helper()
+	content, err := os.ReadFile(p.path(dir, "recipe.json"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return decode[recipe.Recipe](p.t, string(content))
+}
+
+// TestFinetune puts a run's network to other images, and uses what comes of it.
+func TestFinetune(t *testing.T) {
+	t.Parallel()
+	p := trained(t)
+	out := p.ok("finetune", "--weights", "runs/tiny", "--data", "builtin", "--subset", "2/class,20", "--batch", "10",
+		"--epochs", "2", "--lr", "0.02", "--head-lr", "0.1", "--freeze", "layer1", "--log-every", "1")
+	dir := filepath.Join("runs", "resnet8-w2-finetune-1")
+	start := p.newestCheckpoint("runs/tiny")
+	has(t, out, "Data: Shapes-10 (built-in), first 2 per class; 20 training and 20 test images",
+		"New head: 10 classes for 10. Learning rate: 0.02, 0.1 for the head. Frozen: layer1 and all before it",
+		"Model: resnet8-w2. Recipe: finetune, 2 epochs, batch 10.", "Run: "+dir, "Epoch [1/2], Step [2/2], Loss: ",
+		"Wrote:", "Try next:", "eval --run "+dir, "predict --run "+dir, "export --run "+dir)
+	if !accuracyLine.MatchString(out) {
+		t.Errorf("no line of the form Test Accuracy: 83.99%% in:\n%s", out)
+	}
+	r := p.recipeOf(dir)
+	tiny := tinyRecipe(t, "", 1)
+	if !strings.HasSuffix(r.Start, filepath.Base(start)) || r.Freeze != "layer1" || r.FreezeNorms || math.Abs(r.HeadRate-5) > 1e-12 ||
+		r.Mean != tiny.Mean || r.Deviation != tiny.Deviation || r.Model.Name != tiny.Model.Name || r.Data != "builtin" || r.Subset != "2/class,20" {
+		t.Errorf("recipe.json has %+v, want what the flags and the weights say", r)
+	}
+	checkFigures(t, p.path(dir, "figures"), "data: Shapes-10 (built-in), first 2 per class, drawn shapes, not CIFAR-10", "loss", "accuracy", "confusion", "guesses")
+
+	before, after := weightsOf(t, start), weightsOf(t, p.newestCheckpoint(dir))
+	for name := range before {
+		frozen := strings.HasPrefix(name, "conv1.") || strings.HasPrefix(name, "bn1.") || strings.HasPrefix(name, "layer1.")
+		if same := before[name] == after[name]; same != frozen {
+			t.Errorf("frozen through layer1: %s is as it was: %v", name, same)
+		}
+	}
+	has(t, p.ok("eval", "--run", dir), "resnet8-w2, trained on Shapes-10 (built-in), first 2 per class, on 20 test images", "Test Accuracy: ")
+	p.ok("export", "--run", dir, "--out", "w.safetensors")
+	// And on from there.
+	has(t, p.ok("finetune", "--weights", "w.safetensors", "--data", small(t), "--recipe", "head", "--batch", "16", "--epochs", "1"),
+		"Learning rate: 0.1. Frozen: body and all before it", "Run: "+filepath.Join("runs", "resnet8-w2-head-1"))
+}
+
+// TestFinetuneHead: a frozen body is bit for bit as it was, and so is one whose parts are
+// all trained at no rate to speak of.
+func TestFinetuneHead(t *testing.T) {
+	t.Parallel()
+	p := trained(t)
+	before := weightsOf(t, p.newestCheckpoint("runs/tiny"))
+	for _, args := range [][]string{
+		{"--recipe", "head"},
+		{"--recipe", "article", "--freeze", "body"},
+		{"--recipe", "article", "--freeze-norms", "--lr", "1e-30", "--head-lr", "0.1"},
+	} {
+		dir := "runs/" + strings.Join(args, "")
+		p.ok(append([]string{"finetune", "--weights", "runs/tiny", "--data", small(t), "--batch", "16", "--epochs", "1", "--run", dir}, args...)...)
+		after := weightsOf(t, p.newestCheckpoint(dir))
+		for name := range before {
+			if same := before[name] == after[name]; same != !strings.HasPrefix(name, "fc.") {
+				t.Errorf("finetune %s: %s is as it was: %v", strings.Join(args, " "), name, same)
+			}
+		}
+	}
+}
+
+// TestFinetuneArticle is the program of tutorials, in the small.
+func TestFinetuneArticle(t *testing.T) {
+	t.Parallel()
+	p := trained(t)
+	p.ok("finetune", "--weights", "runs/tiny", "--data", small(t), "--recipe", "article", "--epochs", "1")
+	r := p.recipeOf(filepath.Join("runs", "resnet8-w2-article-1"))
+	if r.Batch != 64 || r.LearningRate != 0.001 || r.Momentum != 0.9 || r.HeadRate != 0 || r.Freeze != "" || r.FreezeNorms {
+		t.Errorf("recipe.json has %+v, want the article's", r)
+	}
+}
+
+// TestFinetuneSize scales the images, and does so again to go on, and to evaluate.
+func TestFinetuneSize(t *testing.T) {
+	t.Parallel()
+	p := trained(t)
+	out := p.ok("finetune", "--weights", "runs/tiny", "--data", small(t), "--subset", "32", "--size", "48", "--batch", "16", "--epochs", "1", "--run", "run")
+	r := p.recipeOf("run")
+	if r.Transform == nil || r.Transform.Resize != 48 || r.Transform.Height != 48 || r.Transform.Width != 48 || r.Augment.Crop != 6 {
+		t.Errorf("recipe.json has transform %+v and crop %d, want 48 pixels and a crop of 6", r.Transform, r.Augment.Crop)
+	}
+	accuracy := accuracyLine.FindString(out)
+	for _, args := range [][]string{{"finetune", "--resume"}, {"train", "--resume"}, {"eval"}} {
+		again := p.ok(append(args, "--run", "run")...)
+		if got := accuracyLine.FindString(again); got != accuracy || accuracy == "" {
+			t.Errorf("%s %q, when it was made %q", strings.Join(args, " "), got, accuracy)
+		}
+	}
+	if r := p.run("finetune", "--weights", "runs/tiny", "--data", "builtin", "--size", "1024"); r.code == 0 || !strings.Contains(r.stderr, "GB of memory") {
+		t.Errorf("images that fit no memory: exit code %d, stderr:\n%s", r.code, r.stderr)
+	}
+}
+
+// TestFinetuneKilled: a run that was killed goes on without the weights it started from, to
+// the same bits.
+func TestFinetuneKilled(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the run is killed by a signal")
+	}
+	p := trained(t)
+	args := []string{"finetune", "--weights", "weights.safetensors", "--data", small(t), "--batch", "16", "--epochs", "12", "--log-every", "1"}
+	start, err := os.ReadFile(p.newestCheckpoint("runs/tiny"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, p.path("weights.safetensors"), start)
+	p.ok(append(args, "--run", "whole")...)
+
+	cmd := p.command(append(args, "--run", "killed")...)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	for n := 0; n < 12 && lines.Scan(); {
+		if stepLine.MatchString(lines.Text()) {
+			n++
+		}
+	}
+	killed := cmd.Process.Kill()
+	for lines.Scan() {
+	}
+	if err := cmd.Wait(); killed != nil || err == nil {
+		t.Fatalf("the run ended before it was killed (%v, %v)", killed, err)
+	}
+	if err := os.Remove(p.path("weights.safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	has(t, p.ok("finetune", "--run", "killed", "--resume"), "resuming after step ", "Epoch [12/12] done")
+	whole, again := weightsOf(t, p.newestCheckpoint("whole")), weightsOf(t, p.newestCheckpoint("killed"))
+	for name := range whole {
+		if whole[name] != again[name] {
+			t.Errorf("%s is another after the run was killed and resumed", name)
+		}
+	}
+	// Every epoch once.
+	var epochs []string
+	for _, line := range p.metrics("killed") {
+		if line["kind"] == "epoch" {
+			epochs = append(epochs, fmt.Sprint(line["epoch"]))
+		}
+	}
+	if want := strings.Fields("1 2 3 4 5 6 7 8 9 10 11 12"); !slices.Equal(epochs, want) {
+		t.Errorf("the metrics have epochs %v, want %v", epochs, want)
+	}
+}
+
+// TestFinetuneMistakes has what is found before any work begins.
+func TestFinetuneMistakes(t *testing.T) {
+	t.Parallel()
+	p := trained(t)
+	writeFile(t, p.path("words.safetensors"), []byte("words"))
+	data := small(t)
+	for _, test := range []struct {
+		args string
+		want []string
+	}{
+		{"finetune", []string{"--weights", "go run ./lesson train"}},
+		{"finetune --weights nowhere.safetensors --data " + data, []string{"nowhere.safetensors"}},
+		{"finetune --weights words.safetensors --data " + data, []string{"words.safetensors"}},
+		{"finetune --weights runs/tiny --recipe slow", []string{`"slow"`, "article", "finetune", "head"}},
+		{"finetune --weights runs/tiny --freeze layer9 --data " + data, []string{`"layer9"`, "stem, layer1, layer2, layer3, body"}},
+		{"finetune --weights runs/tiny --head-lr 0", []string{"--head-lr 0"}},
+		{"finetune --weights runs/tiny --head-lr NaN", []string{"--head-lr NaN"}},
+		{"finetune --weights runs/tiny --lr -1 --head-lr 1", []string{"learning rate -1"}},
+		{"finetune --weights runs/tiny --size 0", []string{"--size 0"}},
+		{"finetune --weights runs/tiny --epochs 0", []string{"0 epochs"}},
+		{"finetune --weights runs/tiny --log-every 0", []string{"--log-every 0"}},
+		{"finetune --weights runs/tiny --backend abacus", []string{`"abacus"`}},
+		{"finetune --weights runs/tiny --data nowhere", []string{`"nowhere"`}},
+		{"finetune --weights runs/tiny --run runs/tiny --data " + data, []string{"runs/tiny holds a run already"}},
+		{"finetune --resume", []string{"--run"}},
+		{"finetune --resume --run runs/tiny --weights runs/tiny", []string{"--weights does not go with --resume"}},
+		{"finetune --resume --run runs/tiny --freeze stem", []string{"--freeze does not go with --resume"}},
+		{"train --recipe head --batch 16 --data " + data, []string{"freezes what nothing has trained"}},
+	} {
+		if r := p.run(strings.Fields(test.args)...); r.code == 0 || strings.Count(r.stderr, "\n") != 1 {
+			t.Errorf("lesson %s: exit code %d, stderr:\n%s", test.args, r.code, r.stderr)
+		} else {
+			has(t, r.stderr, test.want...)
+		}
+	}
+}
+
+// TestFinetuneInterrupted: Ctrl-C says how to go on.
+func TestFinetuneInterrupted(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no way to send Ctrl-C to another process")
+	}
+	p := trained(t)
+	cmd := p.command("finetune", "--weights", "runs/tiny", "--data", small(t), "--batch", "16", "--epochs", "100", "--log-every", "1", "--run", "run")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	sent := false
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		if !sent && stepLine.MatchString(lines.Text()) {
+			sent = true
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, exited := cmd.Wait().(*exec.ExitError); !exited || cmd.ProcessState.ExitCode() != 130 {
+		t.Errorf("exit code %d after Ctrl-C, want 130", cmd.ProcessState.ExitCode())
+	}
+	has(t, stderr.String(), "resume with: go run ./lesson finetune --run run --resume\n")
+}
