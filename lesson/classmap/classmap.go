@@ -26,7 +26,7 @@ type View struct {
 // NewView returns the view of a photograph that t makes the input of a network.
 func NewView(photo image.Image, t picture.Transform) *View {
 	from := photo.Bounds()
-	height, width := viewSize(from.Dy(), from.Dx())
+	height, width := viewSize(from.Dy(), from.Dx(), t)
 	v := &View{image.NewRGBA(image.Rect(0, 0, width, height)), crop(t, height, width)}
 	draw.Draw(v.picture, v.picture.Bounds(), image.White, image.Point{}, draw.Src)
 	var scaler draw.Scaler = draw.NearestNeighbor
@@ -37,16 +37,17 @@ func NewView(photo image.Image, t picture.Transform) *View {
 	return v
 }
 
-func viewSize(height, width int) (int, int) {
-	longer := max(height, width)
-	if longer <= Longest {
-		times := Longest / longer
-		return height * times, width * times
+// viewSize returns the size for a photograph's view, in which there is room for what t cuts
+// out too, be it larger.
+func viewSize(height, width int, t picture.Transform) (int, int) {
+	cut := float64(min(height, width)) * float64(max(t.Height, t.Width)) / float64(t.Resize)
+	longer := max(float64(height), float64(width), cut)
+	scale := Longest / longer
+	if scale > 1 {
+		scale = math.Floor(scale)
 	}
-	shrunk := func(side int) int {
-		return max(1, int(math.Round(float64(side)*Longest/float64(longer))))
-	}
-	return shrunk(height), shrunk(width)
+	scaled := func(side int) int { return max(1, int(math.Round(scale*float64(side)))) }
+	return scaled(height), scaled(width)
 }
 
 // crop returns what t cuts out, in pixels of a view of the given size: the middle, which is

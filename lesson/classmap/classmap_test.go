@@ -26,6 +26,7 @@ func TestViewSizeAndCrop(t *testing.T) {
 		{3, 1000, cifar, image.Pt(640, 2), image.Rect(319, 0, 321, 2)},
 		{100_000, 1, imagenet, image.Pt(1, 640), image.Rect(0, 320, 1, 321)},
 		{320, 640, picture.Transform{Resize: 32, Height: 64, Width: 32}, image.Pt(640, 320), image.Rect(160, -160, 480, 480)},
+		{2, 3, picture.Transform{Resize: 1, Height: 4096, Width: 1}, image.Pt(1, 1), image.Rect(0, -2048, 1, 2049)},
 	} {
 		photo := image.NewGray(image.Rect(5, 7, 5+test.width, 7+test.height))
 		v := NewView(photo, test.transform)
