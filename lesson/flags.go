@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/schollz/progressbar/v3"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/residual-go/residual/lesson/source"
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
@@ -43,7 +45,7 @@ func (f *flags) add(cmd *cobra.Command, names ...string) {
 		case "recipe":
 			set.StringVar(&f.recipe, name, "fast", "how to train: "+strings.Join(recipe.Names(), ", "))
 		case "data":
-			set.StringVar(&f.data, name, source.Auto, "images: auto, cifar10, cifar100, builtin, or a folder in CIFAR's binary layout")
+			set.StringVar(&f.data, name, source.Auto, "images: auto, cifar10, cifar100, builtin, or a folder: pictures with a sub-folder per class, or CIFAR's binary layout")
 		case "subset":
 			set.StringVar(&f.subset, name, "", "part of the images: 500 for the first 500, 50/class for 50 of each class, 500,100 for 500 to train on and 100 to test on")
 		case "epochs":
@@ -102,10 +104,17 @@ func (f *flags) talk(cmd *cobra.Command) io.Writer {
 	return cmd.OutOrStdout()
 }
 
-// open returns the images, after saying what has to be said about them.
+// open returns the images, after saying what has to be said about them. Pictures of a folder
+// have 32×32 pixels.
 func (f *flags) open(ctx context.Context, cmd *cobra.Command, spec, subset string) (*source.Set, error) {
+	return f.openSized(ctx, cmd, spec, subset, picture.Transform{})
+}
+
+// openSized is open for pictures of a folder as the transform makes them. Other images have
+// a size already, and keep it.
+func (f *flags) openSized(ctx context.Context, cmd *cobra.Command, spec, subset string, t picture.Transform) (*source.Set, error) {
 	w := f.talk(cmd)
-	set, err := source.Open(ctx, spec, source.Options{Subset: subset, Progress: download(w)})
+	set, err := source.Open(ctx, spec, source.Options{Subset: subset, Transform: t, Progress: download(w), Decoded: decoded(w)})
 	if err != nil {
 		return nil, err
 	}
@@ -148,6 +157,26 @@ func download(w io.Writer) func(done, total int64) {
 		if total > 0 && done*10/total > said {
 			said = done * 10 / total
 			fmt.Fprintf(w, "downloaded %d%% of %d MB\n", 10*said, total/1_000_000)
+		}
+	}
+}
+
+// decoded returns a function that shows how many pictures are decoded: a bar on a terminal,
+// a line every thousand elsewhere.
+func decoded(w io.Writer) func(done, total int) {
+	var bar *progressbar.ProgressBar
+	return func(done, total int) {
+		if isTerminal(w) {
+			if bar == nil {
+				bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("decoding"),
+					progressbar.OptionShowCount(), progressbar.OptionSetWidth(24), progressbar.OptionThrottle(100*time.Millisecond),
+					progressbar.OptionClearOnFinish())
+			}
+			_ = bar.Set(done) // a terminal's error is no reason to stop
+			return
+		}
+		if done%1000 == 0 {
+			fmt.Fprintf(w, "decoded %d of %d pictures\n", done, total)
 		}
 	}
 }
