@@ -126,7 +126,7 @@ func dataShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "show",
 		Short:   "Draw some images of every class",
-		Example: "  go run ./lesson data show --data builtin",
+		Example: "  go run ./lesson data show --data builtin\n  go run ./lesson data show --data photos",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			set, err := f.open(cmd.Context(), cmd, f.data, f.subset)
@@ -145,7 +145,11 @@ func dataShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ending(f.talk(cmd), paths, "go run ./lesson degradation")
+			next := "go run ./lesson degradation"
+			if !named(set.Spec) {
+				next = "go run ./lesson train --data " + quoted(f.data)
+			}
+			ending(f.talk(cmd), paths, next)
 			return nil
 		},
 	}

@@ -1,0 +1,102 @@
+package e2e
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// writePictures makes a folder of photographs, as far as a test has some: n of each colour,
+// every other one a PNG.
+func writePictures(t *testing.T, dir string, n int) {
+	t.Helper()
+	for class, c := range map[string]color.RGBA{"red": {200, 40, 40, 255}, "green": {40, 200, 40, 255}, "blue": {40, 40, 200, 255}} {
+		for i := range n {
+			picture := image.NewRGBA(image.Rect(0, 0, 60+i, 50))
+			for j := 0; j < len(picture.Pix); j += 4 {
+				shade := byte(j % 97 / 3)
+				copy(picture.Pix[j:], []byte{c.R + shade, c.G + shade, c.B + shade, 255})
+			}
+			path := filepath.Join(dir, class, fmt.Sprintf("%d.jpg", i))
+			if i%2 == 1 {
+				writeFile(t, path, encodePNG(t, picture))
+				continue
+			}
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			file, err := os.Create(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := jpeg.Encode(file, picture, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := file.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestPictures trains on a folder of pictures, and has eval find the same ones again.
+func TestPictures(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	writePictures(t, p.path("my colours"), 20)
+	writeFile(t, p.path("my colours", "red", "broken.png"), []byte("<html>not found</html>"))
+
+	const notice = "Left out of my colours:\n  red/broken.png is an HTML page; download the picture that it shows\n"
+	out := p.ok("data", "verify", "--data", "my colours")
+	has(t, out, filepath.FromSlash(notice), "Data: pictures in my colours; 48 training and 12 test images")
+	has(t, p.ok("data", "show", "--data", "my colours", "--subset", "2/class"), "Data: pictures in my colours, first 2 per class; 6 training and 6 test images",
+		"train --data 'my colours'")
+	checkFigures(t, p.path("figures"), "data: pictures in my colours, first 2 per class", "images")
+
+	r := tinyRecipe(t, p.path("my colours"), 1)
+	r.Model.Classes = 3
+	p.begin("made", r)
+	has(t, p.ok("train", "--run", "made", "--resume"), "red/broken.png", "Data: pictures in my colours; 48 training and 12 test images", "Test Accuracy: ")
+	checkFigures(t, p.path("made", "figures"), "data: pictures in my colours", "loss", "accuracy", "confusion", "guesses")
+
+	evaluated := p.run("eval", "--run", "made", "--json")
+	has(t, evaluated.stderr, "red/broken.png", "Data: pictures in my colours; 48 training and 12 test images")
+	got := decode[evaluation](t, evaluated.stdout)
+	lines := p.metrics("made")
+	if want := lines[len(lines)-1]["test_top1"]; got.Total != 12 || got.Data != "pictures in my colours" || got.Top1 != want {
+		t.Errorf("eval finds top-1 %v on %d images of %s, the run found %v on 12 of pictures in my colours", got.Top1, got.Total, got.Data, want)
+	}
+	has(t, p.ok("predict", "--run", "made", filepath.Join("my colours", "red", "0.jpg")), "it knows 3 classes")
+
+	// Another folder has other classes; and without any, the layout is said.
+	writePictures(t, p.path("other"), 2)
+	if err := os.Rename(p.path("other", "red"), p.path("other", "rouge")); err != nil {
+		t.Fatal(err)
+	}
+	p.fails([]string{"other classes"}, "eval", "--run", "made", "--data", "other")
+	p.fails([]string{filepath.Join("other", "rouge"), "in no classes' folders", filepath.Join("cat", "1.jpg")}, "train", "--data", filepath.Join("other", "rouge"))
+}
+
+// TestPicturesTrain has the folder and its number of classes in the recipe, from wherever it
+// was named.
+func TestPicturesTrain(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	writePictures(t, p.path("colours"), 10)
+	p.ok("train", "--model", "resnet20", "--data", "colours", "--batch", "8", "--epochs", "1", "--run", "made")
+	has(t, string(p.read("made", "recipe.json")), filepath.Base(p.dir), "colours")
+	has(t, p.ok("eval", "--run", "made"), "on 6 test images of pictures in colours")
+}
+
+func (p *place) read(elements ...string) []byte {
+	p.t.Helper()
+	content, err := os.ReadFile(p.path(elements...))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return content
+}
