@@ -11,6 +11,7 @@ import (
 
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/cifar"
+	downloads "github.com/residual-go/residual/pkg/download"
 	"github.com/residual-go/residual/pkg/shapes10"
 )
 
@@ -39,7 +40,7 @@ func doctorCommand() *cobra.Command {
 				CPUFeatures: cpuFeatures(), Backends: backend.Names(), Default: backend.Resolve(backend.Auto),
 				Data: map[string]string{},
 			}
-			cache, err := cifar.CacheDir()
+			cache, err := downloads.CacheDir()
 			if err != nil {
 				return err
 			}

@@ -7,35 +7,21 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/residual-go/residual/pkg/atomicfile"
+	"github.com/residual-go/residual/pkg/download"
 	"github.com/residual-go/residual/pkg/filelock"
 )
-
-// CacheDir returns the folder that data sets are kept in: $RESIDUAL_CACHE if it is set,
-// otherwise the folder residual in the user's cache folder ([os.UserCacheDir]). The
-// folder need not exist.
-func CacheDir() (string, error) {
-	if dir := os.Getenv("RESIDUAL_CACHE"); dir != "" {
-		return dir, nil
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find the cache folder: %w; set RESIDUAL_CACHE to a folder", err)
-	}
-	return filepath.Join(dir, "residual"), nil
-}
 
 // Fetcher downloads an official archive, checks it and unpacks it. The zero Fetcher is
 // ready to use. Several processes may fetch into one folder at the same time: one works,
 // the others wait for it.
 type Fetcher struct {
-	// Dir is the cache folder, made if it is missing. "" means that of CacheDir.
+	// Dir is the cache folder, made if it is missing. "" means that of download.CacheDir.
 	Dir string
 	// URL is where to get the archive. "" means the address in the environment variable
 	// RESIDUAL_CIFAR10_URL or RESIDUAL_CIFAR100_URL or, without one, the official
@@ -120,7 +106,7 @@ func (f *Fetcher) settings(kind Kind) (l layout, root string, err error) {
 		l.url = f.URL
 	}
 	if root = f.Dir; root == "" {
-		root, err = CacheDir()
+		root, err = download.CacheDir()
 	}
 	return l, root, err
 }
@@ -133,41 +119,21 @@ func (l layout) placed(root string) (dir string, ok bool) {
 	return dir, marked && m.covers(l, l.sum) && m.sizesHold(dir)
 }
 
+// maxArchive bounds a download: the official archives have about 170 MB.
+const maxArchive = 256 << 20
+
 // ensureArchive sees to it that the archive lies in root under its official name, checked.
 func (f *Fetcher) ensureArchive(ctx context.Context, l layout, root string) error {
-	archive := filepath.Join(root, l.archive)
-	_, err := os.Stat(archive)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return f.downloadArchive(ctx, l, archive)
-	case err != nil:
-		return err
-	}
-	sum, err := fileSum(ctx, archive, maxArchive)
-	if err != nil {
-		return fmt.Errorf("check %s: %w", archive, err)
-	}
-	if sum != l.sum {
-		// It may have been put there by hand, so it is not ours to remove.
-		if pickled, ok := pickledArchive(archive); ok {
-			return pickled.pickleError(archive)
-		}
-		return fmt.Errorf("%s has SHA-256 %s, want %s: not the official archive, or damaged; remove it and fetch again", archive, sum, l.sum)
-	}
-	return nil
-}
-
-// downloadArchive downloads to archive.part, checks it and renames it to archive.
-func (f *Fetcher) downloadArchive(ctx context.Context, l layout, archive string) error {
-	part := archive + ".part"
-	if err := f.download(ctx, l, part); err != nil {
-		kept := ""
-		if size := fileSize(part); size > 0 {
-			kept = fmt.Sprintf("; %d bytes are kept in %s, run again to resume", size, part)
-		}
-		return fmt.Errorf("download %s: %w%s; by hand: put %s into %s", redacted(l.url), err, kept, l.archive, filepath.Dir(archive))
-	}
-	return os.Rename(part, archive)
+	fetcher := &download.Fetcher{Client: f.Client, StallTimeout: f.StallTimeout, Progress: f.Progress}
+	return fetcher.Fetch(ctx, download.File{
+		URL: l.url, Path: filepath.Join(root, l.archive), Noun: "official archive", SHA256: l.sum, Limit: maxArchive,
+		Explain: func(path, where string) error {
+			if pickled, ok := pickledArchive(path); ok {
+				return pickled.pickleError(where)
+			}
+			return nil
+		},
+	})
 }
 
 // place unpacks the archive in root into a temporary folder there, marks it and renames
@@ -242,22 +208,4 @@ func (l layout) removeLeftovers(root string) error {
 		}
 	}
 	return nil
-}
-
-// fileSize returns the size of the file at path, 0 if there is none.
-func fileSize(path string) int64 {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
-}
-
-// redacted returns an address for people to see, without a password in it.
-func redacted(address string) string {
-	parsed, err := url.Parse(address)
-	if err != nil {
-		return fmt.Sprintf("%q", address)
-	}
-	return parsed.Redacted()
 }

@@ -172,17 +172,9 @@ func TestFetchSettings(t *testing.T) {
 	}
 
 	t.Setenv("RESIDUAL_CACHE", "")
-	t.Setenv("XDG_CACHE_HOME", cache)
-	t.Setenv("HOME", cache)
-	t.Setenv("LocalAppData", cache)
-	if dir, err := CacheDir(); err != nil || !strings.HasPrefix(dir, cache) || filepath.Base(dir) != "residual" {
-		t.Errorf("cache folder %q, %v", dir, err)
-	}
 	t.Setenv("XDG_CACHE_HOME", "")
 	t.Setenv("HOME", "")
 	t.Setenv("LocalAppData", "")
-	_, err = CacheDir()
-	wantError(t, err, "RESIDUAL_CACHE")
 	_, err = new(Fetcher).Fetch(context.Background(), CIFAR10)
 	wantError(t, err, "RESIDUAL_CACHE")
 }
@@ -400,7 +392,7 @@ func TestFetchWithoutNetwork(t *testing.T) {
 
 func TestFetchWrongAddress(t *testing.T) {
 	for _, address := range []string{"ftp://example.invalid/x", "://", "http://\x7f/"} {
-		_, err := fetcher(t, address, "0").Fetch(context.Background(), CIFAR10)
+		_, err := fetcher(t, address, strings.Repeat("0", 64)).Fetch(context.Background(), CIFAR10)
 		wantError(t, err, "download", "by hand")
 	}
 }

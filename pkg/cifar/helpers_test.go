@@ -168,3 +168,12 @@ func namesIn(t testing.TB, dir string) []string {
 	}
 	return names
 }
+
+// fileSize returns the size of the file at path, 0 if there is none.
+func fileSize(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
