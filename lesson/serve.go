@@ -27,18 +27,17 @@ Ctrl-C ends it.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w := cmd.OutOrStdout()
-			// Before the weights are read: they may take longer than finding another port.
+			network, m, err := f.network(cmd)
+			if err != nil {
+				return err
+			}
+			defer network.Finalize()
 			var config net.ListenConfig
 			listener, err := config.Listen(cmd.Context(), "tcp", address)
 			if err != nil {
 				return fmt.Errorf("%w; --addr takes HOST:PORT, and 127.0.0.1:0 for any free port", err)
 			}
 			defer listener.Close()
-			network, m, err := f.network(cmd)
-			if err != nil {
-				return err
-			}
-			defer network.Finalize()
 			// The first run compiles the network; whoever asks first should not wait for it.
 			t := m.Transform
 			if _, err := network.Explain(make([]byte, t.Height*t.Width*3), t.Height, t.Width); err != nil {

@@ -10,7 +10,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	out := p.ok()
-	commands := []string{"degradation", "train", "finetune", "eval", "predict", "summary", "data", "plot", "export", "doctor", "check", "grade"}
+	commands := []string{"degradation", "train", "finetune", "eval", "predict", "serve", "summary", "data", "plot", "export", "doctor", "check", "grade"}
 	for _, name := range commands {
 		if !regexp.MustCompile(`(?m)^  ` + name + ` +\S`).MatchString(out) {
 			t.Errorf("without arguments lesson does not list %s:\n%s", name, out)
@@ -77,6 +77,8 @@ func TestMistakes(t *testing.T) {
 		{"eval --run nowhere", []string{"nowhere", "recipe.json"}},
 		{"eval --weights nowhere.safetensors", []string{"nowhere.safetensors"}},
 		{"predict x.png", []string{"--run", "--weights"}},
+		{"serve", []string{"--run", "--weights"}},
+		{"serve x.png", []string{`"x.png"`, "go run ./lesson serve --help"}},
 		{"plot nowhere", []string{"nowhere", "recipe.json"}},
 	} {
 		if r := p.fails(test.want, strings.Fields(test.args)...); r.stdout != "" {
