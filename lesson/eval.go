@@ -43,7 +43,7 @@ Without --data the images are those of the run the weights come from.`,
 			if cmd.Flags().Changed("subset") {
 				subset = f.subset
 			}
-			set, err := f.open(ctx, cmd, data, subset)
+			set, err := f.openSized(ctx, cmd, data, subset, m.Transform)
 			if err != nil {
 				return err
 			}
@@ -51,8 +51,8 @@ Without --data the images are those of the run the weights come from.`,
 				return fmt.Errorf("%s has other classes than %s, which %s was trained on; take the data it was trained on",
 					set.Test.Name, m.Data, m.Config.Name)
 			}
-			if t := m.Transform; set.Test.Height != t.Height || set.Test.Width != t.Width {
-				if set.Test, err = scaled(ctx, set.Test, t); err != nil { // as in training
+			if !fits(set.Test, m.Transform) {
+				if set.Test, err = scaled(ctx, set.Test, m.Transform); err != nil { // as in training
 					return err
 				}
 			}

@@ -8,9 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/residual-go/residual/lesson/source"
 	"github.com/residual-go/residual/pkg/backend"
-	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
@@ -24,14 +22,10 @@ type fineTuning struct {
 	freeze      string
 	freezeNorms bool
 	headLR      float64
-	size        int
 }
 
 // freezeNone is --freeze for a recipe that freezes something.
 const freezeNone = "none"
-
-// largestSize bounds --size; photographs in memory are not larger.
-const largestSize = 1024
 
 func finetuneCommand() *cobra.Command {
 	var f fineTuning
@@ -74,7 +68,6 @@ A run is a run: see the help of train. It goes on with --resume, without --weigh
 	set.StringVar(&f.freeze, "freeze", "", "last part that is not trained, with all before it: stem, layer1, layer2, … or body; none (default: the recipe's)")
 	set.BoolVar(&f.freezeNorms, "freeze-norms", false, "batch norms keep the running statistics of the weights (default: the recipe's)")
 	set.Float64Var(&f.headLR, "head-lr", 0, "peak learning rate of the new head (default: the recipe's multiple of --lr)")
-	set.IntVar(&f.size, "size", 0, "height and width of the images in pixels (default: see above)")
 	return cmd
 }
 
@@ -90,7 +83,7 @@ func (f *fineTuning) begin(cmd *cobra.Command) error {
 	if err := f.change(cmd, &r); err != nil {
 		return err
 	}
-	if err := f.check(); err != nil {
+	if err := f.check(cmd); err != nil {
 		return err
 	}
 	engine, err := backend.New(f.backend)
@@ -110,8 +103,6 @@ func (f *fineTuning) begin(cmd *cobra.Command) error {
 		return err
 	}
 	r.Model.Classes = len(set.Training.Classes)
-	// The recipes' crop is for CIFAR's 32 pixels.
-	r.Augment.Crop = r.Augment.Crop * min(set.Training.Height, set.Training.Width) / 32
 
 	start := maps.Clone(m.Tensors)
 	maps.DeleteFunc(start, func(name string, _ statedict.Tensor) bool {
@@ -142,9 +133,6 @@ func (f *fineTuning) change(cmd *cobra.Command, r *recipe.Recipe) error {
 		}
 		r.HeadRate = f.headLR / r.LearningRate
 	}
-	if given("size") && (f.size < 1 || f.size > largestSize) {
-		return fmt.Errorf("--size %d, want 1 to %d pixels", f.size, largestSize)
-	}
 	// What is left of r.Freeze is for the network at hand to say.
 	checked := *r
 	checked.Freeze = ""
@@ -162,31 +150,6 @@ func (f *fineTuning) pretrained(cmd *cobra.Command) (*weights.Model, error) {
 		}
 	}
 	return weights.Open(cmd.Context(), spec, weights.Options{Progress: download(f.talk(cmd))})
-}
-
-// images opens --data in the size that the weights expect, or that --size says, and has the
-// recipe say what makes them anew.
-func (f *fineTuning) images(cmd *cobra.Command, t picture.Transform, r *recipe.Recipe) (*source.Set, error) {
-	sized := cmd.Flags().Changed("size")
-	if sized {
-		// As much around the middle as the weights are used to.
-		t.Resize = (t.Resize*f.size + min(t.Height, t.Width)/2) / min(t.Height, t.Width)
-		t.Height, t.Width = f.size, f.size
-	}
-	set, err := f.open(cmd.Context(), cmd, f.data, f.subset)
-	if err != nil {
-		return nil, err
-	}
-	r.Data, r.Subset = set.Spec, f.subset
-	if own := set.Training; own.Height == t.Height && own.Width == t.Width {
-		r.Transform = &t
-	} else if sized {
-		// There is nothing around these images to be cut away.
-		t.Resize = f.size
-		r.Transform = &t
-		err = scaleSet(cmd.Context(), set, t)
-	}
-	return set, err
 }
 
 // announce says what is trained of what.

@@ -13,6 +13,11 @@ import (
 // maxScaled is how many bytes of images scaled makes at most: they stay in memory.
 const maxScaled = 4 << 30
 
+// fits reports whether the images have the size that the transform makes.
+func fits(m *dataset.Images, t picture.Transform) bool {
+	return m.Height == t.Height && m.Width == t.Width
+}
+
 // scaleSet scales both the training and the test images of the set.
 func scaleSet(ctx context.Context, set *source.Set, t picture.Transform) error {
 	var err error

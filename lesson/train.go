@@ -13,6 +13,7 @@ import (
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
 )
@@ -43,7 +44,7 @@ so does whatever else ends a run early, up to the last checkpoint.`,
 				err = r.Validate()
 			}
 			if err == nil {
-				err = f.check()
+				err = f.check(cmd)
 			}
 			if err != nil {
 				return err
@@ -52,11 +53,11 @@ so does whatever else ends a run early, up to the last checkpoint.`,
 			if err != nil {
 				return err
 			}
-			set, err := f.open(cmd.Context(), cmd, f.data, f.subset)
+			set, err := f.images(cmd, picture.Transform{}, &r)
 			if err != nil {
 				return err
 			}
-			r.Data, r.Subset, r.Model.Classes = set.Spec, f.subset, len(set.Training.Classes)
+			r.Model.Classes = len(set.Training.Classes)
 			return f.follow(cmd, r, set, run.Options{Backend: engine})
 		},
 	}
@@ -70,22 +71,61 @@ type runFlags struct {
 	flags
 	resume   bool
 	logEvery int
+	size     int
 }
+
+// largestSize bounds --size; the images are in memory, all of them.
+const largestSize = 1024
 
 func (f *runFlags) addOwn(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.resume, "resume", false, "go on with the run in --run, by its own recipe")
+	cmd.Flags().IntVar(&f.size, "size", 0, "height and width of the images in pixels (default: 32, or what pretrained weights expect; CIFAR and builtin keep theirs)")
 	cmd.Flags().IntVar(&f.logEvery, "log-every", 100, "steps between log lines, and lines of metrics")
 }
 
 // check is what can be said against a run before its data is there.
-func (f *runFlags) check() error {
+func (f *runFlags) check(cmd *cobra.Command) error {
 	if f.logEvery < 1 {
 		return fmt.Errorf("--log-every %d, want at least 1", f.logEvery)
+	}
+	if cmd.Flags().Changed("size") && (f.size < 1 || f.size > largestSize) {
+		return fmt.Errorf("--size %d, want 1 to %d pixels", f.size, largestSize)
 	}
 	if !f.resume && f.run != "" && run.Exists(f.run) {
 		return fmt.Errorf("%s holds a run already; add --resume to go on with it, or give another folder", f.run)
 	}
 	return nil
+}
+
+// images opens --data for a new run and has the recipe say what makes the same images again.
+// t is what is to be made of pictures where --size does not say; zero leaves it to the source.
+func (f *runFlags) images(cmd *cobra.Command, t picture.Transform, r *recipe.Recipe) (*source.Set, error) {
+	sized := cmd.Flags().Changed("size")
+	if sized {
+		resize := f.size
+		if side := min(t.Height, t.Width); side > 0 { // as much around the middle as there was
+			resize = (t.Resize*f.size + side/2) / side
+		}
+		t = picture.Transform{Resize: resize, Height: f.size, Width: f.size, Filter: t.Filter}
+	}
+	set, err := f.openSized(cmd.Context(), cmd, f.data, f.subset, t)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case fits(set.Training, t):
+		r.Transform = &t
+	case sized:
+		t.Resize = f.size // there is nothing around these images to be cut away
+		r.Transform = &t
+		if err := scaleSet(cmd.Context(), set, t); err != nil {
+			return nil, err
+		}
+	}
+	r.Data, r.Subset = set.Spec, f.subset
+	// The recipes' crop is for CIFAR's 32 pixels.
+	r.Augment.Crop = r.Augment.Crop * min(set.Training.Height, set.Training.Width) / 32
+	return set, nil
 }
 
 // goOn is a command that trains, with --resume.
@@ -100,19 +140,23 @@ func (f *runFlags) goOn(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := f.check(); err != nil {
+	if err := f.check(cmd); err != nil {
 		return err
 	}
 	engine, err := backend.New(f.backend)
 	if err != nil {
 		return err
 	}
-	set, err := f.open(cmd.Context(), cmd, r.Data, r.Subset)
+	var t picture.Transform
+	if r.Transform != nil {
+		t = *r.Transform
+	}
+	set, err := f.openSized(cmd.Context(), cmd, r.Data, r.Subset, t)
 	if err != nil {
 		return err
 	}
-	if t := r.Transform; t != nil && (set.Training.Height != t.Height || set.Training.Width != t.Width) {
-		if err := scaleSet(cmd.Context(), set, *t); err != nil {
+	if r.Transform != nil && !fits(set.Training, t) {
+		if err := scaleSet(cmd.Context(), set, t); err != nil {
 			return err
 		}
 	}

@@ -228,6 +228,7 @@ func (m *Model) fromCheckpoint(text string) error {
 			Name         string
 			Model        resnet.Config
 			Data, Subset string
+			Transform    *picture.Transform
 			Mean         [3]float32
 			Deviation    [3]float32
 		}
@@ -243,6 +244,9 @@ func (m *Model) fromCheckpoint(text string) error {
 		Transform: picture.Transform{Resize: min(c.Height, c.Width), Height: c.Height, Width: c.Width},
 		Mean:      c.Recipe.Mean, Deviation: c.Recipe.Deviation, Classes: c.Classes,
 		Recipe: c.Recipe.Name, Data: c.Data, Spec: c.Recipe.Data, Subset: c.Recipe.Subset,
+	}
+	if c.Recipe.Transform != nil {
+		m.Transform = *c.Recipe.Transform
 	}
 	return nil
 }

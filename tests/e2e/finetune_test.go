@@ -3,6 +3,9 @@ package e2e
 import (
 	"bufio"
 	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
 	"math"
 	"os"
 	"os/exec"
@@ -12,8 +15,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/weights"
 )
 
 // weightsOf returns the weights of a checkpoint, as texts to compare.
@@ -75,6 +80,53 @@ func TestFinetune(t *testing.T) {
 	// And on from there.
 	has(t, p.ok("finetune", "--weights", "w.safetensors", "--data", small(t), "--recipe", "head", "--batch", "16", "--epochs", "1"),
 		"Learning rate: 0.1. Frozen: body and all before it", "Run: "+filepath.Join("runs", "resnet8-w2-head-1"))
+}
+
+// TestFinetunePhotos: pictures of a folder become what the weights expect, for the training,
+// and for whoever uses what came of it.
+func TestFinetunePhotos(t *testing.T) {
+	t.Parallel()
+	p := trained(t)
+	for class, name := range []string{"dark", "light"} {
+		for i := range 10 {
+			photo := image.NewRGBA(image.Rect(0, 0, 40+i, 50))
+			draw.Draw(photo, photo.Bounds(), image.NewUniform(color.Gray{uint8(40 + 150*class + i)}), image.Point{}, draw.Src)
+			writeFile(t, p.path("photos", name, fmt.Sprintf("%d.png", i)), encodePNG(t, photo))
+		}
+	}
+	m, err := weights.Open(t.Context(), p.newestCheckpoint("runs/tiny"), weights.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Transform = picture.Transform{Resize: 36, Height: 32, Width: 32, Filter: picture.Bicubic}
+	if err := m.Save(p.path("w.safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		dir  string
+		args []string
+		want picture.Transform
+	}{
+		{"own", nil, m.Transform},
+		{"sized", []string{"--size", "24"}, picture.Transform{Resize: 27, Height: 24, Width: 24, Filter: picture.Bicubic}},
+	} {
+		out := p.ok(append([]string{"finetune", "--weights", "w.safetensors", "--data", "photos", "--batch", "8", "--epochs", "6", "--run", test.dir}, test.args...)...)
+		has(t, out, "16 training and 4 test images", "New head: 2 classes for 10.")
+		accuracy := accuracyLine.FindString(out)
+		if accuracy != "Test Accuracy: 100.00%" {
+			t.Errorf("told dark from light: %s, want all", accuracy)
+		}
+		has(t, p.ok("eval", "--run", test.dir), accuracy)
+		has(t, p.ok("predict", "--run", test.dir, "photos/dark/1.png"), "dark")
+		got, err := weights.Open(t.Context(), p.newestCheckpoint(test.dir), weights.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Transform != test.want || !slices.Equal(got.Classes, []string{"dark", "light"}) {
+			t.Errorf("the run's weights are for %+v and %v, want %+v, dark and light", got.Transform, got.Classes, test.want)
+		}
+	}
+	p.ok("train", "--resume", "--run", "sized")
 }
 
 // TestFinetuneHead: a frozen body is bit for bit as it was, and so is one whose parts are
