@@ -93,3 +93,35 @@ func TestFreezingWhatIsNotThere(t *testing.T) {
 	})
 	checkError(t, "ForwardFrozen", err, want)
 }
+
+// What is frozen has no backward pass: the gradients of a convolution that is trained are two
+// more, to its weights and to its input, and those of a frozen one none.
+func TestFrozenPartsHaveNoBackwardPass(t *testing.T) {
+	config := Config{Name: "small", Stem: CIFARStem, Blocks: []int{1, 1, 1}, Width: 2, Classes: 3}
+	const forward = 9 // the stem's, two in each block, and two projections
+	for _, test := range []struct {
+		through string
+		want    int
+	}{
+		{"", forward + 2*9},
+		{"stem", forward + 2*8},
+		{"layer2", forward + 2*3},
+		{"body", forward},
+	} {
+		convolutions := 0
+		mustRun(t, seeded(t, 1), true, normal(1, 4, 8, 8, 3), func(scope *model.Scope, images *graph.Node) []*graph.Node {
+			logits := config.ForwardFrozen(scope, images, Frozen{Through: test.through})
+			outputs := scope.BuildTrainableVariablesGradientsGraph(graph.ReduceAllSum(graph.Square(logits)))
+			convolutions = 0
+			for _, node := range images.Graph().Nodes() {
+				if node.Type() == graph.NodeTypeConvGeneral {
+					convolutions++
+				}
+			}
+			return outputs
+		})
+		if convolutions != test.want {
+			t.Errorf("frozen through %q a step has %d convolutions, want %d", test.through, convolutions, test.want)
+		}
+	}
+}
