@@ -11,18 +11,21 @@
 //	pets/train/cat/1.jpg
 //	pets/val/cat/2.png
 //
-// Otherwise a part of each class, drawn by a seed, is held out for validation. Folders that
+// Otherwise a part of each class, chosen by a seed, is held out for validation. Folders that
 // hold a broken file or two can be read; see [Skipped].
 package imagefolder
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/picture"
@@ -51,14 +54,11 @@ type Options struct {
 const (
 	defaultValidation = 0.2
 	defaultMemory     = 8 << 30
-
-	// orderStream tells the numbers drawn here from others of the same seed.
-	orderStream = 0x696d616765
 )
 
 // Folder is what a folder holds.
 type Folder struct {
-	// Training and Validation are in an order drawn by the seed. Their classes are the names
+	// Training and Validation are in an order that the seed gives, the classes mixed. Their classes are the names
 	// of the sub-folders, sorted by their bytes.
 	Training, Validation *dataset.Images
 	// Skipped are the files that look as if they belonged to it and were left out.
@@ -114,7 +114,7 @@ func Read(ctx context.Context, dir string, o Options) (*Folder, error) {
 	if err := l.checkClasses(refusals); err != nil {
 		return nil, err
 	}
-	training, validation, rest := o.split(l, refusals)
+	training, validation, rest := o.split(dir, l, refusals)
 	if len(validation) == 0 {
 		return nil, fmt.Errorf("%s has no pictures to validate on: want two or more that can be read in some class, or in the folder for validation if there is one", dir)
 	}
@@ -170,8 +170,8 @@ func (o Options) checkMemory(dir string, files int) error {
 }
 
 // split returns the indices of the files to train on, of those to validate on, and of the
-// rest, which could not be decoded, each in an order drawn by the seed.
-func (o Options) split(l *listing, refusals []error) (training, validation, rest []int) {
+// rest, which could not be decoded, each in the order of the seed.
+func (o Options) split(dir string, l *listing, refusals []error) (training, validation, rest []int) {
 	held := make([]int, len(l.classes))
 	if !l.ownSplit {
 		good := make([]int, len(l.classes))
@@ -185,7 +185,7 @@ func (o Options) split(l *listing, refusals []error) (training, validation, rest
 			held[class] = min(max(1, int(math.Round(o.Validation*float64(n)))), n-1)
 		}
 	}
-	for _, i := range rand.New(rand.NewPCG(o.Seed, orderStream)).Perm(len(l.files)) {
+	for _, i := range o.order(dir, l.files) {
 		file := l.files[i]
 		switch {
 		case refusals[i] != nil:
@@ -200,6 +200,25 @@ func (o Options) split(l *listing, refusals []error) (training, validation, rest
 		}
 	}
 	return training, validation, rest
+}
+
+// order returns the indices of the files in an order that looks random: that of a hash of the
+// seed and each one's path in dir. So a picture that is added later, or lost, leaves the
+// others where they are, and few that a network was trained on come to be validated on.
+func (o Options) order(dir string, files []file) []int {
+	keys := make([][sha256.Size]byte, len(files))
+	order := make([]int, len(files))
+	for i, file := range files {
+		path, err := filepath.Rel(dir, file.path)
+		if err != nil { // impossible, of a path in dir
+			path = file.path
+		}
+		text := binary.LittleEndian.AppendUint64(nil, o.Seed)
+		keys[i] = sha256.Sum256(append(text, filepath.ToSlash(path)...))
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return bytes.Compare(keys[i][:], keys[j][:]) })
+	return order
 }
 
 // arrange puts record order[i] at place i, for all i, in the memory that they have.

@@ -60,8 +60,10 @@ func Read(path string, limits Limits) (image.Image, error) {
 // Decode decodes a picture, PNG, JPEG or WebP by its content, and sets it upright if its EXIF
 // data says that it is not. Its size is held against the limits before it is decoded.
 //
-// JPEG is baseline or progressive, grey, in colour, or CMYK. Of a WebP or PNG with several
-// frames only the PNG's first is decoded; the WebP is an error.
+// JPEG is baseline or progressive, grey, in colour, or CMYK. An animated PNG gives its first
+// frame, an animated WebP is an error. Colours are taken for sRGB, whatever profile there is.
+// Lossy formats come out of Go's decoders as out of Pillow's but for rounding, and for
+// colours stored at half the size, between which Pillow's interpolate.
 //
 // Its errors continue a sentence that begins with the picture's name: "is no PNG, JPEG or
 // WebP picture".
