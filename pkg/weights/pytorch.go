@@ -18,6 +18,9 @@ import (
 type pytorch struct {
 	// storages are those the pickle speaks of, by key.
 	storages map[string]*storage
+	// entries counts those of all dicts made of lists of pairs: one list may be asked for
+	// again and again.
+	entries int
 }
 
 // A storage is a row of numbers, outside of the pickle.
@@ -42,6 +45,7 @@ type inert struct{}
 const (
 	rebuildTensor             function = "torch._utils._rebuild_tensor"
 	rebuildTensorV2           function = "torch._utils._rebuild_tensor_v2"
+	parameter                 function = "torch.nn.parameter.Parameter" // before version 0.4
 	rebuildParameter          function = "torch._utils._rebuild_parameter"
 	rebuildParameterWithState function = "torch._utils._rebuild_parameter_with_state"
 	torchSize                 function = "torch.Size"
@@ -66,7 +70,7 @@ var inertNames = []string{
 func (p *pytorch) Global(module, name string) (any, error) {
 	full := module + "." + name
 	switch f := function(full); f {
-	case rebuildTensor, rebuildTensorV2, rebuildParameter, rebuildParameterWithState, torchSize, orderedDict, defaultDict:
+	case rebuildTensor, rebuildTensorV2, parameter, rebuildParameter, rebuildParameterWithState, torchSize, orderedDict, defaultDict:
 		return f, nil
 	}
 	if slices.Contains(inertNames, full) {
@@ -128,7 +132,7 @@ func (p *pytorch) Call(called any, args pickle.Tuple) (any, error) {
 			return t, nil
 		}
 		return nil, wrong()
-	case rebuildParameter, rebuildParameterWithState:
+	case parameter, rebuildParameter, rebuildParameterWithState:
 		if len(args) > 0 {
 			if t, ok := args[0].(*tensor); ok {
 				return t, nil
@@ -147,7 +151,7 @@ func (p *pytorch) Call(called any, args pickle.Tuple) (any, error) {
 		}
 		return nil, wrong()
 	case orderedDict:
-		return newDict(args)
+		return p.newDict(args)
 	case defaultDict:
 		return &pickle.Dict{}, nil
 	case inert{}:
@@ -172,9 +176,12 @@ func newTensor(args pickle.Tuple) *tensor {
 	return &tensor{s, view{number: s.number, shape: shape, strides: strides, offset: offset}}
 }
 
-// integers returns the numbers of a tuple of integers.
+// integers returns the numbers of a tuple of integers, one for each axis of a tensor.
 func integers(value any) ([]int64, bool) {
 	items, ok := value.(pickle.Tuple)
+	if len(items) > maxRank { // a long tuple, used again and again, would fill the memory
+		return nil, false
+	}
 	numbers := make([]int64, len(items))
 	for i, item := range items {
 		n, isInt := item.(int64)
@@ -186,7 +193,7 @@ func integers(value any) ([]int64, bool) {
 
 // newDict returns an OrderedDict: an empty one, as Python 3 asks for, or one of a list of
 // pairs, as Python 2 did.
-func newDict(args pickle.Tuple) (any, error) {
+func (p *pytorch) newDict(args pickle.Tuple) (any, error) {
 	dict := &pickle.Dict{}
 	if len(args) == 0 {
 		return dict, nil
@@ -194,6 +201,10 @@ func newDict(args pickle.Tuple) (any, error) {
 	pairs, ok := args[0].(*pickle.List)
 	if !ok {
 		return nil, errors.New("damaged: an OrderedDict of what is no list")
+	}
+	const most = 1 << 20
+	if p.entries += len(pairs.Items); p.entries > most {
+		return nil, fmt.Errorf("made to do damage: its OrderedDicts have more than %d entries", most)
 	}
 	for _, item := range pairs.Items {
 		pair, ok := item.(pickle.Tuple)
@@ -208,11 +219,16 @@ func newDict(args pickle.Tuple) (any, error) {
 	return dict, nil
 }
 
-// Build implements pickle.Host. A state dict's attribute _metadata is of no use here.
+// Build implements pickle.Host. A state dict's attribute _metadata is of no use here, nor is
+// what a parameter had before version 0.4: whether it wants a gradient, and hooks.
 func (p *pytorch) Build(object, state any) error {
 	switch object.(type) {
 	case *pickle.Dict, inert:
 		return nil
+	case *tensor:
+		if state, ok := state.(pickle.Tuple); ok && len(state) == 3 {
+			return nil
+		}
 	}
 	return errors.New("damaged, or made to do damage: it changes what has no attributes")
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
+// maxRank is the most axes of a tensor: a convolution over three dimensions has five.
+const maxRank = 8
+
 // A view is a tensor whose numbers are still in the file.
 type view struct {
 	number *number
@@ -17,9 +20,8 @@ type view struct {
 }
 
 // elements returns how many numbers the tensor has. A tensor of more than most, of none, or
-// with more axes than PyTorch's layers have is an error.
+// with more than maxRank axes is an error.
 func (v *view) elements(most int64) (int64, error) {
-	const maxRank = 8
 	if len(v.shape) > maxRank {
 		return 0, fmt.Errorf("has %d axes, want %d at most", len(v.shape), maxRank)
 	}
