@@ -278,6 +278,28 @@ func TestFinetuneMistakes(t *testing.T) {
 	}
 }
 
+// TestFinetuneRealWeights gives weights that PyTorch trained on CIFAR-10 a new head, for CIFAR-10
+// again: what the body knows is still there.
+func TestFinetuneRealWeights(t *testing.T) {
+	t.Parallel()
+	folder := os.Getenv("RESIDUAL_TEST_DATA")
+	if folder == "" {
+		t.Skip("RESIDUAL_TEST_DATA names no folder with weights/resnet20-12fca82f.th and cifar10-exact/")
+	}
+	folder, err := filepath.Abs(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlace(t)
+	p.ok("finetune", "--weights", filepath.Join(folder, "weights", "resnet20-12fca82f.th"), "--data", filepath.Join(folder, "cifar10-exact"),
+		"--subset", "500", "--recipe", "head", "--epochs", "3", "--run", "run")
+	lines := p.metrics("run")
+	// With the head it came with the network has 455 of the 500 right.
+	if accuracy := lines[len(lines)-1]["test_top1"].(float64); accuracy < 0.88 {
+		t.Errorf("a new head gets %.1f%% of the test images right, want what the body is good for, about 91%%", 100*accuracy)
+	}
+}
+
 // TestFinetuneInterrupted: Ctrl-C says how to go on.
 func TestFinetuneInterrupted(t *testing.T) {
 	t.Parallel()
