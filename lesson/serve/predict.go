@@ -72,8 +72,8 @@ func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction,
 	switch {
 	case size > limit:
 		return nil, tooLarge
-	case size < 0: // it will be told when it is there
-		size = limit
+	case size < 0: // there would be no telling whether there is room for it
+		return nil, &problem{http.StatusLengthRequired, "the request does not say how long it is; send it with its Content-Length"}
 	}
 	if !s.admission.enter(size) {
 		return nil, &problem{http.StatusServiceUnavailable, "too many pictures at a time; send this one again in a second"}

@@ -164,21 +164,22 @@ func TestPredictWithoutItsPicture(t *testing.T) {
 	s := newServer(t, &grey{}, Limits{})
 	for _, test := range []struct {
 		err    error
+		length int64
 		status int
 		want   string
 	}{
-		{os.ErrDeadlineExceeded, 408, "too long"},
-		{errors.New("broken"), 400, "did not arrive: broken"},
+		{os.ErrDeadlineExceeded, 100, 408, "too long"},
+		{errors.New("broken"), 100, 400, "did not arrive: broken"},
+		{errors.New("not read"), -1, 411, "Content-Length"},
+		{errors.New("not read"), 32<<20 + 1, 413, "larger than 32 MiB"},
 	} {
-		got := decode[struct{ Error string }](t, do(s, request("POST", "/predict", late{test.err})), test.status)
+		r := request("POST", "/predict", late{test.err})
+		r.ContentLength = test.length
+		got := decode[struct{ Error string }](t, do(s, r), test.status)
 		if !strings.Contains(got.Error, test.want) {
 			t.Errorf("error %q, want one with %q", got.Error, test.want)
 		}
 	}
-	// A body that does not say how long it is, and then is too long.
-	r := request("POST", "/predict", bytes.NewReader(make([]byte, 33<<20)))
-	r.ContentLength = -1
-	decode[struct{ Error string }](t, do(s, r), 413)
 }
 
 func TestPredictWithAFailingNetwork(t *testing.T) {

@@ -63,7 +63,7 @@ type Limits struct {
 	Picture picture.Limits
 	// Requests is how many predictions are worked on or wait, at most; 64 by default.
 	Requests int
-	// Bytes is how large their bodies are together, at most; 128 MiB by default.
+	// Bytes is how large their bodies are together, at most; 256 MiB by default.
 	Bytes int64
 	// Decoders is how many pictures are decoded or drawn at a time, at most; by default as
 	// many as there are processors, but no more than 4.
@@ -84,7 +84,7 @@ func (l Limits) orDefault() Limits {
 			Pixels: orDefault(l.Picture.Pixels, 100_000_000),
 		},
 		Requests: orDefault(l.Requests, 64),
-		Bytes:    orDefault(l.Bytes, 128<<20),
+		Bytes:    orDefault(l.Bytes, 256<<20),
 		Decoders: orDefault(l.Decoders, min(runtime.NumCPU(), 4)),
 		Batch:    orDefault(l.Batch, 8),
 		Arrival:  orDefault(l.Arrival, 30*time.Second),

@@ -1,0 +1,195 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"github.com/residual-go/residual/lesson/serve"
+)
+
+// browser opens a tab of Chromium, or skips the test where there is none. What goes wrong on
+// its page, such as what the page's own policy forbids, is an error of the test.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("there is no Chromium here; make test installs it where it can")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	allocator, stop := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.WindowSize(1100, 800),
+		// In a container root has no sandbox, and there is little shared memory.
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-quic", true))...)
+	t.Cleanup(stop)
+	tab, closeTab := chromedp.NewContext(allocator)
+	t.Cleanup(closeTab)
+	t.Cleanup(func() { _ = chromedp.Cancel(tab) }) // so that it ends by itself, and removes its folder
+	chromedp.ListenTarget(tab, func(event any) {
+		if thrown, ok := event.(*runtime.EventExceptionThrown); ok {
+			t.Errorf("the page's script: %v", thrown.ExceptionDetails)
+		}
+	})
+	return tab
+}
+
+const (
+	answered = `!document.querySelector("#guesses").hidden`
+	refused  = `!document.querySelector("#error").hidden`
+	// dropped lets go of a file over the page.
+	dropped = `{
+		const files = new DataTransfer();
+		files.items.add(new File([Uint8Array.from(atob(%q), c => c.charCodeAt(0))], "dropped.png", {type: "image/png"}));
+		for (const kind of ["dragenter", "dragover", "drop"])
+			document.querySelector("#drop").dispatchEvent(new DragEvent(kind, {dataTransfer: files, bubbles: true, cancelable: true}));
+	}`
+	// violations counts what the policy of the page forbade.
+	violations = `window.violations = 0; document.addEventListener("securitypolicyviolation", () => window.violations++)`
+)
+
+func TestPageInTheBrowser(t *testing.T) {
+	tab := browser(t)
+	url, _ := begin(t, serve.Limits{})
+	folder := t.TempDir()
+	content, err := photo(1, 90, 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chosen, text := filepath.Join(folder, "chosen.png"), filepath.Join(folder, "text.png")
+	for path, content := range map[string][]byte{chosen: content, text: []byte("no picture")} {
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	another, err := photo(2, 40, 80)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// A person chooses a picture.
+	var model, guesses, took, first string
+	var widths []float64
+	var shown struct {
+		Src, Alt      string
+		Width, Height int
+	}
+	var screenshot []byte
+	const mapShown = `(() => { const m = document.querySelector("#map"); return {Src: m.src, Alt: m.alt, Width: m.naturalWidth, Height: m.naturalHeight}; })()`
+	run(t, tab,
+		chromedp.Navigate(url),
+		chromedp.Evaluate(violations, nil),
+		chromedp.Poll(`!document.querySelector("#about").hidden`, nil),
+		chromedp.Text("#model", &model, chromedp.ByQuery),
+		chromedp.SetUploadFiles("#file", []string{chosen}, chromedp.ByQuery),
+		chromedp.Poll(answered, nil),
+		chromedp.Poll(`document.querySelector("#map").naturalWidth > 0`, nil),
+		chromedp.Text("#guesses", &guesses, chromedp.ByQuery),
+		chromedp.Text("#time", &took, chromedp.ByQuery),
+		chromedp.Text("#guesses li .class", &first, chromedp.ByQuery),
+		chromedp.Evaluate(mapShown, &shown),
+		chromedp.Poll(`parseFloat(getComputedStyle(document.querySelector("#guesses .bar")).width) > 30`, nil), // they grow
+		chromedp.Sleep(500*time.Millisecond),
+		chromedp.Evaluate(`Array.from(document.querySelectorAll("#guesses .bar")).map(b => b.getBoundingClientRect().width)`, &widths),
+		chromedp.CaptureScreenshot(&screenshot),
+	)
+	if !strings.Contains(model, "resnet8-w4") {
+		t.Errorf("the page is about %q", model)
+	}
+	if strings.Count(guesses, "%") != 5 || !strings.HasPrefix(took, "Answered in ") || first == "" {
+		t.Errorf("the page says %q, %q; want five guesses and the time", guesses, took)
+	}
+	if shown.Width != 630 || shown.Height != 420 || !strings.HasPrefix(shown.Src, "data:image/png;base64,") || shown.Alt == "" {
+		t.Errorf("the map has %d×%d pixels and is called %q, want 630×420", shown.Width, shown.Height, shown.Alt)
+	}
+	if len(widths) != 5 || widths[0] < widths[4] || widths[0] < 30 {
+		t.Errorf("the bars are %v pixels long, want 5, the longest first", widths)
+	}
+	keep(t, screenshot, "serve.png", 1000, 600)
+
+	// The map goes and comes with a key; another picture is dropped; then one that is none.
+	var hidden, back bool
+	var alert, was string
+	var broken int
+	run(t, tab,
+		chromedp.KeyEvent("m"),
+		chromedp.Evaluate(`document.querySelector("#map").hidden && !document.querySelector("#photo").hidden`, &hidden),
+		chromedp.KeyEvent("m"),
+		chromedp.Evaluate(`!document.querySelector("#map").hidden && document.querySelector("#photo").hidden`, &back),
+		chromedp.Evaluate(fmt.Sprintf(dropped, base64.StdEncoding.EncodeToString(another)), nil),
+		chromedp.Poll(answered+` && document.querySelector("#map").naturalHeight == 640`, nil),
+		chromedp.SetUploadFiles("#file", []string{text}, chromedp.ByQuery),
+		chromedp.Poll(refused, nil),
+		chromedp.Text("#error", &alert, chromedp.ByQuery),
+		chromedp.AttributeValue("#error", "role", &was, nil, chromedp.ByQuery),
+		chromedp.Evaluate(`window.violations`, &broken),
+		chromedp.CaptureScreenshot(&screenshot),
+	)
+	if !hidden || !back {
+		t.Errorf("with the key m the map goes %t and comes %t", hidden, back)
+	}
+	if !strings.Contains(alert, "no PNG, JPEG or WebP") || was != "alert" {
+		t.Errorf("of what is no picture the page says %q", alert)
+	}
+	if broken > 0 {
+		t.Errorf("the page's own policy forbade it %d things", broken)
+	}
+	keep(t, screenshot, "serve-error.png", 1000, 600)
+
+	// On a phone nothing is wider than the screen, in the dark neither.
+	var width int
+	run(t, tab,
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}),
+		chromedp.EmulateViewport(360, 740),
+		chromedp.SetUploadFiles("#file", []string{chosen}, chromedp.ByQuery),
+		chromedp.Poll(answered, nil),
+		chromedp.Sleep(500*time.Millisecond),
+		chromedp.Evaluate(`document.documentElement.scrollWidth`, &width),
+		chromedp.FullScreenshot(&screenshot, 100),
+	)
+	if width > 360 {
+		t.Errorf("on a screen of 360 pixels the page is %d wide", width)
+	}
+	keep(t, screenshot, "serve-phone.png", 360, 700)
+}
+
+func run(t *testing.T, tab context.Context, actions ...chromedp.Action) {
+	t.Helper()
+	if err := chromedp.Run(tab, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keep writes a screenshot into bin, for people to look at.
+func keep(t *testing.T, screenshot []byte, name string, width, height int) {
+	t.Helper()
+	config, err := png.DecodeConfig(bytes.NewReader(screenshot))
+	if err != nil || config.Width < width || config.Height < height {
+		t.Errorf("the screenshot has %d×%d pixels (%v), want %d×%d at least", config.Width, config.Height, err, width, height)
+	}
+	folder := filepath.Join("..", "..", "bin")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name), screenshot, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
