@@ -240,7 +240,7 @@ func (f *Fetcher) request(ctx context.Context, address string, offset int64) (*h
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 		if err != nil {
-			return nil, 0, withoutURL(err)
+			return nil, 0, WithoutURL(err)
 		}
 		// Without this, Go's client would unpack an archive that a server declares to be
 		// compressed in transfer, and the sum would not be the archive's.
@@ -250,7 +250,7 @@ func (f *Fetcher) request(ctx context.Context, address string, offset int64) (*h
 		}
 		response, err := client.Do(request)
 		if err != nil {
-			return nil, 0, withoutURL(err)
+			return nil, 0, WithoutURL(err)
 		}
 		status, contentRange := response.StatusCode, response.Header.Get("Content-Range")
 		switch {
@@ -295,8 +295,9 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// withoutURL strips the address from an error: the caller names it.
-func withoutURL(err error) error {
+// WithoutURL returns the error of a request without the address, which may have a password
+// in it, for a caller that names it.
+func WithoutURL(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
 	}

@@ -41,9 +41,9 @@ func imageNetMean() [3]float32      { return [3]float32{0.485, 0.456, 0.406} }
 func imageNetDeviation() [3]float32 { return [3]float32{0.229, 0.224, 0.225} }
 
 // describe fills in Description for weights that do not describe themselves: from what the
-// source says, from timm's config.json in the given folder, and where neither says, as it is
+// source says, from timm's config.json beside the file, and where neither says, as it is
 // usual for the stem and the number of classes. Notes say what was assumed.
-func (m *Model) describe(origin Origin, folder string) (notes []string, err error) {
+func (m *Model) describe(origin Origin, path string) (notes []string, err error) {
 	m.Description = Description{Mean: imageNetMean(), Deviation: imageNetDeviation(), Recipe: origin.Recipe}
 	if m.Config.Stem == resnet.CIFARStem {
 		m.Transform = picture.Transform{Resize: cifarSide, Height: cifarSide, Width: cifarSide}
@@ -53,7 +53,7 @@ func (m *Model) describe(origin Origin, folder string) (notes []string, err erro
 			m.Transform.Resize = origin.Resize
 		}
 	}
-	beside, err := readTimm(filepath.Join(folder, timmConfigFile))
+	beside, err := readTimm(path)
 	if err != nil {
 		return nil, err
 	}
@@ -109,9 +109,13 @@ type timmConfig struct {
 	} `json:"pretrained_cfg"`
 }
 
-// readTimm reads the file at path. It returns nil if there is none, or if it is another
-// program's.
+// readTimm reads it for the weights at path. It returns nil if these have no name of timm's,
+// or if the file is not there or another program's.
 func readTimm(path string) (*timmConfig, error) {
+	if name := filepath.Base(path); name != timmWeights && name != "pytorch_model.bin" {
+		return nil, nil
+	}
+	path = filepath.Join(filepath.Dir(path), timmConfigFile)
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
 		return nil, nil

@@ -81,9 +81,9 @@ func TestDetectIsTheInverseOfDeclare(t *testing.T) {
 	n := 0
 	for _, stem := range []resnet.Stem{resnet.ImageNetStem, resnet.CIFARStem} {
 		for _, block := range []resnet.Block{resnet.Basic, resnet.Bottleneck} {
-			for _, blocks := range [][]int{{1}, {2, 1}, {1, 3, 2}, {2, 2, 2, 2}, {1, 1, 1, 1, 2}} {
-				for _, width := range []int{4, 5, 16, 64} {
-					for _, g := range []grouping{{}, {4, 64}, {2, 32}, {1, 128}, {3, 16}} {
+			for _, blocks := range [][]int{{1}, {2, 1}, {1, 3, 2}, {2, 2, 2, 2}} {
+				for _, width := range []int{4, 5, 64} {
+					for _, g := range []grouping{{}, {4, 64}, {3, 16}, {1, 128}} {
 						if block == resnet.Basic && g != (grouping{}) {
 							continue
 						}
@@ -115,7 +115,7 @@ func TestDetectIsTheInverseOfDeclare(t *testing.T) {
 			}
 		}
 	}
-	if n < 1000 {
+	if n < 500 {
 		t.Errorf("only %d networks were tried", n)
 	}
 }

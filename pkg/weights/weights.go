@@ -22,7 +22,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -115,7 +114,7 @@ func (f *File) Model(origin Origin, architecture string) (m *Model, notes []stri
 		return nil, nil, fmt.Errorf("these are weights of %s, not of the %s that they are called", m.Config.Name, origin.Architecture)
 	}
 	if !described {
-		more, err := m.describe(origin, filepath.Dir(f.Path))
+		more, err := m.describe(origin, f.Path)
 		if err != nil {
 			return nil, nil, err
 		}

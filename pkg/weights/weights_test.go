@@ -1,0 +1,352 @@
+package weights
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/pkg/cifar"
+	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/statedict"
+)
+
+func TestImageNetClasses(t *testing.T) {
+	classes := ImageNetClasses()
+	if len(classes) != 1000 {
+		t.Fatalf("%d classes, want 1000", len(classes))
+	}
+	for label, want := range map[int]string{0: "tench", 1: "goldfish", 207: "golden retriever", 281: "tabby", 404: "airliner", 817: "sports car", 999: "toilet tissue"} {
+		if classes[label] != want {
+			t.Errorf("class %d is %q, want %q", label, classes[label], want)
+		}
+	}
+	seen := map[string]bool{}
+	for label, name := range classes {
+		if name == "" || !isText(name) || strings.TrimSpace(name) != name || seen[name] {
+			t.Errorf("class %d is %q", label, name)
+		}
+		seen[name] = true
+	}
+}
+
+// trained returns a small model as it is after a training.
+func trained(t *testing.T) *Model {
+	accuracy := 0.75
+	return &Model{
+		Config:  small(3),
+		Tensors: valued(t, small(3), 0.5),
+		Description: Description{
+			Transform: picture.Transform{Resize: 40, Height: 32, Width: 36, Filter: picture.Bicubic},
+			Mean:      [3]float32{0.1, 0.2, 0.3}, Deviation: [3]float32{0.4, 0.5, 0.6},
+			Classes: []string{"ant", "bee", "cat"}, Recipe: "fast", Data: "insects", Spec: "dir", Subset: "500",
+			Accuracy: &accuracy, Source: "elsewhere",
+		},
+	}
+}
+
+func TestSaveAndOpen(t *testing.T) {
+	want := trained(t)
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	if err := want.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Open(context.Background(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Source = path
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("opened %+v, want %+v", got.Description, want.Description)
+	}
+	file, err := ReadFile(path)
+	if err != nil || file.Metadata["architecture"] != "small" {
+		t.Errorf("the metadata is %q, %v", file.Metadata, err)
+	}
+
+	store := model.NewStore()
+	for range 2 { // into a store without and with the variables
+		if err := got.Restore(store, "/net"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if restored := values(t, store.Scope("/net")); !reflect.DeepEqual(restored, want.Tensors) {
+		t.Error("the variables are not the model's")
+	}
+}
+
+// What a file says wrongly, or a program leaves out, is found on both ways.
+func TestModelsAreChecked(t *testing.T) {
+	nan, over := float32(math.NaN()), 1.5
+	for name, test := range map[string]struct {
+		change func(*Model)
+		want   string
+	}{
+		"too few classes": {func(m *Model) { m.Classes = m.Classes[:2] }, "2 class names for 3 classes"},
+		"a control sequence": {func(m *Model) { m.Classes = []string{"ant", "bee", "\x1b[2J"} },
+			`class name "\x1b[2J" is no text`},
+		"no transform":        {func(m *Model) { m.Transform = picture.Transform{} }, "resize of 0 pixels"},
+		"a huge transform":    {func(m *Model) { m.Transform.Width = 1 << 30 }, "width of 1073741824 pixels"},
+		"no such filter":      {func(m *Model) { m.Transform.Filter = "lanczos" }, "lanczos"},
+		"a deviation of 0":    {func(m *Model) { m.Deviation[1] = 0 }, "deviations above 0"},
+		"an accuracy of 150%": {func(m *Model) { m.Accuracy = &over }, "accuracy of 1.5"},
+		"no blocks":           {func(m *Model) { m.Config.Blocks = nil }, "no stages"},
+	} {
+		m := trained(t)
+		test.change(m)
+		path := filepath.Join(t.TempDir(), "m.safetensors")
+		checkRefused(t, name+" saved", m.Save(path), path, test.want)
+		text, err := json.Marshal(described{m.Config, m.Description})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := &File{Path: path, Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}
+		_, _, err = file.Model(Origin{}, "")
+		checkRefused(t, name+" read", err, test.want)
+	}
+	m := trained(t)
+	m.Tensors["bn1.bias"].Data[1] = nan
+	checkRefused(t, "NaN", m.Save(filepath.Join(t.TempDir(), "m")), "bn1.bias", "diverged")
+	m.Mean[0] = nan
+	checkRefused(t, "a mean of NaN", m.Save(filepath.Join(t.TempDir(), "m")), "means")
+
+	for name, test := range map[string]struct {
+		metadata map[string]string
+		want     string
+	}{
+		"no JSON":            {map[string]string{modelKey: "{"}, "read the description"},
+		"a list":             {map[string]string{modelKey: "[]"}, "read the description"},
+		"an empty one":       {map[string]string{modelKey: "{}"}, "no stages"},
+		"no JSON of a run's": {map[string]string{checkpointKey: "x"}, "read the checkpoint"},
+		"an empty run's":     {map[string]string{checkpointKey: "{}"}, "no stages"},
+		"another network": {map[string]string{modelKey: `{"architecture": {"blocks": [1], "width": 4, "classes": 3}}`},
+			"not the weights of"},
+	} {
+		_, _, err := (&File{Tensors: valued(t, small(3), 1), Metadata: test.metadata}).Model(Origin{}, "")
+		checkRefused(t, name, err, test.want)
+	}
+}
+
+func TestCheckpoints(t *testing.T) {
+	c, err := resnet.CIFAR(8, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := map[string]any{
+		"recipe": map[string]any{"name": "fast", "model": c, "data": "cifar10", "subset": "500",
+			"mean": []float32{0.1, 0.2, 0.3}, "deviation": []float32{0.4, 0.5, 0.6}},
+		"data": "CIFAR-10", "height": 30, "width": 32, "classes": cifar.CIFAR10.Classes(),
+	}
+	text, err := json.Marshal(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors := valued(t, c, 1)
+	tensors["optimizer.momentum.conv1.weight"] = tensors["conv1.weight"]
+	m, _, err := (&File{Path: "p", Tensors: tensors, Metadata: map[string]string{checkpointKey: string(text)}}).Model(Origin{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Description{Transform: picture.Transform{Resize: 30, Height: 30, Width: 32},
+		Mean: [3]float32{0.1, 0.2, 0.3}, Deviation: [3]float32{0.4, 0.5, 0.6}, Classes: cifar.CIFAR10.Classes(),
+		Recipe: "fast", Data: "CIFAR-10", Spec: "cifar10", Subset: "500", Source: "p"}
+	if !reflect.DeepEqual(m.Config, c) || !reflect.DeepEqual(m.Description, want) || len(m.Tensors) != len(tensors)-1 {
+		t.Errorf("it is %+v, %+v with %d tensors", m.Config, m.Description, len(m.Tensors))
+	}
+}
+
+// What files from elsewhere do not say, each with what is usual for it.
+func TestUsualDescriptions(t *testing.T) {
+	imageNet := picture.Transform{Resize: 256, Height: 224, Width: 224, Filter: picture.Bilinear}
+	newer := imageNet
+	newer.Resize = 232
+	small := picture.Transform{Resize: 32, Height: 32, Width: 32}
+	for _, test := range []struct {
+		model     string
+		classes   int
+		origin    Origin
+		transform picture.Transform
+		data      string
+		spec      string
+		class     string // the second
+		notes     int
+	}{
+		{"resnet18", 1000, Origin{}, imageNet, "ImageNet", "", "goldfish", 2},
+		{"resnet18", 1000, Origin{Architecture: "resnet18", Recipe: "IMAGENET1K_V2", Resize: 232}, newer, "ImageNet", "", "goldfish", 0},
+		{"resnet18", 5, Origin{}, imageNet, "unknown images", "", "class 1", 2},
+		{"resnet20", 10, Origin{}, small, "CIFAR-10", "cifar10", "automobile", 2},
+		{"resnet20", 100, Origin{}, small, "CIFAR-100", "cifar100", "aquarium_fish", 2},
+		{"resnet20", 7, Origin{}, small, "unknown images", "", "class 1", 2},
+	} {
+		c := mustByName(t, test.model)
+		c.Classes = test.classes
+		file := &File{Path: "w.pth", Tensors: declared(t, c)}
+		m, notes, err := file.Model(test.origin, "")
+		if err != nil {
+			t.Errorf("%s of %d classes: %v", test.model, test.classes, err)
+			continue
+		}
+		if m.Transform != test.transform || m.Mean != imageNetMean() || m.Deviation != imageNetDeviation() ||
+			m.Data != test.data || m.Spec != test.spec || m.Recipe != test.origin.Recipe || m.Classes[1] != test.class || len(notes) != test.notes {
+			t.Errorf("%s of %d classes: %+v, %q", test.model, test.classes, m.Description, notes)
+		}
+	}
+}
+
+func TestArchitectureIsAsAsked(t *testing.T) {
+	plain := mustByName(t, "plain20")
+	plain.Classes = 7
+	file := &File{Tensors: declared(t, plain)}
+	if m, _, err := file.Model(Origin{}, "plain20"); err != nil || !reflect.DeepEqual(m.Config, plain) {
+		t.Errorf("it is %+v, %v; want plain20 of 7 classes", m, err)
+	}
+	_, _, err := file.Model(Origin{}, "resnet32")
+	checkRefused(t, "another", err, "not the weights of resnet32", "no layer1.3")
+	_, _, err = file.Model(Origin{}, "resnet21")
+	checkRefused(t, "none", err, `unknown model "resnet21"`)
+	_, _, err = (&File{Tensors: declared(t, mustByName(t, "resnet34"))}).Model(Origin{Architecture: "resnet18"}, "")
+	checkRefused(t, "another than it is called", err, "weights of resnet34, not of the resnet18")
+}
+
+// timmJSON is config.json as timm writes it.
+const timmJSON = `{
+  "architecture": "resnet18",
+  "num_classes": 1000,
+  "num_features": 512,
+  "pretrained_cfg": {
+    "tag": "a1_in1k",
+    "custom_load": false,
+    "input_size": [3, 224, 224],
+    "test_input_size": [3, 288, 288],
+    "fixed_input_size": false,
+    "interpolation": "bicubic",
+    "crop_pct": 0.95,
+    "test_crop_pct": 1.0,
+    "crop_mode": "center",
+    "mean": [0.485, 0.456, 0.5],
+    "std": [0.229, 0.224, 0.25],
+    "num_classes": 1000,
+    "pool_size": [7, 7],
+    "first_conv": "conv1",
+    "classifier": "fc"
+  }
+}`
+
+func TestTimmDescribes(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "config.json")
+	file := &File{Path: filepath.Join(dir, "model.safetensors"), Tensors: declared(t, mustByName(t, "resnet18"))}
+	describe := func(text string) (*Model, error) {
+		if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m, _, err := file.Model(Origin{}, "")
+		return m, err
+	}
+	m, err := describe(timmJSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// timm scales to ⌊224 / 0.95⌋.
+	want := picture.Transform{Resize: 235, Height: 224, Width: 224, Filter: picture.Bicubic}
+	if m.Transform != want || m.Mean != [3]float32{0.485, 0.456, 0.5} || m.Deviation != [3]float32{0.229, 0.224, 0.25} ||
+		m.Recipe != "a1_in1k" || m.Classes[0] != "tench" {
+		t.Errorf("it is described as %+v", m.Description)
+	}
+	for _, foreign := range []string{"", "[]", "{}", `{"architectures": ["ResNetForImageClassification"]}`, strings.Repeat(" ", maxConfig) + timmJSON} {
+		if m, err := describe(foreign); err != nil || m.Transform.Resize != 256 {
+			t.Errorf("a config.json of another's: %v", err)
+		}
+	}
+	for change, want := range map[[2]string]string{
+		{`"bicubic"`, `"lanczos"`}:                    "interpolation lanczos",
+		{`0.95`, `0`}:                                 "crop_pct 0",
+		{`0.95`, `1.5`}:                               "crop_pct 1.5",
+		{`0.95`, `1e-9`}:                              "pixels",
+		{`"center"`, `"border"`}:                      "crop_mode border",
+		{`[0.485, 0.456, 0.5]`, `[0.5]`}:              "mean [0.5]",
+		{`[0.229, 0.224, 0.25]`, `[]`}:                "std []",
+		{`[0.229, 0.224, 0.25]`, `[0, 1, 1]`}:         "deviations above 0",
+		{`[3, 224, 224]`, `[1, 28, 28]`}:              "input_size [1 28 28]",
+		{`[3, 224, 224]`, `[3, 0, 224]`}:              "pixels",
+		{`"resnet18"`, `"resnetblur18"`}:              "it blurs",
+		{`"num_features": 512`, `"label_names": [1]`}: "",
+	} {
+		m, err := describe(strings.Replace(timmJSON, change[0], change[1], 1))
+		if want == "" {
+			if err != nil || m.Transform.Resize != 256 {
+				t.Errorf("%s: %v", change[1], err)
+			}
+			continue
+		}
+		checkRefused(t, change[1], err, want)
+	}
+
+	// A fine-tuned one names its classes.
+	c := mustByName(t, "resnet18")
+	c.Classes = 2
+	file.Tensors = declared(t, c)
+	if m, err = describe(strings.Replace(timmJSON, `"num_features": 512`, `"label_names": ["ant", "bee"]`, 1)); err != nil || fmt.Sprint(m.Classes) != "[ant bee]" {
+		t.Errorf("%q, %v", m.Classes, err)
+	}
+	file.Path = filepath.Join(dir, "resnet18.pth")
+	if m, _, err := file.Model(Origin{}, ""); err != nil || m.Transform.Resize != 256 {
+		t.Errorf("a file of another name has timm's description: %v", err)
+	}
+}
+
+func FuzzDescriptions(f *testing.F) {
+	f.Add(timmJSON)
+	f.Add(`{"architecture": {"blocks": [1, 2], "block": 1, "stem": 1, "width": 4, "classes": 3}, "classes": ["a", "b", "c"]}`)
+	tensors := valued(f, small(3), 1)
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, text string) {
+		path := filepath.Join(dir, fmt.Sprint(os.Getpid()), timmWeights)
+		writeFile(t, filepath.Join(filepath.Dir(path), timmConfigFile), []byte(text))
+		for _, metadata := range []map[string]string{nil, {modelKey: text}, {checkpointKey: text}} {
+			m, _, err := (&File{Path: path, Tensors: tensors, Metadata: metadata}).Model(Origin{}, "")
+			if err != nil {
+				if strings.Contains(err.Error(), "\n") {
+					t.Errorf("an error of more than one line: %q", err)
+				}
+				continue
+			}
+			if err := m.validate(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func FuzzCanonicalAndDetect(f *testing.F) {
+	f.Add("module.conv1.weight", uint8(1), "layer1.0.conv1.weight")
+	f.Add("conv1.0.weight", uint8(2), "linear.weight")
+	f.Add("layer1.999999.conv1.weight", uint8(4), "layer2.-1.x")
+	whole := declared(f, small(3))
+	f.Fuzz(func(t *testing.T, add string, rank uint8, drop string) {
+		tensors := map[string]statedict.Tensor{add: {Shape: make([]int, rank%6)}}
+		for name, tensor := range whole {
+			if name != drop {
+				tensors[name] = tensor
+			}
+		}
+		tensors, _, err := Canonical(tensors)
+		if err == nil {
+			var c resnet.Config
+			if c, err = Detect(tensors); err == nil && c.Validate() != nil {
+				t.Errorf("%+v is detected", c)
+			}
+		}
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("an error of more than one line: %q", err)
+		}
+	})
+}
