@@ -39,14 +39,12 @@ func readSafetensors(r io.ReaderAt, size int64) (*File, error) {
 	}
 	views := make(map[string]*view, len(headers))
 	counts := make(map[string]int64, len(headers))
-	left := size
 	names := slices.Sorted(maps.Keys(headers))
 	for _, name := range names {
-		v, count, err := headers[name].view(left)
+		v, count, err := headers[name].view(size)
 		if err != nil {
 			return nil, fmt.Errorf("%s %w", oneLine(name), err)
 		}
-		left -= count
 		views[name], counts[name] = v, count
 	}
 	want, checked := metadata[statedict.ChecksumKey]
@@ -69,8 +67,8 @@ func readSafetensors(r io.ReaderAt, size int64) (*File, error) {
 	return f, nil
 }
 
-// view returns the tensor and how many numbers it has, left at most.
-func (h header) view(left int64) (*view, int64, error) {
+// view returns the tensor and how many numbers it has, of which a file of size bytes has room.
+func (h header) view(size int64) (*view, int64, error) {
 	v := &view{number: h.number(), shape: make([]int64, len(h.Shape)), strides: make([]int64, len(h.Shape))}
 	if v.number == nil {
 		return nil, 0, fmt.Errorf("has type %s, want F32, F16, BF16 or F64", oneLine(h.DType))
@@ -81,7 +79,7 @@ func (h header) view(left int64) (*view, int64, error) {
 		step *= v.shape[axis]
 	}
 	length := int64(h.Offsets[1] - h.Offsets[0])
-	count, err := v.check(length, left)
+	count, err := v.check(length, size)
 	if err == nil && count*v.number.size != length {
 		err = fmt.Errorf("has %d bytes, which are not %s numbers of shape %v", length, v.number.name, h.Shape)
 	}
