@@ -36,7 +36,8 @@ func finetuneCommand() *cobra.Command {
 
 The network is that of --weights, which may also be the folder of a run. Its last layer,
 the head, makes way for a new one with a logit for each class of --data; the rest, the
-body, goes on from the weights it has. Normalisation and names are those of the weights.
+body, goes on from the weights it has, with pixels normalised as it is used to. Few
+images make few steps an epoch, and want more --epochs.
 
 Recipes: finetune trains everything, the head at ten times the learning rate of the body;
 head freezes the body; article is what tutorials fine-tune a ResNet-50 with. --freeze
@@ -155,9 +156,9 @@ func (f *fineTuning) pretrained(cmd *cobra.Command) (*weights.Model, error) {
 // announce says what is trained of what.
 func (f *fineTuning) announce(cmd *cobra.Command, r recipe.Recipe, m *weights.Model) {
 	w := f.talk(cmd)
-	rates := fmt.Sprintf("Learning rate: %g", r.LearningRate)
+	rates := fmt.Sprintf("Learning rate: %.4g", r.LearningRate)
 	if r.HeadRate != 0 && r.HeadRate != 1 {
-		rates += fmt.Sprintf(", %g for the head", r.LearningRate*r.HeadRate)
+		rates += fmt.Sprintf(", %.4g for the head", r.LearningRate*r.HeadRate)
 	}
 	frozen := "nothing"
 	if r.Freeze != "" {
