@@ -20,6 +20,7 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/statedict"
+	"github.com/residual-go/residual/pkg/weights"
 )
 
 // Weights are all numbers of a network, by their names and in the layouts of PyTorch.
@@ -55,13 +56,18 @@ func New(backend compute.Backend, r recipe.Recipe, seed uint64) (*Network, error
 	return &Network{backend: backend, store: store, recipe: r}, nil
 }
 
-// Load returns the network of a run's checkpoint, the file at path.
+// Load returns the network whose weights are in the file at path: a run's checkpoint, or
+// any other that package weights reads.
 func Load(backend compute.Backend, path string) (*Network, error) {
-	checkpoint, err := run.LoadCheckpoint(path)
+	file, err := weights.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return with(backend, checkpoint.Recipe, checkpoint.Weights)
+	m, _, err := file.Model(weights.Origin{}, "")
+	if err != nil {
+		return nil, err
+	}
+	return with(backend, recipe.Recipe{Model: m.Config, Mean: m.Mean, Deviation: m.Deviation}, m.Tensors)
 }
 
 // with returns the recipe's network with the given weights.

@@ -96,7 +96,7 @@ func train(t *testing.T, n *Network, images *dataset.Images, training Training) 
 	return losses
 }
 
-func weights(t *testing.T, n *Network) Weights {
+func weightsOf(t *testing.T, n *Network) Weights {
 	t.Helper()
 	w, err := n.Weights()
 	if err != nil {
@@ -157,7 +157,7 @@ func TestLoad(t *testing.T) {
 	r := n.recipe
 	r.Epochs, r.Batch, r.LearningRate, r.Schedule.Kind = 1, 10, 0.1, schedule.Constant
 	path := filepath.Join(t.TempDir(), "weights.safetensors")
-	want := weights(t, n)
+	want := weightsOf(t, n)
 	checkpoint := run.Checkpoint{Recipe: r, Height: 8, Width: 8, Classes: []string{"red", "green", "blue"}, Weights: want}
 	if err := checkpoint.Save(path); err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer loaded.Close()
-	if got := changed(want, weights(t, loaded)); got != nil {
+	if got := changed(want, weightsOf(t, loaded)); got != nil {
 		t.Errorf("loaded otherwise than saved: %v", got)
 	}
 	if _, err := Load(testBackend(t), path+"x"); err == nil {
@@ -176,7 +176,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestChanges(t *testing.T) {
-	before, after := weights(t, newNetwork(t)), weights(t, newNetwork(t))
+	before, after := weightsOf(t, newNetwork(t)), weightsOf(t, newNetwork(t))
 	after["conv1.weight"].Data[3] -= 0.25
 	after["bn1.running_var"].Data[0] += 0.5
 	after["fc.bias"].Data[1] += 0.125
@@ -193,9 +193,9 @@ func TestChanges(t *testing.T) {
 
 func TestWithNewHead(t *testing.T) {
 	old := newNetwork(t)
-	before := weights(t, old)
+	before := weightsOf(t, old)
 	n := newHead(t, old, 2, 5)
-	after := weights(t, n)
+	after := weightsOf(t, n)
 	if shape := after["fc.weight"].Shape; !slices.Equal(shape, []int{2, before["fc.weight"].Shape[1]}) {
 		t.Errorf("the new head's weight has shape %v", shape)
 	}
@@ -205,13 +205,13 @@ func TestWithNewHead(t *testing.T) {
 	if got := changed(before, after); !slices.Equal(got, []string{"fc.bias", "fc.weight"}) {
 		t.Errorf("changed: %v, want the head alone", got)
 	}
-	if got := changed(before, weights(t, old)); got != nil {
+	if got := changed(before, weightsOf(t, old)); got != nil {
 		t.Errorf("the old network changed: %v", got)
 	}
-	if changed(after, weights(t, newHead(t, old, 2, 5))) != nil {
+	if changed(after, weightsOf(t, newHead(t, old, 2, 5))) != nil {
 		t.Error("one seed made two heads")
 	}
-	if changed(after, weights(t, newHead(t, old, 2, 6))) == nil {
+	if changed(after, weightsOf(t, newHead(t, old, 2, 6))) == nil {
 		t.Error("two seeds made one head")
 	}
 }
@@ -226,10 +226,10 @@ func TestWithHeadOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	got := weights(t, n)
-	for name, tensor := range weights(t, tuned) {
+	got := weightsOf(t, n)
+	for name, tensor := range weightsOf(t, tuned) {
 		if strings.HasPrefix(name, "fc.") {
-			tensor = weights(t, old)[name]
+			tensor = weightsOf(t, old)[name]
 		}
 		if !slices.Equal(got[name].Data, tensor.Data) {
 			t.Errorf("%s is not as expected", name)
@@ -241,10 +241,10 @@ func TestFrozenBody(t *testing.T) {
 	n := newHead(t, trained(t), 2, 1)
 	n.FreezeBody()
 	_, others := Split(testImages(100), 3)
-	before := weights(t, n)
+	before := weightsOf(t, n)
 	training := Training{Steps: 10, Batch: 20, LearningRate: 0.1, Evaluation: true}
 	losses := train(t, n, others, training)
-	if got := changed(before, weights(t, n)); !slices.Equal(got, []string{"fc.bias", "fc.weight"}) {
+	if got := changed(before, weightsOf(t, n)); !slices.Equal(got, []string{"fc.bias", "fc.weight"}) {
 		t.Errorf("in evaluation changed: %v, want the head alone", got)
 	}
 	if losses[9] > 0.8*losses[0] {
@@ -252,10 +252,10 @@ func TestFrozenBody(t *testing.T) {
 	}
 
 	training.Evaluation = false
-	before = weights(t, n)
+	before = weightsOf(t, n)
 	train(t, n, others, training)
 	running := 0
-	for _, name := range changed(before, weights(t, n)) {
+	for _, name := range changed(before, weightsOf(t, n)) {
 		switch {
 		case strings.Contains(name, "running_"):
 			running++
@@ -282,7 +282,7 @@ func TestTrainHeadIsTrainOfFrozen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := weights(t, n)
+	before := weightsOf(t, n)
 	got, err := n.TrainHead(context.Background(), features, training)
 	if err != nil {
 		t.Fatal(err)
@@ -292,12 +292,12 @@ func TestTrainHeadIsTrainOfFrozen(t *testing.T) {
 			t.Errorf("step %d: loss %.6f on features, %.6f behind the body", step+1, got[step], want[step])
 		}
 	}
-	after := weights(t, n)
+	after := weightsOf(t, n)
 	if names := changed(before, after); !slices.Equal(names, []string{"fc.bias", "fc.weight"}) {
 		t.Errorf("changed: %v, want the head alone", names)
 	}
 	for _, name := range []string{"fc.weight", "fc.bias"} {
-		for i, w := range weights(t, behind)[name].Data {
+		for i, w := range weightsOf(t, behind)[name].Data {
 			if math.Abs(float64(after[name].Data[i]-w)) > 1e-4 {
 				t.Errorf("%s[%d] is %g on features, %g behind the body", name, i, after[name].Data[i], w)
 			}
@@ -311,14 +311,14 @@ func TestTrainLearnsAndRepeats(t *testing.T) {
 	if got := accuracy(t, a, known); got < 0.8 {
 		t.Errorf("accuracy %.2f on pictures told apart by their colour, want at least 0.8", got)
 	}
-	if got := changed(weights(t, a), weights(t, b)); got != nil {
+	if got := changed(weightsOf(t, a), weightsOf(t, b)); got != nil {
 		t.Errorf("the same training gave other weights the second time: %v", got)
 	}
 	// A second training has its own learning rate and starts without momentum.
 	training := Training{Steps: 1, Batch: 20, LearningRate: 0}
-	before := weights(t, a)
+	before := weightsOf(t, a)
 	train(t, a, known, training)
-	for _, name := range changed(before, weights(t, a)) {
+	for _, name := range changed(before, weightsOf(t, a)) {
 		if !strings.Contains(name, "running_") {
 			t.Errorf("%s changed at a learning rate of 0", name)
 		}
@@ -373,7 +373,7 @@ func (r *recorder) Epoch(m run.Metrics) { r.epochs = append(r.epochs, m) }
 
 func TestExperiment(t *testing.T) {
 	old := trained(t)
-	before := weights(t, old)
+	before := weightsOf(t, old)
 	_, others := Split(testImages(100), 3)
 	e := Experiment{PerClass: []int{3, 10}, Seeds: 2, Steps: 6, Batch: 8, LearningRates: [3]float64{0.05, 0.05, 0.01}}
 	var reports [3]recorder
@@ -401,7 +401,7 @@ func TestExperiment(t *testing.T) {
 	if mean := result.Mean(FineTuned, 1); mean != (result.Accuracy[FineTuned][1][0]+result.Accuracy[FineTuned][1][1])/2 {
 		t.Errorf("mean %v of %v", mean, result.Accuracy[FineTuned][1])
 	}
-	if got := changed(before, weights(t, old)); got != nil {
+	if got := changed(before, weightsOf(t, old)); got != nil {
 		t.Errorf("the experiment changed the network it started from: %v", got)
 	}
 	if _, err := result.Figure("test"); err != nil {
