@@ -223,3 +223,20 @@ func TestServeDoesNotWaitForSlowBodies(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 }
+
+// Who is turned away hears so before the body has been sent.
+func TestServeTurnsSlowBodiesAwayAtOnce(t *testing.T) {
+	s := newServer(t, &grey{}, Limits{Bytes: 10})
+	url, _, _ := begin(t, s)
+	reader, writer := io.Pipe()
+	defer writer.Close()
+	began := time.Now()
+	response, err := http.DefaultClient.Do(slow(t, url, reader))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if took := time.Since(began); response.StatusCode != http.StatusServiceUnavailable || took > 5*time.Second {
+		t.Errorf("status %s after %v, want 503 at once", response.Status, took)
+	}
+}

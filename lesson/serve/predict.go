@@ -63,28 +63,18 @@ func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction, error) {
 	top, cam, err := options(r, len(s.model.Classes))
+	if err == nil {
+		err = s.admit(r)
+	}
 	if err != nil {
+		// Otherwise net/http would read the body, however slowly it comes, before it answers.
+		w.Header().Set("Connection", "close")
 		return nil, err
 	}
-	limit := s.limits.Picture.Bytes
-	tooLarge := &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("what was sent is larger than %d MiB; send a smaller picture", limit>>20)}
-	size := r.ContentLength
-	switch {
-	case size > limit:
-		return nil, tooLarge
-	case size < 0: // there would be no telling whether there is room for it
-		return nil, &problem{http.StatusLengthRequired, "the request does not say how long it is; send it with its Content-Length"}
-	}
-	if !s.admission.enter(size) {
-		return nil, &problem{http.StatusServiceUnavailable, "too many pictures at a time; send this one again in a second"}
-	}
-	defer s.admission.leave(size)
+	defer s.admission.leave(r.ContentLength)
 
-	content, err := body(w, r, limit)
-	var long *http.MaxBytesError
+	content, err := body(r)
 	switch {
-	case errors.As(err, &long):
-		return nil, tooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, &problem{http.StatusRequestTimeout, "the picture took too long to arrive; send it again"}
 	case err != nil:
@@ -113,6 +103,20 @@ func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction,
 	return answer, nil
 }
 
+// admit lets a request in, by how long it says that it is, or says why not.
+func (s *Server) admit(r *http.Request) error {
+	switch size := r.ContentLength; {
+	case size < 0:
+		return &problem{http.StatusLengthRequired, "the request does not say how long it is; send it with its Content-Length"}
+	case size > s.limits.Picture.Bytes:
+		return &problem{http.StatusRequestEntityTooLarge,
+			fmt.Sprintf("what was sent is larger than %d MiB; send a smaller picture", s.limits.Picture.Bytes>>20)}
+	case !s.admission.enter(size):
+		return &problem{http.StatusServiceUnavailable, "too many pictures at a time; send this one again in a second"}
+	}
+	return nil
+}
+
 // options returns what is asked for beside the picture.
 func options(r *http.Request, classes int) (top int, cam bool, err error) {
 	top = 5
@@ -130,8 +134,8 @@ func options(r *http.Request, classes int) (top int, cam bool, err error) {
 }
 
 // body returns the bytes of the picture: the body's, or those of the first file in a form.
-func body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, limit)
+// No more come than the request said.
+func body(r *http.Request) ([]byte, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
 		return io.ReadAll(r.Body)
 	}

@@ -13,7 +13,8 @@
 // The requests:
 //
 //	GET /          the page
-//	GET /model     {"name": …, "classes": […], "transform": {…}}
+//	GET /model     {"name": …, "classes": […], "transform": {…}, "bytes": …}: what is known of
+//	               the network, and how large a picture may be
 //	GET /healthz   ok
 //	POST /predict  the bytes of a picture, or a form (multipart/form-data) with a file;
 //	               ?top=N for N guesses, 5 by default, and ?cam=1 for the class activation
@@ -125,7 +126,12 @@ func New(p Predictor, m Model, limits Limits, names ...string) *Server {
 	for name, content := range assets() {
 		mux.Handle("GET "+name, content)
 	}
-	mux.HandleFunc("GET /model", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, m) })
+	mux.HandleFunc("GET /model", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, struct {
+			Model
+			Bytes int64 `json:"bytes"`
+		}{m, limits.Picture.Bytes})
+	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("POST /predict", s.predict)
 	s.handler = s.guard(mux)

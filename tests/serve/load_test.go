@@ -163,7 +163,7 @@ func TestLoad(t *testing.T) {
 		group.Go(func() {
 			for i := range next {
 				for turnedAway(i) {
-					time.Sleep(20 * time.Millisecond) // not as long as it was told
+					time.Sleep(100 * time.Millisecond) // not as long as it was told
 				}
 			}
 		})
@@ -199,10 +199,9 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// dribble sends a picture a few bytes at a time. It has its place in the queue before the
-// others come, or is told that there is none.
+// dribble sends a picture a few bytes at a time.
 func dribble(t *testing.T, url string, want expected) {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
+	client := newClient(t)
 	reader, writer := io.Pipe()
 	go func() {
 		for part := want.content; len(part) > 0; time.Sleep(20 * time.Millisecond) {
@@ -229,7 +228,7 @@ func dribble(t *testing.T, url string, want expected) {
 
 // Large pictures, all at once, take no more memory than the limits say.
 func TestLoadOfLargePictures(t *testing.T) {
-	content, err := photo(1, 1500, 1000) // 1.5 million pixels, 6 MB each when decoded
+	content, err := photo(1, 1000, 750) // 3 MB when decoded
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,8 +265,8 @@ func TestLoadOfLargePictures(t *testing.T) {
 	}()
 	group.Wait()
 	close(done)
-	// Two are decoded, the others are bytes; without limits 40 would take 240 MB.
-	limit := 2*4*6.0 + 4*8*float64(len(content))/(1<<20) + 20
+	// Two are decoded, the others are bytes; without limits 40 would take 120 MB.
+	limit := 2*4*3.0 + 4*8*float64(len(content))/(1<<20) + 20
 	most := <-watching - before
 	if most > limit {
 		t.Errorf("%.0f MiB more at the most, want at most %.0f", most, limit)

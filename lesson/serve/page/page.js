@@ -4,6 +4,7 @@
 const element = id => document.getElementById(id);
 const [drop, file, choose, photo, map, mapped] = ["drop", "file", "choose", "photo", "map", "mapped"].map(element);
 let asking = new AbortController();
+let most = Infinity; // bytes of a picture
 let leaving = 0; // drags enter and leave every element on their way
 
 function show(...ids) {
@@ -29,6 +30,8 @@ async function predict(picture) {
   drop.classList.add("full");
   choose.textContent = "Choose another…";
   layers();
+  // The server says so too, but a browser that is still sending may not hear it.
+  if (picture.size > most) return fail(`this picture is larger than ${Math.floor(most / 2 ** 20)} MiB; choose a smaller one.`);
   show("waiting");
   try {
     const response = await fetch("predict?top=5&cam=1", { method: "POST", body: picture, signal });
@@ -38,7 +41,7 @@ async function predict(picture) {
     tell(answer);
   } catch (problem) {
     if (signal.aborted) return;
-    fail("the server did not answer; is it still running? Then send the picture again, or a smaller one.");
+    fail("the server did not answer; is it still running? Then choose the picture again.");
   }
 }
 
@@ -113,7 +116,8 @@ document.addEventListener("drop", event => {
 });
 
 fetch("model").then(response => response.json()).then(model => {
-  const { name, data, classes, transform } = model;
+  const { name, data, classes, transform, bytes } = model;
+  most = bytes;
   element("model").textContent = `${name}${data ? ", trained on " + data : ""}`;
   element("about").querySelector("summary").textContent =
     `It knows ${classes.length} classes, and takes every picture for one of them`;
