@@ -79,7 +79,7 @@ Start with the experiment that residual networks answer:
 		return fmt.Errorf("%w; see %s", err, helpOf(cmd))
 	})
 	root.AddCommand(degradationCommand(), trainCommand(), finetuneCommand(), evalCommand(), predictCommand(), serveCommand(),
-		summaryCommand(), dataCommand(), plotCommand(), exportCommand(), doctorCommand(), checkCommand(), gradeCommand(), gradeChildCommand())
+		summaryCommand(), dataCommand(), plotCommand(), exportCommand(), weightsCommand(), doctorCommand(), checkCommand(), gradeCommand(), gradeChildCommand())
 	return root
 }
 

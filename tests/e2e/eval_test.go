@@ -75,16 +75,19 @@ func TestDamagedWeights(t *testing.T) {
 	flipped := bytes.Clone(whole)
 	flipped[len(flipped)-10] ^= 1
 	writeFile(t, p.path("picture.png"), encodePNG(t, image.NewGray(image.Rect(0, 0, 8, 8))))
-	for name, content := range map[string][]byte{
-		"flipped.safetensors":   flipped,
-		"truncated.safetensors": whole[:len(whole)/2],
-		"header.safetensors":    whole[:20],
-		"empty.safetensors":     nil,
-		"text.safetensors":      []byte("these are no weights"),
+	for name, test := range map[string]struct {
+		content []byte
+		want    string
+	}{
+		"flipped.safetensors":   {flipped, "damaged"},
+		"truncated.safetensors": {whole[:len(whole)/2], "cut short"},
+		"header.safetensors":    {whole[:20], "cut short"},
+		"empty.safetensors":     {nil, "the file is empty"},
+		"text.safetensors":      {[]byte("these are no weights"), "no file of weights"},
 	} {
-		writeFile(t, p.path(name), content)
+		writeFile(t, p.path(name), test.content)
 		for _, command := range [][]string{{"eval"}, {"predict", "picture.png"}} {
-			if r := p.fails([]string{name, "damaged"}, append(command, "--weights", name)...); r.stdout != "" {
+			if r := p.fails([]string{name, test.want}, append(command, "--weights", name)...); r.stdout != "" {
 				t.Errorf("lesson %s with %s: want nothing on stdout, got:\n%s", command[0], name, r.stdout)
 			}
 		}

@@ -10,7 +10,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	out := p.ok()
-	commands := []string{"degradation", "train", "finetune", "eval", "predict", "serve", "summary", "data", "plot", "export", "doctor", "check", "grade"}
+	commands := []string{"degradation", "train", "finetune", "eval", "predict", "serve", "summary", "data", "plot", "export", "weights", "doctor", "check", "grade"}
 	for _, name := range commands {
 		if !regexp.MustCompile(`(?m)^  ` + name + ` +\S`).MatchString(out) {
 			t.Errorf("without arguments lesson does not list %s:\n%s", name, out)
