@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -169,4 +170,41 @@ func TestPredictCAM(t *testing.T) {
 	}
 	writeFile(t, p.path("file"), nil)
 	p.fails([]string{"file"}, "predict", "--run", "runs/tiny", "--cam", "--out", filepath.Join("file", "maps"), "large.png")
+}
+
+// TestPredictRealPictures shows real images of CIFAR-10, as files, to a network that was
+// trained on them in PyTorch, whose own count of right ones is 455.
+func TestPredictRealPictures(t *testing.T) {
+	t.Parallel()
+	folder := os.Getenv("RESIDUAL_TEST_DATA")
+	if folder == "" {
+		t.Skip("RESIDUAL_TEST_DATA names no folder with cifar10-exact/ and weights/, records of CIFAR-10 and a network for them")
+	}
+	weights, err := filepath.Abs(filepath.Join(folder, "weights", "resnet20-12fca82f.th"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := os.ReadFile(filepath.Join(folder, "cifar10-exact", "cifar-10-batches-bin", "test_batch.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlace(t)
+	const size, images = 1 + 3*32*32, 500
+	for i := range images {
+		record := records[i*size:][:size]
+		m := image.NewNRGBA(image.Rect(0, 0, 32, 32))
+		for place := range 32 * 32 {
+			m.SetNRGBA(place%32, place/32, color.NRGBA{record[1+place], record[1+1024+place], record[1+2048+place], 255})
+		}
+		writeFile(t, p.path("test", fmt.Sprintf("%03d.png", i)), encodePNG(t, m))
+	}
+	right := 0
+	for i, one := range decode[[]prediction](t, p.ok("predict", "--weights", weights, "--top", "1", "--json", "test")) {
+		if one.Guesses[0].Index == int(records[i*size]) {
+			right++
+		}
+	}
+	if right != 455 {
+		t.Errorf("%d of %d are right, want 455", right, images)
+	}
 }
