@@ -33,8 +33,8 @@ yellow for most. What is darkened was cropped away.
 A picture that cannot be read is reported, and does not keep the others from being
 read; the exit code then is 1.`,
 		Example: `  go run ./lesson predict --run runs/resnet20-fast-1 cat.jpg
-  go run ./lesson predict --weights w.safetensors --cam holiday/
-  go run ./lesson predict --weights w.safetensors --json *.png > guesses.json
+  go run ./lesson predict --weights resnet50 --cam holiday/
+  go run ./lesson predict --weights resnet18.pth --json *.png > guesses.json
   curl -s https://example.com/cat.jpg | go run ./lesson predict --run runs/resnet20-fast-1 -`,
 		Args: arguments("picture"),
 		RunE: func(cmd *cobra.Command, paths []string) error {

@@ -22,7 +22,7 @@ the same as JSON.
 It answers on this machine alone, unless --addr says otherwise, and keeps no picture.
 Ctrl-C ends it.`,
 		Example: `  go run ./lesson serve --run runs/resnet20-fast-1
-  go run ./lesson serve --weights w.safetensors --addr 127.0.0.1:0    # any free port
+  go run ./lesson serve --weights resnet50 --addr 127.0.0.1:0    # any free port
   curl --data-binary @cat.jpg 'http://127.0.0.1:8080/predict?top=3'`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

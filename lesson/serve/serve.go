@@ -16,9 +16,9 @@
 //	GET /model     {"name": …, "classes": […], "transform": {…}, "bytes": …}: what is known of
 //	               the network, and how large a picture may be
 //	GET /healthz   ok
-//	POST /predict  the bytes of a picture, or a form (multipart/form-data) with a file;
-//	               ?top=N for N guesses, 5 by default, and ?cam=1 for the class activation
-//	               map of the first over the picture
+//	POST /predict  the bytes of a picture, or a form (multipart/form-data) with a file, with
+//	               a Content-Length; ?top=N for N guesses, 5 by default, and ?cam=1 for the
+//	               class activation map of the first over the picture
 //
 // The answer to the last is
 //
