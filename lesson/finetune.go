@@ -39,11 +39,11 @@ the head, makes way for a new one with a logit for each class of --data; the res
 body, goes on from the weights it has, with pixels normalised as it is used to. Few
 images make few steps an epoch, and want more --epochs.
 
-Recipes: finetune trains everything, the head at ten times the learning rate of the body;
-head freezes the body; article is what tutorials fine-tune a ResNet-50 with. --freeze
-layer2 keeps stem, layer1 and layer2 as they are, with their running statistics.
---freeze-norms keeps the running statistics of what is trained as well, for batches too
-small or images too few to measure them.
+Recipes: finetune trains everything, the head at ten times the learning rate of the body,
+and keeps the running statistics of the batch norms; head freezes the body; article is
+what tutorials fine-tune a ResNet-50 with. --freeze layer2 keeps stem, layer1 and layer2
+as they are. Without running statistics that are kept, --freeze-norms=false, those of the
+new images take their place: for images that look much unlike those of the weights.
 
 Pictures of a folder are scaled to the size that the weights expect, or to --size. CIFAR
 and the built-in set keep their 32×32 pixels unless --size says otherwise.
@@ -67,7 +67,7 @@ A run is a run: see the help of train. It goes on with --resume, without --weigh
 	f.recipe, recipes.DefValue = recipe.FineTune, recipe.FineTune
 	f.addOwn(cmd)
 	set.StringVar(&f.freeze, "freeze", "", "last part that is not trained, with all before it: stem, layer1, layer2, … or body; none (default: the recipe's)")
-	set.BoolVar(&f.freezeNorms, "freeze-norms", false, "batch norms keep the running statistics of the weights (default: the recipe's)")
+	set.BoolVar(&f.freezeNorms, "freeze-norms", false, "batch norms use and keep the running statistics of the weights (default: the recipe's)")
 	set.Float64Var(&f.headLR, "head-lr", 0, "peak learning rate of the new head (default: the recipe's multiple of --lr)")
 	return cmd
 }

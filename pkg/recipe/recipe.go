@@ -89,7 +89,7 @@ func Names() []string { return []string{"article", "paper", "fast", FineTune, "h
 //     learning rate with peak 0.4, weight decay 5e-4, 4-pixel crop and flip.
 //   - finetune: for a network with weights and a new last layer. 10 epochs, batch 64, SGD with
 //     momentum 0.9 and learning rate 0.01, 0.1 for the last layer, falling along half a
-//     cosine, weight decay 5e-4, 4-pixel crop and flip.
+//     cosine, weight decay 5e-4, 4-pixel crop and flip. The running statistics are kept.
 //   - head: for the last layer of such a network alone, on a frozen body. 10 epochs, batch 64,
 //     SGD with momentum 0.9 and learning rate 0.1, no augmentation.
 //
@@ -118,7 +118,7 @@ func ByName(name string) (Recipe, error) {
 		recipe.Nesterov, recipe.WeightDecay = true, 5e-4
 	case FineTune:
 		recipe.Epochs, recipe.Batch = 10, 64
-		recipe.LearningRate, recipe.HeadRate = 0.01, 10
+		recipe.LearningRate, recipe.HeadRate, recipe.FreezeNorms = 0.01, 10, true
 		recipe.Schedule = schedule.Schedule{Kind: schedule.Cosine}
 		recipe.WeightDecay = 5e-4
 	case "head":

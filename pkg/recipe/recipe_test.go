@@ -48,7 +48,7 @@ func TestNamedRecipesAreAsDocumented(t *testing.T) {
 		}
 	}
 	tuned := byName(t, FineTune)
-	if tuned.Batch != 64 || tuned.HeadRate != 10 || tuned.Freeze != "" || tuned.Augment != cropAndFlip {
+	if tuned.Batch != 64 || tuned.LearningRate != 0.01 || tuned.HeadRate != 10 || tuned.Freeze != "" || !tuned.FreezeNorms || tuned.Augment != cropAndFlip {
 		t.Errorf("finetune is %+v", tuned)
 	}
 	if head := byName(t, "head"); head.Batch != 64 || head.HeadRate != 0 || head.Freeze != "body" || head.WeightDecay != 0 || head.Augment != (dataset.Augment{}) {

@@ -54,7 +54,7 @@ func TestFinetune(t *testing.T) {
 	dir := filepath.Join("runs", "resnet8-w2-finetune-1")
 	start := p.newestCheckpoint("runs/tiny")
 	has(t, out, "Data: Shapes-10 (built-in), first 2 per class; 20 training and 20 test images",
-		"New head: 10 classes for 10. Learning rate: 0.02, 0.1 for the head. Frozen: layer1 and all before it",
+		"New head: 10 classes for 10. Learning rate: 0.02, 0.1 for the head. Frozen: layer1 and all before it, and all running statistics",
 		"Model: resnet8-w2. Recipe: finetune, 2 epochs, batch 10.", "Run: "+dir, "Epoch [1/2], Step [2/2], Loss: ",
 		"Wrote:", "Try next:", "eval --run "+dir, "predict --run "+dir, "export --run "+dir)
 	if !accuracyLine.MatchString(out) {
@@ -62,7 +62,7 @@ func TestFinetune(t *testing.T) {
 	}
 	r := p.recipeOf(dir)
 	tiny := tinyRecipe(t, "", 1)
-	if !strings.HasSuffix(r.Start, filepath.Base(start)) || r.Freeze != "layer1" || r.FreezeNorms || math.Abs(r.HeadRate-5) > 1e-12 ||
+	if !strings.HasSuffix(r.Start, filepath.Base(start)) || r.Freeze != "layer1" || !r.FreezeNorms || math.Abs(r.HeadRate-5) > 1e-12 ||
 		r.Mean != tiny.Mean || r.Deviation != tiny.Deviation || r.Model.Name != tiny.Model.Name || r.Data != "builtin" || r.Subset != "2/class,20" {
 		t.Errorf("recipe.json has %+v, want what the flags and the weights say", r)
 	}
@@ -70,7 +70,8 @@ func TestFinetune(t *testing.T) {
 
 	before, after := weightsOf(t, start), weightsOf(t, p.newestCheckpoint(dir))
 	for name := range before {
-		frozen := strings.HasPrefix(name, "conv1.") || strings.HasPrefix(name, "bn1.") || strings.HasPrefix(name, "layer1.")
+		frozen := strings.HasPrefix(name, "conv1.") || strings.HasPrefix(name, "bn1.") || strings.HasPrefix(name, "layer1.") ||
+			strings.Contains(name, ".running_")
 		if same := before[name] == after[name]; same != frozen {
 			t.Errorf("frozen through layer1: %s is as it was: %v", name, same)
 		}
@@ -110,7 +111,8 @@ func TestFinetunePhotos(t *testing.T) {
 		{"own", nil, m.Transform},
 		{"sized", []string{"--size", "24"}, picture.Transform{Resize: 27, Height: 24, Width: 24, Filter: picture.Bicubic}},
 	} {
-		out := p.ok(append([]string{"finetune", "--weights", "w.safetensors", "--data", "photos", "--batch", "8", "--epochs", "6", "--run", test.dir}, test.args...)...)
+		out := p.ok(append([]string{"finetune", "--weights", "w.safetensors", "--data", "photos", "--freeze-norms=false",
+			"--batch", "8", "--epochs", "6", "--run", test.dir}, test.args...)...)
 		has(t, out, "16 training and 4 test images", "New head: 2 classes for 10.")
 		accuracy := accuracyLine.FindString(out)
 		if accuracy != "Test Accuracy: 100.00%" {
