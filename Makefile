@@ -7,13 +7,13 @@ FUZZTIME ?= 2000x
 # The packages that start goroutines or have pointers. GoMLX's Go backend (v0.1.4) lets a
 # pointer run past the end of a slice, without reading there; checkptr, which -race brings
 # along, objects, and so is for our own packages alone.
-RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-d=checkptr ./pkg/dataset ./pkg/cifar ./pkg/imagefolder ./pkg/run ./pkg/cpu/... ./lesson/predict ./lesson/serve ./tests/serve
+RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-d=checkptr ./pkg/dataset ./pkg/cifar ./pkg/download ./pkg/imagefolder ./pkg/run ./pkg/cpu/... ./lesson/predict ./lesson/serve ./tests/serve
 
 # Everything but the students' files of the exercises, whose tests fail until they are done.
 # Those of the worked solutions are in package check.
 PACKAGES = $$($(GO) list ./... | grep -v '/lesson/exercises/[a-z0-9]*$$') ./lesson/exercises/check ./lesson/exercises/symptoms
 
-.PHONY: help lesson notebooks course html test check fuzz bench parity-values exercise-values picture-values clean
+.PHONY: help lesson notebooks course html test check fuzz bench parity-values exercise-values picture-values weight-values clean
 
 help: ## List what make can do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,10 @@ parity-values: ## Make PyTorch's reference values anew (needs python3-torch and 
 
 picture-values: ## Make Pillow's values for pictures anew (needs python3-torchvision and python3-pil).
 	/usr/bin/python3 tests/picture/generate.py
+
+weight-values: ## Make PyTorch's files of weights and logits anew (needs python3-torchvision and RESIDUAL_TEST_DATA).
+	/usr/bin/python3 tests/weights/formats.py
+	/usr/bin/python3 tests/weights/logits.py
 
 clean: ## Remove runs and what was built; the cache of downloads stays.
 	rm -rf runs bin
