@@ -41,6 +41,9 @@ read; the exit code then is 1.`,
 			if top < 1 || f.batch < 1 {
 				return fmt.Errorf("--top %d and --batch %d are to be at least 1", top, f.batch)
 			}
+			if cmd.Flags().Changed("out") && !cam {
+				return fmt.Errorf("--out %s is for what --cam draws; give that too", out)
+			}
 			network, m, err := f.network(cmd)
 			if err != nil {
 				return err

@@ -97,6 +97,7 @@ func TestPredictFolder(t *testing.T) {
 		t.Errorf("alone d.png is taken for %+v, with others for %+v", alone[0].Guesses, got[4].Guesses)
 	}
 	p.fails([]string{"--top 0", "at least 1"}, "predict", "--run", "runs/tiny", "--top", "0", "album")
+	p.fails([]string{"--out maps", "--cam"}, "predict", "--run", "runs/tiny", "--out", "maps", "album")
 	p.fails([]string{"no picture in runs", "not looked into"}, "predict", "--run", "runs/tiny", "runs")
 }
 
