@@ -81,7 +81,7 @@ func Fetch(ctx context.Context, spec string, options FetchOptions) (path string,
 	if reason := refusedByName(parts[1]); reason != "" {
 		return "", Origin{}, fmt.Errorf("weights %s: %s", spec, reason)
 	}
-	origin = Origin{Source: timmURL(parts[0], "main", timmWeights), Architecture: parts[1], Recipe: parts[2]}
+	origin = Origin{Source: download.Redacted(timmURL(parts[0], "main", timmWeights)), Architecture: parts[1], Recipe: parts[2]}
 	path, err = fetchTimm(ctx, f, parts[0])
 	return path, origin, err
 }

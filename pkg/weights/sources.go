@@ -62,7 +62,7 @@ func (r release) url() string {
 }
 
 func (r release) origin() Origin {
-	return Origin{Source: r.url(), Architecture: r.architecture, Recipe: fmt.Sprintf("IMAGENET1K_V%d", r.version), Resize: r.resize}
+	return Origin{Source: download.Redacted(r.url()), Architecture: r.architecture, Recipe: fmt.Sprintf("IMAGENET1K_V%d", r.version), Resize: r.resize}
 }
 
 // releaseOf returns torchvision's release of the given name: resnet50 (the first version),
@@ -140,7 +140,7 @@ func Catalogue() ([]Named, error) {
 	var list []Named
 	add := func(name, url, path string) {
 		info, err := os.Stat(path)
-		list = append(list, Named{name, url, path, err == nil && info.Mode().IsRegular()})
+		list = append(list, Named{name, download.Redacted(url), path, err == nil && info.Mode().IsRegular()})
 	}
 	for _, r := range releases() {
 		add(r.name(), r.url(), filepath.Join(dir, r.file()))

@@ -87,15 +87,14 @@ func Open(ctx context.Context, spec string, options Options) (*Model, error) {
 	}
 	m, _, err := file.Model(origin, options.Architecture)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", spec, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	m.Source = spec
 	return m, nil
 }
 
 // Model makes a model of what was read from a file, with notes for people on what had to be
 // assumed. An architecture that is not "" takes the place of what the file says and of what
-// its shapes tell, which it must fit. Source, of a file, is its path.
+// its shapes tell, which it must fit. Source is the origin's, or else the file's path.
 func (f *File) Model(origin Origin, architecture string) (m *Model, notes []string, err error) {
 	named := maps.Clone(f.Tensors)
 	maps.DeleteFunc(named, func(name string, _ statedict.Tensor) bool { return strings.HasPrefix(name, optimizerPrefix) })

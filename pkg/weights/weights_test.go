@@ -83,6 +83,36 @@ func TestSaveAndOpen(t *testing.T) {
 	}
 }
 
+func TestOpenURL(t *testing.T) {
+	offline(t)
+	want := trained(t)
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	if err := want.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, map[string][]byte{"/m.safetensors": content, "/text": []byte("no weights")}, nil)
+	address := strings.Replace(s.URL, "//", "//me:secret@", 1) + "/m.safetensors#sha256=" + hexSum(content)
+	for range 2 { // from the network and from the cache
+		got, err := Open(context.Background(), address, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Source = strings.Replace(address, "secret", "xxxxx", 1)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("opened %+v, want %+v", got.Description, want.Description)
+		}
+	}
+	if len(s.asked) != 1 {
+		t.Errorf("asked for %q, want one request", s.asked)
+	}
+	_, err = Open(context.Background(), s.URL+"/text#sha256="+hexSum([]byte("no weights")), Options{})
+	checkRefused(t, "text", err, "no file of weights")
+}
+
 // What a file says wrongly, or a program leaves out, is found on both ways.
 func TestModelsAreChecked(t *testing.T) {
 	nan, over := float32(math.NaN()), 1.5
