@@ -43,12 +43,13 @@ type FetchOptions struct {
 //   - a file, or a folder with a model.safetensors in it, as timm's;
 //   - torchvision's weights, as resnet18 (IMAGENET1K_V1), resnet50.tv2_in1k or
 //     ResNet50_Weights.IMAGENET1K_V2;
+//   - Y. Idelbayev's for CIFAR-10, as resnet20.cifar10;
 //   - timm's, as resnet50.a1_in1k or timm/resnet50.a1_in1k.
 //
 // What comes from the network is kept in the folder weights of download.CacheDir, and checked
 // every time. A machine without network is told what to put where; a file that was put there
-// by hand is as good as a downloaded one. The environment variables RESIDUAL_TORCHVISION_URL
-// and HF_ENDPOINT name mirrors.
+// by hand is as good as a downloaded one. The environment variables
+// RESIDUAL_TORCHVISION_URL, RESIDUAL_IDELBAYEV_URL and HF_ENDPOINT name mirrors.
 func Fetch(ctx context.Context, spec string, options FetchOptions) (path string, origin Origin, err error) {
 	f := &download.Fetcher{Progress: options.Progress}
 	if strings.HasPrefix(spec, "http://") || strings.HasPrefix(spec, "https://") {
@@ -140,7 +141,7 @@ func fetchURL(ctx context.Context, f *download.Fetcher, spec string) (string, er
 	return file.Path, fetch(ctx, f, file)
 }
 
-// fetchRelease downloads a release of torchvision's.
+// fetchRelease downloads a release.
 func fetchRelease(ctx context.Context, f *download.Fetcher, r release) (string, error) {
 	dir, err := cacheDir()
 	if err != nil {

@@ -31,6 +31,7 @@ func offline(t *testing.T) string {
 	cache := filepath.Join(t.TempDir(), "cache")
 	t.Setenv("RESIDUAL_CACHE", cache)
 	t.Setenv("RESIDUAL_TORCHVISION_URL", closed)
+	t.Setenv("RESIDUAL_IDELBAYEV_URL", closed)
 	t.Setenv("HF_ENDPOINT", closed)
 	return filepath.Join(cache, "weights")
 }
@@ -167,12 +168,13 @@ func TestReleases(t *testing.T) {
 		"Wide_ResNet101_2_Weights.DEFAULT":      "wide_resnet101_2-d733dc28.pth",
 		"ResNeXt101_64X4D_Weights.DEFAULT":      "resnext101_64x4d-173b62eb.pth",
 		"ResNeXt50_32X4D_Weights.IMAGENET1K_V1": "resnext50_32x4d-7cdf4587.pth",
+		"resnet20.cifar10":                      "resnet20-12fca82f.th",
 	} {
 		if r, ok := releaseOf(name); !ok || r.file() != want {
 			t.Errorf("%s is %q, want %s", name, r.file(), want)
 		}
 	}
-	for _, name := range []string{"", "resnet20", "resnet18.tv2_in1k", "ResNet18_Weights.IMAGENET1K_V2", "ResNet18_Weights", "resnet18.a1_in1k"} {
+	for _, name := range []string{"", "resnet20", "resnet18.cifar10", "ResNet20_Weights.DEFAULT", "resnet18.tv2_in1k", "ResNet18_Weights.IMAGENET1K_V2", "ResNet18_Weights", "resnet18.a1_in1k"} {
 		if r, ok := releaseOf(name); ok {
 			t.Errorf("%q is %s", name, r.file())
 		}
@@ -194,6 +196,9 @@ func TestReleasesAreTorchvisions(t *testing.T) {
 		want = append(want, match[1]+match[2])
 	}
 	for _, r := range releases() {
+		if r.version == 0 {
+			continue
+		}
 		resize := ""
 		if r.resize == 232 {
 			resize = ", resize_size=232"
@@ -218,6 +223,13 @@ func TestFetchRelease(t *testing.T) {
 	path, err := fetchRelease(context.Background(), &download.Fetcher{Progress: func(d, _ int64) { done = d }}, r)
 	if err != nil || path != filepath.Join(dir, r.file()) || done != int64(len(content)) {
 		t.Errorf("%q, %v, after %d bytes", path, err, done)
+	}
+
+	// A network for CIFAR-10 comes from elsewhere.
+	r = release{"resnet20", 0, hexSum(content)[:8], 32}
+	t.Setenv("RESIDUAL_IDELBAYEV_URL", serve(t, map[string][]byte{"/" + r.file(): content}, nil).URL)
+	if path, err := fetchRelease(context.Background(), &download.Fetcher{}, r); err != nil || path != filepath.Join(dir, r.file()) {
+		t.Errorf("%q, %v", path, err)
 	}
 
 	// What was put there by hand is checked.

@@ -12,16 +12,17 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// release is a file of torchvision's.
+// release is a file of torchvision's, or of Y. Idelbayev's networks for CIFAR-10.
 type release struct {
 	architecture string
-	version      int    // IMAGENET1K_V1 or V2
+	version      int    // IMAGENET1K_V1 or V2; 0 is Idelbayev's
 	sum          string // the first digits of the SHA-256, as they are in the file's name
 	resize       int    // of the shorter side of pictures, in pixels
 }
 
 // releases returns what torchvision publishes for networks of this kind, from
-// torchvision/models/resnet.py of version 0.14.
+// torchvision/models/resnet.py of version 0.14, and the networks of the paper for CIFAR-10
+// of https://github.com/akamaster/pytorch_resnet_cifar10.
 func releases() []release {
 	return []release{
 		{"resnet18", 1, "f37072fd", 256},
@@ -41,33 +42,55 @@ func releases() []release {
 		{"wide_resnet50_2", 2, "9ba9bcbe", 232},
 		{"wide_resnet101_2", 1, "32ee1156", 256},
 		{"wide_resnet101_2", 2, "d733dc28", 232},
+		{"resnet20", 0, "12fca82f", 32},
+		{"resnet32", 0, "d509ac18", 32},
+		{"resnet44", 0, "014dd654", 32},
+		{"resnet56", 0, "4bfd9763", 32},
+		{"resnet110", 0, "1d1ed7c2", 32},
 	}
 }
 
 // name is the release's in timm's way, which has torchvision's weights as well.
 func (r release) name() string {
-	if r.version == 1 {
+	switch r.version {
+	case 0:
+		return r.architecture + ".cifar10"
+	case 1:
 		return r.architecture + ".tv_in1k"
 	}
 	return fmt.Sprintf("%s.tv%d_in1k", r.architecture, r.version)
 }
 
-func (r release) file() string { return r.architecture + "-" + r.sum + ".pth" }
+func (r release) file() string {
+	ext := ".pth"
+	if r.version == 0 {
+		ext = ".th"
+	}
+	return r.architecture + "-" + r.sum + ext
+}
 
 // url is where the release lies: in the folder that the environment variable
-// RESIDUAL_TORCHVISION_URL names, or the official one.
+// RESIDUAL_TORCHVISION_URL or RESIDUAL_IDELBAYEV_URL names, or the official one.
 func (r release) url() string {
 	folder := cmp.Or(os.Getenv("RESIDUAL_TORCHVISION_URL"), "https://download.pytorch.org/models")
+	if r.version == 0 {
+		folder = cmp.Or(os.Getenv("RESIDUAL_IDELBAYEV_URL"),
+			"https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models")
+	}
 	return strings.TrimSuffix(folder, "/") + "/" + r.file()
 }
 
 func (r release) origin() Origin {
-	return Origin{Source: download.Redacted(r.url()), Architecture: r.architecture, Recipe: fmt.Sprintf("IMAGENET1K_V%d", r.version), Resize: r.resize}
+	origin := Origin{Source: download.Redacted(r.url()), Architecture: r.architecture, Resize: r.resize}
+	if r.version > 0 {
+		origin.Recipe = fmt.Sprintf("IMAGENET1K_V%d", r.version)
+	}
+	return origin
 }
 
-// releaseOf returns torchvision's release of the given name: resnet50 (the first version),
+// releaseOf returns the release of the given name: resnet50 (torchvision's first version),
 // resnet50.tv_in1k and resnet50.tv2_in1k as in timm, or ResNet50_Weights.IMAGENET1K_V2 as in
-// torchvision, where DEFAULT is the newest.
+// torchvision, where DEFAULT is the newest; resnet20.cifar10.
 func releaseOf(name string) (found release, ok bool) {
 	enum, version, isEnum := strings.Cut(strings.ToLower(name), "_weights.")
 	for _, r := range releases() {
@@ -76,7 +99,7 @@ func releaseOf(name string) (found release, ok bool) {
 			return r, true
 		case isEnum && enum == r.architecture && version == fmt.Sprintf("imagenet1k_v%d", r.version):
 			return r, true
-		case isEnum && enum == r.architecture && version == "default":
+		case isEnum && enum == r.architecture && version == "default" && r.version > 0:
 			found, ok = r, true // and a later version, if there is one
 		}
 	}
