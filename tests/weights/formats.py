@@ -8,8 +8,7 @@ The script rewrites the files of pkg/weights/testdata/formats and, beside them,
 expected.json: for every file its format, its floating-point tensors as
 PyTorch converts them to float32, each number as the bits of it, and its
 counters; or, for a file that is not to be read, what its error must have.  It
-was last run with PyTorch 1.13.  The older format has storages' addresses for
-their keys, so those files come out a little different every time.
+was last run with PyTorch 1.13, and writes the same bytes every time.
 """
 
 import argparse
@@ -18,6 +17,7 @@ import json
 import os
 import pickle
 import struct
+import unittest.mock
 import zipfile
 
 import numpy as np
@@ -50,11 +50,36 @@ def expect(name, format, state):
     expected[name] = {"format": format, "tensors": tensors, "counters": counters}
 
 
+def same_keys():
+    """Has torch.save, in the older format, give storages the same keys every time.
+
+    The format has any text for a key and the storages in the order of their keys.
+    PyTorch takes the addresses, by str, which differ from run to run; here the
+    storages count down, so that what comes first in the pickle lies last.
+    """
+    addresses = []
+
+    class Key(str):
+        def __new__(cls, address):
+            if address not in addresses:
+                addresses.append(address)
+            return str(94_000_000_000_000 - 64 * addresses.index(address))
+
+    return unittest.mock.patch.object(torch.serialization, "str", Key, create=True)
+
+
+def save_old(name, value, **options):
+    """Saves value in the older format."""
+    # An open file: to a path torch.save asks whether it is a str.
+    with open(path(name), "wb") as f, same_keys():
+        torch.save(value, f, _use_new_zipfile_serialization=False, **options)
+
+
 def save(name, value, state, **options):
     """Saves value, which has the tensors of state, in both formats."""
     torch.save(value, path(name + ".pth"), **options)
     expect(name + ".pth", "PyTorch zip", state)
-    torch.save(value, path(name + "-old.pth"), _use_new_zipfile_serialization=False, **options)
+    save_old(name + "-old.pth", value, **options)
     expect(name + "-old.pth", "PyTorch pickle", state)
 
 
@@ -166,9 +191,10 @@ def main():
 
     torch.save(net, path("whole.pth"))
     refuse("whole.pth", "__main__.Net", "a whole network", "state_dict()")
-    torch.save(nn.Linear(1, 1), path("layer-old.pth"), _use_new_zipfile_serialization=False)
+    save_old("layer-old.pth", nn.Linear(1, 1))
     refuse("layer-old.pth", "torch.nn.modules.linear.Linear", "a whole network", "state_dict()")
-    torch.jit.script(nn.Linear(1, 1)).save(path("script.pt"))
+    # Of a layer with one constant: PyTorch writes more in any order.
+    torch.jit.script(nn.PReLU()).save(path("script.pt"))
     refuse("script.pt", "a TorchScript program", "state_dict()")
     torch.save({"a": torch.eye(2).to_sparse()}, path("sparse.pth"))
     refuse("sparse.pth", "sparse tensors")
@@ -182,7 +208,7 @@ def main():
     refuse("elsewhere.pth", "no state dict", "net (dict), epoch (int)")
     torch.save(torch.ones(2), path("tensor.pth"))
     refuse("tensor.pth", "no state dict but a value of type Tensor")
-    with open(path("dump.pkl"), "wb") as f:
+    with open(path("dump.pkl"), "wb") as f, same_keys():
         pickle.dump({"a": torch.ones(2)}, f)
     refuse("dump.pkl", "written by pickle.dump")
     with open(path("arrays.pkl"), "wb") as f:
@@ -192,8 +218,8 @@ def main():
     refuse("arrays.npz", "arrays of NumPy (.npz)")
     # The same archive, compressed by somebody.
     with zipfile.ZipFile(path("numbers.pth")) as old, zipfile.ZipFile(path("compressed.pth"), "w", zipfile.ZIP_DEFLATED) as new:
-        for entry in old.namelist():
-            new.writestr(entry, old.read(entry))
+        for entry in old.namelist():  # without the time of day
+            new.writestr(zipfile.ZipInfo(entry), old.read(entry), zipfile.ZIP_DEFLATED)
     refuse("compressed.pth", "is compressed or encrypted")
 
     with open(path("expected.json"), "w") as f:
