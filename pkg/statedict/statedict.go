@@ -173,6 +173,10 @@ func toScope(scope *model.Scope, from map[string]Tensor, all bool) error {
 			problems = append(problems, fmt.Sprintf("%s has shape %v, want %v", key, tensor.Shape, want))
 			continue
 		}
+		if len(tensor.Data) != variable.Shape().Size() {
+			problems = append(problems, fmt.Sprintf("%s has shape %v and %d numbers", key, tensor.Shape, len(tensor.Data)))
+			continue
+		}
 		values[variable] = tensor
 	}
 	for _, key := range slices.Sorted(maps.Keys(from)) {

@@ -387,6 +387,8 @@ func TestToScopeSaysWhatDoesNotFitAndChangesNothing(t *testing.T) {
 			"fc.weight has shape [4 5], want [5 4]"},
 		"of another rank": {func(from map[string]Tensor) { from["fc.weight"] = Tensor{[]int{20}, make([]float32, 20)} },
 			"fc.weight has shape [20], want [5 4]"},
+		"short": {func(from map[string]Tensor) { from["fc.bias"] = Tensor{[]int{5}, make([]float32, 4)} }, "fc.bias has shape [5] and 4 numbers"},
+		"long":  {func(from map[string]Tensor) { from["fc.weight"] = Tensor{[]int{5, 4}, make([]float32, 21)} }, "fc.weight has shape [5 4] and 21 numbers"},
 		"all": {func(from map[string]Tensor) {
 			clear(from)
 			from["a"], from["b"], from["c"] = Tensor{}, Tensor{}, Tensor{}
