@@ -48,6 +48,10 @@ func (f Frozen) Validate(c Config) error {
 	return nil
 }
 
+// KeepsStatistics reports whether all batch norms use and keep their running statistics, so
+// that one image is enough to train on.
+func (f Frozen) KeepsStatistics() bool { return f.Norms || f.Through == bodyName }
+
 // part is the index in Parts of the part that the layer of the given name is in. The last
 // layer, which is in none, comes after them all.
 func (c Config) part(name string) int {

@@ -164,6 +164,10 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 		return nil, err
 	}
 	defer unlock()
+	// What vacant lets pass is not this run's.
+	if err := os.Remove(checkpointPath(dir, 0)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("remove a checkpoint of a run that never began: %w", err)
+	}
 	if from != nil {
 		// Before the recipe, which makes the folder a run: one that can be resumed.
 		if err := os.MkdirAll(filepath.Join(dir, checkpointDir), 0o755); err != nil {
@@ -322,7 +326,7 @@ func fits(r recipe.Recipe, images *dataset.Images, first int) (*dataset.Batches,
 	if classes := len(images.Classes); classes != r.Model.Classes {
 		return nil, fmt.Errorf("%s has %d classes and the recipe's network %d", images.Name, classes, r.Model.Classes)
 	}
-	if !r.DropLast && images.Len()%r.Batch == 1 && !r.FreezeNorms {
+	if !r.DropLast && images.Len()%r.Batch == 1 && !r.Frozen().KeepsStatistics() {
 		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of one, which batch norm cannot train on; change the batch or the subset",
 			images.Len(), r.Batch)
 	}

@@ -126,6 +126,56 @@ func TestStartedOverWithoutARecipe(t *testing.T) {
 	}
 }
 
+// What such a run has left is not taken for the beginning of one that the seed begins.
+func TestStartedOverWithoutWeights(t *testing.T) {
+	r, options := fineTuning()
+	start, err := startingPoint(r, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, checkpointDir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := start.Save(checkpointPath(dir, 0)); err != nil {
+		t.Fatal(err)
+	}
+	options = testOptions()
+	options.Keep = 100
+	if _, err := Train(context.Background(), dir, testRecipe(), options); err != nil {
+		t.Fatal(err)
+	}
+	whole := finalWeights(t, dir)
+	// As if it had been killed before it saved its first step.
+	for step := 1; step <= options.Keep; step++ {
+		if err := os.Remove(checkpointPath(dir, step)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Resume(context.Background(), dir, testOptions()); err != nil {
+		t.Fatal(err)
+	}
+	if !maps.Equal(finalWeights(t, dir), whole) {
+		t.Error("the run was resumed from another one's weights")
+	}
+}
+
+// A last batch of one is for batch norms that train to fear.
+func TestStartedWithALastBatchOfOne(t *testing.T) {
+	for _, test := range []struct {
+		freeze string
+		norms  bool
+		ok     bool
+	}{{"body", false, true}, {"layer1", true, true}, {"layer1", false, false}} {
+		r, options := fineTuning()
+		r.Epochs, r.Batch, r.Freeze, r.FreezeNorms = 1, 9, test.freeze, test.norms // of 64 images
+		_, err := Train(context.Background(), t.TempDir(), r, options)
+		if test.ok && err != nil || !test.ok && (err == nil || !strings.Contains(err.Error(), "batch of one")) {
+			t.Errorf("frozen through %s, norms %v: error %v", test.freeze, test.norms, err)
+		}
+	}
+}
+
 // What is frozen is bit for bit what the run started from; the rest is not.
 func TestFrozenStays(t *testing.T) {
 	for _, test := range []struct {
