@@ -312,7 +312,8 @@ func TestFetchRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
 		"":                         "no file, no URL",
 		"nonsense":                 "no file, no URL, and no name",
-		"resnet20":                 "nobody is known to publish",
+		"resnet20":                 "called resnet20.cifar10",
+		"resnet8":                  "nobody is known to publish",
 		"plain18":                  "nobody is known to publish",
 		"resnet18.tv2_in1k":        "nobody is known to publish",
 		"resnet50d.a1_in1k":        "its stem is several convolutions",

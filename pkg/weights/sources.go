@@ -194,6 +194,11 @@ func cacheDir() (string, error) {
 
 // unknown is the answer to a spec that is nothing.
 func unknown(spec string) error {
+	for _, r := range releases() {
+		if r.version == 0 && r.architecture == spec {
+			return fmt.Errorf("weights %s: there is no such file; those for CIFAR-10 are called %s", spec, r.name())
+		}
+	}
 	architecture, _, _ := strings.Cut(strings.TrimPrefix(spec, "timm/"), ".")
 	if _, err := resnet.ByName(spec); err == nil || known.MatchString(architecture) {
 		return fmt.Errorf("weights %s: there is no such file, and nobody is known to publish weights of that name; take a file, a URL, or a name as resnet50 or resnet50.a1_in1k", spec)
