@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -25,7 +26,8 @@ func evalCommand() *cobra.Command {
 		Long: `Measure a trained network on test images: loss, top-1 and top-5 accuracy, the
 accuracy of each class, and which classes are taken for which.
 
-Without --data the images are those of the run the weights come from.`,
+Without --data the images are those of the run the weights come from, or those that
+weights from elsewhere are known to be for.`,
 		Example: `  go run ./lesson eval --run runs/resnet20-fast-1
   go run ./lesson eval --weights runs/resnet20-fast-1/checkpoints/step-00000780.safetensors --json`,
 		Args: noArguments,
@@ -42,6 +44,10 @@ Without --data the images are those of the run the weights come from.`,
 			}
 			if cmd.Flags().Changed("subset") {
 				subset = f.subset
+			}
+			if data == "" {
+				return fmt.Errorf("which images? %s was trained on %s, which cannot be fetched; give some with the same classes by --data FOLDER",
+					m.Config.Name, cmp.Or(m.Data, "unknown images"))
 			}
 			set, err := f.openSized(ctx, cmd, data, subset, m.Transform)
 			if err != nil {

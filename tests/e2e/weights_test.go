@@ -77,6 +77,9 @@ func TestWeights(t *testing.T) {
 		len(got.Report.Loaded) != len(m.Tensors) || len(got.Notes) != 0 {
 		t.Errorf("as JSON it is %+v", got)
 	}
+	if r := p.fails([]string{"which images?", "insects", "--data"}, "eval", "--weights", "m.safetensors"); r.stdout != "" {
+		t.Errorf("eval without images said:\n%s", r.stdout)
+	}
 	p.fails([]string{"m.safetensors", "not the weights of resnet20"}, "weights", "m.safetensors", "--model", "resnet20")
 
 	// A file of others that is no network of this kind.
