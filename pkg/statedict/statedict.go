@@ -168,7 +168,7 @@ func toScope(scope *model.Scope, from map[string]Tensor, all bool) error {
 			}
 			continue
 		}
-		want := permute(variable.Shape().Dimensions, fromModel[variable.Shape().Rank()])
+		want := Shape(variable)
 		if !slices.Equal(tensor.Shape, want) {
 			problems = append(problems, fmt.Sprintf("%s has shape %v, want %v", key, tensor.Shape, want))
 			continue
@@ -222,6 +222,11 @@ var (
 	fromModel = map[int][]int{2: {1, 0}, 4: {3, 2, 0, 1}}
 	toModel   = map[int][]int{2: {1, 0}, 4: {2, 3, 1, 0}}
 )
+
+// Shape returns the shape that a variable's tensor has in PyTorch's layout.
+func Shape(variable *model.Variable) []int {
+	return permute(variable.Shape().Dimensions, fromModel[variable.Shape().Rank()])
+}
 
 func permute(shape, order []int) []int {
 	if order == nil {

@@ -349,19 +349,7 @@ func shapesOf(c resnet.Config) (map[string][]int, error) {
 	shapes := map[string][]int{}
 	for variable := range scope.IterVariables() {
 		key, _ := resnet.StateDictKey(scope, variable)
-		shapes[key] = inPyTorch(variable.Shape().Dimensions)
+		shapes[key] = statedict.Shape(variable)
 	}
 	return shapes, nil
-}
-
-// inPyTorch is the shape in PyTorch's layout of a variable of the given shape: of a
-// convolution [out, in, height, width], of a linear layer [out, in].
-func inPyTorch(shape []int) []int {
-	switch len(shape) {
-	case 2:
-		return []int{shape[1], shape[0]}
-	case 4:
-		return []int{shape[3], shape[2], shape[0], shape[1]}
-	}
-	return slices.Clone(shape)
 }

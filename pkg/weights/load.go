@@ -51,7 +51,7 @@ func Load(scope *model.Scope, tensors map[string]statedict.Tensor, options LoadO
 		name, _ := resnet.StateDictKey(scope, variable)
 		known[name] = true
 		tensor, ok := tensors[name]
-		want := inPyTorch(variable.Shape().Dimensions)
+		want := statedict.Shape(variable)
 		switch {
 		case !ok:
 			report.Left = append(report.Left, name)

@@ -65,14 +65,7 @@ func byFormula(t *testing.T, c resnet.Config) map[string]statedict.Tensor {
 	tensors := map[string]statedict.Tensor{}
 	for variable := range scope.IterVariables() {
 		name, _ := resnet.StateDictKey(scope, variable)
-		shape := variable.Shape().Dimensions
-		switch len(shape) {
-		case 4:
-			shape = []int{shape[3], shape[2], shape[0], shape[1]}
-		case 2:
-			shape = []int{shape[1], shape[0]}
-		}
-		tensors[name] = formula(name, shape)
+		tensors[name] = formula(name, statedict.Shape(variable))
 	}
 	return tensors
 }
