@@ -11,7 +11,7 @@ import (
 // queue has the network: one goroutine, which takes the pictures that wait, a batch at a
 // time. A picture waits for no other one, so batches are small while there is little to do.
 type queue struct {
-	predictor     Predictor
+	network       Network
 	height, width int
 	batch         int
 	waiting       chan *question
@@ -37,9 +37,9 @@ type answer struct {
 var errClosed = errors.New("the server is being stopped")
 
 // newQueue returns a queue with room for so many pictures.
-func newQueue(p Predictor, height, width, batch, room int) *queue {
+func newQueue(n Network, height, width, batch, room int) *queue {
 	q := &queue{
-		predictor: p, height: height, width: width, batch: batch,
+		network: n, height: height, width: width, batch: batch,
 		waiting: make(chan *question, room), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go q.work()
@@ -112,7 +112,7 @@ func (q *queue) answer(batch []*question) {
 	for _, asked := range batch {
 		pixels = append(pixels, asked.pixels...)
 	}
-	explanation, err := q.predictor.Explain(pixels, q.height, q.width)
+	explanation, err := q.network.Explain(pixels, q.height, q.width)
 	for i, asked := range batch {
 		asked.answer <- answer{explanation, i, err}
 	}

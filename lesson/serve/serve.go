@@ -41,9 +41,9 @@ import (
 	"github.com/residual-go/residual/pkg/picture"
 )
 
-// Predictor runs a network; it is an [infer.Network], which see. A Server calls it from one
+// Network runs a network; it is an [infer.Network], which see. A Server calls it from one
 // goroutine.
-type Predictor interface {
+type Network interface {
 	Explain(pixels []byte, height, width int) (*infer.Explanation, error)
 }
 
@@ -114,13 +114,13 @@ type Server struct {
 
 // New returns a server for a network. It answers requests that are addressed to localhost,
 // to an IP address or to one of the given names, whatever the port. Close ends it.
-func New(p Predictor, m Model, limits Limits, names ...string) *Server {
+func New(n Network, m Model, limits Limits, names ...string) *Server {
 	limits = limits.orDefault()
 	s := &Server{
 		model: m, limits: limits, names: append([]string{"localhost"}, names...),
 		admission: admission{requests: limits.Requests, bytes: limits.Bytes},
 		decoders:  make(chan struct{}, limits.Decoders),
-		queue:     newQueue(p, m.Transform.Height, m.Transform.Width, limits.Batch, limits.Requests),
+		queue:     newQueue(n, m.Transform.Height, m.Transform.Width, limits.Batch, limits.Requests),
 	}
 	mux := http.NewServeMux()
 	for name, content := range assets() {
