@@ -96,6 +96,24 @@ func TestReadFileReadsWhatPyTorchWrites(t *testing.T) {
 	}
 }
 
+// Of a checkpoint that has more than one, as some do of a model and of its average, always
+// the same state dict is read.
+func TestReadFileLooksForStateDictsInOrder(t *testing.T) {
+	one := func(offset int64) string { // of one tensor, whose number is its offset
+		return dictionary(text("a"), rebuilt(stored("FloatStorage", "0", 6), offset, []int64{1}, []int64{1}))
+	}
+	entries := []string{text("a"), rebuilt(stored("FloatStorage", "0", 6), 0, []int64{1}, []int64{1})}
+	for i, key := range []string{"", "model_state_dict", "model", "state_dict"} { // each before those before it
+		if key != "" {
+			entries = append(entries, text(key), one(int64(i)))
+		}
+		got, err := readBytes(archived(t, pickled(dictionary(entries...)), six))
+		if err != nil || !slices.Equal(got.Tensors["a"].Data, []float32{float32(i)}) {
+			t.Errorf("with %q: %v, %v, want the number %d", key, got, err, i)
+		}
+	}
+}
+
 func TestReadFileReadsMetadata(t *testing.T) {
 	for name, want := range map[string]map[string]string{
 		"numbers.safetensors": {"format": "pt", "note": "one\ntwo"},
