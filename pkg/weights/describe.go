@@ -169,7 +169,7 @@ func (c *timmConfig) apply(m *Model) error {
 	m.Transform = picture.Transform{Resize: int(float64(min(height, width)) / p.CropPct), Height: height, Width: width,
 		Filter: picture.Filter(p.Interpolation)}
 	m.Mean, m.Deviation = [3]float32(p.Mean), [3]float32(p.Std)
-	m.Recipe = p.Tag
+	m.Recipe = printable(p.Tag)
 	if len(c.LabelNames) == m.Config.Classes {
 		m.Classes, m.Data = c.LabelNames, "images of "+fmt.Sprint(m.Config.Classes)+" classes"
 	}

@@ -9,6 +9,9 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
+// longestName bounds a tensor's name, in bytes: reports and errors have it in their lines.
+const longestName = 1 << 10
+
 // Canonical returns the tensors under torchvision's names, with notes for people on what
 // was changed on the way. Three things are:
 //
@@ -19,14 +22,17 @@ import (
 //   - num_batches_tracked is left out: a batch norm that does not train has no use for it.
 //
 // The names of torchvision and timm pass as they are. It is an error when two tensors come
-// to have one name, or when a name is not fit to print. The tensors themselves are not copied.
+// to have one name, or when a name is not fit to print or longer than 1024 bytes. The tensors themselves are not copied.
 func Canonical(tensors map[string]statedict.Tensor) (canonical map[string]statedict.Tensor, notes []string, err error) {
 	canonical = make(map[string]statedict.Tensor, len(tensors))
 	from := map[string]string{} // canonical name to the one in the file
 	changes := map[string]int{}
 	for _, name := range slices.Sorted(maps.Keys(tensors)) {
 		if !isText(name) {
-			return nil, nil, fmt.Errorf("a tensor is called %q, which is no text to print", name)
+			return nil, nil, fmt.Errorf("a tensor is called %s, which is no text to print", oneLine(name))
+		}
+		if len(name) > longestName {
+			return nil, nil, fmt.Errorf("a tensor has a name of %d bytes, %s, want %d at most", len(name), oneLine(name), longestName)
 		}
 		bare, prefix := withoutPrefixes(name)
 		if strings.HasSuffix(bare, ".num_batches_tracked") {

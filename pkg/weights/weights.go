@@ -106,6 +106,9 @@ func (f *File) Model(origin Origin, architecture string) (m *Model, notes []stri
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, text := range []*string{&m.Config.Name, &m.Recipe, &m.Data, &m.Subset} {
+		*text = printable(*text)
+	}
 	if err := m.settleArchitecture(architecture, described); err != nil {
 		return nil, nil, err
 	}
@@ -144,6 +147,16 @@ func (m *Model) settleArchitecture(architecture string, described bool) (err err
 	if err := m.Config.Validate(); err != nil {
 		return err
 	}
+	if architecture == "" {
+		// To compare, the network is built: a description must not ask for 10⁹ blocks.
+		left := len(shapes)
+		for _, blocks := range m.Config.Blocks {
+			if blocks > left {
+				return fmt.Errorf("the file says that it is of a network with blocks %s, and has %d tensors", oneLine(fmt.Sprint(m.Config.Blocks)), len(shapes))
+			}
+			left -= blocks
+		}
+	}
 	return fits(m.Config, shapes)
 }
 
@@ -160,7 +173,7 @@ func (m *Model) validate() error {
 	}
 	for _, name := range m.Classes {
 		if !isText(name) {
-			return fmt.Errorf("the class name %q is no text to print", name)
+			return fmt.Errorf("the class name %s is no text to print", oneLine(name))
 		}
 	}
 	for c := range m.Deviation {
@@ -186,6 +199,18 @@ func finite(x float32) bool { return x-x == 0 }
 // isText reports whether text can go to terminals and figures: no control sequences.
 func isText(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// printable returns a text out of a file with a replacement character for each that cannot
+// go to terminals and figures. It is for what is shown alone: a run in a folder of an odd
+// name is to stay of use.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // Metadata keys of safetensors files.

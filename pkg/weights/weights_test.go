@@ -159,9 +159,57 @@ func TestModelsAreChecked(t *testing.T) {
 		"an empty run's":     {map[string]string{checkpointKey: "{}"}, "no stages"},
 		"another network": {map[string]string{modelKey: `{"architecture": {"blocks": [1], "width": 4, "classes": 3}}`},
 			"not the weights of"},
+		"a thousand million blocks": {map[string]string{modelKey: `{"architecture": {"blocks": [1, 1000000000], "width": 4, "classes": 3}}`},
+			"blocks [1 1000000000], and has"},
 	} {
 		_, _, err := (&File{Tensors: valued(t, small(3), 1), Metadata: test.metadata}).Model(Origin{}, "")
 		checkRefused(t, name, err, test.want)
+	}
+}
+
+// What a file says of itself is shown on terminals, and cannot command them.
+func TestDescriptionsArePrintable(t *testing.T) {
+	m := trained(t)
+	const bad, good = "a\x1b[2J\n\u202eb", "a\ufffd[2J\ufffd\ufffdb"
+	m.Config.Name, m.Recipe, m.Data, m.Subset = bad, bad, bad, bad
+	text, err := json.Marshal(described{m.Config, m.Description})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(Origin{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{got.Config.Name, got.Recipe, got.Data, got.Subset} {
+		if text != good {
+			t.Errorf("%q, want %q", text, good)
+		}
+	}
+	m.Config.Blocks = []int{9}
+	if text, err = json.Marshal(described{m.Config, m.Description}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(Origin{}, "")
+	checkRefused(t, "another network of that name", err, good)
+}
+
+func TestErrorsStayShort(t *testing.T) {
+	long := strings.Repeat("a", 1<<20)
+	for name, change := range map[string]func(*Model){
+		"a class":                  func(m *Model) { m.Classes[0] = long + "\x1b" },
+		"a tensor":                 func(m *Model) { m.Tensors[long] = m.Tensors["bn1.bias"] },
+		"a tensor that is no text": func(m *Model) { m.Tensors[long+"\x1b"] = m.Tensors["bn1.bias"] },
+	} {
+		m := trained(t)
+		change(m)
+		text, err := json.Marshal(described{m.Config, m.Description})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(Origin{}, "")
+		if err == nil || len(err.Error()) > 1000 {
+			t.Errorf("%s of 1 MiB: an error of %d bytes, want a short one", name, len(fmt.Sprint(err)))
+		}
 	}
 }
 
