@@ -48,7 +48,7 @@ type FetchOptions struct {
 //
 // What comes from the network is kept in the folder weights of download.CacheDir, and checked
 // every time. A machine without network is told what to put where; a file that was put there
-// by hand is as good as a downloaded one. The environment variables
+// by hand is as good as a downloaded one, but for timm's there is nothing to check it by. The environment variables
 // RESIDUAL_TORCHVISION_URL, RESIDUAL_IDELBAYEV_URL and HF_ENDPOINT name mirrors.
 func Fetch(ctx context.Context, spec string, options FetchOptions) (path string, origin Origin, err error) {
 	f := &download.Fetcher{Progress: options.Progress}

@@ -307,6 +307,23 @@ func TestFetchTimm(t *testing.T) {
 	}
 }
 
+// Weights are never there without their sum: not even if the process ends right behind their
+// download.
+func TestFetchTimmKeepsTheSumFirst(t *testing.T) {
+	dir := offline(t)
+	const name = "resnet18.a1_in1k"
+	base, sum := "/timm/"+name+"/resolve/main/", hexSum([]byte("these are weights"))
+	s := serve(t, map[string][]byte{base + "model.safetensors": []byte("-> " + closed + "/gone"), base + "config.json": []byte("{}")},
+		map[string]string{"X-Linked-Etag": sum})
+	t.Setenv("HF_ENDPOINT", s.URL)
+	_, _, err := Fetch(context.Background(), name, FetchOptions{})
+	checkRefused(t, "gone", err, "connection refused")
+	t.Setenv("HF_ENDPOINT", closed)
+	writeFile(t, filepath.Join(dir, "timm", name, "model.safetensors"), []byte("others"))
+	_, _, err = Fetch(context.Background(), name, FetchOptions{})
+	checkRefused(t, "others", err, "want "+sum)
+}
+
 func TestFetchRefuses(t *testing.T) {
 	offline(t)
 	for spec, want := range map[string]string{

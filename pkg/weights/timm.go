@@ -63,10 +63,11 @@ func fetchTimm(ctx context.Context, f *download.Fetcher, name string) (string, e
 	if err := fetch(ctx, &download.Fetcher{}, config); err != nil { // too small for a bar
 		return "", err
 	}
-	if err := fetch(ctx, f, weights); err != nil {
+	// Before the weights, which would go unchecked if this process ended between the two.
+	if err := atomicfile.WriteBytes(weights.Path+sumExt, []byte(sum+"  "+timmWeights+"\n")); err != nil {
 		return "", err
 	}
-	return weights.Path, atomicfile.WriteBytes(weights.Path+sumExt, []byte(sum+"  "+timmWeights+"\n"))
+	return weights.Path, fetch(ctx, f, weights)
 }
 
 func there(path string) bool {
