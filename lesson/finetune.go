@@ -109,7 +109,7 @@ func (f *fineTuning) begin(cmd *cobra.Command) error {
 	maps.DeleteFunc(start, func(name string, _ statedict.Tensor) bool {
 		return strings.HasPrefix(name, resnet.HeadName+".")
 	})
-	f.announce(cmd, r, m)
+	f.announce(cmd, r, m, len(start))
 	return f.follow(cmd, r, set, run.Options{Backend: engine, Start: start})
 }
 
@@ -153,8 +153,8 @@ func (f *fineTuning) pretrained(cmd *cobra.Command) (*weights.Model, error) {
 	return weights.Open(cmd.Context(), spec, weights.Options{Progress: download(f.talk(cmd))})
 }
 
-// announce says what is trained of what.
-func (f *fineTuning) announce(cmd *cobra.Command, r recipe.Recipe, m *weights.Model) {
+// announce says what is trained of what, where so many tensors were loaded.
+func (f *fineTuning) announce(cmd *cobra.Command, r recipe.Recipe, m *weights.Model, loaded int) {
 	w := f.talk(cmd)
 	rates := fmt.Sprintf("Learning rate: %.4g", r.LearningRate)
 	if r.HeadRate != 0 && r.HeadRate != 1 {
@@ -167,6 +167,7 @@ func (f *fineTuning) announce(cmd *cobra.Command, r recipe.Recipe, m *weights.Mo
 	if r.FreezeNorms {
 		frozen += ", and all running statistics"
 	}
-	fmt.Fprintf(w, "Weights: %s. New head: %d classes for %d. %s. Frozen: %s\n",
-		r.Start, r.Model.Classes, m.Config.Classes, rates, frozen)
+	fmt.Fprintf(w, "Weights: %s. %d tensors loaded, the %d of the head left at their initial values: %d classes for %d\n",
+		r.Start, loaded, len(m.Tensors)-loaded, r.Model.Classes, m.Config.Classes)
+	fmt.Fprintf(w, "%s. Frozen: %s\n", rates, frozen)
 }
