@@ -10,6 +10,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -215,6 +216,47 @@ type endlessReader struct{ n int }
 func (r *endlessReader) Read(p []byte) (int, error) {
 	r.n += len(p)
 	return len(p), nil
+}
+
+// A scan costs a file some bytes, and its decoder a pass over the picture.
+func TestScansAreCounted(t *testing.T) {
+	whole := reference[references](t, "decode.json").file(t, "JPEG progressive")
+	last := bytes.LastIndex(whole, []byte("\xff\xda"))
+	scan := bytes.TrimSuffix(whole[last:], []byte("\xff\xd9"))
+	scans := scansOfJPEG(whole)
+	if scans < 2 {
+		t.Fatalf("%d scans of a progressive picture", scans)
+	}
+	for _, more := range []int{maxScans - scans, maxScans - scans + 1} {
+		file := bytes.Join([][]byte{whole[:last], bytes.Repeat(scan, more+1), []byte("\xff\xd9")}, nil)
+		_, err := Decode(bytes.NewReader(file), Limits{})
+		if tooMany := more > maxScans-scans; tooMany != (err != nil && strings.Contains(err.Error(), "more than 100 scans")) {
+			t.Errorf("%d scans: error %v", scans+more, err)
+		}
+	}
+	// What looks like scans in a segment of a program's own, or behind the picture, is none.
+	fakes := bytes.Repeat([]byte("\xff\xda\x00\x02"), 2*maxScans)
+	segment := append(binary.BigEndian.AppendUint16([]byte("\xff\xe9"), uint16(len(fakes)+2)), fakes...)
+	file := bytes.Join([][]byte{whole[:2], segment, whole[2:], fakes}, nil)
+	if _, err := Decode(bytes.NewReader(file), Limits{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A picture of one row is not turned in strips of sixteen, which would take 1.6 GB here.
+func TestUprightOfARow(t *testing.T) {
+	row := image.NewGray(image.Rect(0, 0, 25_000_000, 1))
+	row.Pix[0] = 200
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	turned := upright(row, 2)
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 300<<20 {
+		t.Errorf("%d MiB for a row of 25 million pixels, want twice its 100 as RGBA", got>>20)
+	}
+	if r, _, _, _ := turned.At(25_000_000-1, 0).RGBA(); r>>8 != 200 {
+		t.Errorf("the first pixel of a mirrored row is not its last: %d", r>>8)
+	}
 }
 
 func TestRead(t *testing.T) {

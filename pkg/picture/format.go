@@ -41,11 +41,8 @@ func formatOf(content []byte) (format, error) {
 		}, nil
 	case hasPrefix(content, jpegSignature):
 		return format{
-			name: "JPEG",
-			size: func(content []byte) (image.Point, error) {
-				config, err := jpeg.DecodeConfig(bytes.NewReader(content))
-				return image.Pt(config.Width, config.Height), err
-			},
+			name:   "JPEG",
+			size:   sizeOfJPEG,
 			decode: func(content []byte) (image.Image, error) { return jpeg.Decode(bytes.NewReader(content)) },
 			exif:   exifOfJPEG,
 		}, nil
@@ -67,7 +64,7 @@ func formatOf(content []byte) (format, error) {
 
 // refusal is the error for a picture that its decoder does not take.
 func (f format) refusal(err error) error {
-	if errors.Is(err, errAnimated) {
+	if errors.Is(err, errAnimated) || errors.Is(err, errScans) {
 		return err
 	}
 	_, inJPEG := errors.AsType[jpeg.UnsupportedError](err)

@@ -60,7 +60,7 @@ func Read(path string, limits Limits) (image.Image, error) {
 // Decode decodes a picture, PNG, JPEG or WebP by its content, and sets it upright if its EXIF
 // data says that it is not. Its size is held against the limits before it is decoded.
 //
-// JPEG is baseline or progressive, grey, in colour, or CMYK. An animated PNG gives its first
+// JPEG is baseline or progressive of at most 100 scans, grey, in colour, or CMYK. An animated PNG gives its first
 // frame, an animated WebP is an error. Colours are taken for sRGB, whatever profile there is.
 // Lossy formats come out of Go's decoders as out of Pillow's but for rounding, and for
 // colours stored at half the size, between which Pillow's interpolate.

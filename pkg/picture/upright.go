@@ -37,7 +37,7 @@ func upright(picture image.Image, orientation int) image.Image {
 	case 3, 4, 6, 7:
 		origin, below = origin+below*(height-1), -below
 	}
-	strip := image.NewRGBA(image.Rect(0, 0, width, stripRows))
+	strip := image.NewRGBA(image.Rect(0, 0, width, min(stripRows, height)))
 	for y := 0; y < height; y += stripRows {
 		rows := min(stripRows, height-y)
 		draw.Draw(strip, image.Rect(0, 0, width, rows), picture, bounds.Min.Add(image.Pt(0, y)), draw.Src)
