@@ -8,7 +8,7 @@ The script rewrites the files of pkg/weights/testdata/formats and, beside them,
 expected.json: for every file its format, its floating-point tensors as
 PyTorch converts them to float32, each number as the bits of it, and its
 counters; or, for a file that is not to be read, what its error must have.  It
-was last run with PyTorch 1.13, and writes the same bytes every time.
+was last run with PyTorch 1.13; on one machine it writes the same bytes every time.
 """
 
 import argparse
