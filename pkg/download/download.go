@@ -69,6 +69,11 @@ func (f *Fetcher) Fetch(ctx context.Context, file File) error {
 	if n := len(file.SHA256); n > 0 && (n < minDigits || n > 2*sha256.Size || strings.Trim(file.SHA256, "0123456789abcdef") != "") {
 		return fmt.Errorf("download %s: %q is no SHA-256, want %d to %d digits from 0 to 9 and a to f", Redacted(file.URL), file.SHA256, minDigits, 2*sha256.Size)
 	}
+	// It is whole, as it came there by a rename: no lock is needed to check it, which a folder
+	// that cannot be written to would not give. Other errors come again below.
+	if found, err := file.found(ctx); found {
+		return err
+	}
 	dir, name := filepath.Split(file.Path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the folder to download to: %w", err)
@@ -78,11 +83,7 @@ func (f *Fetcher) Fetch(ctx context.Context, file File) error {
 		return fmt.Errorf("lock the folder to download to: %w", err)
 	}
 	defer unlock()
-	_, err = os.Stat(file.Path)
-	switch {
-	case err == nil:
-		return file.check(ctx)
-	case !errors.Is(err, fs.ErrNotExist):
+	if found, err := file.found(ctx); found || err != nil {
 		return err
 	}
 	part := file.Path + ".part"
@@ -94,6 +95,20 @@ func (f *Fetcher) Fetch(ctx context.Context, file File) error {
 		return fmt.Errorf("download %s: %w%s; by hand: put %s into %s", Redacted(file.URL), err, kept, name, filepath.Dir(file.Path))
 	}
 	return os.Rename(part, file.Path)
+}
+
+// found reports whether there is a file at Path, and what is wrong with it.
+func (file File) found(ctx context.Context) (bool, error) {
+	info, err := os.Stat(file.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular(): // a pipe would be waited for
+		return true, fmt.Errorf("%s is a folder or a device, want the %s; remove it and fetch again", file.Path, file.Noun)
+	}
+	return true, file.check(ctx)
 }
 
 // check compares the sum of the file at Path with the one it should have.

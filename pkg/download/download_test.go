@@ -137,6 +137,30 @@ func TestFetchByHand(t *testing.T) {
 	}
 }
 
+// A folder of others, with what is needed in it, need not be one that can be written to.
+func TestFetchFromAFolderThatCannotBeWrittenTo(t *testing.T) {
+	file := place(t, "http://127.0.0.1:0/file")
+	write(t, file.Path, content)
+	// A folder in the place of the lock's file keeps even root from making it.
+	dir, name := filepath.Split(file.Path)
+	if err := os.Mkdir(filepath.Join(dir, "."+name+".lock"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := new(Fetcher).Fetch(context.Background(), file); err != nil {
+		t.Error(err)
+	}
+	write(t, file.Path, []byte("something else"))
+	checkError(t, "another file", new(Fetcher).Fetch(context.Background(), file), file.Path, "remove it")
+}
+
+func TestFetchWhereAFolderIs(t *testing.T) {
+	file := place(t, "http://127.0.0.1:0/file")
+	if err := os.MkdirAll(file.Path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	checkError(t, "a folder", new(Fetcher).Fetch(context.Background(), file), file.Path, "is a folder", "remove it")
+}
+
 func TestFetchGoesOn(t *testing.T) {
 	var ranges []string
 	address, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
