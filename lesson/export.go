@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -136,6 +137,8 @@ func free(path string, force bool) error {
 		return fmt.Errorf("%s is a folder; give the name of a file", path)
 	case err == nil && !force:
 		return fmt.Errorf("%s is there already; --force writes over it", path)
+	case err == nil && info.Mode()&^fs.ModePerm&^fs.ModeSymlink != 0: // /dev/null is to stay what it is
+		return fmt.Errorf("%s is a device or a pipe; give the name of a file", path)
 	}
 	dir := filepath.Dir(path)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {

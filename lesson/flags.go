@@ -195,7 +195,7 @@ func ending(w io.Writer, wrote []string, next ...string) {
 	if len(wrote) > 0 {
 		fmt.Fprintln(w, "\nWrote:")
 		for _, path := range wrote {
-			fmt.Fprintln(w, "  "+path)
+			fmt.Fprintln(w, "  "+printable(path))
 		}
 	}
 	fmt.Fprintln(w, "\nTry next:")

@@ -14,8 +14,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -51,13 +53,27 @@ func main() {
 	}
 }
 
-// oneLine keeps to a line what a library may have spread over several.
+// oneLine keeps to a line what a library may have spread over several, and is printable.
 func oneLine(err error) string {
 	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
 	for i, line := range lines {
 		lines[i] = strings.TrimSpace(line)
 	}
-	return strings.Join(lines, " ")
+	return printable(strings.Join(lines, " "))
+}
+
+// printable writes as \x1b and the like what would command a terminal. It is for what comes
+// from elsewhere: the names of files, what servers say.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsGraphic(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 func command() *cobra.Command {

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -13,6 +15,21 @@ func TestOneLine(t *testing.T) {
 	err := fmt.Errorf("first: %w", errors.Join(errors.New("a  file"), errors.New("\n  at b\r\n")))
 	if got, want := oneLine(err), "first: a  file at b"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	const plain = "größe 3×3…\u00a0'a' \"b\" \\"
+	for text, want := range map[string]string{
+		plain:                       plain,
+		"\x1b[31m\a\u202e\t\u0085.": `\x1b[31m\a\u202e\t\u0085.`,
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("printable(%q) = %s, want %s", text, got, want)
+		}
+		if got := oneLine(errors.New(text)); got != want {
+			t.Errorf("oneLine(%q) = %s, want %s", text, got, want)
+		}
 	}
 }
 
@@ -27,6 +44,27 @@ func TestQuoted(t *testing.T) {
 	} {
 		if got := quoted(path); got != want {
 			t.Errorf("quoted(%q) = %s, want %s", path, got, want)
+		}
+	}
+}
+
+// TestFree: with --force a file may make way, and nothing else.
+func TestFree(t *testing.T) {
+	t.Chdir(t.TempDir())
+	listener, err := net.Listen("unix", "socket")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer listener.Close()
+	if err := os.WriteFile("file", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("file", "link"); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"socket": "socket is a device or a pipe", "file": "", "link": "", ".": ". is a folder", "new": ""} {
+		if err := free(path, true); (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("free(%q, true): error %v, want %q", path, err, want)
 		}
 	}
 }

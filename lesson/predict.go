@@ -125,7 +125,7 @@ func (p *predictionPrinter) add(prediction predict.Prediction) error {
 	case p.json:
 		err = p.element(prediction)
 	case prediction.Err == nil:
-		_, err = fmt.Fprintln(p.stdout, prediction.Image)
+		_, err = fmt.Fprintln(p.stdout, printable(prediction.Image))
 		for _, guess := range prediction.Guesses {
 			fmt.Fprintf(p.stdout, "  %6.2f%%  %s\n", 100*guess.Probability, guess.Class)
 		}

@@ -59,7 +59,12 @@ func picturesIn(folder string) ([]Input, error) {
 		case entry.IsDir():
 			folders = true
 		case !strings.HasPrefix(name, ".") && picture.IsPictureName(name):
-			found = append(found, Input{Name: filepath.Join(folder, name)})
+			input := Input{Name: filepath.Join(folder, name)}
+			// A pipe would be waited for, and nobody has named it.
+			if info, err := os.Stat(input.Name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+				input.err = fmt.Errorf("%s is a pipe or a device, want a picture", input.Name)
+			}
+			found = append(found, input)
 		}
 	}
 	switch {

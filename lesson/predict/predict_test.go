@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -204,10 +205,20 @@ func TestInputs(t *testing.T) {
 	write(t, "folders/one/a.png", nil)
 	write(t, "texts/a.txt", nil)
 	write(t, "folder.png/b.JPG", nil)
+	// To open a pipe is to wait for who writes to it; a socket stands for all of their kind.
+	listener, err := net.Listen("unix", "socket.png")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer listener.Close()
+	write(t, "sockets/a.png", nil)
+	if err := os.Symlink(filepath.Join("..", "socket.png"), filepath.Join("sockets", "b.png")); err != nil {
+		t.Fatal(err)
+	}
 	p := predictor(&grey{})
 	p.Stdin = iotest.ErrReader(errors.New("closed"))
 	var got []string
-	if err := p.Run(context.Background(), Inputs([]string{"001.png", "folder.png", "folders", "texts", "missing.png", "-", "-"}), func(p Prediction) error {
+	if err := p.Run(context.Background(), Inputs([]string{"001.png", "folder.png", "folders", "texts", "missing.png", "-", "-", "sockets"}), func(p Prediction) error {
 		got = append(got, p.Image+": "+p.Error)
 		return nil
 	}); err != nil {
@@ -221,6 +232,8 @@ func TestInputs(t *testing.T) {
 		"missing.png: read a picture: open missing.png: ",
 		"-: standard input ",
 		"-: standard input is one picture; give - once",
+		filepath.Join("sockets", "a.png") + ": ",
+		filepath.Join("sockets", "b.png") + ": " + filepath.Join("sockets", "b.png") + " is a pipe or a device",
 	}
 	if len(got) != len(want) {
 		t.Fatalf("predictions of %q", got)
