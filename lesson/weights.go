@@ -17,6 +17,7 @@ import (
 // inspected is what weights says of a file.
 type inspected struct {
 	File         string        `json:"file"`
+	Source       string        `json:"source"`
 	Format       string        `json:"format"`
 	Architecture resnet.Config `json:"architecture"`
 	Parameters   int64         `json:"parameters"`
@@ -95,7 +96,7 @@ func inspect(path string, origin weights.Origin, architecture string) (*inspecte
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &inspected{path, file.Format, m.Config, summary.Parameters, m.Description, report, append([]string{}, notes...)}, nil
+	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, report, append([]string{}, notes...)}, nil
 }
 
 // write says it to people.

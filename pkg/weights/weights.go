@@ -21,6 +21,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"maps"
 	"slices"
 	"strings"
@@ -62,8 +63,8 @@ type Description struct {
 	Subset string `json:"subset,omitempty"`
 	// Accuracy is the share of test images that were right, if it was measured.
 	Accuracy *float64 `json:"accuracy,omitempty"`
-	// Source is where the weights come from.
-	Source string `json:"source,omitempty"`
+	// Source is where the weights were read from.
+	Source string `json:"-"`
 }
 
 // Options for Open.
@@ -275,13 +276,17 @@ func (m *Model) fromCheckpoint(text string) error {
 }
 
 // Save writes the model to path as safetensors with torchvision's names, whole or not at
-// all, with everything else as metadata. PyTorch loads it with strict=True: it does without
+// all, with everything else as metadata but Source, and a Spec that is a path. PyTorch loads it with strict=True: it does without
 // num_batches_tracked in a state_dict.
 func (m *Model) Save(path string) error {
 	if err := m.validate(); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	text, err := json.Marshal(described{m.Config, m.Description})
+	description := m.Description
+	if filepath.IsAbs(description.Spec) {
+		description.Spec, description.Subset = "", "" // a folder here is nothing to others, and none of their business
+	}
+	text, err := json.Marshal(described{m.Config, description})
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}

@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -70,6 +71,19 @@ func TestSaveAndOpen(t *testing.T) {
 	file, err := ReadFile(path)
 	if err != nil || file.Metadata["architecture"] != "small" {
 		t.Errorf("the metadata is %q, %v", file.Metadata, err)
+	}
+
+	// Where images lie on this machine is not written down for others.
+	want.Spec, want.Source = t.TempDir(), path
+	folder := want.Spec
+	if err := want.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Open(context.Background(), path, Options{}); err != nil || got.Spec != "" || got.Subset != "" {
+		t.Errorf("the spec is %q and the subset %q, %v; want none", got.Spec, got.Subset, err)
+	}
+	if content, err := os.ReadFile(path); err != nil || bytes.Contains(content, []byte(folder)) || bytes.Contains(content, []byte(path)) {
+		t.Errorf("the file has a path of this machine in it, %v", err)
 	}
 
 	store := model.NewStore()
