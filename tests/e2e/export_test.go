@@ -30,7 +30,7 @@ func TestExportSafetensors(t *testing.T) {
 
 	// What is read back is what the run has.
 	writeFile(t, p.path("x.png"), encodePNG(t, painted(image.NewRGBA(image.Rect(0, 0, 40, 32)))))
-	for _, command := range [][]string{{"eval", "--json", "--data", "small"}, {"predict", "--json", "x.png"}} {
+	for _, command := range [][]string{{"eval", "--json", "--data", small(t)}, {"predict", "--json", "x.png"}} {
 		run := p.ok(append(command, "--run", "runs/tiny")...)
 		file := p.ok(append(command, "--weights", "w.safetensors")...)
 		if run != file {
