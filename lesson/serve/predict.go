@@ -159,7 +159,15 @@ func body(r *http.Request) ([]byte, error) {
 
 // decode returns a picture as the network's input, and if view says so as one to look at.
 func (s *Server) decode(ctx context.Context, content []byte, view bool) ([]byte, *classmap.View, error) {
-	done, err := s.decoder(ctx)
+	// The turn of a large picture first: one that waits for it is not to keep a decoder.
+	if config, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil && config.Width*config.Height >= s.limits.Large {
+		done, err := take(ctx, s.large)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer done()
+	}
+	done, err := take(ctx, s.decoders)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -197,7 +205,7 @@ func (s *Server) undecodable(content []byte) int {
 
 // draw returns a view with a class's map over it, as a URL.
 func (s *Server) draw(ctx context.Context, view *classmap.View, values []float64, height, width int) (string, error) {
-	done, err := s.decoder(ctx)
+	done, err := take(ctx, s.decoders)
 	if err != nil {
 		return "", err
 	}
@@ -210,11 +218,11 @@ func (s *Server) draw(ctx context.Context, view *classmap.View, values []float64
 	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(encoded.Bytes()), nil
 }
 
-// decoder waits until one of the decoders is free. done gives it back.
-func (s *Server) decoder(ctx context.Context) (done func(), err error) {
+// take waits until there is room for one more in a channel. done makes room again.
+func take(ctx context.Context, room chan struct{}) (done func(), err error) {
 	select {
-	case s.decoders <- struct{}{}:
-		return func() { <-s.decoders }, nil
+	case room <- struct{}{}:
+		return func() { <-room }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

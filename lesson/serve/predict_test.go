@@ -15,6 +15,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/residual-go/residual/pkg/picture"
 )
@@ -143,6 +144,35 @@ func TestPredictRefuses(t *testing.T) {
 	}
 	if w := do(s, request("GET", "/elsewhere", nil)); w.Code != http.StatusNotFound {
 		t.Errorf("GET /elsewhere has status %d, want 404", w.Code)
+	}
+}
+
+// A large picture waits for another, and meanwhile small ones do not wait for it.
+func TestLargePicturesAreDecodedOneAtATime(t *testing.T) {
+	s := newServer(t, &grey{}, Limits{Decoders: 1, Large: 20 * 20})
+	s.large <- struct{}{} // one is being decoded
+	answers := make(chan int)
+	go func() {
+		answers <- do(s, request("POST", "/predict", bytes.NewReader(square(t, 20, 100)))).Code
+	}()
+	for range 3 {
+		if w := do(s, request("POST", "/predict", bytes.NewReader(square(t, 19, 100)))); w.Code != http.StatusOK {
+			t.Errorf("a small picture has status %d, want 200: %s", w.Code, w.Body)
+		}
+	}
+	select {
+	case code := <-answers:
+		t.Fatalf("a large picture did not wait for the other: status %d", code)
+	case <-time.After(50 * time.Millisecond):
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, _, err := s.decode(ctx, square(t, 20, 100), false); !errors.Is(err, context.Canceled) {
+		t.Errorf("a request that was given up waits on, and then has error %v", err)
+	}
+	<-s.large
+	if code := <-answers; code != http.StatusOK {
+		t.Errorf("a large picture has status %d, want 200", code)
 	}
 }
 

@@ -5,7 +5,8 @@
 //   - One goroutine has the network, and takes what waits for it in batches.
 //   - What can be worked on or wait at a time is bounded, in requests and in bytes. Beyond
 //     that the answer is 503, before the request's body is read.
-//   - Pictures are decoded a few at a time, and only up to a number of pixels.
+//   - Pictures are decoded a few at a time, large ones one at a time, and only up to a number
+//     of pixels.
 //   - Pages of other sites can neither ask (their requests have another origin) nor give the
 //     server another name and then ask (requests for names that are not its own are refused).
 //   - It writes no files and keeps no picture.
@@ -69,6 +70,10 @@ type Limits struct {
 	// Decoders is how many pictures are decoded or drawn at a time, at most; by default as
 	// many as there are processors, but no more than 4.
 	Decoders int
+	// Large is from how many pixels on a picture is decoded while no other such is; 16 million
+	// by default. The decoders may take twenty bytes and more for each pixel, and keep to no
+	// limit of their own.
+	Large int
 	// Batch is how many pictures go through the network at once, at most; 8 by default.
 	Batch int
 	// Arrival is how long a request may take to arrive; 30 seconds by default.
@@ -87,6 +92,7 @@ func (l Limits) orDefault() Limits {
 		Requests: orDefault(l.Requests, 64),
 		Bytes:    orDefault(l.Bytes, 256<<20),
 		Decoders: orDefault(l.Decoders, min(runtime.NumCPU(), 4)),
+		Large:    orDefault(l.Large, 16_000_000),
 		Batch:    orDefault(l.Batch, 8),
 		Arrival:  orDefault(l.Arrival, 30*time.Second),
 		Grace:    orDefault(l.Grace, 10*time.Second),
@@ -108,6 +114,7 @@ type Server struct {
 	names     []string
 	admission admission
 	decoders  chan struct{} // has an element for every decoder at work
+	large     chan struct{} // has one while a large picture is decoded
 	queue     *queue
 	handler   http.Handler
 }
@@ -120,6 +127,7 @@ func New(n Network, m Model, limits Limits, names ...string) *Server {
 		model: m, limits: limits, names: append([]string{"localhost"}, names...),
 		admission: admission{requests: limits.Requests, bytes: limits.Bytes},
 		decoders:  make(chan struct{}, limits.Decoders),
+		large:     make(chan struct{}, 1),
 		queue:     newQueue(n, m.Transform.Height, m.Transform.Width, limits.Batch, limits.Requests),
 	}
 	mux := http.NewServeMux()
