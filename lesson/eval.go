@@ -144,18 +144,40 @@ func (f *flags) network(cmd *cobra.Command) (*infer.Network, *weights.Model, err
 
 // loaded reads the weights that --weights or --run names.
 func (f *flags) loaded(cmd *cobra.Command) (*weights.Model, error) {
-	spec := f.weights
 	switch {
 	case f.weights != "" && f.run != "":
 		return nil, errors.New("--weights and --run both say where the weights are; give one")
 	case f.run != "":
-		var err error
-		_, spec, err = run.Latest(f.run, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
+		_, path, err := run.Latest(f.run, notes(cmd))
 		if err != nil {
 			return nil, err
 		}
+		return f.opened(cmd, path)
 	case f.weights == "":
 		return nil, errors.New("which network? Give --run DIR or --weights FILE; go run ./lesson train makes them")
 	}
+	return f.opened(cmd, f.weights)
+}
+
+// opened reads the weights that spec stands for.
+func (f *flags) opened(cmd *cobra.Command, spec string) (*weights.Model, error) {
+	spec, err := latest(cmd, spec)
+	if err != nil {
+		return nil, err
+	}
 	return weights.Open(cmd.Context(), spec, weights.Options{Progress: download(f.talk(cmd))})
+}
+
+// latest is spec or, where spec is the folder of a run, the newest of its checkpoints.
+func latest(cmd *cobra.Command, spec string) (string, error) {
+	if !run.Exists(spec) {
+		return spec, nil
+	}
+	_, path, err := run.Latest(spec, notes(cmd))
+	return path, err
+}
+
+// notes says on standard error which checkpoints were passed over.
+func notes(cmd *cobra.Command) func(string) {
+	return func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) }
 }

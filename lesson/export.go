@@ -71,8 +71,8 @@ images, recipe and, of a run, test accuracy.`,
 			if err != nil {
 				return err
 			}
-			if f.run != "" && m.Accuracy == nil {
-				if m.Accuracy, err = testAccuracy(f.run); err != nil {
+			if dir := cmp.Or(f.run, f.weights); m.Accuracy == nil && run.Exists(dir) {
+				if m.Accuracy, err = testAccuracy(dir); err != nil {
 					return err
 				}
 			}

@@ -34,10 +34,10 @@ func finetuneCommand() *cobra.Command {
 		Short: "Train a trained network further, on other images",
 		Long: `Train a trained network further, on other images.
 
-The network is that of --weights, which may also be the folder of a run. Its last layer,
-the head, makes way for a new one with a logit for each class of --data; the rest, the
-body, goes on from the weights it has, with pixels normalised as it is used to. Few
-images make few steps an epoch, and want more --epochs.
+The network is that of --weights. Its last layer, the head, makes way for a new one with
+a logit for each class of --data; the rest, the body, goes on from the weights it has,
+with pixels normalised as it is used to. Few images make few steps an epoch, and want
+more --epochs.
 
 Recipes: finetune trains everything, the head at ten times the learning rate of the body,
 and keeps the running statistics of the batch norms; head freezes the body; article is
@@ -91,7 +91,7 @@ func (f *fineTuning) begin(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	m, err := f.pretrained(cmd)
+	m, err := f.opened(cmd, f.weights)
 	if err != nil {
 		return err
 	}
@@ -138,19 +138,6 @@ func (f *fineTuning) change(cmd *cobra.Command, r *recipe.Recipe) error {
 	checked := *r
 	checked.Freeze = ""
 	return checked.Validate()
-}
-
-// pretrained reads the weights to start from.
-func (f *fineTuning) pretrained(cmd *cobra.Command) (*weights.Model, error) {
-	spec := f.weights
-	if run.Exists(spec) {
-		var err error
-		_, spec, err = run.Latest(spec, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
-		if err != nil {
-			return nil, err
-		}
-	}
-	return weights.Open(cmd.Context(), spec, weights.Options{Progress: download(f.talk(cmd))})
 }
 
 // announce says what is trained of what, where so many tensors were loaded.

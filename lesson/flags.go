@@ -59,7 +59,7 @@ func (f *flags) add(cmd *cobra.Command, names ...string) {
 		case "backend":
 			set.StringVar(&f.backend, name, backend.Auto, "what to compute with: auto, "+strings.Join(backend.Names(), ", "))
 		case "weights":
-			set.StringVar(&f.weights, name, "", "weights: a file, a URL, or a name such as resnet50; see go run ./lesson weights")
+			set.StringVar(&f.weights, name, "", "weights: a file, a URL, the folder of a run, or a name such as resnet50; see go run ./lesson weights")
 		case "run":
 			set.StringVar(&f.run, name, "", "folder of the run")
 		case "json":

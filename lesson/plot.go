@@ -33,7 +33,7 @@ func plotCommand() *cobra.Command {
 					history.Name = filepath.Base(filepath.Clean(dir))
 				}
 				histories = append(histories, history)
-				checkpoint, _, err := run.Latest(dir, func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) })
+				checkpoint, _, err := run.Latest(dir, notes(cmd))
 				if err != nil {
 					return err
 				}

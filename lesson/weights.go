@@ -35,9 +35,9 @@ func weightsCommand() *cobra.Command {
 and how pictures are prepared for it. Without an argument it lists names of weights that
 can be fetched, and which of them are here.
 
-Weights are a file that PyTorch, timm or this command wrote, a URL with the SHA-256 of
-what is there (https://…/w.pth#sha256=…), or the name of weights that torchvision or timm
-publishes. What is fetched is kept in the cache.`,
+Weights are a file that PyTorch, timm or this command wrote, the folder of a run, a URL
+with the SHA-256 of what is there (https://…/w.pth#sha256=…), or the name of weights that
+torchvision or timm publishes. What is fetched is kept in the cache.`,
 		Example: `  go run ./lesson weights
   go run ./lesson weights resnet18
   go run ./lesson weights resnet20-12fca82f.th --json`,
@@ -51,7 +51,11 @@ publishes. What is fetched is kept in the cache.`,
 			if len(args) == 0 {
 				return f.listWeights(cmd)
 			}
-			path, origin, err := weights.Fetch(cmd.Context(), args[0], weights.FetchOptions{Progress: download(f.talk(cmd))})
+			spec, err := latest(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			path, origin, err := weights.Fetch(cmd.Context(), spec, weights.FetchOptions{Progress: download(f.talk(cmd))})
 			if err != nil {
 				return err
 			}

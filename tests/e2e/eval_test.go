@@ -44,6 +44,8 @@ func TestEval(t *testing.T) {
 	if want := lines[len(lines)-1]["test_top1"]; got.Top1 != want {
 		t.Errorf("eval finds top-1 %v, the run found %v", got.Top1, want)
 	}
+	has(t, p.ok("eval", "--weights", "runs/tiny"), "on 16 test images", "predict --weights runs/tiny")
+	has(t, p.ok("weights", "runs/tiny"), filepath.Base(p.newestCheckpoint("runs/tiny")), "resnet8-w2")
 	half := decode[evaluation](t, p.ok("eval", "--run", "runs/tiny", "--subset", "5", "--batch", "3", "--json"))
 	if half.Total != 5 {
 		t.Errorf("eval --subset 5 is about %d images", half.Total)
