@@ -91,9 +91,16 @@ func dataVerifyCommand() *cobra.Command {
 			}
 			w := f.talk(cmd)
 			training, test := perClass(set.Training), perClass(set.Test)
+			var damage error
+			if set.Skipped > 0 {
+				damage = fmt.Errorf("pictures of %s that cannot be read: %d; mend or remove them", f.data, set.Skipped)
+			}
 			if f.json {
-				return printJSON(cmd.OutOrStdout(), map[string]any{"data": set.Training.Name,
-					"classes": set.Training.Classes, "training": training, "test": test})
+				if err := printJSON(cmd.OutOrStdout(), map[string]any{"data": set.Training.Name,
+					"classes": set.Training.Classes, "training": training, "test": test, "skipped": set.Skipped}); err != nil {
+					return err
+				}
+				return damage
 			}
 			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 			fmt.Fprintln(table, "class\ttraining\ttest\t")
@@ -102,6 +109,9 @@ func dataVerifyCommand() *cobra.Command {
 			}
 			if err := table.Flush(); err != nil {
 				return fmt.Errorf("print the classes: %w", err)
+			}
+			if damage != nil {
+				return damage
 			}
 			fmt.Fprintln(w, "All records are whole and all labels in range.")
 			ending(w, nil, "go run ./lesson data show --data "+quoted(f.data))

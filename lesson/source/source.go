@@ -45,6 +45,8 @@ type Set struct {
 	Spec string
 	// Notice, if not empty, is what people must be told before they look at results.
 	Notice string
+	// Skipped is how many pictures of a folder were left out, since they cannot be read.
+	Skipped int
 }
 
 // Caption is the line for figures that says what the data is.
@@ -152,7 +154,8 @@ func openFolder(ctx context.Context, spec string, o Options) (*Set, error) {
 	case folderErr != nil:
 		return nil, folderErr
 	}
-	return &Set{Training: folder.Training, Test: folder.Validation, Spec: path, Notice: skippedNotice(spec, folder.Skipped)}, nil
+	return &Set{Training: folder.Training, Test: folder.Validation, Spec: path,
+		Notice: skippedNotice(spec, folder.Skipped), Skipped: len(folder.Skipped)}, nil
 }
 
 // skippedNotice says what of a folder was left out; "" if nothing was.

@@ -7,6 +7,7 @@ import (
 	"image/jpeg"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -51,8 +52,15 @@ func TestPictures(t *testing.T) {
 	writeFile(t, p.path("my colours", "red", "broken.png"), []byte("<html>not found</html>"))
 
 	const notice = "Left out of my colours:\n  red/broken.png is an HTML page; download the picture that it shows\n"
-	out := p.ok("data", "verify", "--data", "my colours")
-	has(t, out, filepath.FromSlash(notice), "Data: pictures in my colours; 48 training and 12 test images")
+	damaged := p.fails([]string{"my colours", "cannot be read: 1;"}, "data", "verify", "--data", "my colours")
+	has(t, damaged.stdout, filepath.FromSlash(notice), "Data: pictures in my colours; 48 training and 12 test images")
+	if strings.Contains(damaged.stdout, "whole") {
+		t.Errorf("a broken picture, and all is whole:\n%s", damaged.stdout)
+	}
+	asJSON := p.run("data", "verify", "--data", "my colours", "--json")
+	if has(t, asJSON.stdout, `"skipped": 1`); asJSON.code == 0 {
+		t.Error("data verify --json of a broken picture: exit code 0, want another")
+	}
 	has(t, p.ok("data", "show", "--data", "my colours", "--subset", "2/class"), "Data: pictures in my colours, first 2 per class; 6 training and 6 test images",
 		"train --data 'my colours'")
 	checkFigures(t, p.path("figures"), "data: pictures in my colours, first 2 per class", "images")
