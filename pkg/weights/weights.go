@@ -276,8 +276,8 @@ func (m *Model) fromCheckpoint(text string) error {
 }
 
 // Save writes the model to path as safetensors with torchvision's names, whole or not at
-// all, with everything else as metadata but Source, and a Spec that is a path. PyTorch loads it with strict=True: it does without
-// num_batches_tracked in a state_dict.
+// all, with everything else as metadata but Source, and a Spec that is a path. PyTorch loads
+// it with strict=True: it does without num_batches_tracked in a state_dict.
 func (m *Model) Save(path string) error {
 	if err := m.validate(); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
