@@ -152,20 +152,21 @@ func (f *flags) loaded(cmd *cobra.Command) (*weights.Model, error) {
 		if err != nil {
 			return nil, err
 		}
-		return f.opened(cmd, path)
+		return f.opened(cmd, path, false)
 	case f.weights == "":
 		return nil, errors.New("which network? Give --run DIR or --weights FILE; go run ./lesson train makes them")
 	}
-	return f.opened(cmd, f.weights)
+	return f.opened(cmd, f.weights, false)
 }
 
-// opened reads the weights that spec stands for.
-func (f *flags) opened(cmd *cobra.Command, spec string) (*weights.Model, error) {
+// opened reads the weights that spec stands for; those without a head only if it is to get a
+// new one.
+func (f *flags) opened(cmd *cobra.Command, spec string, newHead bool) (*weights.Model, error) {
 	spec, err := latest(cmd, spec)
 	if err != nil {
 		return nil, err
 	}
-	return weights.Open(cmd.Context(), spec, weights.Options{Progress: download(f.talk(cmd))})
+	return weights.Open(cmd.Context(), spec, weights.Options{NewHead: newHead, Progress: download(f.talk(cmd))})
 }
 
 // latest is spec or, where spec is the folder of a run, the newest of its checkpoints.

@@ -91,7 +91,7 @@ func (f *fineTuning) begin(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	m, err := f.opened(cmd, f.weights)
+	m, err := f.opened(cmd, f.weights, true)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (f *fineTuning) announce(cmd *cobra.Command, r recipe.Recipe, m *weights.Mo
 	if r.FreezeNorms {
 		frozen += ", and all running statistics"
 	}
-	fmt.Fprintf(w, "Weights: %s. %d tensors loaded, the %d of the head left at their initial values: %d classes for %d\n",
-		r.Start, loaded, len(m.Tensors)-loaded, r.Model.Classes, m.Config.Classes)
+	fmt.Fprintf(w, "Weights: %s. %d tensors loaded, the %d of the head left at their initial values, for %d classes\n",
+		r.Start, loaded, len(m.Tensors)-loaded, r.Model.Classes)
 	fmt.Fprintf(w, "%s. Frozen: %s\n", rates, frozen)
 }

@@ -22,7 +22,8 @@ const longestName = 1 << 10
 //   - num_batches_tracked is left out: a batch norm that does not train has no use for it.
 //
 // The names of torchvision and timm pass as they are. It is an error when two tensors come
-// to have one name, or when a name is not fit to print or longer than 1024 bytes. The tensors themselves are not copied.
+// to have one name, or when a name is not fit to print or longer than 1024 bytes. The
+// tensors themselves are not copied.
 func Canonical(tensors map[string]statedict.Tensor) (canonical map[string]statedict.Tensor, notes []string, err error) {
 	canonical = make(map[string]statedict.Tensor, len(tensors))
 	from := map[string]string{} // canonical name to the one in the file

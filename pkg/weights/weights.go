@@ -72,6 +72,9 @@ type Options struct {
 	// Architecture is a name that resnet.ByName knows, for weights that do not say and whose
 	// names and shapes leave it open; "" detects it.
 	Architecture string
+	// NewHead takes weights without a head, fc, as well, for a network that is to get a head of
+	// its own: with one of a single class in its place, of zeros.
+	NewHead bool
 	// Progress is shown how much of a download is there; it may be nil.
 	Progress func(done, total int64)
 }
@@ -86,11 +89,40 @@ func Open(ctx context.Context, spec string, options Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if options.NewHead {
+		file = file.withHead()
+	}
 	m, _, err := file.Model(origin, options.Architecture)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
+}
+
+// withHead returns the file with a head of one class, of zeros, if it has none.
+func (f *File) withHead() *File {
+	canonical, _, err := Canonical(f.Tensors)
+	if err != nil {
+		return f // Model says why
+	}
+	channels := 0 // the blocks of the last stage give the most
+	for name, tensor := range canonical {
+		if isHead(name) {
+			return f
+		}
+		if strings.HasPrefix(name, "layer") && len(tensor.Shape) == 4 {
+			channels = max(channels, tensor.Shape[0])
+		}
+	}
+	if channels == 0 {
+		return f
+	}
+	whole := *f
+	whole.Tensors = maps.Clone(f.Tensors)
+	// Under one of its own prefixes or under none, fc is fc.
+	whole.Tensors[resnet.HeadName+".weight"] = statedict.Tensor{Shape: []int{1, channels}, Data: make([]float32, channels)}
+	whole.Tensors[resnet.HeadName+".bias"] = statedict.Tensor{Shape: []int{1}, Data: make([]float32, 1)}
+	return &whole
 }
 
 // Model makes a model of what was read from a file, with notes for people on what had to be

@@ -97,6 +97,38 @@ func TestSaveAndOpen(t *testing.T) {
 	}
 }
 
+// Weights without a head are for a network that gets a new one, and for nothing else.
+func TestOpenWithoutAHead(t *testing.T) {
+	offline(t)
+	m := trained(t)
+	headless := map[string]statedict.Tensor{}
+	for name, tensor := range m.Tensors {
+		if !isHead(name) {
+			headless["backbone."+name] = tensor
+		}
+	}
+	path := filepath.Join(t.TempDir(), "backbone.safetensors")
+	if err := (&statedict.Dict{Tensors: headless}).Save(path); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(context.Background(), path, Options{})
+	checkRefused(t, "no head", err, path, "without a head")
+	got, err := Open(context.Background(), path, Options{NewHead: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Config.Classes != 1 || !reflect.DeepEqual(got.Config.Blocks, m.Config.Blocks) || len(got.Tensors) != len(m.Tensors) {
+		t.Errorf("%d tensors of %+v, want the %d of %+v with one class", len(got.Tensors), got.Config, len(m.Tensors), m.Config)
+	}
+	// One that has a head keeps it.
+	if err := m.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Open(context.Background(), path, Options{NewHead: true}); err != nil || !reflect.DeepEqual(got.Tensors, m.Tensors) {
+		t.Errorf("the head was not kept, %v", err)
+	}
+}
+
 func TestOpenURL(t *testing.T) {
 	offline(t)
 	want := trained(t)

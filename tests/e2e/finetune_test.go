@@ -54,7 +54,7 @@ func TestFinetune(t *testing.T) {
 	dir := filepath.Join("runs", "resnet8-w2-finetune-1")
 	start := p.newestCheckpoint("runs/tiny")
 	has(t, out, "Data: Shapes-10 (built-in), first 2 per class; 20 training and 20 test images",
-		"tensors loaded, the 2 of the head left at their initial values: 10 classes for 10\n",
+		"tensors loaded, the 2 of the head left at their initial values, for 10 classes\n",
 		"Learning rate: 0.02, 0.1 for the head. Frozen: layer1 and all before it, and all running statistics",
 		"Model: resnet8-w2. Recipe: finetune, 2 epochs, batch 10.", "Run: "+dir, "Epoch [1/2], Step [2/2], Loss: ",
 		"Wrote:", "Try next:", "eval --run "+dir, "predict --run "+dir, "export --run "+dir)
@@ -114,7 +114,7 @@ func TestFinetunePhotos(t *testing.T) {
 	} {
 		out := p.ok(append([]string{"finetune", "--weights", "w.safetensors", "--data", "photos", "--freeze-norms=false",
 			"--batch", "8", "--epochs", "6", "--run", test.dir}, test.args...)...)
-		has(t, out, "16 training and 4 test images", "left at their initial values: 2 classes for 10\n")
+		has(t, out, "16 training and 4 test images", "left at their initial values, for 2 classes\n")
 		accuracy := accuracyLine.FindString(out)
 		if accuracy != "Test Accuracy: 100.00%" {
 			t.Errorf("told dark from light: %s, want all", accuracy)
