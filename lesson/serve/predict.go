@@ -16,22 +16,17 @@ import (
 	"time"
 
 	"github.com/residual-go/residual/lesson/classmap"
+	"github.com/residual-go/residual/lesson/predict"
 	"github.com/residual-go/residual/pkg/picture"
 )
 
 // prediction is the answer to POST /predict.
 type prediction struct {
-	Guesses []guess `json:"guesses"`
+	Guesses []predict.Guess `json:"guesses"`
 	// CAM is the picture with the class activation map of the first guess over it.
 	CAM string `json:"cam,omitempty"`
 	// Milliseconds is the time from when the picture was there to the answer.
 	Milliseconds float64 `json:"milliseconds"`
-}
-
-type guess struct {
-	Class       string  `json:"class"`
-	Index       int     `json:"index"`
-	Probability float64 `json:"probability"`
 }
 
 // problem is an error with the status that it is answered with.
@@ -91,7 +86,7 @@ func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction,
 	}
 	answer := &prediction{}
 	for _, g := range found.Top(found.image, top) {
-		answer.Guesses = append(answer.Guesses, guess{s.model.Classes[g.Class], g.Class, g.Probability})
+		answer.Guesses = append(answer.Guesses, predict.Guess{Class: s.model.Classes[g.Class], Index: g.Class, Probability: g.Probability})
 	}
 	if cam {
 		values := found.ClassMap(found.image, answer.Guesses[0].Index)

@@ -8,7 +8,6 @@ import (
 	"image/draw"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -306,31 +305,7 @@ func TestFinetuneRealWeights(t *testing.T) {
 // TestFinetuneInterrupted: Ctrl-C says how to go on.
 func TestFinetuneInterrupted(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no way to send Ctrl-C to another process")
-	}
 	p := trained(t)
-	cmd := p.command("finetune", "--weights", "runs/tiny", "--data", small(t), "--batch", "16", "--epochs", "100", "--log-every", "1", "--run", "run")
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	sent := false
-	for lines := bufio.NewScanner(stdout); lines.Scan(); {
-		if !sent && stepLine.MatchString(lines.Text()) {
-			sent = true
-			if err := cmd.Process.Signal(os.Interrupt); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if _, exited := cmd.Wait().(*exec.ExitError); !exited || cmd.ProcessState.ExitCode() != 130 {
-		t.Errorf("exit code %d after Ctrl-C, want 130", cmd.ProcessState.ExitCode())
-	}
-	has(t, stderr.String(), "resume with: go run ./lesson finetune --run run --resume\n")
+	said := p.interrupted("finetune", "--weights", "runs/tiny", "--data", small(t), "--batch", "16", "--epochs", "100", "--log-every", "1", "--run", "run")
+	has(t, said, "resume with: go run ./lesson finetune --run run --resume\n")
 }

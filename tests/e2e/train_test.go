@@ -135,45 +135,53 @@ func TestTrainJSON(t *testing.T) {
 	}
 }
 
-// TestInterrupt stops a run with Ctrl-C and goes on by the very command it is told.
-func TestInterrupt(t *testing.T) {
-	t.Parallel()
+// interrupted runs the command, sends it Ctrl-C at its first line of a step, and returns the
+// one line it ends with on standard error. It must exit with 130.
+func (p *place) interrupted(args ...string) (said string) {
+	p.t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no way to send Ctrl-C to another process")
+		p.t.Skip("Windows has no way to send Ctrl-C to another process")
 	}
-	const epochs = 30 // of 5 steps
-	p := newPlace(t)
-	dir := "runs/it's mine" // for a shell to take as one word
-	p.begin(dir, tinyRecipe(t, small(t), epochs))
-	cmd := p.command("train", "--run", dir, "--resume", "--log-every", "1")
+	cmd := p.command(args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	sent := false
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		if !sent && stepLine.MatchString(lines.Text()) {
 			sent = true
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
-				t.Fatal(err)
+				p.t.Fatal(err)
 			}
 		}
 	}
 	cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 130 {
-		t.Fatalf("exit code %d after Ctrl-C, want 130; stderr:\n%s", code, stderr.String())
+		p.t.Fatalf("exit code %d after Ctrl-C, want 130; stderr:\n%s", code, stderr.String())
 	}
 	if strings.Count(stderr.String(), "\n") != 1 {
-		t.Errorf("want one line on stderr, got:\n%s", stderr.String())
+		p.t.Errorf("want one line on stderr, got:\n%s", stderr.String())
 	}
-	match := regexp.MustCompile(`interrupted after step (\d+) of 150; resume with: go run \./lesson (.*)\n$`).FindStringSubmatch(stderr.String())
+	return stderr.String()
+}
+
+// TestInterrupt stops a run with Ctrl-C and goes on by the very command it is told.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	const epochs = 30 // of 5 steps
+	p := newPlace(t)
+	dir := "runs/it's mine" // for a shell to take as one word
+	p.begin(dir, tinyRecipe(t, small(t), epochs))
+	said := p.interrupted("train", "--run", dir, "--resume", "--log-every", "1")
+	match := regexp.MustCompile(`interrupted after step (\d+) of 150; resume with: go run \./lesson (.*)\n$`).FindStringSubmatch(said)
 	if match == nil {
-		t.Fatalf("the message does not say how to go on: %s", stderr.String())
+		t.Fatalf("the message does not say how to go on: %s", said)
 	}
 	if want := fmt.Sprintf("step-%08s.safetensors", match[1]); filepath.Base(p.newestCheckpoint(dir)) != want {
 		t.Errorf("the newest checkpoint is %s, want %s", p.newestCheckpoint(dir), want)
