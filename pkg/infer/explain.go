@@ -83,7 +83,7 @@ func explaining(store *model.Store, path string, config resnet.Config, mean, dev
 				features = x
 			}
 		})
-		return []*graph.Node{logits, features, scope.At("fc").GetVariable("weight").NodeValue(pixels.Graph())}
+		return []*graph.Node{logits, features, scope.At(resnet.HeadName).GetVariable("weight").NodeValue(pixels.Graph())}
 	}
 }
 

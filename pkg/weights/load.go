@@ -91,7 +91,7 @@ func Load(scope *model.Scope, tensors map[string]statedict.Tensor, options LoadO
 }
 
 // isHead reports whether name is of the layer behind which the classes are.
-func isHead(name string) bool { return strings.HasPrefix(name, "fc.") }
+func isHead(name string) bool { return strings.HasPrefix(name, resnet.HeadName+".") }
 
 // problems are the entries of the report that options do not allow, in words.
 func (r *Report) problems(options LoadOptions) []string {
