@@ -13,6 +13,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/residual-go/residual/pkg/spmd"
 )
 
 // The names of batch normalisation's variables, those of PyTorch's state dict.
@@ -29,6 +31,7 @@ type BatchNormBuilder struct {
 	x                 *graph.Node
 	epsilon, momentum float64
 	zeroGamma, frozen bool
+	local             bool
 }
 
 // BatchNorm normalises every channel, the last axis of x, over all its other axes (Ioffe
@@ -40,6 +43,13 @@ type BatchNormBuilder struct {
 // and the running statistics move a step of size momentum towards them, the running
 // variance towards the unbiased one. Otherwise, and if Frozen says so, the running
 // statistics are used, and stay as they are.
+//
+// In a graph that runs on several devices, each with its share of the batch, mean and
+// variance are those of all shares together (PyTorch's SyncBatchNorm), unless Local says
+// otherwise.
+//
+// x of half precision, bfloat16 or float16, is normalised in float32 and the result rounded;
+// see [WeightType].
 //
 // The variables weight (γ), bias (β), running_mean and running_var, each [channels], are
 // made in scope itself. Call Done to get the result, which has the shape of x.
@@ -74,14 +84,27 @@ func (b *BatchNormBuilder) Frozen(frozen bool) *BatchNormBuilder {
 	return b
 }
 
+// Local normalises the share of each device by its own mean and variance, as PyTorch does
+// without SyncBatchNorm: nothing has to be exchanged before the end of the step, and the
+// result depends on the number of devices. The running statistics, which are to be the same
+// on all of them, move towards the means of the devices' statistics.
+func (b *BatchNormBuilder) Local(local bool) *BatchNormBuilder {
+	b.local = local
+	return b
+}
+
 // Done builds the normalisation and returns its result, of the shape of x.
 func (b *BatchNormBuilder) Done() *graph.Node {
-	x, g := b.x, b.x.Graph()
-	if x.Rank() < 2 {
-		exceptions.Panicf("BatchNorm: x has shape %s, want [batch, …, channels]", x.Shape())
+	g := b.x.Graph()
+	if b.x.Rank() < 2 {
+		exceptions.Panicf("BatchNorm: x has shape %s, want [batch, …, channels]", b.x.Shape())
 	}
+	// Statistics in half precision would not do. The conversions cost no memory: XLA makes
+	// them where it reads and writes.
+	dtype := WeightType(b.x.DType())
+	x := graph.ConvertDType(b.x, dtype)
 	channels := x.Shape().Dim(-1)
-	shape := shapes.Make(x.DType(), channels)
+	shape := shapes.Make(dtype, channels)
 	initial := initializer.One
 	if b.zeroGamma {
 		initial = initializer.Zero
@@ -96,37 +119,49 @@ func (b *BatchNormBuilder) Done() *graph.Node {
 		// this too, but it has no gradient, and a frozen network may well be differentiated.
 		scale := graph.Div(gamma.NodeValue(g), graph.Sqrt(graph.AddScalar(runningVariance.NodeValue(g), b.epsilon)))
 		shift := graph.Sub(beta.NodeValue(g), graph.Mul(runningMean.NodeValue(g), scale))
-		return graph.Add(graph.Mul(x, overChannels(scale, x)), overChannels(shift, x))
+		y := graph.Add(graph.Mul(x, overChannels(scale, x)), overChannels(shift, x))
+		return graph.ConvertDType(y, b.x.DType())
 	}
 
+	together := g.NumDevices() > 1 && !b.local
 	n := x.Shape().Size() / channels
+	if together {
+		n *= g.NumDevices()
+	}
 	if n < 2 {
 		exceptions.Panicf("BatchNorm: %s leaves one value per channel to train on, want at least 2", x.Shape())
 	}
 	var y, mean, variance *graph.Node
-	if hasFusedBatchNorm(g.Backend(), x.DType()) {
+	if !together && hasFusedBatchNorm(g.Backend(), dtype) {
 		y, mean, variance = graph.InternalBatchNormForTraining(x, gamma.NodeValue(g), beta.NodeValue(g), float32(b.epsilon), x.Rank()-1)
 	} else {
-		y, mean, variance = b.train(gamma.NodeValue(g), beta.NodeValue(g))
+		y, mean, variance = b.train(x, gamma.NodeValue(g), beta.NodeValue(g))
 	}
 	unbiased := graph.MulScalar(variance, float64(n)/float64(n-1))
+	if !together {
+		moments := spmd.Means([]*graph.Node{graph.StopGradient(mean), graph.StopGradient(unbiased)})
+		mean, unbiased = moments[0], moments[1]
+	}
 	b.moveTowards(runningMean, graph.StopGradient(mean))
 	b.moveTowards(runningVariance, graph.StopGradient(unbiased))
-	return y
+	return graph.ConvertDType(y, b.x.DType())
 }
 
 // train composes the normalisation from simpler operations, and so leaves its gradient,
 // through the batch's mean and variance as well, to automatic differentiation. It returns
 // the result and the batch's mean and (biased) variance, each [channels].
-func (b *BatchNormBuilder) train(gamma, beta *graph.Node) (y, mean, variance *graph.Node) {
-	x := b.x
+func (b *BatchNormBuilder) train(x, gamma, beta *graph.Node) (y, mean, variance *graph.Node) {
+	over := func(y *graph.Node) *graph.Node { return y }
+	if !b.local {
+		over = spmd.Mean
+	}
 	axes := make([]int, x.Rank()-1)
 	for axis := range axes {
 		axes[axis] = axis
 	}
-	mean = graph.ReduceMean(x, axes...)
+	mean = over(graph.ReduceMean(x, axes...))
 	centred := graph.Sub(x, overChannels(mean, x))
-	variance = graph.ReduceMean(graph.Square(centred), axes...)
+	variance = over(graph.ReduceMean(graph.Square(centred), axes...))
 	// Per channel first: the large tensor is then touched by one product and one sum.
 	scale := graph.Div(gamma, graph.Sqrt(graph.AddScalar(variance, b.epsilon)))
 	return graph.Add(graph.Mul(centred, overChannels(scale, x)), overChannels(beta, x)), mean, variance

@@ -12,6 +12,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/residual-go/residual/pkg/spmd"
 )
 
 // Scope is the path under which the momentum of the variable at path p is kept, as Scope+p.
@@ -32,6 +34,9 @@ type SGDBuilder struct {
 //
 // Variables that are not trainable stay as they are: weight decay does not touch them either.
 // There is no dampening. The defaults are learning rate 0.1 and nothing else.
+//
+// In a graph that runs on several devices, each with its share of the batch and the loss of
+// that share, g is the mean over the devices.
 //
 // The learning rate lives in GoMLX's variable for it ([optimizer.LearningRateVar]), where
 // schedules change it between steps; LearningRate only sets where it starts.
@@ -115,6 +120,7 @@ func (s *sgd) UpdateGraphWithGradients(scope *model.Scope, gradients []*graph.No
 		return
 	}
 	g := gradients[0].Graph()
+	gradients = spmd.Means(gradients)
 	setGradientNorm(g, gradients)
 	optimizer.IncrementGlobalStep(g, lossType)
 	rate := optimizer.LearningRateVar(scope, lossType, s.learningRate).NodeValue(g)

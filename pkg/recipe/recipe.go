@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"slices"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 
 	"github.com/residual-go/residual/pkg/dataset"
@@ -35,7 +37,7 @@ type Recipe struct {
 	Start string `json:"start,omitempty"`
 	// Freeze is the last part of the network, counted from the images, that keeps its weights
 	// and running statistics, with all before it: stem, layer1, layer2, … or body, which is
-	// all but the last layer; see [resnet.Frozen]. Empty trains everything.
+	// all but the last layer; see [resnet.Training]. Empty trains everything.
 	Freeze string `json:"freeze,omitempty"`
 	// FreezeNorms has the batch norms that are trained use and keep their running statistics,
 	// as PyTorch's do after eval(); their γ and β are trained.
@@ -44,6 +46,15 @@ type Recipe struct {
 	Epochs   int  `json:"epochs"`
 	Batch    int  `json:"batch"`
 	DropLast bool `json:"drop_last,omitempty"`
+
+	// Precision is what the network computes in, and is trained in: Float32, for which empty
+	// stands, or BFloat16, which is mixed precision (see [resnet.Config.Forward]).
+	Precision string `json:"precision,omitempty"`
+	// Devices is how many share the work on every batch; 0 stands for 1. The weights are those
+	// of one device, but for rounding, unless LocalNorms has every device normalise its share
+	// of the batch by itself.
+	Devices    int  `json:"devices,omitempty"`
+	LocalNorms bool `json:"local_norms,omitempty"`
 
 	// LearningRate is the peak of Schedule.
 	LearningRate float64 `json:"learning_rate"`
@@ -137,6 +148,23 @@ func ByName(name string) (Recipe, error) {
 	return recipe, nil
 }
 
+// The precisions that a recipe can have.
+const (
+	Float32  = "float32"
+	BFloat16 = "bfloat16"
+)
+
+// Precisions returns the names that Recipe.Precision takes.
+func Precisions() []string { return []string{Float32, BFloat16} }
+
+// DType returns the type of the activations.
+func (r Recipe) DType() dtypes.DType {
+	if r.Precision == BFloat16 {
+		return dtypes.BFloat16
+	}
+	return dtypes.Float32
+}
+
 // Validate reports what is wrong with the recipe.
 func (r Recipe) Validate() error {
 	if err := r.Model.Validate(); err != nil {
@@ -145,10 +173,17 @@ func (r Recipe) Validate() error {
 	if err := r.Schedule.Validate(); err != nil {
 		return err
 	}
-	if err := r.Frozen().Validate(r.Model); err != nil {
+	if err := r.Training().Validate(r.Model); err != nil {
 		return fmt.Errorf("recipe %s: %w", r.Name, err)
 	}
+	devices := max(1, r.Devices)
 	switch {
+	case r.Precision != "" && !slices.Contains(Precisions(), r.Precision):
+		return fmt.Errorf("recipe %s: unknown precision %q; there are %s", r.Name, r.Precision, strings.Join(Precisions(), ", "))
+	case r.Devices < 0:
+		return fmt.Errorf("recipe %s: %d devices, want at least 1", r.Name, r.Devices)
+	case r.Batch%devices != 0 || r.Batch/devices < 2 && r.LocalNorms:
+		return fmt.Errorf("recipe %s: batches of %d cannot be shared out to %d devices; take a multiple of %d", r.Name, r.Batch, devices, devices)
 	case r.Epochs < 1:
 		return fmt.Errorf("recipe %s: %d epochs, want at least 1", r.Name, r.Epochs)
 	case r.Batch < 2:
@@ -185,9 +220,9 @@ func (r Recipe) Batches(images *dataset.Images, firstStep int) (*dataset.Batches
 	})
 }
 
-// Frozen returns what of the network the recipe leaves as it is.
-func (r Recipe) Frozen() resnet.Frozen {
-	return resnet.Frozen{Through: r.Freeze, Norms: r.FreezeNorms}
+// Training returns how the recipe trains its network.
+func (r Recipe) Training() resnet.Training {
+	return resnet.Training{Freeze: r.Freeze, FreezeNorms: r.FreezeNorms, LocalNorms: r.LocalNorms}
 }
 
 // Optimizer returns the recipe's optimiser.

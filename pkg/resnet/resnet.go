@@ -14,7 +14,7 @@
 //
 // This file is the whole of the network, from the images down: Forward calls stem, block
 // and head; block calls branch and shortcut; these call conv, norm, relu and linear at
-// its end. models.go has the named models, frozen.go what is not trained, and summary.go the
+// its end. models.go has the named models, training.go what is not trained, and summary.go the
 // table of layers.
 package resnet
 
@@ -173,10 +173,14 @@ type Tap func(name string, x *graph.Node)
 // Forward builds the network on images, float32 [batch, height, width, channels], and
 // returns the logits, [batch, Classes]. Batch norms train when the scope does.
 //
+// Images that are bfloat16 make it a network of mixed precision: convolutions, and what is
+// between them, are in bfloat16; weights, statistics, the average pool, the last layer and
+// the logits are float32 all the same.
+//
 // It makes or reuses the variables under scope; [StateDictKey] has their names. As a
 // graph-building function it panics on a configuration that is not valid.
 func (c Config) Forward(scope *model.Scope, images *graph.Node, taps ...Tap) *graph.Node {
-	return c.forward(scope, images, Frozen{}, show(taps))
+	return c.forward(scope, images, Training{}, show(taps))
 }
 
 // show returns a function that shows a layer's output to all taps.
@@ -199,19 +203,19 @@ type layer struct {
 // network is a forward pass being built.
 type network struct {
 	Config
-	root   string // the path of the scope that holds the network
-	frozen Frozen
-	done   func(layer) // is shown every layer
+	root     string // the path of the scope that holds the network
+	training Training
+	done     func(layer) // is shown every layer
 }
 
-func (c Config) forward(scope *model.Scope, images *graph.Node, frozen Frozen, done func(layer)) *graph.Node {
+func (c Config) forward(scope *model.Scope, images *graph.Node, training Training, done func(layer)) *graph.Node {
 	if err := c.Validate(); err != nil {
 		panic(err)
 	}
 	if images.Rank() != 4 || !images.DType().IsFloat() {
 		exceptions.Panicf("resnet: images have shape %s, want floats [batch, height, width, channels]", images.Shape())
 	}
-	n := &network{c, scope.Scope(), frozen, done}
+	n := &network{c, scope.Scope(), training, done}
 
 	x := n.stem(scope, images)
 	planes := c.Width
@@ -252,6 +256,8 @@ func (n *network) head(scope *model.Scope, x *graph.Node) *graph.Node {
 		x = n.norm(scope.In("norm"), x, false)
 		x = n.relu("relu", x)
 	}
+	// From here on there is little to do, and much to lose by half precision.
+	x = graph.ConvertDType(x, layers.WeightType(x.DType()))
 	x = graph.ReduceMean(x, 1, 2)
 	n.tap("avgpool", "average pool", x)
 	return n.linear(scope.In(HeadName), x, n.Classes)
@@ -373,9 +379,9 @@ func (n *network) conv(scope *model.Scope, x *graph.Node, c convolution, zero bo
 		initial = initializer.Zero
 	}
 	weight := scope.WithInitializer(initial).
-		VariableWithShape("weight", shapes.Make(x.DType(), c.kernel, c.kernel, in/c.groups, c.out))
+		VariableWithShape("weight", shapes.Make(layers.WeightType(x.DType()), c.kernel, c.kernel, in/c.groups, c.out))
 	pad := [2]int{c.kernel / 2, c.kernel / 2}
-	y := graph.Convolve(x, weight.NodeValue(x.Graph())).
+	y := graph.Convolve(x, graph.ConvertDType(weight.NodeValue(x.Graph()), x.DType())).
 		Strides(c.stride).PaddingPerDim([][2]int{pad, pad}).ChannelGroupCount(c.groups).Done()
 	size := int64(weight.Shape().Size())
 	pixels := int64(y.Shape().Dim(1) * y.Shape().Dim(2))
@@ -385,8 +391,8 @@ func (n *network) conv(scope *model.Scope, x *graph.Node, c convolution, zero bo
 
 func (n *network) norm(scope *model.Scope, x *graph.Node, zeroGamma bool) *graph.Node {
 	name := n.name(scope)
-	frozen := n.frozen.Norms || n.frozen.holds(n.Config, name)
-	y := layers.BatchNorm(scope, x).ZeroGamma(zeroGamma).Frozen(frozen).Done()
+	frozen := n.training.FreezeNorms || n.training.freezes(n.Config, name)
+	y := layers.BatchNorm(scope, x).ZeroGamma(zeroGamma).Frozen(frozen).Local(n.training.LocalNorms).Done()
 	n.done(layer{name, "batch norm", y, 2 * int64(x.Shape().Dim(-1)), 0})
 	return y
 }
@@ -441,5 +447,5 @@ func StateDictKey(scope *model.Scope, variable *model.Variable) (key string, ok 
 	return dotted(root, variable.Path()), true
 }
 
-// DType is the type of the images and weights.
+// DType is the type of the weights, and of the images but in mixed precision.
 const DType = dtypes.Float32

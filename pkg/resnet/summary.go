@@ -84,7 +84,7 @@ func (c Config) dry(scope *model.Scope, height, width int, done func(layer)) err
 		defer g.Finalize()
 		model.SetStore(g, scope.Store())
 		images := graph.Parameter(g, "images", shapes.Make(DType, 1, height, width, 3))
-		c.forward(scope, images, Frozen{}, done)
+		c.forward(scope, images, Training{}, done)
 	})
 }
 

@@ -326,7 +326,7 @@ func fits(r recipe.Recipe, images *dataset.Images, first int) (*dataset.Batches,
 	if classes := len(images.Classes); classes != r.Model.Classes {
 		return nil, fmt.Errorf("%s has %d classes and the recipe's network %d", images.Name, classes, r.Model.Classes)
 	}
-	if !r.DropLast && images.Len()%r.Batch == 1 && !r.Frozen().KeepsStatistics() {
+	if !r.DropLast && images.Len()%r.Batch == 1 && !r.Training().KeepsStatistics() {
 		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of one, which batch norm cannot train on; change the batch or the subset",
 			images.Len(), r.Batch)
 	}
@@ -415,8 +415,8 @@ func (s *session) train(batches *dataset.Batches, first int) error {
 }
 
 func (s *session) forward(scope *model.Scope, pixels *graph.Node) *graph.Node {
-	return s.recipe.Model.ForwardFrozen(scope.Store().Scope(ModelPath),
-		dataset.Normalize(pixels, s.recipe.Mean, s.recipe.Deviation), s.recipe.Frozen())
+	images := dataset.Normalize(pixels, s.recipe.Mean, s.recipe.Deviation)
+	return s.recipe.Model.ForwardTraining(scope.Store().Scope(ModelPath), graph.ConvertDType(images, s.recipe.DType()), s.recipe.Training())
 }
 
 func (s *session) rateAt(step int) float64 {

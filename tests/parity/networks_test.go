@@ -138,8 +138,8 @@ func (n *network) call(training bool, build func(*model.Scope, []*graph.Node) []
 
 // forward returns the logits of inputs, a batch of images.
 func (n *network) forward(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
-	frozen := resnet.Frozen{Through: n.spec.Freeze, Norms: n.spec.FreezeNorms}
-	return []*graph.Node{n.spec.config().ForwardFrozen(n.scope(scope), inputs[0], frozen)}
+	training := resnet.Training{Freeze: n.spec.Freeze, FreezeNorms: n.spec.FreezeNorms}
+	return []*graph.Node{n.spec.config().ForwardTraining(n.scope(scope), inputs[0], training)}
 }
 
 // loss returns the loss and the logits of inputs, images and labels.

@@ -27,17 +27,17 @@ func TestPartsHoldTheirLayers(t *testing.T) {
 		{pre, "layer3", []string{"conv1", "layer3.2.conv2"}, []string{"norm", "fc"}},
 		{pre, "body", []string{"conv1", "layer3.2.conv2", "norm.bias"}, []string{"fc"}},
 	} {
-		frozen := Frozen{Through: test.through}
-		if err := frozen.Validate(test.config); err != nil {
+		training := Training{Freeze: test.through}
+		if err := training.Validate(test.config); err != nil {
 			t.Error(err)
 		}
 		for _, name := range test.held {
-			if !frozen.holds(test.config, name) {
+			if !training.freezes(test.config, name) {
 				t.Errorf("%s frozen through %q leaves out %s", test.config.Name, test.through, name)
 			}
 		}
 		for _, name := range test.spare {
-			if frozen.holds(test.config, name) {
+			if training.freezes(test.config, name) {
 				t.Errorf("%s frozen through %q takes in %s", test.config.Name, test.through, name)
 			}
 		}
@@ -49,12 +49,12 @@ func TestPartsHoldTheirLayers(t *testing.T) {
 
 // Every variable of a frozen part, and no other, is not trainable and keeps its value; the
 // running statistics of the other parts move unless they are frozen too.
-func TestForwardFrozenFreezes(t *testing.T) {
-	for _, frozen := range []Frozen{{}, {Through: "layer1"}, {Norms: true}, {Through: "layer2", Norms: true}, {Through: "body"}} {
+func TestForwardTrainingFreezes(t *testing.T) {
+	for _, training := range []Training{{}, {Freeze: "layer1"}, {FreezeNorms: true}, {Freeze: "layer2", FreezeNorms: true}, {Freeze: "body"}} {
 		config := Config{Name: "small", Stem: CIFARStem, Blocks: []int{1, 1, 1}, Width: 2, Classes: 3}
 		store := seeded(t, 1)
 		mustRun(t, store, true, normal(1, 4, 8, 8, 3), func(scope *model.Scope, images *graph.Node) []*graph.Node {
-			return []*graph.Node{config.ForwardFrozen(scope, images, frozen)}
+			return []*graph.Node{config.ForwardTraining(scope, images, training)}
 		})
 		for variable := range store.IterVariables() {
 			name, _ := StateDictKey(store.RootScope(), variable)
@@ -62,9 +62,9 @@ func TestForwardFrozenFreezes(t *testing.T) {
 				continue
 			}
 			statistics := strings.Contains(name, "running_")
-			held := frozen.holds(config, name)
+			held := training.freezes(config, name)
 			if want := !held && !statistics; variable.Trainable != want {
-				t.Errorf("%+v: %s is trainable: %v, want %v", frozen, name, variable.Trainable, want)
+				t.Errorf("%+v: %s is trainable: %v, want %v", training, name, variable.Trainable, want)
 			}
 			if !statistics {
 				continue
@@ -74,8 +74,8 @@ func TestForwardFrozenFreezes(t *testing.T) {
 				start = 1
 			}
 			moved := slices.ContainsFunc(tensors.MustCopyFlatData[float32](variable.MustValue()), func(x float32) bool { return x != start })
-			if want := !held && !frozen.Norms; moved != want {
-				t.Errorf("%+v: %s has moved: %v, want %v", frozen, name, moved, want)
+			if want := !held && !training.FreezeNorms; moved != want {
+				t.Errorf("%+v: %s has moved: %v, want %v", training, name, moved, want)
 			}
 		}
 	}
@@ -83,15 +83,15 @@ func TestForwardFrozenFreezes(t *testing.T) {
 
 func TestFreezingWhatIsNotThere(t *testing.T) {
 	config := named(t, "resnet20")
-	frozen := Frozen{Through: "layer4"}
+	training := Training{Freeze: "layer4"}
 	const want = `unknown part "layer4" of resnet20 to freeze; its parts are stem, layer1, layer2, layer3, body`
-	if err := frozen.Validate(config); err == nil || err.Error() != want {
+	if err := training.Validate(config); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 	_, err := run(t, model.NewStore(), true, normal(1, 4, 8, 8, 3), func(scope *model.Scope, images *graph.Node) []*graph.Node {
-		return []*graph.Node{config.ForwardFrozen(scope, images, frozen)}
+		return []*graph.Node{config.ForwardTraining(scope, images, training)}
 	})
-	checkError(t, "ForwardFrozen", err, want)
+	checkError(t, "ForwardTraining", err, want)
 }
 
 // What is frozen has no backward pass: the gradients of a convolution that is trained are two
@@ -110,7 +110,7 @@ func TestFrozenPartsHaveNoBackwardPass(t *testing.T) {
 	} {
 		convolutions := 0
 		mustRun(t, seeded(t, 1), true, normal(1, 4, 8, 8, 3), func(scope *model.Scope, images *graph.Node) []*graph.Node {
-			logits := config.ForwardFrozen(scope, images, Frozen{Through: test.through})
+			logits := config.ForwardTraining(scope, images, Training{Freeze: test.through})
 			outputs := scope.BuildTrainableVariablesGradientsGraph(graph.ReduceAllSum(graph.Square(logits)))
 			convolutions = 0
 			for _, node := range images.Graph().Nodes() {
