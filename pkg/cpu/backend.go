@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -30,6 +31,7 @@ type Backend struct {
 	reference compute.Backend
 	workers   *workers
 	storage   storage
+	devices   int
 	finalized atomic.Bool
 }
 
@@ -39,18 +41,26 @@ var _ compute.Backend = (*Backend)(nil)
 //
 //	kernel=NAME    the kernels to use: avx512, avx2 or portable; by default what KernelEnv
 //	               says and, without it, the best that the machine can run
+//	devices=N      how many devices to present, 1 to 8; by default 1. They share the cores,
+//	               and bring no speed: they are for testing and learning
 //
 // An unknown option, or kernels that this machine cannot run, are an error.
 func New(config string) (compute.Backend, error) {
-	name := os.Getenv(KernelEnv)
+	name, devices := os.Getenv(KernelEnv), 1
 	for option := range strings.SplitSeq(config, ",") {
 		key, value, _ := strings.Cut(option, "=")
 		switch key {
 		case "":
 		case "kernel":
 			name = value
+		case "devices":
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 1 || n > maxDevices {
+				return nil, errors.Errorf("option %q of the backend %q: the number of devices is 1 to %d", option, Name, maxDevices)
+			}
+			devices = n
 		default:
-			return nil, errors.Errorf("unknown option %q of the backend %q; there is kernel=NAME", option, Name)
+			return nil, errors.Errorf("unknown option %q of the backend %q; there are kernel=NAME and devices=N", option, Name)
 		}
 	}
 	kernels, err := kernel.Choose(name)
@@ -63,7 +73,7 @@ func New(config string) (compute.Backend, error) {
 	if err != nil {
 		return nil, errors.Wrapf(err, "backend %q", Name)
 	}
-	return &Backend{kernels: kernels, reference: reference, workers: newWorkers()}, nil
+	return &Backend{kernels: kernels, reference: reference, workers: newWorkers(), devices: devices}, nil
 }
 
 // Kernels returns the names of the kernels that this machine can run, best first.
@@ -81,24 +91,32 @@ func (b *Backend) Name() string { return Name }
 // String returns "cpu".
 func (b *Backend) String() string { return Name }
 
-// Description says which kernels are used, and how many cores.
+// Description says which kernels are used, how many cores, and how many devices share them
+// if there are several.
 func (b *Backend) Description() string {
+	if b.devices > 1 {
+		return fmt.Sprintf("Residual CPU backend (%s kernels, %d devices that share %d cores)", b.kernels.Name, b.devices, runtime.GOMAXPROCS(0))
+	}
 	return fmt.Sprintf("Residual CPU backend (%s kernels, %d cores)", b.kernels.Name, runtime.GOMAXPROCS(0))
 }
 
-// NumDevices returns 1: all cores are one device.
-func (b *Backend) NumDevices() int { return 1 }
+// NumDevices returns 1, as all cores are one device, or what the option devices=N said.
+func (b *Backend) NumDevices() int { return b.devices }
 
-// DeviceDescription describes the one device.
+// DeviceDescription describes the backend: its devices are alike.
 func (b *Backend) DeviceDescription(compute.DeviceNum) string { return b.Description() }
 
-// Capabilities returns those of GoMLX's Go backend, and batch normalisation.
+// Capabilities returns those of GoMLX's Go backend, batch normalisation and, on several
+// devices, AllReduce.
 func (b *Backend) Capabilities() compute.Capabilities {
 	can := b.reference.Capabilities().Clone()
 	for _, op := range []compute.OpType{
 		compute.OpTypeBatchNormForInference, compute.OpTypeBatchNormForTraining, compute.OpTypeBatchNormGradient,
 	} {
 		can.Operations[op] = true
+	}
+	if b.devices > 1 {
+		can.Operations[compute.OpTypeAllReduce] = true
 	}
 	return can
 }

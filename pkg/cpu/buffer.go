@@ -58,6 +58,7 @@ func (s *storage) clear() { s.pools.Clear() }
 // Buffer is a tensor in memory, in row-major order.
 type Buffer struct {
 	backend *Backend
+	device  compute.DeviceNum
 	shape   shapes.Shape
 
 	mu    sync.Mutex
@@ -66,8 +67,8 @@ type Buffer struct {
 
 var _ compute.Buffer = (*Buffer)(nil)
 
-func (b *Backend) newBuffer(shape shapes.Shape) *Buffer {
-	return &Buffer{backend: b, shape: shape, block: b.storage.get(byteSize(shape))}
+func (b *Backend) newBuffer(device compute.DeviceNum, shape shapes.Shape) *Buffer {
+	return &Buffer{backend: b, device: device, shape: shape, block: b.storage.get(byteSize(shape))}
 }
 
 // byteSize returns the bytes that a tensor of the shape takes.
@@ -119,10 +120,10 @@ func (b *Buffer) Shape() (shapes.Shape, error) {
 	return b.shape, nil
 }
 
-// DeviceNum returns 0: there is one device.
+// DeviceNum returns the device that the buffer is on.
 func (b *Buffer) DeviceNum() (compute.DeviceNum, error) {
 	_, err := b.take()
-	return 0, err
+	return b.device, err
 }
 
 // Data returns the tensor's own memory, as a slice of the shape's type.
@@ -147,16 +148,13 @@ func (b *Buffer) ToFlatData(flat any) error {
 	return nil
 }
 
-// CopyToDevice copies to the one device there is.
+// CopyToDevice copies to the device, which may be the buffer's own.
 func (b *Buffer) CopyToDevice(device compute.DeviceNum) (compute.Buffer, error) {
-	if device != 0 {
-		return nil, errors.Errorf("the backend %q has no device %d, only device 0", Name, device)
-	}
 	own, err := b.Data()
 	if err != nil {
 		return nil, err
 	}
-	return b.backend.BufferFromFlatData(0, own, b.shape)
+	return b.backend.BufferFromFlatData(device, own, b.shape)
 }
 
 // BufferFromFlatData copies flat, a slice of the shape's type and size, to a new buffer.
@@ -180,13 +178,13 @@ func (b *Backend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape) 
 	if b.IsFinalized() {
 		return nil, nil, b.errFinalized("make a buffer")
 	}
-	if device != 0 {
-		return nil, nil, errors.Errorf("the backend %q has no device %d, only device 0", Name, device)
+	if err := b.checkDevice(device); err != nil {
+		return nil, nil, err
 	}
 	if !shape.Ok() || shape.IsDynamic() {
 		return nil, nil, errors.Errorf("a buffer needs a shape whose sizes are all known, not %s", shape)
 	}
-	buffer := b.newBuffer(shape.Clone())
+	buffer := b.newBuffer(device, shape.Clone())
 	return buffer, flatOf(buffer.block.pointer(), shape), nil
 }
 

@@ -18,8 +18,12 @@ type builder struct {
 	// nodes are the operations of the main function, in the order in which they were made.
 	nodes []*node
 	// whole is set when the graph has what is left to the reference backend in one piece:
-	// functions, control flow, dynamic shapes, several devices.
+	// functions, control flow, dynamic shapes.
 	whole bool
+	// replicas is what DistributedSPMD was told, or 0. They meet if there is an AllReduce.
+	replicas  int
+	meets     bool
+	placement placement
 }
 
 var _ compute.Builder = (*builder)(nil)
@@ -79,23 +83,6 @@ func (b *builder) OpShape(op compute.Value) (shapes.Shape, error) {
 	return b.reference.OpShape(v.reference)
 }
 
-// DistributedSPMD is refused, as the reference backend refuses it: there is one device.
-func (b *builder) DistributedSPMD(numDevices int) error {
-	b.whole = true
-	return b.reference.DistributedSPMD(numDevices)
-}
-
-// DistributedAutoSharding is refused, as the reference backend refuses it.
-func (b *builder) DistributedAutoSharding(meshes ...compute.Mesh) error {
-	b.whole = true
-	return b.reference.DistributedAutoSharding(meshes...)
-}
-
-// DeviceAssignment accepts what the reference backend accepts: device 0.
-func (b *builder) DeviceAssignment(devices ...compute.DeviceNum) error {
-	return b.reference.DeviceAssignment(devices...)
-}
-
 // Compile makes an executable of the main function.
 func (b *builder) Compile() (compute.Executable, error) {
 	if b.backend.IsFinalized() {
@@ -104,12 +91,16 @@ func (b *builder) Compile() (compute.Executable, error) {
 	if b.main.outputs == nil {
 		return nil, errors.Errorf("compile %s: the main function has not returned", b.Name())
 	}
+	if b.whole && b.meets {
+		return nil, errors.Errorf("compile %s: %s in a computation with functions, control flow or dynamic shapes is not there on the backend %q",
+			b.Name(), compute.OpTypeAllReduce, Name)
+	}
 	if b.whole {
 		reference, err := b.reference.Compile()
 		if err != nil {
 			return nil, err
 		}
-		return &delegated{backend: b.backend, reference: reference, name: b.Name()}, nil
+		return &delegated{backend: b.backend, reference: reference, name: b.Name(), placement: b.placement}, nil
 	}
 	return compile(b)
 }
@@ -226,7 +217,12 @@ func (f *function) one(op compute.OpType, inputs []compute.Value, attributes any
 	return outputs[0], nil
 }
 
+// Parameter makes an input. In an SPMD computation the shape is that of a replica's share,
+// however the whole is divided: its sharding is GoMLX's to know.
 func (f *function) Parameter(name string, shape shapes.Shape, sharding *compute.ShardingSpec) (compute.Value, error) {
+	if f.builder.replicas > 0 {
+		sharding = nil
+	}
 	reference, err := f.reference.Parameter(name, shape, sharding)
 	if err != nil {
 		return nil, err
@@ -265,7 +261,11 @@ func cloneFlat(flat any) any {
 	return to.Interface()
 }
 
+// Return ends the function. In an SPMD computation the shardings are GoMLX's to know.
 func (f *function) Return(outputs []compute.Value, shardings []*compute.ShardingSpec) error {
+	if f.builder.replicas > 0 {
+		shardings = nil
+	}
 	references, own, err := f.unwrap(compute.OpTypeInvalid, outputs)
 	if err != nil {
 		return errors.WithMessagef(err, "return from %q", f.Name())

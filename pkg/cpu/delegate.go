@@ -15,6 +15,7 @@ type delegated struct {
 	backend   *Backend
 	reference compute.Executable
 	name      string
+	placement placement
 
 	mu        sync.RWMutex // held for writing to finalize
 	finalized bool
@@ -33,8 +34,8 @@ func (d *delegated) Finalize() {
 func (d *delegated) Inputs() ([]string, []shapes.Shape)     { return d.reference.Inputs() }
 func (d *delegated) Outputs() (outputShapes []shapes.Shape) { return d.reference.Outputs() }
 
-func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) (outputs []compute.Buffer, err error) {
-	defer caught(&err)
+// Execute runs the computation on copies of the inputs, one replica after the other.
+func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	switch {
@@ -42,15 +43,42 @@ func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compu
 		return nil, errors.Errorf("execute %s: the executable has been finalized", d.name)
 	case d.backend.IsFinalized():
 		return nil, d.backend.errFinalized("execute " + d.name)
-	case len(donate) > 0 && len(donate) != len(inputs):
-		return nil, errors.Errorf("execute %s: donate has %d values for %d inputs", d.name, len(donate), len(inputs))
 	}
+	devices, err := d.placement.on(d.backend, device)
+	if err != nil {
+		return nil, errors.WithMessagef(err, "execute %s", d.name)
+	}
+	_, parameters := d.reference.Inputs()
+	if err := devices.check(inputs, donate, len(parameters)); err != nil {
+		return nil, errors.WithMessagef(err, "execute %s", d.name)
+	}
+	var outputs []compute.Buffer
+	for i, device := range devices {
+		own, err := d.replica(of(inputs, i, len(devices)), device)
+		if err != nil {
+			return nil, err
+		}
+		outputs = append(outputs, own...)
+	}
+	for i, input := range inputs {
+		if len(donate) > i && donate[i] {
+			if err := input.Finalize(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return outputs, nil
+}
+
+// replica runs the computation on one device.
+func (d *delegated) replica(inputs []compute.Buffer, device compute.DeviceNum) (outputs []compute.Buffer, err error) {
+	defer caught(&err)
 	references := make([]compute.Buffer, len(inputs))
 	owned := make([]bool, len(inputs))
 	for i, input := range inputs {
-		b, ok := input.(*Buffer)
-		if !ok || b == nil || b.backend != d.backend {
-			return nil, errors.Errorf("execute %s: input #%d is not a buffer of this backend", d.name, i)
+		b, err := d.backend.bufferOn(device, input)
+		if err != nil {
+			return nil, errors.Errorf("execute %s: input #%d %v", d.name, i, err)
 		}
 		flat, err := b.Data()
 		if err != nil {
@@ -61,7 +89,7 @@ func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compu
 		}
 		owned[i] = true
 	}
-	results, err := d.reference.Execute(references, owned, device)
+	results, err := d.reference.Execute(references, owned, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +99,7 @@ func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compu
 		if err != nil {
 			return nil, err
 		}
-		output := d.backend.newBuffer(shape)
+		output := d.backend.newBuffer(device, shape)
 		if err := result.ToFlatData(flatOf(output.block.pointer(), shape)); err != nil {
 			return nil, err
 		}
@@ -79,13 +107,6 @@ func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compu
 			return nil, err
 		}
 		outputs[i] = output
-	}
-	for i, input := range inputs {
-		if len(donate) > i && donate[i] {
-			if err := input.Finalize(); err != nil {
-				return nil, err
-			}
-		}
 	}
 	return outputs, nil
 }

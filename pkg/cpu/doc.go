@@ -56,5 +56,14 @@
 // own order of additions. Any number of executables can run at once, one of them several
 // times too.
 //
+// # Several devices
+//
+// The option "devices=N", as in "cpu:devices=2", presents N devices, each with buffers of its
+// own. They share the cores and bring no speed: they are there to test programs for several
+// devices, and to learn from them, where there is only a CPU. SPMD graphs run as one replica
+// for each device, all at the same time, that meet at every AllReduce (devices.go,
+// allreduce.go). They reduce in the order of the devices: each gets the same bits, in every
+// run. If one fails, all end with its error. Auto-sharding is not there.
+//
 // PERFORMANCE.md has what was tried, what it gained, and where the time goes.
 package cpu

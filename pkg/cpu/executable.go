@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -13,9 +14,10 @@ import (
 
 // executable runs a plan. Several goroutines may execute it at once: each has a run.
 type executable struct {
-	plan  *plan
-	name  string
-	names []string // of the inputs
+	plan      *plan
+	name      string
+	names     []string // of the inputs
+	placement placement
 
 	mu        sync.Mutex
 	idle      []*run
@@ -31,6 +33,8 @@ type run struct {
 	at      []unsafe.Pointer // of every slot
 	scratch *scratch
 	blocks  []*block // of the inputs
+	device  compute.DeviceNum
+	meeting *meeting // with the runs of the other devices
 }
 
 func (r *run) pointer(slot int) unsafe.Pointer { return r.at[slot] }
@@ -93,6 +97,7 @@ func (e *executable) acquire() (*run, error) {
 func (e *executable) release(r *run) {
 	// Nothing of the inputs and outputs is held on to.
 	clear(r.blocks)
+	r.meeting = nil
 	for i, s := range e.plan.slots {
 		if s.kind == slotInput || s.kind == slotOutput {
 			r.at[i] = nil
@@ -109,32 +114,78 @@ func (e *executable) release(r *run) {
 
 // Execute runs the computation. Outputs take over the memory of donated inputs where the
 // plan allows it.
-func (e *executable) Execute(inputs []compute.Buffer, donate []bool, _ compute.DeviceNum) ([]compute.Buffer, error) {
-	p := e.plan
-	if len(inputs) != len(p.inputs) {
-		return nil, errors.Errorf("execute %s: %d inputs, want %d", e.name, len(inputs), len(p.inputs))
-	}
-	if len(donate) > 0 && len(donate) != len(inputs) {
-		return nil, errors.Errorf("execute %s: donate has %d values for %d inputs", e.name, len(donate), len(inputs))
-	}
-	r, err := e.acquire()
+func (e *executable) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
+	devices, err := e.placement.on(e.plan.backend, device)
 	if err != nil {
-		return nil, err
+		return nil, errors.WithMessagef(err, "execute %s", e.name)
 	}
-	defer e.release(r)
-	for i, input := range inputs {
-		b, ok := input.(*Buffer)
-		if !ok || b == nil || b.backend != p.backend {
-			return nil, errors.Errorf("execute %s: input #%d (%s) is not a buffer of this backend", e.name, i, e.names[i])
+	if err := devices.check(inputs, donate, len(e.plan.inputs)); err != nil {
+		return nil, errors.WithMessagef(err, "execute %s", e.name)
+	}
+	runs := make([]*run, len(devices))
+	for i, device := range devices {
+		r, err := e.acquire()
+		if err != nil {
+			return nil, err
 		}
-		if want := p.inputs[i]; b.shape.DType != want.DType || !b.shape.EqualDimensions(want) {
-			return nil, errors.Errorf("execute %s: input #%d (%s) has shape %s, want %s", e.name, i, e.names[i], b.shape, p.inputs[i])
+		defer e.release(r)
+		r.device, runs[i] = device, r
+		if err := e.take(r, of(inputs, i, len(devices))); err != nil {
+			return nil, err
+		}
+	}
+	if len(runs) == 1 {
+		runs[0].meeting = newMeeting(runs)
+		return e.execute(runs[0], inputs, donate)
+	}
+	return e.replicate(runs, inputs, donate)
+}
+
+// take checks the inputs and takes their memory for a run.
+func (e *executable) take(r *run, inputs []compute.Buffer) error {
+	for i, input := range inputs {
+		b, err := e.plan.backend.bufferOn(r.device, input)
+		if err != nil {
+			return errors.Errorf("execute %s: input #%d (%s) %v", e.name, i, e.names[i], err)
+		}
+		if want := e.plan.inputs[i]; b.shape.DType != want.DType || !b.shape.EqualDimensions(want) {
+			return errors.Errorf("execute %s: input #%d (%s) has shape %s, want %s", e.name, i, e.names[i], b.shape, want)
 		}
 		if r.blocks[i], err = b.take(); err != nil {
-			return nil, errors.WithMessagef(err, "execute %s: input #%d (%s)", e.name, i, e.names[i])
+			return errors.WithMessagef(err, "execute %s: input #%d (%s)", e.name, i, e.names[i])
 		}
 	}
-	return e.execute(r, inputs, donate)
+	return nil
+}
+
+// replicate executes a run on each device, all at the same time.
+func (e *executable) replicate(runs []*run, inputs []compute.Buffer, donate []bool) ([]compute.Buffer, error) {
+	m := newMeeting(runs)
+	made := make([][]compute.Buffer, len(runs))
+	var running sync.WaitGroup
+	for i, r := range runs {
+		r.meeting = m
+		running.Go(func() {
+			var err error
+			// Whatever happens here, the others are not left waiting.
+			defer func() {
+				if err != nil {
+					m.fail(errors.WithMessagef(err, "device %d", r.device))
+				}
+			}()
+			defer caught(&err)
+			made[i], err = e.execute(r, of(inputs, i, len(runs)), of(donate, i, len(runs)))
+		})
+	}
+	running.Wait()
+	outputs := slices.Concat(made...)
+	if m.failed == nil {
+		return outputs, nil
+	}
+	for _, output := range outputs {
+		_ = output.Finalize() // which never fails
+	}
+	return nil, m.failed
 }
 
 func (e *executable) execute(r *run, inputs []compute.Buffer, donate []bool) ([]compute.Buffer, error) {
@@ -146,9 +197,9 @@ func (e *executable) execute(r *run, inputs []compute.Buffer, donate []bool) ([]
 	for i, result := range p.results {
 		if d := result.donor; given(d) && !taken[d] && !twice(r.blocks, d) {
 			taken[d] = true
-			outputs[i] = &Buffer{backend: p.backend, shape: p.outputs[i], block: r.blocks[d]}
+			outputs[i] = &Buffer{backend: p.backend, device: r.device, shape: p.outputs[i], block: r.blocks[d]}
 		} else {
-			outputs[i] = p.backend.newBuffer(p.outputs[i])
+			outputs[i] = p.backend.newBuffer(r.device, p.outputs[i])
 		}
 	}
 	for i := range p.slots {

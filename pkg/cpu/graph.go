@@ -28,6 +28,7 @@ const (
 	kindWindow    // pooling
 	kindScatter   // the gradient of pooling
 	kindDelegate  // an operation of the reference backend
+	kindAllReduce // reduces over the replicas of an execution
 	kindPick      // one output of a tensor that stands for several
 )
 
@@ -368,6 +369,9 @@ func isFloat(shape shapes.Shape) bool { return shape.DType == dtypes.Float32 }
 // lower returns the native form of an operation, or nil for what is to be delegated.
 func (g *graph) lower(n *node, in []*tensor) []*tensor {
 	shape := n.shapes[0]
+	if n.op == compute.OpTypeAllReduce {
+		return g.allReduce(n.attributes.(*allReduction), in)
+	}
 	if empty := g.emptyProduct(n, in); empty != nil {
 		return []*tensor{empty}
 	}

@@ -556,9 +556,3 @@ func (f *function) SchedulingBarrier(operand v, dependencies ...v) (v, error) {
 		return f.SchedulingBarrier(in[0], in[1:]...)
 	})
 }
-
-func (f *function) AllReduce(operands []v, reductionType compute.ReduceOpType, replicaGroups [][]int) ([]v, error) {
-	return f.wholly(compute.OpTypeAllReduce, operands, func(f compute.Function, in []v) ([]v, error) {
-		return f.AllReduce(in, reductionType, replicaGroups)
-	})
-}

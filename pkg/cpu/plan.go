@@ -327,7 +327,7 @@ func newPlan(b *builder) (*plan, []*planned, error) {
 }
 
 func newExecutable(b *builder, p *plan) *executable {
-	e := &executable{plan: p, name: b.Name()}
+	e := &executable{plan: p, name: b.Name(), placement: b.placement}
 	for _, parameter := range b.main.parameters {
 		e.names = append(e.names, parameter.node.attributes.(string))
 	}
@@ -356,7 +356,7 @@ func (p *plan) assign(g *graph, parameters, outputs []*tensor, steps []*planned)
 			p.slots[t.slot].data = reflect.ValueOf(flat).UnsafePointer()
 		case kindAlias:
 			t.slot = t.inputs[0].slot
-		case kindDelegate, kindMoments:
+		case kindDelegate, kindMoments, kindAllReduce:
 			t.slot = -1 // their outputs have them
 		default:
 			t.slot = p.slot(slotArena, byteSize(t.shape))
@@ -437,6 +437,8 @@ func (p *plan) make(s *planned) (step, error) {
 		return &matchStep{in[0], in[1], t.slot, t.op == opEqual, t.inputs[0].shape.DType, t.shape.Size()}, nil
 	case kindWindow:
 		return newWindowStep(t.attributes.(*pooling), in[0], t.slot), nil
+	case kindAllReduce:
+		return newAllReduceStep(t, in), nil
 	case kindScatter:
 		return newScatterStep(t.attributes.(*pooling), in[0], in[1], t.slot), nil
 	default:

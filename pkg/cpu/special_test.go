@@ -263,7 +263,7 @@ func TestGraphsLeftToTheReferenceHaveTheSameErrors(t *testing.T) {
 		donate []bool
 		want   string
 	}{
-		"too few":      {nil, nil, "expected 1 inputs, got 0"},
+		"too few":      {nil, nil, "0 inputs, want 1"},
 		"shape":        {[]compute.Buffer{buffer(t, b, []float32{1}, 1)}, nil, "expected shape"},
 		"finalized":    {[]compute.Buffer{gone}, nil, "has been finalized or donated"},
 		"nothing":      {[]compute.Buffer{nil}, nil, "is not a buffer of this backend"},
