@@ -1,0 +1,97 @@
+package spmd
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/distributed"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors/dtensor"
+	"github.com/gomlx/gomlx/ml/train"
+)
+
+// Shares are batches of which each device gets an equal share. It implements GoMLX's
+// train.DistributedDataset.
+type Shares struct {
+	batches train.Dataset
+	mesh    *distributed.DeviceMesh
+	spec    *distributed.ShardingSpec
+}
+
+// axis is the name of the one axis of the mesh of devices.
+const axis = "data"
+
+// Share has the first devices of the backend share the batches: every input and every tensor
+// of labels is cut along its first axis, the first device gets the first part.
+func Share(batches train.Dataset, backend compute.Backend, devices int) (*Shares, error) {
+	if have := backend.NumDevices(); devices > have {
+		return nil, fmt.Errorf("%d devices are asked for and backend %s has %d (%s); ask for no more, or take another backend",
+			devices, backend.Name(), have, backend.Description())
+	}
+	mesh, err := distributed.NewDeviceMesh([]int{devices}, []string{axis})
+	if err != nil {
+		return nil, fmt.Errorf("share batches among %d devices: %w", devices, err)
+	}
+	spec, err := distributed.NewShardingSpec(mesh, distributed.AxisSpec{axis})
+	if err != nil {
+		return nil, fmt.Errorf("share batches among %d devices: %w", devices, err)
+	}
+	return &Shares{batches, mesh, spec}, nil
+}
+
+// Name is that of the batches.
+func (s *Shares) Name() string { return s.batches.Name() }
+
+// Strategy says that every device runs the same program, with collective operations in it.
+func (s *Shares) Strategy() distributed.Strategy { return distributed.SPMD }
+
+// DeviceAssignment returns the numbers of the devices.
+func (s *Shares) DeviceAssignment() []compute.DeviceNum {
+	devices := make([]compute.DeviceNum, s.mesh.NumDevices())
+	for i := range devices {
+		devices[i] = compute.DeviceNum(i)
+	}
+	return devices
+}
+
+// Iter yields an error: these batches are for several devices.
+func (s *Shares) Iter() iter.Seq2[train.Batch, error] {
+	return func(yield func(train.Batch, error) bool) {
+		yield(train.Batch{}, errors.New("batches that are shared out to devices can only be walked over by DistributedIter"))
+	}
+}
+
+// DistributedIter yields the batches, shared out.
+func (s *Shares) DistributedIter() iter.Seq2[train.DistributedBatch, error] {
+	return func(yield func(train.DistributedBatch, error) bool) {
+		for batch, err := range s.batches.Iter() {
+			shared := train.DistributedBatch{Spec: batch.Spec}
+			if err == nil {
+				shared.Inputs, err = s.cut(batch.Inputs)
+			}
+			if err == nil {
+				shared.Labels, err = s.cut(batch.Labels)
+			}
+			if err != nil {
+				yield(train.DistributedBatch{}, err)
+				return
+			}
+			if !yield(shared, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Shares) cut(whole []*tensors.Tensor) ([]*dtensor.Tensor, error) {
+	cut := make([]*dtensor.Tensor, len(whole))
+	for i, t := range whole {
+		var err error
+		if cut[i], err = dtensor.ShardTensor(s.spec, t); err != nil {
+			return nil, fmt.Errorf("share a batch of %s among %d devices: %w", s.Name(), s.mesh.NumDevices(), err)
+		}
+	}
+	return cut, nil
+}
