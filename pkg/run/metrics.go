@@ -11,11 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/train/metric"
-
 	"github.com/residual-go/residual/pkg/atomicfile"
 )
 
@@ -91,17 +86,6 @@ func (w *window) fill(m Metrics) Metrics {
 		m.ImagesPerSecond = float64(w.timed) / seconds
 	}
 	return m
-}
-
-// accuracy is the share of the batch whose label has the highest logit.
-func accuracy() metric.Interface {
-	return metric.NewBaseMetric("Accuracy", "acc", metric.AccuracyMetricType,
-		func(_ *model.Scope, labels, predictions []*graph.Node) *graph.Node {
-			label, logits := labels[0], predictions[0]
-			guess := graph.ArgMax(logits, -1, label.DType())
-			right := graph.Equal(guess, graph.Squeeze(label, 1))
-			return graph.ReduceAllMean(graph.ConvertDType(right, dtypes.Float32))
-		}, nil)
 }
 
 const metricsName = "metrics.jsonl"

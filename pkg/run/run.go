@@ -13,8 +13,9 @@
 // rest: weights, running statistics, momentum and step. A run that is to start from given
 // weights has a checkpoint from the beginning, of step 0.
 //
-// The training itself is GoMLX's train.Trainer and train.Loop; this package is a hook on
-// the loop's steps (see session.afterStep).
+// The training itself is GoMLX's train.Trainer, a step at a time. Where the images lie on the
+// device (see [Options.Resident]), or several devices share the work (recipe.Recipe.Devices),
+// the steps and the weights are the same, but for rounding.
 package run
 
 import (
@@ -22,6 +23,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
@@ -42,13 +44,16 @@ import (
 	"github.com/residual-go/residual/pkg/filelock"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/losses"
-	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/spmd"
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
 // ModelPath is the path of the network's variables in the store.
 const ModelPath = "/model"
+
+// dataPath is the path of the images that lie on the device.
+const dataPath = "/data"
 
 const recipeFile = "recipe.json"
 
@@ -78,6 +83,14 @@ type Options struct {
 	Keep int
 	// EvaluationBatch is the batch for the test images. 0 stands for 256.
 	EvaluationBatch int
+	// Resident keeps the images on the device, as bytes, and has batches made there: for an
+	// accelerator, that would otherwise wait for them. They need as much of its memory as they
+	// have bytes.
+	Resident bool
+	// ReadEvery is the largest number of steps whose losses stay on the device before they are
+	// read, 16 at most; reading stops an accelerator. They are read at the latest when a fifth
+	// of a second has passed. A loss that is no number is found out only then. 0 stands for 1.
+	ReadEvery int
 }
 
 func (o Options) withDefaults() Options {
@@ -96,6 +109,7 @@ func (o Options) withDefaults() Options {
 	if o.EvaluationBatch == 0 {
 		o.EvaluationBatch = 256
 	}
+	o.ReadEvery = min(max(o.ReadEvery, 1), recentSteps)
 	return o
 }
 
@@ -150,6 +164,9 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 		return nil, err
 	}
 	if _, err := fits(r, options.Training, 0); err != nil {
+		return nil, err
+	}
+	if err := spmd.Check(options.Backend, r.Devices); err != nil {
 		return nil, err
 	}
 	from, err := startingPoint(r, options)
@@ -227,6 +244,9 @@ func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := spmd.Check(options.Backend, r.Devices); err != nil {
+		return nil, fmt.Errorf("the run in %s: %w", dir, err)
+	}
 	unlock, err := lock(dir)
 	if err != nil {
 		return nil, err
@@ -261,6 +281,8 @@ type session struct {
 	store   *model.Store
 	network *infer.Network // for evaluation, on the same variables
 	rate    *model.Variable
+	// resident makes the batches, if the images lie on the device.
+	resident *dataset.Resident
 
 	perEpoch, steps int // steps of an epoch, and of the run
 
@@ -311,6 +333,9 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *Checkpoint, o
 	if s.network != nil {
 		s.network.Finalize()
 	}
+	if err == nil { // the images' memory goes back
+		err = s.store.DeleteVariablesInScope(dataPath)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -329,6 +354,10 @@ func fits(r recipe.Recipe, images *dataset.Images, first int) (*dataset.Batches,
 	if !r.DropLast && images.Len()%r.Batch == 1 && !r.Training().KeepsStatistics() {
 		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of one, which batch norm cannot train on; change the batch or the subset",
 			images.Len(), r.Batch)
+	}
+	if devices := max(1, r.Devices); !r.DropLast && images.Len()%r.Batch%devices != 0 {
+		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of %d, which cannot be shared out to %d devices; change the batch or the subset",
+			images.Len(), r.Batch, images.Len()%r.Batch, devices)
 	}
 	return r.Batches(images, first)
 }
@@ -386,37 +415,131 @@ func (s *session) prepare(from *Checkpoint) error {
 	return err
 }
 
+// train takes the steps that are left after the first ones.
 func (s *session) train(batches *dataset.Batches, first int) error {
-	var loop *train.Loop
-	err := exceptions.TryCatch[error](func() {
-		trainer := train.NewTrainer(s.Backend, s.store, s.forward, losses.CrossEntropy(s.recipe.LabelSmoothing),
-			s.recipe.Optimizer(), []metric.Interface{accuracy(), optim.GradientNorm()}, nil)
-		// Only now: the trainer starts with deleting this variable.
-		s.rate = optimizer.LearningRateVar(s.store.RootScope(), dtypes.Float32, s.recipe.LearningRate)
-		loop = train.NewLoop(trainer)
-	})
+	step, stop, err := s.stepper(batches)
 	if err != nil {
-		return fmt.Errorf("prepare training: %w", err)
-	}
-	if err := s.setRate(first); err != nil {
 		return err
 	}
-	loop.OnStep("run", 0, s.afterStep)
-	if _, err := loop.RunSteps(batches, s.steps-first); err != nil {
-		// What afterStep returned comes back with the loop's own words around it, which
-		// say nothing to whoever started the run.
-		var stopped *stop
-		if errors.As(err, &stopped) {
-			return stopped.reason
+	defer stop()
+	read, lastRead := first, time.Now()
+	for done := first + 1; done <= s.steps; done++ {
+		if err := s.setRate(done - 1); err != nil {
+			return err
 		}
-		return fmt.Errorf("training: %w", err)
+		if err := step(); err != nil {
+			return fmt.Errorf("training: step %d: %w", done, err)
+		}
+		if s.due(done) || done-read == s.ReadEvery || time.Since(lastRead) > readWithin {
+			if err := s.read(read, done); err != nil {
+				return err
+			}
+			if err := s.settle(done); err != nil {
+				return err
+			}
+			read, lastRead = done, time.Now()
+		}
 	}
 	return nil
 }
 
-func (s *session) forward(scope *model.Scope, pixels *graph.Node) *graph.Node {
+// readWithin is how long a loss may stay on the device: people watch the bar.
+const readWithin = 200 * time.Millisecond
+
+// due reports whether something is to be done after the done-th step for which its measures,
+// and those of all steps before it, must have been read.
+func (s *session) due(done int) bool {
+	at := s.at(done)
+	return at.StepInEpoch%s.LogEvery == 0 || at.StepInEpoch == s.perEpoch ||
+		time.Since(s.lastCheckpoint) >= s.CheckpointEvery || s.ctx.Err() != nil
+}
+
+// stepper returns a function that takes a step each time it is called, and one that ends it
+// all.
+func (s *session) stepper(batches *dataset.Batches) (step func() error, stop func(), err error) {
+	devices := max(1, s.recipe.Devices)
+	source := train.Dataset(batches)
+	if s.Resident {
+		if s.resident, err = batches.Resident(s.store, dataPath, devices); err != nil {
+			return nil, nil, err
+		}
+		source = s.resident
+	}
+	var trainer *train.Trainer
+	err = exceptions.TryCatch[error](func() {
+		trainer = train.NewTrainer(s.Backend, s.store, s.forward, s.loss, s.recipe.Optimizer(), []metric.Interface{s.measures()}, nil)
+		// Only now: the trainer starts with deleting this variable.
+		s.rate = optimizer.LearningRateVar(s.store.RootScope(), dtypes.Float32, s.recipe.LearningRate)
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("prepare training: %w", err)
+	}
+	if devices == 1 {
+		next, stop := iter.Pull2(source.Iter())
+		return func() error { return take(next, trainer.TrainStep) }, stop, nil
+	}
+	shares, err := spmd.Share(source, s.Backend, devices)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Here and not by the first step, so that the weights are those of one device.
+	if err := s.store.InitializeVariables(s.Backend, nil); err != nil {
+		return nil, nil, fmt.Errorf("make the weights: %w", err)
+	}
+	next, stop := iter.Pull2(shares.DistributedIter())
+	return func() error {
+		return take(next, func(batch train.DistributedBatch) ([]*tensors.Tensor, error) {
+			return trainer.DistributedTrainStep(shares.Strategy(), shares.DeviceAssignment(), batch)
+		})
+	}, stop, nil
+}
+
+// take takes a step with the next batch. What the trainer measures itself is not read: that is
+// in measures.
+func take[Batch any](next func() (Batch, error, bool), step func(Batch) ([]*tensors.Tensor, error)) error {
+	batch, err, more := next()
+	if err != nil {
+		return err
+	}
+	if !more {
+		return errors.New("there are no more batches")
+	}
+	measures, err := step(batch)
+	if err != nil {
+		return err
+	}
+	for _, m := range measures {
+		if err := m.FinalizeAll(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forward builds the network on a batch: its images or, if they lie on the device, where in
+// them it is; then the labels come out beside the logits.
+func (s *session) forward(scope *model.Scope, spec any, inputs []*graph.Node) []*graph.Node {
+	pixels, outputs := inputs[0], []*graph.Node{nil}
+	if s.resident != nil {
+		var labels *graph.Node
+		pixels, labels = s.resident.Load(inputs[0], spec.(int))
+		outputs = append(outputs, labels)
+	}
 	images := dataset.Normalize(pixels, s.recipe.Mean, s.recipe.Deviation)
-	return s.recipe.Model.ForwardTraining(scope.Store().Scope(ModelPath), graph.ConvertDType(images, s.recipe.DType()), s.recipe.Training())
+	outputs[0] = s.recipe.Model.ForwardTraining(scope.Store().Scope(ModelPath), graph.ConvertDType(images, s.recipe.DType()), s.recipe.Training())
+	return outputs
+}
+
+// loss is the recipe's for what forward returns.
+func (s *session) loss(labels, predictions []*graph.Node) *graph.Node {
+	labels, logits := labelled(labels, predictions)
+	return losses.CrossEntropy(s.recipe.LabelSmoothing)([]*graph.Node{labels[0]}, []*graph.Node{logits})
+}
+
+// labelled returns a batch's labels, from the batch itself or from what forward returns, and
+// its logits.
+func labelled(labels, predictions []*graph.Node) ([]*graph.Node, *graph.Node) {
+	return append(labels[:len(labels):len(labels)], predictions[1:]...), predictions[0]
 }
 
 func (s *session) rateAt(step int) float64 {
@@ -430,31 +553,13 @@ func (s *session) setRate(step int) error {
 	return nil
 }
 
-// stop carries the reason for which afterStep ends the loop.
-type stop struct{ reason error }
-
-func (s *stop) Error() string { return s.reason.Error() }
-
-// afterStep is the loop's hook: it has the metrics of the step that was just done.
-func (s *session) afterStep(loop *train.Loop, values []*tensors.Tensor) error {
-	if err := s.record(loop.LoopStep+1, step{
-		loss:         float64(tensors.ToScalar[float32](values[0])),
-		accuracy:     float64(tensors.ToScalar[float32](values[2])),
-		gradientNorm: float64(tensors.ToScalar[float32](values[3])),
-		images:       s.batchSize(loop.LoopStep),
-	}); err != nil {
-		return &stop{err}
-	}
-	return nil
-}
-
 func (s *session) batchSize(step int) int {
 	from := step % s.perEpoch * s.recipe.Batch
 	return min(s.recipe.Batch, s.Training.Len()-from)
 }
 
-// record takes note of the done-th step, writes what is due, and prepares the next.
-func (s *session) record(done int, at step) error {
+// note takes note of what the done-th step measured.
+func (s *session) note(done int, at step) error {
 	rate := s.rateAt(done - 1)
 	for _, measured := range []struct {
 		what  string
@@ -467,9 +572,13 @@ func (s *session) record(done int, at step) error {
 	}
 	s.line.add(at)
 	s.epoch.add(at)
-	now := s.at(done)
-	s.Report.Step(s.line.fill(now))
+	s.Report.Step(s.line.fill(s.at(done)))
+	return nil
+}
 
+// settle writes what is due after the done-th step, the last one that was taken and noted.
+func (s *session) settle(done int) error {
+	now := s.at(done)
 	if now.StepInEpoch%s.LogEvery == 0 {
 		line := s.line.fill(now)
 		if err := s.metrics.write(line); err != nil {
@@ -501,7 +610,7 @@ func (s *session) record(done int, at step) error {
 		}
 		return s.interrupted(done, err)
 	}
-	return s.setRate(done)
+	return nil
 }
 
 // at returns a step line for the done-th step, without measurements.

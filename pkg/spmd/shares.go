@@ -23,12 +23,20 @@ type Shares struct {
 // axis is the name of the one axis of the mesh of devices.
 const axis = "data"
 
+// Check is an error if the backend has fewer than so many devices.
+func Check(backend compute.Backend, devices int) error {
+	if have := backend.NumDevices(); devices > have {
+		return fmt.Errorf("%d devices are asked for and backend %s has %d (%s); ask for no more, or take another backend",
+			devices, backend.Name(), have, backend.Description())
+	}
+	return nil
+}
+
 // Share has the first devices of the backend share the batches: every input and every tensor
 // of labels is cut along its first axis, the first device gets the first part.
 func Share(batches train.Dataset, backend compute.Backend, devices int) (*Shares, error) {
-	if have := backend.NumDevices(); devices > have {
-		return nil, fmt.Errorf("%d devices are asked for and backend %s has %d (%s); ask for no more, or take another backend",
-			devices, backend.Name(), have, backend.Description())
+	if err := Check(backend, devices); err != nil {
+		return nil, err
 	}
 	mesh, err := distributed.NewDeviceMesh([]int{devices}, []string{axis})
 	if err != nil {

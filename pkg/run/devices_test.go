@@ -1,0 +1,203 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/statedict"
+)
+
+// manyDevices returns options with a backend of several devices.
+func manyDevices(t *testing.T, config string) Options {
+	t.Helper()
+	o := testOptions()
+	var err error
+	if o.Backend, err = backend.New(config); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(o.Backend.Finalize)
+	return o
+}
+
+// trained takes a run of the recipe to its end, and returns its last checkpoint and its lines.
+func trained(t *testing.T, r recipe.Recipe, o Options) (*Checkpoint, []Metrics) {
+	t.Helper()
+	dir := t.TempDir()
+	if _, err := Train(context.Background(), dir, r, o); err != nil {
+		t.Fatal(err)
+	}
+	return finished(t, dir)
+}
+
+func finished(t *testing.T, dir string) (*Checkpoint, []Metrics) {
+	t.Helper()
+	checkpoint, _, err := Latest(dir, func(note string) { t.Error(note) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := ReadMetrics(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range lines {
+		lines[i].ImagesPerSecond = 0
+	}
+	return checkpoint, lines
+}
+
+// difference is the largest between two checkpoints' weights, momentum included, as a share
+// of the tensor's largest element.
+func difference(t *testing.T, got, want *Checkpoint) float64 {
+	t.Helper()
+	largest := 0.0
+	for _, pair := range [][2]map[string]statedict.Tensor{{got.Weights, want.Weights}, {got.Momentum, want.Momentum}} {
+		if !slices.Equal(slices.Sorted(maps.Keys(pair[0])), slices.Sorted(maps.Keys(pair[1]))) {
+			t.Fatal("the checkpoints do not have the same tensors")
+		}
+		for name, b := range pair[1] {
+			scale := 1e-9
+			for _, x := range b.Data {
+				scale = max(scale, math.Abs(float64(x)))
+			}
+			for i, x := range pair[0][name].Data {
+				largest = max(largest, math.Abs(float64(x-b.Data[i]))/scale)
+			}
+		}
+	}
+	return largest
+}
+
+func closeLines(t *testing.T, name string, got, want []Metrics, tolerance float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d lines of metrics, want %d", name, len(got), len(want))
+	}
+	for i := range want {
+		if math.Abs(got[i].Loss-want[i].Loss) > tolerance || math.Abs(got[i].GradientNorm-want[i].GradientNorm) > 10*tolerance ||
+			got[i].Step != want[i].Step || got[i].Kind != want[i].Kind {
+			t.Errorf("%s: line %d is %+v, want %+v", name, i, got[i], want[i])
+		}
+	}
+}
+
+func TestImagesOnTheDeviceGiveTheSameRun(t *testing.T) {
+	want, lines := trained(t, testRecipe(), testOptions())
+	for _, readEvery := range []int{1, 5, 99} {
+		o := testOptions()
+		o.Resident, o.ReadEvery = true, readEvery
+		got, gotLines := trained(t, testRecipe(), o)
+		if d := difference(t, got, want); d != 0 {
+			t.Errorf("reading every %d: the weights differ by %g", readEvery, d)
+		}
+		closeLines(t, "resident", gotLines, lines, 0)
+	}
+}
+
+func TestSeveralDevicesTrainWhatOneDoes(t *testing.T) {
+	one := testRecipe()
+	want, lines := trained(t, one, testOptions())
+	for _, resident := range []bool{false, true} {
+		two := testRecipe()
+		two.Devices = 2
+		o := manyDevices(t, "cpu:devices=2")
+		o.Resident = resident
+		got, gotLines := trained(t, two, o)
+		// 21 steps of rounding: momentum and running statistics included.
+		if d := difference(t, got, want); d > 1e-4 {
+			t.Errorf("resident %v: the weights differ by %g", resident, d)
+		}
+		closeLines(t, "two devices", gotLines, lines, 1e-4)
+
+		two.LocalNorms = true
+		local, _ := trained(t, two, o)
+		if d := difference(t, local, want); d < 1e-2 {
+			t.Errorf("resident %v: norms over half the batch change the weights by no more than %g", resident, d)
+		}
+	}
+}
+
+func TestSeveralDevicesGoOnAsTheyBegan(t *testing.T) {
+	r := testRecipe()
+	r.Devices, r.LocalNorms = 2, true
+	o := manyDevices(t, "cpu:devices=2")
+	o.Resident, o.ReadEvery = true, 4
+	want, lines := trained(t, r, o)
+
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	o.Report = &cancelAt{step: 10, cancel: cancel}
+	if _, err := Train(ctx, dir, r, o); !errors.Is(err, ErrInterrupted) {
+		t.Fatalf("Train: %v, want an interruption", err)
+	}
+	o.Report = nil
+	if _, err := Resume(context.Background(), dir, o); err != nil {
+		t.Fatal(err)
+	}
+	got, gotLines := finished(t, dir)
+	if d := difference(t, got, want); d != 0 {
+		t.Errorf("the weights differ by %g from those of a run that was not interrupted", d)
+	}
+	closeLines(t, "resumed", gotLines[len(gotLines)-1:], lines[len(lines)-1:], 1e-6)
+}
+
+// cancelAt cancels a run when it is told of a step.
+type cancelAt struct {
+	silent
+	step   int
+	cancel func()
+}
+
+func (c *cancelAt) Step(m Metrics) {
+	if m.Step == c.step {
+		c.cancel()
+	}
+}
+
+func TestMoreDevicesThanThereAreLeaveNothingBehind(t *testing.T) {
+	r := testRecipe()
+	r.Devices = 2
+	dir := filepath.Join(t.TempDir(), "run")
+	_, err := Train(context.Background(), dir, r, testOptions())
+	if want := "2 devices are asked for and backend cpu has 1"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Train: %v, want an error with %q", err, want)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("the run's folder was made")
+	}
+
+	if _, err := Train(context.Background(), dir, r, manyDevices(t, "cpu:devices=2")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Resume(context.Background(), dir, testOptions())
+	if want := "2 devices are asked for and backend cpu has 1"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Resume: %v, want an error with %q", err, want)
+	}
+
+	r.Devices = 5
+	r.Batch = 15 // 64 images leave 4
+	_, err = Train(context.Background(), filepath.Join(t.TempDir(), "run"), r, manyDevices(t, "cpu:devices=5"))
+	if want := "64 images in batches of 15 leave a last batch of 4, which cannot be shared out to 5 devices"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Train: %v, want an error with %q", err, want)
+	}
+}
+
+func TestADivergedRunOnTheDeviceIsFoundOut(t *testing.T) {
+	r := testRecipe()
+	r.LearningRate = 1e30
+	o := testOptions()
+	o.Resident, o.ReadEvery = true, 16
+	_, err := Train(context.Background(), t.TempDir(), r, o)
+	if err == nil || !strings.Contains(err.Error(), "training has diverged") {
+		t.Errorf("Train: %v, want an error that says it has diverged", err)
+	}
+}
