@@ -1,0 +1,177 @@
+// A plugin that computes nothing, for the tests of package backend, and what can be wrong with
+// one. Macros choose:
+//
+//	MAJOR           the major version of its API
+//	SIZE            the length of its table, in bytes
+//	NO_ENTRY        it has no GetPjrtApi
+//	NO_TABLE        GetPjrtApi returns NULL
+//	NO_COMPILE      the table has no PJRT_Client_Compile
+//	ABORT           PJRT_Client_Create ends the process
+//	CREATE_ERROR    PJRT_Client_Create answers with this error
+//	ECHO_OPTIONS    PJRT_Client_Create answers with the options it was given as an error
+//	DEVICES         how many devices there are
+//
+// Programs are never compiled: the answer is UNIMPLEMENTED.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pjrt_c_api.h"
+
+#ifndef MAJOR
+#define MAJOR PJRT_API_MAJOR
+#endif
+#ifndef SIZE
+#define SIZE sizeof(PJRT_Api)
+#endif
+#ifndef DEVICES
+#define DEVICES 1
+#endif
+
+struct PJRT_Error {
+	char message[1024];
+	PJRT_Error_Code code;
+};
+
+struct PJRT_Client {
+	int unused;
+};
+
+struct PJRT_Device {
+	int id;
+};
+
+static PJRT_Error *fail(PJRT_Error_Code code, const char *message) {
+	PJRT_Error *error = calloc(1, sizeof *error);
+	snprintf(error->message, sizeof error->message, "%s", message);
+	error->code = code;
+	return error;
+}
+
+static void error_destroy(PJRT_Error_Destroy_Args *args) { free(args->error); }
+
+static void error_message(PJRT_Error_Message_Args *args) {
+	args->message = args->error->message;
+	args->message_size = strlen(args->error->message);
+}
+
+static PJRT_Error *error_code(PJRT_Error_GetCode_Args *args) {
+	args->code = args->error->code;
+	return NULL;
+}
+
+static PJRT_Error *plugin_initialize(PJRT_Plugin_Initialize_Args *args) { return NULL; }
+
+static PJRT_Error *plugin_attributes(PJRT_Plugin_Attributes_Args *args) {
+	args->attributes = NULL;
+	args->num_attributes = 0;
+	return NULL;
+}
+
+static PJRT_Error *client_create(PJRT_Client_Create_Args *args) {
+#ifdef ABORT
+	abort();
+#endif
+#ifdef ECHO_OPTIONS
+	char text[1024] = "options:";
+	for (size_t i = 0; i < args->num_options; i++) {
+		const PJRT_NamedValue *o = &args->create_options[i];
+		size_t used = strlen(text);
+		if (o->type == PJRT_NamedValue_kBool) {
+			snprintf(text + used, sizeof text - used, " %.*s=%s;", (int)o->name_size, o->name, o->bool_value ? "true" : "false");
+		} else {
+			snprintf(text + used, sizeof text - used, " %.*s;", (int)o->name_size, o->name);
+		}
+	}
+	return fail(PJRT_Error_Code_INVALID_ARGUMENT, text);
+#endif
+#ifdef CREATE_ERROR
+	return fail(PJRT_Error_Code_INTERNAL, CREATE_ERROR);
+#endif
+	args->client = calloc(1, sizeof *args->client);
+	return NULL;
+}
+
+static PJRT_Error *client_destroy(PJRT_Client_Destroy_Args *args) {
+	free(args->client);
+	return NULL;
+}
+
+static PJRT_Error *client_platform_name(PJRT_Client_PlatformName_Args *args) {
+	args->platform_name = "fake";
+	args->platform_name_size = strlen(args->platform_name);
+	return NULL;
+}
+
+static PJRT_Error *client_platform_version(PJRT_Client_PlatformVersion_Args *args) {
+	args->platform_version = "0";
+	args->platform_version_size = strlen(args->platform_version);
+	return NULL;
+}
+
+static PJRT_Error *client_process_index(PJRT_Client_ProcessIndex_Args *args) {
+	args->process_index = 0;
+	return NULL;
+}
+
+static PJRT_Device devices[16] = {{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}};
+static PJRT_Device *addresses[16];
+
+static PJRT_Error *client_addressable_devices(PJRT_Client_AddressableDevices_Args *args) {
+	for (int i = 0; i < DEVICES; i++) {
+		addresses[i] = &devices[i];
+	}
+	args->addressable_devices = addresses;
+	args->num_addressable_devices = DEVICES;
+	return NULL;
+}
+
+static PJRT_Error *device_local_hardware_id(PJRT_Device_LocalHardwareId_Args *args) {
+	args->local_hardware_id = args->device->id;
+	return NULL;
+}
+
+static PJRT_Error *client_compile(PJRT_Client_Compile_Args *args) {
+	return fail(PJRT_Error_Code_UNIMPLEMENTED, "the fake plugin compiles nothing");
+}
+
+// unimplemented stands for the functions that have an error to return and no more to do.
+static PJRT_Error *unimplemented(void *args) {
+	return fail(PJRT_Error_Code_UNIMPLEMENTED, "the fake plugin cannot do this");
+}
+
+#ifndef NO_ENTRY
+const PJRT_Api *GetPjrtApi(void) {
+#ifdef NO_TABLE
+	return NULL;
+#else
+	static PJRT_Api api;
+	void **function = (void **)&api.PJRT_Error_Destroy;
+	void **end = (void **)(&api + 1);
+	while (function < end) {
+		*function++ = (void *)unimplemented;
+	}
+	api.struct_size = SIZE;
+	api.pjrt_api_version.struct_size = sizeof api.pjrt_api_version;
+	api.pjrt_api_version.major_version = MAJOR;
+	api.pjrt_api_version.minor_version = PJRT_API_MINOR;
+	api.PJRT_Error_Destroy = error_destroy;
+	api.PJRT_Error_Message = error_message;
+	api.PJRT_Error_GetCode = error_code;
+	api.PJRT_Plugin_Initialize = plugin_initialize;
+	api.PJRT_Plugin_Attributes = plugin_attributes;
+	api.PJRT_Client_Create = client_create;
+	api.PJRT_Client_Destroy = client_destroy;
+	api.PJRT_Client_PlatformName = client_platform_name;
+	api.PJRT_Client_PlatformVersion = client_platform_version;
+	api.PJRT_Client_ProcessIndex = client_process_index;
+	api.PJRT_Client_AddressableDevices = client_addressable_devices;
+	api.PJRT_Client_Compile = client_compile;
+	api.PJRT_Device_LocalHardwareId = device_local_hardware_id;
+#ifdef NO_COMPILE
+	api.PJRT_Client_Compile = NULL;
+#endif
+	return &api;
+#endif
+}
+#endif
