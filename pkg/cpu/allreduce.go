@@ -25,7 +25,8 @@ func (a *allReduction) at(i int) shapes.Shape { return a.shapes[i] }
 
 // AllReduce reduces each operand over the replicas of a group, which all get the result: the
 // same bits, as it is reduced in the order of the replicas. A replica that is in no group
-// keeps what it has. Operands are integers or floats of 32 or 64 bits.
+// keeps what it has. Operands are integers or floats of 32 or 64 bits, or bfloat16, which is
+// reduced in float32.
 func (f *function) AllReduce(operands []v, reductionType compute.ReduceOpType, replicaGroups [][]int) ([]v, error) {
 	const op = compute.OpTypeAllReduce
 	b := f.builder
@@ -56,13 +57,13 @@ func (f *function) AllReduce(operands []v, reductionType compute.ReduceOpType, r
 		if err != nil {
 			return nil, errors.WithMessagef(err, "%s: operand #%d", op, i)
 		}
-		if combiner(shape.DType, reductionType) == nil {
+		if combiner(asFloat32(shape).DType, reductionType) == nil {
 			return nil, errors.Errorf("%s: operand #%d is %s, of which there is no %s", op, i, shape, reductionType)
 		}
 		if references[i], err = f.reference.Parameter(fmt.Sprintf("%s %d.%d", op, len(b.nodes), i), shape, nil); err != nil {
 			return nil, errors.WithMessagef(err, "%s: operand #%d", op, i)
 		}
-		a.shapes = append(a.shapes, shape)
+		a.shapes = append(a.shapes, asFloat32(shape))
 	}
 	b.meets = true
 	return f.record(&node{op: op, inputs: own, attributes: a}, references)

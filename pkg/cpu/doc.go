@@ -29,6 +29,12 @@
 //   - pooling and its gradient (window.go), and whatever moves elements of any type: pad,
 //     slice, concatenate, transpose, reverse (move.go).
 //
+// And for bfloat16, which is float32 inside a graph, rounded to bfloat16 (to nearest, ties to
+// even) after every operation that has a result of that type (bfloat16.go). Contractions and
+// other sums are float32's, rounded at their end. That is what a GPU computes, up to the order
+// of its sums, and what the reference backend does element by element, to the bit. It is there
+// to see what mixed precision does to a network's training: it saves neither time nor memory.
+//
 // The inner loops of all these are in internal/kernel: assembly for AVX-512 and for AVX2
 // with FMA, written by a generator, and portable Go. The best that the machine has is
 // chosen when the backend is made; the environment variable RESIDUAL_CPU_KERNEL, or the

@@ -34,7 +34,8 @@ const (
 
 // tensor is a value of the graph that is compiled: what the recorded operations come to in
 // terms of native steps. Float32 is the only type that is computed with; tensors of other
-// types are moved and delegated. A bool that comes of float32 is a mask inside a loop.
+// types are moved and delegated, but for bfloat16, which is float32 here (bfloat16.go). A bool
+// that comes of float32 is a mask inside a loop.
 type tensor struct {
 	kind   kind
 	op     opcode // of kindElement and kindReduce
@@ -44,6 +45,8 @@ type tensor struct {
 	attributes any
 
 	id int
+	// rounded is set for float32 that is known to be bfloat16 too.
+	rounded bool
 	// stored is set for tensors that get memory; others are computed where they are used.
 	stored bool
 	users  []*tensor
@@ -79,6 +82,7 @@ func (g *graph) make(kind kind, op opcode, shape shapes.Shape, attributes any, i
 		g.known[key] = t
 	}
 	t.id = len(g.tensors)
+	t.rounded = isRounded(t)
 	g.tensors = append(g.tensors, t)
 	return t
 }
@@ -212,6 +216,10 @@ func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 		if in[0].shape.DType == shape.DType {
 			return in[0]
 		}
+		// An input that goes out again, or to the reference backend, as it is.
+		if shape.DType == dtypes.BFloat16 && is(in[0], opConvert) && in[0].inputs[0].shape.DType == dtypes.BFloat16 {
+			return in[0].inputs[0]
+		}
 	}
 	return nil
 }
@@ -285,10 +293,16 @@ func (d *delegate) at(i int) shapes.Shape { return d.shapes[i] }
 
 func (g *graph) delegate(n *node, inputs []*tensor) []*tensor {
 	d := &delegate{n.call, n.shapes}
-	t := g.make(kindDelegate, 0, n.shapes[0], d, inputs...)
+	own := make([]*tensor, len(inputs))
+	for i, x := range inputs {
+		if x != nil {
+			own[i] = g.narrow(x, n.inputs[i].shape().DType)
+		}
+	}
+	t := g.make(kindDelegate, 0, n.shapes[0], d, own...)
 	picked := make([]*tensor, len(n.shapes))
 	for i := range picked {
-		picked[i] = g.pick(t, i)
+		picked[i] = g.widen(g.pick(t, i))
 	}
 	return picked
 }
@@ -368,11 +382,22 @@ func isFloat(shape shapes.Shape) bool { return shape.DType == dtypes.Float32 }
 
 // lower returns the native form of an operation, or nil for what is to be delegated.
 func (g *graph) lower(n *node, in []*tensor) []*tensor {
-	shape := n.shapes[0]
+	out := g.lowerInFloat32(n, in)
+	for i, t := range out {
+		if n.shapes[i].DType == dtypes.BFloat16 {
+			out[i] = g.round(t)
+		}
+	}
+	return out
+}
+
+// lowerInFloat32 is lower, but that results of type bfloat16 are not rounded to it.
+func (g *graph) lowerInFloat32(n *node, in []*tensor) []*tensor {
+	shape := asFloat32(n.shapes[0])
 	if n.op == compute.OpTypeAllReduce {
 		return g.allReduce(n.attributes.(*allReduction), in)
 	}
-	if empty := g.emptyProduct(n, in); empty != nil {
+	if empty := g.emptyProduct(n.op, shape, in); empty != nil {
 		return []*tensor{empty}
 	}
 	for _, s := range n.shapes {
@@ -393,10 +418,11 @@ func (g *graph) lower(n *node, in []*tensor) []*tensor {
 	}
 	switch n.op {
 	case compute.OpTypeConstant:
-		if flat, ok := n.attributes.([]float32); ok && len(flat) == 1 {
+		data := widened(n.attributes)
+		if flat, ok := data.([]float32); ok && len(flat) == 1 {
 			return one(g.reshape(g.scalar(flat[0]), shape.Dimensions...))
 		}
-		return one(g.make(kindConstant, 0, shape, constant{n.attributes}))
+		return one(g.make(kindConstant, 0, shape, constant{data}))
 	case compute.OpTypeIdentity, compute.OpTypeSchedulingBarrier:
 		return in[:1]
 	case compute.OpTypeOptimizationBarrier:
@@ -439,7 +465,9 @@ func (g *graph) lower(n *node, in []*tensor) []*tensor {
 		}
 	case compute.OpTypeDotGeneral:
 		c := n.attributes.(product).config
-		plain := func(d dtypes.DType) bool { return d == dtypes.InvalidDType || d == dtypes.Float32 }
+		// Sums are float32 whatever the type; operands that are to be rounded first are not.
+		own := n.inputs[0].shape().DType
+		plain := func(d dtypes.DType) bool { return d == dtypes.InvalidDType || d == dtypes.Float32 || d == own }
 		if isFloat(shape) && isFloat(in[0].shape) && isFloat(in[1].shape) && plain(c.AccumulatorDType) && plain(c.OutputDType) {
 			return one(g.multiply(in[0], in[1], n.attributes.(product), shape))
 		}
@@ -465,9 +493,8 @@ func (g *graph) lower(n *node, in []*tensor) []*tensor {
 
 // emptyProduct makes a matrix product of empty operands: nothing, or sums of nothing. The
 // reference backend divides by zero there.
-func (g *graph) emptyProduct(n *node, in []*tensor) *tensor {
-	shape := n.shapes[0]
-	if n.op != compute.OpTypeDotGeneral || !isFloat(shape) || in[0].shape.Size() > 0 && in[1].shape.Size() > 0 {
+func (g *graph) emptyProduct(op compute.OpType, shape shapes.Shape, in []*tensor) *tensor {
+	if op != compute.OpTypeDotGeneral || !isFloat(shape) || in[0].shape.Size() > 0 && in[1].shape.Size() > 0 {
 		return nil
 	}
 	if shape.Size() == 0 {

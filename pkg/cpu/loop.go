@@ -304,9 +304,13 @@ func (c *compiler) emit(op opcode, dst, a, b, d ref) ref {
 // store computes a tensor to its memory.
 func (c *compiler) store(t *tensor) {
 	out := ref{refMemory, c.place(t.slot, t.shape.DType.Size())}
-	if t.shape.DType == dtypes.Bool {
+	switch t.shape.DType {
+	case dtypes.Bool:
 		c.emit(opStoreBool, out, c.compute(t, ref{}), ref{}, ref{})
 		// Whoever reads it in this loop takes the mask.
+		return
+	case dtypes.BFloat16:
+		c.emit(opStoreBFloat16, out, c.compute(t, ref{}), ref{}, ref{})
 		return
 	}
 	if got := c.compute(t, out); got != out {
@@ -333,7 +337,8 @@ func (c *compiler) ref(t *tensor) ref {
 // load returns a stored tensor's block, as float32 or a mask.
 func (c *compiler) load(t *tensor) ref {
 	memory := ref{refMemory, c.place(t.slot, t.shape.DType.Size())}
-	op := map[dtypes.DType]opcode{dtypes.Bool: opLoadBool, dtypes.Uint8: opLoadByte, dtypes.Int32: opLoadInt32, dtypes.Int64: opLoadInt64}[t.shape.DType]
+	op := map[dtypes.DType]opcode{dtypes.Bool: opLoadBool, dtypes.Uint8: opLoadByte, dtypes.Int32: opLoadInt32, dtypes.Int64: opLoadInt64,
+		dtypes.BFloat16: opLoadBFloat16}[t.shape.DType]
 	if op == opNone {
 		return memory
 	}

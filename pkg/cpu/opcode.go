@@ -47,6 +47,7 @@ const (
 	opSign
 	opNot
 	opFromMask
+	opBFloat16 // rounds to bfloat16
 	// opConvert stands for the load of another type; the others only occur in programs. Those
 	// from opLoadBool on read or write other types than float32.
 	opConvert
@@ -57,7 +58,9 @@ const (
 	opLoadByte
 	opLoadInt32
 	opLoadInt64
+	opLoadBFloat16
 	opStoreBool
+	opStoreBFloat16
 )
 
 // scalars are the operations without a kernel: they are too rare in a ResNet to need one.
@@ -132,6 +135,8 @@ func apply(k *kernel.Set, op opcode, dst, a, b, c unsafe.Pointer, n int) {
 		k.Exp(d, x, n)
 	case opFromMask:
 		k.FromMask(d, x, n)
+	case opBFloat16:
+		k.BFloat16(d, x, n)
 	case opCopy:
 		copy(floatsAt(dst, n), floatsAt(a, n))
 	default:
@@ -184,6 +189,16 @@ func convert(k *kernel.Set, op opcode, dst, a unsafe.Pointer, n int) {
 		to, x := floatsAt(dst, n), unsafe.Slice((*int64)(a), n)
 		for i := range to {
 			to[i] = float32(x[i])
+		}
+	case opLoadBFloat16:
+		to, x := unsafe.Slice((*uint32)(dst), n), unsafe.Slice((*uint16)(a), n)
+		for i := range to {
+			to[i] = uint32(x[i]) << 16
+		}
+	case opStoreBFloat16: // of what has been rounded
+		to, x := unsafe.Slice((*uint16)(dst), n), unsafe.Slice((*uint32)(a), n)
+		for i := range to {
+			to[i] = uint16(x[i] >> 16)
 		}
 	}
 }

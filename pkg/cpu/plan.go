@@ -114,7 +114,7 @@ func lowerAll(b *builder) (g *graph, parameters, outputs []*tensor) {
 	}
 	for _, parameter := range b.main.parameters {
 		t := g.make(kindParameter, 0, parameter.node.shapes[0], nil)
-		made[parameter.node] = []*tensor{t}
+		made[parameter.node] = []*tensor{g.widen(t)}
 		parameters = append(parameters, t)
 	}
 	for _, n := range b.nodes {
@@ -132,7 +132,7 @@ func lowerAll(b *builder) (g *graph, parameters, outputs []*tensor) {
 		made[n] = lowered
 	}
 	for _, output := range b.main.outputs {
-		outputs = append(outputs, get(output))
+		outputs = append(outputs, g.narrow(get(output), output.shape().DType))
 	}
 	return g, parameters, outputs
 }

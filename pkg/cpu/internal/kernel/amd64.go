@@ -66,6 +66,8 @@ var avx512 = Set{
 	Rsqrt: rsqrtAVX512,
 	Exp:   expAVX512,
 
+	BFloat16: bfloat16AVX512,
+
 	Fill:      fillAVX512,
 	FromBytes: fromBytesAVX512,
 	FromMask:  fromMaskAVX512,
@@ -116,6 +118,8 @@ var avx2 = Set{
 	Sqrt:  sqrtAVX2,
 	Rsqrt: rsqrtAVX2,
 	Exp:   expAVX2,
+
+	BFloat16: bfloat16AVX2,
 
 	Fill:      fillAVX2,
 	FromBytes: fromBytesAVX2,

@@ -99,6 +99,10 @@ type Set struct {
 	// smallest subnormal.
 	Exp func(dst, a *float32, n int)
 
+	// BFloat16 rounds to the nearest float32 whose lower half is 0, and of two to
+	// the even one: a bfloat16. What is too large becomes infinite; NaN stays NaN.
+	BFloat16 func(dst, a *float32, n int)
+
 	Fill      func(dst *float32, value float32, n int)
 	FromBytes func(dst *float32, src *byte, n int)
 	FromMask  func(dst, mask *float32, n int) // 1 for true, 0 for false

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/gomlx/compute/dtypes/bfloat16"
 )
 
 // guard is what memory that a kernel has no business with holds: a NaN that no
@@ -212,6 +214,7 @@ func TestElementwise(t *testing.T) {
 			{"FromMask", 1, unary(s.FromMask), func(x ...float32) float32 {
 				return math.Float32frombits(math.Float32bits(x[0]) & math.Float32bits(1))
 			}, sameBits},
+			{"BFloat16", 1, unary(s.BFloat16), rounded, sameNumbers},
 		} {
 			for _, n := range lengths() {
 				// alias is which source is the destination; 0 is none.
@@ -244,6 +247,40 @@ func TestElementwise(t *testing.T) {
 			}
 		}
 	})
+}
+
+// rounded is a number rounded by GoMLX's own type.
+func rounded(x ...float32) float32 {
+	if x[0] != x[0] { // of which that makes an infinity if its payload is small
+		return x[0]
+	}
+	return bfloat16.FromFloat32(x[0]).Float32()
+}
+
+// sameNumbers says whether two floats are the same to the bit, or both NaN.
+func sameNumbers(x, y float32) bool { return sameBits(x, y) || x != x && y != y }
+
+// A bfloat16 is the upper half: ties go to even, carries into the exponent and to infinity,
+// and no NaN becomes a number.
+func TestBFloat16(t *testing.T) {
+	for _, s := range Available() {
+		var bits, dst []float32
+		for upper := range uint32(1 << 16) {
+			for _, lower := range []uint32{0, 1, 0x7fff, 0x8000, 0x8001, 0xffff} {
+				bits = append(bits, math.Float32frombits(upper<<16|lower))
+			}
+		}
+		dst = make([]float32, len(bits))
+		s.BFloat16(&dst[0], &bits[0], len(bits))
+		for i, got := range dst {
+			if want := rounded(bits[i]); !sameNumbers(got, want) {
+				t.Fatalf("%s: BFloat16(%#x) = %#x, want %#x", s.Name, math.Float32bits(bits[i]), math.Float32bits(got), math.Float32bits(want))
+			}
+			if math.Float32bits(got)&0xffff != 0 {
+				t.Fatalf("%s: BFloat16(%#x) = %#x, whose lower half is not 0", s.Name, math.Float32bits(bits[i]), math.Float32bits(got))
+			}
+		}
+	}
 }
 
 func TestMulAdd(t *testing.T) {

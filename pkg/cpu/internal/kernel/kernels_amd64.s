@@ -2291,6 +2291,95 @@ done:
 	VZEROUPPER
 	RET
 
+// func bfloat16AVX2(dst *float32, a *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·bfloat16AVX2(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VBROADCASTSS constant00000001<>+0(SB), Y0
+	VBROADCASTSS constant00007fff<>+0(SB), Y1
+	VBROADCASTSS constantffff0000<>+0(SB), Y2
+	VBROADCASTSS constant00400000<>+0(SB), Y3
+	MOVQ         n+16(FP), DX
+	XORQ         BX, BX
+
+vectors:
+	CMPQ      DX, $+16
+	JLT       vector
+	VMOVUPS   (CX)(BX*4), Y4
+	VPSRLD    $0x10, Y4, Y5
+	VANDPS    Y0, Y5, Y5
+	VPADDD    Y1, Y5, Y5
+	VPADDD    Y4, Y5, Y5
+	VORPS     Y3, Y4, Y6
+	VCMPPS    $0x03, Y4, Y4, Y4
+	VBLENDVPS Y4, Y6, Y5, Y5
+	VANDPS    Y2, Y5, Y4
+	VMOVUPS   Y4, (AX)(BX*4)
+	VMOVUPS   32(CX)(BX*4), Y4
+	VPSRLD    $0x10, Y4, Y5
+	VANDPS    Y0, Y5, Y5
+	VPADDD    Y1, Y5, Y5
+	VPADDD    Y4, Y5, Y5
+	VORPS     Y3, Y4, Y6
+	VCMPPS    $0x03, Y4, Y4, Y4
+	VBLENDVPS Y4, Y6, Y5, Y5
+	VANDPS    Y2, Y5, Y4
+	VMOVUPS   Y4, 32(AX)(BX*4)
+	ADDQ      $+16, BX
+	SUBQ      $+16, DX
+	JMP       vectors
+
+vector:
+	CMPQ      DX, $+8
+	JLT       rest
+	VMOVUPS   (CX)(BX*4), Y4
+	VPSRLD    $0x10, Y4, Y5
+	VANDPS    Y0, Y5, Y5
+	VPADDD    Y1, Y5, Y5
+	VPADDD    Y4, Y5, Y5
+	VORPS     Y3, Y4, Y6
+	VCMPPS    $0x03, Y4, Y4, Y4
+	VBLENDVPS Y4, Y6, Y5, Y5
+	VANDPS    Y2, Y5, Y4
+	VMOVUPS   Y4, (AX)(BX*4)
+	ADDQ      $+8, BX
+	SUBQ      $+8, DX
+	JMP       vector
+
+rest:
+	TESTQ      DX, DX
+	JZ         done
+	LEAQ       window<>+0(SB), SI
+	NEGQ       DX
+	VMOVUPS    32(SI)(DX*4), Y4
+	VMASKMOVPS (CX)(BX*4), Y4, Y5
+	VPSRLD     $0x10, Y5, Y6
+	VANDPS     Y0, Y6, Y0
+	VPADDD     Y1, Y0, Y0
+	VPADDD     Y5, Y0, Y0
+	VORPS      Y3, Y5, Y1
+	VCMPPS     $0x03, Y5, Y5, Y3
+	VBLENDVPS  Y3, Y1, Y0, Y0
+	VANDPS     Y2, Y0, Y0
+	VMASKMOVPS Y0, Y4, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA constant00000001<>+0(SB)/4, $0x00000001
+GLOBL constant00000001<>(SB), RODATA|NOPTR, $4
+
+DATA constant00007fff<>+0(SB)/4, $0x00007fff
+GLOBL constant00007fff<>(SB), RODATA|NOPTR, $4
+
+DATA constantffff0000<>+0(SB)/4, $0xffff0000
+GLOBL constantffff0000<>(SB), RODATA|NOPTR, $4
+
+DATA constant00400000<>+0(SB)/4, $0x00400000
+GLOBL constant00400000<>(SB), RODATA|NOPTR, $4
+
 // func fillAVX2(dst *float32, value float32, n int)
 // Requires: AVX
 TEXT ·fillAVX2(SB), NOSPLIT, $0-24
@@ -6682,6 +6771,83 @@ rest:
 	KMOVW     SI, K1
 	VMOVUPS.Z (CX)(BX*4), K1, Z1
 	VPANDD    Z0, Z1, Z0
+	VMOVUPS   Z0, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func bfloat16AVX512(dst *float32, a *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·bfloat16AVX512(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	VBROADCASTSS constant00000001<>+0(SB), Z0
+	VBROADCASTSS constant00007fff<>+0(SB), Z1
+	VBROADCASTSS constantffff0000<>+0(SB), Z2
+	VBROADCASTSS constant00400000<>+0(SB), Z3
+	MOVQ         n+16(FP), DX
+	XORQ         BX, BX
+
+vectors:
+	CMPQ    DX, $+32
+	JLT     vector
+	VMOVUPS (CX)(BX*4), Z4
+	VPSRLD  $0x10, Z4, Z5
+	VPANDD  Z0, Z5, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z4, Z5, Z5
+	VPORD   Z3, Z4, Z6
+	VCMPPS  $0x03, Z4, Z4, K1
+	VMOVAPS Z6, K1, Z5
+	VPANDD  Z2, Z5, Z4
+	VMOVUPS Z4, (AX)(BX*4)
+	VMOVUPS 64(CX)(BX*4), Z4
+	VPSRLD  $0x10, Z4, Z5
+	VPANDD  Z0, Z5, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z4, Z5, Z5
+	VPORD   Z3, Z4, Z6
+	VCMPPS  $0x03, Z4, Z4, K1
+	VMOVAPS Z6, K1, Z5
+	VPANDD  Z2, Z5, Z4
+	VMOVUPS Z4, 64(AX)(BX*4)
+	ADDQ    $+32, BX
+	SUBQ    $+32, DX
+	JMP     vectors
+
+vector:
+	CMPQ    DX, $+16
+	JLT     rest
+	VMOVUPS (CX)(BX*4), Z4
+	VPSRLD  $0x10, Z4, Z5
+	VPANDD  Z0, Z5, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z4, Z5, Z5
+	VPORD   Z3, Z4, Z6
+	VCMPPS  $0x03, Z4, Z4, K1
+	VMOVAPS Z6, K1, Z5
+	VPANDD  Z2, Z5, Z4
+	VMOVUPS Z4, (AX)(BX*4)
+	ADDQ    $+16, BX
+	SUBQ    $+16, DX
+	JMP     vector
+
+rest:
+	TESTQ     DX, DX
+	JZ        done
+	MOVL      $-1, SI
+	BZHIL     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (CX)(BX*4), K1, Z4
+	VPSRLD    $0x10, Z4, Z5
+	VPANDD    Z0, Z5, Z0
+	VPADDD    Z1, Z0, Z0
+	VPADDD    Z4, Z0, Z0
+	VPORD     Z3, Z4, Z1
+	VCMPPS    $0x03, Z4, Z4, K2
+	VMOVAPS   Z1, K2, Z0
+	VPANDD    Z2, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*4)
 
 done:

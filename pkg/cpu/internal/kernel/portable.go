@@ -42,6 +42,8 @@ var portable = Set{
 		unary(dst, a, n, func(x float32) float32 { return float32(math.Exp(float64(x))) })
 	},
 
+	BFloat16: func(dst, a *float32, n int) { unary(dst, a, n, toBFloat16) },
+
 	Fill:      fillPortable,
 	FromBytes: fromBytesPortable,
 	FromMask:  fromMaskPortable,
@@ -69,6 +71,17 @@ func bits(p *float32, n int) []uint32 {
 // sqrt compiles to one instruction of float32.
 func sqrt(x float32) float32 {
 	return float32(math.Sqrt(float64(x)))
+}
+
+// toBFloat16 rounds to the upper half of a float32.
+func toBFloat16(x float32) float32 {
+	bits := math.Float32bits(x)
+	if x != x {
+		bits |= 1 << 22 // a carry could make anything of NaN
+	} else {
+		bits += 0x7fff + bits>>16&1
+	}
+	return math.Float32frombits(bits &^ 0xffff)
 }
 
 // The loops over elements are small enough that the compiler inlines them, and

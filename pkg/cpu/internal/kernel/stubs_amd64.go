@@ -154,6 +154,11 @@ func expAVX2(dst *float32, a *float32, n int)
 //go:noescape
 func fromMaskAVX2(dst *float32, mask *float32, n int)
 
+// bfloat16AVX2 is a rounded to the nearest bfloat16, to even.
+//
+//go:noescape
+func bfloat16AVX2(dst *float32, a *float32, n int)
+
 // fillAVX2 is value.
 //
 //go:noescape
@@ -383,6 +388,11 @@ func expAVX512(dst *float32, a *float32, n int)
 //
 //go:noescape
 func fromMaskAVX512(dst *float32, mask *float32, n int)
+
+// bfloat16AVX512 is a rounded to the nearest bfloat16, to even.
+//
+//go:noescape
+func bfloat16AVX512(dst *float32, a *float32, n int)
 
 // fillAVX512 is value.
 //

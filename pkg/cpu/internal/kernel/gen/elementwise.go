@@ -76,8 +76,36 @@ func (v isa) elementwise() {
 	v.elements("fromMask", "is 1 where mask is set, and else 0.", "mask", unroll, hold(one), func(in []VecVirtual) VecVirtual {
 		return v.and(in[0], held)
 	})
+	v.bfloat16()
 	v.fill()
 	v.fromBytes()
+}
+
+// bfloat16 writes the function that rounds to the upper half of a float32.
+func (v isa) bfloat16() {
+	var one, most, upper, quiet VecVirtual
+	prepare := func() {
+		one, most = v.broadcast(1), v.broadcast(0x7fff)
+		upper, quiet = v.broadcast(0xffff0000), v.broadcast(0x00400000)
+	}
+	v.elements("bfloat16", "is a rounded to the nearest bfloat16, to even.", "a", 2, prepare, func(in []VecVirtual) VecVirtual {
+		x, y := in[0], v.vec()
+		// Just less than half a unit, and the last bit that stays, decide what is carried.
+		VPSRLD(U8(16), x, y)
+		y = v.and(y, one)
+		VPADDD(most, y, y)
+		VPADDD(x, y, y)
+		// A carry could make anything of NaN.
+		nan := v.or(x, quiet)
+		if v.avx512() {
+			k := K()
+			VCMPPS(U8(unordered), x, x, k)
+			VMOVAPS(nan, k, y)
+		} else {
+			VBLENDVPS(v.compare(unordered, x, x), nan, y, y)
+		}
+		return v.and(y, upper)
+	})
 }
 
 // elements writes a function of the arrays whose names are in params.
