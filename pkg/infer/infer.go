@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -20,8 +22,15 @@ import (
 // Network is a network that is ready to be run. It is for one goroutine at a time.
 type Network struct {
 	config  resnet.Config
+	dtype   dtypes.DType
 	exec    *model.Exec
 	explain *model.Exec
+	// kept are images that lie on the device, as pixels, and gathered runs the network on a
+	// batch of them.
+	kept     *dataset.Images
+	pixels   *tensors.Tensor
+	gathered map[int]*model.Exec // by the size of the batch
+	gather   func(batch int) (*model.Exec, error)
 }
 
 // New returns the network whose variables are under the given path of the store; none
@@ -35,17 +44,56 @@ func New(backend compute.Backend, store *model.Store, path string, config resnet
 		// Forward would make them, at random.
 		return nil, fmt.Errorf("prepare %s: there are no weights under %s", config.Name, path)
 	}
-	exec, err := model.NewExec(backend, store, func(_ *model.Scope, pixels *graph.Node) *graph.Node {
-		return config.Forward(store.Scope(path), dataset.Normalize(pixels, mean, deviation))
-	})
-	if err != nil {
+	n := &Network{config: config, dtype: resnet.DType, gathered: map[int]*model.Exec{}}
+	forward := func(pixels *graph.Node) *graph.Node {
+		images := dataset.Normalize(pixels, mean, deviation)
+		return config.Forward(store.Scope(path), graph.ConvertDType(images, n.dtype))
+	}
+	n.gather = func(batch int) (*model.Exec, error) {
+		return model.NewExec(backend, store, func(_ *model.Scope, pixels, from *graph.Node) *graph.Node {
+			place := graph.Add(graph.Iota(pixels.Graph(), shapes.Make(dtypes.Int32, batch, 1), 0), from)
+			last := graph.Const(pixels.Graph(), int32(pixels.Shape().Dim(0)-1)) // over and over, if the batch is not full
+			return forward(graph.Gather(pixels, graph.Min(place, last)))
+		})
+	}
+	var err error
+	if n.exec, err = model.NewExec(backend, store, func(_ *model.Scope, pixels *graph.Node) *graph.Node { return forward(pixels) }); err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", config.Name, err)
 	}
-	explain, err := model.NewExec(backend, store, explaining(store, path, config, mean, deviation))
-	if err != nil {
+	if n.explain, err = model.NewExec(backend, store, explaining(store, path, config, mean, deviation)); err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", config.Name, err)
 	}
-	return &Network{config, exec, explain}, nil
+	return n, nil
+}
+
+// Compute has the network compute logits in the given precision: bfloat16 for mixed precision
+// (see [resnet.Config.Forward]), which Explain never is. It is to be called before the first
+// logits are.
+func (n *Network) Compute(dtype dtypes.DType) { n.dtype = dtype }
+
+// Keep puts images on the device, as bytes, so that Evaluate on just these sends none of them:
+// for an accelerator, and images that are evaluated again and again. They must not change, and
+// take the place of others that were kept.
+func (n *Network) Keep(images *dataset.Images) error {
+	if err := images.Validate(); err != nil {
+		return err
+	}
+	if err := n.letGo(); err != nil {
+		return err
+	}
+	n.kept = images
+	n.pixels = tensors.FromFlatDataAndDimensions(images.Pixels, images.Len(), images.Height, images.Width, 3)
+	return nil
+}
+
+// letGo frees the images that are kept.
+func (n *Network) letGo() error {
+	if n.kept == nil {
+		return nil
+	}
+	err := n.pixels.FinalizeAll()
+	n.kept, n.pixels = nil, nil
+	return err
 }
 
 // Logits returns the logits of n images, row by row [n, classes]. The images are bytes
@@ -55,7 +103,25 @@ func (n *Network) Logits(pixels []byte, height, width int) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := n.exec.Exec(tensors.FromFlatDataAndDimensions(pixels, images, height, width, 3))
+	return n.run(n.exec, tensors.FromFlatDataAndDimensions(pixels, images, height, width, 3))
+}
+
+// logitsFrom returns the logits of a batch of the images that are kept. What is beyond the last
+// image is of no meaning.
+func (n *Network) logitsFrom(from, batch int) ([]float32, error) {
+	exec := n.gathered[batch]
+	if exec == nil {
+		var err error
+		if exec, err = n.gather(batch); err != nil {
+			return nil, fmt.Errorf("prepare %s: %w", n.config.Name, err)
+		}
+		n.gathered[batch] = exec
+	}
+	return n.run(exec, n.pixels, int32(from))
+}
+
+func (n *Network) run(exec *model.Exec, inputs ...any) ([]float32, error) {
+	outputs, err := exec.Call(inputs...)
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", n.config.Name, err)
 	}
@@ -78,6 +144,10 @@ func countImages(pixels []byte, height, width int) (int, error) {
 func (n *Network) Finalize() {
 	n.exec.Finalize()
 	n.explain.Finalize()
+	for _, exec := range n.gathered {
+		exec.Finalize()
+	}
+	_ = n.letGo() // the memory is the backend's, and goes with it if it cannot be freed
 }
 
 // Result is how a network did on a labelled set.
@@ -129,17 +199,23 @@ func (n *Network) Evaluate(ctx context.Context, images *dataset.Images, batch in
 	}
 	batch = min(batch, images.Len())
 	size := images.ImageSize()
-	// The last batch is filled up with zeros: a batch of another size would have to be
-	// compiled first.
-	pixels := make([]byte, batch*size)
+	// The last batch is filled up: one of another size would have to be compiled first.
+	logitsOf := n.logitsFrom
+	if images != n.kept {
+		pixels := make([]byte, batch*size)
+		logitsOf = func(from, batch int) ([]float32, error) {
+			to := min(from+batch, images.Len())
+			clear(pixels[copy(pixels, images.Pixels[from*size:to*size]):])
+			return n.Logits(slices.Clone(pixels), images.Height, images.Width)
+		}
+	}
 	inTop5 := 0
 	for from := 0; from < images.Len(); from += batch {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		to := min(from+batch, images.Len())
-		clear(pixels[copy(pixels, images.Pixels[from*size:to*size]):])
-		logits, err := n.Logits(slices.Clone(pixels), images.Height, images.Width)
+		logits, err := logitsOf(from, batch)
 		if err != nil {
 			return nil, err
 		}

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -437,4 +439,54 @@ func ExampleTop() {
 	// Output:
 	// class 1: 0.66
 	// class 3: 0.24
+}
+
+func TestImagesThatAreKeptGiveTheSameResult(t *testing.T) {
+	n, _ := network(t, 3)
+	first, second := images(23, 3), images(9, 3)
+	for _, m := range []*dataset.Images{first, second} {
+		for _, batch := range []int{1, 5, 23, 100} {
+			want := evaluate(t, n, m, batch)
+			if err := n.Keep(m); err != nil {
+				t.Fatal(err)
+			}
+			if got := evaluate(t, n, m, batch); !reflect.DeepEqual(got, want) {
+				t.Errorf("%d kept images in batches of %d: %+v, want %+v", m.Len(), batch, got, want)
+			}
+			if err := n.Keep(images(2, 3)); err != nil { // so that the next are not the kept ones
+				t.Fatal(err)
+			}
+		}
+	}
+	broken := images(4, 3)
+	broken.Labels[0] = 7
+	if err := n.Keep(broken); err == nil {
+		t.Error("Keep takes images with a label that is none")
+	}
+}
+
+func TestMixedPrecisionIsCloseToFull(t *testing.T) {
+	n, store := network(t, 3)
+	m := images(16, 3)
+	want := logits(t, n, m)
+	engine, err := engine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	half, err := infer.New(engine, store, path, config(t, 3), mean, deviation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer half.Finalize()
+	half.Compute(dtypes.BFloat16)
+	got := logits(t, half, m)
+	largest, apart := 0.0, 0.0
+	for i := range want {
+		largest = max(largest, math.Abs(float64(want[i])))
+		apart = max(apart, math.Abs(float64(got[i]-want[i])))
+	}
+	// bfloat16 has 8 bits of precision.
+	if apart == 0 || apart > 0.03*largest {
+		t.Errorf("logits in bfloat16 are up to %g off, of %g", apart, largest)
+	}
 }

@@ -411,8 +411,14 @@ func (s *session) prepare(from *Checkpoint) error {
 	if s.Test == nil {
 		return nil
 	}
-	s.network, err = infer.New(s.Backend, s.store, ModelPath, s.recipe.Model, s.recipe.Mean, s.recipe.Deviation)
-	return err
+	if s.network, err = infer.New(s.Backend, s.store, ModelPath, s.recipe.Model, s.recipe.Mean, s.recipe.Deviation); err != nil {
+		return err
+	}
+	s.network.Compute(s.recipe.DType())
+	if s.Resident {
+		return s.network.Keep(s.Test)
+	}
+	return nil
 }
 
 // train takes the steps that are left after the first ones.
