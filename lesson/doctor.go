@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,35 +25,28 @@ type report struct {
 	CPUFeatures []string          `json:"cpu_features"`
 	Backends    []string          `json:"backends"`
 	Default     string            `json:"default_backend"`
+	XLA         backend.Survey    `json:"xla"`
 	Cache       string            `json:"cache"`
 	Data        map[string]string `json:"data"` // name to folder, "" if not there
 }
 
 func doctorCommand() *cobra.Command {
 	var f flags
+	var install string
 	cmd := &cobra.Command{
 		Use:     "doctor",
 		Short:   "Show what this machine has, and what to install for more",
-		Example: "  go run ./lesson doctor",
+		Example: "  go run ./lesson doctor\n  go run ./lesson doctor --install xla:cuda",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := report{
-				Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
-				CPUFeatures: cpuFeatures(), Backends: backend.Names(), Default: backend.Resolve(backend.Auto),
-				Data: map[string]string{},
+			if cmd.Flags().Changed("install") {
+				return installPlugin(cmd, f.talk(cmd), install)
 			}
-			cache, err := downloads.CacheDir()
+			r, err := examine()
 			if err != nil {
 				return err
 			}
-			r.Cache = cache
-			for _, kind := range []cifar.Kind{cifar.CIFAR10, cifar.CIFAR100} {
-				r.Data[kind.String()] = ""
-				if dir, ok := (&cifar.Fetcher{}).Cached(kind); ok {
-					r.Data[kind.String()] = dir
-				}
-			}
-			_, broken := backend.New(backend.Auto)
+			devices, broken := tryBackend(cmd.Context(), backend.Auto)
 			if f.json {
 				if err := printJSON(cmd.OutOrStdout(), r); err != nil {
 					return err
@@ -59,23 +54,12 @@ func doctorCommand() *cobra.Command {
 				return broken
 			}
 			w := cmd.OutOrStdout()
-			fmt.Fprintf(w, "Go        %s, %s\n", r.Go, r.Platform)
-			fmt.Fprintf(w, "CPU       %d processors; %s\n", r.CPUs, strings.Join(r.CPUFeatures, " "))
-			fmt.Fprintf(w, "Backends  %s; default: %s\n", strings.Join(r.Backends, ", "), r.Default)
-			fmt.Fprintf(w, "Cache     %s\n", r.Cache)
-			for _, kind := range []cifar.Kind{cifar.CIFAR10, cifar.CIFAR100} {
-				where := r.Data[kind.String()]
-				if where == "" {
-					where = "not there; get it with: go run ./lesson data fetch --data " + strings.ToLower(strings.ReplaceAll(kind.String(), "-", ""))
-				}
-				fmt.Fprintf(w, "Data      %v: %s\n", kind, where)
-			}
-			fmt.Fprintf(w, "Data      %s: always there\n", shapes10.Name)
+			r.print(w, devices)
 			if broken != nil {
 				return broken
 			}
 			fmt.Fprintln(w, "\nNothing needs to be installed. For more:")
-			for _, extra := range extras() {
+			for _, extra := range extras(r.XLA) {
 				state := "found"
 				if !extra.found() {
 					state = "not found; " + extra.install
@@ -87,7 +71,68 @@ func doctorCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd, "json")
+	cmd.Flags().StringVar(&install, "install", "", "download and install a plugin of XLA, with go-xla's installer: xla:cpu or xla:cuda")
+	cmd.AddCommand(doctorStartCommand(), doctorFetchCommand())
 	return cmd
+}
+
+// examine looks at everything but at whether the backend starts.
+func examine() (report, error) {
+	r := report{
+		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
+		CPUFeatures: cpuFeatures(), Backends: backend.Names(), XLA: backend.Look(), Data: map[string]string{},
+	}
+	r.Default = r.XLA.Default
+	cache, err := downloads.CacheDir()
+	if err != nil {
+		return report{}, err
+	}
+	r.Cache = cache
+	for _, kind := range []cifar.Kind{cifar.CIFAR10, cifar.CIFAR100} {
+		r.Data[kind.String()] = ""
+		if dir, ok := (&cifar.Fetcher{}).Cached(kind); ok {
+			r.Data[kind.String()] = dir
+		}
+	}
+	return r, nil
+}
+
+// print writes the report for people; devices are those of the backend that auto means.
+func (r report) print(w io.Writer, devices []string) {
+	fmt.Fprintf(w, "Go        %s, %s\n", r.Go, r.Platform)
+	fmt.Fprintf(w, "CPU       %d processors; %s\n", r.CPUs, strings.Join(r.CPUFeatures, " "))
+	for _, gpu := range r.XLA.GPUs {
+		fmt.Fprintf(w, "GPU       %s\n", printable(gpu))
+	}
+	if r.XLA.Driver != "" {
+		fmt.Fprintf(w, "Driver    NVIDIA %s\n", printable(r.XLA.Driver))
+	}
+	fmt.Fprintf(w, "Backends  %s; default: %s (%s)\n", strings.Join(r.Backends, ", "), r.Default, printable(r.XLA.Why))
+	for _, device := range devices {
+		fmt.Fprintf(w, "Device    %s\n", printable(device))
+	}
+	if r.XLA.NotXLA != "" {
+		fmt.Fprintf(w, "XLA       %s\n", r.XLA.NotXLA)
+	}
+	for _, p := range r.XLA.Plugins {
+		state := "PJRT API " + p.API + ", usable"
+		if p.Problem != "" {
+			state = "not usable: " + p.Problem
+		}
+		fmt.Fprintf(w, "XLA       %s, %s: %s\n", p.Kind, printable(p.Path), printable(state))
+	}
+	if len(r.XLA.Plugins) == 0 && r.XLA.NotXLA == "" {
+		fmt.Fprintf(w, "XLA       no plugin in %s\n", printable(strings.Join(r.XLA.Folders, ", ")))
+	}
+	fmt.Fprintf(w, "Cache     %s\n", r.Cache)
+	for _, kind := range []cifar.Kind{cifar.CIFAR10, cifar.CIFAR100} {
+		where := r.Data[kind.String()]
+		if where == "" {
+			where = "not there; get it with: go run ./lesson data fetch --data " + strings.ToLower(strings.ReplaceAll(kind.String(), "-", ""))
+		}
+		fmt.Fprintf(w, "Data      %v: %s\n", kind, where)
+	}
+	fmt.Fprintf(w, "Data      %s: always there\n", shapes10.Name)
 }
 
 // extra is a program outside the project that adds something.
@@ -97,8 +142,15 @@ type extra struct {
 	install string
 }
 
-func extras() []extra {
+func extras(survey backend.Survey) []extra {
+	usable := func(kind string) func() bool {
+		return func() bool {
+			return slices.ContainsFunc(survey.Plugins, func(p backend.Plugin) bool { return p.Kind == kind && p.Problem == "" })
+		}
+	}
 	return []extra{
+		{"XLA on an NVIDIA GPU", usable("cuda"), "go run ./lesson doctor --install xla:cuda"},
+		{"XLA on the CPU", usable("cpu"), "go run ./lesson doctor --install xla:cpu"},
 		{"a C compiler, for the race detector in make test",
 			func() bool { return finds("cc") || finds("gcc") || finds("clang") },
 			"install gcc or clang"},

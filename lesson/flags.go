@@ -57,7 +57,7 @@ func (f *flags) add(cmd *cobra.Command, names ...string) {
 		case "seed":
 			set.Uint64Var(&f.seed, name, 0, "seed of weights, order and augmentation (default: the recipe's)")
 		case "backend":
-			set.StringVar(&f.backend, name, backend.Auto, "what to compute with: auto, "+strings.Join(backend.Names(), ", "))
+			set.StringVar(&f.backend, name, backend.Auto, "what to compute with: auto, cpu, go, xla, xla:cpu, xla:cuda or xla:PATH of a plugin, each with options, as in xla:cuda,visible_devices=1")
 		case "weights":
 			set.StringVar(&f.weights, name, "", "weights: a file, a URL, the folder of a run, or a name such as resnet50; see go run ./lesson weights")
 		case "run":

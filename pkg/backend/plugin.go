@@ -78,7 +78,7 @@ func quoteGlob(path string) string {
 
 // installed finds the plugins in the machine's folders, each file once, without opening any.
 func (m machine) installed() []Plugin {
-	var plugins []Plugin
+	plugins := []Plugin{}
 	seen := map[string]bool{}
 	for _, folder := range m.folders() {
 		for _, p := range inFolder(folder) {

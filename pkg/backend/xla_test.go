@@ -8,10 +8,15 @@ import (
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/residual-go/residual/pkg/backend/internal/xla"
 )
 
 // TestPlugins starts fake plugins by path, good ones and all kinds of bad ones.
 func TestPlugins(t *testing.T) {
+	if !xla.Linked {
+		t.Skip("skipping: ", xla.ErrNotLinked)
+	}
 	dir := t.TempDir()
 	text := filepath.Join(dir, "pjrt_c_api_text_plugin.so")
 	if err := os.WriteFile(text, []byte("not a library"), 0o644); err != nil {

@@ -129,7 +129,7 @@ func TestSummary(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	has(t, p.ok("doctor"), "go1.", "Backends  cpu, go; default: cpu", "Cache ", "CIFAR-10: not there", "data fetch --data cifar10",
+	has(t, p.ok("doctor"), "go1.", "Backends  cpu, go, xla; default: cpu (", "Device    Residual CPU backend", "XLA ", "Cache ", "CIFAR-10: not there", "data fetch --data cifar10",
 		"CIFAR-100: not there", "Shapes-10 (built-in): always there", "Try next:")
 	got := decode[struct {
 		CPUs     int

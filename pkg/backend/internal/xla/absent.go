@@ -21,3 +21,9 @@ func (*Plugin) Backend(string, []string) (compute.Backend, error) { return nil, 
 
 // Driver returns ErrNotLinked: without cgo no driver can be asked.
 func Driver() (int, error) { return 0, ErrNotLinked }
+
+// CPUVersion is empty: without go-xla no release goes with it.
+const CPUVersion = ""
+
+// Fetch returns ErrNotLinked.
+func Fetch(string, string) error { return ErrNotLinked }

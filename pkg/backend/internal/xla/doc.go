@@ -14,5 +14,8 @@ package xla
 
 import "errors"
 
+// ErrNoDriver is Driver's answer on a machine without an NVIDIA driver.
+var ErrNoDriver = errors.New("libcuda.so.1 is not there")
+
 // ErrNotLinked is returned by what needs XLA in a program that was built without it.
 var ErrNotLinked = errors.New("this program was built without XLA; build it on Linux (amd64 or arm64) with a C compiler, CGO_ENABLED=1 and without -tags noxla")

@@ -176,9 +176,6 @@ func (p *Plugin) Version() string {
 	return fmt.Sprintf("%d.%d", p.table.pjrt_api_version.major_version, p.table.pjrt_api_version.minor_version)
 }
 
-// ErrNoDriver is Driver's answer on a machine without an NVIDIA driver.
-var ErrNoDriver = errors.New("libcuda.so.1 is not there")
-
 // Driver returns the CUDA version that the NVIDIA driver supports, as CUDA numbers it: 12040
 // for 12.4. It starts nothing on a GPU.
 func Driver() (int, error) {

@@ -1,0 +1,106 @@
+package backend
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// An option is one of go-xla's.
+type option struct {
+	name  string
+	takes string // what its value has to be, in words
+	valid func(value string) bool
+}
+
+const truth = "true or false"
+
+var options = []option{
+	{"allocator", "default, bfc, cuda_async, platform or vmm", isAllocator},
+	{"memory_fraction", "a number above 0 and up to 1", isFraction},
+	{"preallocate", truth, isTruth},
+	{"shared_buffers", truth, isTruth},
+	{"tf32", truth, isTruth},
+	{"use_tfrt_gpu_client", truth, isTruth},
+	{"visible_devices", "numbers with semicolons between them, as in 0;1", areDevices},
+}
+
+func isAllocator(value string) bool {
+	return slices.Contains([]string{"default", "bfc", "cuda_async", "platform", "vmm"}, value)
+}
+
+func isFraction(value string) bool {
+	f, err := strconv.ParseFloat(value, 32)
+	return err == nil && f > 0 && f <= 1
+}
+
+func isTruth(value string) bool {
+	_, err := strconv.ParseBool(value)
+	return err == nil
+}
+
+func areDevices(value string) bool {
+	for device := range strings.SplitSeq(value, ";") {
+		if _, err := strconv.ParseUint(device, 10, 31); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Options returns the names of XLA's options, sorted: go-xla's. "preallocate" alone is
+// preallocate=true, "nopreallocate" is preallocate=false, and so with every one that is true or
+// false.
+func Options() []string {
+	names := make([]string, len(options))
+	for i, o := range options {
+		names[i] = o.name
+	}
+	return names
+}
+
+// parseOption returns the name and the value of an option as it is written.
+func parseOption(text string) (name, value string, err error) {
+	name, value, hasValue := strings.Cut(text, "=")
+	for _, o := range options {
+		switch {
+		case o.takes == truth && !hasValue && name == o.name:
+			return name, "true", nil
+		case o.takes == truth && !hasValue && name == "no"+o.name:
+			return o.name, "false", nil
+		case name != o.name:
+		case !o.valid(value):
+			return "", "", fmt.Errorf("option %s: %q is not %s", name, value, o.takes)
+		default:
+			return name, value, nil
+		}
+	}
+	return "", "", fmt.Errorf("unknown option %q; XLA's options are %s", name, strings.Join(Options(), ", "))
+}
+
+// complete checks options, writes them as name=value, and adds what a plugin of that kind has to
+// be told if nothing is said.
+func complete(kind string, given []string) ([]string, error) {
+	values := map[string]string{}
+	if kind == cuda {
+		values["preallocate"] = "false" // so that a class can share a GPU
+	}
+	for _, text := range given {
+		if text == "" {
+			continue
+		}
+		name, value, err := parseOption(text)
+		if err != nil {
+			return nil, err
+		}
+		values[name] = value
+	}
+	var all []string
+	for _, o := range options {
+		if value, set := values[o.name]; set {
+			all = append(all, o.name+"="+value)
+		}
+	}
+	return all, nil
+}
