@@ -125,6 +125,7 @@ func (f *fineTuning) change(cmd *cobra.Command, r *recipe.Recipe) error {
 			r.Freeze = ""
 		}
 	}
+	f.applyOwn(cmd, r)
 	if given("freeze-norms") {
 		r.FreezeNorms = f.freezeNorms
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -41,6 +42,9 @@ so does whatever else ends a run early, up to the last checkpoint.`,
 				err = f.apply(cmd, &r)
 			}
 			if err == nil {
+				f.applyOwn(cmd, &r)
+			}
+			if err == nil {
 				err = r.Validate()
 			}
 			if err == nil {
@@ -69,10 +73,21 @@ so does whatever else ends a run early, up to the last checkpoint.`,
 // runFlags are the flags of the commands that train a run: train and finetune.
 type runFlags struct {
 	flags
-	resume   bool
-	logEvery int
-	size     int
+	resume     bool
+	logEvery   int
+	size       int
+	precision  string
+	devices    int
+	localNorms bool
+	input      string
 }
+
+// Where batches are made: --input.
+const (
+	inputAuto   = "auto"
+	inputHost   = "host"
+	inputDevice = "device"
+)
 
 // largestSize bounds --size; the images are in memory, all of them.
 const largestSize = 1024
@@ -81,12 +96,36 @@ func (f *runFlags) addOwn(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.resume, "resume", false, "go on with the run in --run, by its own recipe")
 	cmd.Flags().IntVar(&f.size, "size", 0, "height and width of the images in pixels (default: 32, or what pretrained weights expect; CIFAR and builtin keep theirs)")
 	cmd.Flags().IntVar(&f.logEvery, "log-every", 100, "steps between log lines, and lines of metrics")
+	cmd.Flags().StringVar(&f.precision, "precision", recipe.Float32, "what the network computes in: float32, or bfloat16 with float32 weights, statistics and loss")
+	cmd.Flags().IntVar(&f.devices, "devices", 1, "devices that share every batch, their gradients and the statistics of batch norm")
+	cmd.Flags().BoolVar(&f.localNorms, "local-norms", false, "with --devices, batch norms take the statistics of each device's share alone")
+	cmd.Flags().StringVar(&f.input, "input", inputAuto, "where images lie and batches are made: host, device, or auto, which is device for XLA")
+}
+
+// applyOwn changes r where a flag was given.
+func (f *runFlags) applyOwn(cmd *cobra.Command, r *recipe.Recipe) {
+	given := cmd.Flags().Changed
+	if given("precision") {
+		r.Precision = f.precision
+	}
+	if given("devices") {
+		r.Devices = f.devices
+	}
+	if given("local-norms") {
+		r.LocalNorms = f.localNorms
+	}
 }
 
 // check is what can be said against a run before its data is there.
 func (f *runFlags) check(cmd *cobra.Command) error {
 	if f.logEvery < 1 {
 		return fmt.Errorf("--log-every %d, want at least 1", f.logEvery)
+	}
+	if !slices.Contains([]string{inputAuto, inputHost, inputDevice}, f.input) {
+		return fmt.Errorf("--input %s, want auto, host or device", f.input)
+	}
+	if f.devices < 1 {
+		return fmt.Errorf("--devices %d, want at least 1", f.devices)
 	}
 	if cmd.Flags().Changed("size") && (f.size < 1 || f.size > largestSize) {
 		return fmt.Errorf("--size %d, want 1 to %d pixels", f.size, largestSize)
@@ -130,7 +169,7 @@ func (f *runFlags) images(cmd *cobra.Command, t picture.Transform, r *recipe.Rec
 
 // goOn is a command that trains, with --resume.
 func (f *runFlags) goOn(cmd *cobra.Command) error {
-	if err := onlyWith(cmd, "resume", "run", "backend", "json", "log-every"); err != nil {
+	if err := onlyWith(cmd, "resume", "run", "backend", "json", "log-every", "input"); err != nil {
 		return err
 	}
 	if f.run == "" {
@@ -173,6 +212,12 @@ func (f *runFlags) follow(cmd *cobra.Command, r recipe.Recipe, set *source.Set, 
 	fmt.Fprintf(w, "Model: %s. Recipe: %s, %d epochs, batch %d. Backend: %s. Run: %s\n",
 		r.Model.Name, r.Name, r.Epochs, r.Batch, o.Backend.Description(), dir)
 
+	// An accelerator is not to wait for the host.
+	accelerator := o.Backend.Name() == "xla"
+	o.Resident = f.input == inputDevice || f.input == inputAuto && accelerator
+	if accelerator {
+		o.ReadEvery = run.MaxReadEvery
+	}
 	o.Training, o.Test, o.LogEvery, o.Report = set.Training, set.Test, f.logEvery, reporter(w, r.Model.Name)
 	var outcome *run.Outcome
 	var err error

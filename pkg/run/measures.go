@@ -17,15 +17,15 @@ import (
 	"github.com/residual-go/residual/pkg/spmd"
 )
 
-// recentSteps is how many steps' measures the device keeps, and so how many can be taken
-// before they are read.
-const recentSteps = 16
+// MaxReadEvery is how many steps' measures the device keeps, and so how many steps can be taken
+// before they are read: the largest Options.ReadEvery.
+const MaxReadEvery = 16
 
-// recent is the variable that has them: [recentSteps, 3], a row for each of the last steps with
-// its loss, accuracy and norm of the gradient. Step s is in row s mod recentSteps.
+// recent is the variable that has them: [MaxReadEvery, 3], a row for each of the last steps with
+// its loss, accuracy and norm of the gradient. Step s is in row s mod MaxReadEvery.
 func (s *session) recent() *model.Variable {
 	return s.store.Scope("/measures").WithInitializer(initializer.Zero).
-		VariableWithShape("recent", shapes.Make(dtypes.Float32, recentSteps, 3)).SetTrainable(false)
+		VariableWithShape("recent", shapes.Make(dtypes.Float32, MaxReadEvery, 3)).SetTrainable(false)
 }
 
 // measures is a metric that writes its step's row of recent, when the optimiser has taken the
@@ -41,8 +41,8 @@ func (s *session) measures() metric.Interface {
 
 			variable := s.recent()
 			step := graph.AddScalar(optimizer.GetGlobalStepVar(s.store).NodeValue(g), -1) // counted before
-			place := graph.Mod(step, graph.Const(g, int64(recentSteps)))
-			mine := graph.Equal(graph.Iota(g, shapes.Make(dtypes.Int64, recentSteps, 3), 0), place)
+			place := graph.Mod(step, graph.Const(g, int64(MaxReadEvery)))
+			mine := graph.Equal(graph.Iota(g, shapes.Make(dtypes.Int64, MaxReadEvery, 3), 0), place)
 			old := variable.NodeValue(g)
 			variable.SetNodeValue(graph.Where(mine, graph.BroadcastToShape(row, old.Shape()), old))
 			return means[0]
@@ -67,7 +67,7 @@ func (s *session) read(from, done int) error {
 		return fmt.Errorf("read the loss of step %d: %w", done, err)
 	}
 	for at := from; at < done; at++ {
-		row := rows[at%recentSteps*3:][:3]
+		row := rows[at%MaxReadEvery*3:][:3]
 		if err := s.note(at+1, step{loss: float64(row[0]), accuracy: float64(row[1]), gradientNorm: float64(row[2]), images: s.batchSize(at)}); err != nil {
 			return err
 		}

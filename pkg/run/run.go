@@ -88,7 +88,7 @@ type Options struct {
 	// have bytes.
 	Resident bool
 	// ReadEvery is the largest number of steps whose losses stay on the device before they are
-	// read, 16 at most; reading stops an accelerator. They are read at the latest when a fifth
+	// read, up to MaxReadEvery; reading stops an accelerator. They are read at the latest when a fifth
 	// of a second has passed. A loss that is no number is found out only then. 0 stands for 1.
 	ReadEvery int
 }
@@ -109,7 +109,7 @@ func (o Options) withDefaults() Options {
 	if o.EvaluationBatch == 0 {
 		o.EvaluationBatch = 256
 	}
-	o.ReadEvery = min(max(o.ReadEvery, 1), recentSteps)
+	o.ReadEvery = min(max(o.ReadEvery, 1), MaxReadEvery)
 	return o
 }
 
