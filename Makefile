@@ -13,7 +13,7 @@ RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-
 # Those of the worked solutions are in package check.
 PACKAGES = $$($(GO) list ./... | grep -v '/lesson/exercises/[a-z0-9]*$$') ./lesson/exercises/check ./lesson/exercises/symptoms
 
-.PHONY: help lesson notebooks course html test check fuzz bench parity-values exercise-values picture-values weight-values clean
+.PHONY: help lesson notebooks course html test check fuzz bench bench-gpu parity-values exercise-values picture-values weight-values clean
 
 help: ## List what make can do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,9 @@ fuzz: ## Run every fuzz target for FUZZTIME.
 
 bench: ## Measure speed and memory against PyTorch and GoMLX's own Go backend (some minutes).
 	$(GO) run ./tests/bench
+
+bench-gpu: ## Build what measures speed on a GPU, to be carried to one, and run it if there is one here.
+	$(GO) run ./tests/gpu pack
 
 exercise-values: ## Make PyTorch's values for the exercises anew (needs python3-torch and python3-torchvision).
 	/usr/bin/python3 tests/exercises/reference.py

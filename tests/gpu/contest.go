@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/residual-go/residual/pkg/resnet"
+)
+
+// contest measures what is not measured yet of the peers of c: in turn where they fit on the
+// card beside one another, and one after the other where they do not.
+func (d *driver) contest(ctx context.Context, c contest) error {
+	var missing []spec
+	for _, peer := range c.peers {
+		s := c.of
+		s.Peer = peer
+		if !d.done(c.part, s) {
+			missing = append(missing, s)
+		}
+	}
+	missing, err := d.possible(c.part, missing)
+	if err != nil {
+		return err
+	}
+	if c.together() && len(missing) > 1 {
+		// What failed beside the others gets a second chance by itself.
+		if missing, err = d.turns(ctx, c.part, missing, true); err != nil {
+			return err
+		}
+	}
+	for _, s := range missing {
+		if _, err := d.turns(ctx, c.part, []spec{s}, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// done reports whether s was measured, or cannot be.
+func (d *driver) done(part string, s spec) bool {
+	return d.results.count(func(r record) bool {
+		return r.Part == part && r.spec == s && r.Event == failedEvent && !d.retrying
+	}) > 0 || d.results.count(func(r record) bool {
+		return r.Part == part && r.spec == s && r.Event == windowEvent
+	}) >= d.rounds
+}
+
+// possible returns those of the specs that can be measured here, and takes note why others
+// cannot.
+func (d *driver) possible(part string, specs []spec) ([]spec, error) {
+	var left []spec
+	for _, s := range specs {
+		why := d.lacking(s.Peer)
+		if why == "" && d.results.count(func(r record) bool {
+			smaller := r.spec
+			smaller.Batch = s.Batch
+			return r.Event == failedEvent && smaller == s && r.Batch < s.Batch && outOfMemory(r.Error)
+		}) > 0 {
+			why = "out of memory with a smaller batch"
+		}
+		if why == "" {
+			left = append(left, s)
+		} else if err := d.fail(part, s, errors.New(why)); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// turns measures the specs, all of their processes alive at the same time, and returns those
+// that failed; it takes note of these unless they are to be tried again.
+func (d *driver) turns(ctx context.Context, part string, specs []spec, again bool) (failed []spec, err error) {
+	type contender struct {
+		spec
+		*peer
+	}
+	var alive []contender
+	defer func() {
+		for _, c := range alive {
+			c.close()
+		}
+	}()
+	lose := func(s spec, reason error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		failed = append(failed, s)
+		if again {
+			fmt.Fprintf(d.log, "%s: %v: %s; to be tried by itself\n", part, s, oneLine(reason.Error()))
+			return nil
+		}
+		return d.fail(part, s, reason)
+	}
+	for _, s := range specs {
+		from := d.memory.begin()
+		p, first, err := d.start(ctx, s, nil, nil)
+		if err == nil {
+			var r record
+			if r, err = p.measure(d.seconds); err == nil {
+				alive = append(alive, contender{s, p})
+				r.DeviceMiB = d.memory.grown(from)
+				if err := errors.Join(d.keepOne(part, s, first), d.keepOne(part, s, r)); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			p.close()
+		}
+		if err := lose(s, err); err != nil {
+			return nil, err
+		}
+	}
+	for range d.rounds - 1 {
+		alive = slices.DeleteFunc(alive, func(c contender) bool {
+			r, problem := c.measure(d.seconds)
+			if problem == nil {
+				err = errors.Join(err, d.keepOne(part, c.spec, r))
+				return false
+			}
+			c.close()
+			err = errors.Join(err, lose(c.spec, problem))
+			return true
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return failed, nil
+}
+
+// start starts the process that measures s and returns it when it is ready, with what it
+// printed then.
+func (d *driver) start(ctx context.Context, s spec, options, variables []string) (*peer, record, error) {
+	config, err := json.Marshal(s)
+	if err != nil {
+		return nil, record{}, fmt.Errorf("say what to measure: %w", err)
+	}
+	var args []string
+	switch s.Peer {
+	case ours:
+		self, err := os.Executable()
+		if err != nil {
+			return nil, record{}, fmt.Errorf("find this program: %w", err)
+		}
+		args = []string{self, "step", "-backend", d.backend}
+	case jax:
+		args = []string{d.python, filepath.Join(d.home, "jax_peer.py"), "--device", d.device}
+	default:
+		args = []string{d.python, filepath.Join(d.home, "torch_peer.py"), "--device", d.device}
+	}
+	args = append(append(args, options...), string(config))
+	p, err := startPeer(ctx, s.Peer, args, append(d.environment(), variables...))
+	if err != nil {
+		return nil, record{}, err
+	}
+	r, err := p.next(startLimit)
+	if err == errEnded {
+		err = fmt.Errorf("%s ended before it was ready: %s", s.Peer, p.log.reason())
+	}
+	if err == nil {
+		err = sameNetwork(s, r.Parameters)
+	}
+	if err != nil {
+		p.close()
+		return nil, record{}, err
+	}
+	return p, r, nil
+}
+
+// sameNetwork is an error unless the network has as many parameters as ours: then they are
+// two, and no ratio means anything. Our own process does not count them.
+func sameNetwork(s spec, parameters int64) error {
+	if s.Peer == ours {
+		return nil
+	}
+	config, err := network(s.Network)
+	if err != nil {
+		return err
+	}
+	var summary *resnet.Summary
+	if summary, err = config.Summary(s.Size, s.Size); err != nil {
+		return err
+	}
+	if parameters != summary.Parameters {
+		return fmt.Errorf("%s has %d parameters with %s and %d here: these are not one network", s.Network, parameters, s.Peer, summary.Parameters)
+	}
+	return nil
+}
+
+func (d *driver) keepOne(part string, s spec, r record) error {
+	r.Part, r.spec = part, s
+	switch r.Event {
+	case readyEvent:
+		fmt.Fprintf(d.log, "%s: %v: first step after %.1f s\n", part, s, r.FirstStep)
+	case windowEvent:
+		fmt.Fprintf(d.log, "%s: %v: %.4g images/s\n", part, s, imagesPerSecond(r))
+	}
+	return d.results.add(r)
+}
+
+// fail takes note that s cannot be measured.
+func (d *driver) fail(part string, s spec, reason error) error {
+	fmt.Fprintf(d.log, "%s: %v: left out: %s\n", part, s, oneLine(reason.Error()))
+	return d.results.add(record{Part: part, Event: failedEvent, spec: s, Error: oneLine(reason.Error())})
+}
+
+func imagesPerSecond(r record) float64 { return float64(r.Steps*r.Batch) / r.Seconds }

@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// driver runs the parts, one after the other, and keeps what comes of them.
+type driver struct {
+	plan
+	results *results
+	memory  *sampler
+	log     io.Writer
+	out     string // folder of the results
+
+	home     string // folder of the peers
+	python   string
+	device   string // cuda, or cpu to try out the program
+	backend  string
+	data     string // folder with CIFAR-10's files of records; empty if there is none
+	retrying bool   // measure again what failed
+}
+
+// drive measures the parts that are named, or all, and prints the tables.
+func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprintf(stderr, "run.sh [flags] [part ...]\n\nParts, in the order in which they run: %s; all without a name.\n\n", strings.Join(partNames(), ", "))
+		flags.PrintDefaults()
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	d := &driver{plan: fullPlan(), log: stderr}
+	flags.StringVar(&d.out, "out", "results", "folder for results; one that has some is gone on with")
+	quick := flags.Bool("quick", false, "tiny networks and times, to see whether everything runs: the numbers mean nothing")
+	minutes := flags.Float64("minutes", 0, "stop after so many minutes, in order; the same command goes on (0: when all is done)")
+	flags.StringVar(&d.device, "device", "cuda", "what the peers compute on: cuda, or cpu to try this out")
+	flags.StringVar(&d.backend, "backend", "", "what we compute with (default: XLA with the plugin that JAX brings along; cpu with -device cpu)")
+	flags.StringVar(&d.python, "python", "python3", "the Python that has PyTorch and JAX")
+	flags.StringVar(&d.data, "data", "", "folder with CIFAR-10's files of records (default: the images that were carried along)")
+	flags.StringVar(&d.home, "home", filepath.Dir(self), "folder that has the peers")
+	flags.BoolVar(&d.retrying, "retry", false, "measure again what failed before")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	parts := flags.Args()
+	if err := known(parts); err != nil {
+		return err
+	}
+	if d.device != "cuda" && d.device != "cpu" {
+		return fmt.Errorf("unknown device %q; there are cuda and cpu", d.device)
+	}
+	if *quick {
+		d.plan = quickPlan()
+		fmt.Fprintln(stderr, "-quick: the numbers that follow mean nothing")
+	}
+	if *minutes > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(*minutes*float64(time.Minute)))
+		defer cancel()
+	}
+	if d.results, err = openResults(d.out); err != nil {
+		return err
+	}
+	defer d.results.file.Close()
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	d.memory = startSampler(watching)
+
+	err = d.run(ctx, parts)
+	if err != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return err
+	}
+	text, tableErr := markdown(d.results.all)
+	if tableErr != nil {
+		return tableErr
+	}
+	if writeErr := os.WriteFile(filepath.Join(d.out, "tables.md"), []byte(text), 0o644); writeErr != nil {
+		return fmt.Errorf("write the tables: %w", writeErr)
+	}
+	fmt.Fprint(stdout, text)
+	if err != nil {
+		fmt.Fprintln(stderr, "the time is up; the same command goes on from here")
+	}
+	return nil
+}
+
+func (d *driver) run(ctx context.Context, parts []string) error {
+	if err := d.machine(ctx); err != nil {
+		return err
+	}
+	for _, part := range partNames() {
+		if len(parts) > 0 && !slices.Contains(parts, part) {
+			continue
+		}
+		for _, c := range d.contests(part) {
+			if err := d.contest(ctx, c); err != nil {
+				return err
+			}
+		}
+		for _, t := range d.trainings(part) {
+			if err := d.train(ctx, t, part); err != nil {
+				return err
+			}
+		}
+		if part == profilePart {
+			if err := d.profile(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// machine finds out what there is to measure with, unless that is known, and that it is
+// still the same card.
+func (d *driver) machine(ctx context.Context) error {
+	const query = "name,driver_version,memory.total,clocks.max.sm,power.limit"
+	found := ""
+	if output, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu="+query, "--format=csv,noheader", "-i", card()).Output(); err == nil {
+		found = strings.TrimSpace(string(output))
+	}
+	if found == "" && d.device == "cuda" {
+		return errors.New("nvidia-smi shows no GPU here; -device cpu tries this program out without")
+	}
+	if before, known := d.fact("card"); known {
+		if before != found {
+			return fmt.Errorf("%s has results of another card, %q, and this is %q; take another folder with -out", d.out, before, found)
+		}
+	} else {
+		if err := d.findOut(ctx); err != nil {
+			return err
+		}
+		// Last, as it says that all of this part is there.
+		if err := d.note("card", found); err != nil {
+			return err
+		}
+	}
+	if d.backend == "" {
+		d.backend = d.plugin()
+	}
+	if before, known := d.fact("backend"); !known || strings.HasPrefix(before, noBackend) {
+		if err := d.tellBackend(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findOut takes note of the versions of Python's packages, the rate of the card, and the
+// processor.
+func (d *driver) findOut(ctx context.Context) error {
+	if err := d.note("processor", processor()); err != nil {
+		return err
+	}
+	if output, err := exec.CommandContext(ctx, "nvidia-smi").Output(); err == nil {
+		for line := range strings.Lines(string(output)) {
+			if strings.Contains(line, "CUDA Version") {
+				if err := d.note("nvidia-smi", strings.Join(strings.Fields(strings.Trim(line, "| \n")), " ")); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	p, err := startPeer(ctx, "machine.py", []string{d.python, filepath.Join(d.home, "machine.py"), "--device", d.device}, d.environment())
+	if err != nil {
+		return fmt.Errorf("no Python to compare with, name one with -python: %w", err)
+	}
+	return d.keep(p, machinePart)
+}
+
+// noBackend begins the value of the fact backend where ours does not start.
+const noBackend = "none: "
+
+// tellBackend takes note of what we compute with. That it fails is noted too: the peers can
+// be measured without.
+func (d *driver) tellBackend(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	p, err := startPeer(ctx, "the backend", []string{self, "backend", "-backend", d.backend}, d.environment())
+	if err != nil {
+		return err
+	}
+	if err := d.keep(p, machinePart); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		fmt.Fprintln(d.log, oneLine(err.Error()))
+		return d.note("backend", noBackend+oneLine(err.Error()))
+	}
+	return nil
+}
+
+// keep takes note of all records that p prints.
+func (d *driver) keep(p *peer, part string) error {
+	defer p.close()
+	for {
+		r, err := p.next(startLimit)
+		if err == errEnded {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r.Part = part
+		if err := d.results.add(r); err != nil {
+			return err
+		}
+		if r.Event == rateEvent {
+			r.Name, r.Value = "matrix product", fmt.Sprintf("%.4g TFLOP/s", r.TFLOPS)
+		}
+		fmt.Fprintf(d.log, "%s: %s %s\n", part, r.Name, r.Value)
+	}
+}
+
+func (d *driver) note(name, value string) error {
+	fmt.Fprintf(d.log, "%s: %s %s\n", machinePart, name, value)
+	return d.results.add(record{Part: machinePart, Event: factEvent, Name: name, Value: value})
+}
+
+// fact returns the value of the named fact.
+func (d *driver) fact(name string) (value string, known bool) {
+	return factOf(d.results.all, name)
+}
+
+// plugin returns the backend that is used where none was named.
+func (d *driver) plugin() string {
+	if d.device == "cpu" {
+		return "cpu"
+	}
+	if folder, known := d.fact("jax_plugins"); known {
+		if found, err := filepath.Glob(filepath.Join(folder, "xla_cuda*")); err == nil && len(found) > 0 {
+			return "xla:" + found[len(found)-1]
+		}
+	}
+	return "xla:cuda"
+}
+
+// environment is what is added to that of every process.
+func (d *driver) environment() []string {
+	if d.device == "cpu" {
+		return []string{"JAX_PLATFORMS=cpu"}
+	}
+	return []string{"CUDA_VISIBLE_DEVICES=" + card()}
+}
+
+// lacking says why a peer cannot be measured here; empty if it can.
+func (d *driver) lacking(peer string) string {
+	version, _ := d.fact("torch")
+	switch peer {
+	case ours:
+		if value, _ := d.fact("backend"); strings.HasPrefix(value, noBackend) {
+			return "the backend does not start: " + strings.TrimPrefix(value, noBackend)
+		}
+	case jax:
+		if value, _ := d.fact("jax"); value == "" {
+			return "this Python has no JAX"
+		}
+	case torchRecipe:
+		if _, err := os.Stat(filepath.Join(d.home, peerProgram)); err != nil {
+			return "there is no " + peerProgram + "; pack with -peer"
+		}
+		fallthrough
+	case eager:
+		if version == "" {
+			return "this Python has no PyTorch"
+		}
+	default:
+		if value, _ := d.fact("torch.compile"); value == "" {
+			return "this Python has no PyTorch with torch.compile"
+		}
+		if d.device == "cpu" {
+			return "torch.compile is for the GPU here"
+		}
+	}
+	return ""
+}
+
+// processor is the name of the CPU, as Linux has it.
+func processor() string {
+	content, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown"
+	}
+	name, n := "unknown", 0
+	for line := range strings.Lines(string(content)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			name = strings.TrimSpace(value)
+			n++
+		}
+	}
+	return fmt.Sprintf("%s, %d of them", name, n)
+}

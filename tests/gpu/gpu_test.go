@@ -1,0 +1,336 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/recipe"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// TestMain makes the test's program one that measures, where a driver starts it as such.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && slices.Contains([]string{"backend", "step", "train"}, os.Args[1]) {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// The records in testdata are made up: round numbers, which no machine has measured.
+func TestTables(t *testing.T) {
+	var got bytes.Buffer
+	if err := tables([]string{"testdata"}, &got); err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "tables.md")
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != string(want) {
+		t.Errorf("the tables are\n%s\nwant\n%s", got.String(), want)
+	}
+}
+
+func TestCountHLO(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "hlo.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"fusion": 2, "transpose alone": 2, "convert alone": 1, "copy alone": 1,
+		"__cudnn$convForward": 2, "custom-call": 1, "while": 1, "add": 1, "reduce": 1}
+	if got := countHLO(string(text)); !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
+	}
+}
+
+func TestResultsGoOnAfterACut(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, resultsName)
+	if err := os.WriteFile(path, []byte(`{"event":"fact","name":"a"}`+"\n"+`{"event":"fa`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r, err := openResults(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.add(record{Event: factEvent, Name: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := readRecords(dir)
+	if err != nil || len(all) != 2 || all[0].Name != "a" || all[1].Name != "b" {
+		t.Errorf("read %+v, %v; want a and b", all, err)
+	}
+	if err := os.WriteFile(path, []byte("{\n{}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openResults(dir); err == nil || !strings.Contains(err.Error(), "line 1") {
+		t.Errorf("a broken line: %v, want an error that names it", err)
+	}
+}
+
+// fakePython is a shell that stands in for Python and its peers: it writes down who measures
+// when, and does what the spec's batch says.
+const fakePython = `#!/bin/sh
+case "$1" in
+*machine.py)
+  echo '{"event":"fact","name":"torch","value":"9"}'
+  echo '{"event":"fact","name":"jax","value":"9"}'
+  exit;;
+esac
+for spec; do :; done
+peer=${spec#*\"peer\":\"}; peer=${peer%%\"*}
+batch=${spec#*\"batch\":}; batch=${batch%%,*}
+echo "start $peer $batch" >>"$LOG"
+alive=$(grep -c . "$ALIVE")
+echo x >>"$ALIVE"
+if [ $peer$batch = jax4 ] || { [ $peer$batch = jax3 ] && [ $alive -gt 0 ]; }; then
+  echo "RESOURCE_EXHAUSTED: no more" >&2; echo advice >&2; sed -i 1d "$ALIVE"; exit 1
+fi
+parameters=272474
+if [ $peer$batch = jax2 ]; then parameters=1; fi
+echo noise
+echo "{\"event\":\"ready\",\"first_step_s\":1,\"parameters\":$parameters}"
+while read -r seconds; do
+  echo "$peer" >>"$LOG"
+  echo '{"event":"window","steps":10,"seconds":2}'
+done
+sed -i 1d "$ALIVE"
+`
+
+func TestContest(t *testing.T) {
+	python := filepath.Join(t.TempDir(), "python")
+	if err := os.WriteFile(python, []byte(fakePython), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name    string
+		batches []int
+		size    int
+		log     string
+		failed  string // reasons
+	}{
+		{"in turn", []int{1}, 32, "start torch 1,torch,start jax 1,jax,torch,jax,torch,jax", ""},
+		{"one after the other", []int{512}, 224, "start torch 512,torch,torch,torch,start jax 512,jax,jax,jax", ""},
+		{"two networks", []int{2}, 32, "start torch 2,torch,start jax 2,torch,torch,start jax 2", "not one network"},
+		{"too large beside the other", []int{3}, 32, "start torch 3,torch,start jax 3,torch,torch,start jax 3,jax,jax,jax", ""},
+		{"too large, and so is what is larger", []int{4, 5}, 32,
+			"start torch 4,torch,start jax 4,torch,torch,start jax 4,start torch 5,torch,torch,torch",
+			"RESOURCE_EXHAUSTED: no more|out of memory with a smaller batch"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			log, alive := filepath.Join(dir, "log"), filepath.Join(dir, "alive")
+			if err := os.WriteFile(alive, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("LOG", log)
+			t.Setenv("ALIVE", alive)
+			d := &driver{plan: plan{rounds: 3, seconds: 1}, log: &bytes.Buffer{}, out: dir, python: python, device: "cpu", memory: &sampler{}}
+			var err error
+			if d.results, err = openResults(dir); err != nil {
+				t.Fatal(err)
+			}
+			defer d.results.file.Close()
+			if err := d.findOut(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, batch := range test.batches {
+				c := contest{speedPart, spec{Network: "resnet20", Size: test.size, Batch: batch, Precision: recipe.BFloat16}, []string{eager, jax}}
+				for range 2 { // the second time there is nothing left to do
+					if err := d.contest(t.Context(), c); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			content, err := os.ReadFile(log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.ReplaceAll(strings.TrimSpace(string(content)), "\n", ","); got != test.log {
+				t.Errorf("it went %s, want %s", got, test.log)
+			}
+			var reasons []string
+			for _, r := range d.results.all {
+				if r.Event == failedEvent {
+					reasons = append(reasons, r.Error)
+				}
+			}
+			if got := strings.Join(reasons, "|"); !containsInTurn(got, test.failed) {
+				t.Errorf("it failed for %q, want %q", got, test.failed)
+			}
+		})
+	}
+}
+
+// containsInTurn reports whether text has one reason for each in want, both split at bars.
+func containsInTurn(text, want string) bool {
+	got, wanted := strings.Split(text, "|"), strings.Split(want, "|")
+	return slices.EqualFunc(got, wanted, func(a, b string) bool { return strings.Contains(a, b) && (a == "") == (b == "") })
+}
+
+// TestDrive goes through parts of a quick run with the CPU backend, from images to tables.
+func TestDrive(t *testing.T) {
+	python := filepath.Join(t.TempDir(), "python")
+	if err := os.WriteFile(python, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir, data := t.TempDir(), t.TempDir()
+	writeImages(t, data, 70)
+	var stdout, stderr bytes.Buffer
+	args := []string{"run", "-quick", "-device", "cpu", "-python", python, "-data", data, "-out", dir, fastPart}
+	for range 2 {
+		stdout.Reset()
+		if err := command(t.Context(), args, nil, &stdout, &stderr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, _, err := readRecords(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, r := range all {
+		if r.Event != factEvent {
+			got[fmt.Sprint(r.Part, " ", r.Event, " ", r.Peer)]++
+		}
+	}
+	want := map[string]int{"fast epoch ours": 2, "fast trained ours": 2, "fast failed torch-recipe": 2}
+	if !maps.Equal(got, want) {
+		t.Errorf("records %v, want %v\n%s", got, want, stderr.String())
+	}
+	for _, want := range []string{"| Residual | bfloat16 | 2 | 1 |", "there is no peer/torch_cifar.py"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("the tables have no %q:\n%s", want, stdout.String())
+		}
+	}
+}
+
+// writeImages writes n random images into each of CIFAR-10's files.
+func writeImages(t *testing.T, dir string, n int) {
+	t.Helper()
+	pixels := noise(spec{Size: 32, Batch: 2}).Pixels
+	for i := range 6 {
+		var content []byte
+		for k := range n {
+			content = append(append(content, byte((i+k)%classes)), pixels[k*3072:(k+1)*3072]...)
+		}
+		name := fmt.Sprintf("data_batch_%d.bin", i)
+		if i == 0 {
+			name = "test_batch.bin"
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestStep(t *testing.T) {
+	for _, profiled := range []bool{false, true} {
+		args := []string{"step", "-backend", "cpu", `{"network":"resnet20","size":32,"batch":2,"precision":"bfloat16"}`}
+		if profiled {
+			args = slices.Insert(args, 1, "-profile")
+		}
+		var stdout bytes.Buffer
+		// More than an epoch of 64 steps, in two windows.
+		if err := command(t.Context(), args, strings.NewReader("0.4\n0.4\n"), &stdout, nil); err != nil {
+			t.Fatal(err)
+		}
+		var events []string
+		decoder := json.NewDecoder(&stdout)
+		for decoder.More() {
+			var r record
+			if err := decoder.Decode(&r); err != nil {
+				t.Fatal(err)
+			}
+			events = append(events, r.Event)
+			if r.Event != windowEvent {
+				continue
+			}
+			if r.Steps%logEvery != 0 || r.Steps == 0 || r.Seconds < 0.4 || r.Seconds > 5 {
+				t.Errorf("%d steps in %g s, want a multiple of %d in at least 0.4", r.Steps, r.Seconds, logEvery)
+			}
+			if busy := r.Execute + r.Fetch + r.Send; busy > r.Seconds || (busy > 0) != profiled {
+				t.Errorf("profile %v: %g of %g s in calls of the device", profiled, busy, r.Seconds)
+			}
+		}
+		if want := []string{readyEvent, windowEvent, windowEvent}; !slices.Equal(events, want) {
+			t.Errorf("events %v, want %v", events, want)
+		}
+	}
+	if err := command(t.Context(), []string{"step", "-backend", "cpu", `{"network":"resnet20","size":32,"batch":2,"precision":"bfloat16"}`},
+		strings.NewReader("soon\n"), &bytes.Buffer{}, nil); err == nil || !strings.Contains(err.Error(), `"soon" is no number`) {
+		t.Errorf("a window of soon: %v", err)
+	}
+}
+
+// TestPython takes steps with the peers whose libraries this machine has.
+func TestPython(t *testing.T) {
+	python, err := exec.LookPath("/usr/bin/python3")
+	if err != nil {
+		t.Skip("there is no /usr/bin/python3")
+	}
+	for peer, library := range map[string]string{"torch_peer.py": "torch", "jax_peer.py": "jax"} {
+		t.Run(library, func(t *testing.T) {
+			compile := "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')"
+			if output, err := exec.Command(python, "-c", compile, peer).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, output)
+			}
+			if exec.Command(python, "-c", "import sys, importlib.util as u; sys.exit(u.find_spec(sys.argv[1]) is None)", library).Run() != nil {
+				t.Skipf("%s has no %s", python, library)
+			}
+			cmd := exec.CommandContext(context.Background(), python, peer, "--device", "cpu",
+				`{"peer":"torch","network":"resnet20","size":32,"batch":2,"precision":"float32"}`)
+			cmd.Stdin = strings.NewReader("0.1\n")
+			output, err := cmd.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var first, second record
+			decoder := json.NewDecoder(bytes.NewReader(output))
+			if err := decoder.Decode(&first); err != nil {
+				t.Fatal(err)
+			}
+			if err := decoder.Decode(&second); err != nil {
+				t.Fatal(err)
+			}
+			if err := sameNetwork(spec{Peer: library, Network: "resnet20", Size: 32}, first.Parameters); err != nil {
+				t.Error(err)
+			}
+			if first.Event != readyEvent || second.Event != windowEvent || second.Steps < 1 {
+				t.Errorf("it printed %s", output)
+			}
+		})
+	}
+}
+
+func TestNewer(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{{"2.34", "2.9", true}, {"2.9", "2.34", false}, {"2.2.5", "2.2", true}, {"2.34", "2.34", false}, {"2.2", "", true}, {"PRIVATE", "2.2", false}} {
+		if got := newer(test.a, test.b); got != test.want {
+			t.Errorf("%s newer than %q: %v", test.a, test.b, got)
+		}
+	}
+}

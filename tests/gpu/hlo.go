@@ -1,0 +1,88 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+)
+
+// An instruction of HLO's text:
+//
+//	%fusion.3 = (bf16[512,32,32,64]{3,2,1,0}, f32[64]{0}) fusion(%p0, %p1), kind=kLoop, calls=%fused_computation.3
+//	ROOT convert.1 = f32[8]{0} convert(param_0)
+//
+// The shape has blanks only within the brackets of a tuple, and so the opcode is the first
+// word that is followed by a bracket after a blank.
+var (
+	instruction = regexp.MustCompile(`^\s+(?:ROOT )?%?[\w.-]+ = .*?[})\]] ([a-z][a-z0-9-]*)\(`)
+	computation = regexp.MustCompile(`^(?:ENTRY )?%?([\w.-]+) .*\{\s*$|^(?:ENTRY )?%?([\w.-]+) \{\s*$`)
+	fused       = regexp.MustCompile(`calls=%?([\w.-]+)`)
+	applied     = regexp.MustCompile(`to_apply=%?([\w.-]+)`)
+	target      = regexp.MustCompile(`custom_call_target="([^"]+)"`)
+)
+
+// moving are the opcodes that compute nothing: they change where numbers lie, or their type.
+var moving = map[string]bool{"transpose": true, "copy": true, "convert": true}
+
+// silent are the opcodes that cost nothing.
+var silent = map[string]bool{"parameter": true, "constant": true, "tuple": true, "get-tuple-element": true, "bitcast": true}
+
+// countHLO counts what a compiled program of XLA runs, one kernel or call of a library each:
+// fusions by what they do, calls by their target, and all else by opcode. What a fusion
+// consists of is not counted, but one that only transposes, copies or converts is called
+// by that: "transpose alone", for one, is a pass over memory that no fusion took in.
+func countHLO(text string) map[string]int {
+	type entry struct{ opcode, calls, line string }
+	bodies := map[string][]entry{}
+	inner := map[string]bool{} // computations that are part of an instruction
+	name := ""
+	for line := range strings.Lines(text) {
+		if m := instruction.FindStringSubmatch(line); m != nil {
+			e := entry{opcode: m[1], line: line}
+			if m := fused.FindStringSubmatch(line); m != nil && e.opcode == "fusion" {
+				e.calls = m[1]
+				inner[m[1]] = true
+			}
+			if m := applied.FindStringSubmatch(line); m != nil && e.opcode != "call" {
+				inner[m[1]] = true
+			}
+			bodies[name] = append(bodies[name], e)
+		} else if m := computation.FindStringSubmatch(line); m != nil {
+			name = m[1] + m[2]
+		}
+	}
+	counts := map[string]int{}
+	for name, body := range bodies {
+		if inner[name] {
+			continue
+		}
+		for _, e := range body {
+			kind := e.opcode
+			switch {
+			case silent[kind]:
+				continue
+			case kind == "fusion":
+				only, mixed := "", false
+				for _, part := range bodies[e.calls] {
+					switch {
+					case silent[part.opcode]:
+					case !moving[part.opcode] || only != "" && only != part.opcode:
+						mixed = true
+					default:
+						only = part.opcode
+					}
+				}
+				if only != "" && !mixed {
+					kind = only + " alone"
+				}
+			case moving[kind]:
+				kind += " alone"
+			case kind == "custom-call":
+				if m := target.FindStringSubmatch(e.line); m != nil {
+					kind = m[1]
+				}
+			}
+			counts[kind]++
+		}
+	}
+	return counts
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"debug/elf"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The names in the folder that pack makes.
+const (
+	binaryName  = "gpu-bench"
+	archiveName = "cifar10-jpeg.tar.gz"
+	unpackName  = "unpack"
+)
+
+// carryLimit is how many bytes are sure to be carried.
+const carryLimit = 64 << 20
+
+// pack makes the folder that is all the machine with the GPU needs besides its Python, says
+// how to use it, and uses it if this is such a machine.
+func pack(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("pack", flag.ContinueOnError)
+	out := flags.String("out", filepath.Join("bin", binaryName), "the folder; one that is there is replaced")
+	tags := flags.String("tags", "", "build tags")
+	data := flags.String("data", os.Getenv("RESIDUAL_TEST_DATA"), "folder that has "+archiveName+" and the program unpack.go that turns it into CIFAR-10's files")
+	peer := flags.String("peer", os.Getenv("RESIDUAL_TEST_PEER"), "folder that has torch_cifar.py, which trains in PyTorch by the fast recipe")
+	onlyPack := flags.Bool("n", false, "do not run it, whatever this machine has")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		fmt.Fprintf(stderr, "this is %s/%s: what is built here runs on such a machine alone\n", runtime.GOOS, runtime.GOARCH)
+	}
+	if err := os.RemoveAll(*out); err != nil {
+		return fmt.Errorf("clear the folder: %w", err)
+	}
+	if err := os.MkdirAll(*out, 0o755); err != nil {
+		return fmt.Errorf("make the folder: %w", err)
+	}
+	fmt.Fprintln(stderr, "building", filepath.Join(*out, binaryName))
+	if err := build(ctx, filepath.Join(*out, binaryName), "./tests/gpu", "1", *tags); err != nil {
+		return err
+	}
+	for _, path := range []string{"tests/gpu/run.sh", "tests/gpu/machine.py", "tests/gpu/torch_peer.py", "tests/gpu/jax_peer.py", "tests/gpu/seeded.py", "tests/bench/torch_step.py"} {
+		if err := copyFile(path, filepath.Join(*out, filepath.Base(path))); err != nil {
+			return err
+		}
+	}
+	if err := packImages(ctx, *data, *out, stderr); err != nil {
+		return err
+	}
+	if err := packPeer(*peer, *out, stderr); err != nil {
+		return err
+	}
+	if err := report(*out, stdout); err != nil {
+		return err
+	}
+	if _, err := exec.LookPath("nvidia-smi"); err != nil || *onlyPack {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(*out, "run.sh"), "-out", filepath.Join(filepath.Dir(*out), "gpu-results"))
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	// Not killed: it saves nothing at its end, but its processes are to end before it.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	return cmd.Run()
+}
+
+// build builds a program, with cgo or without.
+func build(ctx context.Context, out, program, cgo, tags string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-tags="+tags, "-o", out, program)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s (XLA needs cgo, and cgo a C compiler): %w: %s", program, err, output)
+	}
+	return nil
+}
+
+// packImages takes the images along, and what unpacks them.
+func packImages(ctx context.Context, data, out string, log io.Writer) error {
+	if data == "" {
+		fmt.Fprintln(log, "no images: set RESIDUAL_TEST_DATA to a folder that has", archiveName, "to train on them")
+		return nil
+	}
+	archive := filepath.Join(data, archiveName)
+	if _, err := os.Stat(archive); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintln(log, "no images:", data, "has no", archiveName)
+		return nil
+	}
+	if err := copyFile(archive, filepath.Join(out, archiveName)); err != nil {
+		return err
+	}
+	return build(ctx, filepath.Join(out, unpackName), filepath.Join(data, "unpack.go"), "0", "")
+}
+
+// packPeer takes the program along that trains in PyTorch, and what it imports.
+func packPeer(from, out string, log io.Writer) error {
+	if from == "" {
+		fmt.Fprintln(log, "no peer to train beside: set RESIDUAL_TEST_PEER to a folder that has torch_cifar.py")
+		return nil
+	}
+	paths, err := filepath.Glob(filepath.Join(from, "*.py"))
+	if err != nil || !slices.Contains(paths, filepath.Join(from, filepath.Base(peerProgram))) {
+		return fmt.Errorf("%s has no %s; name another folder with -peer", from, filepath.Base(peerProgram))
+	}
+	into := filepath.Join(out, filepath.Dir(peerProgram))
+	if err := os.MkdirAll(into, 0o755); err != nil {
+		return fmt.Errorf("make the folder of the peer: %w", err)
+	}
+	for _, path := range paths {
+		if err := copyFile(path, filepath.Join(into, filepath.Base(path))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("take along: %w (run this from the repository's root)", err)
+	}
+	mode := os.FileMode(0o644)
+	if strings.HasSuffix(from, ".sh") {
+		mode = 0o755
+	}
+	if err := os.WriteFile(to, content, mode); err != nil {
+		return fmt.Errorf("take along: %w", err)
+	}
+	return nil
+}
+
+// report says what the folder needs where it is carried to, how large it is, and what to run.
+func report(out string, w io.Writer) error {
+	var size int64
+	err := filepath.WalkDir(out, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			size += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("measure the folder: %w", err)
+	}
+	fmt.Fprintf(w, "%s has all there is to carry: %.1f MiB\n", out, float64(size)/(1<<20))
+	if size > carryLimit {
+		fmt.Fprintf(w, "that is more than %d MiB: some ways to carry it may refuse\n", carryLimit>>20)
+	}
+	if err := requires([]string{filepath.Join(out, binaryName)}, w); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "there, with a python3 that has PyTorch and JAX:\n\n  %s/run.sh -minutes 9\n\nand the same again until it says no more that the time is up\n", out)
+	return err
+}
+
+// requires prints what a program needs of the system that it runs on.
+func requires(args []string, w io.Writer) error {
+	if len(args) != 1 {
+		return errors.New("requires needs a program, and nothing else")
+	}
+	program, err := elf.Open(args[0])
+	if err != nil {
+		return fmt.Errorf("read what the program needs: %w", err)
+	}
+	defer program.Close()
+	libraries, err := program.ImportedLibraries()
+	if err != nil {
+		return fmt.Errorf("read what the program needs: %w", err)
+	}
+	symbols, err := program.ImportedSymbols()
+	if err != nil && len(libraries) > 0 {
+		return fmt.Errorf("read what the program needs: %w", err)
+	}
+	newest := "" // version of glibc
+	for _, s := range symbols {
+		if version, ok := strings.CutPrefix(s.Version, "GLIBC_"); ok && newer(version, newest) {
+			newest = version
+		}
+	}
+	if len(libraries) == 0 {
+		_, err = fmt.Fprintln(w, "it needs no libraries: built without cgo, it has no XLA")
+	} else {
+		_, err = fmt.Fprintf(w, "it needs Linux on x86-64 with glibc %s or newer (%s)\n", newest, strings.Join(libraries, ", "))
+	}
+	return err
+}
+
+// newer compares versions such as 2.9 and 2.34.
+func newer(a, b string) bool {
+	numbers := func(version string) (all []int) {
+		for part := range strings.SplitSeq(version, ".") {
+			n, err := strconv.Atoi(part)
+			if err != nil {
+				return nil // of private symbols, and no number
+			}
+			all = append(all, n)
+		}
+		return all
+	}
+	return slices.Compare(numbers(a), numbers(b)) > 0
+}

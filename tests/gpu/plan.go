@@ -1,0 +1,203 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
+)
+
+// The peers. All but ours are Python programs that are carried along.
+const (
+	ours        = "ours"
+	eager       = "torch"                 // PyTorch, one kernel after the other
+	compiled    = "torch-compile"         // torch.compile
+	graphed     = "torch-reduce-overhead" // torch.compile, its mode that replays CUDA graphs
+	tuned       = "torch-max-autotune"    // torch.compile, its mode that tries the most
+	jax         = "jax"
+	torchRecipe = "torch-recipe" // the program of -peer that trains by our fast recipe
+)
+
+// The parts, in the order in which they run: what matters most comes first.
+const (
+	machinePart  = "machine"
+	speedPart    = "speed"
+	fastPart     = "fast"
+	profilePart  = "profile"
+	accuracyPart = "accuracy"
+	batchesPart  = "batches"
+	float32Part  = "float32"
+	autotunePart = "autotune"
+)
+
+func partNames() []string {
+	return []string{machinePart, speedPart, fastPart, profilePart, accuracyPart, batchesPart, float32Part, autotunePart}
+}
+
+// classes is the number of logits of every network.
+const classes = 10
+
+// spec is what one process measures: training steps, images/s of them.
+type spec struct {
+	Peer    string `json:"peer,omitempty"`
+	Network string `json:"network,omitempty"`
+	// Size is the height and width of the images, in pixels.
+	Size      int    `json:"size,omitempty"`
+	Batch     int    `json:"batch,omitempty"`
+	Precision string `json:"precision,omitempty"`
+}
+
+func (s spec) String() string {
+	return fmt.Sprintf("%s at %d×%d, batch %d, %s, %s", s.Network, s.Size, s.Size, s.Batch, s.Precision, s.Peer)
+}
+
+// contest is what several peers measure in turn.
+type contest struct {
+	part  string
+	of    spec // without a peer
+	peers []string
+}
+
+// together reports whether the peers of a contest are to be alive at the same time. What they
+// take grows with the pixels of a batch; the memory of a large card is enough for several
+// with those of 128 images of 224×224 in bfloat16, by reckoning, and by no measurement. Where
+// it is not, what fails is tried by itself.
+func (c contest) together() bool {
+	bytes := 4
+	if c.of.Precision == recipe.BFloat16 {
+		bytes = 2
+	}
+	return c.of.Batch*c.of.Size*c.of.Size*bytes <= 128*224*224*2
+}
+
+// a subject is a network with the size of its images, and the batch of the speed part.
+type subject struct {
+	network     string
+	size, batch int
+}
+
+// plan is what there is to measure.
+type plan struct {
+	subjects []subject
+	batches  []int
+	// rounds are the windows that every peer is measured for, of the given seconds.
+	rounds  int
+	seconds float64
+	// fast is the network that is trained by the recipe of that name, for epochs (0: the
+	// recipe's) and once for every seed, on images (0: all) of each file of records.
+	fast   string
+	epochs int
+	seeds  []uint64
+	images int
+}
+
+func fullPlan() plan {
+	return plan{
+		subjects: []subject{{"resnet18-cifar", 32, 512}, {"resnet50", 32, 512}, {"resnet50", 224, 256}},
+		batches:  []int{128, 256, 512, 1024},
+		rounds:   3, seconds: 2,
+		fast: "resnet18-cifar", seeds: []uint64{1, 2, 3},
+	}
+}
+
+// quickPlan is for trying out the program, on any machine. Its numbers mean nothing.
+func quickPlan() plan {
+	return plan{
+		subjects: []subject{{"resnet20", 32, 4}, {"resnet50", 64, 2}},
+		batches:  []int{4, 2},
+		rounds:   2, seconds: 0.05,
+		fast: "resnet20", epochs: 1, seeds: []uint64{1, 2}, images: 64,
+	}
+}
+
+// contests returns the comparisons of images/s of a part.
+func (p plan) contests(part string) []contest {
+	var all []contest
+	for _, s := range p.subjects {
+		of := spec{Network: s.network, Size: s.size, Batch: s.batch, Precision: recipe.BFloat16}
+		switch part {
+		case speedPart:
+			all = append(all, contest{part, of, []string{ours, eager, compiled, jax, graphed}})
+		case autotunePart: // by itself and last: it compiles for minutes
+			all = append(all, contest{part, of, []string{ours, tuned}})
+		case batchesPart:
+			for _, of.Batch = range p.batches {
+				if of.Batch != s.batch {
+					all = append(all, contest{part, of, []string{ours, eager, compiled, jax}})
+				}
+			}
+		case float32Part:
+			of.Precision = recipe.Float32
+			for _, of.Batch = range p.batches {
+				all = append(all, contest{part, of, []string{ours, eager, compiled, jax}})
+			}
+		}
+	}
+	return all
+}
+
+// training is a run of the fast recipe.
+type training struct {
+	Peer      string `json:"peer"`
+	Network   string `json:"network"`
+	Precision string `json:"precision"`
+	Seed      uint64 `json:"seed"`
+	Epochs    int    `json:"epochs,omitempty"`
+}
+
+// trainings returns the runs of a part: PyTorch's beside ours in fast, and ours in float32
+// in accuracy, which is to be compared with ours in fast.
+func (p plan) trainings(part string) []training {
+	var all []training
+	for _, seed := range p.seeds {
+		t := training{ours, p.fast, recipe.BFloat16, seed, p.epochs}
+		switch part {
+		case fastPart:
+			all = append(all, t)
+			t.Peer = torchRecipe
+			all = append(all, t)
+		case accuracyPart:
+			t.Precision = recipe.Float32
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// network returns the named network as PyTorch and JAX have it here.
+func network(name string) (resnet.Config, error) {
+	config, err := resnet.ByName(name)
+	if err != nil {
+		return config, err
+	}
+	config.Classes = classes
+	// The CIFAR family has shortcut A, which PyTorch has no layer for.
+	config.Shortcut = resnet.ShortcutB
+	return config, nil
+}
+
+// operations is the number of floating point operations of a training step for one image:
+// two for a multiply-add, and three times those of the forward pass, as every product of it
+// has two like it in the backward pass.
+func operations(name string, size int) (float64, error) {
+	config, err := network(name)
+	if err != nil {
+		return 0, err
+	}
+	summary, err := config.Summary(size, size)
+	if err != nil {
+		return 0, fmt.Errorf("count the work of %s: %w", name, err)
+	}
+	return 3 * 2 * float64(summary.MultiplyAdds), nil
+}
+
+// known is an error unless all parts are among partNames.
+func known(parts []string) error {
+	for _, part := range parts {
+		if !slices.Contains(partNames(), part) {
+			return fmt.Errorf("unknown part %q; the parts are %v", part, partNames())
+		}
+	}
+	return nil
+}

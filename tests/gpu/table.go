@@ -1,0 +1,417 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/residual-go/residual/pkg/recipe"
+)
+
+// none is what stands in a table for what is not known.
+const none = "–"
+
+// tables prints those of the results in the folder that is named.
+func tables(args []string, stdout io.Writer) error {
+	if len(args) != 1 {
+		return fmt.Errorf("table needs the folder of the results, and nothing else")
+	}
+	all, _, err := readRecords(args[0])
+	if err != nil {
+		return err
+	}
+	text, err := markdown(all)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(stdout, text)
+	return err
+}
+
+// markdown returns the tables of the records.
+func markdown(all []record) (string, error) {
+	var text strings.Builder
+	text.WriteString(machineTable(all))
+	speeds, err := speedTables(all)
+	if err != nil {
+		return "", err
+	}
+	text.WriteString(speeds)
+	text.WriteString(costTable(all))
+	text.WriteString(trainingTable(all))
+	text.WriteString(hostTable(all))
+	text.WriteString(hloTable(all))
+	text.WriteString(failures(all))
+	return text.String(), nil
+}
+
+func machineTable(all []record) string {
+	rows := [][]string{{"what", "which"}}
+	for _, r := range all {
+		switch latest, _ := factOf(all, r.Name); r.Event {
+		case factEvent:
+			if r.Value != latest {
+				continue
+			}
+			rows = append(rows, []string{r.Name, r.Value})
+		case rateEvent:
+			rows = append(rows, []string{"matrix product, 8192³, bfloat16", number(r.TFLOPS) + " TFLOP/s"})
+		}
+	}
+	if len(all) > 0 {
+		rows = append(rows, []string{"measured", day(all[0].Time) + " to " + day(all[len(all)-1].Time)})
+	}
+	return table("Machine", rows)
+}
+
+// day is the date of a time, and the time of day to the minute.
+func day(time string) string { return strings.Replace(fmt.Sprintf("%.16s", time), "T", " ", 1) }
+
+// factOf returns the value of the named fact, the last that was noted.
+func factOf(all []record, name string) (value string, known bool) {
+	for _, r := range slices.Backward(all) {
+		if r.Event == factEvent && r.Name == name {
+			return r.Value, true
+		}
+	}
+	return "", false
+}
+
+// measured are the windows of training steps, by what was measured. Those of the profile are
+// not among them: watching takes time.
+func measured(all []record, event string) map[spec][]record {
+	by := map[spec][]record{}
+	for _, r := range all {
+		if r.Event == event && slices.Contains([]string{speedPart, batchesPart, float32Part, autotunePart}, r.Part) {
+			by[r.spec] = append(by[r.spec], r)
+		}
+	}
+	return by
+}
+
+// speedTables returns a table for every network and size of images: a row for every batch and
+// precision, a column for every peer.
+func speedTables(all []record) (string, error) {
+	by := measured(all, windowEvent)
+	subjects := map[spec]bool{}
+	var peers []string
+	for s := range by {
+		subjects[spec{Network: s.Network, Size: s.Size}] = true
+		if !slices.Contains(peers, s.Peer) {
+			peers = append(peers, s.Peer)
+		}
+	}
+	slices.SortFunc(peers, byPeer)
+	var text strings.Builder
+	for _, subject := range slices.SortedFunc(maps.Keys(subjects), bySpec) {
+		work, err := operations(subject.Network, subject.Size)
+		if err != nil {
+			return "", err
+		}
+		head := []string{"precision", "batch"}
+		for _, peer := range peers {
+			head = append(head, title(peer))
+		}
+		rows := [][]string{append(head, "ours ÷ torch.compile", "ours ÷ JAX", "ours, TFLOP/s", "share of the matrix rate")}
+		for _, at := range cases(by, subject) {
+			row := []string{at.Precision, fmt.Sprint(at.Batch)}
+			speed := map[string]float64{}
+			for _, peer := range peers {
+				at.Peer = peer
+				speed[peer] = median(by[at], imagesPerSecond)
+				row = append(row, spread(by[at]))
+			}
+			rows = append(rows, append(row, ratio(speed[ours], speed[compiled]), ratio(speed[ours], speed[jax]),
+				number(work*speed[ours]/1e12), share(work*speed[ours]/1e12, matrixRate(all))))
+		}
+		text.WriteString(table(fmt.Sprintf("%s at %d×%d: training, images/s", subject.Network, subject.Size, subject.Size), rows))
+	}
+	if text.Len() > 0 {
+		text.WriteString("Medians of windows in which the peers took turns, with half of the range. Products of float32 are TensorFloat-32 with all of them. " +
+			"An operation is a multiplication or an addition; a step has three times those of the forward pass. Ours crops, flips and measures accuracy and the norm of the gradient besides.\n\n")
+	}
+	return text.String(), nil
+}
+
+// cases are the batches and precisions that a network was measured with.
+func cases(by map[spec][]record, subject spec) []spec {
+	found := map[spec]bool{}
+	for s := range by {
+		if s.Network == subject.Network && s.Size == subject.Size {
+			s.Peer = ""
+			found[s] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(found), bySpec)
+}
+
+// costTable returns what the steps take beside time: compiling, and memory.
+func costTable(all []record) string {
+	windows, starts := measured(all, windowEvent), measured(all, readyEvent)
+	rows := [][]string{{"network", "size", "precision", "batch", "peer", "first step, s", "memory of the process, MiB", "in use by its own account, MiB"}}
+	for _, s := range slices.SortedFunc(maps.Keys(windows), bySpec) {
+		rows = append(rows, []string{s.Network, fmt.Sprint(s.Size), s.Precision, fmt.Sprint(s.Batch), title(s.Peer),
+			number(median(starts[s], func(r record) float64 { return r.FirstStep })),
+			whole(most(windows[s], func(r record) float64 { return r.DeviceMiB })),
+			whole(most(windows[s], func(r record) float64 { return r.AllocatedMiB }))})
+	}
+	return table("To the first step, and memory", rows)
+}
+
+// trainingTable returns how the fast recipe went, over its seeds.
+func trainingTable(all []record) string {
+	by := map[spec][]record{}
+	firstEpochs := map[spec]map[uint64]float64{}
+	for _, r := range all {
+		switch {
+		case r.Event == trainedEvent:
+			by[r.spec] = append(by[r.spec], r)
+		case r.Event == epochEvent && r.Epoch == 1:
+			if firstEpochs[r.spec] == nil {
+				firstEpochs[r.spec] = map[uint64]float64{}
+			}
+			firstEpochs[r.spec][r.Seed] = r.TrainSeconds
+		}
+	}
+	rows := [][]string{{"peer", "precision", "seeds", "epochs", "test accuracy", "lowest", "highest", "training, s", "a later epoch, s", "process, s"}}
+	for _, s := range slices.SortedFunc(maps.Keys(by), bySpec) {
+		runs := by[s]
+		accuracy := func(r record) float64 { return 100 * r.Accuracy }
+		var mean float64
+		for _, r := range runs {
+			mean += accuracy(r) / float64(len(runs))
+		}
+		rows = append(rows, []string{title(s.Peer), s.Precision, fmt.Sprint(len(runs)), fmt.Sprint(runs[0].Epoch),
+			fmt.Sprintf("%.2f%%", mean), fmt.Sprintf("%.2f%%", least(runs, accuracy)), fmt.Sprintf("%.2f%%", most(runs, accuracy)),
+			number(median(runs, func(r record) float64 { return r.TrainSeconds })),
+			number(median(runs, func(r record) float64 {
+				return (r.TrainSeconds - firstEpochs[r.spec][r.Seed]) / float64(max(1, r.Epoch-1))
+			})),
+			number(median(runs, func(r record) float64 { return r.Seconds }))})
+	}
+	images, _ := factOf(all, "images")
+	text := table("The fast recipe on "+images, rows)
+	if text != "" {
+		text += "Accuracy is the mean over the seeds, times are medians. Training leaves evaluation out and has compiling in it, in its first epoch; the process has everything.\n\n"
+	}
+	return text
+}
+
+// hostTable returns where the time of a step goes.
+func hostTable(all []record) string {
+	rows := [][]string{{"network", "size", "batch", "peer", "a step, ms", "in calls of the device", "waiting for results", "sending", "between, the host alone", "kernels run"}}
+	for _, r := range all {
+		if r.Part != profilePart || r.Event != windowEvent {
+			continue
+		}
+		step := func(seconds float64) string {
+			if seconds == 0 {
+				return none
+			}
+			return number(1000 * seconds / float64(r.Steps))
+		}
+		host := none
+		if r.Peer == ours {
+			host = step(r.Seconds - r.Execute - r.Fetch - r.Send)
+		}
+		rows = append(rows, []string{r.Network, fmt.Sprint(r.Size), fmt.Sprint(r.Batch), title(r.Peer), step(r.Seconds),
+			step(r.Execute), step(r.Fetch), step(r.Send), host, step(r.Device)})
+	}
+	text := table("Where the time of a step goes, in ms", rows)
+	if text != "" {
+		text += "Calls of the device may return before it is done; then it works on while the host is between them.\n\n"
+	}
+	return text
+}
+
+// hloTable returns what the compiled steps consist of.
+func hloTable(all []record) string {
+	var columns []record
+	kinds := map[string]bool{}
+	for _, r := range all {
+		if r.Event == hloEvent {
+			columns = append(columns, r)
+			for kind := range r.HLO {
+				kinds[kind] = true
+			}
+		}
+	}
+	head := []string{"kernel or call"}
+	for _, r := range columns {
+		head = append(head, fmt.Sprintf("%s, %s at %d", title(r.Peer), r.Network, r.Size))
+	}
+	rows := [][]string{head}
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		row := []string{kind}
+		for _, r := range columns {
+			row = append(row, fmt.Sprint(r.HLO[kind]))
+		}
+		rows = append(rows, row)
+	}
+	return table("What XLA's compiled step consists of", rows)
+}
+
+// failures says what could not be measured.
+func failures(all []record) string {
+	counts := map[string]int{}
+	var order []string
+	for _, r := range all {
+		if r.Event != failedEvent {
+			continue
+		}
+		text := fmt.Sprintf("%s: %v: %s", r.Part, r.spec, r.Error)
+		switch {
+		case r.Seed > 0:
+			text = fmt.Sprintf("%s: %s, %s, %s: %s", r.Part, r.Network, r.Peer, r.Precision, r.Error)
+		case !outOfMemory(r.Error):
+			text = fmt.Sprintf("%s: %s: %s", r.Part, r.Peer, r.Error)
+		}
+		if counts[text] == 0 {
+			order = append(order, text)
+		}
+		counts[text]++
+	}
+	var text strings.Builder
+	for _, line := range order {
+		fmt.Fprintf(&text, "- %s", line)
+		if counts[line] > 1 {
+			fmt.Fprintf(&text, " (%d times)", counts[line])
+		}
+		text.WriteString("\n")
+	}
+	if text.Len() == 0 {
+		return ""
+	}
+	return "### Left out\n\n" + text.String() + "\n"
+}
+
+// table returns rows as a Markdown table, the first of them its head; nothing without a row
+// besides.
+func table(title string, rows [][]string) string {
+	if len(rows) < 2 {
+		return ""
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "### %s\n\n", title)
+	for i, row := range rows {
+		for _, cell := range row {
+			text.WriteString("| " + strings.ReplaceAll(oneLine(cell), "|", `\|`) + " ")
+		}
+		text.WriteString("|\n")
+		if i == 0 {
+			text.WriteString(strings.Repeat("| --- ", len(row)) + "|\n")
+		}
+	}
+	return text.String() + "\n"
+}
+
+// title is how a peer is called in tables.
+func title(peer string) string {
+	names := map[string]string{ours: "Residual", eager: "PyTorch", compiled: "torch.compile", jax: "JAX",
+		graphed: "reduce-overhead", tuned: "max-autotune", torchRecipe: "PyTorch"}
+	return names[peer]
+}
+
+func byPeer(a, b string) int {
+	order := []string{ours, eager, compiled, graphed, tuned, jax, torchRecipe}
+	return slices.Index(order, a) - slices.Index(order, b)
+}
+
+// bySpec has bfloat16 before float32, and small before large.
+func bySpec(a, b spec) int {
+	rank := func(s spec) []int {
+		wide := 0
+		if s.Precision == recipe.Float32 {
+			wide = 1
+		}
+		return []int{s.Size, len(s.Network), wide, s.Batch}
+	}
+	if c := slices.Compare(rank(a), rank(b)); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Network, b.Network); c != 0 {
+		return c
+	}
+	return byPeer(a.Peer, b.Peer)
+}
+
+func matrixRate(all []record) float64 {
+	for _, r := range all {
+		if r.Event == rateEvent {
+			return r.TFLOPS
+		}
+	}
+	return 0
+}
+
+func values(rs []record, of func(record) float64) []float64 {
+	var all []float64
+	for _, r := range rs {
+		all = append(all, of(r))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// median is 0 of nothing.
+func median(rs []record, of func(record) float64) float64 {
+	all := values(rs, of)
+	if len(all) == 0 {
+		return 0
+	}
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+}
+
+func least(rs []record, of func(record) float64) float64 { return values(rs, of)[0] }
+
+func most(rs []record, of func(record) float64) float64 { return values(rs, of)[len(rs)-1] }
+
+// spread is the median of images/s, and half of the range.
+func spread(rs []record) string {
+	if len(rs) == 0 {
+		return none
+	}
+	half := (most(rs, imagesPerSecond) - least(rs, imagesPerSecond)) / 2
+	if half == 0 {
+		return number(median(rs, imagesPerSecond))
+	}
+	return fmt.Sprintf("%s ± %s", number(median(rs, imagesPerSecond)), number(half))
+}
+
+func ratio(a, b float64) string {
+	if a == 0 || b == 0 {
+		return none
+	}
+	return fmt.Sprintf("%.2f", a/b)
+}
+
+func share(a, of float64) string {
+	if a == 0 || of == 0 {
+		return none
+	}
+	return fmt.Sprintf("%.1f%%", 100*a/of)
+}
+
+// number writes v with about three digits, and all of them before the point; 0 is not known.
+func number(v float64) string {
+	switch {
+	case v == 0:
+		return none
+	case v < 0.0995:
+		return fmt.Sprintf("%.3f", v)
+	case v >= 99.95:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 9.995:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+func whole(v float64) string {
+	if v == 0 {
+		return none
+	}
+	return fmt.Sprintf("%.0f", v)
+}
