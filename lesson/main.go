@@ -21,6 +21,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/run"
 )
 
@@ -45,7 +46,7 @@ func main() {
 		if err == context.Canceled { // and nothing said about what was
 			err = run.ErrInterrupted
 		}
-		fmt.Fprintln(os.Stderr, "lesson: "+oneLine(err))
+		fmt.Fprintln(os.Stderr, "lesson: "+oneLine(backend.Explain(err)))
 		if errors.Is(err, run.ErrInterrupted) || errors.Is(err, context.Canceled) {
 			os.Exit(130)
 		}

@@ -182,7 +182,9 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("recipe %s: unknown precision %q; there are %s", r.Name, r.Precision, strings.Join(Precisions(), ", "))
 	case r.Devices < 0:
 		return fmt.Errorf("recipe %s: %d devices, want at least 1", r.Name, r.Devices)
-	case r.Batch%devices != 0 || r.Batch/devices < 2 && r.LocalNorms:
+	case r.Batch/devices < 2 && r.LocalNorms:
+		return fmt.Errorf("recipe %s: batches of %d leave each of %d devices too few for batch norms of their own, want at least 2 images", r.Name, r.Batch, devices)
+	case r.Batch%devices != 0:
 		return fmt.Errorf("recipe %s: batches of %d cannot be shared out to %d devices; take a multiple of %d", r.Name, r.Batch, devices, devices)
 	case r.Epochs < 1:
 		return fmt.Errorf("recipe %s: %d epochs, want at least 1", r.Name, r.Epochs)

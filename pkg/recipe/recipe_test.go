@@ -116,6 +116,10 @@ func TestValidateRefuses(t *testing.T) {
 		{func(r *Recipe) { r.Schedule.Kind = "none" }, `unknown schedule "none"`},
 		{func(r *Recipe) { r.Epochs = 0 }, "0 epochs"},
 		{func(r *Recipe) { r.Batch = 1 }, "batches of 1"},
+		{func(r *Recipe) { r.Precision = "float8" }, `unknown precision "float8"; there are float32, bfloat16`},
+		{func(r *Recipe) { r.Devices = -1 }, "-1 devices"},
+		{func(r *Recipe) { r.Devices, r.Batch = 3, 128 }, "batches of 128 cannot be shared out to 3 devices"},
+		{func(r *Recipe) { r.Devices, r.Batch, r.LocalNorms = 4, 4, true }, "batches of 4 leave each of 4 devices too few"},
 		{func(r *Recipe) { r.LearningRate = 0 }, "learning rate 0"},
 		{func(r *Recipe) { r.LearningRate = nan }, "learning rate NaN"},
 		{func(r *Recipe) { r.LearningRate = inf }, "learning rate +Inf"},
@@ -164,13 +168,13 @@ func TestJSONKeepsARecipe(t *testing.T) {
 	}
 }
 
-// Recipes of runs from before there was fine-tuning mean what they meant.
-func TestWhatIsOnlyForFineTuningIsLeftOut(t *testing.T) {
+// Recipes of runs from before there was fine-tuning, or mixed precision, mean what they meant.
+func TestWhatIsUnusualIsLeftOut(t *testing.T) {
 	text, err := json.Marshal(byName(t, "fast"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"transform", "start", "head_rate", "freeze"} {
+	for _, key := range []string{"transform", "start", "head_rate", "freeze", "precision", "devices", "local_norms"} {
 		if strings.Contains(string(text), key) {
 			t.Errorf("the recipe fast has %q in %s", key, text)
 		}

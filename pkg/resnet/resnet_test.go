@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -633,6 +635,40 @@ func TestTrainingMovesRunningStatistics(t *testing.T) {
 		for path, after := range statistics() {
 			if after == before[path] {
 				t.Errorf("%s: training did not change %s", name, path)
+			}
+		}
+	}
+}
+
+// In mixed precision the weights and the logits are float32, and so are their gradients; the
+// activations are not.
+func TestMixedPrecision(t *testing.T) {
+	for _, name := range []string{"resnet20", "resnet18", "resnet50"} {
+		config, err := ByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := model.NewStore()
+		types := map[dtypes.DType][]string{}
+		exec, err := model.NewExec(gobackend.GetBackend(), store, func(scope *model.Scope, images *graph.Node) []*graph.Node {
+			store.SetTraining(images.Graph(), true)
+			logits := config.Forward(scope, graph.ConvertDType(images, dtypes.BFloat16), func(name string, x *graph.Node) {
+				types[x.DType()] = append(types[x.DType()], name)
+			})
+			return scope.BuildTrainableVariablesGradientsGraph(graph.ReduceAllSum(logits))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := exec.PreCompile(tensors.FromScalarAndDimensions(float32(0), 2, 32, 32, 3)); err != nil {
+			t.Fatal(err)
+		}
+		if got := types[dtypes.Float32]; !slices.Equal(got, []string{"avgpool", "fc"}) {
+			t.Errorf("%s: of the activations %v are float32, want avgpool and fc", name, got)
+		}
+		for variable := range store.IterVariables() {
+			if dtype := variable.Shape().DType; dtype.IsFloat() && dtype != dtypes.Float32 {
+				t.Errorf("%s: %s is %s", name, variable.Path(), dtype)
 			}
 		}
 	}

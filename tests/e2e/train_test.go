@@ -80,6 +80,45 @@ func TestTrain(t *testing.T) {
 	checkFigures(t, figures, "images in small (CIFAR-10 layout), first 8", "loss", "accuracy", "confusion", "guesses")
 }
 
+// TestTrainOnDevices: the flags of accelerators do on the CPU what they say. Where the images lie
+// changes no weight.
+func TestTrainOnDevices(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	base := []string{"train", "--model", "resnet20", "--data", small(t), "--subset", "8", "--batch", "4", "--epochs", "1", "--lr", "0.01", "--log-every", "1"}
+	p.ok(append(base, "--run", "host")...)
+	p.ok(append(base, "--run", "device", "--input", "device")...)
+	checkpoint := func(dir string) []byte {
+		content, err := os.ReadFile(p.newestCheckpoint(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	if !bytes.Equal(checkpoint("host"), checkpoint("device")) {
+		t.Error("images on the device give another checkpoint")
+	}
+	p.ok(append(base, "--run", "two", "--devices", "2", "--backend", "cpu:devices=2", "--precision", "bfloat16", "--local-norms")...)
+	content, err := os.ReadFile(p.path("two", "recipe.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := decode[recipe.Recipe](t, string(content))
+	if r.Devices != 2 || r.Precision != recipe.BFloat16 || !r.LocalNorms {
+		t.Errorf("recipe.json has %+v, want what the flags say", r)
+	}
+
+	p.fails([]string{"2 devices are asked for and backend cpu has 1"}, append(base, "--run", "none", "--devices", "2")...)
+	p.fails([]string{"2 devices are asked for and backend cpu has 1"}, "train", "--run", "two", "--resume")
+	p.fails([]string{"batches of 4 cannot be shared out to 3 devices"}, append(base, "--run", "none", "--devices", "3", "--backend", "cpu:devices=3")...)
+	p.fails([]string{"--devices 0"}, append(base, "--run", "none", "--devices", "0")...)
+	p.fails([]string{`unknown precision "half"`, "float32, bfloat16"}, append(base, "--run", "none", "--precision", "half")...)
+	p.fails([]string{"--input disk", "auto, host or device"}, append(base, "--run", "none", "--input", "disk")...)
+	if _, err := os.Stat(p.path("none")); err == nil {
+		t.Error("a run that cannot be leaves a folder")
+	}
+}
+
 // TestTrainDiverges: a learning rate that is far too high ends in a line, not in a trace.
 func TestTrainDiverges(t *testing.T) {
 	t.Parallel()
