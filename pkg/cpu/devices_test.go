@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/shapes"
 	gomlx "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -184,6 +185,7 @@ func TestAllReduceOfOtherTypes(t *testing.T) {
 		{[]int64{1 << 40, 2}, []int64{1, 2}, []int64{1<<40 + 1, 4}},
 		{[]uint32{1 << 31, 2}, []uint32{1, 2}, []uint32{1<<31 + 1, 4}},
 		{[]uint64{1, 2}, []uint64{1 << 63, 2}, []uint64{1<<63 + 1, 4}},
+		{bfloat16.FromFloat32s(256, 2), bfloat16.FromFloat32s(3, 2), bfloat16.FromFloat32s(260, 4)}, // 259 is none
 	} {
 		p := spmd(t, b, 2)
 		shape := shapes.Make(dtypes.FromGoType(reflect.TypeOf(test.one).Elem()), 2)

@@ -694,6 +694,7 @@ func BenchmarkElementwise(b *testing.B) {
 			{"Less", func() { s.Less(&dst[0], &x[0], &y[0], n) }},
 			{"Rsqrt", func() { s.Rsqrt(&dst[0], &x[0], n) }},
 			{"Exp", func() { s.Exp(&dst[0], &x[0], n) }},
+			{"BFloat16", func() { s.BFloat16(&dst[0], &x[0], n) }},
 			{"SumRows64", func() { s.SumRows(&dst[0], &x[0], 64, n/64) }},
 			{"SumRows1", func() { s.SumRows(&dst[0], &x[0], 1, n) }},
 			{"DotRows64", func() { s.DotRows(&dst[0], &x[0], &y[0], 64, n/64) }},
