@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -8,10 +9,11 @@ import (
 // Explain returns err as one line that says what to do, if it is an error of XLA or CUDA that
 // this package knows: too little memory on the GPU, a driver that is too old or missing, a GPU
 // that the plugin has no code for, a library that is missing. Any other error, nil too, is
-// returned as it is. The result wraps err.
+// returned as it is, and so is what it has explained. The result wraps err.
 func Explain(err error) error {
-	if err == nil {
-		return nil
+	var before *explained
+	if err == nil || errors.As(err, &before) {
+		return err
 	}
 	text := err.Error()
 	for _, known := range failures {
@@ -76,8 +78,9 @@ var failures = []struct {
 	{"ptxas or libdevice cannot be found; install them beside the plugin, go run ./lesson doctor --install xla:cuda, or name their folder in XLA_FLAGS=--xla_gpu_cuda_data_dir=", []string{
 		"libdevice not found", "Couldn't find a suitable version of ptxas", "can't find ptxas", "ptxas not found",
 	}},
-	{"too little memory on the GPU; take a smaller --batch or --precision bfloat16, end other programs on the GPU, or choose another with --backend 'xla:cuda,visible_devices=1'", []string{
-		"RESOURCE_EXHAUSTED", "CUDA_ERROR_OUT_OF_MEMORY", "Out of memory", "out of memory",
+	{"too little memory on the device; take a smaller --batch or --precision bfloat16, end other programs there, or choose another with --backend 'xla:cuda,visible_devices=1'", []string{
+		"RESOURCE_EXHAUSTED", "CUDA_ERROR_OUT_OF_MEMORY", "Out of memory while trying to allocate",
+		"PJRT error (code=8)", // go-xla has the number of RESOURCE_EXHAUSTED, and not the name
 	}},
 	{"the GPU is in use by another program that keeps it for itself; end that, or choose another GPU with --backend 'xla:cuda,visible_devices=1'", []string{
 		"CUDA_ERROR_DEVICE_UNAVAILABLE", "devices are busy or unavailable",

@@ -39,7 +39,7 @@ func TestPlugins(t *testing.T) {
 		"absent":        {path: filepath.Join(dir, "none.so"), want: "no such file"},
 		"no device":     {macros: []string{"DEVICES=0"}, want: "it found no device"},
 		"fails":         {macros: []string{`CREATE_ERROR="CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected\n\tat x.cc"`}, want: "CUDA finds no GPU; see what nvidia-smi", never: "x.cc"},
-		"out of memory": {macros: []string{`CREATE_ERROR="RESOURCE_EXHAUSTED: Out of memory while trying to allocate 17179869184 bytes.\nBufferAssignment stats:\n many"`}, want: "too little memory on the GPU; take a smaller --batch", never: "many"},
+		"out of memory": {macros: []string{`CREATE_ERROR="RESOURCE_EXHAUSTED: Out of memory while trying to allocate 17179869184 bytes.\nBufferAssignment stats:\n many"`}, want: "too little memory on the device; take a smaller --batch", never: "many"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := test.path

@@ -101,6 +101,7 @@ var required = []struct {
 	{14, "PJRT_Client_PlatformVersion"},
 	{16, "PJRT_Client_AddressableDevices"},
 	{20, "PJRT_Client_Compile"},
+	{21, "PJRT_Client_DefaultDeviceAssignment"},
 	{22, "PJRT_Client_BufferFromHostBuffer"},
 	{24, "PJRT_DeviceDescription_ProcessIndex"},
 	{27, "PJRT_DeviceDescription_DebugString"},
@@ -119,6 +120,8 @@ var required = []struct {
 	{65, "PJRT_Buffer_Device"},
 	{69, "PJRT_Buffer_CopyToDevice"},
 	{70, "PJRT_Buffer_ToHostBuffer"},
+	{73, "PJRT_Buffer_UnsafePointer"},
+	{93, "PJRT_Client_CreateViewOfDeviceBuffer"},
 	{96, "PJRT_Executable_GetCompiledMemoryStats"},
 }
 
