@@ -64,7 +64,6 @@ func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if *quick {
 		d.plan = quickPlan()
-		fmt.Fprintln(stderr, "-quick: the numbers that follow mean nothing")
 	}
 	if *minutes > 0 {
 		var cancel context.CancelFunc
@@ -75,6 +74,11 @@ func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer d.results.file.Close()
+	if *quick {
+		if err := d.noteOnce("quick", "these numbers mean nothing"); err != nil {
+			return err
+		}
+	}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	d.memory = startSampler(watching)

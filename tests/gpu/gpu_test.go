@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -13,8 +15,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/run"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
@@ -245,6 +250,38 @@ func writeImages(t *testing.T, dir string, n int) {
 	}
 }
 
+func TestConductorLeavesTheEndsOfEpochsOut(t *testing.T) {
+	synctest.Test(t, conductorTest) // where time passes in Sleep alone
+}
+
+func conductorTest(t *testing.T) {
+	var out bytes.Buffer
+	stopped := false
+	c := &conductor{commands: bufio.NewScanner(strings.NewReader("0.02\n")), out: json.NewEncoder(&out), stop: func() { stopped = true }, warmUps: 4}
+	const wait = 10 * time.Millisecond
+	for _, step := range []int{4, 8, 12, 16, 20, 24} {
+		time.Sleep(wait)
+		c.Step(run.Metrics{Step: step})
+		c.Line(run.Metrics{Step: step})
+		if step == 12 { // as long as all else
+			c.Epoch(run.Metrics{Step: step})
+			time.Sleep(20 * wait)
+		}
+	}
+	var first, second record
+	decoder := json.NewDecoder(&out)
+	if err := errors.Join(decoder.Decode(&first), decoder.Decode(&second)); err != nil {
+		t.Fatal(err)
+	}
+	// Warm at step 8, from which the window goes to 12 and, after the epoch's end, from 16 on.
+	if first.Event != readyEvent || second.Steps != 8 || second.Seconds != 0.02 {
+		t.Errorf("%+v, then %+v; want 8 steps in 0.02 s", first, second)
+	}
+	if !stopped {
+		t.Error("it goes on when there is no more to measure")
+	}
+}
+
 func TestStep(t *testing.T) {
 	for _, profiled := range []bool{false, true} {
 		args := []string{"step", "-backend", "cpu", `{"network":"resnet20","size":32,"batch":2,"precision":"bfloat16"}`}
@@ -252,7 +289,6 @@ func TestStep(t *testing.T) {
 			args = slices.Insert(args, 1, "-profile")
 		}
 		var stdout bytes.Buffer
-		// More than an epoch of 64 steps, in two windows.
 		if err := command(t.Context(), args, strings.NewReader("0.4\n0.4\n"), &stdout, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -267,8 +303,8 @@ func TestStep(t *testing.T) {
 			if r.Event != windowEvent {
 				continue
 			}
-			if r.Steps%logEvery != 0 || r.Steps == 0 || r.Seconds < 0.4 || r.Seconds > 5 {
-				t.Errorf("%d steps in %g s, want a multiple of %d in at least 0.4", r.Steps, r.Seconds, logEvery)
+			if r.Steps%logEvery(32) != 0 || r.Steps == 0 || r.Seconds < 0.4 || r.Seconds > 5 {
+				t.Errorf("%d steps in %g s, want a multiple of %d in at least 0.4", r.Steps, r.Seconds, logEvery(32))
 			}
 			if busy := r.Execute + r.Fetch + r.Send; busy > r.Seconds || (busy > 0) != profiled {
 				t.Errorf("profile %v: %g of %g s in calls of the device", profiled, busy, r.Seconds)

@@ -57,7 +57,7 @@ func step(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer)
 		engine = c.watch.on(engine)
 	}
 	o := onDevice(run.Options{Backend: engine, Training: images, Report: c})
-	o.LogEvery = logEvery
+	o.LogEvery = logEvery(s.Size)
 	_, err = run.Train(ctx, dir, r, o)
 	switch {
 	case c.err != nil:
@@ -95,26 +95,31 @@ func stepRecipe(s spec) (recipe.Recipe, error) {
 	return r, nil
 }
 
-// logEvery is the number of steps between those after which the device is waited for.
-const logEvery = 4
+// logEvery is the number of steps between those after which the device is waited for. The
+// steps of large images take long enough for that to be nothing, and their epochs are short.
+func logEvery(size int) int {
+	if size > 64 {
+		return 4
+	}
+	return 16
+}
 
 // noise returns random images and labels, for epochs of enough steps that their ends, which
 // are not counted, are few; but not so many images that they fill the device, where they lie.
 func noise(s spec) *dataset.Images {
-	steps := 64
+	steps := min(max(64, 32768/s.Batch), 256)
 	if s.Size > 64 {
 		steps = max(8, 4096/s.Batch)
 	}
 	n := s.Batch * steps
-	random := rand.New(rand.NewPCG(1, 2))
+	source := rand.NewChaCha8([32]byte{1})
+	random := rand.New(source)
 	m := &dataset.Images{Name: "noise", Classes: make([]string, classes), Height: s.Size, Width: s.Size,
 		Pixels: make([]byte, n*s.Size*s.Size*3), Labels: make([]int32, n)}
 	for i := range m.Classes {
 		m.Classes[i] = strconv.Itoa(i)
 	}
-	for i := range m.Pixels {
-		m.Pixels[i] = byte(random.Uint32())
-	}
+	_, _ = source.Read(m.Pixels) // it has no errors
 	for i := range m.Labels {
 		m.Labels[i] = random.Int32N(classes)
 	}
@@ -124,7 +129,7 @@ func noise(s spec) *dataset.Images {
 // onDevice has a run go as it goes fastest on a GPU: the images on the device, the losses
 // there for a while, and no checkpoint but at the end of an epoch.
 func onDevice(o run.Options) run.Options {
-	o.Resident, o.ReadEvery, o.Keep, o.CheckpointEvery = true, logEvery, 1, 24*time.Hour
+	o.Resident, o.ReadEvery, o.Keep, o.CheckpointEvery = true, run.MaxReadEvery, 1, 24*time.Hour
 	return o
 }
 
@@ -154,7 +159,7 @@ func (c *conductor) Step(run.Metrics) {
 	}
 }
 
-// Line is called every logEvery steps.
+// Line is called every logEvery steps, when those are done.
 func (c *conductor) Line(m run.Metrics) {
 	now := time.Now()
 	switch {

@@ -40,6 +40,8 @@ func startPeer(ctx context.Context, name string, args, variables []string) (*pee
 	cmd.Env = append(os.Environ(), variables...)
 	p := &peer{name: name, cmd: cmd, lines: make(chan []byte), log: &tail{}}
 	cmd.Stderr = p.log
+	// Ours removes what it has on the disk before it ends.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	// Helpers that it leaves running, as torch.compile's, must not be waited for.
 	cmd.WaitDelay = 5 * time.Second
 	stdin, err := cmd.StdinPipe()
