@@ -13,7 +13,7 @@ RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-
 # Those of the worked solutions are in package check.
 PACKAGES = $$($(GO) list ./... | grep -v '/lesson/exercises/[a-z0-9]*$$') ./lesson/exercises/check ./lesson/exercises/symptoms
 
-.PHONY: help lesson notebooks course html test check fuzz bench bench-gpu parity-values exercise-values picture-values weight-values clean
+.PHONY: help lesson notebooks course html test check test-xla fuzz bench bench-gpu parity-values exercise-values picture-values weight-values clean
 
 help: ## List what make can do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -41,13 +41,19 @@ test: check ## Set up and pass all tests, linters and short fuzz runs.
 check: ## gofmt, go vet, staticcheck, generated files and other systems.
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) vet -tags noxla ./pkg/backend/... ./lesson
 	$(GO) tool staticcheck ./...
 	$(GO) generate ./pkg/cpu/internal/kernel
 	@git diff --exit-code --stat -- pkg/cpu/internal/kernel || { echo "commit what go generate ./pkg/cpu/internal/kernel writes"; exit 1; }
 	@for system in linux/arm64 darwin/arm64 windows/amd64; do \
 		echo "build for $$system"; \
-		CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build -o /dev/null ./lesson || exit 1; \
+		CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build -tags noxla -o /dev/null ./lesson || exit 1; \
 	done
+	@if CGO_ENABLED=0 $(GO) list -deps -tags noxla ./... | grep -E '^(runtime/cgo|github.com/gomlx/go-xla(/|$$))'; then \
+		echo "with -tags noxla nothing may need cgo or go-xla"; exit 1; fi
+
+test-xla: ## Run the tests that need a plugin of XLA: make test-xla RESIDUAL_TEST_XLA=cuda (or cpu, or a path).
+	RESIDUAL_TEST_XLA=$(or $(RESIDUAL_TEST_XLA),cuda) $(GO) test -count=1 -v $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | grep 'pkg/backend/backendtest' | cut -d' ' -f1)
 
 fuzz: ## Run every fuzz target for FUZZTIME.
 	@for file in $$(grep -rl '^func Fuzz' --include='*_test.go' .); do \

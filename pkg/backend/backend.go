@@ -61,10 +61,13 @@ func (m machine) start(name string) (compute.Backend, error) {
 	base, _, _ := strings.Cut(config, ":")
 	if base, _, _ := strings.Cut(base, ","); base == xlaName {
 		backend, err := m.startXLA(config)
-		if err != nil {
-			return nil, fmt.Errorf("start backend %q: %w", config, Explain(err))
+		switch {
+		case err == nil:
+			return backend, nil
+		case name == Auto || name == "":
+			return nil, fmt.Errorf("start backend %q: %w; or go on without XLA: --backend cpu", config, Explain(err))
 		}
-		return backend, nil
+		return nil, fmt.Errorf("start backend %q: %w", config, Explain(err))
 	}
 	if !slices.Contains(Names(), base) {
 		return nil, fmt.Errorf("unknown backend %q; the backends are %s", base, strings.Join(append([]string{Auto}, Names()...), ", "))

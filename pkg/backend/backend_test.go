@@ -9,6 +9,7 @@ import (
 
 func TestNew(t *testing.T) {
 	t.Setenv(compute.ConfigEnvVar, "")
+	t.Setenv(searchPaths, t.TempDir())
 	for _, name := range []string{"", Auto, "cpu", "cpu:kernel=portable", "go", "go:ops_sequential"} {
 		if _, err := New(name); err != nil {
 			t.Errorf("New(%q): %v", name, err)
@@ -19,7 +20,7 @@ func TestNew(t *testing.T) {
 func TestBadNames(t *testing.T) {
 	t.Setenv(compute.ConfigEnvVar, "")
 	for name, want := range map[string]string{
-		"tpu":                `unknown backend "tpu"; the backends are auto, cpu, go`,
+		"tpu":                `unknown backend "tpu"; the backends are auto, cpu, go, xla`,
 		"cpu:speed":          `unknown option "speed"`,
 		"cpu:kernel=quantum": `no kernels "quantum" on this machine`,
 		"go:speed":           `unknown configuration option "speed"`,
@@ -43,6 +44,7 @@ func TestEnvironmentStandsInForAuto(t *testing.T) {
 
 func TestAutoIsCPU(t *testing.T) {
 	t.Setenv(compute.ConfigEnvVar, "")
+	t.Setenv(searchPaths, t.TempDir())
 	b, err := New(Auto)
 	if err != nil {
 		t.Fatal(err)

@@ -70,6 +70,7 @@ func newPlace(t *testing.T) *place {
 	p.set("RESIDUAL_CIFAR10_URL", closed)
 	p.set("RESIDUAL_CIFAR100_URL", closed)
 	p.set("GOMLX_BACKEND", "")
+	p.set("PJRT_PLUGIN_LIBRARY_PATH", filepath.Join(common, "no-plugins"))
 	return p
 }
 

@@ -123,7 +123,7 @@ func values(t *testing.T, b compute.Backend, build func(*graph.Graph) *graph.Nod
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := exec.Exec1()
+	result, err := exec.Call1()
 	if err != nil {
 		t.Fatal(backend.Explain(err))
 	}
