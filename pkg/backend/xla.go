@@ -44,6 +44,9 @@ func (m machine) startXLA(config string) (compute.Backend, error) {
 		backend.Finalize()
 		return nil, fmt.Errorf("plugin %s: it found no device", p.Path)
 	}
+	if backend.NumDevices() > 1 {
+		return &shared{backend}, nil
+	}
 	return backend, nil
 }
 

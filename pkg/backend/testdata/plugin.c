@@ -11,7 +11,9 @@
 //	ECHO_OPTIONS    PJRT_Client_Create answers with the options it was given as an error
 //	DEVICES         how many devices there are
 //
-// Programs are never compiled: the answer is UNIMPLEMENTED.
+// It takes buffers, and forgets what is in them. Programs are never compiled: the answer is
+// UNIMPLEMENTED. But they are written to the file that the environment variable
+// RESIDUAL_FAKE_PROGRAM names, if it does.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +133,45 @@ static PJRT_Error *device_local_hardware_id(PJRT_Device_LocalHardwareId_Args *ar
 	return NULL;
 }
 
+static PJRT_Error *device_is_addressable(PJRT_Device_IsAddressable_Args *args) {
+	args->is_addressable = true;
+	return NULL;
+}
+
+static PJRT_Error *client_default_device_assignment(PJRT_Client_DefaultDeviceAssignment_Args *args) {
+	for (int i = 0; i < args->num_replicas * args->num_partitions; i++) {
+		args->default_assignment[i] = i;
+	}
+	return NULL;
+}
+
+struct PJRT_Buffer {
+	int unused;
+};
+
+static PJRT_Error *buffer_from_host(PJRT_Client_BufferFromHostBuffer_Args *args) {
+	args->buffer = calloc(1, sizeof *args->buffer);
+	args->done_with_host_buffer = NULL;
+	return NULL;
+}
+
+static PJRT_Error *buffer_destroy(PJRT_Buffer_Destroy_Args *args) {
+	free(args->buffer);
+	return NULL;
+}
+
+static PJRT_Error *event_await(PJRT_Event_Await_Args *args) { return NULL; }
+
+static PJRT_Error *event_destroy(PJRT_Event_Destroy_Args *args) { return NULL; }
+
 static PJRT_Error *client_compile(PJRT_Client_Compile_Args *args) {
+	const char *path = getenv("RESIDUAL_FAKE_PROGRAM");
+	if (path != NULL) {
+		FILE *file = fopen(path, "w");
+		if (file == NULL || fwrite(args->program->code, 1, args->program->code_size, file) != args->program->code_size || fclose(file) != 0) {
+			return fail(PJRT_Error_Code_INTERNAL, "the program cannot be written");
+		}
+	}
 	return fail(PJRT_Error_Code_UNIMPLEMENTED, "the fake plugin compiles nothing");
 }
 
@@ -168,6 +208,12 @@ const PJRT_Api *GetPjrtApi(void) {
 	api.PJRT_Client_AddressableDevices = client_addressable_devices;
 	api.PJRT_Client_Compile = client_compile;
 	api.PJRT_Device_LocalHardwareId = device_local_hardware_id;
+	api.PJRT_Device_IsAddressable = device_is_addressable;
+	api.PJRT_Client_BufferFromHostBuffer = buffer_from_host;
+	api.PJRT_Client_DefaultDeviceAssignment = client_default_device_assignment;
+	api.PJRT_Buffer_Destroy = buffer_destroy;
+	api.PJRT_Event_Await = event_await;
+	api.PJRT_Event_Destroy = event_destroy;
 #ifdef NO_COMPILE
 	api.PJRT_Client_Compile = NULL;
 #endif
