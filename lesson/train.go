@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -82,13 +81,6 @@ type runFlags struct {
 	input      string
 }
 
-// Where batches are made: --input.
-const (
-	inputAuto   = "auto"
-	inputHost   = "host"
-	inputDevice = "device"
-)
-
 // largestSize bounds --size; the images are in memory, all of them.
 const largestSize = 1024
 
@@ -99,7 +91,7 @@ func (f *runFlags) addOwn(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.precision, "precision", recipe.Float32, "what the network computes in: float32, or bfloat16 with float32 weights, statistics and loss")
 	cmd.Flags().IntVar(&f.devices, "devices", 1, "devices that share every batch, their gradients and the statistics of batch norm")
 	cmd.Flags().BoolVar(&f.localNorms, "local-norms", false, "with --devices, batch norms take the statistics of each device's share alone")
-	cmd.Flags().StringVar(&f.input, "input", inputAuto, "where images lie and batches are made: host, device, or auto, which is device for XLA")
+	cmd.Flags().StringVar(&f.input, "input", string(run.InputAuto), "where images lie and batches are made: host, device, or auto, which is device for XLA")
 }
 
 // applyOwn changes r where a flag was given.
@@ -121,8 +113,8 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if f.logEvery < 1 {
 		return fmt.Errorf("--log-every %d, want at least 1", f.logEvery)
 	}
-	if !slices.Contains([]string{inputAuto, inputHost, inputDevice}, f.input) {
-		return fmt.Errorf("--input %s, want auto, host or device", f.input)
+	if err := run.Input(f.input).Validate(); err != nil {
+		return fmt.Errorf("--input: %w", err)
 	}
 	if f.devices < 1 {
 		return fmt.Errorf("--devices %d, want at least 1", f.devices)
@@ -212,12 +204,7 @@ func (f *runFlags) follow(cmd *cobra.Command, r recipe.Recipe, set *source.Set, 
 	fmt.Fprintf(w, "Model: %s. Recipe: %s, %d epochs, batch %d. Backend: %s. Run: %s\n",
 		r.Model.Name, r.Name, r.Epochs, r.Batch, o.Backend.Description(), dir)
 
-	// An accelerator is not to wait for the host.
-	accelerator := o.Backend.Name() == "xla"
-	o.Resident = f.input == inputDevice || f.input == inputAuto && accelerator
-	if accelerator {
-		o.ReadEvery = run.MaxReadEvery
-	}
+	o.Input = run.Input(f.input)
 	o.Training, o.Test, o.LogEvery, o.Report = set.Training, set.Test, f.logEvery, reporter(w, r.Model.Name)
 	var outcome *run.Outcome
 	var err error

@@ -93,7 +93,7 @@ func TestImagesOnTheDeviceGiveTheSameRun(t *testing.T) {
 	want, lines := trained(t, testRecipe(), testOptions())
 	for _, readEvery := range []int{1, 5, 99} {
 		o := testOptions()
-		o.Resident, o.ReadEvery = true, readEvery
+		o.Input, o.ReadEvery = InputDevice, readEvery
 		got, gotLines := trained(t, testRecipe(), o)
 		if d := difference(t, got, want); d != 0 {
 			t.Errorf("reading every %d: the weights differ by %g", readEvery, d)
@@ -105,22 +105,22 @@ func TestImagesOnTheDeviceGiveTheSameRun(t *testing.T) {
 func TestSeveralDevicesTrainWhatOneDoes(t *testing.T) {
 	one := testRecipe()
 	want, lines := trained(t, one, testOptions())
-	for _, resident := range []bool{false, true} {
+	for _, input := range []Input{InputHost, InputDevice} {
 		two := testRecipe()
 		two.Devices = 2
 		o := manyDevices(t, "cpu:devices=2")
-		o.Resident = resident
+		o.Input = input
 		got, gotLines := trained(t, two, o)
 		// 21 steps of rounding: momentum and running statistics included.
 		if d := difference(t, got, want); d > 1e-4 {
-			t.Errorf("resident %v: the weights differ by %g", resident, d)
+			t.Errorf("input %s: the weights differ by %g", input, d)
 		}
 		closeLines(t, "two devices", gotLines, lines, 1e-4)
 
 		two.LocalNorms = true
 		local, _ := trained(t, two, o)
 		if d := difference(t, local, want); d < 1e-2 {
-			t.Errorf("resident %v: norms over half the batch change the weights by no more than %g", resident, d)
+			t.Errorf("input %s: norms over half the batch change the weights by no more than %g", input, d)
 		}
 	}
 }
@@ -129,7 +129,7 @@ func TestSeveralDevicesGoOnAsTheyBegan(t *testing.T) {
 	r := testRecipe()
 	r.Devices, r.LocalNorms = 2, true
 	o := manyDevices(t, "cpu:devices=2")
-	o.Resident, o.ReadEvery = true, 4
+	o.Input, o.ReadEvery = InputDevice, 4
 	want, lines := trained(t, r, o)
 
 	dir := t.TempDir()
@@ -195,7 +195,7 @@ func TestADivergedRunOnTheDeviceIsFoundOut(t *testing.T) {
 	r := testRecipe()
 	r.LearningRate = 1e30
 	o := testOptions()
-	o.Resident, o.ReadEvery = true, 16
+	o.Input, o.ReadEvery = InputDevice, 16
 	_, err := Train(context.Background(), t.TempDir(), r, o)
 	if err == nil || !strings.Contains(err.Error(), "training has diverged") {
 		t.Errorf("Train: %v, want an error that says it has diverged", err)

@@ -14,7 +14,7 @@
 // weights has a checkpoint from the beginning, of step 0.
 //
 // The training itself is GoMLX's train.Trainer, a step at a time. Where the images lie on the
-// device (see [Options.Resident]), or several devices share the work (recipe.Recipe.Devices),
+// device (see [Input]), or several devices share the work (recipe.Recipe.Devices),
 // the steps and the weights are the same, but for rounding.
 package run
 
@@ -27,6 +27,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -83,14 +84,35 @@ type Options struct {
 	Keep int
 	// EvaluationBatch is the batch for the test images. 0 stands for 256.
 	EvaluationBatch int
-	// Resident keeps the images on the device, as bytes, and has batches made there: for an
-	// accelerator, that would otherwise wait for them. They need as much of its memory as they
-	// have bytes.
-	Resident bool
+	// Input is where the images lie and batches are made; "" stands for InputAuto.
+	Input Input
 	// ReadEvery is the largest number of steps whose losses stay on the device before they are
-	// read, up to MaxReadEvery; reading stops an accelerator. They are read at the latest when a fifth
-	// of a second has passed. A loss that is no number is found out only then. 0 stands for 1.
+	// read, up to MaxReadEvery: reading makes an accelerator wait. They are read at the latest
+	// when a fifth of a second has passed. A loss that is no number is found out only then. 0
+	// stands for MaxReadEvery with XLA, and for 1 otherwise.
 	ReadEvery int
+}
+
+// Input is where the images lie and batches are made. The batches are the same.
+type Input string
+
+const (
+	// InputAuto is InputDevice with XLA, and InputHost otherwise.
+	InputAuto Input = "auto"
+	// InputHost makes batches in Go, ahead of their use, and sends them to the device.
+	InputHost Input = "host"
+	// InputDevice keeps all images on the device, as bytes, and makes batches there, so that it
+	// waits for nothing. They take as much of its memory as they have bytes. Test images stay
+	// there too.
+	InputDevice Input = "device"
+)
+
+// Validate reports whether there is such an input.
+func (i Input) Validate() error {
+	if !slices.Contains([]Input{"", InputAuto, InputHost, InputDevice}, i) {
+		return fmt.Errorf("unknown input %q; there are %s, %s and %s", i, InputAuto, InputHost, InputDevice)
+	}
+	return nil
 }
 
 func (o Options) withDefaults() Options {
@@ -108,6 +130,16 @@ func (o Options) withDefaults() Options {
 	}
 	if o.EvaluationBatch == 0 {
 		o.EvaluationBatch = 256
+	}
+	accelerator := o.Backend.Name() == "xla" // or may be one
+	if o.Input == "" || o.Input == InputAuto {
+		o.Input = InputHost
+		if accelerator {
+			o.Input = InputDevice
+		}
+	}
+	if o.ReadEvery == 0 && accelerator {
+		o.ReadEvery = MaxReadEvery
 	}
 	o.ReadEvery = min(max(o.ReadEvery, 1), MaxReadEvery)
 	return o
@@ -164,6 +196,9 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 		return nil, err
 	}
 	if _, err := fits(r, options.Training, 0); err != nil {
+		return nil, err
+	}
+	if err := options.Input.Validate(); err != nil {
 		return nil, err
 	}
 	if err := spmd.Check(options.Backend, r.Devices); err != nil {
@@ -239,6 +274,9 @@ func lock(dir string) (unlock func(), err error) {
 // Resume continues the run in dir from its newest checkpoint that is whole, or from the
 // start if it has none. The images must be those the run began with.
 func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) {
+	if err := options.Input.Validate(); err != nil {
+		return nil, err
+	}
 	options = options.withDefaults()
 	r, err := ReadRecipe(dir)
 	if err != nil {
@@ -415,7 +453,7 @@ func (s *session) prepare(from *Checkpoint) error {
 		return err
 	}
 	s.network.Compute(s.recipe.DType())
-	if s.Resident {
+	if s.Input == InputDevice {
 		return s.network.Keep(s.Test)
 	}
 	return nil
@@ -465,7 +503,7 @@ func (s *session) due(done int) bool {
 func (s *session) stepper(batches *dataset.Batches) (step func() error, stop func(), err error) {
 	devices := max(1, s.recipe.Devices)
 	source := train.Dataset(batches)
-	if s.Resident {
+	if s.Input == InputDevice {
 		if s.resident, err = batches.Resident(s.store, dataPath, devices); err != nil {
 			return nil, nil, err
 		}

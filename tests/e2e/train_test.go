@@ -113,7 +113,7 @@ func TestTrainOnDevices(t *testing.T) {
 	p.fails([]string{"batches of 4 cannot be shared out to 3 devices"}, append(base, "--run", "none", "--devices", "3", "--backend", "cpu:devices=3")...)
 	p.fails([]string{"--devices 0"}, append(base, "--run", "none", "--devices", "0")...)
 	p.fails([]string{`unknown precision "half"`, "float32, bfloat16"}, append(base, "--run", "none", "--precision", "half")...)
-	p.fails([]string{"--input disk", "auto, host or device"}, append(base, "--run", "none", "--input", "disk")...)
+	p.fails([]string{`--input: unknown input "disk"`, "auto, host and device"}, append(base, "--run", "none", "--input", "disk")...)
 	if _, err := os.Stat(p.path("none")); err == nil {
 		t.Error("a run that cannot be leaves a folder")
 	}

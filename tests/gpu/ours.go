@@ -129,7 +129,7 @@ func noise(s spec) *dataset.Images {
 // onDevice has a run go as it goes fastest on a GPU: the images on the device, the losses
 // there for a while, and no checkpoint but at the end of an epoch.
 func onDevice(o run.Options) run.Options {
-	o.Resident, o.ReadEvery, o.Keep, o.CheckpointEvery = true, run.MaxReadEvery, 1, 24*time.Hour
+	o.Input, o.ReadEvery, o.Keep, o.CheckpointEvery = run.InputDevice, run.MaxReadEvery, 1, 24*time.Hour
 	return o
 }
 

@@ -74,7 +74,7 @@ func start(t *testing.T, name string) compute.Backend {
 
 // program returns the StableHLO of a training step by the recipe. The run is begun on the CPU, so
 // that the step is the first that XLA is asked to compile.
-func program(t *testing.T, r recipe.Recipe, resident bool) string {
+func program(t *testing.T, r recipe.Recipe, input run.Input) string {
 	t.Helper()
 	devices := max(1, r.Devices)
 	dir := t.TempDir()
@@ -89,7 +89,7 @@ func program(t *testing.T, r recipe.Recipe, resident bool) string {
 		file = filepath.Join(kept, strings.ReplaceAll(t.Name(), "/", "-")+".mlir")
 	}
 	t.Setenv("RESIDUAL_FAKE_PROGRAM", file)
-	o.Backend, o.Resident = start(t, "xla:"+fake(t, devices)), resident
+	o.Backend, o.Input = start(t, "xla:"+fake(t, devices)), input
 	_, err := run.Resume(context.Background(), dir, o)
 	if err == nil || !strings.Contains(err.Error(), "the fake plugin compiles nothing") {
 		t.Fatalf("a step on XLA: %v, want the answer of the fake plugin", err)
@@ -107,16 +107,16 @@ func TestTrainingStepsAreBuiltForXLA(t *testing.T) {
 		precision string
 		devices   int
 		local     bool
-		resident  bool
+		input     run.Input // that of XLA, the device, if empty
 	}{
-		{model: "resnet20", precision: recipe.Float32},
-		{model: "resnet20", precision: recipe.BFloat16, resident: true},
-		{model: "resnet18", precision: recipe.BFloat16, resident: true},
-		{model: "resnet50", precision: recipe.BFloat16, resident: true},
-		{model: "resnet20", precision: recipe.Float32, devices: 2, resident: true},
-		{model: "resnet20", precision: recipe.BFloat16, devices: 4, local: true},
+		{model: "resnet20", precision: recipe.Float32, input: run.InputHost},
+		{model: "resnet20", precision: recipe.BFloat16},
+		{model: "resnet18", precision: recipe.BFloat16},
+		{model: "resnet50", precision: recipe.BFloat16},
+		{model: "resnet20", precision: recipe.Float32, devices: 2},
+		{model: "resnet20", precision: recipe.BFloat16, devices: 4, local: true, input: run.InputHost},
 	} {
-		t.Run(fmt.Sprintf("%s-%s-%d-%v-%v", test.model, test.precision, test.devices, test.local, test.resident), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s-%s-%d-%v-%s", test.model, test.precision, test.devices, test.local, test.input), func(t *testing.T) {
 			r, err := recipe.ByName("fast")
 			if err != nil {
 				t.Fatal(err)
@@ -127,7 +127,7 @@ func TestTrainingStepsAreBuiltForXLA(t *testing.T) {
 			r.Model.Classes = 10
 			r.Batch, r.Precision, r.Devices, r.LocalNorms = 8, test.precision, test.devices, test.local
 			r.Augment.Cutout = 8
-			text := program(t, r, test.resident)
+			text := program(t, r, test.input)
 
 			convolutions := operations(text, "convolution")
 			layers := 0
@@ -153,8 +153,8 @@ func TestTrainingStepsAreBuiltForXLA(t *testing.T) {
 			if got := strings.Contains(text, "stablehlo.batch_norm_training"); got != (!together || test.local) {
 				t.Errorf("the operation for batch norm in the program: %v", got)
 			}
-			if test.resident && !strings.Contains(text, "ui64") {
-				t.Error("no random numbers are drawn in the program")
+			if got := strings.Contains(text, "ui64"); got != (test.input == "") {
+				t.Errorf("random numbers are drawn in the program: %v", got)
 			}
 			for _, norm := range append(operations(text, "batch_norm_training"), operations(text, "batch_norm_grad")...) {
 				if strings.Contains(norm, "bf16") {
