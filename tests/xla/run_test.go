@@ -1,0 +1,172 @@
+package xla
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/pkg/backend/backendtest"
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/shapes10"
+)
+
+// The pictures that XLA makes are those of the host, byte for byte.
+func TestBatchesOnXLA(t *testing.T) {
+	engine := backendtest.XLA(t)
+	images := shapes10.Train(40, 3)
+	for _, a := range []dataset.Augment{{}, {Crop: 4, Flip: true, Cutout: 8}} {
+		batches, err := dataset.NewBatches(images, dataset.Options{Batch: 16, Shuffle: true, Augment: a, Seed: 9, Epochs: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := model.NewStore()
+		resident, err := batches.Resident(store, "/data", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		execs := map[int]*model.Exec{}
+		var got []byte
+		for batch, err := range resident.Iter() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := batch.Spec.(int)
+			if execs[n] == nil {
+				execs[n] = model.MustNewExec(engine, store, func(_ *model.Scope, at *graph.Node) *graph.Node {
+					pixels, _ := resident.Load(at, n)
+					return pixels
+				})
+			}
+			outputs, err := execs[n].Call(batch.Inputs[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, tensors.MustCopyFlatData[uint8](outputs[0])...)
+		}
+		var want []byte
+		for batch := range batches.Iter() {
+			want = append(want, tensors.MustCopyFlatData[uint8](batch.Inputs[0])...)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%+v: XLA makes other pictures than the host", a)
+		}
+	}
+}
+
+// small is a recipe of twelve steps in three epochs, gentle enough for rounding to stay small.
+func small(t *testing.T) recipe.Recipe {
+	t.Helper()
+	r, err := recipe.ByName("fast")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Model, err = resnet.CIFAR(8, 8); err != nil {
+		t.Fatal(err)
+	}
+	r.Model.Classes, r.Batch, r.Epochs, r.LearningRate = 10, 32, 3, 0.02
+	return r
+}
+
+// train takes the run to its end and returns what was measured after every step, and at the end
+// of every epoch.
+func train(t *testing.T, engine compute.Backend, r recipe.Recipe, input run.Input) []run.Metrics {
+	t.Helper()
+	dir := t.TempDir()
+	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.Batch, 1), Test: shapes10.Test(100, 2), Input: input, LogEvery: 1}
+	if _, err := run.Train(context.Background(), dir, r, o); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := run.ReadMetrics(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+// compare compares the losses of two runs, as shares of the wanted ones.
+func compare(t *testing.T, what string, got, want []run.Metrics, tolerance float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d lines of metrics, want %d", what, len(got), len(want))
+	}
+	for i := range want {
+		if !(math.Abs(got[i].Loss-want[i].Loss) <= tolerance*want[i].Loss) {
+			t.Errorf("%s: the loss at step %d is %g, want %g", what, want[i].Step, got[i].Loss, want[i].Loss)
+		}
+		if want[i].TestLoss != nil && !(math.Abs(*got[i].TestLoss-*want[i].TestLoss) <= 3*tolerance**want[i].TestLoss) {
+			t.Errorf("%s: the test loss after step %d is %g, want %g", what, want[i].Step, *got[i].TestLoss, *want[i].TestLoss)
+		}
+	}
+}
+
+// On a GPU convolutions of float32 may be rounded to ten bits, and twelve steps make more of it.
+const rounding = 0.02
+
+func TestTrainingOnXLA(t *testing.T) {
+	engine := backendtest.XLA(t)
+	for _, precision := range recipe.Precisions() {
+		r := small(t)
+		r.Precision = precision
+		want := train(t, start(t, "cpu"), r, run.InputHost)
+		for _, input := range []run.Input{run.InputHost, run.InputDevice} {
+			compare(t, fmt.Sprint(precision, ", input ", input), train(t, engine, r, input), want, rounding)
+		}
+	}
+}
+
+func TestResumingOnXLA(t *testing.T) {
+	engine := backendtest.XLA(t)
+	r := small(t)
+	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.Batch, 1)}
+	whole, parts := t.TempDir(), t.TempDir()
+	if _, err := run.Train(context.Background(), whole, r, o); err != nil {
+		t.Fatal(err)
+	}
+	interrupted, cancel := context.WithCancel(context.Background())
+	cancel() // after the first step
+	if _, err := run.Train(interrupted, parts, r, o); !errors.Is(err, run.ErrInterrupted) {
+		t.Fatalf("an interrupted run ends with %v", err)
+	}
+	if _, err := run.Resume(context.Background(), parts, o); err != nil {
+		t.Fatal(err)
+	}
+	last := func(dir string) []run.Metrics {
+		lines, err := run.ReadMetrics(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.DeleteFunc(lines, func(m run.Metrics) bool { return m.Kind != run.EpochLine })
+	}
+	compare(t, "a run that was resumed", last(parts), last(whole), rounding)
+}
+
+func TestDevicesOnXLA(t *testing.T) {
+	engine := backendtest.XLA(t)
+	if n := engine.NumDevices(); n < 2 {
+		t.Skipf("skipping: it needs two devices, and %s has %d", engine.Description(), n)
+	}
+	r := small(t)
+	want := train(t, engine, r, run.InputDevice)
+	r.Devices = 2
+	for _, input := range []run.Input{run.InputHost, run.InputDevice} {
+		compare(t, fmt.Sprint("two devices, input ", input), train(t, engine, r, input), want, rounding)
+	}
+	r.LocalNorms = true
+	for _, line := range train(t, engine, r, run.InputDevice) {
+		if math.IsNaN(line.Loss) {
+			t.Fatalf("with norms of their own, two devices come to a loss of %g at step %d", line.Loss, line.Step)
+		}
+	}
+}
