@@ -119,6 +119,11 @@ func (d *driver) run(ctx context.Context, parts []string) error {
 				return err
 			}
 		}
+		if part == testsPart {
+			if err := d.test(ctx); err != nil {
+				return err
+			}
+		}
 		if part == profilePart {
 			if err := d.profile(ctx); err != nil {
 				return err

@@ -370,3 +370,20 @@ func TestNewer(t *testing.T) {
 		}
 	}
 }
+
+func TestVerdict(t *testing.T) {
+	for _, test := range []struct {
+		output string
+		err    error
+		want   string
+	}{
+		{"=== RUN   TestA\n--- PASS: TestA (0.1s)\n    --- PASS: TestA/sub (0.1s)\n--- PASS: TestB (2s)\nPASS\n", nil, "2 passed"},
+		{"--- PASS: TestA (0s)\n--- SKIP: TestDevices (0s)\nPASS\n", nil, "1 passed, skipped TestDevices"},
+		{"--- PASS: TestA (0s)\n    a_test.go:1: wrong\n--- FAIL: TestB (0s)\nFAIL\n", errors.New("exit status 1"), "1 passed, FAILED TestB"},
+		{"--- PASS: TestA (0s)\nSIGSEGV: segmentation violation\n", errors.New("exit status 2"), "1 passed, and then exit status 2: --- PASS: TestA (0s) SIGSEGV: segmentation violation"},
+	} {
+		if got := verdict([]byte(test.output), test.err); got != test.want {
+			t.Errorf("%q: %q, want %q", test.output, got, test.want)
+		}
+	}
+}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"debug/elf"
 	"errors"
@@ -49,7 +51,10 @@ func pack(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("make the folder: %w", err)
 	}
 	fmt.Fprintln(stderr, "building", filepath.Join(*out, binaryName))
-	if err := build(ctx, filepath.Join(*out, binaryName), "./tests/gpu", "1", *tags); err != nil {
+	if err := build(ctx, filepath.Join(*out, binaryName), "1", "build", "-tags="+*tags, "./tests/gpu"); err != nil {
+		return err
+	}
+	if err := build(ctx, filepath.Join(*out, testsName), "1", "test", "-c", "-tags="+*tags, "./tests/xla"); err != nil {
 		return err
 	}
 	for _, path := range []string{"tests/gpu/run.sh", "tests/gpu/machine.py", "tests/gpu/torch_peer.py", "tests/gpu/jax_peer.py", "tests/gpu/seeded.py", "tests/bench/torch_step.py"} {
@@ -63,7 +68,14 @@ func pack(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := packPeer(*peer, *out, stderr); err != nil {
 		return err
 	}
-	if err := report(*out, stdout); err != nil {
+	var needs strings.Builder
+	if err := requires([]string{filepath.Join(*out, binaryName)}, &needs); err != nil {
+		return err
+	}
+	if err := shrink(*out); err != nil {
+		return err
+	}
+	if err := report(*out, needs.String(), stdout); err != nil {
 		return err
 	}
 	if _, err := exec.LookPath("nvidia-smi"); err != nil || *onlyPack {
@@ -76,12 +88,41 @@ func pack(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return cmd.Run()
 }
 
-// build builds a program, with cgo or without.
-func build(ctx context.Context, out, program, cgo, tags string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-tags="+tags, "-o", out, program)
+// build has go make a program, with cgo or without; the last argument is the package.
+func build(ctx context.Context, out, cgo string, args ...string) error {
+	last := len(args) - 1
+	cmd := exec.CommandContext(ctx, "go", slices.Concat(args[:last], []string{"-trimpath", "-ldflags=-s -w", "-o", out}, args[last:])...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
 	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s (XLA needs cgo, and cgo a C compiler): %w: %s", program, err, output)
+		return fmt.Errorf("build %s (XLA needs cgo, and cgo a C compiler): %w: %s", args[last], err, output)
+	}
+	return nil
+}
+
+// shrink packs the programs with gzip, to a third; run.sh unpacks them where they are used.
+func shrink(out string) error {
+	for _, name := range []string{binaryName, testsName, unpackName} {
+		content, err := os.ReadFile(filepath.Join(out, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("pack: %w", err)
+		}
+		var packed bytes.Buffer
+		writer := gzip.NewWriter(&packed)
+		if _, err := writer.Write(content); err != nil {
+			return fmt.Errorf("pack %s: %w", name, err)
+		}
+		if err := writer.Close(); err != nil {
+			return fmt.Errorf("pack %s: %w", name, err)
+		}
+		if err := os.WriteFile(filepath.Join(out, name+".gz"), packed.Bytes(), 0o644); err != nil {
+			return fmt.Errorf("pack: %w", err)
+		}
+		if err := os.Remove(filepath.Join(out, name)); err != nil {
+			return fmt.Errorf("pack: %w", err)
+		}
 	}
 	return nil
 }
@@ -100,7 +141,7 @@ func packImages(ctx context.Context, data, out string, log io.Writer) error {
 	if err := copyFile(archive, filepath.Join(out, archiveName)); err != nil {
 		return err
 	}
-	return build(ctx, filepath.Join(out, unpackName), filepath.Join(data, "unpack.go"), "0", "")
+	return build(ctx, filepath.Join(out, unpackName), "0", "build", filepath.Join(data, "unpack.go"))
 }
 
 // packPeer takes the program along that trains in PyTorch, and what it imports.
@@ -140,8 +181,8 @@ func copyFile(from, to string) error {
 	return nil
 }
 
-// report says what the folder needs where it is carried to, how large it is, and what to run.
-func report(out string, w io.Writer) error {
+// report says how large the folder is, what it needs where it is carried to, and what to run.
+func report(out, needs string, w io.Writer) error {
 	var size int64
 	err := filepath.WalkDir(out, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -160,10 +201,7 @@ func report(out string, w io.Writer) error {
 	if size > carryLimit {
 		fmt.Fprintf(w, "that is more than %d MiB: some ways to carry it may refuse\n", carryLimit>>20)
 	}
-	if err := requires([]string{filepath.Join(out, binaryName)}, w); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "there, with a python3 that has PyTorch and JAX:\n\n  %s/run.sh -minutes 9\n\nand the same again until it says no more that the time is up\n", out)
+	_, err = fmt.Fprintf(w, "%sthere, with a python3 that has PyTorch and JAX:\n\n  %s/run.sh -minutes 9\n\nand the same again until it says no more that the time is up\n", needs, out)
 	return err
 }
 

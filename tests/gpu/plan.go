@@ -22,6 +22,7 @@ const (
 // The parts, in the order in which they run: what matters most comes first.
 const (
 	machinePart  = "machine"
+	testsPart    = "tests"
 	speedPart    = "speed"
 	fastPart     = "fast"
 	profilePart  = "profile"
@@ -32,7 +33,7 @@ const (
 )
 
 func partNames() []string {
-	return []string{machinePart, speedPart, fastPart, profilePart, accuracyPart, batchesPart, float32Part, autotunePart}
+	return []string{machinePart, testsPart, speedPart, fastPart, profilePart, accuracyPart, batchesPart, float32Part, autotunePart}
 }
 
 // classes is the number of logits of every network.

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// testsName is the program of the tests that need a plugin of XLA, those of tests/xla.
+const testsName = "xla.test"
+
+// test runs the tests that were carried along, once: speed is worth nothing where what is
+// computed is wrong. It takes note of how they ended; all that they say is in tests.txt.
+func (d *driver) test(ctx context.Context) error {
+	if _, known := d.fact(testsPart); known && !d.retrying {
+		return nil
+	}
+	plugin, isXLA := strings.CutPrefix(d.backend, "xla:")
+	program := filepath.Join(d.home, testsName)
+	if _, err := os.Stat(program); err != nil || !isXLA {
+		return d.noteOnce(testsPart, "not run: they are for XLA, and to be packed")
+	}
+	cmd := exec.CommandContext(ctx, program, "-test.v", "-test.run=OnXLA$", "-test.timeout=5m")
+	cmd.Env = append(append(os.Environ(), d.environment()...), "RESIDUAL_TEST_XLA="+plugin)
+	output, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if failed := (*exec.ExitError)(nil); err != nil && !errors.As(err, &failed) {
+		return fmt.Errorf("run the tests: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(d.out, "tests.txt"), output, 0o644); err != nil {
+		return fmt.Errorf("keep what the tests say: %w", err)
+	}
+	return d.note(testsPart, verdict(output, err))
+}
+
+var testLine = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): (\S+)`)
+
+// verdict is how tests ended, in a line, given what they said and how the process ended.
+func verdict(output []byte, err error) string {
+	names := map[string][]string{}
+	for _, match := range testLine.FindAllSubmatch(output, -1) {
+		names[string(match[1])] = append(names[string(match[1])], string(match[2]))
+	}
+	text := fmt.Sprintf("%d passed", len(names["PASS"]))
+	if skipped := names["SKIP"]; len(skipped) > 0 {
+		text += ", skipped " + strings.Join(skipped, ", ")
+	}
+	if failed := names["FAIL"]; len(failed) > 0 {
+		text += ", FAILED " + strings.Join(failed, ", ")
+	} else if err != nil {
+		last := bytes.TrimSpace(output)
+		text += ", and then " + err.Error() + ": " + oneLine(string(last[max(0, len(last)-200):]))
+	}
+	return text
+}
