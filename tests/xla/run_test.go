@@ -20,6 +20,7 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/shapes10"
+	"github.com/residual-go/residual/pkg/statedict"
 )
 
 // The pictures that XLA makes are those of the host, byte for byte.
@@ -76,7 +77,29 @@ func small(t *testing.T) recipe.Recipe {
 		t.Fatal(err)
 	}
 	r.Model.Classes, r.Batch, r.Epochs, r.LearningRate = 10, 32, 3, 0.02
+	r.Start = "the CPU's random numbers"
 	return r
+}
+
+// weights are what the recipe starts from on every backend: each has random numbers of its own.
+func weights(t *testing.T, r recipe.Recipe) map[string]statedict.Tensor {
+	t.Helper()
+	store := model.NewStore()
+	err := store.SetRNGStateFromSeed(int64(r.Seed))
+	if err == nil {
+		err = r.Model.Declare(store.Scope(run.ModelPath))
+	}
+	if err == nil {
+		err = store.InitializeVariables(start(t, "cpu"), nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := statedict.FromScope(store.Scope(run.ModelPath))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // train takes the run to its end and returns what was measured after every step, and at the end
@@ -84,7 +107,7 @@ func small(t *testing.T) recipe.Recipe {
 func train(t *testing.T, engine compute.Backend, r recipe.Recipe, input run.Input) []run.Metrics {
 	t.Helper()
 	dir := t.TempDir()
-	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.Batch, 1), Test: shapes10.Test(100, 2), Input: input, LogEvery: 1}
+	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.Batch, 1), Test: shapes10.Test(100, 2), Start: weights(t, r), Input: input, LogEvery: 1}
 	if _, err := run.Train(context.Background(), dir, r, o); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +152,7 @@ func TestTrainingOnXLA(t *testing.T) {
 func TestResumingOnXLA(t *testing.T) {
 	engine := backendtest.XLA(t)
 	r := small(t)
-	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.Batch, 1)}
+	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.Batch, 1), Start: weights(t, r)}
 	whole, parts := t.TempDir(), t.TempDir()
 	if _, err := run.Train(context.Background(), whole, r, o); err != nil {
 		t.Fatal(err)
@@ -139,6 +162,7 @@ func TestResumingOnXLA(t *testing.T) {
 	if _, err := run.Train(interrupted, parts, r, o); !errors.Is(err, run.ErrInterrupted) {
 		t.Fatalf("an interrupted run ends with %v", err)
 	}
+	o.Start = nil
 	if _, err := run.Resume(context.Background(), parts, o); err != nil {
 		t.Fatal(err)
 	}
