@@ -94,18 +94,21 @@ func byHand(kind, folder string) string {
 	return "without network, bring the folder site-packages of a Python with jax[cuda13] or jax[cuda12], and use --backend xla:/path/to/site-packages"
 }
 
-// placed returns the path, below folder, of the plugin of that kind which has come.
+// placed returns the path, below folder, of the plugin of that kind which has come. It has to be
+// where place takes it from.
 func placed(kind, folder string) (string, error) {
-	for _, sub := range []string{"", "nvidia"} {
-		for _, p := range inFolder(filepath.Join(folder, sub)) {
-			if p.Kind != kind {
-				continue
-			}
-			if err := xla.Examine(p.Path); err != nil {
-				return "", fmt.Errorf("what came is no plugin (%w); nothing is installed", err)
-			}
-			return filepath.Rel(folder, p.Path)
+	from := folder
+	if kind == cuda {
+		from = filepath.Join(folder, "nvidia")
+	}
+	for _, p := range inFolder(from) {
+		if p.Kind != kind {
+			continue
 		}
+		if err := xla.Examine(p.Path); err != nil {
+			return "", fmt.Errorf("what came is no plugin (%w); nothing is installed", err)
+		}
+		return filepath.Rel(folder, p.Path)
 	}
 	return "", errors.New("what came has no plugin in it; nothing is installed")
 }
@@ -133,11 +136,12 @@ func place(kind, stage, library string) error {
 				return err
 			}
 		}
-		old := filepath.Join(there, "nvidia")
-		if err := os.Rename(old, filepath.Join(stage, "old")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		old, kept := filepath.Join(there, "nvidia"), filepath.Join(stage, "old")
+		if err := os.Rename(old, kept); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 		if err := os.Rename(filepath.Join(come, "nvidia"), old); err != nil {
+			_ = os.Rename(kept, old) // stage is about to be removed; there may have been none
 			return err
 		}
 		return moveFiles(stage, library)

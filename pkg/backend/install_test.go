@@ -87,6 +87,10 @@ func TestInstall(t *testing.T) {
 			touch(t, filepath.Join(folder, "pjrt_c_api_cpu_plugin.so"))
 			return nil
 		}, want: "what came is no plugin (it is no ELF shared library); nothing is installed"},
+		"elsewhere": {asked: "xla:cuda", comes: func(t *testing.T, folder string) error {
+			put(t, filepath.Join(folder, "pjrt_c_api_cuda_plugin.so"))
+			return nil
+		}, want: "what came has no plugin in it"},
 		"nothing":     {asked: "xla:cpu", comes: func(*testing.T, string) error { return nil }, want: "what came has no plugin in it"},
 		"interrupted": {asked: "xla:cuda", comes: cudaComes, cancel: true, want: "context canceled"},
 		"forbidden":   {asked: "xla:cpu", comes: cpuComes, forbidden: true, want: "GOMLX_NO_AUTO_INSTALL is set, which forbids"},
