@@ -2,54 +2,20 @@ package backend
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 
+	"github.com/residual-go/residual/pkg/backend/fakeplugin"
 	"github.com/residual-go/residual/pkg/backend/internal/xla"
 )
 
-// fake compiles testdata/plugin.c with macros into folder/name and returns its path.
+// fake makes a fake plugin with macros at folder/name and returns its path.
 func fake(t *testing.T, folder, name string, macros ...string) string {
 	t.Helper()
-	if !xla.Linked {
-		t.Skip("skipping: ", xla.ErrNotLinked)
-	}
-	c, err := compiler()
-	if err != nil {
-		t.Skip("skipping: the fake plugin needs a C compiler: ", err)
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(folder, name)
-	args := []string{"-shared", "-fPIC", "-I", filepath.Join(c.goXLA, "pjrt"), "-o", path, "testdata/plugin.c"}
-	for _, macro := range macros {
-		args = append(args, "-D"+macro)
-	}
-	if out, err := exec.Command(c.program, args...).CombinedOutput(); err != nil {
-		t.Fatalf("compile the fake plugin: %v\n%s", err, out)
-	}
+	fakeplugin.Build(t, path, macros...)
 	return path
 }
-
-// tools are what the fake plugin is compiled with.
-type tools struct{ program, goXLA string }
-
-var compiler = sync.OnceValues(func() (tools, error) {
-	cc, err := exec.Command("go", "env", "CC").Output()
-	if err != nil {
-		return tools{}, err
-	}
-	program, err := exec.LookPath(strings.TrimSpace(string(cc)))
-	if err != nil {
-		return tools{}, err
-	}
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/gomlx/go-xla").Output()
-	return tools{program, strings.TrimSpace(string(dir))}, err
-})
 
 // bare is a machine with an empty file system and environment but for what variables say. Its
 // plugins are opened as on any.

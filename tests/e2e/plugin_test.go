@@ -2,34 +2,11 @@ package e2e
 
 import (
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// fakePlugin compiles package backend's fake plugin of XLA, with macros, to path.
-func fakePlugin(t *testing.T, path string, macros ...string) {
-	t.Helper()
-	if notLinked {
-		t.Skip("skipping: the command is built without XLA here")
-	}
-	cc, err := exec.Command("go", "env", "CC").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/gomlx/go-xla").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	args := []string{"-shared", "-fPIC", "-I", filepath.Join(strings.TrimSpace(string(module)), "pjrt"), "-o", path, "../../pkg/backend/testdata/plugin.c"}
-	for _, macro := range macros {
-		args = append(args, "-D"+macro)
-	}
-	if out, err := exec.Command(strings.TrimSpace(string(cc)), args...).CombinedOutput(); err != nil {
-		t.Fatalf("compile the fake plugin: %v\n%s", err, out)
-	}
-}
+	"github.com/residual-go/residual/pkg/backend/fakeplugin"
+)
 
 // TestDoctorPlugins finds plugins, good ones and bad ones, and outlives one that ends its process.
 func TestDoctorPlugins(t *testing.T) {
@@ -37,8 +14,8 @@ func TestDoctorPlugins(t *testing.T) {
 	p := newPlace(t)
 	p.set("PJRT_PLUGIN_LIBRARY_PATH", p.dir)
 	good := p.path("pjrt_c_api_cpu_plugin.so")
-	fakePlugin(t, good, "DEVICES=2")
-	fakePlugin(t, p.path("pjrt_c_api_old_plugin.so"), "MAJOR=1")
+	fakeplugin.Build(t, good, "DEVICES=2")
+	fakeplugin.Build(t, p.path("pjrt_c_api_old_plugin.so"), "MAJOR=1")
 	out := p.ok("doctor")
 	has(t, out, "default: xla:cpu (there is a usable plugin, "+good, "cpu, "+good+": PJRT API 0.104, usable",
 		"old, "+p.path("pjrt_c_api_old_plugin.so")+": not usable: it has PJRT API 1.104 and version 0 is wanted", "XLA on the CPU: found")
@@ -56,7 +33,7 @@ func TestDoctorPlugins(t *testing.T) {
 	}
 	p.fails([]string{"it has PJRT API 1.104"}, "train", "--backend", "xla:"+p.path("pjrt_c_api_old_plugin.so"), "--data", "builtin")
 
-	fakePlugin(t, p.path("pjrt_c_api_cpu_plugin.so"), "ABORT")
+	fakeplugin.Build(t, p.path("pjrt_c_api_cpu_plugin.so"), "ABORT")
 	p.fails([]string{"backend xla:cpu crashed as it was started", "GOMLX_BACKEND"}, "doctor")
 	p.set("GOMLX_BACKEND", "cpu")
 	has(t, p.ok("doctor"), "default: cpu (GOMLX_BACKEND says so)")
@@ -70,7 +47,7 @@ func TestInstallRefused(t *testing.T) {
 	p.set("HTTPS_PROXY", closed) // nobody answers there, whatever network there is
 	p.set("https_proxy", closed)
 	p.fails([]string{`"tpu"`, "xla:cpu and xla:cuda"}, "doctor", "--install", "tpu")
-	if notLinked {
+	if !fakeplugin.Linked {
 		p.fails([]string{"built without XLA"}, "doctor", "--install", "xla:cpu")
 		return
 	}

@@ -1,8 +1,9 @@
 // Package xla tests that what is trained on the CPU backend can be built for XLA, and, where a
 // plugin is named, that it runs there and comes to the same.
 //
-// Without a plugin, a fake one is compiled from package backend's test data. It takes the
-// program of a training step, as go-xla writes it in StableHLO, and keeps it for the test.
+// Without a plugin, there is a fake one. It takes the program of a training step, as go-xla writes
+// it in StableHLO, and keeps it for the test: in the folder RESIDUAL_TEST_PROGRAMS, if it is set,
+// for people to look at.
 package xla
 
 import (
@@ -10,57 +11,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/gomlx/compute"
 
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/backend/fakeplugin"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/shapes10"
 )
-
-// fake is the path of a fake plugin with that many devices.
-func fake(t *testing.T, devices int) string {
-	t.Helper()
-	dir, err := goXLA()
-	if err != nil {
-		t.Skip("skipping: ", err)
-	}
-	path := filepath.Join(t.TempDir(), "pjrt_c_api_fake_plugin.so")
-	args := []string{"-shared", "-fPIC", "-I", filepath.Join(dir.module, "pjrt"), fmt.Sprint("-DDEVICES=", devices),
-		"-o", path, "../../pkg/backend/testdata/plugin.c"}
-	if out, err := exec.Command(dir.compiler, args...).CombinedOutput(); err != nil {
-		t.Fatalf("compile the fake plugin: %v\n%s", err, out)
-	}
-	return path
-}
-
-// tools are what the fake plugin is made with.
-type tools struct{ compiler, module string }
-
-var goXLA = sync.OnceValues(func() (tools, error) {
-	out, err := exec.Command("go", "env", "CGO_ENABLED", "CC").Output()
-	if err != nil {
-		return tools{}, err
-	}
-	settings := strings.Fields(string(out))
-	if settings[0] != "1" {
-		return tools{}, errors.New("this program is built without cgo, and so without XLA")
-	}
-	compiler, err := exec.LookPath(settings[1])
-	if err != nil {
-		return tools{}, fmt.Errorf("the fake plugin needs a C compiler: %w", err)
-	}
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/gomlx/go-xla").Output()
-	return tools{compiler, strings.TrimSpace(string(module))}, err
-})
 
 func start(t *testing.T, name string) compute.Backend {
 	t.Helper()
@@ -77,6 +41,8 @@ func start(t *testing.T, name string) compute.Backend {
 func program(t *testing.T, r recipe.Recipe, input run.Input) string {
 	t.Helper()
 	devices := max(1, r.Devices)
+	plugin := filepath.Join(t.TempDir(), "pjrt_c_api_fake_plugin.so")
+	fakeplugin.Build(t, plugin, fmt.Sprint("DEVICES=", devices))
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // after the first step
@@ -85,11 +51,11 @@ func program(t *testing.T, r recipe.Recipe, input run.Input) string {
 		t.Fatalf("a step on the CPU: %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "program")
-	if kept := os.Getenv("RESIDUAL_TEST_PROGRAMS"); kept != "" { // to look at
+	if kept := os.Getenv("RESIDUAL_TEST_PROGRAMS"); kept != "" {
 		file = filepath.Join(kept, strings.ReplaceAll(t.Name(), "/", "-")+".mlir")
 	}
 	t.Setenv("RESIDUAL_FAKE_PROGRAM", file)
-	o.Backend, o.Input = start(t, "xla:"+fake(t, devices)), input
+	o.Backend, o.Input = start(t, "xla:"+plugin), input
 	_, err := run.Resume(context.Background(), dir, o)
 	if err == nil || !strings.Contains(err.Error(), "the fake plugin compiles nothing") {
 		t.Fatalf("a step on XLA: %v, want the answer of the fake plugin", err)

@@ -1,5 +1,4 @@
-// A plugin that computes nothing, for the tests of package backend, and what can be wrong with
-// one. Macros choose:
+// A plugin that computes nothing, for tests, and what can be wrong with one. Macros choose:
 //
 //	MAJOR           the major version of its API
 //	SIZE            the length of its table, in bytes
