@@ -57,7 +57,7 @@ training images, shrunk by the stem. Runs that are there already are gone on wit
 				// not trip over what it did offline.
 				dir = filepath.Join("runs", "degradation-"+filepath.Base(set.Spec))
 			}
-			fmt.Fprintf(w, "Backend: %s\n", engine.Description())
+			fmt.Fprintf(w, "Backend: %s\n", backend.Describe(engine))
 			started := time.Now()
 			result, err := e.Run(ctx, dir, engine, set.Training, set.Test, func(network string) run.Reporter {
 				fmt.Fprintf(w, "\n%s\n", network)

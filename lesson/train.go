@@ -202,7 +202,7 @@ func (f *runFlags) follow(cmd *cobra.Command, r recipe.Recipe, set *source.Set, 
 		dir = freeRun(r.Model.Name + "-" + r.Name)
 	}
 	fmt.Fprintf(w, "Model: %s. Recipe: %s, %d epochs, batch %d. Backend: %s. Run: %s\n",
-		r.Model.Name, r.Name, r.Epochs, r.Batch, o.Backend.Description(), dir)
+		r.Model.Name, r.Name, r.Epochs, r.Batch, backend.Describe(o.Backend), dir)
 
 	o.Input = run.Input(f.input)
 	o.Training, o.Test, o.LogEvery, o.Report = set.Training, set.Test, f.logEvery, reporter(w, r.Model.Name)

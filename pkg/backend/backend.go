@@ -122,3 +122,20 @@ func configuration(config string) string {
 	}
 	return strings.TrimSuffix("go:ops_sequential,"+options, ",")
 }
+
+// Describe returns a backend's description for people: what it is, and on how many devices.
+func Describe(b compute.Backend) string {
+	named := b
+	if s, ok := b.(*shared); ok {
+		named = s.Backend
+	}
+	plugin, ok := named.(interface{ PluginName() string })
+	if !ok {
+		return b.Description()
+	}
+	devices := "1 device"
+	if n := b.NumDevices(); n != 1 {
+		devices = fmt.Sprint(n, " devices")
+	}
+	return fmt.Sprintf("XLA for %s, %s", strings.TrimPrefix(plugin.PluginName(), "/"), devices)
+}
