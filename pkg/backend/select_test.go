@@ -108,6 +108,8 @@ func TestChoose(t *testing.T) {
 		"venv/lib/python3.13/site-packages/jax_plugins/xla_cuda13/xla_cuda_plugin.so",
 		"venv/lib/python3.13/site-packages/jax_plugins/xla_cuda13/other.so",
 		"broken/pjrt_c_api_cpu_plugin.so",
+		"my_cuda.so",
+		"mine.so",
 	} {
 		touch(t, filepath.Join(home, file))
 	}
@@ -142,6 +144,8 @@ func TestChoose(t *testing.T) {
 		{oldDriver, home + "/" + packages + "/jax_plugins/xla_cuda12", packages + "/jax_plugins/xla_cuda12/xla_cuda_plugin.so"},
 		{noLibrary, "cuda", "there is an NVIDIA GPU, but no usable driver library: libcuda.so.1 is not there"},
 		{hidden, "cuda", `CUDA_VISIBLE_DEVICES="-1" hides every GPU; unset it`},
+		{m, home + "/my_cuda.so", "no NVIDIA GPU and no driver here"},
+		{m, home + "/mine.so", "mine.so"},
 		{m, home + "/empty", "no XLA plugin in the folder"},
 		{m, home + "/none", "no such file"},
 		{m, home + "/broken", "broken/pjrt_c_api_cpu_plugin.so: it is broken"},
@@ -207,6 +211,7 @@ func TestPrepare(t *testing.T) {
 		"jaxlib":         {"site-packages/jax_plugins/xla_cuda12/xla_cuda_plugin.so", "site-packages/jaxlib/cuda", "", "--xla_gpu_cuda_data_dir=DIR/site-packages/jaxlib/cuda"},
 		"other flags":    {"x/xla_cuda_plugin.so", "x/cuda", "--xla_dump_to=/tmp", "--xla_dump_to=/tmp --xla_gpu_cuda_data_dir=DIR/x/cuda"},
 		"the user's":     {"x/xla_cuda_plugin.so", "x/cuda", "--xla_gpu_cuda_data_dir=/opt/cuda", "--xla_gpu_cuda_data_dir=/opt/cuda"},
+		"a space":        {"x y/xla_cuda_plugin.so", "x y/cuda", "", ""}, // which would end the flag
 		"nothing beside": {"x/xla_cuda_plugin.so", "elsewhere", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
