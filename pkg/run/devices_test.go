@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
@@ -100,6 +102,21 @@ func TestImagesOnTheDeviceGiveTheSameRun(t *testing.T) {
 			t.Errorf("reading every %d: the weights differ by %g", readEvery, d)
 		}
 		closeLines(t, "resident", gotLines, lines, 0)
+	}
+}
+
+// However many steps lie between two lines, all that they measured is read before the device
+// writes over it.
+func TestNoMeasureIsLost(t *testing.T) {
+	r := testRecipe()
+	r.Batch, r.Epochs = 2, 1 // 32 steps, twice what the device keeps
+	o := testOptions()
+	o.LogEvery = 1
+	_, want := trained(t, r, o)
+	for _, readEvery := range []int{1, 5, MaxReadEvery, 99} {
+		o.LogEvery, o.ReadEvery = 1000, readEvery
+		_, got := trained(t, r, o)
+		closeLines(t, "read every "+strconv.Itoa(readEvery), got, want[len(want)-1:], 0)
 	}
 }
 
@@ -204,6 +221,29 @@ func TestMoreDevicesThanThereAreLeaveNothingBehind(t *testing.T) {
 	_, err = Train(context.Background(), filepath.Join(t.TempDir(), "run"), r, manyDevices(t, "cpu:devices=5"))
 	if want := "64 images in batches of 15 leave a last batch of 4, which cannot be shared out to 5 devices"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Train: %v, want an error with %q", err, want)
+	}
+}
+
+// Where the maps shrink to one pixel, a device with one image would have one value to normalise:
+// it is said before the first step, not by the last of the epoch.
+func TestLocalNormsNeedMoreThanOneImage(t *testing.T) {
+	r := testRecipe()
+	r.Model.Stem = resnet.ImageNetStem
+	r.Devices, r.LocalNorms = 2, true
+	o := manyDevices(t, "cpu:devices=2")
+	o.Training = testImages(62, 1)
+	dir := filepath.Join(t.TempDir(), "run")
+	_, err := Train(context.Background(), dir, r, o)
+	if want := "62 images in batches of 10 leave a last batch of one for each of 2 devices"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Train: %v, want an error with %q", err, want)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("the run's folder was made")
+	}
+
+	r.LocalNorms, r.Epochs = false, 1 // the norms have both images
+	if _, err := Train(context.Background(), dir, r, o); err != nil {
+		t.Error(err)
 	}
 }
 
