@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"runtime"
 	"slices"
 )
@@ -16,6 +17,10 @@ const entry = "GetPjrtApi"
 // Examine returns an error if the file at path cannot be a plugin for this machine: it is no
 // ELF library, is for another kind of processor, or has no GetPjrtApi. It only reads the file.
 func Examine(path string) error {
+	// Opening a pipe would wait for someone to write to it.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return errors.New("it is no ordinary file")
+	}
 	file, err := elf.Open(path)
 	if err != nil {
 		var format *elf.FormatError

@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // calls are go-xla's calls through the table: from Go, and from its pieces of C.
@@ -89,5 +91,22 @@ func TestRequired(t *testing.T) {
 	}
 	if found < len(required) {
 		t.Errorf("found %d calls in go-xla, fewer than the %d required", found, len(required))
+	}
+}
+
+func TestPipeIsNotWaitedFor(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "plugin.so")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip("skipping: no pipes here: ", err)
+	}
+	answer := make(chan error, 1)
+	go func() { answer <- Examine(pipe) }()
+	select {
+	case err := <-answer:
+		if err == nil || err.Error() != "it is no ordinary file" {
+			t.Errorf("Examine of a pipe: %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("Examine waits for somebody to write to a pipe")
 	}
 }
