@@ -393,9 +393,14 @@ func fits(r recipe.Recipe, images *dataset.Images, first int) (*dataset.Batches,
 		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of one, which batch norm cannot train on; change the batch or the subset",
 			images.Len(), r.Batch)
 	}
-	if devices := max(1, r.Devices); !r.DropLast && images.Len()%r.Batch%devices != 0 {
+	devices, last := max(1, r.Devices), images.Len()%r.Batch
+	if !r.DropLast && last%devices != 0 {
 		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of %d, which cannot be shared out to %d devices; change the batch or the subset",
-			images.Len(), r.Batch, images.Len()%r.Batch, devices)
+			images.Len(), r.Batch, last, devices)
+	}
+	if !r.DropLast && r.LocalNorms && last == devices && !r.Training().KeepsStatistics() {
+		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of one for each of %d devices, which batch norms of their own cannot train on; change the batch or the subset",
+			images.Len(), r.Batch, devices)
 	}
 	return r.Batches(images, first)
 }
