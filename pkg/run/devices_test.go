@@ -247,6 +247,21 @@ func TestLocalNormsNeedMoreThanOneImage(t *testing.T) {
 	}
 }
 
+// A share of one image is no more than a batch of one to norms of its own.
+func TestLocalNormsNeedTwoImages(t *testing.T) {
+	r := testRecipe()
+	r.Devices, r.Batch, r.LocalNorms, r.Epochs = 2, 62, true, 1 // 64 images leave 2
+	o := manyDevices(t, "cpu:devices=2")
+	_, err := Train(context.Background(), filepath.Join(t.TempDir(), "run"), r, o)
+	if want := "a last batch of one for each of 2 devices"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Train: %v, want an error with %q", err, want)
+	}
+	r.LocalNorms = false
+	if _, err := Train(context.Background(), filepath.Join(t.TempDir(), "run"), r, o); err != nil {
+		t.Errorf("norms over both devices: %v", err)
+	}
+}
+
 func TestADivergedRunOnTheDeviceIsFoundOut(t *testing.T) {
 	r := testRecipe()
 	r.LearningRate = 1e30

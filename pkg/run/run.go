@@ -87,7 +87,7 @@ type Options struct {
 	// Input is where the images lie and batches are made; "" stands for InputAuto.
 	Input Input
 	// ReadEvery is the largest number of steps whose losses stay on the device before they are
-	// read, up to MaxReadEvery: reading makes an accelerator wait. They are read at the latest
+	// read, up to MaxReadEvery: reading makes a GPU wait. They are read at the latest
 	// when a fifth of a second has passed. A loss that is no number is found out only then. 0
 	// stands for MaxReadEvery with XLA, and for 1 otherwise.
 	ReadEvery int
@@ -131,14 +131,15 @@ func (o Options) withDefaults() Options {
 	if o.EvaluationBatch == 0 {
 		o.EvaluationBatch = 256
 	}
-	accelerator := o.Backend.Name() == "xla" // or may be one
+	// Only there may a device be waiting for the host.
+	onXLA := o.Backend.Name() == "xla"
 	if o.Input == "" || o.Input == InputAuto {
 		o.Input = InputHost
-		if accelerator {
+		if onXLA {
 			o.Input = InputDevice
 		}
 	}
-	if o.ReadEvery == 0 && accelerator {
+	if o.ReadEvery == 0 && onXLA {
 		o.ReadEvery = MaxReadEvery
 	}
 	o.ReadEvery = min(max(o.ReadEvery, 1), MaxReadEvery)
@@ -568,15 +569,14 @@ func take[Batch any](next func() (Batch, error, bool), step func(Batch) ([]*tens
 // forward builds the network on a batch: its images or, if they lie on the device, where in
 // them it is; then the labels come out beside the logits.
 func (s *session) forward(scope *model.Scope, spec any, inputs []*graph.Node) []*graph.Node {
-	pixels, outputs := inputs[0], []*graph.Node{nil}
+	pixels, labels := inputs[0], []*graph.Node(nil)
 	if s.resident != nil {
-		var labels *graph.Node
-		pixels, labels = s.resident.Load(inputs[0], spec.(int))
-		outputs = append(outputs, labels)
+		labels = make([]*graph.Node, 1)
+		pixels, labels[0] = s.resident.Load(inputs[0], spec.(int))
 	}
-	images := dataset.Normalize(pixels, s.recipe.Mean, s.recipe.Deviation)
-	outputs[0] = s.recipe.Model.ForwardTraining(scope.Store().Scope(ModelPath), graph.ConvertDType(images, s.recipe.DType()), s.recipe.Training())
-	return outputs
+	images := graph.ConvertDType(dataset.Normalize(pixels, s.recipe.Mean, s.recipe.Deviation), s.recipe.DType())
+	logits := s.recipe.Model.ForwardTraining(scope.Store().Scope(ModelPath), images, s.recipe.Training())
+	return append([]*graph.Node{logits}, labels...)
 }
 
 // loss is the recipe's for what forward returns.
