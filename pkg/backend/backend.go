@@ -3,7 +3,7 @@
 // There is the project's own CPU backend, "cpu" ([github.com/residual-go/residual/pkg/cpu]),
 // GoMLX's own pure-Go one, "go", its reference and a hundred times slower, and XLA, "xla",
 // through the plugins that are installed on the machine: "xla:cuda" for NVIDIA GPUs, "xla:cpu",
-// or one that is named by its path. Nothing else in the project knows which there are.
+// or one that is named by its path.
 //
 // XLA is linked where go-xla and cgo are to be had, and not with the build tag noxla; asked for
 // elsewhere it is an error that says so. Nothing is ever downloaded but by [Install].
@@ -47,9 +47,8 @@ func Resolve(name string) string {
 //
 // "xla" is the best plugin that is installed. A folder is one that has a plugin, or what Python's
 // jax makes: jax_plugins/xla_cuda12 or xla_cuda13, the site-packages around them, or the virtual
-// environment around those. The options of XLA follow behind commas; [Options] are those there
-// are. For CUDA, preallocate is false if nothing is said, so that several programs can share a
-// GPU.
+// environment around those. The options of XLA follow behind commas, name=value; they are go-xla's.
+// For CUDA, preallocate is false if nothing is said, so that several programs can share a GPU.
 //
 // An unknown name or option is an error that has the list.
 func New(name string) (compute.Backend, error) {

@@ -60,9 +60,8 @@ func absolute(paths string) []string {
 	return folders
 }
 
-// exists reports whether there is something at a path, or anything that fits a pattern, below
-// the root.
+// exists reports whether there is something below the root that fits a pattern.
 func (m machine) exists(pattern string) bool {
-	found, err := filepath.Glob(filepath.Join(m.root, pattern))
+	found, err := filepath.Glob(filepath.Join(quoteGlob(m.root), pattern))
 	return err == nil && len(found) > 0
 }

@@ -49,10 +49,8 @@ func areDevices(value string) bool {
 	return true
 }
 
-// Options returns the names of XLA's options, sorted: go-xla's. "preallocate" alone is
-// preallocate=true, "nopreallocate" is preallocate=false, and so with every one that is true or
-// false.
-func Options() []string {
+// optionNames returns the names of the options, sorted.
+func optionNames() []string {
 	names := make([]string, len(options))
 	for i, o := range options {
 		names[i] = o.name
@@ -60,7 +58,9 @@ func Options() []string {
 	return names
 }
 
-// parseOption returns the name and the value of an option as it is written.
+// parseOption returns the name and the value of an option as it is written: "preallocate" alone is
+// preallocate=true, "nopreallocate" is preallocate=false, and so with every one that is true or
+// false.
 func parseOption(text string) (name, value string, err error) {
 	name, value, hasValue := strings.Cut(text, "=")
 	for _, o := range options {
@@ -76,7 +76,7 @@ func parseOption(text string) (name, value string, err error) {
 			return name, value, nil
 		}
 	}
-	return "", "", fmt.Errorf("unknown option %q; XLA's options are %s", name, strings.Join(Options(), ", "))
+	return "", "", fmt.Errorf("unknown option %q; XLA's options are %s", name, strings.Join(optionNames(), ", "))
 }
 
 // complete checks options, writes them as name=value, and adds what a plugin of that kind has to

@@ -110,6 +110,7 @@ func TestChoose(t *testing.T) {
 		"broken/pjrt_c_api_cpu_plugin.so",
 		"my_cuda.so",
 		"mine.so",
+		"a[1]*/pjrt_c_api_cpu_plugin.so",
 	} {
 		touch(t, filepath.Join(home, file))
 	}
@@ -144,6 +145,7 @@ func TestChoose(t *testing.T) {
 		{oldDriver, home + "/" + packages + "/jax_plugins/xla_cuda12", packages + "/jax_plugins/xla_cuda12/xla_cuda_plugin.so"},
 		{noLibrary, "cuda", "there is an NVIDIA GPU, but no usable driver library: libcuda.so.1 is not there"},
 		{hidden, "cuda", `CUDA_VISIBLE_DEVICES="-1" hides every GPU; unset it`},
+		{m, home + "/a[1]*", "a[1]*/pjrt_c_api_cpu_plugin.so"},
 		{m, home + "/my_cuda.so", "no NVIDIA GPU and no driver here"},
 		{m, home + "/mine.so", "mine.so"},
 		{m, home + "/empty", "no XLA plugin in the folder"},
@@ -194,8 +196,8 @@ func TestComplete(t *testing.T) {
 			t.Errorf("%s with %q: %s, want %s", test.kind, test.given, got, test.want)
 		}
 	}
-	if !slices.IsSorted(Options()) {
-		t.Errorf("Options are %q, not sorted", Options())
+	if names := optionNames(); !slices.IsSorted(names) {
+		t.Errorf("the options are %q, not sorted", names)
 	}
 }
 

@@ -223,7 +223,7 @@ var errLeft = errors.New("another device failed")
 
 // join waits until all replicas have come. The last one does the work, while the others
 // still wait. If a replica has failed or does so while others wait, all get an error.
-func (m *meeting) join(work func(runs []*run)) (err error) {
+func (m *meeting) join(work func(runs []*run)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed != nil {

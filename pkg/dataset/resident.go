@@ -15,8 +15,8 @@ import (
 // Resident yields the batches of a [Batches], the same images in the same order with the same
 // crops, flips and cutouts, but has them made on the device. All images lie there as bytes, in
 // variables of a store, and so does the order of the epoch; a batch is gathered from them in
-// the graph, which draws the random numbers too. What comes from the host is where a batch
-// begins, eight bytes, and once an epoch its order.
+// the graph, which draws the random numbers too. What comes from the host is the epoch and where
+// a share of a batch begins, eight bytes, and once an epoch its order.
 //
 // It implements GoMLX's train.Dataset. Its batches have one input, int32 [2·shares], no labels,
 // and as Spec the number of images of each share; [Resident.Load] turns them into images and
@@ -105,10 +105,10 @@ func (r *Resident) setOrder(epoch int) error {
 func (r *Resident) Load(at *graph.Node, n int) (pixels, labels *graph.Node) {
 	at.AssertDims(2)
 	g := at.Graph()
-	word := func(i int) *graph.Node {
+	number := func(i int) *graph.Node {
 		return graph.Reshape(graph.Slice(at, graph.AxisElem(i)))
 	}
-	epoch, from := word(0), word(1)
+	epoch, from := number(0), number(1)
 	place := graph.Add(graph.Iota(g, shapes.Make(dtypes.Int32, n, 1), 0), from)
 	index := graph.Gather(r.order.NodeValue(g), place)
 	labels = graph.ExpandAxes(graph.Gather(r.labels.NodeValue(g), graph.ExpandAxes(index, -1)), -1)

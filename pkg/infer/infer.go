@@ -72,7 +72,7 @@ func New(backend compute.Backend, store *model.Store, path string, config resnet
 func (n *Network) Compute(dtype dtypes.DType) { n.dtype = dtype }
 
 // Keep puts images on the device, as bytes, so that Evaluate on just these sends none of them:
-// for an accelerator, and images that are evaluated again and again. They must not change, and
+// for a GPU, and images that are evaluated again and again. They must not change, and
 // take the place of others that were kept.
 func (n *Network) Keep(images *dataset.Images) error {
 	if err := images.Validate(); err != nil {
