@@ -34,8 +34,12 @@ func doctorCommand() *cobra.Command {
 	var f flags
 	var install string
 	cmd := &cobra.Command{
-		Use:     "doctor",
-		Short:   "Show what this machine has, and what to install for more",
+		Use:   "doctor",
+		Short: "Show what this machine has, and what to install for more",
+		Long: `Show what this machine has, and what to install for more.
+
+--install fetches a plugin of XLA with go-xla's installer, into ~/.local/lib/go-xla:
+xla:cpu, or xla:cuda, which brings NVIDIA's libraries along. Nothing else downloads one.`,
 		Example: "  go run ./lesson doctor\n  go run ./lesson doctor --install xla:cuda",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -71,7 +75,7 @@ func doctorCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd, "json")
-	cmd.Flags().StringVar(&install, "install", "", "download and install a plugin of XLA, with go-xla's installer: xla:cpu or xla:cuda")
+	cmd.Flags().StringVar(&install, "install", "", "download and install a plugin of XLA: xla:cpu or xla:cuda")
 	cmd.AddCommand(doctorStartCommand(), doctorFetchCommand())
 	return cmd
 }
@@ -119,7 +123,7 @@ func (r report) print(w io.Writer, devices []string) {
 		if p.Problem != "" {
 			state = "not usable: " + p.Problem
 		}
-		fmt.Fprintf(w, "XLA       %s, %s: %s\n", p.Kind, printable(p.Path), printable(state))
+		fmt.Fprintf(w, "XLA       %s, %s: %s\n", printable(p.Kind), printable(p.Path), printable(state))
 	}
 	if len(r.XLA.Plugins) == 0 && r.XLA.NotXLA == "" {
 		fmt.Fprintf(w, "XLA       no plugin in %s\n", printable(strings.Join(r.XLA.Folders, ", ")))
@@ -142,22 +146,27 @@ type extra struct {
 	install string
 }
 
+// extras are those programs; survey says which plugins of XLA there are.
 func extras(survey backend.Survey) []extra {
 	usable := func(kind string) func() bool {
 		return func() bool {
 			return slices.ContainsFunc(survey.Plugins, func(p backend.Plugin) bool { return p.Kind == kind && p.Problem == "" })
 		}
 	}
-	return []extra{
+	all := []extra{
 		{"XLA on an NVIDIA GPU", usable("cuda"), "go run ./lesson doctor --install xla:cuda"},
 		{"XLA on the CPU", usable("cpu"), "go run ./lesson doctor --install xla:cpu"},
-		{"a C compiler, for the race detector in make test",
+		{"a C compiler, for XLA on Linux and the race detector in make test",
 			func() bool { return finds("cc") || finds("gcc") || finds("clang") },
 			"install gcc or clang"},
 		{"PyTorch for /usr/bin/python3, to make the values of the parity tests anew",
 			func() bool { return exec.Command("/usr/bin/python3", "-c", "import torch, torchvision").Run() == nil },
 			"on Debian: apt-get install python3-torch python3-torchvision"},
 	}
+	if survey.NotXLA != "" { // a plugin would be of no use
+		all = all[2:]
+	}
+	return all
 }
 
 func finds(program string) bool {

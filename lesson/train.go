@@ -89,8 +89,8 @@ func (f *runFlags) addOwn(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.size, "size", 0, "height and width of the images in pixels (default: 32, or what pretrained weights expect; CIFAR and builtin keep theirs)")
 	cmd.Flags().IntVar(&f.logEvery, "log-every", 100, "steps between log lines, and lines of metrics")
 	cmd.Flags().StringVar(&f.precision, "precision", recipe.Float32, "what the network computes in: float32, or bfloat16 with float32 weights, statistics and loss")
-	cmd.Flags().IntVar(&f.devices, "devices", 1, "devices that share every batch, their gradients and the statistics of batch norm")
-	cmd.Flags().BoolVar(&f.localNorms, "local-norms", false, "with --devices, batch norms take the statistics of each device's share alone")
+	cmd.Flags().IntVar(&f.devices, "devices", 1, "devices that share the work on every batch; the weights are those of one, but for rounding")
+	cmd.Flags().BoolVar(&f.localNorms, "local-norms", false, "with --devices, batch norms go by each device's own share of the batch, and the weights are others")
 	cmd.Flags().StringVar(&f.input, "input", string(run.InputAuto), "where images lie and batches are made: host, device, or auto, which is device for XLA")
 }
 
