@@ -45,7 +45,7 @@ func main() {
 	}
 }
 
-// command does what the first argument names. The last four are processes that measure.
+// command does what the first argument names. The last three are processes of a measurement.
 func command(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	name := ""
 	if len(args) > 0 {
@@ -58,8 +58,6 @@ func command(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		return drive(ctx, args, stdout, stderr)
 	case "table":
 		return tables(args, stdout)
-	case "requires":
-		return requires(args, stdout)
 	case "backend":
 		return describe(args, stdout)
 	case "step":

@@ -69,7 +69,7 @@ func pack(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	var needs strings.Builder
-	if err := requires([]string{filepath.Join(*out, binaryName)}, &needs); err != nil {
+	if err := requires(filepath.Join(*out, binaryName), &needs); err != nil {
 		return err
 	}
 	if err := shrink(*out); err != nil {
@@ -205,12 +205,9 @@ func report(out, needs string, w io.Writer) error {
 	return err
 }
 
-// requires prints what a program needs of the system that it runs on.
-func requires(args []string, w io.Writer) error {
-	if len(args) != 1 {
-		return errors.New("requires needs a program, and nothing else")
-	}
-	program, err := elf.Open(args[0])
+// requires prints what the program at path needs of the system that it runs on.
+func requires(path string, w io.Writer) error {
+	program, err := elf.Open(path)
 	if err != nil {
 		return fmt.Errorf("read what the program needs: %w", err)
 	}
