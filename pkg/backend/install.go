@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/residual-go/residual/pkg/backend/internal/xla"
+	"github.com/residual-go/residual/pkg/filelock"
 )
 
 // noInstall is go-xla's variable that forbids to install plugins, whatever its value. go-xla
@@ -60,12 +61,22 @@ func (m machine) install(ctx context.Context, name string, fetch func(ctx contex
 	if err := os.MkdirAll(library, 0o755); err != nil {
 		return "", fmt.Errorf("make the folder for plugins: %w", err)
 	}
+	removeAbandoned(library)
 	// Beside its place, so that renaming is enough.
-	stage, err := os.MkdirTemp(library, ".go-xla-installing-")
+	top, err := os.MkdirTemp(library, stagePrefix)
 	if err != nil {
 		return "", fmt.Errorf("make a folder to install from: %w", err)
 	}
-	defer os.RemoveAll(stage)
+	defer os.RemoveAll(top)
+	unlock, err := filelock.TryLock(filepath.Join(top, stageLock))
+	if err != nil {
+		return "", fmt.Errorf("lock the folder to install from: %w", err)
+	}
+	defer unlock()
+	stage := filepath.Join(top, "lib")
+	if err := os.Mkdir(stage, 0o755); err != nil {
+		return "", fmt.Errorf("make a folder to install from: %w", err)
+	}
 	come := filepath.Join(stage, "go-xla")
 	if err := fetch(ctx, name, come); err != nil {
 		if ctx.Err() != nil {
@@ -84,6 +95,27 @@ func (m machine) install(ctx context.Context, name string, fetch func(ctx contex
 		return "", fmt.Errorf("install %s: %w", name, err)
 	}
 	return filepath.Join(library, "go-xla", plugin), nil
+}
+
+// The folders that plugins are installed from, beside the place they go to, begin with
+// stagePrefix, and have the file stageLock, which is locked as long as its process lives.
+const (
+	stagePrefix = ".go-xla-installing-"
+	stageLock   = "lock"
+)
+
+// removeAbandoned removes from library what installations that were killed have left: it may
+// be gigabytes, in a hidden folder. What cannot be removed is no reason not to install.
+func removeAbandoned(library string) {
+	stages, _ := filepath.Glob(filepath.Join(quoteGlob(library), stagePrefix+"*"))
+	for _, stage := range stages {
+		unlock, err := filelock.TryLock(filepath.Join(stage, stageLock))
+		if err != nil {
+			continue // another process is at it
+		}
+		_ = os.RemoveAll(stage)
+		unlock()
+	}
 }
 
 // byHand says what to do where the network does not bring a plugin.

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/residual-go/residual/pkg/filelock"
 )
 
 // contents are the files and links below dir, by their paths, without folders.
@@ -135,5 +137,46 @@ func TestInstall(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestInstallRemovesWhatKilledOnesLeft, and not what another process is at.
+func TestInstallRemovesWhatKilledOnesLeft(t *testing.T) {
+	home := t.TempDir()
+	libraries := filepath.Join(home, ".local/lib")
+	touch(t, filepath.Join(libraries, stagePrefix+"1", stageLock))
+	touch(t, filepath.Join(libraries, stagePrefix+"1", "lib/go-xla/nvidia/half"))
+	touch(t, filepath.Join(libraries, stagePrefix+"2", "lib/go-xla/nvidia/half"))
+	unlock, err := filelock.TryLock(filepath.Join(libraries, stagePrefix+"2", stageLock))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	m := bare(t, map[string]string{"HOME": home})
+	m.linked = true
+	during := ""
+	_, err = m.install(t.Context(), "xla:cpu", func(_ context.Context, _, folder string) error {
+		locks, err := filepath.Glob(filepath.Join(libraries, stagePrefix+"*", stageLock))
+		if len(locks) != 2 {
+			t.Errorf("there are the locks %v, want that of the other one and of this", locks)
+		}
+		for _, path := range locks {
+			if unlock, err := filelock.TryLock(path); err == nil {
+				unlock()
+				t.Errorf("%s is free while it is installed from", path)
+			}
+		}
+		during = contents(t, libraries)
+		return errors.Join(err, errors.New("no such host"))
+	})
+	if err == nil || !strings.Contains(err.Error(), "no such host") {
+		t.Errorf("install: %v, want that there is no such host", err)
+	}
+	if strings.Contains(during, stagePrefix+"1/") {
+		t.Errorf("what a killed one left is still there: %s", during)
+	}
+	const want = stagePrefix + "2/lib/go-xla/nvidia/half " + stagePrefix + "2/lock"
+	if got := contents(t, libraries); got != want {
+		t.Errorf("afterwards there are %s, want %s", got, want)
 	}
 }
