@@ -197,3 +197,13 @@ func TestHalfPrecisionIsNormalisedInFloat32(t *testing.T) {
 		}
 	}
 }
+
+func TestWeightType(t *testing.T) {
+	for input, want := range map[dtypes.DType]dtypes.DType{
+		dtypes.BFloat16: dtypes.Float32, dtypes.Float16: dtypes.Float32, dtypes.Float32: dtypes.Float32, dtypes.Float64: dtypes.Float64,
+	} {
+		if got := WeightType(input); got != want {
+			t.Errorf("weights for %s are %s, want %s", input, got, want)
+		}
+	}
+}

@@ -98,6 +98,7 @@ func TestTrainOnDevices(t *testing.T) {
 	if !bytes.Equal(checkpoint("host"), checkpoint("device")) {
 		t.Error("images on the device give another checkpoint")
 	}
+	p.ok("train", "--run", "device", "--resume", "--input", "host") // which belongs to the machine, not to the recipe
 	p.ok(append(base, "--run", "two", "--devices", "2", "--backend", "cpu:devices=2", "--precision", "bfloat16", "--local-norms")...)
 	content, err := os.ReadFile(p.path("two", "recipe.json"))
 	if err != nil {
