@@ -94,10 +94,14 @@ func (m machine) resolve(name string) (config, why string) {
 	if !m.linked {
 		return cpu.Name, "this program was built without XLA"
 	}
-	plugins := m.plugins()
+	plugins := m.installed()
 	for _, kind := range []string{cuda, xlaCPU} {
 		for _, p := range plugins {
-			if p.Kind == kind && p.Problem == "" {
+			if p.Kind != kind {
+				continue
+			}
+			// One after the other: a plugin that is not needed is not opened either.
+			if m.examine(&p); p.Problem == "" {
 				return xlaName + ":" + kind, "there is a usable plugin, " + p.Path
 			}
 		}
