@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,6 +92,9 @@ func (m machine) install(ctx context.Context, name string, fetch func(ctx contex
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
+	if err := syncFiles(come); err != nil {
+		return "", fmt.Errorf("write %s to the disk: %w", name, err)
+	}
 	if err := place(kind, stage, library); err != nil {
 		return "", fmt.Errorf("install %s: %w", name, err)
 	}
@@ -143,6 +147,21 @@ func placed(kind, folder string) (string, error) {
 		return filepath.Rel(folder, p.Path)
 	}
 	return "", errors.New("what came has no plugin in it; nothing is installed")
+}
+
+// syncFiles has the files below folder written to the disk, so that none is cut short by a power
+// cut once it is in its place.
+func syncFiles(folder string) error {
+	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(file.Sync(), file.Close())
+	})
 }
 
 // place moves what go-xla's installer made in stage to library: files of the plugin for the CPU
