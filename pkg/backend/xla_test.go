@@ -15,7 +15,7 @@ import (
 // TestPlugins starts fake plugins by path, good ones and all kinds of bad ones.
 func TestPlugins(t *testing.T) {
 	if !xla.Linked {
-		t.Skip("skipping: ", xla.ErrNotLinked)
+		t.Skip("skipping:", xla.ErrNotLinked)
 	}
 	dir := t.TempDir()
 	text := filepath.Join(dir, "pjrt_c_api_text_plugin.so")

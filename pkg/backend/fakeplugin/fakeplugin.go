@@ -28,11 +28,11 @@ var source string
 func Build(t testing.TB, path string, macros ...string) {
 	t.Helper()
 	if !Linked {
-		t.Skip("skipping: ", xla.ErrNotLinked)
+		t.Skip("skipping:", xla.ErrNotLinked)
 	}
 	command, err := compiler()
 	if err != nil {
-		t.Skip("skipping: the fake plugin needs a C compiler and go-xla's header: ", err)
+		t.Skip("skipping: the fake plugin needs a C compiler and go-xla's header:", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)

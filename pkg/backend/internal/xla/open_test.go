@@ -97,7 +97,7 @@ func TestRequired(t *testing.T) {
 func TestPipeIsNotWaitedFor(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "plugin.so")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Skip("skipping: no pipes here: ", err)
+		t.Skip("skipping: no pipes here:", err)
 	}
 	answer := make(chan error, 1)
 	go func() { answer <- Examine(pipe) }()
