@@ -144,8 +144,9 @@ func TestSeveralDevicesTrainWhatOneDoes(t *testing.T) {
 		o := manyDevices(t, "cpu:devices=2")
 		o.Input = input
 		got, gotLines := trained(t, two, o)
-		// 21 steps of rounding: momentum and running statistics included.
-		if d := difference(t, got, want); d > 1e-4 {
+		// 21 steps of rounding, momentum and running statistics included, come to 2e-6 with the
+		// kernels for AVX2 and to 3e-6 with the portable ones.
+		if d := difference(t, got, want); d > 1e-5 {
 			t.Errorf("input %s: the weights differ by %g", input, d)
 		}
 		closeLines(t, "two devices", gotLines, lines, 1e-4)
