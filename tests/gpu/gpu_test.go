@@ -371,6 +371,39 @@ func TestNewer(t *testing.T) {
 	}
 }
 
+// What stood in the way of the tests once does not do so for ever.
+func TestTestsRunWhenTheyCan(t *testing.T) {
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("there is no sh")
+	}
+	d := &driver{log: &bytes.Buffer{}, out: t.TempDir(), home: t.TempDir(), device: "cpu"}
+	var err error
+	if d.results, err = openResults(d.out); err != nil {
+		t.Fatal(err)
+	}
+	defer d.results.file.Close()
+	program := filepath.Join(d.home, testsName)
+	for _, step := range []struct{ backend, program, want string }{
+		{"cpu", "", "not run: they are for XLA, and ours is on cpu"},
+		{"xla:cuda", "", "not run: there is no xla.test beside this program; make bench-gpu packs it"},
+		{"xla:cuda", "#!/bin/sh\necho \"--- PASS: Test-$RESIDUAL_TEST_XLA (0.00s)\"\n", "1 passed"},
+		{"xla:cuda", "#!/bin/sh\nexit 1\n", "1 passed"}, // once is enough
+	} {
+		d.backend = step.backend
+		if step.program != "" {
+			if err := os.WriteFile(program, []byte(step.program), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.test(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := d.fact(testsPart); got != step.want {
+			t.Errorf("on %s: %q, want %q", step.backend, got, step.want)
+		}
+	}
+}
+
 func TestVerdict(t *testing.T) {
 	for _, test := range []struct {
 		output string

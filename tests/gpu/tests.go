@@ -15,16 +15,30 @@ import (
 // testsName is the program of the tests that need a plugin of XLA, those of tests/xla.
 const testsName = "xla.test"
 
+// notRun begins the value of the fact tests where they did not run; the next time they may.
+const notRun = "not run: "
+
 // test runs the tests that were carried along, once: speed is worth nothing where what is
 // computed is wrong. It takes note of how they ended; all that they say is in tests.txt.
 func (d *driver) test(ctx context.Context) error {
-	if _, known := d.fact(testsPart); known && !d.retrying {
+	before, known := d.fact(testsPart)
+	if known && !strings.HasPrefix(before, notRun) && !d.retrying {
 		return nil
 	}
 	plugin, isXLA := strings.CutPrefix(d.backend, "xla:")
 	program := filepath.Join(d.home, testsName)
-	if _, err := os.Stat(program); err != nil || !isXLA {
-		return d.noteOnce(testsPart, "not run: they are for XLA, and to be packed")
+	why := ""
+	if _, err := os.Stat(program); err != nil {
+		why = notRun + "there is no " + testsName + " beside this program; make bench-gpu packs it"
+	}
+	if !isXLA {
+		why = notRun + "they are for XLA, and ours is on " + d.backend
+	}
+	if why != "" && why == before {
+		return nil
+	}
+	if why != "" {
+		return d.note(testsPart, why)
 	}
 	cmd := exec.CommandContext(ctx, program, "-test.v", "-test.run=OnXLA$", "-test.timeout=5m")
 	cmd.Env = append(append(os.Environ(), d.environment()...), "RESIDUAL_TEST_XLA="+plugin)
