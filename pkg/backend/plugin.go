@@ -131,7 +131,7 @@ func (m machine) named(path string) (Plugin, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return Plugin{}, err
+		return Plugin{}, fmt.Errorf("no XLA plugin is found: %w; name its .so file, or the folder or virtual environment that has it", err)
 	}
 	if info.IsDir() {
 		plugins := inFolder(path)

@@ -149,7 +149,7 @@ func TestChoose(t *testing.T) {
 		{m, home + "/my_cuda.so", "no NVIDIA GPU and no driver here"},
 		{m, home + "/mine.so", "mine.so"},
 		{m, home + "/empty", "no XLA plugin in the folder"},
-		{m, home + "/none", "no such file"},
+		{m, home + "/none", "no such file or directory; name its .so file"},
 		{m, home + "/broken", "broken/pjrt_c_api_cpu_plugin.so: it is broken"},
 		{m, "tpu", `unknown plugin "tpu"; there are cpu, cuda, and the path`},
 		{nothing, "", "no XLA plugin for cuda or cpu is installed; get it with: go run ./lesson doctor --install xla:cpu"},
