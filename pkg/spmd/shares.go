@@ -26,8 +26,8 @@ const axis = "data"
 // Check is an error if the backend has fewer than so many devices.
 func Check(backend compute.Backend, devices int) error {
 	if have := backend.NumDevices(); devices > have {
-		return fmt.Errorf("%d devices are asked for and backend %s has %d; ask for no more, or take another backend",
-			devices, backend.Name(), have)
+		return fmt.Errorf("%d devices are asked for and backend %s has %d; ask for no more, or take another backend, as cpu:devices=%d to try it out",
+			devices, backend.Name(), have, devices)
 	}
 	return nil
 }
