@@ -179,7 +179,7 @@ func TestResumingOnXLA(t *testing.T) {
 func TestDevicesOnXLA(t *testing.T) {
 	engine := backendtest.XLA(t)
 	if n := engine.NumDevices(); n < 2 {
-		t.Skipf("skipping: it needs two devices, and %s has %d", engine.Description(), n)
+		t.Skipf("skipping: it needs two devices, and %s has %d; XLA's CPU has two with XLA_FLAGS=--xla_force_host_platform_device_count=2", engine.Description(), n)
 	}
 	r := small(t)
 	want := train(t, engine, r, run.InputDevice)
