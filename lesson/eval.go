@@ -27,7 +27,8 @@ func evalCommand() *cobra.Command {
 accuracy of each class, and which classes are taken for which.
 
 Without --data the images are those of the run the weights come from, or those that
-weights from elsewhere are known to be for.`,
+weights from elsewhere are known to be for. It computes in float32; a run with --precision
+bfloat16 tests in bfloat16 while it trains, and may differ in the last digits.`,
 		Example: `  go run ./lesson eval --run runs/resnet20-fast-1
   go run ./lesson eval --weights runs/resnet20-fast-1/checkpoints/step-00000780.safetensors --json`,
 		Args: noArguments,

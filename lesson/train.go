@@ -116,6 +116,9 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if err := run.Input(f.input).Validate(); err != nil {
 		return fmt.Errorf("--input: %w", err)
 	}
+	if f.localNorms && f.devices == 1 && !f.resume {
+		return errors.New("--local-norms is for several devices; give --devices too")
+	}
 	if f.devices < 1 {
 		return fmt.Errorf("--devices %d, want at least 1", f.devices)
 	}

@@ -112,6 +112,7 @@ func TestTrainOnDevices(t *testing.T) {
 	p.fails([]string{"2 devices are asked for and backend cpu has 1"}, append(base, "--run", "none", "--devices", "2")...)
 	p.fails([]string{"2 devices are asked for and backend cpu has 1"}, "train", "--run", "two", "--resume")
 	p.fails([]string{"batches of 4 cannot be shared out to 3 devices"}, append(base, "--run", "none", "--devices", "3", "--backend", "cpu:devices=3")...)
+	p.fails([]string{"--local-norms is for several devices"}, append(base, "--run", "none", "--local-norms")...)
 	p.fails([]string{"--devices 0"}, append(base, "--run", "none", "--devices", "0")...)
 	p.fails([]string{`unknown precision "half"`, "float32, bfloat16"}, append(base, "--run", "none", "--precision", "half")...)
 	p.fails([]string{`--input: unknown input "disk"`, "auto, host and device"}, append(base, "--run", "none", "--input", "disk")...)
