@@ -120,25 +120,26 @@ func (m machine) examine(p *Plugin) {
 	p.API = version
 }
 
-// named finds the plugin that is at path: a file, or the first in a folder.
-func (m machine) named(path string) (Plugin, error) {
+// named finds the plugin that is at path, a file, or those in a folder, of which there is at
+// least one.
+func (m machine) named(path string) ([]Plugin, error) {
 	if home, _ := m.env("HOME"); home != "" && strings.HasPrefix(path, "~/") {
 		path = filepath.Join(home, path[2:]) // a shell leaves it to us, behind the colon
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return Plugin{}, err
+		return nil, err
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return Plugin{}, fmt.Errorf("no XLA plugin is found: %w; name its .so file, or the folder or virtual environment that has it", err)
+		return nil, fmt.Errorf("no XLA plugin is found: %w; name its .so file, or the folder or virtual environment that has it", err)
 	}
 	if info.IsDir() {
 		plugins := inFolder(path)
 		if len(plugins) == 0 {
-			return Plugin{}, fmt.Errorf("no XLA plugin in the folder %s, nor in jax_plugins/xla_cuda12 or xla_cuda13 below it or below its lib/python3*/site-packages; name the folder that has the plugin's .so file", path)
+			return nil, fmt.Errorf("no XLA plugin in the folder %s, nor in jax_plugins/xla_cuda12 or xla_cuda13 below it or below its lib/python3*/site-packages; name the folder that has the plugin's .so file", path)
 		}
-		return plugins[0], nil
+		return plugins, nil
 	}
 	kind := kindOf(path)
 	if kind == "" {
@@ -147,5 +148,5 @@ func (m machine) named(path string) (Plugin, error) {
 			kind = cuda
 		}
 	}
-	return Plugin{Kind: kind, Path: path}, nil
+	return []Plugin{{Kind: kind, Path: path}}, nil
 }

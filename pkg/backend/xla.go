@@ -54,14 +54,17 @@ func (m machine) startXLA(config string) (compute.Backend, error) {
 // It is usable as far as can be told without starting it.
 func (m machine) choose(what string) (Plugin, error) {
 	if strings.ContainsRune(what, '/') || strings.HasSuffix(what, ".so") {
-		p, err := m.named(what)
+		plugins, err := m.named(what)
 		if err != nil {
 			return Plugin{}, err
 		}
-		if m.examine(&p); p.Problem != "" {
-			return Plugin{}, fmt.Errorf("plugin %s: %s", p.Path, p.Problem)
+		// A Python may have plugins for several CUDA, of which the driver can do one.
+		for i := range plugins {
+			if m.examine(&plugins[i]); plugins[i].Problem == "" {
+				return plugins[i], nil
+			}
 		}
-		return p, nil
+		return Plugin{}, fmt.Errorf("plugin %s: %s", plugins[0].Path, plugins[0].Problem)
 	}
 	kinds := []string{what}
 	switch what {
