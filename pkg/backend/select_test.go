@@ -206,7 +206,7 @@ func TestComplete(t *testing.T) {
 // user says is kept.
 func TestPrepare(t *testing.T) {
 	for name, test := range map[string]struct {
-		plugin, library, flags, want string // DIR is the folder of all
+		plugin, beside, flags, want string // DIR is the folder of all
 	}{
 		"jax, CUDA 13":   {"site-packages/jax_plugins/xla_cuda13/xla_cuda_plugin.so", "site-packages/nvidia/cu13", "", "--xla_gpu_cuda_data_dir=DIR/site-packages/nvidia/cu13"},
 		"jax, CUDA 12":   {"site-packages/jax_plugins/xla_cuda12/xla_cuda_plugin.so", "site-packages/nvidia/cuda_nvcc", "", "--xla_gpu_cuda_data_dir=DIR/site-packages/nvidia/cuda_nvcc"},
@@ -220,7 +220,7 @@ func TestPrepare(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			touch(t, filepath.Join(dir, test.plugin))
-			touch(t, filepath.Join(dir, test.library, "nvvm/libdevice/libdevice.10.bc"))
+			touch(t, filepath.Join(dir, test.beside, "nvvm/libdevice/libdevice.10.bc"))
 			m := bare(t, map[string]string{"XLA_FLAGS": test.flags})
 			t.Setenv("XLA_FLAGS", test.flags)
 			if err := m.prepare(filepath.Join(dir, test.plugin)); err != nil {
