@@ -99,8 +99,8 @@ func (b *BatchNormBuilder) Done() *graph.Node {
 	if b.x.Rank() < 2 {
 		exceptions.Panicf("BatchNorm: x has shape %s, want [batch, …, channels]", b.x.Shape())
 	}
-	// Statistics in half precision would not do. The conversions cost no memory: XLA makes
-	// them where it reads and writes.
+	// Statistics in half precision would not do. XLA should make the conversions where it reads
+	// and writes, without a float32 copy in memory; no GPU has been there to see it.
 	dtype := WeightType(b.x.DType())
 	x := graph.ConvertDType(b.x, dtype)
 	channels := x.Shape().Dim(-1)
