@@ -87,25 +87,6 @@ func asFloat64(x *tensors.Tensor) []float64 {
 	return wide
 }
 
-// checkClose compares arrays by their largest elements.
-func checkClose(t *testing.T, what string, got, want []float64, tolerance float64) {
-	t.Helper()
-	largest := 1e-6
-	for _, w := range want {
-		largest = max(largest, math.Abs(w))
-	}
-	if len(got) != len(want) {
-		t.Errorf("%s: %d numbers, want %d", what, len(got), len(want))
-		return
-	}
-	for i, w := range want {
-		if !(math.Abs(got[i]-w) <= tolerance*largest) {
-			t.Errorf("%s: number %d of %d is %g, want %g, where the largest is %g", what, i, len(want), got[i], w, largest)
-			return
-		}
-	}
-}
-
 // derivatives returns the derivatives of a formula's one output with respect to its inputs,
 // by finite differences that the reference computes in float64.
 func derivatives(t *testing.T, f formula, inputs ...array) [][]float64 {

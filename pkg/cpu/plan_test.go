@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,29 +11,6 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 )
-
-// bits returns flat data to be compared with NaN and the sign of zeros.
-func bits(flat any) any {
-	floats, ok := flat.([]float32)
-	if !ok {
-		return flat
-	}
-	patterns := make([]uint32, len(floats))
-	for i, x := range floats {
-		patterns[i] = math.Float32bits(x)
-	}
-	return patterns
-}
-
-// checkSameBits compares the results of the same graph to the bit.
-func checkSameBits(t *testing.T, what string, got, want []any) {
-	t.Helper()
-	for i := range want {
-		if !reflect.DeepEqual(bits(got[i]), bits(want[i])) {
-			t.Errorf("%s: output %d of %d differs", what, i, len(want))
-		}
-	}
-}
 
 // compileApart compiles the graph of the choices twice: as ever, and so that no tensor takes
 // over another's memory, nor an output an input's.
@@ -136,116 +112,6 @@ func TestSharedMemoryChangesNothing(t *testing.T) {
 	t.Logf("%d tensors took over memory, %d outputs inputs", shared, donors)
 }
 
-// channelsLast is the layout of images of any number of spatial axes.
-func channelsLast(spatial int) compute.ConvolveAxesConfig {
-	a := compute.ConvolveAxesConfig{InputChannels: spatial + 1, OutputChannels: spatial + 1,
-		KernelInputChannels: spatial, KernelOutputChannels: spatial + 1}
-	for i := range spatial {
-		a.InputSpatial, a.OutputSpatial, a.KernelSpatial = append(a.InputSpatial, 1+i), append(a.OutputSpatial, 1+i), append(a.KernelSpatial, i)
-	}
-	return a
-}
-
-// stepsOfConvolution returns the steps of a convolution of an image of the given sizes.
-func stepsOfConvolution(t *testing.T, b *Backend, image, kernel []int) []step {
-	t.Helper()
-	of := []shapes.Shape{shapes.Make(dtypes.Float32, image...), shapes.Make(dtypes.Float32, kernel...)}
-	e, err := compileFor(b, of, func(f compute.Function, in []compute.Value) []compute.Value {
-		return []compute.Value{must(f.ConvGeneral(in[0], in[1], channelsLast(len(image)-2), nil, nil, nil, nil, 1, 1))}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Finalize()
-	return e.(*executable).plan.steps
-}
-
-// Offsets in tables are int32. Compiling takes no memory for the tensors.
-func TestTablesReachNoFurtherThanTheirOffsets(t *testing.T) {
-	b := newBackend(t, "")
-	for _, test := range []struct {
-		image, kernel []int
-		native        bool
-	}{
-		{[]int{1 << 20, 4, 4, 512}, []int{3, 3, 512, 8}, true},        // 2³³ floats, but of small images
-		{[]int{1, 1 << 12, 1 << 12, 512}, []int{1, 1, 512, 8}, false}, // an image of 2³³
-		{[]int{1, 1 << 15, 1 << 15, 1}, []int{3, 3, 1, 1}, false},     // a table of 9·2³⁰ offsets
-	} {
-		steps := stepsOfConvolution(t, b, test.image, test.kernel)
-		_, delegated := steps[len(steps)-1].(*delegateStep)
-		if delegated == test.native {
-			t.Errorf("image %v, kernel %v: native is %t, want %t", test.image, test.kernel, !delegated, test.native)
-		}
-		for _, s := range steps {
-			if rows, ok := s.(*rowsStep); ok {
-				checkOffsets(t, rows)
-			}
-		}
-	}
-}
-
-// checkOffsets looks for offsets that wrapped round.
-func checkOffsets(t *testing.T, s *rowsStep) {
-	t.Helper()
-	for _, c := range s.classes {
-		for _, at := range slices.Concat(c.off, c.place) {
-			if at < -1 {
-				t.Fatalf("an offset of %d", at)
-			}
-		}
-	}
-}
-
-// A batch that is a large prime has no divisor of a handy size: its table would be of the
-// whole batch.
-func TestTablesOfLargePrimeBatches(t *testing.T) {
-	b := newBackend(t, "")
-	const rows, depth = 1000003, 4096
-	of := []shapes.Shape{shapes.Make(dtypes.Float32, rows, depth), shapes.Make(dtypes.Float32, depth, 4)}
-	e, err := compileFor(b, of, func(f compute.Function, in []compute.Value) []compute.Value {
-		return []compute.Value{must(f.DotGeneral(in[0], []int{1}, nil, in[1], []int{0}, nil, compute.DotGeneralConfig{}))}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Finalize()
-	checkOffsets(t, e.(*executable).plan.steps[0].(*rowsStep))
-}
-
-// Contracted channels share a table as far as that reaches.
-func TestPeriodsReachNoFurtherThanTheirOffsets(t *testing.T) {
-	for _, test := range []struct{ apart, rows, want int }{
-		{1 << 10, 1, 256}, {1 << 10, 100, 4}, {1 << 24, 1, 128}, {1 << 24, 9, 32}, {1 << 32, 1, 1},
-	} {
-		c := &contraction{ci: 1024, inC: test.apart}
-		if got := c.period(test.rows); got != test.want {
-			t.Errorf("channels %d apart, %d rows: a period of %d channels, want %d", test.apart, test.rows, got, test.want)
-		}
-	}
-}
-
-func TestLayersOfOneSizeShareTheirTables(t *testing.T) {
-	b := newBackend(t, "")
-	square := shapes.Make(dtypes.Float32, 100, 100)
-	e, err := compileFor(b, []shapes.Shape{square, square}, func(f compute.Function, in []compute.Value) []compute.Value {
-		x := in[0]
-		for range 3 {
-			x = must(f.DotGeneral(x, []int{1}, nil, in[1], []int{0}, nil, compute.DotGeneralConfig{}))
-		}
-		return []compute.Value{x}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Finalize()
-	first := e.(*executable).plan.steps[0].(*rowsStep)
-	for _, s := range e.(*executable).plan.steps {
-		if s.(*rowsStep).rowsTables != first.rowsTables {
-			t.Error("a product has tables of its own")
-		}
-	}
-}
-
 // The gradient of a ReLU looks at the ReLU, which is kept for the next layer, and not at what
 // it was made of.
 func TestGradientOfReLUKeepsNothingElse(t *testing.T) {
@@ -275,4 +141,13 @@ func TestGradientOfReLUKeepsNothingElse(t *testing.T) {
 	if s := p.slots[first.out]; s.last != 1 {
 		t.Errorf("the product is kept until step %d, want 1, where its ReLU is made", s.last)
 	}
+}
+
+// describe is for tests and profiles: a line for each step.
+func (p *plan) describe() []string {
+	var lines []string
+	for _, s := range p.steps {
+		lines = append(lines, reflect.TypeOf(s).Elem().Name())
+	}
+	return lines
 }

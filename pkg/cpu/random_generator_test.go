@@ -112,14 +112,6 @@ func (g *generator) dims() []int {
 	return dims
 }
 
-// must stops building where the backend refuses: the caller finds out by recovering.
-func must[T any](x T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return x
-}
-
 // add makes a term of a value, whose shape the backend knows.
 func (g *generator) add(v compute.Value, err error, t term) *term {
 	t.value = must(v, err)
@@ -147,14 +139,6 @@ func (g *generator) numbers(d dtypes.DType, n int) (flat any, t term) {
 	}
 }
 
-func fill[T any](n int, next func() T) []T {
-	flat := make([]T, n)
-	for i := range flat {
-		flat[i] = next()
-	}
-	return flat
-}
-
 // wild is numbers that are not there to be calculated with.
 func (g *generator) wild(n int) (flat any, t term) {
 	odd := []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.Copysign(0, -1)), 0,
@@ -174,19 +158,9 @@ func (g *generator) leaf(flat any, t term, d dtypes.DType, dims []int) *term {
 	return g.add(v, err, t)
 }
 
-func name(i int) string { return "p" + string(rune('0'+i/10)) + string(rune('0'+i%10)) }
-
 func (g *generator) parameter(d dtypes.DType, dims []int) *term {
 	flat, t := g.numbers(d, size(dims))
 	return g.leaf(flat, t, d, dims)
-}
-
-func size(dims []int) int {
-	n := 1
-	for _, d := range dims {
-		n *= d
-	}
-	return n
 }
 
 // any chooses a term, or returns nil: one of those at the end more often than not, so that

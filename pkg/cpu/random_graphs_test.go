@@ -3,18 +3,10 @@ package cpu
 import (
 	"fmt"
 	"math"
-	"sync"
 	"testing"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/gobackend"
-	"github.com/gomlx/compute/shapes"
 )
-
-// reference is GoMLX's own Go backend, on one core: on several its SelectAndScatter now and
-// then loses a value.
-var reference = sync.OnceValue(func() compute.Backend { return must(gobackend.New("ops_sequential,parallelism=0")) })
 
 // graphOf is a random graph in a backend.
 type graphOf struct {
@@ -56,36 +48,6 @@ func (g *graphOf) run(b compute.Backend) (flat []any, err error) {
 	return execute(b, g.executable, g.inputs, g.shapes, nil)
 }
 
-// execute runs an executable on flat data.
-func execute(b compute.Backend, e compute.Executable, inputs []any, of []shapes.Shape, donate []bool) ([]any, error) {
-	buffers := make([]compute.Buffer, len(inputs))
-	for i, flat := range inputs {
-		var err error
-		if buffers[i], err = b.BufferFromFlatData(0, flat, of[i]); err != nil {
-			return nil, err
-		}
-	}
-	results, err := e.Execute(buffers, donate, 0)
-	if err != nil {
-		return nil, err
-	}
-	flat := make([]any, len(results))
-	for i, result := range results {
-		shape, err := result.Shape()
-		if err != nil {
-			return nil, err
-		}
-		flat[i] = dtypes.MakeAnySlice(shape.DType, shape.Size())
-		if err := result.ToFlatData(flat[i]); err != nil {
-			return nil, err
-		}
-		if err := result.Finalize(); err != nil {
-			return nil, err
-		}
-	}
-	return flat, nil
-}
-
 // differs says where an output is further from what it must be than rounding explains.
 func (t *term) differs(got, want any) string {
 	switch want := want.(type) {
@@ -110,15 +72,6 @@ func (t *term) floatsDiffer(got, want []float32) string {
 		}
 		if limit := t.err + 1e-5*math.Abs(float64(w)); t.exact || !(math.Abs(float64(g)-float64(w)) <= limit) {
 			return fmt.Sprintf("number %d of %d is %v, want %v within %.3g (exact: %t)", i, len(want), g, w, limit, t.exact)
-		}
-	}
-	return ""
-}
-
-func firstDifference[T comparable](got, want []T) string {
-	for i := range want {
-		if got[i] != want[i] {
-			return fmt.Sprintf("number %d of %d is %v, want %v", i, len(want), got[i], want[i])
 		}
 	}
 	return ""
@@ -186,23 +139,4 @@ func FuzzGraphs(f *testing.F) {
 	f.Fuzz(func(t *testing.T, choices []byte) {
 		checkBuilt(t, b, "graph", choices[:min(len(choices), 400)], buildGraph)
 	})
-}
-
-// compileFor compiles the graph that make builds of parameters of the given shapes.
-func compileFor(b compute.Backend, of []shapes.Shape, make func(f compute.Function, in []compute.Value) []compute.Value) (e compute.Executable, err error) {
-	defer func() {
-		if caught := recover(); caught != nil {
-			err = fmt.Errorf("%v", caught)
-		}
-	}()
-	builder := b.Builder("test")
-	f := builder.Main()
-	var in []compute.Value
-	for i, shape := range of {
-		in = append(in, must(f.Parameter(name(i), shape, nil)))
-	}
-	if err := f.Return(make(f, in), nil); err != nil {
-		return nil, err
-	}
-	return builder.Compile()
 }

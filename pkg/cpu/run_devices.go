@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"slices"
-
 	"github.com/gomlx/compute"
 	"github.com/pkg/errors"
 )
@@ -67,48 +65,4 @@ func (b *Backend) bufferOn(device compute.DeviceNum, input compute.Buffer) (*Buf
 		return nil, errors.Errorf("is on device %d, want device %d: copy it there first", own.device, device)
 	}
 	return own, nil
-}
-
-// DistributedSPMD makes a computation of which several devices each run a replica, with
-// inputs of their own: Execute takes those of all replicas, one replica after the other, and
-// returns outputs likewise. The replicas meet where there is an AllReduce. They run on
-// devices 0, 1, … unless DeviceAssignment says otherwise, which is called later.
-func (b *builder) DistributedSPMD(numDevices int) error {
-	switch has := b.backend.devices; {
-	case numDevices < 1:
-		return errors.Errorf("%s: SPMD on %d devices: at least one is needed", b.Name(), numDevices)
-	case numDevices > has && has < maxDevices:
-		return errors.Errorf("%s: SPMD on %d devices: the backend %q has %d; its option devices=N, up to %d, makes more",
-			b.Name(), numDevices, Name, has, maxDevices)
-	case numDevices > has:
-		return errors.Errorf("%s: SPMD on %d devices: the backend %q has %d at most", b.Name(), numDevices, Name, has)
-	}
-	b.replicas, b.placement = numDevices, nil
-	for device := range numDevices {
-		b.placement = append(b.placement, compute.DeviceNum(device))
-	}
-	return nil
-}
-
-// DistributedAutoSharding is refused: nothing here divides a computation by itself.
-func (b *builder) DistributedAutoSharding(...compute.Mesh) error {
-	return errors.Wrapf(compute.ErrNotImplemented, "%s: the backend %q has no auto-sharding; use SPMD", b.Name(), Name)
-}
-
-// DeviceAssignment fixes the devices that the computation runs on, one for each replica:
-// one, or as many as DistributedSPMD was told.
-func (b *builder) DeviceAssignment(devices ...compute.DeviceNum) error {
-	if want := max(1, b.replicas); len(devices) != want {
-		return errors.Errorf("%s: %d devices are assigned to a computation on %d", b.Name(), len(devices), want)
-	}
-	for i, device := range devices {
-		if err := b.backend.checkDevice(device); err != nil {
-			return errors.WithMessage(err, b.Name())
-		}
-		if slices.Contains(devices[:i], device) {
-			return errors.Errorf("%s: device %d is assigned twice", b.Name(), device)
-		}
-	}
-	b.placement = slices.Clone(devices)
-	return nil
 }

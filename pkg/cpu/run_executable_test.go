@@ -24,74 +24,6 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// program is a computation of the tests, made at the level of backends.
-type program struct {
-	testing.TB
-	*Backend
-	builder compute.Builder
-	f       compute.Function
-}
-
-func newProgram(t testing.TB, b *Backend) *program {
-	builder := b.Builder(t.Name())
-	return &program{t, b, builder, builder.Main()}
-}
-
-// value gives back x, and ends the test on an error.
-func (p *program) value(x compute.Value, err error) compute.Value {
-	p.Helper()
-	if err != nil {
-		p.Fatal(err)
-	}
-	return x
-}
-
-func (p *program) parameter(name string, dims ...int) compute.Value {
-	p.Helper()
-	return p.value(p.f.Parameter(name, shapes.Make(dtypes.Float32, dims...), nil))
-}
-
-func (p *program) compile(outputs ...compute.Value) *executable {
-	p.Helper()
-	if err := p.f.Return(outputs, nil); err != nil {
-		p.Fatal(err)
-	}
-	e, err := p.builder.Compile()
-	if err != nil {
-		p.Fatal(err)
-	}
-	p.Cleanup(e.Finalize)
-	return e.(*executable)
-}
-
-// buffer returns a buffer of the given values.
-func buffer(t testing.TB, b *Backend, values []float32, dims ...int) *Buffer {
-	t.Helper()
-	made, err := b.BufferFromFlatData(0, values, shapes.Make(dtypes.Float32, dims...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return made.(*Buffer)
-}
-
-func floats(t testing.TB, b compute.Buffer) []float32 {
-	t.Helper()
-	flat, err := b.Data()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return flat.([]float32)
-}
-
-// ramp returns n values that differ.
-func ramp(n int) []float32 {
-	values := make([]float32, n)
-	for i := range values {
-		values[i] = float32(i%97)/97 - 0.5
-	}
-	return values
-}
-
 // trained takes steps of SGD on a small ResNet, with everything that training has, and
 // returns the bytes of all variables.
 func trained(t testing.TB, b *Backend, steps int) []byte {
@@ -453,7 +385,8 @@ func TestFinalizeFreesTheMemory(t *testing.T) {
 // failing is a step whose tasks panic.
 type failing struct{}
 
-func (failing) run(r *run) error         { return r.do(failing{}, 8) }
+func (failing) run(r *run) error { return r.do(failing{}, 8) }
+
 func (failing) task(*run, *scratch, int) { panic("no more paper") }
 
 func TestAPanicInAWorkerIsAnError(t *testing.T) {
@@ -491,28 +424,5 @@ func TestFinalizeEndsTheWorkers(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d before the backend was made", runtime.NumGoroutine(), before)
 		}
-	}
-}
-
-func TestKernelsAreChosenByNameAndEnvironment(t *testing.T) {
-	for _, name := range Kernels() {
-		t.Setenv(KernelEnv, name)
-		b, err := New("")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := b.(*Backend).kernels.Name; got != name || !strings.Contains(b.Description(), name) {
-			t.Errorf("%s=%s: %s kernels, described as %q", KernelEnv, name, got, b.Description())
-		}
-		b.Finalize()
-	}
-	for config, want := range map[string]string{"kernel=abacus": "portable", "speed=11": "kernel=NAME"} {
-		if _, err := New(config); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("New(%q): %v, want an error that has %q", config, err, want)
-		}
-	}
-	t.Setenv(KernelEnv, "abacus")
-	if _, err := New(""); err == nil || !strings.Contains(err.Error(), "abacus") {
-		t.Errorf("%s=abacus: %v, want an error", KernelEnv, err)
 	}
 }

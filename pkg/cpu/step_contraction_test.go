@@ -210,3 +210,103 @@ func FuzzConvolutions(f *testing.F) {
 	b := newBackend(f, "")
 	f.Fuzz(func(t *testing.T, choices []byte) { checkConvolution(t, b, "convolution", choices) })
 }
+
+// stepsOfConvolution returns the steps of a convolution of an image of the given sizes.
+func stepsOfConvolution(t *testing.T, b *Backend, image, kernel []int) []step {
+	t.Helper()
+	of := []shapes.Shape{shapes.Make(dtypes.Float32, image...), shapes.Make(dtypes.Float32, kernel...)}
+	e, err := compileFor(b, of, func(f compute.Function, in []compute.Value) []compute.Value {
+		return []compute.Value{must(f.ConvGeneral(in[0], in[1], channelsLast(len(image)-2), nil, nil, nil, nil, 1, 1))}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Finalize()
+	return e.(*executable).plan.steps
+}
+
+// Offsets in tables are int32. Compiling takes no memory for the tensors.
+func TestTablesReachNoFurtherThanTheirOffsets(t *testing.T) {
+	b := newBackend(t, "")
+	for _, test := range []struct {
+		image, kernel []int
+		native        bool
+	}{
+		{[]int{1 << 20, 4, 4, 512}, []int{3, 3, 512, 8}, true},        // 2³³ floats, but of small images
+		{[]int{1, 1 << 12, 1 << 12, 512}, []int{1, 1, 512, 8}, false}, // an image of 2³³
+		{[]int{1, 1 << 15, 1 << 15, 1}, []int{3, 3, 1, 1}, false},     // a table of 9·2³⁰ offsets
+	} {
+		steps := stepsOfConvolution(t, b, test.image, test.kernel)
+		_, delegated := steps[len(steps)-1].(*delegateStep)
+		if delegated == test.native {
+			t.Errorf("image %v, kernel %v: native is %t, want %t", test.image, test.kernel, !delegated, test.native)
+		}
+		for _, s := range steps {
+			if rows, ok := s.(*rowsStep); ok {
+				checkOffsets(t, rows)
+			}
+		}
+	}
+}
+
+// checkOffsets looks for offsets that wrapped round.
+func checkOffsets(t *testing.T, s *rowsStep) {
+	t.Helper()
+	for _, c := range s.classes {
+		for _, at := range slices.Concat(c.off, c.place) {
+			if at < -1 {
+				t.Fatalf("an offset of %d", at)
+			}
+		}
+	}
+}
+
+// A batch that is a large prime has no divisor of a handy size: its table would be of the
+// whole batch.
+func TestTablesOfLargePrimeBatches(t *testing.T) {
+	b := newBackend(t, "")
+	const rows, depth = 1000003, 4096
+	of := []shapes.Shape{shapes.Make(dtypes.Float32, rows, depth), shapes.Make(dtypes.Float32, depth, 4)}
+	e, err := compileFor(b, of, func(f compute.Function, in []compute.Value) []compute.Value {
+		return []compute.Value{must(f.DotGeneral(in[0], []int{1}, nil, in[1], []int{0}, nil, compute.DotGeneralConfig{}))}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Finalize()
+	checkOffsets(t, e.(*executable).plan.steps[0].(*rowsStep))
+}
+
+// Contracted channels share a table as far as that reaches.
+func TestPeriodsReachNoFurtherThanTheirOffsets(t *testing.T) {
+	for _, test := range []struct{ apart, rows, want int }{
+		{1 << 10, 1, 256}, {1 << 10, 100, 4}, {1 << 24, 1, 128}, {1 << 24, 9, 32}, {1 << 32, 1, 1},
+	} {
+		c := &contraction{ci: 1024, inC: test.apart}
+		if got := c.period(test.rows); got != test.want {
+			t.Errorf("channels %d apart, %d rows: a period of %d channels, want %d", test.apart, test.rows, got, test.want)
+		}
+	}
+}
+
+func TestLayersOfOneSizeShareTheirTables(t *testing.T) {
+	b := newBackend(t, "")
+	square := shapes.Make(dtypes.Float32, 100, 100)
+	e, err := compileFor(b, []shapes.Shape{square, square}, func(f compute.Function, in []compute.Value) []compute.Value {
+		x := in[0]
+		for range 3 {
+			x = must(f.DotGeneral(x, []int{1}, nil, in[1], []int{0}, nil, compute.DotGeneralConfig{}))
+		}
+		return []compute.Value{x}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Finalize()
+	first := e.(*executable).plan.steps[0].(*rowsStep)
+	for _, s := range e.(*executable).plan.steps {
+		if s.(*rowsStep).rowsTables != first.rowsTables {
+			t.Error("a product has tables of its own")
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package cpu
+
+import "slices"
+
+// planned is a step before it is made.
+type planned struct {
+	loop  *loop
+	made  *tensor   // of other steps
+	reads []*tensor // that are stored
+}
+
+// order returns the steps. A tensor that a loop can make joins the last loop before it that
+// has the data in its hands.
+func (g *graph) order() []*planned {
+	var steps []*planned
+	at := map[*tensor]int{}
+	when := func(t *tensor) int {
+		for t.kind == kindAlias || t.kind == kindPick {
+			t = t.inputs[0]
+		}
+		if n, ok := at[t]; ok {
+			return n
+		}
+		return -1
+	}
+	const look = 40 // steps back
+	for _, t := range g.tensors {
+		if !t.stored {
+			continue
+		}
+		switch t.kind {
+		case kindParameter, kindConstant, kindAlias, kindPick:
+			continue
+		case kindElement, kindBroadcast, kindReduce:
+			full, spread := map[*tensor]bool{}, map[*tensor]bool{}
+			reads(t, full, spread)
+			found := false
+			for i := len(steps) - 1; i >= max(0, len(steps)-look) && !found; i-- {
+				if l := steps[i].loop; l != nil && l.joins(t, i, full, spread, when) {
+					l.add(t)
+					at[t] = i
+					found = true
+				}
+			}
+			if !found {
+				l := &loop{}
+				l.add(t)
+				at[t] = len(steps)
+				steps = append(steps, &planned{loop: l})
+			}
+			s := steps[at[t]]
+			for leaf := range full {
+				s.reads = append(s.reads, leaf)
+			}
+			for leaf := range spread {
+				s.reads = append(s.reads, leaf)
+			}
+			continue
+		}
+		at[t] = len(steps)
+		s := &planned{made: t}
+		for _, input := range t.inputs {
+			if input != nil {
+				s.reads = append(s.reads, input)
+			}
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// joins reports whether the loop can make t too, and has cause to: its shape is the loop's, and what it
+// reads is there by then. at has the step that makes each stored tensor.
+func (l *loop) joins(t *tensor, step int, full, spread map[*tensor]bool, at func(*tensor) int) bool {
+	shape := t.shape
+	if t.kind == kindReduce {
+		shape = t.inputs[0].shape
+	}
+	first := l.roots[0].tensor
+	own := first.shape
+	if first.kind == kindReduce {
+		own = first.inputs[0].shape
+	}
+	if !slices.Equal(shape.Dimensions, own.Dimensions) {
+		return false
+	}
+	if t.kind == kindReduce && l.reduces() && l.part != t.attributes.(partition) {
+		return false
+	}
+	shared := l.size <= 4096
+	for leaf := range full {
+		if at(leaf) > step {
+			return false
+		}
+		if at(leaf) == step {
+			if !l.makes(leaf) {
+				return false
+			}
+			shared = true
+		}
+	}
+	for leaf := range spread {
+		if at(leaf) >= step {
+			return false
+		}
+	}
+	if shared {
+		return true
+	}
+	for _, r := range l.roots {
+		theirs, ignored := map[*tensor]bool{}, map[*tensor]bool{}
+		r.leaves(theirs, ignored)
+		for leaf := range full {
+			if theirs[leaf] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (r *root) leaves(full, spread map[*tensor]bool) { reads(r.tensor, full, spread) }
+
+// reads is leaves for a root, which may be a reduction of a stored tensor.
+func reads(t *tensor, full, spread map[*tensor]bool) {
+	if t.kind == kindReduce && t.inputs[0].stored {
+		full[t.inputs[0]] = true
+		return
+	}
+	if t.kind == kindReduce {
+		t = t.inputs[0]
+	}
+	leaves(t, full, spread)
+}
+
+// leaves collects the stored tensors that an element by element tensor is computed from:
+// in full those of the same shape, and through broadcasts the others.
+func leaves(t *tensor, full, spread map[*tensor]bool) {
+	for _, input := range t.inputs {
+		switch {
+		case t.kind == kindBroadcast:
+			if _, ok := input.number(); !ok {
+				spread[input] = true
+			}
+		case input.stored:
+			full[input] = true
+		default:
+			leaves(input, full, spread)
+		}
+	}
+}

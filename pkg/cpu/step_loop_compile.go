@@ -1,0 +1,343 @@
+package cpu
+
+import (
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+)
+
+// compiler turns a loop's tensors into its program.
+type compiler struct {
+	*loop
+	refs     map[*tensor]ref
+	constant map[*tensor]ref
+	places   map[int]int // the index of a slot among the loop's
+	virtual  int         // registers so far, without reuse
+}
+
+// compile makes the program. New slots come from plan.
+func (l *loop) compile(p *plan) {
+	c := &compiler{loop: l, refs: map[*tensor]ref{}, constant: map[*tensor]ref{}, places: map[int]int{}}
+	l.chooseColumn()
+	l.rowwise = l.column > minBlock
+	for _, r := range l.roots {
+		r.slot = r.tensor.slot
+		if r.tensor.kind != kindReduce {
+			c.store(r.tensor)
+			continue
+		}
+		r.reduce = r.tensor.op
+		x := r.tensor.inputs[0]
+		if r.reduce == opAdd && !x.stored && x.kind == kindElement && x.op == opMul && len(x.users) == 1 {
+			r.dot, r.from, r.with = true, c.ref(x.inputs[0]), c.ref(x.inputs[1])
+			continue
+		}
+		r.from = c.ref(x)
+	}
+	fixed := c.prologueRegisters()
+	l.registers = l.allocate(fixed)
+	l.block = maxBlock
+	for l.block > minBlock && l.registers*l.block > 8<<10 {
+		l.block /= 2
+	}
+	if !l.rowwise {
+		l.block = l.block / l.column * l.column
+	}
+	l.divide(p)
+}
+
+// chooseColumn picks what blocks are aligned to: the inner size of the reductions, or the
+// largest vector that is repeated.
+func (l *loop) chooseColumn() {
+	l.column = 1
+	if l.reduces() {
+		l.column = l.part.inner
+		return
+	}
+	seen := map[*tensor]bool{}
+	var visit func(t *tensor)
+	visit = func(t *tensor) {
+		if seen[t] {
+			return
+		}
+		seen[t] = true
+		if t.kind == kindBroadcast {
+			if e := expand(t); len(e.sizes) == 2 && e.strides[0] == 0 {
+				l.column = max(l.column, e.sizes[1])
+			}
+			return
+		}
+		for _, input := range t.inputs {
+			if !input.stored {
+				visit(input)
+			}
+		}
+	}
+	for _, r := range l.roots {
+		visit(r.tensor)
+	}
+}
+
+// expand returns a broadcast's axes, those that behave alike taken together.
+func expand(t *tensor) expansion {
+	x, place := t.inputs[0], t.attributes.(broadcast).axes
+	strides := make([]int, t.shape.Rank())
+	stride := 1
+	for i := len(place) - 1; i >= 0; i-- {
+		if x.shape.Dimensions[i] != 1 {
+			strides[place[i]] = stride
+		}
+		stride *= x.shape.Dimensions[i]
+	}
+	e := expansion{slot: x.slot}
+	for i, size := range t.shape.Dimensions {
+		if size == 1 {
+			continue
+		}
+		last := len(e.sizes) - 1
+		if last >= 0 && (strides[i] == 0 && e.strides[last] == 0 || strides[i] != 0 && e.strides[last] == strides[i]*size) {
+			e.sizes[last] *= size
+			e.strides[last] = strides[i]
+			continue
+		}
+		e.sizes, e.strides = append(e.sizes, size), append(e.strides, strides[i])
+	}
+	return e
+}
+
+func (c *compiler) place(slot, size int) int {
+	if i, ok := c.places[slot]; ok {
+		return i
+	}
+	i := len(c.slots)
+	c.slots, c.bytes = append(c.slots, slot), append(c.bytes, size)
+	c.places[slot] = i
+	return i
+}
+
+func (c *compiler) register() ref {
+	c.virtual++
+	return ref{refRegister, c.virtual - 1}
+}
+
+func (c *compiler) emit(op opcode, dst, a, b, d ref) ref {
+	if dst.kind == refNone {
+		dst = c.register()
+	}
+	c.program = append(c.program, instruction{op, dst, a, b, d})
+	return dst
+}
+
+// store computes a tensor to its memory.
+func (c *compiler) store(t *tensor) {
+	out := ref{refMemory, c.place(t.slot, t.shape.DType.Size())}
+	switch t.shape.DType {
+	case dtypes.Bool:
+		c.emit(opStoreBool, out, c.compute(t, ref{}), ref{}, ref{})
+		// Whoever reads it in this loop takes the mask.
+		return
+	case dtypes.BFloat16:
+		c.emit(opStoreBFloat16, out, c.compute(t, ref{}), ref{}, ref{})
+		return
+	}
+	if got := c.compute(t, out); got != out {
+		c.emit(opCopy, out, got, ref{}, ref{})
+	}
+	c.refs[t] = out
+}
+
+// ref returns where a tensor's block is, once it is loaded or computed.
+func (c *compiler) ref(t *tensor) ref {
+	if r, ok := c.refs[t]; ok {
+		return r
+	}
+	var r ref
+	if t.stored {
+		r = c.load(t)
+	} else {
+		r = c.compute(t, ref{})
+	}
+	c.refs[t] = r
+	return r
+}
+
+// load returns a stored tensor's block, as float32 or a mask.
+func (c *compiler) load(t *tensor) ref {
+	memory := ref{refMemory, c.place(t.slot, t.shape.DType.Size())}
+	op := map[dtypes.DType]opcode{dtypes.Bool: opLoadBool, dtypes.Uint8: opLoadByte, dtypes.Int32: opLoadInt32, dtypes.Int64: opLoadInt64,
+		dtypes.BFloat16: opLoadBFloat16}[t.shape.DType]
+	if op == opNone {
+		return memory
+	}
+	return c.emit(op, ref{}, memory, ref{}, ref{})
+}
+
+// compute makes a tensor that is not stored, or is being stored, in dst if that is given.
+func (c *compiler) compute(t *tensor, dst ref) ref {
+	if r, ok := c.refs[t]; ok {
+		return r
+	}
+	if t.kind == kindBroadcast {
+		return c.spread(t, dst)
+	}
+	in := t.inputs
+	var r ref
+	switch {
+	case t.op == opConvert:
+		r = c.ref(in[0]) // the load converts
+	case t.op == opAdd && c.fuses(in[0]):
+		r = c.emit(opMulAdd, dst, c.ref(in[0].inputs[0]), c.ref(in[0].inputs[1]), c.ref(in[1]))
+	case t.op == opAdd && c.fuses(in[1]):
+		r = c.emit(opMulAdd, dst, c.ref(in[1].inputs[0]), c.ref(in[1].inputs[1]), c.ref(in[0]))
+	default:
+		var operands [3]ref
+		for i, input := range in {
+			operands[i] = c.ref(input)
+		}
+		r = c.emit(t.op, dst, operands[0], operands[1], operands[2])
+	}
+	if dst.kind == refNone {
+		c.refs[t] = r
+	}
+	return r
+}
+
+// fuses reports whether t is a product that only one sum needs.
+func (c *compiler) fuses(t *tensor) bool {
+	_, computed := c.refs[t]
+	return !t.stored && !computed && t.kind == kindElement && t.op == opMul && len(t.users) == 1
+}
+
+// spread makes a block of a broadcast. What is the same in every block is made once.
+func (c *compiler) spread(t *tensor, dst ref) ref {
+	x := t.inputs[0]
+	e := expand(t)
+	isBool := x.shape.DType == dtypes.Bool
+	index := len(c.expands)
+	vector := len(e.sizes) == 2 && e.strides[0] == 0 && e.sizes[1] == c.column || len(e.sizes) == 1 && e.strides[0] == 0
+	if vector && !isBool && dst.kind == refNone {
+		if len(e.sizes) == 2 && c.rowwise {
+			return ref{refRow, c.place(x.slot, 4)}
+		}
+		c.expands = append(c.expands, e)
+		r := c.register()
+		c.prologue = append(c.prologue, instruction{op: opExpand, dst: r, a: ref{index: index}})
+		return r
+	}
+	c.expands = append(c.expands, e)
+	if isBool {
+		// The register takes the bytes first, and then the masks made of them.
+		bytes := c.emit(opExpandBytes, ref{}, ref{index: index}, ref{}, ref{})
+		return c.emit(opLoadBool, dst, bytes, ref{}, ref{})
+	}
+	return c.emit(opExpand, dst, ref{index: index}, ref{}, ref{})
+}
+
+// prologueRegisters returns the registers that keep their values.
+func (c *compiler) prologueRegisters() map[int]bool {
+	fixed := map[int]bool{}
+	for _, in := range c.prologue {
+		fixed[in.dst.index] = true
+	}
+	return fixed
+}
+
+// allocate gives registers that are not used at the same time the same place, and returns
+// how many there are.
+func (l *loop) allocate(fixed map[int]bool) int {
+	last := map[int]int{}
+	use := func(r ref, at int) {
+		if r.kind == refRegister {
+			last[r.index] = at
+		}
+	}
+	for i, in := range l.program {
+		for _, r := range []ref{in.dst, in.a, in.b, in.c} {
+			use(r, i)
+		}
+	}
+	for _, r := range l.roots { // reductions come after all instructions
+		use(r.from, len(l.program))
+		use(r.with, len(l.program))
+	}
+	place, free, n := map[int]int{}, []int{}, 0
+	take := func() int {
+		if k := len(free); k > 0 {
+			p := free[k-1]
+			free = free[:k-1]
+			return p
+		}
+		n++
+		return n - 1
+	}
+	for i := range l.prologue {
+		r := &l.prologue[i].dst
+		place[r.index] = take()
+		r.index = place[r.index]
+	}
+	for i := range l.program {
+		in := &l.program[i]
+		freed := []int{}
+		for _, r := range []*ref{&in.a, &in.b, &in.c} {
+			if r.kind != refRegister {
+				continue
+			}
+			v := r.index
+			r.index = place[v]
+			if last[v] == i && !fixed[v] && !slices.Contains(freed, v) {
+				freed = append(freed, v)
+			}
+		}
+		// Bytes and masks have different sizes: they do not share a place.
+		if in.op != opLoadBool {
+			for _, v := range freed {
+				free = append(free, place[v])
+			}
+		}
+		if in.dst.kind == refRegister {
+			v := in.dst.index
+			if _, ok := place[v]; !ok {
+				place[v] = take()
+			}
+			in.dst.index = place[v]
+		}
+		if in.op == opLoadBool {
+			for _, v := range freed {
+				free = append(free, place[v])
+			}
+		}
+	}
+	for _, r := range l.roots {
+		for _, x := range []*ref{&r.from, &r.with} {
+			if x.kind == refRegister {
+				x.index = place[x.index]
+			}
+		}
+	}
+	return n
+}
+
+// divide cuts the loop into tasks.
+func (l *loop) divide(p *plan) {
+	l.partials = -1
+	if l.part.outer > 1 {
+		unit := l.part.middle * l.part.inner
+		l.perTask = max(1, taskSize/unit)
+		l.tasks = (l.part.outer + l.perTask - 1) / l.perTask
+		return
+	}
+	l.perTask = max(1, taskSize/l.column) * l.column
+	l.tasks = (l.size + l.perTask - 1) / l.perTask
+	if !l.reduces() {
+		return
+	}
+	for _, r := range l.roots {
+		if r.tensor.kind == kindReduce {
+			r.offset = l.width
+			l.width += (l.part.inner + 15) &^ 15
+		}
+	}
+	if l.tasks > 1 {
+		l.partials = p.temporary(4 * l.width * l.tasks)
+	}
+}
