@@ -10,8 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gofrs/flock"
+
 	"github.com/residual-go/residual/pkg/backend/internal/xla"
-	"github.com/residual-go/residual/pkg/filelock"
 )
 
 // noInstall is go-xla's variable that forbids to install plugins, whatever its value. go-xla
@@ -69,11 +70,11 @@ func (m machine) install(ctx context.Context, name string, fetch func(ctx contex
 		return "", fmt.Errorf("make a folder to install from: %w", err)
 	}
 	defer os.RemoveAll(top)
-	unlock, err := filelock.TryLock(filepath.Join(top, stageLock))
-	if err != nil {
+	lock := flock.New(filepath.Join(top, stageLock))
+	if _, err := lock.TryLock(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return "", fmt.Errorf("lock the folder to install from: %w", err)
 	}
-	defer unlock()
+	defer lock.Unlock()
 	stage := filepath.Join(top, "lib")
 	if err := os.Mkdir(stage, 0o755); err != nil {
 		return "", fmt.Errorf("make a folder to install from: %w", err)
@@ -113,12 +114,12 @@ const (
 func removeAbandoned(library string) {
 	stages, _ := filepath.Glob(filepath.Join(quoteGlob(library), stagePrefix+"*"))
 	for _, stage := range stages {
-		unlock, err := filelock.TryLock(filepath.Join(stage, stageLock))
-		if err != nil {
-			continue // another process is at it
+		lock := flock.New(filepath.Join(stage, stageLock))
+		if locked, err := lock.TryLock(); err != nil || !locked {
+			continue // another process is installing from it
 		}
 		_ = os.RemoveAll(stage)
-		unlock()
+		lock.Unlock()
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/residual-go/residual/pkg/filelock"
+	"github.com/gofrs/flock"
 )
 
 // contents are the files and links below dir, by their paths, without folders.
@@ -147,22 +147,23 @@ func TestInstallRemovesWhatKilledOnesLeft(t *testing.T) {
 	touch(t, filepath.Join(libraries, stagePrefix+"1", stageLock))
 	touch(t, filepath.Join(libraries, stagePrefix+"1", "lib/go-xla/nvidia/half"))
 	touch(t, filepath.Join(libraries, stagePrefix+"2", "lib/go-xla/nvidia/half"))
-	unlock, err := filelock.TryLock(filepath.Join(libraries, stagePrefix+"2", stageLock))
-	if err != nil {
-		t.Fatal(err)
+	other := flock.New(filepath.Join(libraries, stagePrefix+"2", stageLock))
+	if locked, err := other.TryLock(); !locked {
+		t.Fatalf("cannot lock the other process's folder: %v", err)
 	}
-	defer unlock()
+	defer other.Unlock()
 	m := bare(t, map[string]string{"HOME": home})
 	m.linked = true
 	during := ""
-	_, err = m.install(t.Context(), "xla:cpu", func(_ context.Context, _, folder string) error {
+	_, err := m.install(t.Context(), "xla:cpu", func(_ context.Context, _, folder string) error {
 		locks, err := filepath.Glob(filepath.Join(libraries, stagePrefix+"*", stageLock))
 		if len(locks) != 2 {
 			t.Errorf("there are the locks %v, want that of the other one and of this", locks)
 		}
 		for _, path := range locks {
-			if unlock, err := filelock.TryLock(path); err == nil {
-				unlock()
+			lock := flock.New(path)
+			if locked, _ := lock.TryLock(); locked {
+				lock.Unlock()
 				t.Errorf("%s is free while it is installed from", path)
 			}
 		}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/download"
-	"github.com/residual-go/residual/pkg/filelock"
 )
 
 // Fetcher downloads an official archive, checks it and unpacks it. The zero Fetcher is
@@ -60,7 +59,7 @@ func (f *Fetcher) Fetch(ctx context.Context, kind Kind) (dir string, err error) 
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return "", fmt.Errorf("fetch %v: make the cache folder: %w; choose another with RESIDUAL_CACHE", kind, err)
 	}
-	unlock, err := filelock.Lock(ctx, filepath.Join(root, "."+l.folder+".lock"))
+	unlock, err := download.Lock(ctx, filepath.Join(root, "."+l.folder+".lock"))
 	if err != nil {
 		return "", fmt.Errorf("fetch %v: lock the cache folder: %w; RESIDUAL_CACHE can name another folder", kind, err)
 	}

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/residual-go/residual/pkg/filelock"
+	"github.com/residual-go/residual/pkg/download"
 )
 
 // TestMain runs one Fetch instead of the tests in a subprocess of the tests below, which
@@ -127,7 +127,7 @@ func TestFetchWaitsForTheLock(t *testing.T) {
 	archive, sum := smallArchive(t, mustLayout(t, CIFAR10))
 	f := fetcher(t, serve(t, whole(archive)).URL, sum)
 	writeFiles(t, f.Dir, nil)
-	unlock, err := filelock.Lock(context.Background(), f.path("."+folderName+".lock"))
+	unlock, err := download.Lock(t.Context(), f.path("."+folderName+".lock"))
 	if err != nil {
 		t.Fatal(err)
 	}

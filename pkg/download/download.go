@@ -21,8 +21,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/residual-go/residual/pkg/filelock"
 )
 
 // File is a file in the network and its place on this machine.
@@ -78,7 +76,7 @@ func (f *Fetcher) Fetch(ctx context.Context, file File) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the folder to download to: %w", err)
 	}
-	unlock, err := filelock.Lock(ctx, filepath.Join(dir, "."+name+".lock"))
+	unlock, err := Lock(ctx, filepath.Join(dir, "."+name+".lock"))
 	if err != nil {
 		return fmt.Errorf("lock the folder to download to: %w", err)
 	}

@@ -30,6 +30,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
@@ -42,7 +43,6 @@ import (
 
 	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/dataset"
-	"github.com/residual-go/residual/pkg/filelock"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/losses"
 	"github.com/residual-go/residual/pkg/recipe"
@@ -262,14 +262,17 @@ func vacant(dir string) error {
 
 // lock keeps a second process from training in dir at the same time.
 func lock(dir string) (unlock func(), err error) {
-	unlock, err = filelock.TryLock(filepath.Join(dir, ".lock"))
-	if errors.Is(err, filelock.ErrHeld) {
+	file := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o644))
+	locked, err := file.TryLock()
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		// The file system has no locks: train without one.
+	case err != nil:
+		return nil, fmt.Errorf("lock the run's folder: %w", err)
+	case !locked:
 		return nil, fmt.Errorf("the run in %s is being trained by another process; wait for it or take another folder", dir)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("lock the run's folder: %w", err)
-	}
-	return unlock, nil
+	return func() { file.Unlock() }, nil
 }
 
 // Resume continues the run in dir from its newest checkpoint that is whole, or from the

@@ -18,9 +18,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
-	"github.com/residual-go/residual/pkg/filelock"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/schedule"
@@ -457,14 +458,11 @@ func TestRefusesAFolderWithARun(t *testing.T) {
 func TestASecondProcessIsKeptOut(t *testing.T) {
 	dir := t.TempDir()
 	interruptAt(t, dir, 2)
-	unlock, err := filelock.TryLock(filepath.Join(dir, ".lock"))
-	if err != nil {
-		t.Fatal(err)
+	lock := flock.New(filepath.Join(dir, ".lock"))
+	if locked, err := lock.TryLock(); !locked {
+		t.Fatalf("cannot lock the folder of a run that has ended: %v", err)
 	}
-	defer unlock()
-	if runtime.GOOS == "windows" {
-		t.Skip("there are no file locks here")
-	}
+	defer lock.Unlock()
 	if _, err := Resume(context.Background(), dir, testOptions()); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("error %v, want one that says another process trains the run", err)
 	}
