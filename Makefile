@@ -7,7 +7,7 @@ FUZZTIME ?= 2000x
 # The packages that start goroutines or have pointers. GoMLX's Go backend (v0.1.4) lets a
 # pointer run past the end of a slice, without reading there; checkptr, which -race brings
 # along, objects, and so is for our own packages alone.
-RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-d=checkptr ./pkg/dataset ./pkg/cifar ./pkg/download ./pkg/imagefolder ./pkg/run ./pkg/cpu/... ./lesson/predict ./lesson/serve ./tests/serve
+RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-d=checkptr ./pkg/dataset ./pkg/cifar ./pkg/download ./pkg/imagefolder ./pkg/run ./pkg/cpu/... ./pkg/predict ./pkg/serve ./tests/serve
 
 # Everything but the students' files of the exercises, whose tests fail until they are done.
 # Those of the worked solutions are in package check.
@@ -41,7 +41,7 @@ test: check ## Set up and pass all tests, linters and short fuzz runs.
 check: ## gofmt, go vet, staticcheck, generated files and other systems.
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
-	CGO_ENABLED=0 $(GO) vet -tags noxla ./pkg/backend/... ./lesson
+	CGO_ENABLED=0 $(GO) vet -tags noxla ./pkg/backend/... ./lesson/...
 	$(GO) tool staticcheck ./...
 	$(GO) generate ./pkg/cpu/internal/kernel
 	@git diff --exit-code --stat -- pkg/cpu/internal/kernel || { echo "commit what go generate ./pkg/cpu/internal/kernel writes"; exit 1; }

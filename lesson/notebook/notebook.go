@@ -29,8 +29,8 @@ import (
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 
-	"github.com/residual-go/residual/lesson/source"
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/shapes10"
 )
@@ -91,10 +91,10 @@ var Reference = sync.OnceValue(func() compute.Backend { return Must(backend.New(
 // Images returns so many training and test images, of CIFAR-10 if it is in the cache,
 // otherwise of the built-in set; nothing is downloaded. It says which they are, once in a
 // notebook.
-func Images(training, test int) *source.Set {
-	set := Must(source.Open(Context(), source.AtHand, source.Options{Subset: fmt.Sprintf("%d,%d", training, test)}))
+func Images(training, test int) *datasource.Set {
+	set := Must(datasource.Open(Context(), datasource.AtHand, datasource.Options{Subset: fmt.Sprintf("%d,%d", training, test)}))
 	text := fmt.Sprintf("Images: %d for training, %d for testing, of CIFAR-10.", set.Training.Len(), set.Test.Len())
-	if set.Spec == source.Builtin {
+	if set.Spec == datasource.Builtin {
 		text = fmt.Sprintf("Images: %d for training, %d for testing, of %s, drawn on the spot. Nothing below is a result on CIFAR-10.",
 			set.Training.Len(), set.Test.Len(), shapes10.Name)
 	}

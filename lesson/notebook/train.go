@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"reflect"
 
-	"github.com/residual-go/residual/lesson/plots"
-	"github.com/residual-go/residual/lesson/source"
+	"github.com/residual-go/residual/pkg/datasource"
+	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
 )
@@ -18,7 +18,7 @@ func Runs() string { return filepath.Join(output(), "runs", "course") }
 
 // Train trains a network by the recipe, from the start, with a bar and a curve to watch,
 // and keeps the run under name.
-func Train(name string, r recipe.Recipe, set *source.Set) *run.Outcome {
+func Train(name string, r recipe.Recipe, set *datasource.Set) *run.Outcome {
 	dir, live := filepath.Join(Runs(), name), NewLive(name)
 	Check(os.RemoveAll(dir))
 	outcome, err := run.Train(Context(), dir, complete(r, set), options(set, live.Reporter(r.Model.Name)))
@@ -32,7 +32,7 @@ func Train(name string, r recipe.Recipe, set *source.Set) *run.Outcome {
 // Trained returns the run of that name if it was trained by the same recipe on the same
 // images; it says so once in a notebook. Otherwise it trains it, from where an earlier
 // training was interrupted if that is why.
-func Trained(name string, r recipe.Recipe, set *source.Set) *run.Outcome {
+func Trained(name string, r recipe.Recipe, set *datasource.Set) *run.Outcome {
 	dir := filepath.Join(Runs(), name)
 	if before, err := run.ReadRecipe(dir); err == nil && reflect.DeepEqual(before, complete(r, set)) {
 		if text := fmt.Sprintf("%s is trained already; its run is in runs/course/%s.", name, name); first(text) {
@@ -52,12 +52,12 @@ func History(name string) *plots.History {
 }
 
 // complete writes down in the recipe which images it is for.
-func complete(r recipe.Recipe, set *source.Set) recipe.Recipe {
+func complete(r recipe.Recipe, set *datasource.Set) recipe.Recipe {
 	r.Data, r.Model.Classes = set.Training.Name, len(set.Training.Classes)
 	r.Subset = fmt.Sprintf("%d,%d", set.Training.Len(), set.Test.Len())
 	return r
 }
 
-func options(set *source.Set, report run.Reporter) run.Options {
+func options(set *datasource.Set, report run.Reporter) run.Options {
 	return run.Options{Backend: Backend(), Training: set.Training, Test: set.Test, Report: report, LogEvery: 20}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"github.com/residual-go/residual/lesson/serve"
+	"github.com/residual-go/residual/pkg/serve"
 )
 
 // browser opens a tab of Chromium, or skips the test where there is none. What goes wrong on

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/residual-go/residual/lesson/serve"
+	"github.com/residual-go/residual/pkg/serve"
 	"github.com/residual-go/residual/pkg/picture"
 )
 

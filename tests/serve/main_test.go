@@ -17,7 +17,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/residual-go/residual/lesson/serve"
+	"github.com/residual-go/residual/pkg/serve"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/picture"

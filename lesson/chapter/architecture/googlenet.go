@@ -1,0 +1,73 @@
+package architecture
+
+// Inception is a module of four branches side by side, whose outputs are joined along the
+// channels: a 1×1 convolution; a 1×1 and a 3×3; a 1×1 and a 5×5; and a pool and a 1×1. The
+// fields are numbers of channels, as in the table.
+type Inception struct {
+	Name                                            string
+	In, Conv1, Reduce3, Conv3, Reduce5, Conv5, Pool int
+	// Size is the height and width of its maps for an image of 224×224 pixels.
+	Size int
+}
+
+// InceptionModules returns the nine modules of GoogLeNet (Szegedy et al. 2014, "Going Deeper with
+// Convolutions", table 1), the ImageNet winner before ResNet, in order. They are here to be
+// counted and compared; no network is built from them.
+func InceptionModules() []Inception {
+	return []Inception{
+		{"3a", 192, 64, 96, 128, 16, 32, 32, 28},
+		{"3b", 256, 128, 128, 192, 32, 96, 64, 28},
+		{"4a", 480, 192, 96, 208, 16, 48, 64, 14},
+		{"4b", 512, 160, 112, 224, 24, 64, 64, 14},
+		{"4c", 512, 128, 128, 256, 24, 64, 64, 14},
+		{"4d", 512, 112, 144, 288, 32, 64, 64, 14},
+		{"4e", 528, 256, 160, 320, 32, 128, 128, 14},
+		{"5a", 832, 256, 160, 320, 32, 128, 128, 7},
+		{"5b", 832, 384, 192, 384, 48, 128, 128, 7},
+	}
+}
+
+// Out is the number of channels that leave the module.
+func (m Inception) Out() int { return m.Conv1 + m.Conv3 + m.Conv5 + m.Pool }
+
+// Cost is what layers take.
+type Cost struct {
+	// Parameters are weights and biases.
+	Parameters int64
+	// MultiplyAdds are those for one image of 224×224 pixels.
+	MultiplyAdds int64
+}
+
+func (c Cost) plus(other Cost) Cost {
+	return Cost{c.Parameters + other.Parameters, c.MultiplyAdds + other.MultiplyAdds}
+}
+
+// convolution is the cost of one with biases whose output is size×size.
+func convolution(in, out, kernel, size int) Cost {
+	weights := int64(kernel * kernel * in * out)
+	return Cost{weights + int64(out), weights * int64(size*size)}
+}
+
+// Cost returns what the module takes.
+func (m Inception) Cost() Cost {
+	var sum Cost
+	for _, c := range [][3]int{
+		{m.In, m.Conv1, 1},
+		{m.In, m.Reduce3, 1}, {m.Reduce3, m.Conv3, 3},
+		{m.In, m.Reduce5, 1}, {m.Reduce5, m.Conv5, 5},
+		{m.In, m.Pool, 1},
+	} {
+		sum = sum.plus(convolution(c[0], c[1], c[2], m.Size))
+	}
+	return sum
+}
+
+// GoogLeNetCost returns what the whole network takes, with 1000 classes and without the two
+// auxiliary classifiers, which are for training only.
+func GoogLeNetCost() Cost {
+	sum := convolution(3, 64, 7, 112).plus(convolution(64, 64, 1, 56)).plus(convolution(64, 192, 3, 56))
+	for _, m := range InceptionModules() {
+		sum = sum.plus(m.Cost())
+	}
+	return sum.plus(convolution(1024, 1000, 1, 1)) // the linear layer
+}

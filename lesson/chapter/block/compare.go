@@ -1,0 +1,137 @@
+package block
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/pkg/resnet"
+)
+
+// Func builds a block on x, [batch, height, width, channels], in training mode. get
+// returns a weight of the block by torchvision's name, as conv1.weight,
+// [height, width, in, out], or bn1.bias, [1, 1, 1, channels]; it panics on a name that the
+// block does not have.
+type Func func(x *graph.Node, get func(name string) *graph.Node) *graph.Node
+
+// The random images that go into the network: enough of them for batch statistics, and so
+// small that a ResNet-50 is quick.
+const (
+	compareImages = 8
+	compareSide   = 32
+	compareSeed   = 1
+)
+
+// Compare runs the network of config, in training mode, with random weights on random
+// images, and returns the largest absolute difference between what comes out of its block
+// of the given name, as "layer1.0", and what the given function makes of that block's
+// input.
+func Compare(backend compute.Backend, config resnet.Config, name string, build Func) (float64, error) {
+	return atBlock(backend, config, name, func(scope *model.Scope, in, out *graph.Node) *graph.Node {
+		get := func(weight string) *graph.Node {
+			path := scope.Scope() + "/" + strings.ReplaceAll(weight, ".", "/")
+			variable := scope.Store().GetVariable(path)
+			if variable == nil {
+				panic(fmt.Errorf("block %s has no weight %q", name, weight))
+			}
+			value := variable.NodeValue(in.Graph())
+			if value.Rank() == 1 {
+				value = graph.Reshape(value, 1, 1, 1, value.Shape().Dim(0))
+			}
+			return value
+		}
+		return graph.Sub(build(in, get), out)
+	})
+}
+
+// IdentityError returns the largest absolute difference between what goes into a block of the
+// network of config, with random weights, and what comes out. A block that changes the
+// shape is an error.
+func IdentityError(backend compute.Backend, config resnet.Config, name string) (float64, error) {
+	return atBlock(backend, config, name, func(_ *model.Scope, in, out *graph.Node) *graph.Node {
+		if !in.Shape().Equal(out.Shape()) {
+			panic(fmt.Errorf("block %s makes %s of %s, and so is not the identity", name, out.Shape(), in.Shape()))
+		}
+		return graph.Sub(in, out)
+	})
+}
+
+// atBlock returns the largest absolute value of what difference makes of a block's input
+// and output. The scope is the block's.
+func atBlock(backend compute.Backend, config resnet.Config, name string,
+	difference func(scope *model.Scope, in, out *graph.Node) *graph.Node) (float64, error) {
+	store := model.NewStore()
+	defer store.Finalize()
+	err := store.SetRNGStateFromSeed(compareSeed)
+	if err == nil {
+		err = config.Declare(store.Scope("/model"))
+	}
+	if err == nil {
+		err = store.InitializeVariables(backend, nil)
+	}
+	// With ZeroInitResidual the γ of 0 are what there is to see.
+	if err == nil && !config.ZeroInitResidual {
+		err = scatterNorms(backend, store)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("compare block %s: %w", name, err)
+	}
+	largest, err := model.CallOnce(backend, store, func(_ *model.Scope, g *graph.Graph) *graph.Node {
+		store.SetTraining(g, true)
+		pixels := store.RandomNormal(g, shapes.Make(resnet.DType, compareImages, compareSide, compareSide, 3))
+		// Values are shown in order. What a block gets is the last that was shown before the
+		// block's own, but for those inside of layers, which are no block's input.
+		var last, in, out *graph.Node
+		config.Forward(store.Scope("/model"), pixels, func(tap string, x *graph.Node) {
+			if out == nil && strings.HasPrefix(tap, name+".") && in == nil {
+				in = last
+			}
+			if tap == name {
+				out = x
+			}
+			if !strings.Contains(tap, ".conv") && !strings.Contains(tap, ".bn") {
+				last = x
+			}
+		})
+		if in == nil || out == nil {
+			panic(fmt.Errorf("%s has no block %q", config.Name, name))
+		}
+		scope := store.Scope("/model/" + strings.ReplaceAll(name, ".", "/"))
+		return graph.ReduceAllMax(graph.Abs(difference(scope, in, out)))
+	})
+	if err != nil {
+		return 0, fmt.Errorf("compare block %s: %w", name, err)
+	}
+	return float64(tensors.ToScalar[float32](largest)), nil
+}
+
+// scatterNorms gives every γ and β a value of its own, around 1 and 0: as they are
+// initialised, all equal, they would hide that one was taken for another.
+func scatterNorms(backend compute.Backend, store *model.Store) error {
+	for variable := range store.Scope("/model").IterVariables() {
+		var centre float64
+		switch {
+		case variable.Shape().Rank() != 1:
+			continue
+		case variable.Name() == "weight":
+			centre = 1
+		case variable.Name() != "bias":
+			continue
+		}
+		value, err := model.CallOnce(backend, store, func(_ *model.Scope, g *graph.Graph) *graph.Node {
+			return graph.AddScalar(graph.MulScalar(store.RandomNormal(g, variable.Shape()), 0.2), centre)
+		})
+		if err != nil {
+			return err
+		}
+		if err := variable.SetValue(value); err != nil {
+			return err
+		}
+	}
+	return nil
+}

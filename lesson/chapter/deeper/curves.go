@@ -1,0 +1,37 @@
+package deeper
+
+import (
+	"fmt"
+
+	"github.com/residual-go/residual/pkg/figure"
+)
+
+// Curve returns the network's values at the points of the target.
+func (n *Network) Curve(t Target, dash figure.Dash) figure.Curve {
+	return figure.Curve{Name: fmt.Sprintf("%s, depth %d", n.kind, n.Depth()), X: t.X, Y: n.At(t.X), Style: n.kind.style(dash)}
+}
+
+// ErrorsByDepth returns the errors of networks of one kind.
+func ErrorsByDepth(networks []*Network, t Target) figure.Curve {
+	kind := networks[0].kind
+	c := figure.Curve{Name: kind.String(), Style: kind.style(figure.Dash(kind))}
+	c.Style.Marker = true
+	for _, n := range networks {
+		c.X, c.Y = append(c.X, float64(n.Depth())), append(c.Y, n.Error(t))
+	}
+	return c
+}
+
+// Curve returns the least error up to each step.
+func (f Fit) Curve(name string, dash figure.Dash) figure.Curve {
+	c := figure.Curve{Name: name, Y: f.best(), Style: f.kind.style(dash)}
+	for step := range c.Y {
+		c.X = append(c.X, float64(step))
+	}
+	return c
+}
+
+// style gives each kind a colour.
+func (k Kind) style(dash figure.Dash) figure.Style {
+	return figure.Style{Color: 1 + int(k), Dash: dash}
+}

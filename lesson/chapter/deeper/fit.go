@@ -1,0 +1,175 @@
+package deeper
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+)
+
+// Target is a function to come near to, at some points.
+type Target struct{ X, Y []float64 }
+
+// Sample returns f at so many points, two or more, from Left to Right.
+func Sample(f func(x float64) float64, points int) Target {
+	var t Target
+	for i := range points {
+		x := Left + (Right-Left)*float64(i)/float64(points-1)
+		t.X, t.Y = append(t.X, x), append(t.Y, f(x))
+	}
+	return t
+}
+
+// Error returns how far the network is from the target: the root of the mean squared
+// difference.
+func (n *Network) Error(t Target) float64 {
+	return math.Sqrt(squares(n.newPass(), t, nil))
+}
+
+// squares returns the mean squared difference, and in gradient, unless it is nil, its
+// gradient.
+func squares(p *pass, t Target, gradient []float64) float64 {
+	clear(gradient)
+	sum := 0.0
+	for i, x := range t.X {
+		difference := p.forward(x) - t.Y[i]
+		sum += difference * difference
+		if gradient != nil {
+			p.backward(2*difference/float64(len(t.X)), gradient)
+		}
+	}
+	return sum / float64(len(t.X))
+}
+
+// Fit is what came of training a network.
+type Fit struct {
+	// Network is the best one met on the way, the start included.
+	*Network
+	// Errors are those before training and behind each step.
+	Errors []float64
+}
+
+// Train trains a copy of the network by steps of Adam on the whole target, at a learning
+// rate that falls to 0 as a cosine, and brings its weights within the bounds before the
+// first step and behind each.
+func Train(n *Network, t Target, bounds Bounds, steps int, rate float64) Fit {
+	now := n.As(n.kind)
+	now.confine(bounds)
+	p := now.newPass()
+	fit := Fit{}
+	gradient := make([]float64, len(now.weights))
+	mean, square := make([]float64, len(gradient)), make([]float64, len(gradient))
+	best := math.Inf(1)
+	for step := range steps + 1 {
+		e := math.Sqrt(squares(p, t, gradient))
+		fit.Errors = append(fit.Errors, e)
+		if e < best {
+			best, fit.Network = e, now.As(now.kind)
+		}
+		if step == steps {
+			break
+		}
+		falling := rate * (1 + math.Cos(math.Pi*float64(step)/float64(steps))) / 2
+		meanShare, squareShare := 1-math.Pow(0.9, float64(step+1)), 1-math.Pow(0.999, float64(step+1))
+		for i, g := range gradient {
+			mean[i] = 0.9*mean[i] + 0.1*g
+			square[i] = 0.999*square[i] + 0.001*g*g
+			now.weights[i] -= falling * mean[i] / meanShare / (math.Sqrt(square[i]/squareShare) + 1e-8)
+		}
+		now.confine(bounds)
+	}
+	return fit
+}
+
+// best returns the least error up to each step.
+func (f Fit) best() []float64 {
+	best := slices.Clone(f.Errors)
+	for i := 1; i < len(best); i++ {
+		best[i] = min(best[i], best[i-1])
+	}
+	return best
+}
+
+// Reached returns the first step with an error of at most e, or -1.
+func (f Fit) Reached(e float64) int {
+	return slices.IndexFunc(f.Errors, func(at float64) bool { return at <= e })
+}
+
+// Search looks for the best network of each depth.
+type Search struct {
+	Width, Depth int
+	Bounds       Bounds
+	// Starts is how many random networks of each depth are trained, Steps and Rate how.
+	Starts, Steps int
+	Rate          float64
+}
+
+// Run returns the best networks of depth 1, 2, … up to Depth that it finds. Of each depth it
+// trains random networks, and the best one of the depth before, grown by a layer: of zeros
+// if it is residual, which makes it the same function, and otherwise random. So residual
+// networks never get worse with depth. Equal searches give equal networks.
+func (s Search) Run(kind Kind, t Target) []*Network {
+	var found []*Network
+	for depth := range s.Depth {
+		var starts []*Network
+		if depth > 0 && kind == Residual {
+			starts = append(starts, found[depth-1].WithZeros(1))
+		} else if depth > 0 {
+			starts = append(starts, found[depth-1].WithRandom(1, source(depth, s.Starts)))
+		}
+		for i := range s.Starts {
+			starts = append(starts, New(kind, s.Width, depth+1, source(depth, i)))
+		}
+		fits := make([]Fit, len(starts))
+		var work sync.WaitGroup
+		for i, start := range starts {
+			work.Go(func() { fits[i] = Train(start, t, s.Bounds, s.Steps, s.Rate) })
+		}
+		work.Wait()
+		found = append(found, slices.MinFunc(fits, func(a, b Fit) int {
+			return cmp.Compare(a.Error(t), b.Error(t))
+		}).Network)
+	}
+	return found
+}
+
+// source returns the random numbers of a start.
+func source(depth, start int) *rand.Rand { return rand.New(rand.NewPCG(uint64(depth), uint64(start))) }
+
+// PlainSpread returns how far apart the values of a plain network of the depth can be at
+// most. Behind the first tanh, numbers are 2 apart at most. A further layer stretches that by
+// Weight, and tanh brings s to no more than 2·tanh(s/2), where it lies around 0.
+func (bounds Bounds) PlainSpread(depth int) float64 {
+	spread := 2.0
+	for range depth - 1 {
+		spread = 2 * math.Tanh(bounds.Weight*spread/2)
+	}
+	return bounds.Weight * spread
+}
+
+// LeastError returns the least error that a function can have whose values are no more than
+// spread apart: that of the target with its ends cut off, where that does the least harm.
+func (t Target) LeastError(spread float64) float64 {
+	cut := func(low float64) float64 {
+		sum := 0.0
+		for _, y := range t.Y {
+			beyond := max(low-y, y-low-spread, 0)
+			sum += beyond * beyond
+		}
+		return math.Sqrt(sum / float64(len(t.Y)))
+	}
+	low, high := slices.Min(t.Y), slices.Max(t.Y)-spread
+	if high <= low {
+		return 0
+	}
+	for high-low > 1e-9 { // cut falls, then rises
+		third := (high - low) / 3
+		if cut(low+third) < cut(high-third) {
+			high -= third
+		} else {
+			low += third
+		}
+	}
+	return cut(low)
+}

@@ -1,0 +1,120 @@
+package deeper
+
+import (
+	"math"
+	"sync"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/figure"
+)
+
+// tight is what the notebook takes.
+var tight = Bounds{Weight: 1, Bias: 0.5}
+
+// classes are computed once for all tests.
+var classes = [2]func() []Region{
+	Plain:    sync.OnceValue(func() []Region { return Reach(Plain, tight, 4) }),
+	Residual: sync.OnceValue(func() []Region { return Reach(Residual, tight, 4) }),
+}
+
+// TestOneLayer compares the class of one layer with its definition: w and b from f(-1) and
+// f(1), by hand.
+func TestOneLayer(t *testing.T) {
+	for _, kind := range []Kind{Plain, Residual} {
+		region := classes[kind]()[0]
+		for row := range region {
+			for column, in := range region[row] {
+				left, right := coordinate(column), coordinate(row)
+				if kind == Residual {
+					left, right = left-Left, right-Right
+				}
+				low, high := math.Atanh(left), math.Atanh(right) // -w + b and w + b
+				w, b := (high-low)/2, (high+low)/2
+				// At the very bound, rounding decides.
+				if near(math.Abs(w), tight.Weight) || near(math.Abs(b), tight.Bias) {
+					continue
+				}
+				if want := math.Abs(w) <= tight.Weight && math.Abs(b) <= tight.Bias; in != want {
+					t.Fatalf("%s: f(-1) = %g, f(1) = %g is in the class: %v, want %v",
+						kind, coordinate(column), coordinate(row), in, want)
+				}
+			}
+		}
+	}
+}
+
+func near(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
+
+// TestMembers checks that chains of random weights lie in the regions of as many layers,
+// but for a few pixels, and so that the regions are not too small.
+func TestMembers(t *testing.T) {
+	for _, kind := range []Kind{Plain, Residual} {
+		regions := classes[kind]()
+		random := source(0, 0)
+		for range 100 {
+			f := figure.Point{X: Left, Y: Right}
+			for depth, region := range regions {
+				w := tight.Weight * (2*random.Float64() - 1)
+				b := tight.Bias * (2*random.Float64() - 1)
+				x, y := math.Tanh(w*f.X+b), math.Tanh(w*f.Y+b)
+				if kind == Residual {
+					x, y = x+f.X, y+f.Y
+				}
+				f = figure.Point{X: x, Y: y}
+				if math.Max(math.Abs(x), math.Abs(y)) > Extent {
+					break
+				}
+				if d := region.Distance(f); d > 3*Pixel {
+					t.Errorf("%s: (%.3f, %.3f) is of depth %d, and %.3f away from its region", kind, x, y, depth+1, d)
+				}
+			}
+		}
+	}
+}
+
+func TestNestedness(t *testing.T) {
+	residual := classes[Residual]()
+	for i, deeper := range residual[1:] {
+		if lost := residual[i].Without(deeper).Area(); lost != 0 {
+			t.Errorf("%d residual layers lose an area of %g of what %d have", i+2, lost, i+1)
+		}
+		if deeper.Without(residual[i]).Area() == 0 {
+			t.Errorf("%d residual layers add nothing to %d", i+2, i+1)
+		}
+	}
+	plain := classes[Plain]()
+	for i, deeper := range plain[1:] {
+		if plain[i].Without(deeper).Area() < 0.01 {
+			t.Errorf("%d plain layers have all that %d have", i+2, i+1)
+		}
+	}
+	if plain[1].Without(plain[0]).Area() < 0.01 || plain[1].Area() <= plain[0].Area() {
+		t.Error("2 plain layers are no larger a class than 1")
+	}
+}
+
+// TestDistance compares distances with exact ones. The chain that keeps f(-1) and f(1)
+// farthest apart has w = 1 and b = 0 in every layer, and is the nearest to 0.8x.
+func TestDistance(t *testing.T) {
+	target := figure.Point{X: -0.8, Y: 0.8}
+	want := 1.0
+	for i, region := range classes[Plain]() {
+		want = math.Tanh(want)
+		if got, exact := region.Distance(target), math.Sqrt2*(0.8-want); math.Abs(got-exact) > 1.5*Pixel {
+			t.Errorf("%d layers are %.4f from 0.8x, want %.4f", i+1, got, exact)
+		}
+	}
+	if d := classes[Residual]()[0].Distance(target); d > 1e-12 {
+		t.Errorf("a residual layer is %g from 0.8x", d)
+	}
+}
+
+func TestPanel(t *testing.T) {
+	panel := Panel("plain", classes[Plain](), figure.Point{Name: "f*"})
+	if _, err := figure.Regions("classes", []figure.RegionPanel{panel}); err != nil {
+		t.Error(err)
+	}
+	if first := panel.Regions[0].Name; first != "4 layers" {
+		t.Errorf("%q is drawn first, want the deepest", first)
+	}
+}

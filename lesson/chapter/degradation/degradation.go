@@ -1,0 +1,292 @@
+// Package degradation is the experiment that residual networks answer (He et al. 2015,
+// figure 1 and 6): a deeper plain network trains worse than a shallower one, though it
+// could copy it and pass the rest through; with shortcuts the deeper one does not.
+//
+// Four networks are trained by one and the same recipe, from the same seed and on the same
+// batches: plain and residual, shallow and deep. Depth and shortcuts are all that differs.
+package degradation
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"reflect"
+	"text/tabwriter"
+
+	"github.com/gomlx/compute"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/plots"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/schedule"
+)
+
+// Experiment says what to compare.
+type Experiment struct {
+	// Shallow and Deep are the depths, 6n+2.
+	Shallow, Deep int
+	// Width is the number of channels in the first stage, and Stem what is before it.
+	Width int
+	Stem  resnet.Stem
+	// Recipe trains all four; its Model is replaced. Its Subset is for the caller, who opens
+	// the images.
+	Recipe recipe.Recipe
+}
+
+// Default returns the experiment at the paper's depths and widths, 20 and 56 layers and 16
+// channels, in the size that two cores do within ten minutes: 10,000 images, and the
+// ImageNet stem, which shrinks them from 32×32 to 8×8 maps. The paper's stem keeps their
+// size, at 15 times the multiply-adds; so few images would not be seen often enough then.
+func Default() Experiment {
+	return Experiment{
+		Shallow: 20, Deep: 56, Width: 16, Stem: resnet.ImageNetStem,
+		Recipe: recipe.Recipe{
+			Name: "degradation", Subset: "10000,2000", Epochs: 18, Batch: 32, DropLast: true,
+			LearningRate: 0.05, Schedule: schedule.Schedule{Kind: schedule.Cosine, WarmUp: 0.05},
+			Momentum: 0.9, WeightDecay: 1e-4, DecayNormsAndBiases: true,
+			Augment: dataset.Augment{Crop: 4, Flip: true},
+			Mean:    [3]float32{0.4914, 0.4822, 0.4465}, Deviation: [3]float32{0.2470, 0.2435, 0.2616}, Seed: 42,
+		},
+	}
+}
+
+// Arm is one of the four networks and how it did.
+type Arm struct {
+	Network    string  `json:"network"`
+	Depth      int     `json:"depth"`
+	Plain      bool    `json:"plain"`
+	Parameters int64   `json:"parameters"`
+	TrainLoss  float64 `json:"train_loss"`
+	TrainTop1  float64 `json:"train_top1"`
+	TestTop1   float64 `json:"test_top1"`
+	Weights    string  `json:"weights"`
+	Dir        string  `json:"dir"`
+}
+
+// Result is what came of the experiment.
+type Result struct {
+	Data string `json:"data"`
+	// Arms are plain shallow, plain deep, residual shallow and residual deep.
+	Arms []Arm `json:"arms"`
+	// PlainGap and ResidualGap are the training loss of the deep network less that of the
+	// shallow one: above 0, depth did harm.
+	PlainGap    float64 `json:"plain_gap"`
+	ResidualGap float64 `json:"residual_gap"`
+
+	// What figures of signal and gradient are measured with.
+	backend  compute.Backend
+	training *dataset.Images
+}
+
+func (e Experiment) configs(classes int) ([]resnet.Config, []int, error) {
+	var configs []resnet.Config
+	var depths []int
+	for _, plain := range []bool{true, false} {
+		for _, depth := range []int{e.Shallow, e.Deep} {
+			config, err := resnet.CIFAR(depth, e.Width)
+			if err != nil {
+				return nil, nil, err
+			}
+			config.Name, config.Stem, config.Classes = fmt.Sprintf("resnet%d", depth), e.Stem, classes
+			if plain {
+				config = config.PlainTwin()
+			}
+			configs, depths = append(configs, config), append(depths, depth)
+		}
+	}
+	return configs, depths, nil
+}
+
+// Validate reports what is wrong with the experiment.
+func (e Experiment) Validate() error {
+	if e.Shallow >= e.Deep {
+		return fmt.Errorf("depths %d and %d, want the first below the second", e.Shallow, e.Deep)
+	}
+	configs, _, err := e.configs(1)
+	if err != nil {
+		return err
+	}
+	for _, config := range configs {
+		r := e.Recipe
+		r.Model = config
+		if err := r.Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Run trains the four networks, each in a folder of its name under dir, one after the
+// other. Runs that are there already, of the same recipe, are gone on with, or taken as
+// they are if they have ended. report gives each network, by its name, its reporter.
+func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend, training, test *dataset.Images,
+	report func(network string) run.Reporter) (*Result, error) {
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	configs, depths, err := e.configs(len(training.Classes))
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{Data: training.Name, backend: backend, training: training}
+	for i, config := range configs {
+		r := e.Recipe
+		r.Model = config
+		arm, err := train(ctx, filepath.Join(dir, config.Name), r, run.Options{
+			Backend: backend, Training: training, Test: test, Report: report(config.Name),
+			// Not beyond the epoch: the curves need their points.
+			LogEvery: max(1, min(20, training.Len()/r.Batch)),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", config.Name, err)
+		}
+		arm.Depth = depths[i]
+		result.Arms = append(result.Arms, *arm)
+	}
+	result.PlainGap = result.Arms[1].TrainLoss - result.Arms[0].TrainLoss
+	result.ResidualGap = result.Arms[3].TrainLoss - result.Arms[2].TrainLoss
+	return result, nil
+}
+
+func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options) (*Arm, error) {
+	var outcome *run.Outcome
+	var err error
+	if run.Exists(dir) {
+		before, readErr := run.ReadRecipe(dir)
+		if readErr != nil {
+			return nil, readErr
+		}
+		if !reflect.DeepEqual(before, r) {
+			return nil, fmt.Errorf("%s holds a run of another recipe; remove the folder, or take another with --run", dir)
+		}
+		outcome, err = run.Resume(ctx, dir, options)
+	} else {
+		outcome, err = run.Train(ctx, dir, r, options)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer outcome.Store.Finalize()
+	lines, err := run.ReadMetrics(dir)
+	if err != nil {
+		return nil, err
+	}
+	arm := &Arm{Network: r.Model.Name, Plain: r.Model.Plain, Weights: outcome.Weights, Dir: dir, TestTop1: outcome.Test.Top1}
+	for _, line := range lines {
+		if line.Kind == run.EpochLine {
+			arm.TrainLoss, arm.TrainTop1 = line.Loss, line.Accuracy
+		}
+	}
+	summary, err := r.Model.Summary(options.Training.Height, options.Training.Width)
+	if err != nil {
+		return nil, err
+	}
+	arm.Parameters = summary.Parameters
+	return arm, nil
+}
+
+// WriteTable writes a row for each network.
+func (r *Result) WriteTable(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "network\tdepth\tparameters\ttrain loss\ttrain accuracy\ttest accuracy\t")
+	for _, arm := range r.Arms {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%.4f\t%.2f%%\t%.2f%%\t\n",
+			arm.Network, arm.Depth, arm.Parameters, arm.TrainLoss, 100*arm.TrainTop1, 100*arm.TestTop1)
+	}
+	return table.Flush()
+}
+
+// Verdict says in a sentence or two what the numbers show, and no more than that.
+func (r *Result) Verdict() string {
+	say := func(kind string, shallow, deep Arm, gap float64) string {
+		word := "lower"
+		if gap > 0 {
+			word = "higher"
+		}
+		return fmt.Sprintf("%s: the training loss at depth %d is %.3f %s than at depth %d.", kind, deep.Depth, max(gap, -gap), word, shallow.Depth)
+	}
+	verdict := say("Plain", r.Arms[0], r.Arms[1], r.PlainGap) + "\n" + say("Residual", r.Arms[2], r.Arms[3], r.ResidualGap)
+	const noticeable = 0.02 // one seed cannot tell less from chance
+	if r.PlainGap < noticeable {
+		verdict += "\nAt this size the plain network does not degrade with depth: take deeper ones or more epochs."
+	} else if r.ResidualGap > r.PlainGap/2 {
+		verdict += "\nAt this size the shortcuts do not undo the damage of depth: take more epochs or more channels."
+	}
+	return verdict
+}
+
+// Figures draws, under dir, the training loss and test error of the four runs
+// (degradation) and the norm of each layer's gradient before training (gradient-norms),
+// as PNG and SVG, and returns the paths.
+func (r *Result) Figures(dir, caption string) ([]string, error) {
+	var paths []string
+	for _, draw := range []struct {
+		name string
+		make func(caption string) (*figure.Figure, error)
+	}{
+		{"degradation", r.ErrorFigure},
+		{"degradation-loss", r.lossFigure},
+		{"gradient-norms", func(caption string) (*figure.Figure, error) { return r.GradientFigure(BeforeTraining, caption) }},
+	} {
+		drawn, err := draw.make(caption)
+		if err != nil {
+			return nil, err
+		}
+		written, err := plots.Save(drawn, dir, draw.name)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, written...)
+	}
+	return paths, nil
+}
+
+// ErrorFigure draws the errors of the four runs by epoch, in training and on the test
+// images: plain networks on the left, residual ones on the right.
+func (r *Result) ErrorFigure(caption string) (*figure.Figure, error) {
+	var sides [2][]figure.Run
+	for i, arm := range r.Arms {
+		history, err := plots.Read(arm.Dir)
+		if err != nil {
+			return nil, err
+		}
+		line := figure.Run{Name: arm.Network}
+		for _, epoch := range history.Epochs {
+			if epoch.TestTop1 == nil {
+				return nil, fmt.Errorf("the run of %s was not tested", arm.Network)
+			}
+			line.X = append(line.X, float64(epoch.Epoch))
+			line.Train = append(line.Train, 1-epoch.Accuracy)
+			line.Test = append(line.Test, 1-*epoch.TestTop1)
+		}
+		sides[i/2] = append(sides[i/2], line)
+	}
+	return figure.PlainVsResidual("Plain and residual networks, shallow and deep", "epoch", "error",
+		sides[0], sides[1], figure.Percent(), figure.Caption(caption))
+}
+
+// style is that of an arm's curves: a colour for each depth, dashes for plain networks.
+func style(arm int) figure.Style {
+	return figure.Style{Color: arm%2 + 1, Dash: figure.Dash(1 - arm/2)}
+}
+
+// lossFigure draws the training losses, which is what degradation is about, by step.
+func (r *Result) lossFigure(caption string) (*figure.Figure, error) {
+	var curves []figure.Curve
+	for i, arm := range r.Arms {
+		history, err := plots.Read(arm.Dir)
+		if err != nil {
+			return nil, err
+		}
+		curve := figure.Curve{Name: arm.Network, Style: style(i), Smooth: min(5, len(history.Steps)/5)}
+		for _, line := range history.Steps {
+			curve.X, curve.Y = append(curve.X, float64(line.Step)), append(curve.Y, line.Loss)
+		}
+		curves = append(curves, curve)
+	}
+	return figure.Curves("Training loss", "step", "loss", curves, figure.Caption(caption))
+}

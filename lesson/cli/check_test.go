@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/residual-go/residual/lesson/exercises"
+	"github.com/residual-go/residual/lesson/exercises/check"
+	"github.com/residual-go/residual/lesson/grade"
+)
+
+// overlaid makes Go take text for the answer to the exercise, whatever the file has.
+func overlaid(t *testing.T, name string, text []byte) checker {
+	t.Helper()
+	root, err := grade.FindCourse(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	answer, overlay := filepath.Join(dir, "answer.go"), filepath.Join(dir, "overlay.json")
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{
+		filepath.Join(root, filepath.FromSlash(exercises.Folder), name, name+".go"): answer,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string][]byte{answer: text, overlay: replace} {
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("GOFLAGS", "-overlay="+overlay)
+	return checker{root: root, folder: dir, limit: checkLimit}
+}
+
+func TestCheck(t *testing.T) {
+	solution, err := os.ReadFile(filepath.Join("exercises", "outputsize", "solution", "outputsize.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stub, err := exercises.Stub(solution, "outputsize")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// answer is the solution with another body, which may use fmt and os.
+	answer := func(body string) []byte {
+		return []byte("package outputsize\n\nimport (\n\"fmt\"\n\"os\"\n)\n\nvar _, _ = fmt.Sprint, os.Exit\n\nfunc OutputSize(in, kernel, stride, padding int) int {\n" + body + "\n}\n")
+	}
+	const title = "outputsize  The height and width that leave a convolution  "
+	for _, c := range []struct {
+		name   string
+		answer []byte
+		limit  time.Duration
+		right  bool
+		words  []string
+	}{
+		{"right", solution, checkLimit, true, []string{title + "10 of 10 points\n"}},
+		{"stub", stub, checkLimit, false, []string{title + "not done yet\n", "  lesson/exercises/outputsize/README.md says what to do\n"}},
+		{"wrong", answer("return (in+2*padding-kernel)/stride + 1"), checkLimit, false,
+			[]string{title + "7 of 10 points\n", "  what cannot be: OutputSize(2, 3, 2, 0)\n      expected: 0\n      came:     1\n", "(kernel-larger-than-image)"}},
+		{"endless", answer("for {\nprintln(in)\n}"), time.Second, false, []string{title + "no end\n", "stopped after 1s"}},
+		{"does not compile", answer("return half"), checkLimit, false, []string{title + "does not compile\n", "undefined: half"}},
+		{"ends the process", answer("go func() { panic(\"too late\") }()\nselect {}"), checkLimit, false,
+			[]string{title + "broke off\n", "  panic: too late\n"}},
+		// As watchMemory ends it, but without taking the memory.
+		{"takes all memory", answer("println(\"fatal error: " + check.OutOfMemory + "\")\nos.Exit(2)\nreturn 0"), checkLimit, false,
+			[]string{title + "broke off\n", "Does a loop append without end?\n"}},
+		{"go vet finds something", answer("_ = fmt.Sprintf(\"%d\", \"x\")\nif kernel > in+2*padding {\nreturn 0\n}\nreturn (in+2*padding-kernel)/stride + 1"), checkLimit, true, []string{title + "10 of 10 points\n"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			checker := overlaid(t, "outputsize", c.answer)
+			checker.limit = c.limit
+			list, err := exercisesNamed([]string{"outputsize"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var output strings.Builder
+			err = checker.check(t.Context(), &output, list, true)
+			if (err == nil) != c.right {
+				t.Errorf("got the error %v, want one: %t", err, !c.right)
+			}
+			for _, words := range c.words {
+				if !strings.Contains(output.String(), words) {
+					t.Errorf("want %q in the output, got\n%s", words, &output)
+				}
+			}
+
+			if c.name != "right" && c.name != "stub" {
+				return
+			}
+			// Without names nothing but the table, and what to do next.
+			output.Reset()
+			if err := checker.check(t.Context(), &output, list, false); err != nil {
+				t.Errorf("without names: %v", err)
+			}
+			next := "\n0 of 1 exercises are done. The next one is of notebook 3; its task:\n  lesson/exercises/outputsize/README.md\n\nTry next:\n  go run ./lesson check outputsize\n"
+			if c.right {
+				next = "\nAll exercises are done.\n"
+			}
+			if got := output.String(); !strings.HasPrefix(got, title) || !strings.HasSuffix(got, next) || strings.Count(got, "\n") != 1+strings.Count(next, "\n") {
+				t.Errorf("without names: want one line and%s\ngot\n%s", next, got)
+			}
+		})
+	}
+}
+
+// TestCheckWarnsOfTheGate has an answer that is right, but not for the grader.
+func TestCheckWarnsOfTheGate(t *testing.T) {
+	root := t.TempDir()
+	folder := filepath.Join(root, filepath.FromSlash(exercises.Folder), "outputsize")
+	solution, err := os.ReadFile(filepath.Join("exercises", "outputsize", "solution", "outputsize.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(folder, "solution"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := checker{root: root}
+	file := filepath.Join(folder, "outputsize.go")
+	for _, step := range []struct{ path, text, want string }{
+		{file, "package outputsize\n\nimport \"log\"\n", ""}, // there is no solution yet
+		{filepath.Join(folder, "solution", "outputsize.go"), string(solution), `line 3: the import of "log" is not allowed`},
+		{file, string(solution), ""},
+	} {
+		if err := os.WriteFile(step.path, []byte(step.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if why := c.refusal("outputsize"); !strings.HasPrefix(why, step.want) || (why == "") != (step.want == "") {
+			t.Errorf("refused for %q, want %q", why, step.want)
+		}
+	}
+}
+
+func TestCheckInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	checker := overlaid(t, "outputsize", nil)
+	if _, err := checker.run(ctx, "outputsize"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got the error %v, want that it was interrupted", err)
+	}
+}
+
+func TestExercisesNamed(t *testing.T) {
+	all, err := exercisesNamed(nil)
+	if err != nil || len(all) != len(exercises.All()) {
+		t.Errorf("without names: %d exercises and the error %v", len(all), err)
+	}
+	some, err := exercisesNamed([]string{"momentum", "./lesson/exercises/batchnorm/"})
+	if err != nil || len(some) != 2 || some[0].Name != "momentum" || some[1].Name != "batchnorm" {
+		t.Errorf("got %v and the error %v", some, err)
+	}
+	for name, want := range map[string]string{
+		"momentun":    `no exercise "momentun"; did you mean momentum? the exercises are outputsize, `,
+		"Convolution": "did you mean convolution? ",
+		"batch-norm":  "did you mean batchnorm? ",
+		"resnet50":    "did you mean resnet18? ",
+		"chess":       `no exercise "chess"; the exercises are outputsize, `,
+		"":            `no exercise ""; the exercises are outputsize, `,
+	} {
+		if _, err := exercisesNamed([]string{name}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: got the error %v, want %q in it", name, err, want)
+		}
+	}
+}
+
+func TestEdits(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"stage", "satge", 2}, {"same", "same", 0}} {
+		if got := edits(c.a, c.b); got != c.want {
+			t.Errorf("edits(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/residual-go/residual/pkg/cifar"
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/datasource"
+	"github.com/residual-go/residual/pkg/plots"
+)
+
+func dataCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "data",
+		Short: "Fetch, verify and show images",
+		Example: `  go run ./lesson data fetch
+  go run ./lesson data verify --data DIR
+  go run ./lesson data show --data builtin`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(dataFetchCommand(), dataVerifyCommand(), dataShowCommand())
+	return cmd
+}
+
+// kindOf is the data set of the given name.
+func kindOf(spec string) (cifar.Kind, error) {
+	switch spec {
+	case datasource.CIFAR10, datasource.Auto:
+		return cifar.CIFAR10, nil
+	case datasource.CIFAR100:
+		return cifar.CIFAR100, nil
+	}
+	return 0, fmt.Errorf("%q cannot be fetched; %s and %s can", spec, datasource.CIFAR10, datasource.CIFAR100)
+}
+
+func dataFetchCommand() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:   "fetch",
+		Short: "Download CIFAR-10 or CIFAR-100 into the cache",
+		Long: `Download CIFAR-10 or CIFAR-100 (about 170 MB) into the cache folder, check it and
+unpack it. A download that was cut off goes on where it stopped.
+
+RESIDUAL_CACHE sets the folder, RESIDUAL_CIFAR10_URL and RESIDUAL_CIFAR100_URL where
+to download from.`,
+		Example: "  go run ./lesson data fetch\n  go run ./lesson data fetch --data cifar100",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			w := f.talk(cmd)
+			kind, err := kindOf(f.data)
+			if err != nil {
+				return err
+			}
+			fetcher := &cifar.Fetcher{Progress: download(w)}
+			dir, err := fetcher.Fetch(cmd.Context(), kind)
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd.OutOrStdout(), map[string]string{"data": kind.String(), "folder": dir})
+			}
+			fmt.Fprintf(w, "%v is in %s\n", kind, dir)
+			ending(w, nil, "go run ./lesson data show --data "+f.data, "go run ./lesson train --data "+f.data)
+			return nil
+		},
+	}
+	f.add(cmd, "data", "json")
+	return cmd
+}
+
+func dataVerifyCommand() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:     "verify",
+		Short:   "Read all images and check them",
+		Example: "  go run ./lesson data verify\n  go run ./lesson data verify --data DIR",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			set, err := f.open(cmd.Context(), cmd, f.data, "")
+			if err != nil {
+				return err
+			}
+			for _, images := range []*dataset.Images{set.Training, set.Test} {
+				if err := images.Validate(); err != nil {
+					return err
+				}
+			}
+			w := f.talk(cmd)
+			training, test := perClass(set.Training), perClass(set.Test)
+			var damage error
+			if set.Skipped > 0 {
+				damage = fmt.Errorf("pictures of %s that cannot be read: %d; mend or remove them", f.data, set.Skipped)
+			}
+			if f.json {
+				if err := printJSON(cmd.OutOrStdout(), map[string]any{"data": set.Training.Name,
+					"classes": set.Training.Classes, "training": training, "test": test, "skipped": set.Skipped}); err != nil {
+					return err
+				}
+				return damage
+			}
+			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+			fmt.Fprintln(table, "class\ttraining\ttest\t")
+			for class, name := range set.Training.Classes {
+				fmt.Fprintf(table, "%s\t%d\t%d\t\n", name, training[class], test[class])
+			}
+			if err := table.Flush(); err != nil {
+				return fmt.Errorf("print the classes: %w", err)
+			}
+			if damage != nil {
+				return damage
+			}
+			fmt.Fprintln(w, "All records are whole and all labels in range.")
+			ending(w, nil, "go run ./lesson data show --data "+quoted(f.data))
+			return nil
+		},
+	}
+	f.add(cmd, "data", "json")
+	return cmd
+}
+
+func perClass(images *dataset.Images) []int {
+	counts := make([]int, len(images.Classes))
+	for _, label := range images.Labels {
+		counts[label]++
+	}
+	return counts
+}
+
+func dataShowCommand() *cobra.Command {
+	var f flags
+	figures := "figures"
+	cmd := &cobra.Command{
+		Use:     "show",
+		Short:   "Draw some images of every class",
+		Example: "  go run ./lesson data show --data builtin\n  go run ./lesson data show --data photos",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			set, err := f.open(cmd.Context(), cmd, f.data, f.subset)
+			if err != nil {
+				return err
+			}
+			drawn, err := plots.Samples(set.Training.Name, set.Caption(), set.Training, 8)
+			if err != nil {
+				return err
+			}
+			name := "images"
+			if named(set.Spec) {
+				name = "images-" + set.Spec
+			}
+			paths, err := plots.Save(drawn, figures, name)
+			if err != nil {
+				return err
+			}
+			next := "go run ./lesson degradation"
+			if !named(set.Spec) {
+				next = "go run ./lesson train --data " + quoted(f.data)
+			}
+			ending(f.talk(cmd), paths, next)
+			return nil
+		},
+	}
+	f.add(cmd, "data", "subset")
+	cmd.Flags().StringVar(&figures, "figures", figures, "folder for the figure")
+	return cmd
+}
+
+// named reports whether spec is one of the names of data, not a folder.
+func named(spec string) bool {
+	switch spec {
+	case datasource.Auto, datasource.CIFAR10, datasource.CIFAR100, datasource.Builtin:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/residual-go/residual/lesson/chapter/degradation"
+	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/run"
+)
+
+func degradationCommand() *cobra.Command {
+	var f flags
+	e := degradation.Default()
+	figures := "figures"
+	cmd := &cobra.Command{
+		Use:   "degradation",
+		Short: "Train plain and residual networks at two depths, side by side",
+		Long: `Train plain and residual networks at two depths, side by side.
+
+Four networks are trained by the same recipe, from the same seed and on the same
+batches. Depth and shortcuts are all that differs. The table and the figures show
+what depth does to each kind.
+
+The defaults are the paper's depths in a size for two cores and ten minutes: 10,000
+training images, shrunk by the stem. Runs that are there already are gone on with.`,
+		Example: `  go run ./lesson degradation
+  go run ./lesson degradation --data builtin --epochs 3 --run runs/short
+  go run ./lesson degradation --shallow 8 --deep 20 --run runs/shallow`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, w := cmd.Context(), f.talk(cmd)
+			if err := f.apply(cmd, &e.Recipe); err != nil {
+				return err
+			}
+			if err := e.Validate(); err != nil {
+				return err
+			}
+			engine, err := backend.New(f.backend)
+			if err != nil {
+				return err
+			}
+			if f.subset != "" {
+				e.Recipe.Subset = f.subset
+			}
+			set, err := f.open(ctx, cmd, f.data, e.Recipe.Subset)
+			if err != nil {
+				return err
+			}
+			e.Recipe.Data = set.Spec
+			dir := f.run
+			if dir == "" {
+				// One folder for each kind of data, so that a laptop that comes back online does
+				// not trip over what it did offline.
+				dir = filepath.Join("runs", "degradation-"+filepath.Base(set.Spec))
+			}
+			fmt.Fprintf(w, "Backend: %s\n", backend.Describe(engine))
+			started := time.Now()
+			result, err := e.Run(ctx, dir, engine, set.Training, set.Test, func(network string) run.Reporter {
+				fmt.Fprintf(w, "\n%s\n", network)
+				return reporter(w, network)
+			})
+			if err != nil {
+				return resumable(err, "run the same command again; what is done is kept in "+dir)
+			}
+			set.Training.Name = result.Data
+			paths, err := result.Figures(figures, set.Caption())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(w, "\nData: %s. %d epochs, batch %d, %s.\n\n", result.Data, e.Recipe.Epochs, e.Recipe.Batch,
+				time.Since(started).Round(time.Second))
+			if err := result.WriteTable(w); err != nil {
+				return err
+			}
+			fmt.Fprintf(w, "\n%s\n", result.Verdict())
+			if f.json {
+				return printJSON(cmd.OutOrStdout(), result)
+			}
+			last := result.Arms[len(result.Arms)-1]
+			ending(w, append(paths, dir+string(filepath.Separator)),
+				"go run ./lesson eval --run "+quoted(last.Dir),
+				"go run ./lesson summary --model resnet18",
+				"go run ./lesson degradation --seed 1 --run runs/again")
+			return nil
+		},
+	}
+	f.add(cmd, "data", "subset", "epochs", "batch", "lr", "seed", "backend", "run", "json")
+	cmd.Flags().IntVar(&e.Shallow, "shallow", e.Shallow, "depth of the shallow networks, 6n+2")
+	cmd.Flags().IntVar(&e.Deep, "deep", e.Deep, "depth of the deep networks, 6n+2")
+	cmd.Flags().IntVar(&e.Width, "width", e.Width, "channels of the first stage; 16 in the paper")
+	cmd.Flags().StringVar(&figures, "figures", figures, "folder for the figures")
+	return cmd
+}

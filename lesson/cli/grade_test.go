@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestGradeMistakes has what is wrong before anything is graded.
+func TestGradeMistakes(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"which folder of submissions?":        {},
+		"--out: ":                             {"--out", file, dir},
+		"has no folders":                      {"--out", dir, dir},
+		"find the submissions: ":              {"--out", dir, filepath.Join(dir, "absent")},
+		`there is no exercise "x"; there are`: {"--out", dir, "--exercises", "x", dir},
+		"leaves no time":                      {"--out", dir, "--timeout", "0s", dir},
+		"memory limit of 1 MiB is too low":    {"--out", dir, "--memory", "1", dir},
+	} {
+		if err := gradeError(args); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("grade %q: %v, want %q", args, err, want)
+		}
+	}
+	t.Chdir(dir)
+	if err := gradeError([]string{dir}); err == nil || !strings.Contains(err.Error(), "is not in the course") {
+		t.Errorf("outside of the course: %v", err)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 1 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+func gradeError(args []string) error {
+	cmd := Command()
+	cmd.SetArgs(append([]string{"grade"}, args...))
+	cmd.SetOut(io.Discard)
+	cmd.SetErr(io.Discard)
+	return cmd.Execute()
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/residual-go/residual/pkg/resnet"
+)
+
+func summaryCommand() *cobra.Command {
+	var f flags
+	var size, classes int
+	cmd := &cobra.Command{
+		Use:   "summary",
+		Short: "List a network's layers, parameters and multiply-adds",
+		Example: `  go run ./lesson summary --model resnet50
+  go run ./lesson summary --model resnet20 --size 32 --json`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			w := f.talk(cmd)
+			if f.model == "" {
+				if f.json {
+					return printJSON(cmd.OutOrStdout(), resnet.Names())
+				}
+				fmt.Fprintln(w, "The models are "+strings.Join(resnet.Names(), ", ")+".")
+				ending(w, nil, "go run ./lesson summary --model resnet18")
+				return nil
+			}
+			config, err := resnet.ByName(f.model)
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("classes") {
+				config.Classes = classes
+			}
+			if !cmd.Flags().Changed("size") && config.Stem == resnet.CIFARStem {
+				size = 32
+			}
+			if size > maxSize {
+				return fmt.Errorf("--size %d, want at most %d", size, maxSize)
+			}
+			summary, err := config.Summary(size, size)
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd.OutOrStdout(), summary)
+			}
+			if err := summary.WriteTable(w); err != nil {
+				return err
+			}
+			ending(w, nil, "go run ./lesson summary --model "+twin(config.Name), "go run ./lesson train --model resnet20 --data builtin")
+			return nil
+		},
+	}
+	f.add(cmd, "model", "json")
+	cmd.Flags().IntVar(&size, "size", 224, "height and width of the images in pixels (32 for the CIFAR networks)")
+	cmd.Flags().IntVar(&classes, "classes", 0, "number of classes (default: the model's own)")
+	return cmd
+}
+
+// maxSize keeps the multiply-adds of every model well within 64 bits.
+const maxSize = 1 << 16
+
+// twin names a model worth comparing with the given one.
+func twin(name string) string {
+	for _, pair := range [][2]string{{"resnet", "plain"}, {"plain", "resnet"}} {
+		if other := strings.Replace(name, pair[0], pair[1], 1); other != name {
+			if _, err := resnet.ByName(other); err == nil {
+				return other
+			}
+		}
+	}
+	return "resnet18"
+}

@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/spf13/cobra"
+
+	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/weights"
+)
+
+// inspected is what weights says of a file.
+type inspected struct {
+	File         string        `json:"file"`
+	Source       string        `json:"source"`
+	Format       string        `json:"format"`
+	Architecture resnet.Config `json:"architecture"`
+	Parameters   int64         `json:"parameters"`
+	weights.Description
+	Report *weights.Report `json:"report"`
+	Notes  []string        `json:"notes"`
+}
+
+func weightsCommand() *cobra.Command {
+	var f flags
+	cmd := &cobra.Command{
+		Use:   "weights [FILE|URL|NAME]",
+		Short: "Say what a file of weights is, or list those that can be fetched",
+		Long: `Say what weights are: the format of their file, the network they are for, its classes,
+and how pictures are prepared for it. Without an argument it lists names of weights that
+can be fetched, and which of them are here.
+
+Weights are a file that PyTorch, timm or this command wrote, the folder of a run, a URL
+with the SHA-256 of what is there (https://…/w.pth#sha256=…), or the name of weights that
+torchvision or timm publishes. What is fetched is kept in the cache.`,
+		Example: `  go run ./lesson weights
+  go run ./lesson weights resnet18
+  go run ./lesson weights resnet20-12fca82f.th --json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("%q is one word too many, weights takes one file, URL or name; see %s", args[1], helpOf(cmd))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return f.listWeights(cmd)
+			}
+			spec, err := latest(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			path, origin, err := weights.Fetch(cmd.Context(), spec, weights.FetchOptions{Progress: download(f.talk(cmd))})
+			if err != nil {
+				return err
+			}
+			i, err := inspect(path, origin, f.model)
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(cmd.OutOrStdout(), i)
+			}
+			if err := i.write(cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			ending(cmd.OutOrStdout(), nil, "go run ./lesson predict --weights "+quoted(args[0])+" IMAGE", "go run ./lesson weights")
+			return nil
+		},
+	}
+	f.add(cmd, "model", "json")
+	cmd.Flag("model").Usage = "architecture, for weights that leave it open, such as plain20; summary lists them"
+	return cmd
+}
+
+// inspect reads the file at path and loads it, strictly, into the network it is for.
+func inspect(path string, origin weights.Origin, architecture string) (*inspected, error) {
+	file, err := weights.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	m, notes, err := file.Model(origin, architecture)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	summary, err := m.Config.Summary(m.Transform.Height, m.Transform.Width)
+	if err != nil {
+		return nil, err
+	}
+	scope := model.NewStore().RootScope()
+	if err := m.Config.Declare(scope); err != nil {
+		return nil, err
+	}
+	report, err := weights.Load(scope, m.Tensors, weights.LoadOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, report, append([]string{}, notes...)}, nil
+}
+
+// write says it to people.
+func (i *inspected) write(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(what, format string, values ...any) {
+		fmt.Fprintf(table, "%s\t%s\n", what, fmt.Sprintf(format, values...))
+	}
+	row("File", "%s", i.File)
+	row("Format", "%s", i.Format)
+	if i.Source != i.File {
+		row("Source", "%s", i.Source)
+	}
+	row("Network", "%s, %d parameters", i.Architecture.Name, i.Parameters)
+	shown := i.Classes[:min(5, len(i.Classes))]
+	more := ""
+	if len(shown) < len(i.Classes) {
+		more = ", …"
+	}
+	row("Classes", "%d: %s%s", len(i.Classes), strings.Join(shown, ", "), more)
+	filter := i.Transform.Filter
+	if filter == "" {
+		filter = picture.Bilinear
+	}
+	row("Pictures", "shorter side to %d pixels (%s), middle of %d×%d", i.Transform.Resize, filter, i.Transform.Height, i.Transform.Width)
+	row("", "mean %v, deviation %v", i.Mean, i.Deviation)
+	if i.Data != "" {
+		row("Trained on", "%s", i.Data)
+	}
+	if i.Recipe != "" {
+		row("Recipe", "%s", i.Recipe)
+	}
+	if i.Accuracy != nil {
+		row("Accuracy", "%.2f%%", 100**i.Accuracy)
+	}
+	for n, line := range strings.Split(i.Report.String(), "\n") {
+		row([]string{"Loading", ""}[min(n, 1)], "%s", line)
+	}
+	for n, note := range i.Notes {
+		row([]string{"Notes", ""}[min(n, 1)], "%s", note)
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("print what the weights are: %w", err)
+	}
+	return nil
+}
+
+// listWeights lists the names that can be fetched.
+func (f *flags) listWeights(cmd *cobra.Command) error {
+	list, err := weights.Catalogue()
+	if err != nil {
+		return err
+	}
+	w := cmd.OutOrStdout()
+	if f.json {
+		return printJSON(w, list)
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "name\tin the cache")
+	for _, named := range list {
+		where := "no"
+		if named.Cached {
+			where = named.Path
+		}
+		fmt.Fprintf(table, "%s\t%s\n", named.Name, where)
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("print the names: %w", err)
+	}
+	fmt.Fprintln(w, "\nresnet18 and the like, alone, are torchvision's first: resnet18.tv_in1k.")
+	fmt.Fprintln(w, "There are more of timm's: https://huggingface.co/timm")
+	ending(w, nil, "go run ./lesson weights resnet18", "go run ./lesson predict --weights resnet18 IMAGE")
+	return nil
+}

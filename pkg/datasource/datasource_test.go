@@ -1,0 +1,322 @@
+package datasource
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/shapes10"
+)
+
+// offline keeps a test from the network and from the user's cache.
+func offline(t *testing.T) {
+	t.Helper()
+	t.Setenv("RESIDUAL_CACHE", filepath.Join(t.TempDir(), "cache"))
+	t.Setenv("RESIDUAL_CIFAR10_URL", "http://127.0.0.1:1/x")
+	t.Setenv("RESIDUAL_CIFAR100_URL", "http://127.0.0.1:1/x")
+}
+
+// writeFolder writes images into dir in CIFAR-10's layout: n in each of six files.
+func writeFolder(t *testing.T, dir string, n int) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var records bytes.Buffer
+	if err := shapes10.WriteRecords(&records, shapes10.Train(n, 3)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"} {
+		if err := os.WriteFile(filepath.Join(dir, name+".bin"), records.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestBuiltin(t *testing.T) {
+	offline(t)
+	set, err := Open(context.Background(), Builtin, Options{Subset: "30/class"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Spec != Builtin || set.Notice != "" {
+		t.Errorf("asked for, the built-in set has spec %q and notice %q, want no notice", set.Spec, set.Notice)
+	}
+	if want := "data: " + shapes10.Name + ", first 30 per class, drawn shapes, not CIFAR-10"; set.Caption() != want {
+		t.Errorf("caption %q, want %q", set.Caption(), want)
+	}
+	for _, images := range []*dataset.Images{set.Training, set.Test} {
+		counts := make([]int, len(images.Classes))
+		for _, label := range images.Labels {
+			counts[label]++
+		}
+		if !slices.Equal(counts, slices.Repeat([]int{30}, 10)) {
+			t.Errorf("%d images, by class %v, want 30 of each", images.Len(), counts)
+		}
+	}
+}
+
+func TestAutoSaysWhatItFellBackTo(t *testing.T) {
+	offline(t)
+	set, err := Open(context.Background(), Auto, Options{Subset: "20"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Spec != Builtin || set.Training.Name != shapes10.Name+", first 20" || set.Training.Len() != 20 || set.Test.Len() != 20 {
+		t.Errorf("fell back to %d images of %s, spec %q; want the first 20 of the built-in set", set.Training.Len(), set.Training.Name, set.Spec)
+	}
+	for _, word := range []string{"CIFAR-10 could not be had", "127.0.0.1:1", shapes10.Name, "not photographs", "not results on CIFAR-10"} {
+		if !strings.Contains(set.Notice, word) {
+			t.Errorf("want %q in the notice, got: %s", word, set.Notice)
+		}
+	}
+}
+
+// TestNamedDoesNotFallBack: who asks for CIFAR gets it or an error.
+func TestNamedDoesNotFallBack(t *testing.T) {
+	offline(t)
+	for _, spec := range []string{CIFAR10, CIFAR100} {
+		if set, err := Open(context.Background(), spec, Options{}); err == nil {
+			t.Errorf("without a network %s gives %s, want an error", spec, set.Training.Name)
+		}
+	}
+}
+
+// TestCancelledDoesNotFallBack: Ctrl-C in a download is no wish for other images.
+func TestCancelledDoesNotFallBack(t *testing.T) {
+	offline(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	t.Setenv("RESIDUAL_CIFAR10_URL", server.URL)
+	set, err := Open(ctx, Auto, Options{})
+	if set != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("got set %v and error %v, want %v alone", set, err, context.Canceled)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	offline(t)
+	t.Chdir(t.TempDir())
+	writeFolder(t, "pictures", 7)
+	set, err := Open(context.Background(), "pictures", Options{Subset: "10"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Training.Len() != 10 || set.Test.Len() != 7 {
+		t.Errorf("%d training and %d test images, want 10 and 7", set.Training.Len(), set.Test.Len())
+	}
+	// Test images that are all there have the name of all of them.
+	const name = "images in pictures (CIFAR-10 layout)"
+	if set.Training.Name != name+", first 10" || set.Test.Name != name {
+		t.Errorf("names %q and %q, want %q, the first with first 10 behind it", set.Training.Name, set.Test.Name, name)
+	}
+	if set.Caption() != "data: "+name+", first 10" {
+		t.Errorf("caption %q", set.Caption())
+	}
+
+	// The spec gives the same images from anywhere.
+	if !filepath.IsAbs(set.Spec) {
+		t.Errorf("spec %q, want a path from the root", set.Spec)
+	}
+	t.Chdir(t.TempDir())
+	again, err := Open(context.Background(), set.Spec, Options{Subset: "10"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(again.Training.Pixels, set.Training.Pixels) || again.Spec != set.Spec {
+		t.Errorf("%s gives other images the second time", set.Spec)
+	}
+}
+
+// writePictures makes a folder of pictures with n of each class.
+func writePictures(t *testing.T, dir string, n int, classes ...string) {
+	t.Helper()
+	for shade, class := range classes {
+		if err := os.MkdirAll(filepath.Join(dir, class), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			picture := image.NewGray(image.Rect(0, 0, 50, 40))
+			for j := range picture.Pix {
+				picture.Pix[j] = byte(10*i + 100*shade)
+			}
+			var file bytes.Buffer
+			if err := png.Encode(&file, picture); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, class, fmt.Sprintf("%d.png", i)), file.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestPictures(t *testing.T) {
+	offline(t)
+	t.Chdir(t.TempDir())
+	writePictures(t, "pets", 10, "cat", "dog")
+	decoded := 0
+	set, err := Open(context.Background(), "pets", Options{Decoded: func(done, total int) { decoded = 100*done + total }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if decoded != 2020 {
+		t.Errorf("progress ends with %d, want 20 of 20", decoded)
+	}
+	if set.Notice != "" || set.Caption() != "data: pictures in pets" {
+		t.Errorf("notice %q and caption %q, want none and pictures in pets", set.Notice, set.Caption())
+	}
+	if set.Training.Len() != 16 || set.Test.Len() != 4 || !slices.Equal(set.Test.Classes, []string{"cat", "dog"}) {
+		t.Errorf("%d training and %d test images of %q, want 16 and 4 of cat and dog", set.Training.Len(), set.Test.Len(), set.Test.Classes)
+	}
+	if set.Training.Height != 32 || set.Training.Width != 32 {
+		t.Errorf("%d×%d pixels, want 32×32", set.Training.Height, set.Training.Width)
+	}
+
+	// From anywhere, in any size, in parts.
+	t.Chdir(t.TempDir())
+	again, err := Open(context.Background(), set.Spec, Options{Subset: "10,1/class", Transform: picture.Transform{Resize: 20, Height: 16, Width: 12}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Spec != set.Spec || again.Training.Height != 16 || again.Training.Width != 12 {
+		t.Errorf("%s at %d×%d pixels, want %s at 16×12", again.Spec, again.Training.Height, again.Training.Width, set.Spec)
+	}
+	if again.Training.Name != "pictures in pets, first 10" || again.Training.Len() != 10 || again.Test.Len() != 2 {
+		t.Errorf("%d images of %s and %d to test on, want the first 10, and 2", again.Training.Len(), again.Training.Name, again.Test.Len())
+	}
+	for i := range again.Training.Len() {
+		if again.Training.Image(i)[0] != set.Training.Image(i)[0] {
+			t.Fatalf("image %d is another the second time", i)
+		}
+	}
+	if _, err := Open(context.Background(), set.Spec, Options{Transform: picture.Transform{Resize: 20}}); err == nil || !strings.Contains(err.Error(), "height of 0 pixels") {
+		t.Errorf("of half a transform: got %v", err)
+	}
+}
+
+// TestPicturesNotice has what people must know of a folder before they trust results on it.
+func TestPicturesNotice(t *testing.T) {
+	offline(t)
+	t.Chdir(t.TempDir())
+	writePictures(t, "pets", 3, "cat", "dog")
+	write := func(name string) {
+		if err := os.WriteFile(filepath.Join("pets", "cat", name), []byte("GIF89a"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	notice := func() string {
+		set, err := Open(context.Background(), "pets", Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set.Notice
+	}
+	write("0.gif")
+	if got, want := notice(), "Left out of pets:\n  "+filepath.Join("cat", "0.gif")+" is a GIF picture; save it as JPEG or PNG"; got != want {
+		t.Errorf("notice %q, want %q", got, want)
+	}
+	write("1\x1b[2J.gif")
+	for i := range 5 {
+		write(fmt.Sprintf("a%d.gif", i))
+	}
+	got := notice()
+	if strings.Contains(got, "\x1b") || !strings.Contains(got, `1\x1b[2J.gif" is a GIF picture`) {
+		t.Errorf("an unprintable name is not quoted in %q", got)
+	}
+	if lines := strings.Count(got, "\n"); lines != 6 || !strings.HasSuffix(got, "\n  and 2 more") {
+		t.Errorf("of 7 files left out %d lines are about them, want 5 and one for 2 more: %s", lines, got)
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	offline(t)
+	t.Chdir(t.TempDir())
+	writeFolder(t, "pictures", 2)
+	if err := os.Mkdir("empty", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writePictures(t, "one-class", 2, "cat")
+	writePictures(t, filepath.Join("flat", "."), 2, ".")
+	for _, test := range []struct{ spec, subset, want string }{
+		{"one-class", "", "pictures of one class alone, cat"},
+		{"flat", "", "the pictures in flat are in no classes' folders, want a folder for each class"},
+		{"nowhere", "", `unknown data "nowhere"`},
+		{"CIFAR10", "", "cifar10, cifar100"},
+		{"empty", "", "empty holds no CIFAR data"},
+		{filepath.Join("pictures", "test_batch.bin"), "", "is a file"},
+		{"pictures", "0", `"0"`},
+		{"pictures", "-3", `"-3"`},
+		{"pictures", "5/klass", `"5/klass"`},
+		{"pictures", "/class", `"/class"`},
+		{"pictures", "1e3", `"1e3"`},
+		{"pictures", " 5", `" 5"`},
+		// What is wrong with the subset is said before anything is fetched.
+		{CIFAR10, "half", `"half"`},
+	} {
+		_, err := Open(context.Background(), test.spec, Options{Subset: test.subset})
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("data %q, subset %q: got %v, want an error with %q", test.spec, test.subset, err, test.want)
+		}
+	}
+}
+
+func TestParseSubset(t *testing.T) {
+	images := &dataset.Images{Name: "dots", Classes: []string{"a", "b"}, Height: 1, Width: 1,
+		Pixels: make([]byte, 5*3), Labels: []int32{0, 0, 0, 1, 0}}
+	for _, test := range []struct {
+		subset, name string
+		labels       []int32
+	}{
+		{"", "dots", []int32{0, 0, 0, 1, 0}},
+		{"4", "dots, first 4", []int32{0, 0, 0, 1}},
+		{"5", "dots", []int32{0, 0, 0, 1, 0}},
+		{"500", "dots", []int32{0, 0, 0, 1, 0}},
+		{"1/class", "dots, first 1 per class", []int32{0, 1}},
+		{"4/class", "dots", []int32{0, 0, 0, 1, 0}},
+	} {
+		take, err := parseSubset(test.subset)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		got := take(images)
+		if got.Name != test.name || fmt.Sprint(got.Labels) != fmt.Sprint(test.labels) {
+			t.Errorf("subset %q is %q with labels %v, want %q with %v", test.subset, got.Name, got.Labels, test.name, test.labels)
+		}
+	}
+	if images.Name != "dots" {
+		t.Errorf("the images are renamed to %q", images.Name)
+	}
+}
+
+func TestSubsetsOfTheirOwn(t *testing.T) {
+	set, err := Open(context.Background(), Builtin, Options{Subset: "30,2/class"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Training.Len() != 30 || set.Test.Len() != 20 {
+		t.Errorf("%d training and %d test images, want 30 and 20", set.Training.Len(), set.Test.Len())
+	}
+	for _, bad := range []string{"30,x", "x,30", "1,2,3", "30,0"} {
+		if _, err := Open(context.Background(), Builtin, Options{Subset: bad}); err == nil {
+			t.Errorf("subset %q was taken", bad)
+		}
+	}
+}

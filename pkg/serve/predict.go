@@ -1,0 +1,224 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/residual-go/residual/pkg/classmap"
+	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/predict"
+)
+
+// prediction is the answer to POST /predict.
+type prediction struct {
+	Guesses []predict.Guess `json:"guesses"`
+	// CAM is the picture with the class activation map of the first guess over it.
+	CAM string `json:"cam,omitempty"`
+	// Milliseconds is the time from when the picture was there to the answer.
+	Milliseconds float64 `json:"milliseconds"`
+}
+
+// problem is an error with the status that it is answered with.
+type problem struct {
+	status int
+	text   string
+}
+
+func (p *problem) Error() string { return p.text }
+
+func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
+	answer, err := s.predicted(w, r)
+	var p *problem
+	switch {
+	case err == nil:
+		reply(w, http.StatusOK, answer)
+	case errors.As(err, &p):
+		if p.status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "1")
+		}
+		refuse(w, p.status, p.text)
+	case r.Context().Err() != nil: // nobody waits for an answer
+	case errors.Is(err, errClosed):
+		refuse(w, http.StatusServiceUnavailable, err.Error())
+	default:
+		refuse(w, http.StatusInternalServerError, err.Error())
+	}
+}
+
+func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction, error) {
+	top, cam, err := options(r, len(s.model.Classes))
+	if err == nil {
+		err = s.admit(r)
+	}
+	if err != nil {
+		// Otherwise net/http would read the body, however slowly it comes, before it answers.
+		w.Header().Set("Connection", "close")
+		return nil, err
+	}
+	defer s.admission.leave(r.ContentLength)
+
+	content, err := body(r)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &problem{http.StatusRequestTimeout, "the picture took too long to arrive; send it again"}
+	case err != nil:
+		return nil, &problem{http.StatusBadRequest, "the picture did not arrive: " + err.Error()}
+	}
+	arrived := time.Now()
+	pixels, view, err := s.decode(r.Context(), content, cam)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.queue.ask(r.Context(), pixels)
+	if err != nil {
+		return nil, err
+	}
+	answer := &prediction{}
+	for _, g := range found.Top(found.image, top) {
+		answer.Guesses = append(answer.Guesses, predict.Guess{Class: s.model.Classes[g.Class], Index: g.Class, Probability: g.Probability})
+	}
+	if cam {
+		values := found.ClassMap(found.image, answer.Guesses[0].Index)
+		if answer.CAM, err = s.draw(r.Context(), view, values, found.Height, found.Width); err != nil {
+			return nil, err
+		}
+	}
+	answer.Milliseconds = float64(time.Since(arrived).Microseconds()) / 1000
+	return answer, nil
+}
+
+// admit lets a request in, by how long it says that it is, or says why not.
+func (s *Server) admit(r *http.Request) error {
+	switch size := r.ContentLength; {
+	case size < 0:
+		return &problem{http.StatusLengthRequired, "the request does not say how long it is; send it with its Content-Length"}
+	case size > s.limits.Picture.Bytes:
+		return &problem{http.StatusRequestEntityTooLarge,
+			fmt.Sprintf("what was sent is larger than %d MiB; send a smaller picture", s.limits.Picture.Bytes>>20)}
+	case !s.admission.enter(size):
+		return &problem{http.StatusServiceUnavailable, "too many pictures at a time; send this one again in a second"}
+	}
+	return nil
+}
+
+// options returns what is asked for beside the picture.
+func options(r *http.Request, classes int) (top int, cam bool, err error) {
+	top = 5
+	if text := r.URL.Query().Get("top"); text != "" {
+		if top, err = strconv.Atoi(text); err != nil || top < 1 {
+			return 0, false, &problem{http.StatusBadRequest, fmt.Sprintf("top=%q; it is a number of guesses, from 1 to %d", text, classes)}
+		}
+	}
+	if text := r.URL.Query().Get("cam"); text != "" {
+		if cam, err = strconv.ParseBool(text); err != nil {
+			return 0, false, &problem{http.StatusBadRequest, fmt.Sprintf("cam=%q; it is 1 for a class activation map, or 0", text)}
+		}
+	}
+	return top, cam, nil
+}
+
+// body returns the bytes of the picture: the body's, or those of the first file in a form.
+// No more come than the request said.
+func body(r *http.Request) ([]byte, error) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
+		return io.ReadAll(r.Body)
+	}
+	form, err := r.MultipartReader()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		part, err := form.NextPart()
+		if err == io.EOF {
+			return nil, errors.New("there is no file in the form")
+		}
+		if err != nil {
+			return nil, err
+		}
+		if part.FileName() != "" {
+			return io.ReadAll(part)
+		}
+	}
+}
+
+// decode returns a picture as the network's input, and if view says so as one to look at.
+func (s *Server) decode(ctx context.Context, content []byte, view bool) ([]byte, *classmap.View, error) {
+	// The turn of a large picture first: one that waits for it is not to keep a decoder.
+	if config, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil && config.Width*config.Height >= s.limits.Large {
+		done, err := take(ctx, s.large)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer done()
+	}
+	done, err := take(ctx, s.decoders)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer done()
+	if len(content) == 0 {
+		return nil, nil, &problem{http.StatusBadRequest, "nothing was sent; the body of the request is to be a picture"}
+	}
+	photo, err := picture.Decode(bytes.NewReader(content), s.limits.Picture)
+	if err != nil {
+		return nil, nil, &problem{s.undecodable(content), "what was sent " + err.Error()}
+	}
+	pixels := s.model.Transform.Apply(photo)
+	if !view {
+		return pixels, nil, nil
+	}
+	return pixels, classmap.NewView(photo, s.model.Transform), nil
+}
+
+// undecodable returns the status for what could not be decoded: it is no picture, too large
+// a picture, or a damaged one.
+func (s *Server) undecodable(content []byte) int {
+	config, _, err := image.DecodeConfig(bytes.NewReader(content))
+	switch {
+	case err != nil:
+		switch http.DetectContentType(content) {
+		case "image/png", "image/jpeg", "image/webp":
+			return http.StatusBadRequest
+		}
+		return http.StatusUnsupportedMediaType
+	case config.Width > s.limits.Picture.Pixels/max(1, config.Height):
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
+}
+
+// draw returns a view with a class's map over it, as a URL.
+func (s *Server) draw(ctx context.Context, view *classmap.View, values []float64, height, width int) (string, error) {
+	done, err := take(ctx, s.decoders)
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	var encoded bytes.Buffer
+	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
+	if err := encoder.Encode(&encoded, view.Draw(values, height, width)); err != nil {
+		return "", fmt.Errorf("encode the class activation map: %w", err)
+	}
+	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(encoded.Bytes()), nil
+}
+
+// take waits until there is room for one more in a channel. done makes room again.
+func take(ctx context.Context, room chan struct{}) (done func(), err error) {
+	select {
+	case room <- struct{}{}:
+		return func() { <-room }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
