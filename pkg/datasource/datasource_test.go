@@ -229,7 +229,7 @@ func TestPicturesNotice(t *testing.T) {
 		return set.Notice
 	}
 	write("0.gif")
-	if got, want := notice(), "Left out of pets:\n  "+filepath.Join("cat", "0.gif")+" is a GIF picture; save it as JPEG or PNG"; got != want {
+	if got, want := notice(), "Left out of pets:\n  "+filepath.Join("cat", "0.gif")+" is a GIF image; save it as JPEG or PNG"; got != want {
 		t.Errorf("notice %q, want %q", got, want)
 	}
 	write("1\x1b[2J.gif")
@@ -237,7 +237,7 @@ func TestPicturesNotice(t *testing.T) {
 		write(fmt.Sprintf("a%d.gif", i))
 	}
 	got := notice()
-	if strings.Contains(got, "\x1b") || !strings.Contains(got, `1\x1b[2J.gif" is a GIF picture`) {
+	if strings.Contains(got, "\x1b") || !strings.Contains(got, `1\x1b[2J.gif" is a GIF image`) {
 		t.Errorf("an unprintable name is not quoted in %q", got)
 	}
 	if lines := strings.Count(got, "\n"); lines != 6 || !strings.HasSuffix(got, "\n  and 2 more") {

@@ -281,7 +281,7 @@ func TestReadSkips(t *testing.T) {
 		"a/huge.png":   "has 100000×100000 pixels",
 		"b/cut.jpg":    "is damaged",
 		"b/page.jpg":   "is an HTML page",
-		"b/phone.heic": "is a HEIC picture; save it as JPEG or PNG",
+		"b/phone.heic": "is a HEIC image; save it as JPEG or PNG",
 		"loose.png":    "is in no class's folder",
 		"docs":         "holds no pictures, and so is no class",
 	}
@@ -394,7 +394,7 @@ func TestReadErrors(t *testing.T) {
 			files("a/1.png", "a/2.png")(t, dir)
 			write(t, dir, "b/1.png", nil)
 			write(t, dir, "b/2.png", nil)
-		}, ok, "no picture of class b can be read, the first because DIR/b/1.png is no PNG, JPEG or WebP picture"},
+		}, ok, "no picture of class b can be read, the first because DIR/b/1.png is not a PNG, JPEG or WebP image"},
 		{"unprintable", files("a/1.png", "b\x1b[31m/1.png"), ok, `DIR: the sub-folder "b\x1b[31m" has a name that cannot be printed`},
 		{"memory", files("a/1.png", "b/1.png", "b/2.png"), Options{Transform: picture.Transform{Resize: 1024, Height: 1024, Width: 1024}, Memory: 9<<20 - 1},
 			"the 3 pictures in DIR take 0.01 GiB at 1024×1024 pixels, more than the 0.01 GiB allowed"},

@@ -190,7 +190,7 @@ func (l *listing) lookInto(dir string) (folders, pictures []string, err error) {
 				continue
 			}
 			folders = append(folders, name)
-		case picture.IsPictureName(name):
+		case picture.IsImageName(name):
 			pictures = append(pictures, path)
 		}
 	}
@@ -222,7 +222,7 @@ func (l *listing) walk(ctx context.Context, dir string, paths []string) ([]strin
 		case err == nil && info.IsDir():
 			// Such a link can lead round in a circle.
 			l.skip(path, errors.New("is a link to a folder; put the pictures themselves there"))
-		case !picture.IsPictureName(name):
+		case !picture.IsImageName(name):
 		case err != nil:
 			l.skip(path, unreadable(err))
 		case !info.Mode().IsRegular():

@@ -10,13 +10,12 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
 )
 
-// references is decode.json.
+// references is the content of decode.json.
 type references struct {
 	Files []struct {
 		Name          string
@@ -28,83 +27,45 @@ type references struct {
 	Animated []byte
 }
 
-// colours returns red, green and blue of every pixel, with white behind them.
-func colours(picture image.Image) []byte {
-	size := picture.Bounds().Size()
-	// Resize is set for a scale of one.
-	return Transform{Resize: min(size.X, size.Y), Height: size.Y, Width: size.X}.Apply(picture)
+// colours returns red, green and blue of every pixel, blended with white.
+func colours(img image.Image) []byte {
+	size := img.Bounds().Size()
+	// This Resize leaves the size as it is.
+	return Transform{Resize: min(size.X, size.Y), Height: size.Y, Width: size.X}.Apply(img)
 }
 
-// TestDecodeIsPillows holds every format, and every way a picture can lie, against Pillow.
-func TestDecodeIsPillows(t *testing.T) {
+// TestDecodeMatchesPillow compares every format and every orientation with Pillow.
+func TestDecodeMatchesPillow(t *testing.T) {
 	for _, test := range reference[references](t, "decode.json").Files {
-		picture, err := Decode(bytes.NewReader(test.File), Limits{})
+		img, err := Decode(bytes.NewReader(test.File), Limits{})
 		if err != nil {
 			t.Errorf("%s: %v", test.Name, err)
 			continue
 		}
-		if size := picture.Bounds().Size(); size != image.Pt(test.Width, test.Height) {
+		if size := img.Bounds().Size(); size != image.Pt(test.Width, test.Height) {
 			t.Errorf("%s: %v pixels, want %d×%d", test.Name, size, test.Width, test.Height)
 			continue
 		}
-		got := colours(picture)
+		got := colours(img)
 		for i := range got {
 			if off := int(got[i]) - int(test.Want[i]); off < -test.Tolerance || off > test.Tolerance {
-				t.Errorf("%s: more than %d apart: %s", test.Name, test.Tolerance, difference(got, test.Want))
+				t.Errorf("%s: values differ by more than %d: %s", test.Name, test.Tolerance, difference(got, test.Want))
 				break
 			}
 		}
 	}
 }
 
-// TestUprightInStrips turns pictures of more rows than are converted at a time, with a
-// corner that is not at 0.
-func TestUprightInStrips(t *testing.T) {
-	picture := image.NewRGBA(image.Rect(-3, 5, 20, 5+2*stripRows+7))
-	for i := range picture.Pix {
-		picture.Pix[i] = byte(i*7 + i/92)
-	}
-	for i := 3; i < len(picture.Pix); i += 4 {
-		picture.Pix[i] = 255
-	}
-	width, height := picture.Rect.Dx(), picture.Rect.Dy()
-	for orientation, from := range map[int]func(x, y int) (int, int){
-		1: func(x, y int) (int, int) { return x, y },
-		2: func(x, y int) (int, int) { return width - 1 - x, y },
-		3: func(x, y int) (int, int) { return width - 1 - x, height - 1 - y },
-		4: func(x, y int) (int, int) { return x, height - 1 - y },
-		5: func(x, y int) (int, int) { return y, x },
-		6: func(x, y int) (int, int) { return y, height - 1 - x },
-		7: func(x, y int) (int, int) { return width - 1 - y, height - 1 - x },
-		8: func(x, y int) (int, int) { return width - 1 - y, x },
-	} {
-		got := upright(picture, orientation)
-		corner := got.Bounds().Min
-		wrong := 0
-		for y := range got.Bounds().Dy() {
-			for x := range got.Bounds().Dx() {
-				fromX, fromY := from(x, y)
-				if got.At(corner.X+x, corner.Y+y) != picture.At(-3+fromX, 5+fromY) {
-					wrong++
-				}
-			}
-		}
-		if wrong > 0 {
-			t.Errorf("orientation %d: %d pixels of %d are not where they belong", orientation, wrong, width*height)
-		}
-	}
-}
-
-func encodePNG(t testing.TB, picture image.Image) []byte {
+func encodePNG(t testing.TB, img image.Image) []byte {
 	t.Helper()
 	var buffer bytes.Buffer
-	if err := png.Encode(&buffer, picture); err != nil {
+	if err := png.Encode(&buffer, img); err != nil {
 		t.Fatal(err)
 	}
 	return buffer.Bytes()
 }
 
-// withHeader is a PNG file whose header says that it has other sizes.
+// withHeader returns the PNG file with another size in its header.
 func withHeader(file []byte, width, height uint32) []byte {
 	changed := bytes.Clone(file)
 	binary.BigEndian.PutUint32(changed[16:], width)
@@ -113,7 +74,7 @@ func withHeader(file []byte, width, height uint32) []byte {
 	return changed
 }
 
-// file returns the file of that name in decode.json.
+// file returns the file with that name in decode.json.
 func (r references) file(t testing.TB, name string) []byte {
 	t.Helper()
 	for _, file := range r.Files {
@@ -131,7 +92,7 @@ func TestDecodeErrors(t *testing.T) {
 	jpeg, webp := values.file(t, "JPEG baseline"), values.file(t, "WebP lossless")
 	clear := values.file(t, "WebP lossy transparent")
 
-	// A canvas of other sizes than its frame, over whose edge the decoder would read.
+	// A canvas that is smaller than its frame: the decoder would read beyond its edge.
 	canvas := bytes.Clone(clear)
 	if string(canvas[12:16]) != "VP8X" {
 		t.Fatal("the transparent WebP has no canvas")
@@ -147,9 +108,9 @@ func TestDecodeErrors(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		{"empty", nil, "is no PNG, JPEG or WebP picture: it is empty"},
-		{"text", []byte("no picture at all"), "is no PNG, JPEG or WebP picture"},
-		{"one byte", []byte{0xff}, "is no PNG, JPEG or WebP picture"},
+		{"empty", nil, "is not a PNG, JPEG or WebP image: it is empty"},
+		{"text", []byte("not an image at all"), "is not a PNG, JPEG or WebP image"},
+		{"one byte", []byte{0xff}, "is not a PNG, JPEG or WebP image"},
 		{"a PNG that ends early", small[:len(small)-20], "is damaged: "},
 		{"a PNG's signature", small[:8], "is damaged: "},
 		{"a JPEG that ends early", jpeg[:len(jpeg)-40], "is damaged: "},
@@ -158,33 +119,33 @@ func TestDecodeErrors(t *testing.T) {
 		{"a WebP's signature", webp[:12], "is damaged: "},
 		{"a WebP without a frame", noFrame, "is damaged: webp: no frame"},
 		{"a WebP with another canvas", canvas, "is damaged: webp: the frame does not fill the canvas"},
-		{"an animated WebP", values.Animated, "is an animated WebP picture; save one frame of it as JPEG or PNG"},
-		{"an arithmetic JPEG", arithmetic, "is a JPEG picture of a rare kind"},
+		{"an animated WebP", values.Animated, "is an animated WebP image; save one frame of it as JPEG or PNG"},
+		{"an arithmetic JPEG", arithmetic, "is a JPEG image of an unsupported kind"},
 		{"a huge PNG", withHeader(small, 100_000, 100_000), "has 100000×100000 pixels, want 1 to 100000000 in all; save it smaller"},
-		{"GIF", []byte("GIF89a is not for this"), "is a GIF picture" + save},
-		{"BMP", append([]byte("BM"), make([]byte, 60)...), "is a BMP picture" + save},
-		{"little-endian TIFF", []byte("II*\x00\x08\x00\x00\x00"), "is a TIFF picture" + save},
-		{"big-endian TIFF", []byte("MM\x00*\x00\x00\x00\x08"), "is a TIFF picture" + save},
-		{"HEIC", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic\x00\x00"), "is a HEIC picture" + save},
-		{"AVIF", []byte("\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1avifmiaf"), "is an AVIF picture" + save},
-		{"MP4", []byte("\x00\x00\x00\x18ftypisom\x00\x00\x00\x00mp42isom\x00\x00"), "is no PNG, JPEG or WebP picture"},
-		{"JPEG XL", []byte("\xff\x0a\x00\x00"), "is a JPEG XL picture" + save},
-		{"JPEG 2000", []byte("\x00\x00\x00\x0cjP  \r\n\x87\n"), "is a JPEG 2000 picture" + save},
-		{"Photoshop", []byte("8BPS\x00\x01"), "is a Photoshop picture" + save},
+		{"GIF", []byte("GIF89a is not for this"), "is a GIF image" + save},
+		{"BMP", append([]byte("BM"), make([]byte, 60)...), "is a BMP image" + save},
+		{"little-endian TIFF", []byte("II*\x00\x08\x00\x00\x00"), "is a TIFF image" + save},
+		{"big-endian TIFF", []byte("MM\x00*\x00\x00\x00\x08"), "is a TIFF image" + save},
+		{"HEIC", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic\x00\x00"), "is a HEIC image" + save},
+		{"AVIF", []byte("\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1avifmiaf"), "is an AVIF image" + save},
+		{"MP4", []byte("\x00\x00\x00\x18ftypisom\x00\x00\x00\x00mp42isom\x00\x00"), "is not a PNG, JPEG or WebP image"},
+		{"JPEG XL", []byte("\xff\x0a\x00\x00"), "is a JPEG XL image" + save},
+		{"JPEG 2000", []byte("\x00\x00\x00\x0cjP  \r\n\x87\n"), "is a JPEG 2000 image" + save},
+		{"Photoshop", []byte("8BPS\x00\x01"), "is a Photoshop file" + save},
 		{"SVG", []byte("<?xml version='1.0'?>\n<!-- drawn -->\n<svg xmlns='…'>"), "is an SVG drawing" + save},
-		{"PDF", []byte("%PDF-1.7\n"), "is a PDF document; save the picture in it as JPEG or PNG"},
-		{"HTML", []byte("\ufeff\r\n<!DOCTYPE HTML><html>"), "is an HTML page; download the picture that it shows"},
+		{"PDF", []byte("%PDF-1.7\n"), "is a PDF document; save the image in it as JPEG or PNG"},
+		{"HTML", []byte("\ufeff\r\n<!DOCTYPE HTML><html>"), "is an HTML page; download the image that it shows"},
 	} {
-		picture, err := Decode(bytes.NewReader(test.content), Limits{})
+		img, err := Decode(bytes.NewReader(test.content), Limits{})
 		switch {
-		case err == nil || picture != nil:
-			t.Errorf("%s: no error, want one with %q", test.name, test.want)
+		case err == nil || img != nil:
+			t.Errorf("%s: no error, want %q", test.name, test.want)
 		case !strings.HasPrefix(err.Error(), test.want) || strings.Contains(err.Error(), "\n"):
 			t.Errorf("%s: got %q, want one line that begins with %q", test.name, err, test.want)
 		}
 	}
 	if _, err := Decode(iotest.ErrReader(fmt.Errorf("the disk is gone")), Limits{}); err == nil || err.Error() != "cannot be read: the disk is gone" {
-		t.Errorf("of a reader that fails: got %v", err)
+		t.Errorf("a failing reader: got error %v", err)
 	}
 }
 
@@ -196,7 +157,7 @@ func TestLimits(t *testing.T) {
 	}{
 		{Limits{}, ""},
 		{Limits{Bytes: int64(len(file)), Pixels: 99}, ""},
-		{Limits{Bytes: int64(len(file)) - 1}, fmt.Sprintf("has more than %d bytes, the limit", len(file)-1)},
+		{Limits{Bytes: int64(len(file)) - 1}, fmt.Sprintf("has more than the limit of %d bytes", len(file)-1)},
 		{Limits{Pixels: 98}, "has 9×11 pixels, want 1 to 98 in all"},
 	} {
 		_, err := Decode(bytes.NewReader(file), test.limits)
@@ -204,10 +165,10 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%+v: got %v, want %q", test.limits, err, test.want)
 		}
 	}
-	// What is behind the limit is not read.
+	// Nothing beyond the limit is read.
 	endless := endlessReader{}
 	if _, err := Decode(&endless, Limits{Bytes: 1000}); err == nil || endless.n > 100_000 {
-		t.Errorf("of a reader without an end %d bytes were read, with error %v", endless.n, err)
+		t.Errorf("%d bytes of an endless reader were read, with error %v", endless.n, err)
 	}
 }
 
@@ -218,14 +179,14 @@ func (r *endlessReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A scan costs a file some bytes, and its decoder a pass over the picture.
-func TestScansAreCounted(t *testing.T) {
+// TestScansAreLimited: a scan costs the file a few bytes, but the decoder a pass over all pixels.
+func TestScansAreLimited(t *testing.T) {
 	whole := reference[references](t, "decode.json").file(t, "JPEG progressive")
 	last := bytes.LastIndex(whole, []byte("\xff\xda"))
 	scan := bytes.TrimSuffix(whole[last:], []byte("\xff\xd9"))
 	scans := scansOfJPEG(whole)
 	if scans < 2 {
-		t.Fatalf("%d scans of a progressive picture", scans)
+		t.Fatalf("%d scans in a progressive image, want several", scans)
 	}
 	for _, more := range []int{maxScans - scans, maxScans - scans + 1} {
 		file := bytes.Join([][]byte{whole[:last], bytes.Repeat(scan, more+1), []byte("\xff\xd9")}, nil)
@@ -234,28 +195,12 @@ func TestScansAreCounted(t *testing.T) {
 			t.Errorf("%d scans: error %v", scans+more, err)
 		}
 	}
-	// What looks like scans in a segment of a program's own, or behind the picture, is none.
+	// Bytes that look like scans do not count in an application segment or after the image.
 	fakes := bytes.Repeat([]byte("\xff\xda\x00\x02"), 2*maxScans)
 	segment := append(binary.BigEndian.AppendUint16([]byte("\xff\xe9"), uint16(len(fakes)+2)), fakes...)
 	file := bytes.Join([][]byte{whole[:2], segment, whole[2:], fakes}, nil)
 	if _, err := Decode(bytes.NewReader(file), Limits{}); err != nil {
 		t.Error(err)
-	}
-}
-
-// A picture of one row is not turned in strips of sixteen, which would take 1.6 GB here.
-func TestUprightOfARow(t *testing.T) {
-	row := image.NewGray(image.Rect(0, 0, 25_000_000, 1))
-	row.Pix[0] = 200
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	turned := upright(row, 2)
-	runtime.ReadMemStats(&after)
-	if got := after.TotalAlloc - before.TotalAlloc; got > 300<<20 {
-		t.Errorf("%d MiB for a row of 25 million pixels, want twice its 100 as RGBA", got>>20)
-	}
-	if r, _, _, _ := turned.At(25_000_000-1, 0).RGBA(); r>>8 != 200 {
-		t.Errorf("the first pixel of a mirrored row is not its last: %d", r>>8)
 	}
 }
 
@@ -268,10 +213,10 @@ func TestRead(t *testing.T) {
 		}
 		return path
 	}
-	picture := image.NewGray(image.Rect(0, 0, 9, 9))
-	picture.SetGray(4, 4, color.Gray{99})
-	// The content counts, not the name.
-	got, err := Read(write("picture.jpg", encodePNG(t, picture)), Limits{})
+	img := image.NewGray(image.Rect(0, 0, 9, 9))
+	img.SetGray(4, 4, color.Gray{99})
+	// The content decides, not the extension.
+	got, err := Read(write("photo.jpg", encodePNG(t, img)), Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,12 +226,12 @@ func TestRead(t *testing.T) {
 	for _, test := range []struct{ path, want string }{
 		{filepath.Join(dir, "none.png"), "no such file"},
 		{dir, "is a folder"},
-		{write("empty.png", nil), "is no PNG, JPEG or WebP picture"},
-		{write("cut.png", encodePNG(t, picture)[:40]), "is damaged"},
-		{write("huge.png", withHeader(encodePNG(t, picture), 1<<20, 1<<20)), "1048576×1048576 pixels"},
+		{write("empty.png", nil), "is not a PNG, JPEG or WebP image"},
+		{write("cut.png", encodePNG(t, img)[:40]), "is damaged"},
+		{write("huge.png", withHeader(encodePNG(t, img), 1<<20, 1<<20)), "1048576×1048576 pixels"},
 	} {
-		picture, err := Read(test.path, Limits{})
-		if err == nil || picture != nil {
+		img, err := Read(test.path, Limits{})
+		if err == nil || img != nil {
 			t.Errorf("%s: no error, want one with %q", test.path, test.want)
 			continue
 		}
@@ -296,14 +241,14 @@ func TestRead(t *testing.T) {
 	}
 }
 
-func TestIsPictureName(t *testing.T) {
+func TestIsImageName(t *testing.T) {
 	for name, want := range map[string]bool{
 		"a.png": true, "a.jpg": true, "a.JPEG": true, "a.b.WebP": true, "a.jfif": true,
 		"phone.HEIC": true, "a.gif": true, "a.tiff": true,
 		"README": false, "a.txt": false, "png": false, "a.png.txt": false, "Thumbs.db": false, "": false, "a.svg": false,
 	} {
-		if got := IsPictureName(name); got != want {
-			t.Errorf("IsPictureName(%q) is %v, want %v", name, got, want)
+		if got := IsImageName(name); got != want {
+			t.Errorf("IsImageName(%q) is %v, want %v", name, got, want)
 		}
 	}
 }

@@ -10,23 +10,24 @@ import (
 	"strings"
 )
 
-// format is one that can be decoded.
+// format is a file format that can be decoded.
 type format struct {
 	name string
-	// size is what the header says, in pixels.
+	// size returns the width and height from the header, in pixels.
 	size   func(content []byte) (image.Point, error)
 	decode func(content []byte) (image.Image, error)
-	// exif returns the EXIF data, empty if there are none.
+	// exif returns the EXIF data, empty if there is none.
 	exif func(content []byte) []byte
 }
 
-// The first bytes of PNG and of JPEG.
+// The first bytes of PNG and JPEG files.
 const (
 	pngSignature  = "\x89PNG\r\n\x1a\n"
 	jpegSignature = "\xff\xd8\xff"
 )
 
-// formatOf tells the format by the content. Its error names what else it is.
+// formatOf detects the format from the content. For content that cannot be decoded, the
+// error says what it is instead, if that is known.
 func formatOf(content []byte) (format, error) {
 	switch {
 	case hasPrefix(content, pngSignature):
@@ -54,46 +55,46 @@ func formatOf(content []byte) (format, error) {
 			exif:   exifOfWebP,
 		}, nil
 	case len(content) == 0:
-		return format{}, errors.New("is no PNG, JPEG or WebP picture: it is empty")
+		return format{}, errors.New("is not a PNG, JPEG or WebP image: it is empty")
 	}
-	if is := foreign(content); is != "" {
+	if is := unsupported(content); is != "" {
 		return format{}, errors.New("is " + is)
 	}
-	return format{}, errors.New("is no PNG, JPEG or WebP picture")
+	return format{}, errors.New("is not a PNG, JPEG or WebP image")
 }
 
-// refusal is the error for a picture that its decoder does not take.
-func (f format) refusal(err error) error {
+// explain turns an error of the decoder into the end of a sentence about the image.
+func (f format) explain(err error) error {
 	if errors.Is(err, errAnimated) || errors.Is(err, errScans) {
 		return err
 	}
 	_, inJPEG := errors.AsType[jpeg.UnsupportedError](err)
 	_, inPNG := errors.AsType[png.UnsupportedError](err)
 	if inJPEG || inPNG {
-		return fmt.Errorf("is a %s picture of a rare kind (%w); save it as PNG or baseline JPEG", f.name, err)
+		return fmt.Errorf("is a %s image of an unsupported kind (%w); save it as PNG or baseline JPEG", f.name, err)
 	}
 	return fmt.Errorf("is damaged: %w", err)
 }
 
-// foreign says what the content is, and what to do, if it is of a format that people take
-// for a picture and that is not decoded; otherwise it returns "".
-func foreign(content []byte) string {
+// unsupported names a format that Decode cannot read but that people may expect it to, and
+// says what to do about it. It returns "" for anything else.
+func unsupported(content []byte) string {
 	const save = "; save it as JPEG or PNG"
 	switch {
 	case hasPrefix(content, "GIF87a"), hasPrefix(content, "GIF89a"):
-		return "a GIF picture" + save
+		return "a GIF image" + save
 	case hasPrefix(content, "BM") && len(content) >= 26:
-		return "a BMP picture" + save
+		return "a BMP image" + save
 	case hasPrefix(content, "II*\x00"), hasPrefix(content, "MM\x00*"):
-		return "a TIFF picture" + save
+		return "a TIFF image" + save
 	case hasPrefix(content, "\x00\x00\x00\x0cJXL \r\n"), hasPrefix(content, "\xff\x0a"):
-		return "a JPEG XL picture" + save
+		return "a JPEG XL image" + save
 	case hasPrefix(content, "\x00\x00\x00\x0cjP  \r\n"):
-		return "a JPEG 2000 picture" + save
+		return "a JPEG 2000 image" + save
 	case hasPrefix(content, "8BPS"):
-		return "a Photoshop picture" + save
+		return "a Photoshop file" + save
 	case hasPrefix(content, "%PDF-"):
-		return "a PDF document; save the picture in it as JPEG or PNG"
+		return "a PDF document; save the image in it as JPEG or PNG"
 	}
 	if name := nameOfBrands(content); name != "" {
 		return name + save
@@ -101,28 +102,28 @@ func foreign(content []byte) string {
 	text := strings.ToLower(string(bytes.TrimLeft(content[:min(len(content), 1024)], "\ufeff \t\r\n")))
 	switch {
 	case strings.HasPrefix(text, "<!doctype html"), strings.HasPrefix(text, "<html"):
-		return "an HTML page; download the picture that it shows"
+		return "an HTML page; download the image that it shows"
 	case strings.HasPrefix(text, "<") && strings.Contains(text, "<svg"):
 		return "an SVG drawing" + save
 	}
 	return ""
 }
 
-// nameOfBrands names a picture in a container as MP4's, which begins with the names of what
-// it keeps to: its major brand, a version, and compatible brands.
-// ISO/IEC 14496-12, section 4.3; ISO/IEC 23008-12, annex B.
+// nameOfBrands recognises images in an MP4-like container. Such a file begins with a list
+// of the standards ("brands") that it follows: the major brand, a version, and compatible
+// brands. ISO/IEC 14496-12, section 4.3; ISO/IEC 23008-12, annex B.
 func nameOfBrands(content []byte) string {
 	if len(content) < 16 || string(content[4:8]) != "ftyp" {
 		return ""
 	}
-	length := int(content[2])<<8 | int(content[3]) // of a box that is never long
+	length := int(content[2])<<8 | int(content[3]) // the box is never long: two bytes suffice
 	name := ""
 	for at := 8; at+4 <= min(length, len(content)); at += 4 {
 		switch string(content[at : at+4]) {
 		case "avif", "avis":
-			return "an AVIF picture"
+			return "an AVIF image"
 		case "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1":
-			name = "a HEIC picture"
+			name = "a HEIC image"
 		}
 	}
 	return name

@@ -8,14 +8,14 @@ import (
 	"image/jpeg"
 )
 
-// maxScans bounds the scans of a JPEG picture. Programs write about ten of a progressive one;
-// but one of a hundred bytes can go over all of a large picture, and a file of some MiB of
-// them would take hours.
+// maxScans bounds the number of scans in a JPEG image. Encoders write about ten for a
+// progressive image, but a scan of a hundred bytes can make the decoder go over all pixels
+// of a large image: a file of a few MiB full of them would take hours.
 const maxScans = 100
 
 var errScans = fmt.Errorf("has more than %d scans, the limit; save it as baseline JPEG or PNG", maxScans)
 
-// sizeOfJPEG returns the size of the picture, which must not have too many scans.
+// sizeOfJPEG returns the size of the image, or errScans if it has too many scans.
 func sizeOfJPEG(content []byte) (image.Point, error) {
 	config, err := jpeg.DecodeConfig(bytes.NewReader(content))
 	if err == nil && scansOfJPEG(content) > maxScans {
@@ -24,8 +24,8 @@ func sizeOfJPEG(content []byte) (image.Point, error) {
 	return image.Pt(config.Width, config.Height), err
 }
 
-// scansOfJPEG returns how many scans there are up to the end of the picture. It goes from
-// marker to marker as package image/jpeg does, which skips what lies between them.
+// scansOfJPEG counts the scans up to the end of the image. It goes from marker to marker as
+// package image/jpeg does, which skips anything in between.
 func scansOfJPEG(content []byte) int {
 	const marker, stuffed, restart0, restart7, endOfImage, startOfScan = 0xff, 0x00, 0xd0, 0xd7, 0xd9, 0xda
 	scans := 0
@@ -35,7 +35,7 @@ func scansOfJPEG(content []byte) int {
 			return scans
 		}
 		rest = rest[at:]
-		for len(rest) > 0 && rest[0] == marker { // there may be more than one
+		for len(rest) > 0 && rest[0] == marker { // may be repeated as filler
 			rest = rest[1:]
 		}
 		if len(rest) < 3 {
@@ -51,7 +51,7 @@ func scansOfJPEG(content []byte) int {
 		case kind == startOfScan:
 			scans++
 		}
-		length := int(binary.BigEndian.Uint16(rest[1:])) // with its own two bytes
+		length := int(binary.BigEndian.Uint16(rest[1:])) // includes its own two bytes
 		rest = rest[min(1+max(length, 2), len(rest)):]
 	}
 }

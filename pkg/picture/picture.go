@@ -1,8 +1,22 @@
-// Package picture turns photographs into what networks take: bytes of one size. It decodes
-// PNG, JPEG and WebP, within limits, sets pictures upright as their EXIF data says, and
-// scales and crops them as torchvision does.
+// Package picture turns photographs into network input: RGB bytes of a fixed size. It
+// decodes PNG, JPEG and WebP within limits, turns images upright as their EXIF data says,
+// and resizes and crops them exactly as torchvision does.
 //
-// [Read] and [Decode] give a picture, and [Transform.Apply] a network's input of it.
+// [Read] and [Decode] return an image, and [Transform.Apply] turns it into input for a
+// network. Where to find what:
+//
+//   - picture.go: reading and decoding, and the limits on file size and pixels
+//   - format.go: detecting the format, with advice on formats that are not supported
+//   - jpeg.go, webp.go: guards against hostile, animated and inconsistent files
+//   - exif.go: finding the EXIF data in a file
+//   - orientation.go: reading the orientation from it and turning the image
+//   - transform.go: resizing and cropping
+//   - resample.go: the weights of the bilinear and the bicubic filter
+//
+// Some of it is written by hand although libraries exist. We need a single EXIF tag, which is
+// not worth a dependency. The resampler reproduces Pillow byte for byte, which
+// golang.org/x/image/draw does not. The guards protect the decoders of golang.org/x/image/webp
+// and image/jpeg, which do not check these things themselves.
 package picture
 
 import (
@@ -15,11 +29,12 @@ import (
 	"strings"
 )
 
-// Limits bound what is decoded. 0 stands for the default.
+// Limits bound what is decoded. A zero field stands for its default.
 type Limits struct {
-	// Bytes is the size of a file; 64 MiB by default.
+	// Bytes is the maximum file size; 64 MiB by default.
 	Bytes int64
-	// Pixels is width times height; a small file can claim to be huge. 100 million by default.
+	// Pixels is the maximum of width times height; 100 million by default. A tiny file can
+	// claim to be huge.
 	Pixels int
 }
 
@@ -28,10 +43,10 @@ const (
 	defaultPixels = 100_000_000
 )
 
-// IsPictureName reports whether a file's name ends as those of pictures do, in upper or
-// lower case. That includes formats that Decode does not read: who looks through a folder is
-// to be told of a HEIC file in it, rather than to wonder where it is.
-func IsPictureName(name string) bool {
+// IsImageName reports whether the file name has an extension that images have, in upper or
+// lower case. Formats that [Decode] cannot read are included, so that somebody who has a
+// HEIC file in a folder is told why it was not used.
+func IsImageName(name string) bool {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp",
 		".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".tif", ".tiff":
@@ -40,33 +55,34 @@ func IsPictureName(name string) bool {
 	return false
 }
 
-// Read decodes the picture in the file at path; see Decode.
+// Read decodes the image file at path, as [Decode] does.
 func Read(path string, limits Limits) (image.Image, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read a picture: %w", err)
+		return nil, fmt.Errorf("read an image: %w", err)
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s is a folder, want a picture", path)
+		return nil, fmt.Errorf("%s is a folder, want an image", path)
 	}
-	picture, err := Decode(file, limits)
+	img, err := Decode(file, limits)
 	if err != nil {
 		return nil, fmt.Errorf("%s %w", path, err)
 	}
-	return picture, nil
+	return img, nil
 }
 
-// Decode decodes a picture, PNG, JPEG or WebP by its content, and sets it upright if its EXIF
-// data says that it is not. Its size is held against the limits before it is decoded.
+// Decode decodes a PNG, JPEG or WebP image and turns it upright if its EXIF data says that
+// it is not. The content decides the format, not a file name. The size is checked against
+// the limits before any pixel is decoded.
 //
-// JPEG is baseline or progressive of at most 100 scans, grey, in colour, or CMYK. An animated PNG gives its first
-// frame, an animated WebP is an error. Colours are taken for sRGB, whatever profile there is.
-// Lossy formats come out of Go's decoders as out of Pillow's but for rounding, and for
-// colours stored at half the size, between which Pillow's interpolate.
+// A JPEG image may be baseline or progressive with at most 100 scans, in grey, colour or
+// CMYK. Of an animated PNG the first frame is decoded; an animated WebP is an error. Colour
+// profiles are ignored: all colours are taken as sRGB. Lossy images match Pillow's except
+// for rounding, and for chroma stored at half the resolution, which Pillow interpolates.
 //
-// Its errors continue a sentence that begins with the picture's name: "is no PNG, JPEG or
-// WebP picture".
+// Errors read as the end of a sentence that begins with the name of the image: "is not a
+// PNG, JPEG or WebP image".
 func Decode(r io.Reader, limits Limits) (image.Image, error) {
 	content, err := limits.read(r)
 	if err != nil {
@@ -78,16 +94,16 @@ func Decode(r io.Reader, limits Limits) (image.Image, error) {
 	}
 	size, err := f.size(content)
 	if err != nil {
-		return nil, f.refusal(err)
+		return nil, f.explain(err)
 	}
 	if err := limits.checkSize(size); err != nil {
 		return nil, err
 	}
-	picture, err := f.decode(content)
+	img, err := f.decode(content)
 	if err != nil {
-		return nil, f.refusal(err)
+		return nil, f.explain(err)
 	}
-	return upright(picture, orientation(f.exif(content))), nil
+	return upright(img, orientation(f.exif(content))), nil
 }
 
 // read returns all of r.
@@ -99,18 +115,18 @@ func (l Limits) read(r io.Reader) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(r, limit+1))
 	switch {
 	case err != nil:
-		// A path is said by who has it.
+		// The caller puts the path in front.
 		if inner, ok := errors.AsType[*os.PathError](err); ok {
 			err = inner.Err
 		}
 		return nil, fmt.Errorf("cannot be read: %w", err)
 	case int64(len(content)) > limit:
-		return nil, fmt.Errorf("has more than %d bytes, the limit; save it smaller", limit)
+		return nil, fmt.Errorf("has more than the limit of %d bytes; save it smaller", limit)
 	}
 	return content, nil
 }
 
-// checkSize is an error for a picture of more pixels than the limit.
+// checkSize returns an error for an image with more pixels than the limit.
 func (l Limits) checkSize(size image.Point) error {
 	limit := l.Pixels
 	if limit == 0 {

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// reference reads a file of tests/picture/generate.py.
+// reference reads a file written by tests/picture/generate.py.
 func reference[T any](t testing.TB, name string) T {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("testdata", name))
@@ -27,18 +27,18 @@ func reference[T any](t testing.TB, name string) T {
 	return value
 }
 
-// fromBytes makes a picture of red, green and blue bytes.
+// fromBytes returns an image with the given RGB bytes.
 func fromBytes(width, height int, pixels []byte) *image.RGBA {
-	picture := image.NewRGBA(image.Rect(0, 0, width, height))
+	img := image.NewRGBA(image.Rect(0, 0, width, height))
 	for i := range width * height {
-		copy(picture.Pix[4*i:], pixels[3*i:3*i+3])
-		picture.Pix[4*i+3] = 255
+		copy(img.Pix[4*i:], pixels[3*i:3*i+3])
+		img.Pix[4*i+3] = 255
 	}
-	return picture
+	return img
 }
 
-// TestTransformIsPillows holds every byte against torchvision on Pillow's pictures.
-func TestTransformIsPillows(t *testing.T) {
+// TestTransformMatchesTorchvision compares every byte with torchvision on Pillow images.
+func TestTransformMatchesTorchvision(t *testing.T) {
 	type sources struct {
 		Sources []struct {
 			Width, Height int
@@ -51,19 +51,19 @@ func TestTransformIsPillows(t *testing.T) {
 	}
 	n := 0
 	for _, source := range reference[sources](t, "transform.json").Sources {
-		picture := fromBytes(source.Width, source.Height, source.Pixels)
+		img := fromBytes(source.Width, source.Height, source.Pixels)
 		for _, test := range source.Cases {
 			n++
 			if err := test.Transform.Validate(); err != nil {
 				t.Error(err)
 			}
-			if got := test.Transform.Apply(picture); !bytes.Equal(got, test.Want) {
+			if got := test.Transform.Apply(img); !bytes.Equal(got, test.Want) {
 				t.Errorf("%d×%d by %+v: %s", source.Width, source.Height, test.Transform, difference(got, test.Want))
 			}
 		}
 	}
 	if n < 40 {
-		t.Errorf("%d cases, want those of the generator", n)
+		t.Errorf("%d cases, want at least 40 from the generator", n)
 	}
 }
 
@@ -81,44 +81,44 @@ func difference(got, want []byte) string {
 	return fmt.Sprintf("%d of %d bytes differ, by up to %d", n, len(got), worst)
 }
 
-// TestTransformExact: a picture of the network's own size goes in as it is.
+// TestTransformExact: an image that already has the right size is not changed.
 func TestTransformExact(t *testing.T) {
-	picture := image.NewNRGBA(image.Rect(0, 0, 32, 32))
+	img := image.NewNRGBA(image.Rect(0, 0, 32, 32))
 	var want []byte
 	for y := range 32 {
 		for x := range 32 {
 			c := color.NRGBA{byte(8 * x), byte(8 * y), byte(x*y + 3), 255}
-			picture.SetNRGBA(x, y, c)
+			img.SetNRGBA(x, y, c)
 			want = append(want, c.R, c.G, c.B)
 		}
 	}
 	for _, filter := range []Filter{"", Bilinear, Bicubic} {
-		if got := (Transform{32, 32, 32, filter}).Apply(picture); !bytes.Equal(got, want) {
-			t.Errorf("filter %q: the pixels of a 32×32 picture are changed on the way", filter)
+		if got := (Transform{32, 32, 32, filter}).Apply(img); !bytes.Equal(got, want) {
+			t.Errorf("filter %q: the pixels of a 32×32 image changed", filter)
 		}
 	}
 }
 
-// fill paints a part of the picture.
-func fill(picture *image.NRGBA, part image.Rectangle, c color.NRGBA) {
+// fill paints a part of the image.
+func fill(img *image.NRGBA, part image.Rectangle, c color.NRGBA) {
 	for y := part.Min.Y; y < part.Max.Y; y++ {
 		for x := part.Min.X; x < part.Max.X; x++ {
-			picture.SetNRGBA(x, y, c)
+			img.SetNRGBA(x, y, c)
 		}
 	}
 }
 
 func TestTransformOneColour(t *testing.T) {
-	// The middle 32 by 24 of it.
+	// Green in the middle 32×24 pixels, red and blue beside it.
 	strip := image.NewNRGBA(image.Rect(0, 0, 128, 24))
 	fill(strip, image.Rect(0, 0, 48, 24), color.NRGBA{255, 0, 0, 255})
 	fill(strip, image.Rect(48, 0, 80, 24), color.NRGBA{10, 200, 30, 255})
 	fill(strip, image.Rect(80, 0, 128, 24), color.NRGBA{0, 0, 255, 255})
-	// The same, as a part of a larger picture.
+	// The green part of a larger image.
 	around := image.NewNRGBA(image.Rect(-20, -30, 150, 60))
 	fill(around, image.Rect(0, 0, 128, 24), color.NRGBA{10, 200, 30, 255})
 
-	clear := image.NewNRGBA(image.Rect(0, 0, 5, 7)) // black, and nothing of it to be seen
+	clear := image.NewNRGBA(image.Rect(0, 0, 5, 7)) // black, but fully transparent
 	half := image.NewNRGBA(image.Rect(0, 0, 40, 40))
 	fill(half, half.Bounds(), color.NRGBA{0, 0, 0, 128})
 	grey := image.NewGray(image.Rect(0, 0, 3, 90))
@@ -132,20 +132,20 @@ func TestTransformOneColour(t *testing.T) {
 		}
 	}
 	for _, test := range []struct {
-		name    string
-		picture image.Image
-		want    [3]byte
+		name string
+		img  image.Image
+		want [3]byte
 	}{
 		{"the middle of a strip", strip, [3]byte{10, 200, 30}},
-		{"a part", around.SubImage(image.Rect(0, 0, 128, 24)), [3]byte{10, 200, 30}},
+		{"a sub-image", around.SubImage(image.Rect(0, 0, 128, 24)), [3]byte{10, 200, 30}},
 		{"transparent", clear, [3]byte{255, 255, 255}},
 		{"half transparent", half, [3]byte{127, 127, 127}},
 		{"grey", grey, [3]byte{77, 77, 77}},
 		{"16 bits", deep, [3]byte{0x12, 0x80, 0xfe}},
-		{"nothing", image.NewRGBA(image.Rectangle{}), [3]byte{}},
+		{"empty", image.NewRGBA(image.Rectangle{}), [3]byte{}},
 	} {
 		for _, filter := range []Filter{Bilinear, Bicubic} {
-			got := Transform{Resize: 24, Height: 24, Width: 24, Filter: filter}.Apply(test.picture)
+			got := Transform{Resize: 24, Height: 24, Width: 24, Filter: filter}.Apply(test.img)
 			if len(got) != 24*24*3 {
 				t.Errorf("%s: %d bytes, want 24×24×3", test.name, len(got))
 				continue
@@ -160,17 +160,17 @@ func TestTransformOneColour(t *testing.T) {
 	}
 }
 
-// TestTransformHuge takes little of pictures that are all length.
+// TestTransformHuge: only the part that is kept of a very long image is resized.
 func TestTransformHuge(t *testing.T) {
 	for _, size := range []image.Point{{1, 5_000_000}, {5_000_000, 1}} {
-		picture := image.NewGray(image.Rectangle{Max: size})
-		for i := range picture.Pix {
-			picture.Pix[i] = 200
+		img := image.NewGray(image.Rectangle{Max: size})
+		for i := range img.Pix {
+			img.Pix[i] = 200
 		}
 		for _, resize := range []int{1, 224, maxSide} {
-			got := Transform{Resize: resize, Height: 3, Width: 3, Filter: Bicubic}.Apply(picture)
+			got := Transform{Resize: resize, Height: 3, Width: 3, Filter: Bicubic}.Apply(img)
 			if middle := got[3*4]; middle != 200 {
-				t.Errorf("%v, resized to %d: the middle is %d, want 200", size, resize, middle)
+				t.Errorf("%v resized to %d: the middle is %d, want 200", size, resize, middle)
 			}
 		}
 	}
@@ -198,17 +198,17 @@ func TestTransformValidate(t *testing.T) {
 	}
 }
 
-// photograph is a JPEG file of the size that cameras of 12 megapixels make.
+// photograph returns a JPEG file with the size of a 12-megapixel camera.
 func photograph(b *testing.B) []byte {
-	picture := image.NewYCbCr(image.Rect(0, 0, 4000, 3000), image.YCbCrSubsampleRatio420)
-	for i := range picture.Y {
-		picture.Y[i] = byte(i/40 ^ i/4000)
+	img := image.NewYCbCr(image.Rect(0, 0, 4000, 3000), image.YCbCrSubsampleRatio420)
+	for i := range img.Y {
+		img.Y[i] = byte(i/40 ^ i/4000)
 	}
-	for i := range picture.Cb {
-		picture.Cb[i], picture.Cr[i] = byte(i/70), byte(i/9000)
+	for i := range img.Cb {
+		img.Cb[i], img.Cr[i] = byte(i/70), byte(i/9000)
 	}
 	var file bytes.Buffer
-	if err := jpeg.Encode(&file, picture, &jpeg.Options{Quality: 90}); err != nil {
+	if err := jpeg.Encode(&file, img, &jpeg.Options{Quality: 90}); err != nil {
 		b.Fatal(err)
 	}
 	return file.Bytes()
@@ -224,24 +224,24 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func BenchmarkUpright(b *testing.B) {
-	picture, err := Decode(bytes.NewReader(photograph(b)), Limits{})
+	img, err := Decode(bytes.NewReader(photograph(b)), Limits{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		upright(picture, 6)
+		upright(img, 6)
 	}
 }
 
 func BenchmarkApply(b *testing.B) {
-	picture, err := Decode(bytes.NewReader(photograph(b)), Limits{})
+	img, err := Decode(bytes.NewReader(photograph(b)), Limits{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for _, filter := range []Filter{Bilinear, Bicubic} {
 		b.Run(string(filter), func(b *testing.B) {
 			for b.Loop() {
-				Transform{Resize: 256, Height: 224, Width: 224, Filter: filter}.Apply(picture)
+				Transform{Resize: 256, Height: 224, Width: 224, Filter: filter}.Apply(img)
 			}
 		})
 	}

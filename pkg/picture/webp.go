@@ -13,10 +13,10 @@ import (
 	"golang.org/x/image/webp"
 )
 
-var errAnimated = errors.New("is an animated WebP picture; save one frame of it as JPEG or PNG")
+var errAnimated = errors.New("is an animated WebP image; save one frame of it as JPEG or PNG")
 
-// chunksOfWebP yields the name and the data of each chunk. Of a file that is cut short the
-// last has what is there.
+// chunksOfWebP yields the name and the data of each chunk. In a truncated file, the data of
+// the last chunk is what is left of it.
 // https://developers.google.com/speed/webp/docs/riff_container
 func chunksOfWebP(content []byte) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
@@ -27,14 +27,15 @@ func chunksOfWebP(content []byte) iter.Seq2[string, []byte] {
 			if !yield(name, data) {
 				return
 			}
-			// Data of odd length have a byte of padding behind them.
+			// Data of odd length is followed by a padding byte.
 			rest = rest[min(length+length&1, uint64(len(rest))):]
 		}
 	}
 }
 
-// sizeOfWebP returns the size of the picture, which must be that of the whole canvas: the
-// decoder believes the canvas for the opacity and the frame for the colours.
+// sizeOfWebP returns the size of the image. It refuses animations, and a frame whose size
+// differs from the canvas: the decoder sizes the alpha channel by the canvas and the colours
+// by the frame, and would read beyond the smaller of the two.
 func sizeOfWebP(content []byte) (image.Point, error) {
 	for name, data := range chunksOfWebP(content) {
 		const animation = 1 << 1
@@ -64,7 +65,7 @@ func sizeOfWebP(content []byte) (image.Point, error) {
 	return image.Point{}, errors.New("webp: no frame")
 }
 
-// sizeOfFrame returns what the header of a frame, lossy or lossless, says.
+// sizeOfFrame returns the size in the header of a lossy or lossless frame.
 func sizeOfFrame(name string, data []byte) (image.Point, error) {
 	if name == "VP8L" {
 		config, err := vp8l.DecodeConfig(bytes.NewReader(data))
@@ -76,36 +77,36 @@ func sizeOfFrame(name string, data []byte) (image.Point, error) {
 	return image.Pt(header.Width, header.Height), err
 }
 
-// decodeWebP decodes the picture and gives its lossy frame the range of JPEG, the one that
-// package image takes YCbCr to have: WebP's brightness is 16 to 235 and its colours 16 to
-// 240, as in television, which the decoder leaves as it is (golang.org/x/image v0.30).
+// decodeWebP decodes the image. Lossy WebP stores luma as 16 to 235 and chroma as 16 to 240,
+// as television does. The decoder leaves these as they are (golang.org/x/image v0.30), but
+// package image expects the full range of JPEG, so they are converted.
 func decodeWebP(content []byte) (image.Image, error) {
-	picture, err := webp.Decode(bytes.NewReader(content))
+	img, err := webp.Decode(bytes.NewReader(content))
 	if err != nil {
 		return nil, err
 	}
-	switch lossy := picture.(type) {
+	switch lossy := img.(type) {
 	case *image.YCbCr:
-		widen(lossy)
+		toFullRange(lossy)
 	case *image.NYCbCrA:
-		widen(&lossy.YCbCr)
+		toFullRange(&lossy.YCbCr)
 	}
-	return picture, nil
+	return img, nil
 }
 
-func widen(picture *image.YCbCr) {
-	var brightness, colour [256]byte
+func toFullRange(img *image.YCbCr) {
+	var luma, chroma [256]byte
 	for i := range 256 {
-		brightness[i] = byte(max(0, min(math.Round(float64(i-16)*255/219), 255)))
-		colour[i] = byte(max(0, min(math.Round(float64(i-128)*255/224+128), 255)))
+		luma[i] = byte(max(0, min(math.Round(float64(i-16)*255/219), 255)))
+		chroma[i] = byte(max(0, min(math.Round(float64(i-128)*255/224+128), 255)))
 	}
-	for i, value := range picture.Y {
-		picture.Y[i] = brightness[value]
+	for i, value := range img.Y {
+		img.Y[i] = luma[value]
 	}
-	for i, value := range picture.Cb {
-		picture.Cb[i] = colour[value]
+	for i, value := range img.Cb {
+		img.Cb[i] = chroma[value]
 	}
-	for i, value := range picture.Cr {
-		picture.Cr[i] = colour[value]
+	for i, value := range img.Cr {
+		img.Cr[i] = chroma[value]
 	}
 }

@@ -58,7 +58,7 @@ func picturesIn(folder string) ([]Input, error) {
 		switch name := entry.Name(); {
 		case entry.IsDir():
 			folders = true
-		case !strings.HasPrefix(name, ".") && picture.IsPictureName(name):
+		case !strings.HasPrefix(name, ".") && picture.IsImageName(name):
 			input := Input{Name: filepath.Join(folder, name)}
 			// A pipe would be waited for, and nobody has named it.
 			if info, err := os.Stat(input.Name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {

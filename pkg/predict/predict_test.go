@@ -102,7 +102,7 @@ func TestRunKeepsTheOrder(t *testing.T) {
 				t.Errorf("prediction %d is of %s, want %s", i, p.Image, want)
 			}
 			if i == 20 {
-				if p.Err == nil || p.Error != "020.png is no PNG, JPEG or WebP picture" || p.Guesses != nil {
+				if p.Err == nil || p.Error != "020.png is not a PNG, JPEG or WebP image" || p.Guesses != nil {
 					t.Errorf("what is no picture gives %+v", p)
 				}
 				continue

@@ -123,7 +123,7 @@ func TestPredictRefuses(t *testing.T) {
 		want    string
 	}{
 		"nothing":         {"", nil, 400, "nothing was sent"},
-		"text":            {"", []byte("these are words"), 415, "no PNG, JPEG or WebP"},
+		"text":            {"", []byte("these are words"), 415, "not a PNG, JPEG or WebP"},
 		"a page":          {"", []byte("<!DOCTYPE html><html></html>"), 415, "what was sent is"},
 		"half a picture":  {"", whole[:len(whole)/2], 400, "damaged"},
 		"the magic alone": {"", whole[:8], 400, "damaged"},

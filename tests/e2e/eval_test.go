@@ -209,8 +209,8 @@ func TestPredictNoPicture(t *testing.T) {
 	writeFile(t, p.path("empty.jpg"), nil)
 	// A good file before it does not hide the bad one.
 	p.fails([]string{"half.png", "damaged"}, "predict", "--run", "runs/tiny", "whole.png", "half.png")
-	p.fails([]string{"text.png", "no PNG, JPEG or WebP"}, "predict", "--run", "runs/tiny", "text.png")
-	p.fails([]string{"empty.jpg", "no PNG, JPEG or WebP"}, "predict", "--run", "runs/tiny", "empty.jpg")
+	p.fails([]string{"text.png", "not a PNG, JPEG or WebP"}, "predict", "--run", "runs/tiny", "text.png")
+	p.fails([]string{"empty.jpg", "not a PNG, JPEG or WebP"}, "predict", "--run", "runs/tiny", "empty.jpg")
 	p.fails([]string{"missing.png", "no such file"}, "predict", "--run", "runs/tiny", "missing.png")
 	p.fails([]string{"runs"}, "predict", "--run", "runs/tiny", "runs")
 }

@@ -51,7 +51,7 @@ func TestPictures(t *testing.T) {
 	writePictures(t, p.path("my colours"), 20)
 	writeFile(t, p.path("my colours", "red", "broken.png"), []byte("<html>not found</html>"))
 
-	const notice = "Left out of my colours:\n  red/broken.png is an HTML page; download the picture that it shows\n"
+	const notice = "Left out of my colours:\n  red/broken.png is an HTML page; download the image that it shows\n"
 	damaged := p.fails([]string{"my colours", "cannot be read: 1;"}, "data", "verify", "--data", "my colours")
 	has(t, damaged.stdout, filepath.FromSlash(notice), "Data: pictures in my colours; 48 training and 12 test images")
 	if strings.Contains(damaged.stdout, "whole") {

@@ -80,7 +80,7 @@ func TestPredictFolder(t *testing.T) {
 			t.Errorf("%s: %+v, want 3 guesses or an error", one.Image, one)
 		}
 	}
-	if want := "lesson: " + got[2].Error + "\n"; r.code != 1 || r.stderr != want || !strings.Contains(want, "c.jpg is no PNG") {
+	if want := "lesson: " + got[2].Error + "\n"; r.code != 1 || r.stderr != want || !strings.Contains(want, "c.jpg is not a PNG") {
 		t.Errorf("exit code %d and %q on stderr, want 1 and %q", r.code, r.stderr, want)
 	}
 	// Two: each has its line.
@@ -117,7 +117,7 @@ func TestPredictStdin(t *testing.T) {
 	if len(got) != 1 || got[0].Image != "-" || !slices.Equal(got[0].Guesses, want[0].Guesses) {
 		t.Errorf("standard input gives %+v, the file %+v", got, want)
 	}
-	p.fails([]string{"standard input is no PNG, JPEG or WebP"}, "predict", "--run", "runs/tiny", "-")
+	p.fails([]string{"standard input is not a PNG, JPEG or WebP"}, "predict", "--run", "runs/tiny", "-")
 }
 
 // TestPredictCAM is about the pictures that --cam draws, of one that lies on its side too.

@@ -146,7 +146,7 @@ func TestPageInTheBrowser(t *testing.T) {
 	if !hidden || !back {
 		t.Errorf("with the key m the map goes %t and comes %t", hidden, back)
 	}
-	if !strings.Contains(alert, "no PNG, JPEG or WebP") || was != "alert" {
+	if !strings.Contains(alert, "not a PNG, JPEG or WebP") || was != "alert" {
 		t.Errorf("of what is no picture the page says %q", alert)
 	}
 	if broken > 0 {

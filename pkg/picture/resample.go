@@ -2,44 +2,47 @@ package picture
 
 import "math"
 
-// Filter is how a picture is scaled. Where it becomes smaller, both filters average over all
-// pixels that come together in one.
+// Filter is the interpolation that an image is resized with. When an image is made smaller,
+// both filters are widened to average over all the source pixels of a target pixel
+// (antialiasing).
 type Filter string
 
 const (
-	Bilinear Filter = "bilinear" // a triangle over two pixels
-	Bicubic  Filter = "bicubic"  // cubic convolution over four, with a = −0.5
+	Bilinear Filter = "bilinear" // a triangle, two pixels wide
+	Bicubic  Filter = "bicubic"  // cubic convolution with a = −0.5, four pixels wide
 )
 
-// The weights of taps are integers, of 1<<precision in all. Pillow has 22 bits: with 8 for
-// the byte and 2 to spare for weights that overshoot they fill an int32.
+// The weights of taps are integers that add up to 1<<precision. Pillow uses 22 bits: together
+// with 8 bits for the byte and 2 for weights that overshoot, they fill an int32.
 const (
 	precision = 32 - 8 - 2
 	half      = 1 << (precision - 1)
 )
 
-// taps are the pixels that one pixel of a scaled row or column is made of: those from first
-// on, as many as there are weights.
+// taps are the source pixels that contribute to one pixel of a resized row or column: the
+// len(weights) pixels that begin at first.
 type taps struct {
 	first   int
 	weights []int32
 }
 
-// span returns the first pixel that the taps take and the one after the last. There must be
-// at least one; they begin and end in order.
+// span returns the range of source pixels that all taps together use, from first to before
+// end. There must be at least one tap, and they must be in order.
 func span(all []taps) (first, end int) {
 	last := all[len(all)-1]
 	return all[0].first, last.first + len(last.weights)
 }
 
-// toByte rounds a weighted sum, to which half was added, to a byte.
+// toByte scales a weighted sum back to a byte. The sum must include half, so that the shift
+// rounds to nearest.
 func toByte(sum int32) byte {
 	return byte(max(0, min(sum>>precision, 255)))
 }
 
-// taps returns those of the middle of a row or column that is scaled from in pixels to out:
-// precompute_coeffs and normalize_coeffs_8bpc of Pillow's src/libImaging/Resample.c.
-func (f Filter) taps(in, out int, part middle) []taps {
+// taps returns the taps for the cropped part of a row or column that is resized from in to
+// out pixels. It follows precompute_coeffs and normalize_coeffs_8bpc in Pillow's
+// src/libImaging/Resample.c.
+func (f Filter) taps(in, out int, part window) []taps {
 	weight, support := triangle, 1.0
 	if f == Bicubic {
 		weight, support = cubic, 2.0
@@ -51,8 +54,8 @@ func (f Filter) taps(in, out int, part middle) []taps {
 	all := make([]taps, part.n)
 	weights := make([]float64, 0, 2*int(math.Ceil(support))+1)
 	for i := range all {
-		// In float64(…) a product is rounded by itself: some processors would else round it
-		// with a sum, and give other bytes.
+		// The explicit float64 conversions keep the compiler from fusing a product and a sum
+		// into one instruction, which on some processors would give different bytes.
 		center := float64((float64(part.from+i) + 0.5) * scale)
 		first := max(0, int(center-support+0.5))
 		end := min(in, int(center+support+0.5))
@@ -73,8 +76,8 @@ func (f Filter) taps(in, out int, part middle) []taps {
 
 func triangle(x float64) float64 { return max(0, 1-math.Abs(x)) }
 
-// cubic is the convolution kernel of R. Keys, Cubic Convolution Interpolation for Digital
-// Image Processing, 1981.
+// cubic is the kernel of R. Keys, Cubic Convolution Interpolation for Digital Image
+// Processing, 1981.
 func cubic(x float64) float64 {
 	const a = -0.5
 	switch x = math.Abs(x); {
