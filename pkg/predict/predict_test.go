@@ -229,7 +229,7 @@ func TestInputs(t *testing.T) {
 		filepath.Join("folder.png", "b.JPG") + ": " + filepath.Join("folder.png", "b.JPG"),
 		"folders: there is no picture in folders, and folders in it are not looked into; name them: " + filepath.Join("folders", "*"),
 		"texts: there is no picture in texts",
-		"missing.png: read a picture: open missing.png: ",
+		"missing.png: read an image: open missing.png: ",
 		"-: standard input ",
 		"-: standard input is one picture; give - once",
 		filepath.Join("sockets", "a.png") + ": ",
