@@ -68,7 +68,7 @@ func TestTeachersKnowTheImports(t *testing.T) {
 
 // TestGate has imports and comments that are not to pass, whatever the solution has.
 func TestGate(t *testing.T) {
-	g := gate{"outputsize", []string{"os", checkPath, ModulePath + "/pkg/resnet", ModulePath + "/pkg/layers", "example.com/x",
+	g := gate{"outputsize", []string{"os", checkPath, ModulePath + "/pkg/resnet", ModulePath + "/pkg/nn", "example.com/x",
 		ModulePath + "/lesson/exercises/outputsize/solution", "github.com/gomlx/gomlx/ml/train/loss"}}
 	for _, path := range []string{"os", "os/exec", "syscall", "unsafe", "reflect", "runtime", "runtime/debug", "net", "net/http", "testing",
 		"flag", "log", "log/slog", "plugin", "embed", "C", "io/ioutil", "io/fs", "path/filepath", "encoding/json", "go/build", "internal/cpu",
@@ -89,7 +89,7 @@ func TestGate(t *testing.T) {
 			t.Errorf("import %q: %v, want %q in it", path, err, want)
 		}
 	}
-	for _, path := range []string{"math", "math/rand/v2", ModulePath + "/pkg/layers", "github.com/gomlx/gomlx/core/graph", "github.com/gomlx/gomlx/ml/train/loss"} {
+	for _, path := range []string{"math", "math/rand/v2", ModulePath + "/pkg/nn", "github.com/gomlx/gomlx/core/graph", "github.com/gomlx/gomlx/ml/train/loss"} {
 		if err := g.pass([]byte(answer("outputsize", "import \""+path+"\"", right))); err != nil {
 			t.Errorf("import %q: %v", path, err)
 		}

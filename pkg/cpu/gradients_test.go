@@ -15,7 +15,7 @@ import (
 	"github.com/gomlx/gomlx/ml/layers/norm"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/nn"
 )
 
 // formula makes a graph of GoMLX's.
@@ -168,7 +168,7 @@ func TestGradientsOfLayersAreTheirDerivatives(t *testing.T) {
 		}, []array{image, random(2, 2, 4, 5, 2)}},
 		{"cross entropy", func(_ *model.Scope, in []*gomlx.Node) []*gomlx.Node {
 			labels := gomlx.Const(in[0].Graph(), [][]int32{{3}, {0}, {6}, {3}})
-			return one(losses.CrossEntropy(0.1)([]*gomlx.Node{labels}, in))
+			return one(nn.CrossEntropy(0.1)([]*gomlx.Node{labels}, in))
 		}, []array{random(3, 4, 7)}},
 		{"softmax", func(_ *model.Scope, in []*gomlx.Node) []*gomlx.Node {
 			return one(weighted(gomlx.Softmax(in[0])))

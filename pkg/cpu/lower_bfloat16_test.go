@@ -16,7 +16,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train"
 
-	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/resnet"
 )
@@ -316,7 +316,7 @@ func course(t testing.TB, b compute.Backend, d dtypes.DType, config resnet.Confi
 	}
 	trainer := train.NewTrainer(b, store, func(scope *model.Scope, x *gomlx.Node) *gomlx.Node {
 		return config.Forward(scope.Store().Scope("model"), gomlx.ConvertDType(x, d))
-	}, losses.CrossEntropy(0.1), optim.SGD().Momentum(0.9).WeightDecay(1e-4).LearningRate(0.01).Done(), nil, nil)
+	}, nn.CrossEntropy(0.1), optim.SGD().Momentum(0.9).WeightDecay(1e-4).LearningRate(0.01).Done(), nil, nil)
 	labels := make([]int32, images)
 	for i := range labels {
 		labels[i] = int32(i % 10)

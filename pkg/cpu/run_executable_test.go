@@ -19,7 +19,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train"
 
-	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/resnet"
 )
@@ -43,7 +43,7 @@ func trained(t testing.TB, b *Backend, steps int) []byte {
 	}
 	trainer := train.NewTrainer(b, store, func(scope *model.Scope, x *gomlx.Node) *gomlx.Node {
 		return config.Forward(scope.Store().Scope("model"), x)
-	}, losses.CrossEntropy(0.1), optim.SGD().Momentum(0.9).WeightDecay(1e-4).LearningRate(0.05).Done(), nil, nil)
+	}, nn.CrossEntropy(0.1), optim.SGD().Momentum(0.9).WeightDecay(1e-4).LearningRate(0.05).Done(), nil, nil)
 	const batch = 24
 	labels := make([]int32, batch)
 	for i := range labels {

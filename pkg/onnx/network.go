@@ -14,7 +14,7 @@ import (
 // channels is the number of them in an image.
 const channels = 3
 
-// epsilon is what batch normalisations add to the variance; see layers.BatchNorm.
+// epsilon is what batch normalisations add to the variance; see nn.BatchNorm.
 const epsilon = 1e-5
 
 // network is a graph being built, by methods like those of package resnet's forward pass.

@@ -1,5 +1,8 @@
-// Package optim has stochastic gradient descent as PyTorch's torch.optim.SGD does it, for
-// GoMLX's trainer; GoMLX's own has no momentum and no weight decay.
+// Package optim provides the optimiser and the learning-rate schedules that train ResNets:
+// [SGD] computes what PyTorch's torch.optim.SGD does, as an optimiser for GoMLX's trainer, and
+// [Schedule] has the learning rates of PyTorch's schedulers.
+//
+// GoMLX's own SGD has neither momentum nor weight decay.
 package optim
 
 import (

@@ -11,7 +11,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/residual-go/residual/pkg/dataset"
-	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 )
@@ -50,7 +50,7 @@ func GradientNorms(backend compute.Backend, store *model.Store, path string, r r
 		g := pixels.Graph()
 		copied.SetTraining(g, true)
 		logits := r.Model.Forward(copied.Scope(path), dataset.Normalize(pixels, r.Mean, r.Deviation))
-		loss := losses.CrossEntropy(r.LabelSmoothing)([]*graph.Node{labels}, []*graph.Node{logits})
+		loss := nn.CrossEntropy(r.LabelSmoothing)([]*graph.Node{labels}, []*graph.Node{logits})
 		nodes := make([]*graph.Node, len(weights))
 		for i, weight := range weights {
 			nodes[i] = weight.NodeValue(g)

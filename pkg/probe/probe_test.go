@@ -14,7 +14,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/residual-go/residual/pkg/dataset"
-	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
@@ -105,7 +105,7 @@ func TestNormsAgainstFiniteDifferences(t *testing.T) {
 	exec, err := model.NewExec(gobackend.GetBackend(), store, func(_ *model.Scope, pixels, labels *graph.Node) *graph.Node {
 		store.SetTraining(pixels.Graph(), true)
 		logits := r.Model.Forward(store.Scope(path), dataset.Normalize(pixels, r.Mean, r.Deviation))
-		return losses.CrossEntropy(r.LabelSmoothing)([]*graph.Node{labels}, []*graph.Node{logits})
+		return nn.CrossEntropy(r.LabelSmoothing)([]*graph.Node{labels}, []*graph.Node{logits})
 	})
 	if err != nil {
 		t.Fatal(err)

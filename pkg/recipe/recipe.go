@@ -16,7 +16,6 @@ import (
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/resnet"
-	"github.com/residual-go/residual/pkg/schedule"
 )
 
 // Recipe is everything that a run's weights depend on but the images and the backend.
@@ -60,13 +59,13 @@ type Recipe struct {
 	LearningRate float64 `json:"learning_rate"`
 	// HeadRate is the learning rate of the last layer, as a multiple of that of the others; 0
 	// stands for 1.
-	HeadRate            float64           `json:"head_rate,omitempty"`
-	Schedule            schedule.Schedule `json:"schedule"`
-	Momentum            float64           `json:"momentum,omitempty"`
-	Nesterov            bool              `json:"nesterov,omitempty"`
-	WeightDecay         float64           `json:"weight_decay,omitempty"`
-	DecayNormsAndBiases bool              `json:"decay_norms_and_biases,omitempty"`
-	LabelSmoothing      float64           `json:"label_smoothing,omitempty"`
+	HeadRate            float64        `json:"head_rate,omitempty"`
+	Schedule            optim.Schedule `json:"schedule"`
+	Momentum            float64        `json:"momentum,omitempty"`
+	Nesterov            bool           `json:"nesterov,omitempty"`
+	WeightDecay         float64        `json:"weight_decay,omitempty"`
+	DecayNormsAndBiases bool           `json:"decay_norms_and_biases,omitempty"`
+	LabelSmoothing      float64        `json:"label_smoothing,omitempty"`
 
 	Augment dataset.Augment `json:"augment"`
 	// Mean and Deviation of red, green and blue, scaled to 0 … 1: see dataset.Normalize.
@@ -114,27 +113,27 @@ func ByName(name string) (Recipe, error) {
 	case "article":
 		model = "resnet50"
 		recipe.Epochs, recipe.Batch = 10, 64
-		recipe.LearningRate, recipe.Schedule = 0.001, schedule.Schedule{Kind: schedule.Constant}
+		recipe.LearningRate, recipe.Schedule = 0.001, optim.Schedule{Kind: optim.Constant}
 		recipe.Augment = dataset.Augment{}
 		recipe.Mean, recipe.Deviation = [3]float32{0.5, 0.5, 0.5}, [3]float32{0.5, 0.5, 0.5}
 	case "paper":
 		recipe.Epochs = 164
 		recipe.LearningRate = 0.1
-		recipe.Schedule = schedule.Schedule{Kind: schedule.Step, Milestones: []float64{0.5, 0.75}, Gamma: 0.1}
+		recipe.Schedule = optim.Schedule{Kind: optim.MultiStep, Milestones: []float64{0.5, 0.75}, Gamma: 0.1}
 		recipe.WeightDecay = 1e-4
 	case "fast":
 		recipe.Epochs, recipe.DropLast = 10, true
 		recipe.LearningRate = 0.4
-		recipe.Schedule = schedule.Schedule{Kind: schedule.OneCycle, WarmUp: 0.3, Initial: 0.04, Final: 4e-6}
+		recipe.Schedule = optim.Schedule{Kind: optim.OneCycle, WarmUp: 0.3, Initial: 0.04, Final: 4e-6}
 		recipe.Nesterov, recipe.WeightDecay = true, 5e-4
 	case FineTune:
 		recipe.Epochs, recipe.Batch = 10, 64
 		recipe.LearningRate, recipe.HeadRate, recipe.FreezeNorms = 0.01, 10, true
-		recipe.Schedule = schedule.Schedule{Kind: schedule.Cosine}
+		recipe.Schedule = optim.Schedule{Kind: optim.Cosine}
 		recipe.WeightDecay = 5e-4
 	case "head":
 		recipe.Epochs, recipe.Batch = 10, 64
-		recipe.LearningRate, recipe.Schedule = 0.1, schedule.Schedule{Kind: schedule.Constant}
+		recipe.LearningRate, recipe.Schedule = 0.1, optim.Schedule{Kind: optim.Constant}
 		recipe.Freeze = "body"
 		recipe.Augment = dataset.Augment{}
 	default:

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/picture"
-	"github.com/residual-go/residual/pkg/schedule"
 )
 
 func byName(t *testing.T, name string) Recipe {
@@ -28,12 +28,12 @@ func TestNamedRecipesAreAsDocumented(t *testing.T) {
 	for model, want := range map[string]Recipe{
 		"resnet50": {
 			Name: "article", Epochs: 10, Batch: 64,
-			LearningRate: 0.001, Schedule: schedule.Schedule{Kind: schedule.Constant}, Momentum: 0.9,
+			LearningRate: 0.001, Schedule: optim.Schedule{Kind: optim.Constant}, Momentum: 0.9,
 			DecayNormsAndBiases: true, Mean: half, Deviation: half, Seed: 42,
 		},
 		"resnet20": {
 			Name: "paper", Epochs: 164, Batch: 128,
-			LearningRate: 0.1, Schedule: schedule.Schedule{Kind: schedule.Step, Milestones: []float64{0.5, 0.75}, Gamma: 0.1},
+			LearningRate: 0.1, Schedule: optim.Schedule{Kind: optim.MultiStep, Milestones: []float64{0.5, 0.75}, Gamma: 0.1},
 			Momentum: 0.9, WeightDecay: 1e-4, DecayNormsAndBiases: true,
 			Augment: cropAndFlip, Mean: cifarMean, Deviation: cifarDeviation, Seed: 42,
 		},
@@ -56,7 +56,7 @@ func TestNamedRecipesAreAsDocumented(t *testing.T) {
 	}
 	fast := byName(t, "fast")
 	if fast.Model.Name != "resnet20" || fast.Epochs != 10 || fast.Batch != 128 || !fast.Nesterov || fast.Momentum != 0.9 ||
-		fast.Schedule.Kind != schedule.OneCycle || fast.LearningRate != 0.4 || fast.WeightDecay != 5e-4 || fast.Augment != cropAndFlip {
+		fast.Schedule.Kind != optim.OneCycle || fast.LearningRate != 0.4 || fast.WeightDecay != 5e-4 || fast.Augment != cropAndFlip {
 		t.Errorf("fast is %+v", fast)
 	}
 	// On a line from 1/25 of the peak, and down to a ten-thousandth of that.

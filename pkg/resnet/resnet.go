@@ -32,7 +32,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/support/exceptions"
 
-	"github.com/residual-go/residual/pkg/layers"
+	"github.com/residual-go/residual/pkg/nn"
 )
 
 // Stem is what comes before the first block.
@@ -257,7 +257,7 @@ func (n *network) head(scope *model.Scope, x *graph.Node) *graph.Node {
 		x = n.relu("relu", x)
 	}
 	// From here on there is little to do, and much to lose by half precision.
-	x = graph.ConvertDType(x, layers.WeightType(x.DType()))
+	x = graph.ConvertDType(x, nn.WeightType(x.DType()))
 	x = graph.ReduceMean(x, 1, 2)
 	n.tap("avgpool", "average pool", x)
 	return n.linear(scope.In(HeadName), x, n.Classes)
@@ -349,7 +349,7 @@ func (n *network) shortcut(scope *model.Scope, x *graph.Node, channels, stride i
 		x = graph.Slice(x, graph.AxisRange(), every, every, graph.AxisRange())
 		missing := channels - x.Shape().Dim(-1)
 		zero := graph.ScalarZero(x.Graph(), x.DType())
-		x = layers.Pad(x, zero, compute.PadAxis{}, compute.PadAxis{}, compute.PadAxis{},
+		x = nn.Pad(x, zero, compute.PadAxis{}, compute.PadAxis{}, compute.PadAxis{},
 			compute.PadAxis{Start: missing / 2, End: missing - missing/2})
 	} else {
 		downsample := scope.In("downsample")
@@ -379,7 +379,7 @@ func (n *network) conv(scope *model.Scope, x *graph.Node, c convolution, zero bo
 		initial = initializer.Zero
 	}
 	weight := scope.WithInitializer(initial).
-		VariableWithShape("weight", shapes.Make(layers.WeightType(x.DType()), c.kernel, c.kernel, in/c.groups, c.out))
+		VariableWithShape("weight", shapes.Make(nn.WeightType(x.DType()), c.kernel, c.kernel, in/c.groups, c.out))
 	pad := [2]int{c.kernel / 2, c.kernel / 2}
 	y := graph.Convolve(x, graph.ConvertDType(weight.NodeValue(x.Graph()), x.DType())).
 		Strides(c.stride).PaddingPerDim([][2]int{pad, pad}).ChannelGroupCount(c.groups).Done()
@@ -392,7 +392,7 @@ func (n *network) conv(scope *model.Scope, x *graph.Node, c convolution, zero bo
 func (n *network) norm(scope *model.Scope, x *graph.Node, zeroGamma bool) *graph.Node {
 	name := n.name(scope)
 	frozen := n.training.FreezeNorms || n.training.freezes(n.Config, name)
-	y := layers.BatchNorm(scope, x).ZeroGamma(zeroGamma).Frozen(frozen).Local(n.training.LocalNorms).Done()
+	y := nn.BatchNorm(scope, x).ZeroGamma(zeroGamma).Frozen(frozen).Local(n.training.LocalNorms).Done()
 	n.done(layer{name, "batch norm", y, 2 * int64(x.Shape().Dim(-1)), 0})
 	return y
 }

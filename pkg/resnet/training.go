@@ -29,7 +29,7 @@ type Training struct {
 	// statistics; their γ and β are trained.
 	FreezeNorms bool
 	// LocalNorms has every device normalise by the moments of its own share of the batch,
-	// where there are several; see [layers.BatchNormBuilder.Local].
+	// where there are several; see [nn.BatchNormBuilder.Local].
 	LocalNorms bool
 }
 

@@ -44,7 +44,7 @@ import (
 	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/infer"
-	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/spmd"
 	"github.com/residual-go/residual/pkg/statedict"
@@ -585,7 +585,7 @@ func (s *session) forward(scope *model.Scope, spec any, inputs []*graph.Node) []
 // loss is the recipe's for what forward returns.
 func (s *session) loss(labels, predictions []*graph.Node) *graph.Node {
 	labels, logits := labelled(labels, predictions)
-	return losses.CrossEntropy(s.recipe.LabelSmoothing)([]*graph.Node{labels[0]}, []*graph.Node{logits})
+	return nn.CrossEntropy(s.recipe.LabelSmoothing)([]*graph.Node{labels[0]}, []*graph.Node{logits})
 }
 
 // labelled returns a batch's labels, from the batch itself or from what forward returns, and

@@ -22,9 +22,9 @@ import (
 
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
-	"github.com/residual-go/residual/pkg/schedule"
 )
 
 // childEnv names the folder of a run that a copy of the test binary is to train in, for
@@ -90,7 +90,7 @@ func testRecipe() recipe.Recipe {
 	config.Classes = 3
 	return recipe.Recipe{
 		Name: "test", Model: config, Epochs: 3, Batch: 10,
-		LearningRate: 0.05, Schedule: schedule.Schedule{Kind: schedule.OneCycle, Initial: 0.1},
+		LearningRate: 0.05, Schedule: optim.Schedule{Kind: optim.OneCycle, Initial: 0.1},
 		Momentum: 0.9, Nesterov: true, WeightDecay: 1e-3, LabelSmoothing: 0.1,
 		Augment: dataset.Augment{Crop: 1, Flip: true, Cutout: 2},
 		Mean:    [3]float32{0.5, 0.5, 0.5}, Deviation: [3]float32{0.25, 0.25, 0.25}, Seed: 7,

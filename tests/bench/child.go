@@ -18,7 +18,7 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/residual-go/residual/pkg/backend"
-	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/resnet"
 )
@@ -178,7 +178,7 @@ func training(b compute.Backend, store *model.Store, config resnet.Config, data 
 			return config.Forward(store.Scope(modelPath), images)
 		}
 		sgd := optim.SGD().LearningRate(learningRate).Momentum(momentum).Done()
-		trainer = train.NewTrainer(b, store, forward, losses.CrossEntropy(0), sgd, nil, nil)
+		trainer = train.NewTrainer(b, store, forward, nn.CrossEntropy(0), sgd, nil, nil)
 	})
 	if err != nil {
 		return nil, err

@@ -22,9 +22,9 @@ import (
 	"time"
 
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
-	"github.com/residual-go/residual/pkg/schedule"
 	"github.com/residual-go/residual/pkg/shapes10"
 )
 
@@ -248,7 +248,7 @@ func tinyRecipe(t *testing.T, data string, epochs int) recipe.Recipe {
 	config.Stem = resnet.ImageNetStem
 	return recipe.Recipe{
 		Name: "tiny", Model: config, Data: data, Epochs: epochs, Batch: 16,
-		LearningRate: 0.05, Schedule: schedule.Schedule{Kind: schedule.Constant}, Momentum: 0.9,
+		LearningRate: 0.05, Schedule: optim.Schedule{Kind: optim.Constant}, Momentum: 0.9,
 		Mean: [3]float32{0.5, 0.5, 0.5}, Deviation: [3]float32{0.25, 0.25, 0.25}, Seed: 7,
 	}
 }

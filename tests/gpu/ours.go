@@ -16,9 +16,9 @@ import (
 
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
-	"github.com/residual-go/residual/pkg/schedule"
 )
 
 // step is our peer: it takes the steps of a run of package run, which is what a user's
@@ -89,7 +89,7 @@ func stepRecipe(s spec) (recipe.Recipe, error) {
 		return r, err
 	}
 	r.Batch, r.Precision = s.Batch, s.Precision
-	r.LearningRate, r.Schedule = 1e-3, schedule.Schedule{Kind: schedule.Constant}
+	r.LearningRate, r.Schedule = 1e-3, optim.Schedule{Kind: optim.Constant}
 	r.Nesterov = false
 	r.Epochs = 1 << 20 // longer than anybody waits
 	return r, nil

@@ -8,8 +8,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/residual-go/residual/pkg/layers"
-	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/nn"
 )
 
 // layerTolerance is for the values of single layers and of the optimiser alone.
@@ -26,7 +25,7 @@ func TestBatchNorm(t *testing.T) {
 			var spec struct{ Eps, Momentum float64 }
 			want := load(t, "layer-batchnorm", &spec)
 			store := model.NewStore()
-			names := []string{layers.GammaName, layers.BetaName, layers.MeanName, layers.VarianceName}
+			names := []string{nn.GammaName, nn.BetaName, nn.MeanName, nn.VarianceName}
 			for _, name := range names {
 				store.VariableWithValue("/"+name, want["init/"+name].tensor())
 			}
@@ -34,7 +33,7 @@ func TestBatchNorm(t *testing.T) {
 				t.Fatalf("made with %+v, which are not the defaults", spec)
 			}
 			norm := func(scope *model.Scope, x *graph.Node) *graph.Node {
-				return layers.BatchNorm(scope, x).Done()
+				return nn.BatchNorm(scope, x).Done()
 			}
 
 			train, err := model.NewExec(backend, store, func(scope *model.Scope, x, upstream *graph.Node) []*graph.Node {
@@ -113,7 +112,7 @@ func (s spatialSpec) build(x, weight *graph.Node) *graph.Node {
 	for _, pad := range s.Pads {
 		axes = append(axes, compute.PadAxis{Start: pad[0], End: pad[1]})
 	}
-	return layers.Pad(x, graph.Scalar(x.Graph(), x.DType(), s.Fill), axes...)
+	return nn.Pad(x, graph.Scalar(x.Graph(), x.DType(), s.Fill), axes...)
 }
 
 func TestSpatialLayers(t *testing.T) {
@@ -165,7 +164,7 @@ func TestCrossEntropy(t *testing.T) {
 	for name, backend := range backends(t) {
 		for i, smoothing := range spec.LabelSmoothing {
 			t.Run(fmt.Sprintf("%s/%g", name, smoothing), func(t *testing.T) {
-				loss := losses.CrossEntropy(smoothing)
+				loss := nn.CrossEntropy(smoothing)
 				outputs, err := graph.CallOnceN(backend, func(logits, labels *graph.Node) []*graph.Node {
 					mean := loss([]*graph.Node{labels}, []*graph.Node{logits})
 					return []*graph.Node{mean, graph.Gradient(mean, logits)[0]}

@@ -14,7 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/resnet"
 )
@@ -145,7 +145,7 @@ func (n *network) forward(scope *model.Scope, inputs []*graph.Node) []*graph.Nod
 // loss returns the loss and the logits of inputs, images and labels.
 func (n *network) loss(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
 	logits := n.forward(scope, inputs[:1])
-	return []*graph.Node{losses.CrossEntropy(n.spec.LabelSmoothing)(inputs[1:], logits), logits[0]}
+	return []*graph.Node{nn.CrossEntropy(n.spec.LabelSmoothing)(inputs[1:], logits), logits[0]}
 }
 
 // gradients runs the network forward and backward; the running statistics change.

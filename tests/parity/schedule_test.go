@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/residual-go/residual/pkg/schedule"
+	"github.com/residual-go/residual/pkg/optim"
 )
 
 // scheduleSpec is a scheduler of PyTorch, in generate.py's words, and its rates.
@@ -31,7 +31,7 @@ type scheduleSpec struct {
 
 // schedule returns the same schedule of ours, and its peak. PyTorch counts in steps, ours
 // in shares of the run.
-func (s scheduleSpec) schedule() (ours schedule.Schedule, peak float64) {
+func (s scheduleSpec) schedule() (ours optim.Schedule, peak float64) {
 	p, steps := s.Params, float64(len(s.Rates))
 	if p.StartFactor > 0 {
 		warmup := p.Warmup
@@ -44,26 +44,26 @@ func (s scheduleSpec) schedule() (ours schedule.Schedule, peak float64) {
 	peak = p.Base
 	switch s.Kind {
 	case "step":
-		ours.Kind, ours.Gamma = schedule.Step, p.Gamma
+		ours.Kind, ours.Gamma = optim.MultiStep, p.Gamma
 		for step := p.StepSize; step < len(s.Rates); step += p.StepSize {
 			ours.Milestones = append(ours.Milestones, float64(step)/steps)
 		}
 	case "multistep", "warmup-multistep":
-		ours.Kind, ours.Gamma = schedule.Step, p.Gamma
+		ours.Kind, ours.Gamma = optim.MultiStep, p.Gamma
 		for _, step := range p.Milestones {
 			ours.Milestones = append(ours.Milestones, float64(step)/steps)
 		}
 	case "cosine", "warmup-cosine":
-		ours.Kind, ours.Final = schedule.Cosine, p.Min/p.Base
+		ours.Kind, ours.Final = optim.Cosine, p.Min/p.Base
 	case "onecycle":
-		ours.Kind, ours.WarmUp = schedule.OneCycle, p.PctStart
+		ours.Kind, ours.WarmUp = optim.OneCycle, p.PctStart
 		ours.Initial, ours.Final = 1/p.DivFactor, 1/(p.DivFactor*p.FinalDivFactor)
 		if p.Anneal == "cos" {
-			ours.Kind = schedule.OneCycleCosine
+			ours.Kind = optim.OneCycleCosine
 		}
 		peak = p.Max
 	case "warmup":
-		ours.Kind = schedule.Constant
+		ours.Kind = optim.Constant
 	}
 	return ours, peak
 }

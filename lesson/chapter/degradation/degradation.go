@@ -18,11 +18,11 @@ import (
 
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
-	"github.com/residual-go/residual/pkg/schedule"
 )
 
 // Experiment says what to compare.
@@ -46,7 +46,7 @@ func Default() Experiment {
 		Shallow: 20, Deep: 56, Width: 16, Stem: resnet.ImageNetStem,
 		Recipe: recipe.Recipe{
 			Name: "degradation", Subset: "10000,2000", Epochs: 18, Batch: 32, DropLast: true,
-			LearningRate: 0.05, Schedule: schedule.Schedule{Kind: schedule.Cosine, WarmUp: 0.05},
+			LearningRate: 0.05, Schedule: optim.Schedule{Kind: optim.Cosine, WarmUp: 0.05},
 			Momentum: 0.9, WeightDecay: 1e-4, DecayNormsAndBiases: true,
 			Augment: dataset.Augment{Crop: 4, Flip: true},
 			Mean:    [3]float32{0.4914, 0.4822, 0.4465}, Deviation: [3]float32{0.2470, 0.2435, 0.2616}, Seed: 42,

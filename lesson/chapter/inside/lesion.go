@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/residual-go/residual/pkg/layers"
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
 )
@@ -79,12 +79,12 @@ func silent(config resnet.Config, layer string, tensor statedict.Tensor) statedi
 	switch {
 	case config.Plain && strings.HasPrefix(kind, "conv"):
 		return identityKernel(tensor.Shape)
-	case config.Plain && name == layers.GammaName:
+	case config.Plain && name == nn.GammaName:
 		return filled(tensor.Shape, 1)
-	case config.Plain && name == layers.VarianceName:
+	case config.Plain && name == nn.VarianceName:
 		return filled(tensor.Shape, 1-epsilon) // and ε makes it 1
 	case config.Plain,
-		!config.PreActivation && kind == fmt.Sprintf("bn%d", last) && (name == layers.GammaName || name == layers.BetaName),
+		!config.PreActivation && kind == fmt.Sprintf("bn%d", last) && (name == nn.GammaName || name == nn.BetaName),
 		config.PreActivation && kind == fmt.Sprintf("conv%d", last):
 		return filled(tensor.Shape, 0)
 	}

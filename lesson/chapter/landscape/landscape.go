@@ -18,7 +18,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/residual-go/residual/pkg/dataset"
-	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/statedict"
@@ -201,7 +201,7 @@ func newMeter(backend compute.Backend, r recipe.Recipe, images *dataset.Images, 
 		// ones as well, which nobody reads: every measurement sets them anew.
 		store.SetTraining(pixels.Graph(), batchStatistics)
 		logits := r.Model.Forward(store.Scope(run.ModelPath), dataset.Normalize(pixels, r.Mean, r.Deviation))
-		return losses.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})
+		return nn.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})
 	})
 	if err != nil {
 		return nil, err

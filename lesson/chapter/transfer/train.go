@@ -13,7 +13,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 
 	"github.com/residual-go/residual/pkg/dataset"
-	"github.com/residual-go/residual/pkg/losses"
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/probe"
 	"github.com/residual-go/residual/pkg/run"
@@ -139,7 +139,7 @@ func fit[T byte | float32](ctx context.Context, n *Network, all examples[T], t T
 		g := inputs.Graph()
 		n.store.SetTraining(g, !t.Evaluation)
 		logits := forward(inputs)
-		loss = losses.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})
+		loss = nn.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})
 		sgd.UpdateGraph(scope, g, loss)
 		right := graph.Equal(graph.ArgMax(logits, -1, labels.DType()), graph.Squeeze(labels, 1))
 		return loss, graph.ReduceAllMean(graph.ConvertDType(right, dtypes.Float32))

@@ -15,7 +15,7 @@ import (
 
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/infer"
-	"github.com/residual-go/residual/pkg/layers"
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
@@ -151,7 +151,7 @@ func Changes(before, after Weights) (body, statistics, head float64) {
 		switch {
 		case strings.HasPrefix(name, headPrefix):
 			largest = &head
-		case strings.HasSuffix(name, "."+layers.MeanName), strings.HasSuffix(name, "."+layers.VarianceName):
+		case strings.HasSuffix(name, "."+nn.MeanName), strings.HasSuffix(name, "."+nn.VarianceName):
 			largest = &statistics
 		}
 		for i, value := range tensor.Data {

@@ -15,10 +15,10 @@ import (
 
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
-	"github.com/residual-go/residual/pkg/schedule"
 )
 
 // testImages are 8×8 pictures of noise whose class, of 5, is the channel, or the pair of
@@ -155,7 +155,7 @@ func TestSplit(t *testing.T) {
 func TestLoad(t *testing.T) {
 	n := newNetwork(t)
 	r := n.recipe
-	r.Epochs, r.Batch, r.LearningRate, r.Schedule.Kind = 1, 10, 0.1, schedule.Constant
+	r.Epochs, r.Batch, r.LearningRate, r.Schedule.Kind = 1, 10, 0.1, optim.Constant
 	path := filepath.Join(t.TempDir(), "weights.safetensors")
 	want := weightsOf(t, n)
 	checkpoint := run.Checkpoint{Recipe: r, Height: 8, Width: 8, Classes: []string{"red", "green", "blue"}, Weights: want}

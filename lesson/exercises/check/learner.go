@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/residual-go/residual/lesson/exercises/nn"
-	"github.com/residual-go/residual/pkg/losses"
+	pkgnn "github.com/residual-go/residual/pkg/nn"
 )
 
 // learner is a small network, two linear layers with a batch norm and a ReLU between
@@ -50,7 +50,7 @@ func newLearner() (*learner, error) {
 			y := nn.Linear(scope.In("fc1"), x, 6)
 			y = nn.ReLU(nn.Norm(scope.In("bn1"), y))
 			y = nn.Linear(scope.In("fc2"), y, 3)
-			loss := losses.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{y})
+			loss := pkgnn.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{y})
 			return append([]*graph.Node{loss}, scope.BuildTrainableVariablesGradientsGraph(loss)...)
 		})
 		if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 
-	"github.com/residual-go/residual/pkg/layers"
+	"github.com/residual-go/residual/pkg/nn"
 )
 
 // Block is a residual block: it takes x, [batch, height, width, in], to
@@ -50,7 +50,7 @@ func Conv(scope *model.Scope, x *graph.Node, channels, kernel, stride int) *grap
 // Norm is batch norm over the last axis of x, and has x's shape. Its variables weight (γ),
 // bias (β), running_mean and running_var are [channels]. While training it uses the
 // statistics of the batch and moves the running ones, otherwise it uses the running ones.
-func Norm(scope *model.Scope, x *graph.Node) *graph.Node { return layers.BatchNorm(scope, x).Done() }
+func Norm(scope *model.Scope, x *graph.Node) *graph.Node { return nn.BatchNorm(scope, x).Done() }
 
 // ReLU is max(0, x), of x's shape.
 func ReLU(x *graph.Node) *graph.Node {

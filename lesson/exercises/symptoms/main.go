@@ -23,7 +23,7 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/nn"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
-	"github.com/residual-go/residual/pkg/losses"
+	pkgnn "github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/shapes10"
 )
@@ -185,7 +185,7 @@ func (l *laboratory) train(network func(scope *model.Scope, images *graph.Node) 
 		g := pixels.Graph()
 		t.store.SetTraining(g, true)
 		logits := network(scope.In("network"), dataset.Normalize(pixels, mean, deviation))
-		loss := losses.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})
+		loss := pkgnn.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})
 		sgd.UpdateGraph(scope, g, loss)
 		return []*graph.Node{loss, graph.ArgMax(logits, -1)}
 	})

@@ -1,9 +1,4 @@
-// Package layers has the two layers a ResNet needs and GoMLX lacks or gets wrong on some
-// backends: batch normalisation and padding, both with the true gradient everywhere.
-//
-// They are graph-building functions like those of GoMLX's own layers packages and panic,
-// as those do, on arguments that cannot be.
-package layers
+package nn
 
 import (
 	"github.com/gomlx/compute"

@@ -1,4 +1,4 @@
-package schedule_test
+package optim_test
 
 import (
 	"encoding/json"
@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/residual-go/residual/pkg/schedule"
+	"github.com/residual-go/residual/pkg/optim"
 )
 
 func Example() {
-	s := schedule.Schedule{Kind: schedule.OneCycle, WarmUp: 0.3, Initial: 0.1, Final: 0.01}
+	s := optim.Schedule{Kind: optim.OneCycle, WarmUp: 0.3, Initial: 0.1, Final: 0.01}
 	for step := range 10 {
 		fmt.Printf("%.4f ", s.Rate(0.4, step, 10))
 	}
@@ -23,34 +23,34 @@ func TestRates(t *testing.T) {
 	cos := func(x float64) float64 { return (1 + math.Cos(math.Pi*x)) / 2 }
 	for _, test := range []struct {
 		name     string
-		schedule schedule.Schedule
+		schedule optim.Schedule
 		steps    int
 		want     []float64 // multiples of the peak
 	}{
-		{"constant", schedule.Schedule{Kind: schedule.Constant}, 3, []float64{1, 1, 1}},
-		{"constant, warmed up from nothing", schedule.Schedule{Kind: schedule.Constant, WarmUp: 0.5}, 10,
+		{"constant", optim.Schedule{Kind: optim.Constant}, 3, []float64{1, 1, 1}},
+		{"constant, warmed up from nothing", optim.Schedule{Kind: optim.Constant, WarmUp: 0.5}, 10,
 			[]float64{0, 0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1}},
-		{"constant, warmed up from half", schedule.Schedule{Kind: schedule.Constant, WarmUp: 0.3, Initial: 0.5}, 10,
+		{"constant, warmed up from half", optim.Schedule{Kind: optim.Constant, WarmUp: 0.3, Initial: 0.5}, 10,
 			[]float64{0.5, 0.75, 1, 1, 1, 1, 1, 1, 1, 1}},
-		{"step", schedule.Schedule{Kind: schedule.Step, Milestones: []float64{0.5, 0.75}, Gamma: 0.1}, 8,
+		{"step", optim.Schedule{Kind: optim.MultiStep, Milestones: []float64{0.5, 0.75}, Gamma: 0.1}, 8,
 			[]float64{1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01}},
-		{"step at rounded milestones", schedule.Schedule{Kind: schedule.Step, Milestones: []float64{0.35, 0.44}, Gamma: 0.5}, 10,
+		{"step at rounded milestones", optim.Schedule{Kind: optim.MultiStep, Milestones: []float64{0.35, 0.44}, Gamma: 0.5}, 10,
 			[]float64{1, 1, 1, 1, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25}},
-		{"step at the very end, which no step has", schedule.Schedule{Kind: schedule.Step, Milestones: []float64{1}, Gamma: 0.5}, 3,
+		{"step at the very end, which no step has", optim.Schedule{Kind: optim.MultiStep, Milestones: []float64{1}, Gamma: 0.5}, 3,
 			[]float64{1, 1, 1}},
-		{"step upwards, warmed up", schedule.Schedule{Kind: schedule.Step, WarmUp: 0.5, Milestones: []float64{0.75}, Gamma: 2}, 4,
+		{"step upwards, warmed up", optim.Schedule{Kind: optim.MultiStep, WarmUp: 0.5, Milestones: []float64{0.75}, Gamma: 2}, 4,
 			[]float64{0, 1, 1, 2}},
-		{"cosine", schedule.Schedule{Kind: schedule.Cosine}, 4, []float64{1, cos(0.25), 0.5, cos(0.75)}},
-		{"cosine to a tenth", schedule.Schedule{Kind: schedule.Cosine, Final: 0.1}, 2, []float64{1, 0.55}},
-		{"cosine, warmed up", schedule.Schedule{Kind: schedule.Cosine, WarmUp: 0.5, Initial: 0.5}, 6,
+		{"cosine", optim.Schedule{Kind: optim.Cosine}, 4, []float64{1, cos(0.25), 0.5, cos(0.75)}},
+		{"cosine to a tenth", optim.Schedule{Kind: optim.Cosine, Final: 0.1}, 2, []float64{1, 0.55}},
+		{"cosine, warmed up", optim.Schedule{Kind: optim.Cosine, WarmUp: 0.5, Initial: 0.5}, 6,
 			[]float64{0.5, 0.75, 1, cos(0.25), cos(0.5), cos(0.75)}},
-		{"one cycle", schedule.Schedule{Kind: schedule.OneCycle, WarmUp: 0.5, Initial: 0.2, Final: 0.1}, 6,
+		{"one cycle", optim.Schedule{Kind: optim.OneCycle, WarmUp: 0.5, Initial: 0.2, Final: 0.1}, 6,
 			[]float64{0.2, 0.6, 1, 0.7, 0.4, 0.1}},
-		{"one cycle rises for 0.3 of the run if not told", schedule.Schedule{Kind: schedule.OneCycle}, 10,
+		{"one cycle rises for 0.3 of the run if not told", optim.Schedule{Kind: optim.OneCycle}, 10,
 			[]float64{0, 0.5, 1, 6. / 7, 5. / 7, 4. / 7, 3. / 7, 2. / 7, 1. / 7, 0}},
-		{"one cycle with its peak between steps", schedule.Schedule{Kind: schedule.OneCycle, WarmUp: 0.25}, 6,
+		{"one cycle with its peak between steps", optim.Schedule{Kind: optim.OneCycle, WarmUp: 0.25}, 6,
 			[]float64{0, 8. / 9, 6. / 9, 4. / 9, 2. / 9, 0}},
-		{"one cycle along cosines", schedule.Schedule{Kind: schedule.OneCycleCosine, WarmUp: 0.5, Initial: 0.2, Final: 0.1}, 8,
+		{"one cycle along cosines", optim.Schedule{Kind: optim.OneCycleCosine, WarmUp: 0.5, Initial: 0.2, Final: 0.1}, 8,
 			[]float64{0.2, 0.2 + 0.8*cos(2./3), 0.2 + 0.8*cos(1./3), 1,
 				0.1 + 0.9*cos(0.25), 0.1 + 0.9*cos(0.5), 0.1 + 0.9*cos(0.75), 0.1}},
 	} {
@@ -69,11 +69,11 @@ func TestRates(t *testing.T) {
 
 // A run can be of any length, and its rate is then a number between 0 and the peak.
 func TestRatesOfShortAndLongRunsAreSound(t *testing.T) {
-	for _, kind := range []schedule.Kind{schedule.Constant, schedule.Step, schedule.Cosine, schedule.OneCycle, schedule.OneCycleCosine} {
+	for _, kind := range []optim.ScheduleKind{optim.Constant, optim.MultiStep, optim.Cosine, optim.OneCycle, optim.OneCycleCosine} {
 		for _, warmUp := range []float64{0, 1e-9, 0.3, 0.5, 0.999999} {
 			for _, initial := range []float64{0, 0.04, 1} {
-				s := schedule.Schedule{Kind: kind, WarmUp: warmUp, Initial: initial, Final: initial}
-				if kind == schedule.Step {
+				s := optim.Schedule{Kind: kind, WarmUp: warmUp, Initial: initial, Final: initial}
+				if kind == optim.MultiStep {
 					s.Milestones, s.Gamma = []float64{1e-9, 0.5, 1}, 0.1
 				}
 				if err := s.Validate(); err != nil {
@@ -91,7 +91,7 @@ func TestRatesOfShortAndLongRunsAreSound(t *testing.T) {
 							t.Errorf("%+v: step %d of %d has rate %g, want 0 to 0.4", s, step, steps, rate)
 						}
 					}
-					if steps == 1 && largest != 0.4 && kind != schedule.Step {
+					if steps == 1 && largest != 0.4 && kind != optim.MultiStep {
 						t.Errorf("%+v: a run of one step has rate %g, want the peak, 0.4", s, largest)
 					}
 				}
@@ -102,17 +102,17 @@ func TestRatesOfShortAndLongRunsAreSound(t *testing.T) {
 
 func TestValidateRefuses(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
-	step := func(gamma float64, milestones ...float64) schedule.Schedule {
-		return schedule.Schedule{Kind: schedule.Step, Milestones: milestones, Gamma: gamma}
+	step := func(gamma float64, milestones ...float64) optim.Schedule {
+		return optim.Schedule{Kind: optim.MultiStep, Milestones: milestones, Gamma: gamma}
 	}
 	for _, test := range []struct {
-		schedule schedule.Schedule
+		schedule optim.Schedule
 		want     string
 	}{
-		{schedule.Schedule{}, `unknown schedule ""; the schedules are constant, step, cosine, onecycle, onecycle-cosine`},
-		{schedule.Schedule{Kind: "linear"}, `unknown schedule "linear"`},
-		{schedule.Schedule{Kind: schedule.Cosine, Milestones: []float64{0.5}}, "cosine has milestones; only step has"},
-		{schedule.Schedule{Kind: schedule.OneCycleCosine, Milestones: []float64{0.5}}, "onecycle-cosine has milestones"},
+		{optim.Schedule{}, `unknown schedule ""; the schedules are constant, step, cosine, onecycle, onecycle-cosine`},
+		{optim.Schedule{Kind: "linear"}, `unknown schedule "linear"`},
+		{optim.Schedule{Kind: optim.Cosine, Milestones: []float64{0.5}}, "cosine has milestones; only step has"},
+		{optim.Schedule{Kind: optim.OneCycleCosine, Milestones: []float64{0.5}}, "onecycle-cosine has milestones"},
 		{step(0.1), "0 milestones"},
 		{step(0, 0.5), "gamma 0"},
 		{step(-0.1, 0.5), "gamma -0.1"},
@@ -123,13 +123,13 @@ func TestValidateRefuses(t *testing.T) {
 		{step(0.1, 0.75, 0.5), "milestones [0.75 0.5]"},
 		{step(0.1, 0.5, 1.1), "milestones [0.5 1.1]"},
 		{step(0.1, nan), "milestones [NaN]"},
-		{schedule.Schedule{Kind: schedule.Constant, WarmUp: -0.1}, "warm-up over -0.1"},
-		{schedule.Schedule{Kind: schedule.Constant, WarmUp: 1}, "warm-up over 1"},
-		{schedule.Schedule{Kind: schedule.Constant, WarmUp: nan}, "warm-up over NaN"},
-		{schedule.Schedule{Kind: schedule.Cosine, Initial: 1.5}, "initial 1.5"},
-		{schedule.Schedule{Kind: schedule.Cosine, Initial: nan}, "initial NaN"},
-		{schedule.Schedule{Kind: schedule.Cosine, Final: -1}, "final -1"},
-		{schedule.Schedule{Kind: schedule.Cosine, Final: nan}, "final NaN"},
+		{optim.Schedule{Kind: optim.Constant, WarmUp: -0.1}, "warm-up over -0.1"},
+		{optim.Schedule{Kind: optim.Constant, WarmUp: 1}, "warm-up over 1"},
+		{optim.Schedule{Kind: optim.Constant, WarmUp: nan}, "warm-up over NaN"},
+		{optim.Schedule{Kind: optim.Cosine, Initial: 1.5}, "initial 1.5"},
+		{optim.Schedule{Kind: optim.Cosine, Initial: nan}, "initial NaN"},
+		{optim.Schedule{Kind: optim.Cosine, Final: -1}, "final -1"},
+		{optim.Schedule{Kind: optim.Cosine, Final: nan}, "final NaN"},
 	} {
 		if err := test.schedule.Validate(); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: error %v, want one with %q", test.schedule, err, test.want)
@@ -138,16 +138,16 @@ func TestValidateRefuses(t *testing.T) {
 }
 
 func TestJSONKeepsASchedule(t *testing.T) {
-	for _, want := range []schedule.Schedule{
-		{Kind: schedule.Constant},
-		{Kind: schedule.OneCycle, WarmUp: 0.3, Initial: 0.04, Final: 4e-6},
-		{Kind: schedule.Step, Milestones: []float64{0.5, 0.75}, Gamma: 0.1, WarmUp: 1.0 / 3},
+	for _, want := range []optim.Schedule{
+		{Kind: optim.Constant},
+		{Kind: optim.OneCycle, WarmUp: 0.3, Initial: 0.04, Final: 4e-6},
+		{Kind: optim.MultiStep, Milestones: []float64{0.5, 0.75}, Gamma: 0.1, WarmUp: 1.0 / 3},
 	} {
 		text, err := json.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got schedule.Schedule
+		var got optim.Schedule
 		if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s was read as %+v, %v; want %+v", text, got, err, want)
 		}

@@ -1,6 +1,4 @@
-// Package losses has the loss ResNets are trained with, cross-entropy with optional label
-// smoothing, as a GoMLX loss.
-package losses
+package nn
 
 import (
 	"github.com/gomlx/gomlx/core/graph"

@@ -1,4 +1,4 @@
-package layers
+package nn
 
 import "github.com/gomlx/compute/dtypes"
 

@@ -1,36 +1,34 @@
-// Package schedule has learning rates as functions of the step: constant, by steps,
-// cosine and one-cycle, each with an optional warm-up. They equal PyTorch's MultiStepLR,
-// CosineAnnealingLR and OneCycleLR when those are stepped after every batch.
-//
-// A [Schedule] is data, so that it can be part of a recipe and drawn before it is used.
-package schedule
+package optim
 
 import (
 	"fmt"
 	"math"
 )
 
-// Kind is the form of a schedule.
-type Kind string
+// ScheduleKind is the shape of a [Schedule].
+type ScheduleKind string
 
 const (
 	// Constant stays at the peak.
-	Constant Kind = "constant"
-	// Step multiplies by Gamma at every milestone.
-	Step Kind = "step"
+	Constant ScheduleKind = "constant"
+	// MultiStep multiplies by Gamma at every milestone.
+	MultiStep ScheduleKind = "step"
 	// Cosine falls along half a cosine from the peak to Final times the peak (Loshchilov and
 	// Hutter 2017, without restarts).
-	Cosine Kind = "cosine"
+	Cosine ScheduleKind = "cosine"
 	// OneCycle rises on a line from Initial times the peak and falls on a line to Final times
 	// the peak (Smith and Topin 2019). Its warm-up is the rise, and 0.3 of the run if none is given.
-	OneCycle Kind = "onecycle"
+	OneCycle ScheduleKind = "onecycle"
 	// OneCycleCosine is OneCycle along half cosines in place of lines.
-	OneCycleCosine Kind = "onecycle-cosine"
+	OneCycleCosine ScheduleKind = "onecycle-cosine"
 )
 
-// Schedule is a learning rate over the steps of a run, as a multiple of its peak.
+// Schedule gives the learning rate of every step of a run as a multiple of the peak rate:
+// constant, multi-step, cosine or one-cycle, each with an optional warm-up. The rates equal
+// those of PyTorch's MultiStepLR, CosineAnnealingLR and OneCycleLR stepped after every batch.
+// A Schedule is plain data: it can be part of a recipe and be drawn before it is used.
 type Schedule struct {
-	Kind Kind `json:"kind"`
+	Kind ScheduleKind `json:"kind"`
 	// WarmUp is the share of the run, 0 ≤ WarmUp < 1, in which the rate rises on a line from
 	// Initial to 1 times the peak. The last step of the warm-up has the peak, as in PyTorch's
 	// OneCycleLR; PyTorch's LinearLR gets there a step later.
@@ -39,7 +37,7 @@ type Schedule struct {
 	// and OneCycle end.
 	Initial float64 `json:"initial,omitempty"`
 	Final   float64 `json:"final,omitempty"`
-	// Milestones are shares of the run, rising, in 0 … 1; at each, Step multiplies by Gamma.
+	// Milestones are shares of the run, rising, in 0 … 1; at each, MultiStep multiplies by Gamma.
 	Milestones []float64 `json:"milestones,omitempty"`
 	Gamma      float64   `json:"gamma,omitempty"`
 }
@@ -51,7 +49,7 @@ func (s Schedule) Validate() error {
 		if len(s.Milestones) > 0 {
 			return fmt.Errorf("schedule %s has milestones; only step has", s.Kind)
 		}
-	case Step:
+	case MultiStep:
 		if len(s.Milestones) == 0 || !(s.Gamma > 0) || math.IsInf(s.Gamma, 0) {
 			return fmt.Errorf("schedule step with %d milestones and gamma %g, want at least one and a number above 0", len(s.Milestones), s.Gamma)
 		}
@@ -64,7 +62,7 @@ func (s Schedule) Validate() error {
 		}
 	default:
 		return fmt.Errorf("unknown schedule %q; the schedules are %s, %s, %s, %s, %s",
-			s.Kind, Constant, Step, Cosine, OneCycle, OneCycleCosine)
+			s.Kind, Constant, MultiStep, Cosine, OneCycle, OneCycleCosine)
 	}
 	if !(s.WarmUp >= 0 && s.WarmUp < 1) {
 		return fmt.Errorf("schedule %s: warm-up over %g of the run, want 0 ≤ warm-up < 1", s.Kind, s.WarmUp)
@@ -96,7 +94,7 @@ func (s Schedule) Rate(peak float64, step, steps int) float64 {
 	}
 	top = max(0, top)
 	switch s.Kind {
-	case Step:
+	case MultiStep:
 		rate := peak
 		for _, milestone := range s.Milestones {
 			if at >= math.Round(milestone*float64(steps)) {

@@ -1,4 +1,4 @@
-package losses
+package nn
 
 import (
 	"fmt"
