@@ -7,7 +7,7 @@ FUZZTIME ?= 2000x
 # The packages that start goroutines or have pointers. GoMLX's Go backend (v0.1.4) lets a
 # pointer run past the end of a slice, without reading there; checkptr, which -race brings
 # along, objects, and so is for our own packages alone.
-RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-d=checkptr ./pkg/dataset ./pkg/cifar ./pkg/download ./pkg/imagefolder ./pkg/run ./pkg/cpu/... ./pkg/predict ./pkg/serve ./tests/serve
+RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-d=checkptr ./pkg/dataset ./pkg/cifar ./pkg/download ./pkg/imagefolder ./pkg/run ./pkg/cpu/... ./pkg/predict ./pkg/serve ./tests/suite/serve
 
 # Everything but the students' files of the exercises, whose tests fail until they are done.
 # Those of the worked solutions are in package check.
@@ -71,18 +71,18 @@ bench-gpu: ## Build what measures speed on a GPU, to be carried to one, and run 
 	$(GO) run ./tests/gpu pack
 
 exercise-values: ## Make PyTorch's values for the exercises anew (needs python3-torch and python3-torchvision).
-	/usr/bin/python3 tests/exercises/reference.py
-	/usr/bin/python3 tests/exercises/blocks.py
+	/usr/bin/python3 tests/reference/exercise_slices.py
+	/usr/bin/python3 tests/reference/exercise_graphs.py
 
 parity-values: ## Make PyTorch's reference values anew (needs python3-torch and python3-torchvision).
-	/usr/bin/python3 tests/parity/generate.py
+	/usr/bin/python3 tests/reference/parity.py
 
 picture-values: ## Make Pillow's values for pictures anew (needs python3-torchvision and python3-pil).
-	/usr/bin/python3 tests/picture/generate.py
+	/usr/bin/python3 tests/reference/picture.py
 
 weight-values: ## Make PyTorch's files of weights and logits anew (needs python3-torchvision and RESIDUAL_TEST_DATA).
-	/usr/bin/python3 tests/weights/formats.py
-	/usr/bin/python3 tests/weights/logits.py
+	/usr/bin/python3 tests/reference/weight_formats.py
+	/usr/bin/python3 tests/reference/weight_logits.py
 
 clean: ## Remove runs and what was built; the cache of downloads stays.
 	rm -rf runs bin

@@ -16,7 +16,7 @@ import (
 )
 
 // What a whole file is like, and what other programs compute with it, is tested in
-// tests/onnx.
+// tests/suite/onnx.
 
 // smallest is a network of one block, with weights.
 func smallest() *weights.Model {

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// reference reads a file written by tests/picture/generate.py.
+// reference reads a file written by tests/reference/picture.py.
 func reference[T any](t testing.TB, name string) T {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("testdata", name))

@@ -19,7 +19,7 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// formats is the folder of the files that tests/weights/formats.py writes with PyTorch.
+// formats is the folder of the files that tests/reference/weight_formats.py writes with PyTorch.
 var formats = filepath.Join("testdata", "formats")
 
 // expectation is what the script says of a file.

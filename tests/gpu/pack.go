@@ -54,7 +54,7 @@ func pack(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := build(ctx, filepath.Join(*out, binaryName), "1", "build", "-tags="+*tags, "./tests/gpu"); err != nil {
 		return err
 	}
-	if err := build(ctx, filepath.Join(*out, testsName), "1", "test", "-c", "-tags="+*tags, "./tests/xla"); err != nil {
+	if err := build(ctx, filepath.Join(*out, testsName), "1", "test", "-c", "-tags="+*tags, "./tests/suite/xla"); err != nil {
 		return err
 	}
 	for _, path := range []string{"tests/gpu/run.sh", "tests/gpu/machine.py", "tests/gpu/torch_peer.py", "tests/gpu/jax_peer.py", "tests/gpu/seeded.py", "tests/bench/torch_step.py"} {

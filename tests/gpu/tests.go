@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// testsName is the program of the tests that need a plugin of XLA, those of tests/xla.
+// testsName is the program of the tests that need a plugin of XLA, those of tests/suite/xla.
 const testsName = "xla.test"
 
 // notRun begins the value of the fact tests where they did not run; the next time they may.

@@ -2,7 +2,7 @@ package architecture
 
 import "testing"
 
-// The numbers are PyTorch's, for the network of the paper's table: tests/googlenet/count.py.
+// The numbers are PyTorch's, for the network of the paper's table: tests/reference/googlenet.py.
 func TestTotalIsThatOfPyTorch(t *testing.T) {
 	if got, want := GoogLeNetCost(), (Cost{Parameters: 6998552, MultiplyAdds: 1582671872}); got != want {
 		t.Errorf("GoogLeNet takes %+v, want %+v", got, want)

@@ -40,7 +40,7 @@ func BugNorm(t T, answer func(scope *model.Scope, x *graph.Node) *graph.Node) {
 }
 
 // normalised trains the answer and compares some of the numbers that come of it with
-// PyTorch's. The numbers are those of tests/exercises/blocks.py: the output in
+// PyTorch's. The numbers are those of tests/reference/exercise_graphs.py: the output in
 // evaluation, the running statistics and the output in training.
 func (c comparison) normalised(from, to int, what, name string, shape ...int) error {
 	values, err := c.trainNorm()

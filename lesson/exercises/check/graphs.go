@@ -23,7 +23,7 @@ import (
 // that adds to a graph; it is run on small inputs with weights that are computed from
 // their names, and compared with what PyTorch computed with the same weights.
 
-// blocksJSON is written by tests/exercises/blocks.py.
+// blocksJSON is written by tests/reference/exercise_graphs.py.
 //
 //go:embed testdata/blocks.json
 var blocksJSON []byte

@@ -15,7 +15,7 @@ import (
 
 // learner is a small network, two linear layers with a batch norm and a ReLU between
 // them, that really learns: which of the first three of an example's four numbers is the
-// largest. It starts from the same weights as its twin in tests/exercises/blocks.py and
+// largest. It starts from the same weights as its twin in tests/reference/exercise_graphs.py and
 // is given the same orders.
 //
 // As an nn.Learner it has no errors to return, so it panics with them.

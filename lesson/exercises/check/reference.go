@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// referenceJSON has PyTorch's values; tests/exercises/reference.py makes it.
+// referenceJSON has PyTorch's values; tests/reference/exercise_slices.py makes it.
 //
 //go:embed testdata/reference.json
 var referenceJSON []byte

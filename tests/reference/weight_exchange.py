@@ -2,7 +2,7 @@
 """Exchanges files of weights with the Go tests, by PyTorch and torchvision.
 
 It takes lines of three words from standard input and answers each with a line of JSON
-on standard output, the logits of the network for the two images of networks.py:
+on standard output, the logits of the network for the two images of weight_networks.py:
 
     save NAME FOLDER   makes the network at random, running statistics and all, and
                        writes it as FOLDER/NAME.pth, in today's format of torch.save,
@@ -20,7 +20,7 @@ import sys
 import torch
 from torch import nn
 
-import networks
+import weight_networks as networks
 
 
 def at_random(name):

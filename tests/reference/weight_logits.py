@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""PyTorch's logits for the tests of this folder that run without PyTorch.
+"""PyTorch's logits for the tests in tests/suite/weights that run without PyTorch.
 
     apt-get install python3-torch python3-torchvision
-    RESIDUAL_TEST_DATA=... /usr/bin/python3 tests/weights/logits.py
+    RESIDUAL_TEST_DATA=... /usr/bin/python3 tests/reference/weight_logits.py
 
-It rewrites testdata/formula.safetensors, the logits of every network with weights
-by the formula of networks.py for two images, and testdata/cifar10.safetensors, those
-of the trained networks in $RESIDUAL_TEST_DATA/weights for the 500 test images in
+It rewrites two files in tests/suite/weights/testdata: formula.safetensors, the logits
+of every network for two images with the weights that the formula of weight_networks.py
+gives it, and cifar10.safetensors, the logits of the trained networks in
+$RESIDUAL_TEST_DATA/weights for the 500 test images in
 $RESIDUAL_TEST_DATA/cifar10-exact.  It was last run with PyTorch 1.13 and torchvision
 0.14, on the CPU and on one thread.
 """
@@ -17,9 +18,9 @@ import sys
 import numpy as np
 import torch
 
-import networks
+import weight_networks as networks
 
-TESTDATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "testdata")
+TESTDATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "suite", "weights", "testdata")
 
 
 def by_formula(name):

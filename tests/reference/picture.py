@@ -2,7 +2,7 @@
 """Reference values from Pillow and torchvision for pkg/picture.
 
     apt-get install python3-torchvision python3-pil
-    /usr/bin/python3 tests/picture/generate.py
+    /usr/bin/python3 tests/reference/picture.py
 
 The script rewrites transform.json and decode.json in pkg/picture/testdata.  It
 was last run with Pillow 9.4 and torchvision 0.14; on one machine it writes the

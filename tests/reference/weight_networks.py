@@ -1,4 +1,4 @@
-"""What the other scripts of this folder share: networks, weights by formula, files.
+"""What the other weight_*.py scripts share: networks, weights by formula, files.
 
 The formula gives every number of a tensor from the tensor's name and the number's
 place, in integers, so that Go (formula_test.go) makes the same weights without

@@ -2,9 +2,9 @@
 """Reference values from PyTorch for the parity tests.
 
     apt-get install python3-torch python3-torchvision
-    /usr/bin/python3 tests/parity/generate.py
+    /usr/bin/python3 tests/reference/parity.py
 
-The script rewrites every file of tests/parity/testdata.  It was last run with
+The script rewrites every file of tests/suite/parity/testdata.  It was last run with
 PyTorch 1.13 and torchvision 0.14, on the CPU and on one thread, and on one
 machine it writes the same bytes every time.  The Go tests read the files only;
 they need no Python.
@@ -50,7 +50,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-TESTDATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "testdata")
+TESTDATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "suite", "parity", "testdata")
 
 # STEPS is the number of SGD steps recorded for each network.
 STEPS = 5

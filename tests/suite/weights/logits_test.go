@@ -1,5 +1,5 @@
 // Package weights compares networks whose weights come from elsewhere with PyTorch: the
-// logits in testdata were computed by PyTorch, by logits.py, and where /usr/bin/python3 has
+// logits in testdata were computed by PyTorch, by tests/reference/weight_logits.py, and where /usr/bin/python3 has
 // PyTorch and torchvision, it also writes files that are read here, and reads files that were
 // written here.
 package weights
@@ -124,7 +124,7 @@ func TestTrainedNetworks(t *testing.T) {
 	}
 }
 
-// TestFormula makes every network's weights by the formula of networks.py.
+// TestFormula makes every network's weights by the formula of weight_networks.py.
 func TestFormula(t *testing.T) {
 	for name, want := range reference(t, "formula") {
 		t.Run(name, func(t *testing.T) {

@@ -2,7 +2,7 @@
 """PyTorch's results for the exercises that are made of GoMLX graphs.
 
     apt-get install python3-torch python3-torchvision
-    /usr/bin/python3 tests/exercises/blocks.py
+    /usr/bin/python3 tests/reference/exercise_graphs.py
 
 The script rewrites lesson/exercises/check/testdata/blocks.json: for every case
 of an exercise the shape of the input, the right output, the weights by

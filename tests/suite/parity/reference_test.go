@@ -1,5 +1,5 @@
 // Package parity compares the library with PyTorch: the values in testdata were computed
-// by PyTorch, by generate.py, and the tests compute them again in Go.
+// by PyTorch, by tests/reference/parity.py, and the tests compute them again in Go.
 package parity
 
 import (

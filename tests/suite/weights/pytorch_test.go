@@ -21,7 +21,7 @@ import (
 
 const python = "/usr/bin/python3"
 
-// peer is a process of architectures.py.
+// peer is a process of weight_exchange.py.
 type peer struct {
 	in  io.Writer
 	out *bufio.Reader
@@ -36,7 +36,7 @@ func pytorch(t *testing.T) *peer {
 	if err := exec.Command(python, "-c", "import torch, torchvision").Run(); err != nil {
 		t.Skipf("%s has no torch and torchvision (%v); on Debian: apt-get install python3-torch python3-torchvision", python, err)
 	}
-	command := exec.Command(python, "-B", "architectures.py")
+	command := exec.Command(python, "-B", filepath.Join("..", "..", "reference", "weight_exchange.py"))
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()
 	if err != nil {
@@ -52,7 +52,7 @@ func pytorch(t *testing.T) *peer {
 	t.Cleanup(func() {
 		in.Close()
 		if err := command.Wait(); err != nil {
-			t.Errorf("architectures.py: %v", err)
+			t.Errorf("weight_exchange.py: %v", err)
 		}
 	})
 	return &peer{in, bufio.NewReader(out)}
@@ -64,7 +64,7 @@ func (p *peer) ask(t *testing.T, word, name, path string) []float32 {
 	fmt.Fprintln(p.in, word, name, path)
 	line, err := p.out.ReadBytes('\n')
 	if err != nil {
-		t.Fatalf("%s %s: no answer from architectures.py: %v", word, name, err)
+		t.Fatalf("%s %s: no answer from weight_exchange.py: %v", word, name, err)
 	}
 	var logits []float32
 	if err := json.Unmarshal(line, &logits); err != nil {

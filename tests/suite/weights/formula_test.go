@@ -13,7 +13,7 @@ import (
 )
 
 // uniform returns count numbers in [−1, 1) that depend on name and their places alone; they
-// are those of networks.py.
+// are those of tests/reference/weight_networks.py.
 func uniform(name string, count int) []float64 {
 	start := fnv.New64a()
 	start.Write([]byte(name))
@@ -30,7 +30,7 @@ func uniform(name string, count int) []float64 {
 	return numbers
 }
 
-// formula returns the weights that networks.py gives a tensor of torchvision's name, in
+// formula returns the weights that tests/reference/weight_networks.py gives a tensor of torchvision's name, in
 // PyTorch's layout.
 func formula(name string, shape []int) statedict.Tensor {
 	size := 1
@@ -70,7 +70,7 @@ func byFormula(t *testing.T, c resnet.Config) map[string]statedict.Tensor {
 	return tensors
 }
 
-// side is of the images that networks.py makes, in pixels.
+// side is of the images that tests/reference/weight_networks.py makes, in pixels.
 const side = 64
 
 // images returns the pixels of two images, [2, side, side, 3], the second darker.

@@ -88,7 +88,7 @@ func expect(t *testing.T, what string, got, want arrays) {
 	t.Logf("%s: %.1e", what, worst)
 }
 
-// spatialSpec is a layer that pads, in generate.py's words.
+// spatialSpec is a layer that pads, in tests/reference/parity.py's words.
 type spatialSpec struct {
 	Name, Op               string
 	Size                   []int

@@ -2,7 +2,7 @@
 """PyTorch's values for the exercises on plain slices.
 
     apt-get install python3-torch
-    /usr/bin/python3 tests/exercises/reference.py
+    /usr/bin/python3 tests/reference/exercise_slices.py
 
 The script rewrites lesson/exercises/check/testdata/reference.json, which the
 checks of the exercises convolution, batchnorm and momentum have built in.  It

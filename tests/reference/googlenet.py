@@ -2,7 +2,7 @@
 """Count the parameters and multiply-adds of GoogLeNet with PyTorch.
 
     apt-get install python3-torch
-    /usr/bin/python3 tests/googlenet/count.py
+    /usr/bin/python3 tests/reference/googlenet.py
 
 The network is that of table 1 in Szegedy et al. 2014, with biases and without
 batch norm and auxiliary classifiers.  (torchvision's GoogLeNet has 3×3 for the

@@ -20,7 +20,7 @@ import (
 )
 
 // The tolerances of the comparison, relative to the largest element of each tensor. PyTorch
-// in float32 is up to 1e-5 away from itself in float64 (generate.py sees to that), so no
+// in float32 is up to 1e-5 away from itself in float64 (tests/reference/parity.py sees to that), so no
 // tensor needs an absolute floor: none of the networks has a gradient that ought to be 0.
 const (
 	logitsTolerance     = 2e-5
@@ -32,7 +32,7 @@ const (
 	changeTolerance = 2e-4
 )
 
-// netSpec is a network in generate.py's words.
+// netSpec is a network in tests/reference/parity.py's words.
 type netSpec struct {
 	Name           string  `json:"name"`
 	Stem           string  `json:"stem"`

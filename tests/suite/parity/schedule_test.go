@@ -9,7 +9,7 @@ import (
 	"github.com/residual-go/residual/pkg/optim"
 )
 
-// scheduleSpec is a scheduler of PyTorch, in generate.py's words, and its rates.
+// scheduleSpec is a scheduler of PyTorch, in tests/reference/parity.py's words, and its rates.
 type scheduleSpec struct {
 	Name   string
 	Kind   string

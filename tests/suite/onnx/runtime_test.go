@@ -52,7 +52,7 @@ func install() (string, error) {
 			return "", fmt.Errorf("there is no %s here; on Debian: apt-get install nodejs npm", program)
 		}
 	}
-	bin, err := filepath.Abs(filepath.Join("..", "..", "bin"))
+	bin, err := filepath.Abs(filepath.Join("..", "..", "..", "bin"))
 	if err != nil {
 		return "", err
 	}

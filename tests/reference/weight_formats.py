@@ -2,7 +2,7 @@
 """Files as PyTorch writes them, for the tests of pkg/weights.
 
     apt-get install python3-torch
-    /usr/bin/python3 tests/weights/formats.py
+    /usr/bin/python3 tests/reference/weight_formats.py
 
 The script rewrites the files of pkg/weights/testdata/formats and, beside them,
 expected.json: for every file its format, its floating-point tensors as

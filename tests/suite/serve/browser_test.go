@@ -185,7 +185,7 @@ func keep(t *testing.T, screenshot []byte, name string, width, height int) {
 	if err != nil || config.Width < width || config.Height < height {
 		t.Errorf("the screenshot has %d×%d pixels (%v), want %d×%d at least", config.Width, config.Height, err, width, height)
 	}
-	folder := filepath.Join("..", "..", "bin")
+	folder := filepath.Join("..", "..", "..", "bin")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
