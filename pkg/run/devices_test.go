@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
@@ -31,7 +32,7 @@ func manyDevices(t *testing.T, config string) Options {
 }
 
 // trained takes a run of the recipe to its end, and returns its last checkpoint and its lines.
-func trained(t *testing.T, r recipe.Recipe, o Options) (*Checkpoint, []Metrics) {
+func trained(t *testing.T, r recipe.Recipe, o Options) (*checkpoint.State, []Metrics) {
 	t.Helper()
 	dir := t.TempDir()
 	if _, err := Train(context.Background(), dir, r, o); err != nil {
@@ -40,7 +41,7 @@ func trained(t *testing.T, r recipe.Recipe, o Options) (*Checkpoint, []Metrics) 
 	return finished(t, dir)
 }
 
-func finished(t *testing.T, dir string) (*Checkpoint, []Metrics) {
+func finished(t *testing.T, dir string) (*checkpoint.State, []Metrics) {
 	t.Helper()
 	checkpoint, _, err := Latest(dir, func(note string) { t.Error(note) })
 	if err != nil {
@@ -58,7 +59,7 @@ func finished(t *testing.T, dir string) (*Checkpoint, []Metrics) {
 
 // difference is the largest between two checkpoints' weights, momentum included, as a share
 // of the tensor's largest element.
-func difference(t *testing.T, got, want *Checkpoint) float64 {
+func difference(t *testing.T, got, want *checkpoint.State) float64 {
 	t.Helper()
 	largest := 0.0
 	for _, pair := range [][2]map[string]statedict.Tensor{{got.Weights, want.Weights}, {got.Momentum, want.Momentum}} {

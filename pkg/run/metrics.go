@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/residual-go/residual/pkg/atomicfile"
+	"github.com/residual-go/residual/pkg/checkpoint"
 )
 
 // The kinds of lines in metrics.jsonl.
@@ -51,19 +52,9 @@ type step struct {
 	images                       int
 }
 
-// totals gathers steps. It goes into checkpoints, so that an epoch that is resumed in its
-// middle is counted whole.
-type totals struct {
-	Steps        int     `json:"steps"`
-	Images       int     `json:"images"`
-	Loss         float64 `json:"loss"`          // times images
-	Accuracy     float64 `json:"accuracy"`      // times images
-	GradientNorm float64 `json:"gradient_norm"` // summed over steps
-}
-
-// window is totals with the time it took to get them.
+// window is the totals of some steps, with the time they took.
 type window struct {
-	totals
+	checkpoint.Totals
 	since time.Time
 	timed int // images since then
 }

@@ -42,6 +42,7 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/residual-go/residual/pkg/atomicfile"
+	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/nn"
@@ -294,23 +295,23 @@ func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) 
 		return nil, err
 	}
 	defer unlock()
-	checkpoint, path, err := newest(dir, options.Report.Note)
+	state, path, err := newest(dir, options.Report.Note)
 	if err != nil {
 		return nil, err
 	}
-	if checkpoint == nil {
+	if state == nil {
 		if r.Start != "" {
 			return nil, fmt.Errorf("the run in %s has lost its checkpoints, and with them the weights it started from, those of %s; begin a new run", dir, r.Start)
 		}
 		options.Report.Note(fmt.Sprintf("%s has no checkpoint yet; starting over", dir))
 	} else {
-		if n := options.Training.Len(); checkpoint.Data != options.Training.Name || checkpoint.Images != n {
+		if n := options.Training.Len(); state.Data != options.Training.Name || state.Images != n {
 			return nil, fmt.Errorf("the run in %s was trained on %d images of %s, not on %d of %s; give it the data it began with",
-				dir, checkpoint.Images, checkpoint.Data, n, options.Training.Name)
+				dir, state.Images, state.Data, n, options.Training.Name)
 		}
-		options.Report.Note(fmt.Sprintf("resuming after step %d, from %s", checkpoint.Step, path))
+		options.Report.Note(fmt.Sprintf("resuming after step %d, from %s", state.Step, path))
 	}
-	return start(ctx, dir, r, checkpoint, options)
+	return start(ctx, dir, r, state, options)
 }
 
 // session is a run in progress.
@@ -333,7 +334,7 @@ type session struct {
 	outcome        Outcome
 }
 
-func start(ctx context.Context, dir string, r recipe.Recipe, from *Checkpoint, o Options) (*Outcome, error) {
+func start(ctx context.Context, dir string, r recipe.Recipe, from *checkpoint.State, o Options) (*Outcome, error) {
 	first := 0
 	if from != nil {
 		first = from.Step
@@ -358,7 +359,7 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *Checkpoint, o
 	now := time.Now()
 	s.line, s.epoch, s.lastCheckpoint = window{since: now}, window{since: now}, now
 	if from != nil {
-		s.epoch.totals = from.Epoch
+		s.epoch.Totals = from.Epoch
 	}
 	if first > 0 && first%s.perEpoch == 0 && s.epoch.Steps > 0 {
 		// The run was cut off between the epoch's last step and its line.
@@ -421,7 +422,7 @@ func declare(r recipe.Recipe) (*model.Store, error) {
 
 // startingPoint returns the checkpoint of step 0 of a run that starts from given weights,
 // and nil for one that does not.
-func startingPoint(r recipe.Recipe, o Options) (*Checkpoint, error) {
+func startingPoint(r recipe.Recipe, o Options) (*checkpoint.State, error) {
 	switch given := len(o.Start) > 0; {
 	case given != (r.Start != ""):
 		return nil, fmt.Errorf("recipe %s: it says to start from %q, and is given %d arrays of weights; give both or neither", r.Name, r.Start, len(o.Start))
@@ -441,17 +442,17 @@ func startingPoint(r recipe.Recipe, o Options) (*Checkpoint, error) {
 	if err := statedict.Update(store.Scope(ModelPath), o.Start); err != nil {
 		return nil, fmt.Errorf("start from %s: %w", r.Start, err)
 	}
-	return (&session{Options: o, recipe: r, store: store}).checkpoint(0)
+	return (&session{Options: o, recipe: r, store: store}).state(0)
 }
 
 // prepare fills the store: from the checkpoint, or else from the recipe's seed.
-func (s *session) prepare(from *Checkpoint) error {
+func (s *session) prepare(from *checkpoint.State) error {
 	var err error
 	if s.store, err = declare(s.recipe); err != nil {
 		return err
 	}
 	if from != nil {
-		if err := from.restore(s.store); err != nil {
+		if err := from.RestoreTraining(s.store, ModelPath); err != nil {
 			return err
 		}
 	}
@@ -721,8 +722,18 @@ func (s *session) evaluate() error {
 	return nil
 }
 
+// state is that of the run after done steps.
+func (s *session) state(done int) (*checkpoint.State, error) {
+	state := &checkpoint.State{Step: done, Recipe: s.recipe, Data: s.Training.Name, Images: s.Training.Len(),
+		Height: s.Training.Height, Width: s.Training.Width, Classes: s.Training.Classes, Epoch: s.epoch.Totals}
+	if err := state.Capture(s.store, ModelPath); err != nil {
+		return nil, fmt.Errorf("checkpoint of step %d: %w", done, err)
+	}
+	return state, nil
+}
+
 func (s *session) save(done int) error {
-	checkpoint, err := s.checkpoint(done)
+	state, err := s.state(done)
 	if err != nil {
 		return err
 	}
@@ -731,7 +742,7 @@ func (s *session) save(done int) error {
 		return err
 	}
 	path := checkpointPath(s.dir, done)
-	if err := checkpoint.Save(path); err != nil {
+	if err := state.Save(path); err != nil {
 		return fmt.Errorf("save the checkpoint of step %d (earlier ones are kept; resume from them once this is mended): %w", done, err)
 	}
 	s.outcome.Weights = path

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/statedict"
 )
@@ -56,7 +57,7 @@ func TestStartedRunIsResumableBeforeItsFirstStep(t *testing.T) {
 	if _, err := Train(ctx, dir, r, options); !errors.Is(err, ErrInterrupted) {
 		t.Fatalf("a cancelled run ended with %v, want ErrInterrupted", err)
 	}
-	start, err := LoadCheckpoint(checkpointPath(dir, 0))
+	start, err := checkpoint.Load(checkpointPath(dir, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +230,7 @@ func TestHeadRate(t *testing.T) {
 		if _, err := Train(context.Background(), dir, r, options); err != nil {
 			t.Fatal(err)
 		}
-		start, err := LoadCheckpoint(checkpointPath(dir, 0))
+		start, err := checkpoint.Load(checkpointPath(dir, 0))
 		if err != nil {
 			t.Fatal(err)
 		}

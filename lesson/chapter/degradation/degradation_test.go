@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
@@ -132,11 +133,11 @@ func TestRun(t *testing.T) {
 		if !(arm.TrainLoss > 0) || arm.TestTop1 < 0 || arm.TestTop1 > 1 || arm.Dir != filepath.Join(dir, arm.Network) {
 			t.Errorf("%s has training loss %g, test accuracy %g, folder %s", arm.Network, arm.TrainLoss, arm.TestTop1, arm.Dir)
 		}
-		checkpoint, err := run.LoadCheckpoint(arm.Weights)
+		state, err := checkpoint.Load(arm.Weights)
 		if err != nil {
 			t.Error(err)
-		} else if checkpoint.Step != 6 || checkpoint.Recipe.Seed != e.Recipe.Seed || checkpoint.Images != 24 {
-			t.Errorf("%s: step %d, seed %d, %d images; want 6, %d, 24", arm.Weights, checkpoint.Step, checkpoint.Recipe.Seed, checkpoint.Images, e.Recipe.Seed)
+		} else if state.Step != 6 || state.Recipe.Seed != e.Recipe.Seed || state.Images != 24 {
+			t.Errorf("%s: step %d, seed %d, %d images; want 6, %d, 24", arm.Weights, state.Step, state.Recipe.Seed, state.Images, e.Recipe.Seed)
 		}
 	}
 	if want := result.Arms[1].TrainLoss - result.Arms[0].TrainLoss; result.PlainGap != want {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/probe"
 	"github.com/residual-go/residual/pkg/recipe"
@@ -113,9 +114,9 @@ func (a Arm) open(when When, measure func(*model.Store, recipe.Recipe) error) er
 	if when == BeforeTraining {
 		err = store.SetRNGStateFromSeed(int64(r.Seed))
 	} else {
-		var checkpoint *run.Checkpoint
-		if checkpoint, err = run.LoadCheckpoint(a.Weights); err == nil {
-			err = checkpoint.Restore(store)
+		var trained *checkpoint.State
+		if trained, err = checkpoint.Load(a.Weights); err == nil {
+			err = trained.Restore(store, run.ModelPath)
 		}
 	}
 	if err == nil {

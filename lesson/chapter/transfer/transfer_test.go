@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
@@ -158,8 +159,8 @@ func TestLoad(t *testing.T) {
 	r.Epochs, r.Batch, r.LearningRate, r.Schedule.Kind = 1, 10, 0.1, optim.Constant
 	path := filepath.Join(t.TempDir(), "weights.safetensors")
 	want := weightsOf(t, n)
-	checkpoint := run.Checkpoint{Recipe: r, Height: 8, Width: 8, Classes: []string{"red", "green", "blue"}, Weights: want}
-	if err := checkpoint.Save(path); err != nil {
+	state := checkpoint.State{Recipe: r, Height: 8, Width: 8, Classes: []string{"red", "green", "blue"}, Weights: want}
+	if err := state.Save(path); err != nil {
 		t.Fatal(err)
 	}
 	loaded, err := Load(testBackend(t), path)

@@ -14,21 +14,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/recipe"
-	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/weights"
 )
 
 // weightsOf returns the weights of a checkpoint, as texts to compare.
 func weightsOf(t *testing.T, path string) map[string]string {
 	t.Helper()
-	checkpoint, err := run.LoadCheckpoint(path)
+	state, err := checkpoint.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := map[string]string{}
-	for name, tensor := range checkpoint.Weights {
+	for name, tensor := range state.Weights {
 		found[name] = fmt.Sprintf("%x", tensor.Data)
 	}
 	return found
