@@ -51,10 +51,10 @@ read; the exit code then is 1.`,
 			defer network.Finalize()
 			p := predict.Predictor{
 				Network: network, Transform: m.Transform, Classes: m.Classes,
-				Top: top, Batch: f.batch, Stdin: cmd.InOrStdin(),
+				Top: top, BatchSize: f.batch, Stdin: cmd.InOrStdin(),
 			}
 			if cam {
-				p.Maps = out
+				p.MapFolder = out
 				if err := os.MkdirAll(out, 0o755); err != nil {
 					return fmt.Errorf("folder for the maps: %w", err)
 				}

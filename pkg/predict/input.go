@@ -12,25 +12,25 @@ import (
 	"github.com/residual-go/residual/pkg/picture"
 )
 
-// Stdin is the name that stands for standard input.
+// Stdin is the path that stands for standard input.
 const Stdin = "-"
 
-// Input is a picture to be read.
+// Input is an image to read.
 type Input struct {
-	// Name is the file's path, or Stdin.
+	// Name is the path of the file, or Stdin.
 	Name string
-	err  error // known before reading
+	err  error // a problem that is known before reading
 }
 
-// Inputs returns the pictures that paths stand for: a file for itself, a folder for the
-// files in it that are called as pictures are, sorted, but not for those in its folders.
-// What there is no picture for is an Input too, which cannot be read.
+// Inputs expands paths into the images to read. A folder stands for the image files directly
+// in it, sorted by name; it is not searched recursively. A path that leads to no image gives
+// an Input that fails when it is read, so that every problem ends up in a [Prediction].
 func Inputs(paths []string) []Input {
 	var inputs []Input
 	stdin := false
 	for _, path := range paths {
 		if path == Stdin && stdin {
-			inputs = append(inputs, Input{path, errors.New("standard input is one picture; give - once")})
+			inputs = append(inputs, Input{path, errors.New("standard input holds one image; give - only once")})
 			continue
 		}
 		stdin = stdin || path == Stdin
@@ -38,7 +38,7 @@ func Inputs(paths []string) []Input {
 			inputs = append(inputs, Input{Name: path})
 			continue
 		}
-		found, err := picturesIn(path)
+		found, err := imagesIn(path)
 		if err != nil {
 			inputs = append(inputs, Input{path, err})
 		}
@@ -47,10 +47,11 @@ func Inputs(paths []string) []Input {
 	return inputs
 }
 
-func picturesIn(folder string) ([]Input, error) {
+// imagesIn lists the image files directly in a folder.
+func imagesIn(folder string) ([]Input, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return nil, fmt.Errorf("read a folder of pictures: %w", err)
+		return nil, fmt.Errorf("read a folder of images: %w", err)
 	}
 	var found []Input
 	folders := false
@@ -60,22 +61,23 @@ func picturesIn(folder string) ([]Input, error) {
 			folders = true
 		case !strings.HasPrefix(name, ".") && picture.IsImageName(name):
 			input := Input{Name: filepath.Join(folder, name)}
-			// A pipe would be waited for, and nobody has named it.
+			// Opening a pipe blocks, and nobody asked for this one by name.
 			if info, err := os.Stat(input.Name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-				input.err = fmt.Errorf("%s is a pipe or a device, want a picture", input.Name)
+				input.err = fmt.Errorf("%s is a pipe or a device, want an image file", input.Name)
 			}
 			found = append(found, input)
 		}
 	}
 	switch {
 	case len(found) == 0 && folders:
-		return nil, fmt.Errorf("there is no picture in %s, and folders in it are not looked into; name them: %s", folder, filepath.Join(folder, "*"))
+		return nil, fmt.Errorf("there are no images in %s, and the folders in it are not searched; name them: %s", folder, filepath.Join(folder, "*"))
 	case len(found) == 0:
-		return nil, fmt.Errorf("there is no picture in %s", folder)
+		return nil, fmt.Errorf("there are no images in %s", folder)
 	}
 	return found, nil
 }
 
+// read decodes the image.
 func (i Input) read(stdin io.Reader) (image.Image, error) {
 	switch {
 	case i.err != nil:

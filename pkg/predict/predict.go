@@ -1,5 +1,7 @@
-// Package predict says what is in photographs, be they one or thousands: pictures are read
-// while the network looks at those before them, and few are in memory at a time.
+// Package predict classifies photographs, one or thousands of them. Images are decoded
+// while the network works on the ones before, and only a few are in memory at a time.
+//
+// [Inputs] turns paths into images to read, and [Predictor.Run] predicts them in that order.
 package predict
 
 import (
@@ -16,66 +18,67 @@ import (
 	"github.com/residual-go/residual/pkg/picture"
 )
 
-// Network runs a network; it is an [infer.Network], which see.
+// Network is the part of [infer.Network] that predictions need.
 type Network interface {
+	// Explain takes RGB bytes [images, height, width, 3].
 	Explain(pixels []byte, height, width int) (*infer.Explanation, error)
 }
 
-// Predictor says what is in photographs.
+// Predictor classifies images with a network.
 type Predictor struct {
 	Network Network
-	// Transform makes a picture the network's input.
+	// Transform turns a photograph into the network's input.
 	Transform picture.Transform
-	// Classes are the names behind the logits.
+	// Classes are the class names, in the order of the logits.
 	Classes []string
-	// Top is how many guesses there are for a picture.
+	// Top is the number of guesses for each image.
 	Top int
-	// Batch is how many pictures go through the network at once.
-	Batch int
-	// Maps is the folder for class activation maps, which is there; "" is for none.
-	Maps string
+	// BatchSize is the number of images that go through the network at once.
+	BatchSize int
+	// MapFolder is an existing folder for class activation maps. Without it none are drawn.
+	MapFolder string
 	// Stdin is what the input "-" is read from.
 	Stdin io.Reader
 }
 
-// Prediction is what is in one picture, or why that cannot be said.
+// Prediction is the result for one image: guesses, or the error that prevented them.
 type Prediction struct {
 	Image   string  `json:"image"`
 	Guesses []Guess `json:"guesses,omitempty"`
-	// CAM is the file with the class activation map of the first guess, if there is one.
+	// CAM is the file with the class activation map of the first guess, if one was drawn.
 	CAM string `json:"cam,omitempty"`
-	// Err says why the picture could not be read, and Error does so in JSON.
+	// Err says why the image could not be read; Error is its text, for JSON.
 	Err   error  `json:"-"`
 	Error string `json:"error,omitempty"`
 }
 
-// Guess is a class, by its name and its number, and its probability.
+// Guess is a class with its probability.
 type Guess struct {
 	Class       string  `json:"class"`
 	Index       int     `json:"index"`
 	Probability float64 `json:"probability"`
 }
 
-// reading is a picture that was read: the network's input, and a view if there are to be
-// maps.
-type reading struct {
-	input  Input
-	pixels []byte
-	view   *classmap.View
-	err    error
+// Guesses returns the top classes of one image of an explanation, the most probable first.
+func Guesses(e *infer.Explanation, image, top int, classes []string) []Guess {
+	var guesses []Guess
+	for _, g := range e.Top(image, top) {
+		guesses = append(guesses, Guess{classes[g.Class], g.Class, g.Probability})
+	}
+	return guesses
 }
 
-// Run says what is in the inputs: it calls each with one prediction after the other, in
-// their order. A picture that cannot be read is no reason to stop; the errors that Run
-// returns are those of the context, of each, of the network, and of writing maps. After an
-// error a few pictures may still be read, for nobody.
+// Run predicts the inputs and calls each with the predictions, one at a time and in the
+// order of the inputs. An image that cannot be read is a [Prediction] with an error. Run
+// itself stops at errors of the context, of each, of the network, and of writing maps; a few
+// more images may be read in the background after that.
 func (p *Predictor) Run(ctx context.Context, inputs []Input, each func(Prediction) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	names := newMapNames(p.Maps, inputs)
+	names := newMapNames(p.MapFolder, inputs)
 	readings := p.read(ctx, inputs)
 	for {
-		batch, err := gather(ctx, readings, p.Batch)
+		batch, err := gather(ctx, readings, p.BatchSize)
 		if err != nil || len(batch) == 0 {
 			return err
 		}
@@ -91,11 +94,18 @@ func (p *Predictor) Run(ctx context.Context, inputs []Input, each func(Predictio
 	}
 }
 
-// read reads pictures, as many at a time as there are processors, up to a batch ahead of
-// who takes them. The channel has one for every input, in their order; each gets its reading
-// when it is done.
+// reading is a decoded image: the network's input and, if maps are drawn, a view to draw on.
+type reading struct {
+	input  Input
+	pixels []byte
+	view   *classmap.View
+	err    error
+}
+
+// read decodes the inputs in parallel, up to a batch ahead of the receiver. The channel
+// delivers one channel for each input, in order; the reading arrives there once it is done.
 func (p *Predictor) read(ctx context.Context, inputs []Input) <-chan chan reading {
-	ahead := make(chan chan reading, p.Batch)
+	ahead := make(chan chan reading, p.BatchSize)
 	free := make(chan struct{}, runtime.NumCPU())
 	go func() {
 		defer close(ahead)
@@ -126,13 +136,13 @@ func (p *Predictor) readOne(input Input) reading {
 		return reading{input: input, err: err}
 	}
 	r := reading{input: input, pixels: p.Transform.Apply(photo)}
-	if p.Maps != "" {
+	if p.MapFolder != "" {
 		r.view = classmap.NewView(photo, p.Transform)
 	}
 	return r
 }
 
-// gather returns the next readings, size of them if there are so many.
+// gather returns the next readings: size of them, or fewer at the end.
 func gather(ctx context.Context, readings <-chan chan reading, size int) ([]reading, error) {
 	var batch []reading
 	for len(batch) < size {
@@ -144,7 +154,7 @@ func gather(ctx context.Context, readings <-chan chan reading, size int) ([]read
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if done == nil { // that was all
+		if done == nil { // the channel is closed
 			break
 		}
 		select {
@@ -157,7 +167,7 @@ func gather(ctx context.Context, readings <-chan chan reading, size int) ([]read
 	return batch, nil
 }
 
-// predict returns what is in the pictures of a batch, and writes their maps.
+// predict runs the network on a batch and writes the maps.
 func (p *Predictor) predict(batch []reading, names *mapNames) ([]Prediction, error) {
 	var pixels []byte
 	for _, r := range batch {
@@ -173,7 +183,7 @@ func (p *Predictor) predict(batch []reading, names *mapNames) ([]Prediction, err
 	predictions := make([]Prediction, len(batch))
 	writing := make([]error, len(batch))
 	var writers sync.WaitGroup
-	image := 0
+	image := 0 // in the explanation, which leaves out images that could not be read
 	for i, r := range batch {
 		prediction := &predictions[i]
 		prediction.Image = r.input.Name
@@ -181,9 +191,7 @@ func (p *Predictor) predict(batch []reading, names *mapNames) ([]Prediction, err
 			prediction.Err, prediction.Error = r.err, r.err.Error()
 			continue
 		}
-		for _, g := range explanation.Top(image, p.Top) {
-			prediction.Guesses = append(prediction.Guesses, Guess{p.Classes[g.Class], g.Class, g.Probability})
-		}
+		prediction.Guesses = Guesses(explanation, image, p.Top, p.Classes)
 		if r.view != nil {
 			prediction.CAM = names.next(r.input)
 			values := explanation.ClassMap(image, prediction.Guesses[0].Index)

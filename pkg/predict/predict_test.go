@@ -20,7 +20,7 @@ import (
 	"github.com/residual-go/residual/pkg/picture"
 )
 
-// grey is a network that tells grey pictures apart: the class is the level of the first pixel.
+// grey is a network for grey images: the class is the level of the first pixel.
 type grey struct {
 	batches []int
 	fail    error
@@ -44,10 +44,10 @@ func predictor(g *grey) *Predictor {
 	for i := range classes {
 		classes[i] = fmt.Sprint("level ", i)
 	}
-	return &Predictor{Network: g, Transform: picture.Transform{Resize: 2, Height: 2, Width: 2}, Classes: classes, Top: 3, Batch: 4}
+	return &Predictor{Network: g, Transform: picture.Transform{Resize: 2, Height: 2, Width: 2}, Classes: classes, Top: 3, BatchSize: 4}
 }
 
-// square returns a PNG of size by size pixels of one level of grey.
+// square returns a PNG of size×size pixels, all of one grey level.
 func square(t *testing.T, size, level int) []byte {
 	t.Helper()
 	var content bytes.Buffer
@@ -59,8 +59,8 @@ func square(t *testing.T, size, level int) []byte {
 	return content.Bytes()
 }
 
-// album makes a folder, goes there, and writes pictures into it: 0.png to so many, each of
-// the level that it is called by.
+// album changes to a new folder with n images, 000.png and so on, each of the grey level in
+// its name.
 func album(t *testing.T, n int) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -82,45 +82,45 @@ func write(t *testing.T, path string, content []byte) {
 func TestRunKeepsTheOrder(t *testing.T) {
 	const n = 50
 	album(t, n)
-	write(t, "020.png", []byte("no picture")) // one bad among many
+	write(t, "020.png", []byte("not an image")) // one bad file among many
 	write(t, ".hidden.png", nil)
 	write(t, "note.txt", nil)
 	write(t, "deeper/1.png", nil)
 	for _, batch := range []int{1, 4, 100} {
 		g := &grey{}
 		p := predictor(g)
-		p.Batch = batch
+		p.BatchSize = batch
 		var got []Prediction
 		if err := p.Run(context.Background(), Inputs([]string{"."}), func(p Prediction) error { got = append(got, p); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if len(got) != n {
-			t.Fatalf("%d predictions for %d pictures", len(got), n)
+			t.Fatalf("%d predictions for %d images", len(got), n)
 		}
 		for i, p := range got {
 			if want := fmt.Sprintf("%03d.png", i); p.Image != want {
-				t.Errorf("prediction %d is of %s, want %s", i, p.Image, want)
+				t.Errorf("prediction %d is for %s, want %s", i, p.Image, want)
 			}
 			if i == 20 {
 				if p.Err == nil || p.Error != "020.png is not a PNG, JPEG or WebP image" || p.Guesses != nil {
-					t.Errorf("what is no picture gives %+v", p)
+					t.Errorf("a file that is not an image gives %+v", p)
 				}
 				continue
 			}
 			if len(p.Guesses) != 3 || p.Guesses[0].Index != i || p.Guesses[0].Class != fmt.Sprint("level ", i) || p.Guesses[0].Probability < 0.9 {
-				t.Errorf("batches of %d: picture %d is taken for %+v", batch, i, p.Guesses)
+				t.Errorf("batch size %d: the guesses for image %d are %+v", batch, i, p.Guesses)
 			}
 			if p.CAM != "" {
-				t.Errorf("there is a map, %s, that nobody asked for", p.CAM)
+				t.Errorf("map %s was drawn, want none", p.CAM)
 			}
 		}
 		for _, ran := range g.batches {
 			if ran > batch {
-				t.Errorf("a batch of %d, want at most %d", ran, batch)
+				t.Errorf("a batch of %d images, want at most %d", ran, batch)
 			}
 		}
 		if want := (n + batch - 1) / batch; len(g.batches) > want {
-			t.Errorf("%d batches of at most %d, want %d", len(g.batches), batch, want)
+			t.Errorf("%d batches of at most %d images, want %d", len(g.batches), batch, want)
 		}
 	}
 }
@@ -128,15 +128,15 @@ func TestRunKeepsTheOrder(t *testing.T) {
 func TestRunDrawsMaps(t *testing.T) {
 	album(t, 3)
 	write(t, "b/000.png", square(t, 900, 7))
-	write(t, "001-cam.png", square(t, 2, 9)) // which is an input
+	write(t, "001-cam.png", square(t, 2, 9)) // also an input
 	before, err := os.ReadFile("001-cam.png")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := predictor(&grey{})
-	p.Maps = "."
+	p.MapFolder = "."
 	p.Stdin = bytes.NewReader(square(t, 5, 1))
-	write(t, "000-cam.png", []byte("an older map")) // which is none
+	write(t, "000-cam.png", []byte("an older map")) // not an input
 	var got []string
 	inputs := Inputs([]string{"000.png", "b", "001.png", "001-cam.png", "-", "none.png"})
 	if err := p.Run(context.Background(), inputs, func(p Prediction) error { got = append(got, p.CAM); return nil }); err != nil {
@@ -154,7 +154,7 @@ func TestRunDrawsMaps(t *testing.T) {
 		}
 	}
 	if after, err := os.ReadFile("001-cam.png"); err != nil || !bytes.Equal(before, after) {
-		t.Errorf("an input was written over (%v)", err)
+		t.Errorf("an input was overwritten (%v)", err)
 	}
 }
 
@@ -170,23 +170,23 @@ func TestRunStops(t *testing.T) {
 	}
 	p = predictor(&grey{})
 	if err := p.Run(context.Background(), inputs, func(Prediction) error { return broken }); !errors.Is(err, broken) {
-		t.Errorf("with what cannot be printed: error %v", err)
+		t.Errorf("with a failing callback: error %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	seen := 0
-	if err := p.Run(ctx, inputs, func(Prediction) error { seen++; cancel(); return nil }); err != context.Canceled || seen != p.Batch {
-		t.Errorf("after an interruption: error %v and %d pictures, want %d", err, seen, p.Batch)
+	if err := p.Run(ctx, inputs, func(Prediction) error { seen++; cancel(); return nil }); err != context.Canceled || seen != p.BatchSize {
+		t.Errorf("after an interruption: error %v and %d images, want %d", err, seen, p.BatchSize)
 	}
-	p = predictor(&grey{}) // some of the one before may still be read
-	p.Maps = "nowhere"
+	p = predictor(&grey{}) // a new one: the old one may still be reading
+	p.MapFolder = "nowhere"
 	if err := p.Run(context.Background(), inputs, add); err == nil || !strings.Contains(err.Error(), filepath.Join("nowhere", "000-cam.png")) {
-		t.Errorf("where maps cannot be written: error %v", err)
+		t.Errorf("with a missing map folder: error %v", err)
 	}
 	p = predictor(&grey{})
 	if err := p.Run(context.Background(), nil, add); err != nil {
-		t.Errorf("without pictures: error %v", err)
+		t.Errorf("without images: error %v", err)
 	}
-	// Who waits for a picture that does not come can be interrupted.
+	// Waiting for an image that never arrives can be interrupted.
 	reader, writer := io.Pipe()
 	defer writer.Close()
 	p.Stdin = reader
@@ -205,7 +205,7 @@ func TestInputs(t *testing.T) {
 	write(t, "folders/one/a.png", nil)
 	write(t, "texts/a.txt", nil)
 	write(t, "folder.png/b.JPG", nil)
-	// To open a pipe is to wait for who writes to it; a socket stands for all of their kind.
+	// Opening a pipe would block. A socket, which is easier to make, stands for pipes and devices.
 	listener, err := net.Listen("unix", "socket.png")
 	if err != nil {
 		t.Skip(err)
@@ -227,11 +227,11 @@ func TestInputs(t *testing.T) {
 	want := []string{
 		"001.png: ",
 		filepath.Join("folder.png", "b.JPG") + ": " + filepath.Join("folder.png", "b.JPG"),
-		"folders: there is no picture in folders, and folders in it are not looked into; name them: " + filepath.Join("folders", "*"),
-		"texts: there is no picture in texts",
+		"folders: there are no images in folders, and the folders in it are not searched; name them: " + filepath.Join("folders", "*"),
+		"texts: there are no images in texts",
 		"missing.png: read an image: open missing.png: ",
 		"-: standard input ",
-		"-: standard input is one picture; give - once",
+		"-: standard input holds one image; give - only once",
 		filepath.Join("sockets", "a.png") + ": ",
 		filepath.Join("sockets", "b.png") + ": " + filepath.Join("sockets", "b.png") + " is a pipe or a device",
 	}
@@ -240,7 +240,7 @@ func TestInputs(t *testing.T) {
 	}
 	for i := range want {
 		if !strings.HasPrefix(got[i], want[i]) {
-			t.Errorf("got %q, want it to begin with %q", got[i], want[i])
+			t.Errorf("got %q, want prefix %q", got[i], want[i])
 		}
 	}
 }

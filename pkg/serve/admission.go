@@ -2,15 +2,15 @@ package serve
 
 import "sync"
 
-// admission lets in so many requests at a time, with so many bytes together.
+// admission bounds the requests in progress, in number and in bytes.
 type admission struct {
 	mu       sync.Mutex
-	requests int   // that may still come in
-	bytes    int64 // that these may have
+	requests int   // how many more may enter
+	bytes    int64 // how many bytes more
 }
 
-// enter reports whether a request of the given size may come in. If so, leave must be
-// called with the same size at its end.
+// enter reports whether a request of the given size may proceed. If so, leave must be called
+// with the same size when the request is done.
 func (a *admission) enter(bytes int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

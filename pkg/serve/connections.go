@@ -6,30 +6,32 @@ import (
 	"sync"
 )
 
-// connections are those on which nothing was sent yet. Browsers open some in advance, and
-// http.Server.Shutdown would wait five seconds for them.
-type connections struct {
-	mu  sync.Mutex
-	new map[net.Conn]bool
+// unusedConnections are open connections without a request so far. Browsers open some in
+// advance, and http.Server.Shutdown would wait five seconds for each.
+type unusedConnections struct {
+	mu    sync.Mutex
+	conns map[net.Conn]bool
 }
 
-func newConnections() *connections { return &connections{new: map[net.Conn]bool{}} }
+func newUnusedConnections() *unusedConnections {
+	return &unusedConnections{conns: map[net.Conn]bool{}}
+}
 
-// changed is an http.Server's ConnState.
-func (c *connections) changed(connection net.Conn, state http.ConnState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// changed is an http.Server's ConnState hook.
+func (u *unusedConnections) changed(conn net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if state == http.StateNew {
-		c.new[connection] = true
+		u.conns[conn] = true
 	} else {
-		delete(c.new, connection)
+		delete(u.conns, conn)
 	}
 }
 
-func (c *connections) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for connection := range c.new {
-		connection.Close()
+func (u *unusedConnections) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for conn := range u.conns {
+		conn.Close()
 	}
 }

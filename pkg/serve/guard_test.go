@@ -47,37 +47,37 @@ func TestGuard(t *testing.T) {
 				t.Errorf("%s for %q from %q (%s): status %d, want %d", method, test.host, test.origin, test.site, w.Code, want)
 			}
 			if want == 403 && decode[struct{ Error string }](t, w, 403).Error == "" {
-				t.Errorf("%s for %q from %q: no error is told", method, test.host, test.origin)
+				t.Errorf("%s for %q from %q: no error message", method, test.host, test.origin)
 			}
 		}
 	}
 }
 
-// The page asks nobody else for anything, and what it asks for is there.
+// The page loads nothing from other sites, and all its files are served.
 func TestPage(t *testing.T) {
 	s := newServer(t, &grey{}, Limits{})
 	external := regexp.MustCompile(`(?i)https?://|//[a-z]`)
-	for path, kind := range map[string]string{
+	for path, contentType := range map[string]string{
 		"/": "text/html; charset=utf-8", "/page.css": "text/css; charset=utf-8",
 		"/page.js": "text/javascript; charset=utf-8", "/icon.svg": "image/svg+xml",
 	} {
 		w := do(s, request("GET", path, nil))
-		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != kind || w.Body.Len() == 0 {
+		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != contentType || w.Body.Len() == 0 {
 			t.Errorf("GET %s: status %d, %s, %d bytes", path, w.Code, w.Header().Get("Content-Type"), w.Body.Len())
 		}
 		if w.Header().Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("GET %s: its kind may be guessed at", path)
+			t.Errorf("GET %s: the browser may sniff its content type", path)
 		}
 		policy := w.Header().Get("Content-Security-Policy")
 		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "http") {
 			t.Errorf("GET %s: the policy is %q", path, policy)
 		}
-		text := strings.ReplaceAll(w.Body.String(), "http://www.w3.org/2000/svg", "") // a name, not an address
+		text := strings.ReplaceAll(w.Body.String(), "http://www.w3.org/2000/svg", "") // a namespace, not an address
 		if found := external.FindString(text); found != "" {
-			t.Errorf("GET %s: it has the address %q of another site", path, found)
+			t.Errorf("GET %s: contains %q, an address of another site", path, found)
 		}
 		if strings.Contains(text, "style=\"") || strings.Contains(text, "onclick") {
-			t.Errorf("GET %s: it has a style or a script in its text, which the policy forbids", path)
+			t.Errorf("GET %s: has an inline style or script, which the policy forbids", path)
 		}
 	}
 }

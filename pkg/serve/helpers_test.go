@@ -16,11 +16,10 @@ import (
 	"github.com/residual-go/residual/pkg/picture"
 )
 
-// shades are the classes of a grey network, which takes a picture for how bright it is.
+// shades are the classes of a grey network, which classifies images by brightness.
 var shades = []string{"black", "dark", "light", "white"}
 
-// grey is a network that knows shades. It runs when it is let: with gate nil at once, or else
-// once for every value that is sent there.
+// grey is a network that tells shades. With a gate, every run waits for a value from it.
 type grey struct {
 	gate chan struct{}
 	fail error
@@ -47,12 +46,12 @@ func (g *grey) Explain(pixels []byte, height, width int) (*infer.Explanation, er
 	for i := range n {
 		middle := pixels[(i*height+height/2)*width*3:]
 		e.Logits[i*len(shades)+int(middle[0])/64] = 4
-		e.Features[i*4] = 1 // in the upper left
+		e.Features[i*4] = 1 // in the upper left corner
 	}
 	return e, nil
 }
 
-// ran returns the sizes of the batches so far.
+// ran returns the batch sizes so far.
 func (g *grey) ran() []int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -61,7 +60,7 @@ func (g *grey) ran() []int {
 
 var greyModel = Model{Name: "grey", Data: "shades", Classes: shades, Transform: picture.Transform{Resize: 4, Height: 4, Width: 4}}
 
-// newServer returns a server for the network, until the test ends.
+// newServer returns a server that is closed at the end of the test.
 func newServer(t *testing.T, g *grey, limits Limits) *Server {
 	t.Helper()
 	s := New(g, greyModel, limits)
@@ -69,7 +68,7 @@ func newServer(t *testing.T, g *grey, limits Limits) *Server {
 	return s
 }
 
-// square returns a PNG of size by size pixels, of one level of grey.
+// square returns a PNG of size×size pixels, all of one grey level.
 func square(t *testing.T, size int, level byte) []byte {
 	t.Helper()
 	m := image.NewGray(image.Rect(0, 0, size, size))
@@ -88,7 +87,7 @@ func encode(t *testing.T, m image.Image) []byte {
 	return content.Bytes()
 }
 
-// request returns a request as http.Server would have it for this server.
+// request returns a request that is addressed to this server.
 func request(method, target string, body io.Reader) *http.Request {
 	r := httptest.NewRequest(method, target, body)
 	r.Host = "127.0.0.1:8080"
@@ -101,7 +100,7 @@ func do(s http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// decode wants a response with JSON of the given status.
+// decode checks the status and decodes the JSON of a response.
 func decode[T any](t *testing.T, w *httptest.ResponseRecorder, status int) T {
 	t.Helper()
 	var value T
@@ -114,7 +113,7 @@ func decode[T any](t *testing.T, w *httptest.ResponseRecorder, status int) T {
 	return value
 }
 
-// upper returns the grey picture m with its upper half in another level.
+// upper fills the upper half of m with another grey level and returns m.
 func upper(m *image.Gray, level byte) *image.Gray {
 	b := m.Bounds()
 	for y := b.Min.Y; y < b.Dy()/2; y++ {

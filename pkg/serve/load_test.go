@@ -13,29 +13,29 @@ import (
 	"time"
 )
 
-// eventually waits until ready says so.
+// eventually waits until ready returns true.
 func eventually(t *testing.T, what string, ready func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ready(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s", what)
+			t.Fatalf("timed out waiting until %s", what)
 		}
 	}
 }
 
-// unread is a body that is not to be read.
+// unread is a body that must not be read.
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
-	u.t.Error("the body of a request that is turned away was read")
+	u.t.Error("the body of a refused request was read")
 	return 0, io.EOF
 }
 
-// Beyond the limit of requests the answer is 503, at once; those before it get theirs.
+// Beyond the limits the answer is 503, at once; requests that were admitted still succeed.
 func TestBeyondTheLimit(t *testing.T) {
 	for name, test := range map[string]struct {
 		limits Limits
-		length int64 // of the request that is one too many
+		length int64 // of the request that exceeds the limit
 	}{
 		"of requests": {Limits{Requests: 3}, 100},
 		"of bytes":    {Limits{Bytes: 1000}, 900},
@@ -64,9 +64,9 @@ func TestBeyondTheLimit(t *testing.T) {
 		close(g.gate)
 		group.Wait()
 		if codes != [3]int{200, 200, 200} {
-			t.Errorf("%s: those before have statuses %v, want 200", name, codes)
+			t.Errorf("%s: the admitted requests have statuses %v, want 200", name, codes)
 		}
-		// All that was taken is given back.
+		// Everything that was acquired has been released.
 		if s.admission.requests != s.limits.Requests || s.admission.bytes != s.limits.Bytes || len(s.decoders) != 0 {
 			t.Errorf("%s: at the end there is room for %d requests and %d bytes, want %d and %d", name,
 				s.admission.requests, s.admission.bytes, s.limits.Requests, s.limits.Bytes)
@@ -74,8 +74,8 @@ func TestBeyondTheLimit(t *testing.T) {
 	}
 }
 
-// What waits goes through the network together, up to a batch, and each gets its own answer;
-// who has gone does not go through it.
+// Waiting images go through the network together, up to the batch size, and each gets its own
+// answer. Images whose client is gone are skipped.
 func TestBatches(t *testing.T) {
 	g := &grey{gate: make(chan struct{})}
 	q := newQueue(g, 4, 4, 3, 10)
@@ -87,19 +87,19 @@ func TestBatches(t *testing.T) {
 			a, err := q.ask(ctx, bytes.Repeat([]byte{level}, 4*4*3))
 			if ctx.Err() != nil {
 				if !errors.Is(err, context.Canceled) {
-					t.Errorf("who has gone gets %v", err)
+					t.Errorf("a client that is gone gets %v", err)
 				}
 				return
 			}
 			if err != nil {
 				t.Error(err)
 			} else if got := a.Top(a.image, 1)[0].Class; got != want {
-				t.Errorf("level %d is taken for %s, want %s", level, shades[got], shades[want])
+				t.Errorf("level %d is classified as %s, want %s", level, shades[got], shades[want])
 			}
 		})
 	}
 	ask(context.Background(), 0, 0)
-	eventually(t, "the first is at work", func() bool { return len(g.ran()) == 1 })
+	eventually(t, "the first is in progress", func() bool { return len(g.ran()) == 1 })
 	for i, level := range []byte{255, 64, 200, 128, 10} {
 		ask(context.Background(), level, []int{3, 1, 3, 2, 0}[i])
 		ask(ctx, level, 0)
@@ -109,11 +109,11 @@ func TestBatches(t *testing.T) {
 	close(g.gate)
 	group.Wait()
 	if got, want := g.ran(), []int{1, 3, 2}; !slices.Equal(got, want) {
-		t.Errorf("batches of %v, want %v", got, want)
+		t.Errorf("batch sizes %v, want %v", got, want)
 	}
 }
 
-// begin serves on a free port, and returns its address and what ends it.
+// begin serves on a free port until stop or the end of the test.
 func begin(t *testing.T, s *Server) (url string, stop func(), ended chan error) {
 	t.Helper()
 	listener := httptest.NewUnstartedServer(nil).Listener
@@ -124,7 +124,7 @@ func begin(t *testing.T, s *Server) (url string, stop func(), ended chan error) 
 	return "http://" + listener.Addr().String(), stop, ended
 }
 
-func TestServeEndsWhenItsRequestsDo(t *testing.T) {
+func TestServeFinishesItsRequests(t *testing.T) {
 	g := &grey{gate: make(chan struct{})}
 	s := newServer(t, g, Limits{})
 	url, stop, ended := begin(t, s)
@@ -135,38 +135,38 @@ func TestServeEndsWhenItsRequestsDo(t *testing.T) {
 		group.Go(func() {
 			response, err := client.Post(url+"/predict", "image/png", bytes.NewReader(square(t, 4, 255)))
 			if err != nil {
-				t.Errorf("a request that was under way: %v", err)
+				t.Errorf("a request in progress: %v", err)
 				return
 			}
 			defer response.Body.Close()
 			if body, err := io.ReadAll(response.Body); err != nil || response.StatusCode != 200 || !bytes.Contains(body, []byte("white")) {
-				t.Errorf("a request that was under way: %v, %s: %s", err, response.Status, body)
+				t.Errorf("a request in progress: %v, %s: %s", err, response.Status, body)
 			}
 		})
 	}
-	eventually(t, "they are under way", func() bool {
+	eventually(t, "they are in progress", func() bool {
 		s.admission.mu.Lock()
 		defer s.admission.mu.Unlock()
 		return s.admission.requests == s.limits.Requests-3
 	})
 	stop()
-	eventually(t, "no more are taken", func() bool {
+	eventually(t, "no more are accepted", func() bool {
 		_, err := http.Get(url + "/healthz")
 		return err != nil
 	})
 	select {
 	case err := <-ended:
-		t.Fatalf("it ended with requests under way: %v", err)
+		t.Fatalf("the server stopped with requests in progress: %v", err)
 	default:
 	}
 	close(g.gate)
 	group.Wait()
 	if err := <-ended; err != nil {
-		t.Errorf("it ended with %v", err)
+		t.Errorf("the server stopped with %v", err)
 	}
 }
 
-// slow is a request whose body of 1000 bytes comes when it comes.
+// slow is a request with a body of 1000 bytes that arrives whenever it does.
 func slow(t *testing.T, url string, body io.Reader) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest("POST", url+"/predict", body)
@@ -177,18 +177,18 @@ func slow(t *testing.T, url string, body io.Reader) *http.Request {
 	return r
 }
 
-// Neither a connection on which nothing is sent nor a body that never comes keeps it.
-func TestServeEndsAtAnyRate(t *testing.T) {
+// A body that never arrives does not keep the server from stopping.
+func TestServeStopsDespiteSlowBodies(t *testing.T) {
 	s := newServer(t, &grey{}, Limits{Grace: 200 * time.Millisecond})
 	url, stop, ended := begin(t, s)
 	reader, writer := io.Pipe()
 	defer writer.Close()
-	go func() { // which fails in the end, as it has to
+	go func() { // fails in the end
 		if response, err := http.DefaultClient.Do(slow(t, url, reader)); err == nil {
 			response.Body.Close()
 		}
 	}()
-	eventually(t, "the slow one has begun", func() bool {
+	eventually(t, "the slow request has begun", func() bool {
 		s.admission.mu.Lock()
 		defer s.admission.mu.Unlock()
 		return s.admission.requests < s.limits.Requests
@@ -196,15 +196,15 @@ func TestServeEndsAtAnyRate(t *testing.T) {
 	began := time.Now()
 	stop()
 	if err := <-ended; err != nil {
-		t.Errorf("it ended with %v", err)
+		t.Errorf("the server stopped with %v", err)
 	}
 	if took := time.Since(began); took < 200*time.Millisecond || took > 3*time.Second {
-		t.Errorf("it took %v to end, want its grace of 0.2 seconds", took)
+		t.Errorf("stopping took %v, want the grace period of 0.2 seconds", took)
 	}
 }
 
-// A body that takes too long gets an answer all the same.
-func TestServeDoesNotWaitForSlowBodies(t *testing.T) {
+// A request whose body takes too long still gets an answer.
+func TestServeTimesOutSlowBodies(t *testing.T) {
 	s := newServer(t, &grey{}, Limits{Arrival: 100 * time.Millisecond})
 	url, stop, ended := begin(t, s)
 	reader, writer := io.Pipe()
@@ -220,12 +220,12 @@ func TestServeDoesNotWaitForSlowBodies(t *testing.T) {
 	writer.Close()
 	stop()
 	if err := <-ended; err != nil {
-		t.Errorf("it ended with %v", err)
+		t.Errorf("the server stopped with %v", err)
 	}
 }
 
-// Who is turned away hears so before the body has been sent.
-func TestServeTurnsSlowBodiesAwayAtOnce(t *testing.T) {
+// A refused request gets its answer before the body has been sent.
+func TestServeRefusesBeforeTheBody(t *testing.T) {
 	s := newServer(t, &grey{}, Limits{Bytes: 10})
 	url, _, _ := begin(t, s)
 	reader, writer := io.Pipe()

@@ -20,16 +20,16 @@ import (
 	"github.com/residual-go/residual/pkg/predict"
 )
 
-// prediction is the answer to POST /predict.
+// prediction is the response to POST /predict.
 type prediction struct {
 	Guesses []predict.Guess `json:"guesses"`
-	// CAM is the picture with the class activation map of the first guess over it.
+	// CAM is the image overlaid with the class activation map of the first guess, as a data URL.
 	CAM string `json:"cam,omitempty"`
-	// Milliseconds is the time from when the picture was there to the answer.
+	// Milliseconds is the time from the arrival of the image to the response.
 	Milliseconds float64 `json:"milliseconds"`
 }
 
-// problem is an error with the status that it is answered with.
+// problem is an error with its HTTP status.
 type problem struct {
 	status int
 	text   string
@@ -48,7 +48,7 @@ func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", "1")
 		}
 		refuse(w, p.status, p.text)
-	case r.Context().Err() != nil: // nobody waits for an answer
+	case r.Context().Err() != nil: // the client is gone
 	case errors.Is(err, errClosed):
 		refuse(w, http.StatusServiceUnavailable, err.Error())
 	default:
@@ -62,7 +62,7 @@ func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction,
 		err = s.admit(r)
 	}
 	if err != nil {
-		// Otherwise net/http would read the body, however slowly it comes, before it answers.
+		// Without this, net/http would first read the whole body, however slow the client.
 		w.Header().Set("Connection", "close")
 		return nil, err
 	}
@@ -71,9 +71,9 @@ func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction,
 	content, err := body(r)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &problem{http.StatusRequestTimeout, "the picture took too long to arrive; send it again"}
+		return nil, &problem{http.StatusRequestTimeout, "the image took too long to arrive; send it again"}
 	case err != nil:
-		return nil, &problem{http.StatusBadRequest, "the picture did not arrive: " + err.Error()}
+		return nil, &problem{http.StatusBadRequest, "the image did not arrive: " + err.Error()}
 	}
 	arrived := time.Now()
 	pixels, view, err := s.decode(r.Context(), content, cam)
@@ -84,10 +84,7 @@ func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction,
 	if err != nil {
 		return nil, err
 	}
-	answer := &prediction{}
-	for _, g := range found.Top(found.image, top) {
-		answer.Guesses = append(answer.Guesses, predict.Guess{Class: s.model.Classes[g.Class], Index: g.Class, Probability: g.Probability})
-	}
+	answer := &prediction{Guesses: predict.Guesses(found.Explanation, found.image, top, s.model.Classes)}
 	if cam {
 		values := found.ClassMap(found.image, answer.Guesses[0].Index)
 		if answer.CAM, err = s.draw(r.Context(), view, values, found.Height, found.Width); err != nil {
@@ -98,38 +95,38 @@ func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction,
 	return answer, nil
 }
 
-// admit lets a request in, by how long it says that it is, or says why not.
+// admit lets a request in by its Content-Length, or says why not.
 func (s *Server) admit(r *http.Request) error {
 	switch size := r.ContentLength; {
 	case size < 0:
-		return &problem{http.StatusLengthRequired, "the request does not say how long it is; send it with its Content-Length"}
-	case size > s.limits.Picture.Bytes:
+		return &problem{http.StatusLengthRequired, "the request has no Content-Length; send one"}
+	case size > s.limits.Image.Bytes:
 		return &problem{http.StatusRequestEntityTooLarge,
-			fmt.Sprintf("what was sent is larger than %d MiB; send a smaller picture", s.limits.Picture.Bytes>>20)}
+			fmt.Sprintf("the image is larger than %d MiB; send a smaller one", s.limits.Image.Bytes>>20)}
 	case !s.admission.enter(size):
-		return &problem{http.StatusServiceUnavailable, "too many pictures at a time; send this one again in a second"}
+		return &problem{http.StatusServiceUnavailable, "too many images at a time; send this one again in a second"}
 	}
 	return nil
 }
 
-// options returns what is asked for beside the picture.
+// options parses the query.
 func options(r *http.Request, classes int) (top int, cam bool, err error) {
 	top = 5
 	if text := r.URL.Query().Get("top"); text != "" {
 		if top, err = strconv.Atoi(text); err != nil || top < 1 {
-			return 0, false, &problem{http.StatusBadRequest, fmt.Sprintf("top=%q; it is a number of guesses, from 1 to %d", text, classes)}
+			return 0, false, &problem{http.StatusBadRequest, fmt.Sprintf("top=%q; want a number of guesses from 1 to %d", text, classes)}
 		}
 	}
 	if text := r.URL.Query().Get("cam"); text != "" {
 		if cam, err = strconv.ParseBool(text); err != nil {
-			return 0, false, &problem{http.StatusBadRequest, fmt.Sprintf("cam=%q; it is 1 for a class activation map, or 0", text)}
+			return 0, false, &problem{http.StatusBadRequest, fmt.Sprintf("cam=%q; want 1 for a class activation map, or 0", text)}
 		}
 	}
 	return top, cam, nil
 }
 
-// body returns the bytes of the picture: the body's, or those of the first file in a form.
-// No more come than the request said.
+// body returns the bytes of the image: the whole body, or the first file of a form. Their
+// number is bounded by the Content-Length.
 func body(r *http.Request) ([]byte, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
 		return io.ReadAll(r.Body)
@@ -152,9 +149,9 @@ func body(r *http.Request) ([]byte, error) {
 	}
 }
 
-// decode returns a picture as the network's input, and if view says so as one to look at.
+// decode returns the image as the network's input and, if view is set, as a view to draw on.
 func (s *Server) decode(ctx context.Context, content []byte, view bool) ([]byte, *classmap.View, error) {
-	// The turn of a large picture first: one that waits for it is not to keep a decoder.
+	// Large images queue here first, so that one that waits does not occupy a decoder.
 	if config, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil && config.Width*config.Height >= s.limits.Large {
 		done, err := take(ctx, s.large)
 		if err != nil {
@@ -168,9 +165,9 @@ func (s *Server) decode(ctx context.Context, content []byte, view bool) ([]byte,
 	}
 	defer done()
 	if len(content) == 0 {
-		return nil, nil, &problem{http.StatusBadRequest, "nothing was sent; the body of the request is to be a picture"}
+		return nil, nil, &problem{http.StatusBadRequest, "nothing was sent; the body of the request must be an image"}
 	}
-	photo, err := picture.Decode(bytes.NewReader(content), s.limits.Picture)
+	photo, err := picture.Decode(bytes.NewReader(content), s.limits.Image)
 	if err != nil {
 		return nil, nil, &problem{s.undecodable(content), "what was sent " + err.Error()}
 	}
@@ -181,8 +178,8 @@ func (s *Server) decode(ctx context.Context, content []byte, view bool) ([]byte,
 	return pixels, classmap.NewView(photo, s.model.Transform), nil
 }
 
-// undecodable returns the status for what could not be decoded: it is no picture, too large
-// a picture, or a damaged one.
+// undecodable returns the status for content that could not be decoded, depending on whether
+// it is too large, damaged or not an image.
 func (s *Server) undecodable(content []byte) int {
 	config, _, err := image.DecodeConfig(bytes.NewReader(content))
 	switch {
@@ -192,13 +189,13 @@ func (s *Server) undecodable(content []byte) int {
 			return http.StatusBadRequest
 		}
 		return http.StatusUnsupportedMediaType
-	case config.Width > s.limits.Picture.Pixels/max(1, config.Height):
+	case config.Width > s.limits.Image.Pixels/max(1, config.Height):
 		return http.StatusRequestEntityTooLarge
 	}
 	return http.StatusBadRequest
 }
 
-// draw returns a view with a class's map over it, as a URL.
+// draw returns the view overlaid with a class activation map, [height, width], as a data URL.
 func (s *Server) draw(ctx context.Context, view *classmap.View, values []float64, height, width int) (string, error) {
 	done, err := take(ctx, s.decoders)
 	if err != nil {
@@ -213,7 +210,7 @@ func (s *Server) draw(ctx context.Context, view *classmap.View, values []float64
 	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(encoded.Bytes()), nil
 }
 
-// take waits until there is room for one more in a channel. done makes room again.
+// take waits for room in a semaphore; done gives it back.
 func take(ctx context.Context, room chan struct{}) (done func(), err error) {
 	select {
 	case room <- struct{}{}:

@@ -44,12 +44,12 @@ func TestPredict(t *testing.T) {
 			t.Errorf("%s: guesses %+v, want %d with %s first", name, got.Guesses, test.guesses, test.class)
 			continue
 		}
-		// e⁴ to 3 others with e⁰.
+		// Softmax of logits 4, 0, 0, 0.
 		if p := got.Guesses[0].Probability; p < 0.947 || p > 0.949 {
 			t.Errorf("%s: probability %g, want 0.948", name, p)
 		}
 		if got.Milliseconds <= 0 {
-			t.Errorf("%s: it took %g ms", name, got.Milliseconds)
+			t.Errorf("%s: %g ms, want more than 0", name, got.Milliseconds)
 		}
 		if has, want := got.CAM != "", strings.Contains(test.query, "cam=1"); has != want {
 			t.Errorf("%s: has a map: %t, want %t", name, has, want)
@@ -57,7 +57,7 @@ func TestPredict(t *testing.T) {
 	}
 }
 
-// The map is over the whole picture, and yellow in the upper left of what the network saw.
+// The map covers the whole image and is yellow in the upper left corner of the crop.
 func TestPredictDrawsTheMap(t *testing.T) {
 	s := newServer(t, &grey{}, Limits{})
 	content := encode(t, upper(image.NewGray(image.Rect(0, 0, 30, 60)), 0))
@@ -82,12 +82,12 @@ func TestPredictDrawsTheMap(t *testing.T) {
 		yellow bool
 	}{{20, 170, true}, {20, 20, false}, {280, 430, false}} {
 		if r, g, b, _ := m.At(at.x, at.y).RGBA(); (r > 2*b && g > 2*b) != at.yellow {
-			t.Errorf("at %d, %d the colour is %d %d %d; yellow is to be %t", at.x, at.y, r>>8, g>>8, b>>8, at.yellow)
+			t.Errorf("at %d, %d the colour is %d %d %d, want yellow: %t", at.x, at.y, r>>8, g>>8, b>>8, at.yellow)
 		}
 	}
 }
 
-func TestPredictTakesAForm(t *testing.T) {
+func TestPredictForm(t *testing.T) {
 	s := newServer(t, &grey{}, Limits{})
 	for _, test := range []struct {
 		file   bool
@@ -114,7 +114,7 @@ func TestPredictTakesAForm(t *testing.T) {
 }
 
 func TestPredictRefuses(t *testing.T) {
-	s := newServer(t, &grey{}, Limits{Picture: picture.Limits{Bytes: 1 << 20, Pixels: 10_000}})
+	s := newServer(t, &grey{}, Limits{Image: picture.Limits{Bytes: 1 << 20, Pixels: 10_000}})
 	whole := square(t, 60, 100)
 	for name, test := range map[string]struct {
 		query   string
@@ -147,8 +147,8 @@ func TestPredictRefuses(t *testing.T) {
 	}
 }
 
-// A large picture waits for another, and meanwhile small ones do not wait for it.
-func TestLargePicturesAreDecodedOneAtATime(t *testing.T) {
+// A large image waits for another large one, and small images overtake it.
+func TestLargeImagesAreDecodedOneAtATime(t *testing.T) {
 	s := newServer(t, &grey{}, Limits{Decoders: 1, Large: 20 * 20})
 	s.large <- struct{}{} // one is being decoded
 	answers := make(chan int)
@@ -157,26 +157,26 @@ func TestLargePicturesAreDecodedOneAtATime(t *testing.T) {
 	}()
 	for range 3 {
 		if w := do(s, request("POST", "/predict", bytes.NewReader(square(t, 19, 100)))); w.Code != http.StatusOK {
-			t.Errorf("a small picture has status %d, want 200: %s", w.Code, w.Body)
+			t.Errorf("a small image: status %d, want 200: %s", w.Code, w.Body)
 		}
 	}
 	select {
 	case code := <-answers:
-		t.Fatalf("a large picture did not wait for the other: status %d", code)
+		t.Fatalf("the large image did not wait for the other: status %d", code)
 	case <-time.After(50 * time.Millisecond):
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, _, err := s.decode(ctx, square(t, 20, 100), false); !errors.Is(err, context.Canceled) {
-		t.Errorf("a request that was given up waits on, and then has error %v", err)
+		t.Errorf("a cancelled request: error %v, want context.Canceled", err)
 	}
 	<-s.large
 	if code := <-answers; code != http.StatusOK {
-		t.Errorf("a large picture has status %d, want 200", code)
+		t.Errorf("the large image: status %d, want 200", code)
 	}
 }
 
-// huge returns a PNG whose header claims to be of a thousand million pixels.
+// huge rewrites the header of a PNG so that it claims a billion pixels.
 func huge(content []byte) []byte {
 	content = bytes.Clone(content)
 	binary.BigEndian.PutUint32(content[16:], 50_000)
@@ -185,12 +185,12 @@ func huge(content []byte) []byte {
 	return content
 }
 
-// late is a body whose sender was not quick enough, or whose connection broke.
+// late is a body that fails: its sender was too slow, or the connection broke.
 type late struct{ err error }
 
 func (l late) Read([]byte) (int, error) { return 0, l.err }
 
-func TestPredictWithoutItsPicture(t *testing.T) {
+func TestPredictIncompleteBody(t *testing.T) {
 	s := newServer(t, &grey{}, Limits{})
 	for _, test := range []struct {
 		err    error
@@ -226,12 +226,12 @@ func TestPredictAfterClose(t *testing.T) {
 	decode[struct{ Error string }](t, do(s, request("POST", "/predict", bytes.NewReader(square(t, 4, 0)))), 503)
 }
 
-func TestPredictForNobody(t *testing.T) {
+func TestPredictClientGone(t *testing.T) {
 	s := newServer(t, &grey{}, Limits{})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	w := do(s, request("POST", "/predict", bytes.NewReader(square(t, 4, 0))).WithContext(ctx))
 	if w.Body.Len() > 0 {
-		t.Errorf("a client that is gone is answered %s", w.Body)
+		t.Errorf("a client that is gone got %s", w.Body)
 	}
 }

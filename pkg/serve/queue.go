@@ -6,48 +6,48 @@ import (
 	"sync"
 
 	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/predict"
 )
 
-// queue has the network: one goroutine, which takes the pictures that wait, a batch at a
-// time. A picture waits for no other one, so batches are small while there is little to do.
+// queue owns the network: a single goroutine takes the waiting images, a batch at a time. It
+// never waits for a batch to fill, so batches are small while there is little to do.
 type queue struct {
-	network       Network
+	network       predict.Network
 	height, width int
-	batch         int
+	batchSize     int
 	waiting       chan *question
 	stop          chan struct{}
 	closing       sync.Once
 	ended         chan struct{}
 }
 
-// question is one picture, [height, width, 3].
+// question is one image, RGB bytes [height, width, 3].
 type question struct {
 	ctx    context.Context
 	pixels []byte
-	answer chan answer // has room for it, so that nobody needs to be there
+	answer chan answer // buffered, so that nobody has to be waiting
 }
 
-// answer is image of an explanation.
+// answer is one image of an explanation.
 type answer struct {
 	*infer.Explanation
 	image int
 	err   error
 }
 
-var errClosed = errors.New("the server is being stopped")
+var errClosed = errors.New("the server is shutting down")
 
-// newQueue returns a queue with room for so many pictures.
-func newQueue(n Network, height, width, batch, room int) *queue {
+// newQueue starts a queue with room for the given number of waiting images.
+func newQueue(n predict.Network, height, width, batchSize, room int) *queue {
 	q := &queue{
-		network: n, height: height, width: width, batch: batch,
+		network: n, height: height, width: width, batchSize: batchSize,
 		waiting: make(chan *question, room), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go q.work()
 	return q
 }
 
-// ask returns what the network says about a picture, or the context's error as soon as it
-// is done.
+// ask returns the network's answer for an image, or the context's error once that is done.
 func (q *queue) ask(ctx context.Context, pixels []byte) (answer, error) {
 	asked := &question{ctx, pixels, make(chan answer, 1)}
 	select {
@@ -67,7 +67,7 @@ func (q *queue) ask(ctx context.Context, pixels []byte) (answer, error) {
 	}
 }
 
-// close ends the queue after the batch that is under way.
+// close stops the queue after the current batch.
 func (q *queue) close() {
 	q.closing.Do(func() { close(q.stop) })
 	<-q.ended
@@ -85,15 +85,15 @@ func (q *queue) work() {
 	}
 }
 
-// gather returns first and what else waits, up to a batch, less what nobody waits for any
-// more.
+// gather returns a batch of first and what else is waiting, without questions whose client is
+// gone.
 func (q *queue) gather(first *question) []*question {
 	var batch []*question
 	for next := first; ; {
 		if next.ctx.Err() == nil {
 			batch = append(batch, next)
 		}
-		if len(batch) == q.batch {
+		if len(batch) == q.batchSize {
 			return batch
 		}
 		select {
@@ -104,6 +104,7 @@ func (q *queue) gather(first *question) []*question {
 	}
 }
 
+// answer runs the network on a batch.
 func (q *queue) answer(batch []*question) {
 	if len(batch) == 0 {
 		return

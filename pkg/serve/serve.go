@@ -1,35 +1,40 @@
-// Package serve answers what is in photographs over HTTP: with a page for people and JSON
-// for programs. It is for one's own machine, and made so that nothing that is sent to it
-// does harm:
+// Package serve classifies photographs over HTTP: a page for people, JSON for programs. It is
+// meant for one's own machine and protects it from whatever is sent:
 //
-//   - One goroutine has the network, and takes what waits for it in batches.
-//   - What can be worked on or wait at a time is bounded, in requests and in bytes. Beyond
-//     that the answer is 503, before the request's body is read.
-//   - Pictures are decoded a few at a time, large ones one at a time, and only up to a number
-//     of pixels.
-//   - Pages of other sites can neither ask (their requests have another origin) nor give the
-//     server another name and then ask (requests for names that are not its own are refused).
-//   - It writes no files and keeps no picture.
+//   - One goroutine owns the network and takes waiting images in batches.
+//   - The requests in progress or waiting are bounded, in number and in bytes. Beyond the
+//     limits the answer is 503, before the body of the request is read.
+//   - Images are decoded a few at a time, large ones one at a time, and only up to a maximum
+//     number of pixels.
+//   - Other sites cannot use the server through the user's browser: requests from their pages
+//     are refused (cross-origin protection), and so are requests that reach the server under a
+//     foreign name (DNS rebinding).
+//   - It writes no files and keeps no images.
 //
-// The requests:
+// The guards are hand-written on top of net/http: checking the Host header, limiting requests
+// by bytes as well as by number, and closing unused connections at shutdown take a few lines
+// each, and a web framework would bring all three as separate dependencies.
+//
+// Requests:
 //
 //	GET /          the page
-//	GET /model     {"name": …, "classes": […], "transform": {…}, "bytes": …}: what is known of
-//	               the network, and how large a picture may be
+//	GET /model     {"name": …, "classes": […], "transform": {…}, "bytes": …}: the network, and
+//	               the maximum size of an image in bytes
 //	GET /healthz   ok
-//	POST /predict  the bytes of a picture, or a form (multipart/form-data) with a file, with
-//	               a Content-Length; ?top=N for N guesses, 5 by default, and ?cam=1 for the
-//	               class activation map of the first over the picture
+//	POST /predict  an image as the body, or as a file in a form (multipart/form-data), with a
+//	               Content-Length; ?top=N asks for N guesses instead of 5, and ?cam=1 for the
+//	               class activation map of the first guess
 //
-// The answer to the last is
+// POST /predict answers
 //
 //	{"guesses": [{"class": "cat", "index": 3, "probability": 0.9}, …],
 //	 "cam": "data:image/png;base64,…", "milliseconds": 12.3}
 //
-// or, with a status of 400 or above, {"error": "…"}.
+// or, with status 400 or above, {"error": "…"}.
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,97 +43,87 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/predict"
 )
 
-// Network runs a network; it is an [infer.Network], which see. A Server calls it from one
-// goroutine.
-type Network interface {
-	Explain(pixels []byte, height, width int) (*infer.Explanation, error)
-}
-
-// Model is what there is to know about a network.
+// Model describes the network that is served.
 type Model struct {
-	// Name is that of the architecture, and Data what it was trained on, if that is known.
+	// Name is the name of the architecture.
 	Name string `json:"name"`
+	// Data says what the network was trained on, if that is known.
 	Data string `json:"data,omitempty"`
-	// Classes are the names behind the logits.
+	// Classes are the class names, in the order of the logits.
 	Classes []string `json:"classes"`
-	// Transform makes a picture the network's input.
+	// Transform turns a photograph into the network's input.
 	Transform picture.Transform `json:"transform"`
 }
 
-// Limits bound what a Server takes on. 0 stands for the default.
+// Limits bound the work that a Server accepts. A zero field stands for its default.
 type Limits struct {
-	// Picture bounds one picture; by default to 32 MiB and 100 million pixels.
-	Picture picture.Limits
-	// Requests is how many predictions are worked on or wait, at most; 64 by default.
+	// Image bounds a single image; by default 32 MiB and 100 million pixels.
+	Image picture.Limits
+	// Requests is the maximum number of predictions in progress or waiting; 64 by default.
 	Requests int
-	// Bytes is how large their bodies are together, at most; 256 MiB by default.
+	// Bytes is the maximum size of their bodies taken together; 256 MiB by default.
 	Bytes int64
-	// Decoders is how many pictures are decoded or drawn at a time, at most; by default as
-	// many as there are processors, but no more than 4.
+	// Decoders is the maximum number of images that are decoded or drawn at a time; by default
+	// the number of processors, up to 4.
 	Decoders int
-	// Large is from how many pixels on a picture is decoded while no other such is; 16 million
-	// by default. The decoders may take twenty bytes and more for each pixel, and keep to no
-	// limit of their own.
+	// Large is the number of pixels from which on images are decoded one at a time; 16 million
+	// by default. Decoding can take more than twenty bytes for each pixel, and the decoders
+	// have no memory limit of their own.
 	Large int
-	// Batch is how many pictures go through the network at once, at most; 8 by default.
-	Batch int
+	// BatchSize is the maximum number of images that go through the network at once; 8 by
+	// default.
+	BatchSize int
 	// Arrival is how long a request may take to arrive; 30 seconds by default.
 	Arrival time.Duration
-	// Grace is how long requests have to end once the server is to stop; 10 seconds by
-	// default.
+	// Grace is how long requests in progress may take to finish once the server stops; 10
+	// seconds by default.
 	Grace time.Duration
 }
 
-func (l Limits) orDefault() Limits {
+// withDefaults replaces zero fields.
+func (l Limits) withDefaults() Limits {
 	return Limits{
-		Picture: picture.Limits{
-			Bytes:  orDefault(l.Picture.Bytes, 32<<20),
-			Pixels: orDefault(l.Picture.Pixels, 100_000_000),
+		Image: picture.Limits{
+			Bytes:  cmp.Or(l.Image.Bytes, 32<<20),
+			Pixels: cmp.Or(l.Image.Pixels, 100_000_000),
 		},
-		Requests: orDefault(l.Requests, 64),
-		Bytes:    orDefault(l.Bytes, 256<<20),
-		Decoders: orDefault(l.Decoders, min(runtime.NumCPU(), 4)),
-		Large:    orDefault(l.Large, 16_000_000),
-		Batch:    orDefault(l.Batch, 8),
-		Arrival:  orDefault(l.Arrival, 30*time.Second),
-		Grace:    orDefault(l.Grace, 10*time.Second),
+		Requests:  cmp.Or(l.Requests, 64),
+		Bytes:     cmp.Or(l.Bytes, 256<<20),
+		Decoders:  cmp.Or(l.Decoders, min(runtime.NumCPU(), 4)),
+		Large:     cmp.Or(l.Large, 16_000_000),
+		BatchSize: cmp.Or(l.BatchSize, 8),
+		Arrival:   cmp.Or(l.Arrival, 30*time.Second),
+		Grace:     cmp.Or(l.Grace, 10*time.Second),
 	}
 }
 
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
-}
-
-// Server answers requests. It is an http.Handler, for many goroutines at a time.
+// Server is an [http.Handler] that classifies images. It is safe for concurrent use.
 type Server struct {
 	model     Model
 	limits    Limits
 	names     []string
 	admission admission
-	decoders  chan struct{} // has an element for every decoder at work
-	large     chan struct{} // has one while a large picture is decoded
+	decoders  chan struct{} // holds an element for every busy decoder
+	large     chan struct{} // holds an element while a large image is decoded
 	queue     *queue
 	handler   http.Handler
 }
 
-// New returns a server for a network. It answers requests that are addressed to localhost,
-// to an IP address or to one of the given names, whatever the port. Close ends it.
-func New(n Network, m Model, limits Limits, names ...string) *Server {
-	limits = limits.orDefault()
+// New returns a server for a network, which it calls from one goroutine. It answers requests
+// whose Host is localhost, an IP address or one of the given names, with any port. Call Close
+// when done.
+func New(n predict.Network, m Model, limits Limits, names ...string) *Server {
+	limits = limits.withDefaults()
 	s := &Server{
 		model: m, limits: limits, names: append([]string{"localhost"}, names...),
 		admission: admission{requests: limits.Requests, bytes: limits.Bytes},
 		decoders:  make(chan struct{}, limits.Decoders),
 		large:     make(chan struct{}, 1),
-		queue:     newQueue(n, m.Transform.Height, m.Transform.Width, limits.Batch, limits.Requests),
+		queue:     newQueue(n, m.Transform.Height, m.Transform.Width, limits.BatchSize, limits.Requests),
 	}
 	mux := http.NewServeMux()
 	for name, content := range assets() {
@@ -138,7 +133,7 @@ func New(n Network, m Model, limits Limits, names ...string) *Server {
 		reply(w, http.StatusOK, struct {
 			Model
 			Bytes int64 `json:"bytes"`
-		}{m, limits.Picture.Bytes})
+		}{m, limits.Image.Bytes})
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("POST /predict", s.predict)
@@ -146,25 +141,25 @@ func New(n Network, m Model, limits Limits, names ...string) *Server {
 	return s
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Close ends the server's own goroutine. Requests that are still worked on get an error.
+// Close stops the server's own goroutine. Predictions in progress fail.
 func (s *Server) Close() { s.queue.close() }
 
-// Serve answers the connections of a listener, which it closes, until the context is done.
-// Then it takes no more of them and lets requests that are worked on end.
+// Serve accepts connections on the listener until the context is done. It then closes the
+// listener, waits for the requests in progress up to Limits.Grace, and returns nil.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	fresh := newConnections()
+	unused := newUnusedConnections()
 	server := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: min(5*time.Second, s.limits.Arrival),
 		ReadTimeout:       s.limits.Arrival,
-		// The answer comes after the request, the work and what waits before it.
+		// From the end of the header: the body arrives, waits its turn and is worked on.
 		WriteTimeout:   2*time.Minute + s.limits.Arrival,
 		IdleTimeout:    time.Minute,
 		MaxHeaderBytes: 16 << 10,
-		ConnState:      fresh.changed,
+		ConnState:      unused.changed,
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -175,10 +170,10 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.Grace)
 	defer cancel()
-	fresh.close()
+	unused.close()
 	err := server.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return server.Close() // such as requests that never arrive whole
+		return server.Close() // cuts off requests that never arrived completely
 	}
 	return err
 }

@@ -1,11 +1,11 @@
-// The page's script: it sends one picture at a time to the server, and shows its answer.
+// Sends one photo at a time to the server and shows the answer.
 "use strict";
 
 const element = id => document.getElementById(id);
 const [drop, file, choose, photo, map, mapped] = ["drop", "file", "choose", "photo", "map", "mapped"].map(element);
-let asking = new AbortController();
-let most = Infinity; // bytes of a picture
-let leaving = 0; // drags enter and leave every element on their way
+let request = new AbortController();
+let maxBytes = Infinity; // size of a photo
+let dragDepth = 0; // a drag enters and leaves every element on its way
 
 function show(...ids) {
   for (const id of ["error", "waiting", "hint", "guesses", "time", "legend"]) {
@@ -18,11 +18,11 @@ function fail(text) {
   show("error");
 }
 
-async function predict(picture) {
-  asking.abort(); // only the newest picture's answer counts
-  const { signal } = asking = new AbortController();
+async function predict(image) {
+  request.abort(); // only the newest photo counts
+  const { signal } = request = new AbortController();
   URL.revokeObjectURL(photo.src);
-  photo.src = URL.createObjectURL(picture);
+  photo.src = URL.createObjectURL(image);
   map.removeAttribute("src");
   element("toggle").hidden = true;
   element("invitation").hidden = true;
@@ -30,22 +30,22 @@ async function predict(picture) {
   drop.classList.add("full");
   choose.textContent = "Choose another…";
   layers();
-  // The server says so too, but a browser that is still sending may not hear it.
-  if (picture.size > most) return fail(`this picture is larger than ${Math.floor(most / 2 ** 20)} MiB; choose a smaller one.`);
+  // The server checks this too, but a browser that is still sending may miss its answer.
+  if (image.size > maxBytes) return fail(`This photo is larger than ${Math.floor(maxBytes / 2 ** 20)} MiB. Choose a smaller one.`);
   show("waiting");
   try {
-    const response = await fetch("predict?top=5&cam=1", { method: "POST", body: picture, signal });
+    const response = await fetch("predict?top=5&cam=1", { method: "POST", body: image, signal });
     const answer = await response.json();
     if (signal.aborted) return;
     if (!response.ok) return fail(answer.error);
-    tell(answer);
+    render(answer);
   } catch (problem) {
     if (signal.aborted) return;
-    fail("the server did not answer; is it still running? Then choose the picture again.");
+    fail("The server did not answer. If it is still running, choose the photo again.");
   }
 }
 
-function tell(answer) {
+function render(answer) {
   const bars = answer.guesses.map(({ class: name, probability }) => {
     const percent = (100 * probability).toFixed(1) + "%";
     const text = probability > 0 && probability < 0.0005 ? "< 0.1%" : percent;
@@ -72,14 +72,14 @@ function tell(answer) {
   layers();
 }
 
-// layers shows the picture with or without the map.
+// layers shows the photo with or without the map.
 function layers() {
   const over = map.hasAttribute("src") && mapped.checked;
   map.hidden = !over;
   photo.hidden = over;
 }
 
-// What the browser cannot show is no picture, or of a kind that only the server knows.
+// Not an image, or a format that only the server can read.
 photo.addEventListener("error", () => {
   element("shown").hidden = true;
   element("invitation").hidden = false;
@@ -104,24 +104,24 @@ document.addEventListener("keydown", event => {
   if (event.key === "m" && !element("toggle").hidden) mapped.click();
 });
 
-// Anywhere on the page will do.
-document.addEventListener("dragenter", () => { leaving++; drop.classList.add("over"); });
-document.addEventListener("dragleave", () => { if (--leaving <= 0) drop.classList.remove("over"); });
+// A photo can be dropped anywhere on the page.
+document.addEventListener("dragenter", () => { dragDepth++; drop.classList.add("over"); });
+document.addEventListener("dragleave", () => { if (--dragDepth <= 0) drop.classList.remove("over"); });
 document.addEventListener("dragover", event => event.preventDefault());
 document.addEventListener("drop", event => {
   event.preventDefault();
-  leaving = 0;
+  dragDepth = 0;
   drop.classList.remove("over");
   take(event.dataTransfer.files);
 });
 
 fetch("model").then(response => response.json()).then(model => {
   const { name, data, classes, transform, bytes } = model;
-  most = bytes;
+  maxBytes = bytes;
   element("model").textContent = `${name}${data ? ", trained on " + data : ""}`;
   element("about").querySelector("summary").textContent =
-    `It knows ${classes.length} classes, and takes every picture for one of them`;
+    `It knows ${classes.length} classes and assigns every photo to one of them`;
   element("classes").textContent = classes.join(", ") +
-    `. It sees the middle ${transform.width}×${transform.height} pixels of a picture whose shorter side was scaled to ${transform.resize}.`;
+    `. It sees the central ${transform.width}×${transform.height} pixels after the shorter side is resized to ${transform.resize}.`;
   element("about").hidden = false;
-}).catch(() => fail("the server did not answer; is it still running?"));
+}).catch(() => fail("The server did not answer. Is it still running?"));

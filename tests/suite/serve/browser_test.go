@@ -20,8 +20,8 @@ import (
 	"github.com/residual-go/residual/pkg/serve"
 )
 
-// browser opens a tab of Chromium, or skips the test where there is none. What goes wrong on
-// its page, such as what the page's own policy forbids, is an error of the test.
+// browser opens a tab of Chromium, or skips the test if there is none. Exceptions in the page's
+// script fail the test.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	path := ""
@@ -32,21 +32,21 @@ func browser(t *testing.T) context.Context {
 		}
 	}
 	if path == "" {
-		t.Skip("there is no Chromium here; make test installs it where it can")
+		t.Skip("Chromium is not installed; make test installs it where it can")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	allocator, stop := chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.WindowSize(1100, 800),
-		// In a container root has no sandbox, and there is little shared memory.
+		// In a container, root has no sandbox and shared memory is scarce.
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-quic", true))...)
 	t.Cleanup(stop)
 	tab, closeTab := chromedp.NewContext(allocator)
 	t.Cleanup(closeTab)
-	t.Cleanup(func() { _ = chromedp.Cancel(tab) }) // so that it ends by itself, and removes its folder
+	t.Cleanup(func() { _ = chromedp.Cancel(tab) }) // so that it exits by itself and removes its folder
 	chromedp.ListenTarget(tab, func(event any) {
 		if thrown, ok := event.(*runtime.EventExceptionThrown); ok {
-			t.Errorf("the page's script: %v", thrown.ExceptionDetails)
+			t.Errorf("exception in the page's script: %v", thrown.ExceptionDetails)
 		}
 	})
 	return tab
@@ -55,14 +55,14 @@ func browser(t *testing.T) context.Context {
 const (
 	answered = `!document.querySelector("#guesses").hidden`
 	refused  = `!document.querySelector("#error").hidden`
-	// dropped lets go of a file over the page.
+	// dropped drops a file on the page.
 	dropped = `{
 		const files = new DataTransfer();
 		files.items.add(new File([Uint8Array.from(atob(%q), c => c.charCodeAt(0))], "dropped.png", {type: "image/png"}));
 		for (const kind of ["dragenter", "dragover", "drop"])
 			document.querySelector("#drop").dispatchEvent(new DragEvent(kind, {dataTransfer: files, bubbles: true, cancelable: true}));
 	}`
-	// violations counts what the policy of the page forbade.
+	// violations counts violations of the Content-Security-Policy.
 	violations = `window.violations = 0; document.addEventListener("securitypolicyviolation", () => window.violations++)`
 )
 
@@ -75,7 +75,7 @@ func TestPageInTheBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	chosen, text := filepath.Join(folder, "chosen.png"), filepath.Join(folder, "text.png")
-	for path, content := range map[string][]byte{chosen: content, text: []byte("no picture")} {
+	for path, content := range map[string][]byte{chosen: content, text: []byte("not an image")} {
 		if err := os.WriteFile(path, content, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func TestPageInTheBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// A person chooses a picture.
+	// Choose a photo.
 	var model, guesses, took, first string
 	var widths []float64
 	var shown struct {
@@ -106,26 +106,27 @@ func TestPageInTheBrowser(t *testing.T) {
 		chromedp.Text("#time", &took, chromedp.ByQuery),
 		chromedp.Text("#guesses li .class", &first, chromedp.ByQuery),
 		chromedp.Evaluate(mapShown, &shown),
-		chromedp.Poll(`parseFloat(getComputedStyle(document.querySelector("#guesses .bar")).width) > 30`, nil), // they grow
+		chromedp.Poll(`parseFloat(getComputedStyle(document.querySelector("#guesses .bar")).width) > 30`, nil), // the bars are animated
 		chromedp.Sleep(500*time.Millisecond),
 		chromedp.Evaluate(`Array.from(document.querySelectorAll("#guesses .bar")).map(b => b.getBoundingClientRect().width)`, &widths),
 		chromedp.CaptureScreenshot(&screenshot),
 	)
 	if !strings.Contains(model, "resnet8-w4") {
-		t.Errorf("the page is about %q", model)
+		t.Errorf("the page names the model %q, want resnet8-w4", model)
 	}
 	if strings.Count(guesses, "%") != 5 || !strings.HasPrefix(took, "Answered in ") || first == "" {
 		t.Errorf("the page says %q, %q; want five guesses and the time", guesses, took)
 	}
 	if shown.Width != 630 || shown.Height != 420 || !strings.HasPrefix(shown.Src, "data:image/png;base64,") || shown.Alt == "" {
-		t.Errorf("the map has %d×%d pixels and is called %q, want 630×420", shown.Width, shown.Height, shown.Alt)
+		t.Errorf("the map has %d×%d pixels and the alternative text %q, want 630×420 and one", shown.Width, shown.Height, shown.Alt)
 	}
 	if len(widths) != 5 || widths[0] < widths[4] || widths[0] < 30 {
 		t.Errorf("the bars are %v pixels long, want 5, the longest first", widths)
 	}
 	keep(t, screenshot, "serve.png", 1000, 600)
 
-	// The map goes and comes with a key; another picture is dropped; then one that is none.
+	// Hide and show the map with a key, drop another photo, then choose a file that is not an
+	// image.
 	var hidden, back bool
 	var alert, was string
 	var broken int
@@ -144,17 +145,17 @@ func TestPageInTheBrowser(t *testing.T) {
 		chromedp.CaptureScreenshot(&screenshot),
 	)
 	if !hidden || !back {
-		t.Errorf("with the key m the map goes %t and comes %t", hidden, back)
+		t.Errorf("key m hides the map: %t, shows it again: %t, want true", hidden, back)
 	}
 	if !strings.Contains(alert, "not a PNG, JPEG or WebP") || was != "alert" {
-		t.Errorf("of what is no picture the page says %q", alert)
+		t.Errorf("for a file that is not an image the page says %q", alert)
 	}
 	if broken > 0 {
-		t.Errorf("the page's own policy forbade it %d things", broken)
+		t.Errorf("the page violated its own policy %d times", broken)
 	}
 	keep(t, screenshot, "serve-error.png", 1000, 600)
 
-	// On a phone nothing is wider than the screen, in the dark neither.
+	// On a phone in dark mode nothing is wider than the screen.
 	var width int
 	run(t, tab,
 		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}),
@@ -166,7 +167,7 @@ func TestPageInTheBrowser(t *testing.T) {
 		chromedp.FullScreenshot(&screenshot, 100),
 	)
 	if width > 360 {
-		t.Errorf("on a screen of 360 pixels the page is %d wide", width)
+		t.Errorf("on a screen of 360 pixels the page is %d pixels wide", width)
 	}
 	keep(t, screenshot, "serve-phone.png", 360, 700)
 }
@@ -178,7 +179,7 @@ func run(t *testing.T, tab context.Context, actions ...chromedp.Action) {
 	}
 }
 
-// keep writes a screenshot into bin, for people to look at.
+// keep checks the size of a screenshot and writes it into bin, to be looked at.
 func keep(t *testing.T, screenshot []byte, name string, width, height int) {
 	t.Helper()
 	config, err := png.DecodeConfig(bytes.NewReader(screenshot))

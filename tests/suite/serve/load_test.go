@@ -18,13 +18,13 @@ import (
 	"github.com/residual-go/residual/pkg/picture"
 )
 
-// expected is a picture with its right answer.
+// expected is an image with its correct answer.
 type expected struct {
 	content []byte
 	guesses map[int]float64 // probability by class
 }
 
-// album returns pictures with their answers, each computed alone, by a network of its own.
+// album returns images with their answers, each computed alone by a separate network.
 func album(t *testing.T, n int) []expected {
 	t.Helper()
 	network := network(t)
@@ -50,7 +50,8 @@ func album(t *testing.T, n int) []expected {
 	return all
 }
 
-// difference is how far an answer is from that expected, at most, over all classes.
+// difference is the largest difference between an answer and the expected one, over all
+// classes.
 func (e expected) difference(guesses map[int]float64) float64 {
 	if len(guesses) != len(e.guesses) {
 		return math.Inf(1)
@@ -62,7 +63,8 @@ func (e expected) difference(guesses map[int]float64) float64 {
 	return largest
 }
 
-// ask sends a picture of so many bytes and returns the status and the probability by class.
+// ask sends an image of length bytes and returns the status, the Retry-After header and the
+// probabilities by class.
 func ask(client *http.Client, url string, body io.Reader, length int) (status int, retry string, guesses map[int]float64, err error) {
 	request, err := http.NewRequest("POST", url+"predict?top=100", body)
 	if err != nil {
@@ -101,7 +103,7 @@ func newClient(t *testing.T) *http.Client {
 	return client
 }
 
-// memory is the heap that is in use, after a collection, in MiB.
+// memory returns the heap in use after a garbage collection, in MiB.
 func memory() float64 {
 	var stats runtime.MemStats
 	runtime.GC()
@@ -109,20 +111,20 @@ func memory() float64 {
 	return float64(stats.HeapAlloc) / (1 << 20)
 }
 
-// Hundreds of pictures, many more at a time than there is room for, and clients beside them
-// whose pictures dribble in. Every request gets one answer, 200 or 503, and every 200 is the
-// right one for its picture; who gets 503 asks again.
+// Hundreds of images, many more at a time than the limits allow, together with clients that
+// send slowly. Every request gets one answer, 200 or 503, and every 200 is the correct one for
+// its image. After a 503 the client tries again.
 func TestLoad(t *testing.T) {
 	const requests, at, slow = 600, 150, 10
 	pictures := album(t, 40)
 	for i := range pictures {
 		for j := range i {
 			if d := pictures[i].difference(pictures[j].guesses); d < 1e-3 {
-				t.Fatalf("pictures %d and %d have answers %g apart, which tells nothing", i, j, d)
+				t.Fatalf("images %d and %d have answers only %g apart, which proves nothing", i, j, d)
 			}
 		}
 	}
-	url, stop := begin(t, serve.Limits{Requests: 24, Batch: 4})
+	url, stop := begin(t, serve.Limits{Requests: 24, BatchSize: 4})
 	client := newClient(t)
 	before, goroutines := memory(), runtime.NumGoroutine()
 
@@ -133,7 +135,7 @@ func TestLoad(t *testing.T) {
 	var mu sync.Mutex
 	statuses := map[int]int{}
 	most := 0
-	// turnedAway asks once.
+	// turnedAway sends image i once and reports whether it was refused.
 	turnedAway := func(i int) bool {
 		want := pictures[i%len(pictures)]
 		status, retry, guesses, err := ask(client, url, bytes.NewReader(want.content), len(want.content))
@@ -143,7 +145,7 @@ func TestLoad(t *testing.T) {
 		most = max(most, runtime.NumGoroutine())
 		switch {
 		case err != nil:
-			t.Errorf("request %d has no answer: %v", i, err)
+			t.Errorf("request %d: no answer: %v", i, err)
 		case status == http.StatusServiceUnavailable:
 			if retry != "1" {
 				t.Errorf("request %d: 503 with Retry-After %q, want 1", i, retry)
@@ -153,7 +155,7 @@ func TestLoad(t *testing.T) {
 			t.Errorf("request %d: status %d, want 200 or 503", i, status)
 		default:
 			if d := want.difference(guesses); d > 1e-4 {
-				t.Errorf("request %d: the answer is %g from the right one", i, d)
+				t.Errorf("request %d: the answer differs by %g from the correct one", i, d)
 			}
 		}
 		return false
@@ -163,7 +165,7 @@ func TestLoad(t *testing.T) {
 		group.Go(func() {
 			for i := range next {
 				for turnedAway(i) {
-					time.Sleep(100 * time.Millisecond) // not as long as it was told
+					time.Sleep(100 * time.Millisecond) // shorter than Retry-After asks for
 				}
 			}
 		})
@@ -178,15 +180,15 @@ func TestLoad(t *testing.T) {
 	}
 	dribbling.Wait()
 	client.CloseIdleConnections()
-	// A client has three goroutines here for a connection, a server two, and every request
-	// one that asks.
+	// A connection has three goroutines in the client and two in the server, and each request
+	// has one that sends it.
 	if limit := goroutines + 6*at + 6*slow + 50; most > limit {
-		t.Errorf("%d goroutines at the most, want at most %d", most, limit)
+		t.Errorf("up to %d goroutines, want at most %d", most, limit)
 	}
 	if grown := memory() - before; grown > 64 {
 		t.Errorf("the heap grew by %.0f MiB", grown)
 	} else {
-		t.Logf("answers by status: %v; the heap grew by %.1f MiB; %d goroutines at the most", statuses, grown, most)
+		t.Logf("answers by status: %v; the heap grew by %.1f MiB; up to %d goroutines", statuses, grown, most)
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
@@ -195,11 +197,11 @@ func TestLoad(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if left := runtime.NumGoroutine(); left > goroutines {
-		t.Errorf("%d goroutines at the end, %d at the beginning", left, goroutines)
+		t.Errorf("%d goroutines at the end, want the %d of the beginning", left, goroutines)
 	}
 }
 
-// dribble sends a picture a few bytes at a time.
+// dribble sends an image a few bytes at a time.
 func dribble(t *testing.T, url string, want expected) {
 	client := newClient(t)
 	reader, writer := io.Pipe()
@@ -207,7 +209,7 @@ func dribble(t *testing.T, url string, want expected) {
 		for part := want.content; len(part) > 0; time.Sleep(20 * time.Millisecond) {
 			n := min(len(part), 1+len(want.content)/20)
 			if _, err := writer.Write(part[:n]); err != nil {
-				return // the server did not want it
+				return // the server refused it
 			}
 			part = part[n:]
 		}
@@ -216,18 +218,18 @@ func dribble(t *testing.T, url string, want expected) {
 	defer reader.Close()
 	switch status, _, guesses, err := ask(client, url, reader, len(want.content)); {
 	case err != nil:
-		t.Errorf("a slow client has no answer: %v", err)
+		t.Errorf("a slow client got no answer: %v", err)
 	case status == http.StatusOK:
 		if d := want.difference(guesses); d > 1e-4 {
-			t.Errorf("a slow client's answer is %g from the right one", d)
+			t.Errorf("a slow client's answer differs by %g from the correct one", d)
 		}
 	case status != http.StatusServiceUnavailable:
-		t.Errorf("a slow client has status %d, want 200 or 503", status)
+		t.Errorf("a slow client got status %d, want 200 or 503", status)
 	}
 }
 
-// Large pictures, all at once, take no more memory than the limits say.
-func TestLoadOfLargePictures(t *testing.T) {
+// Large images, all at once, take no more memory than the limits allow.
+func TestLoadOfLargeImages(t *testing.T) {
 	content, err := photo(1, 1000, 750) // 3 MB when decoded
 	if err != nil {
 		t.Fatal(err)
@@ -265,26 +267,27 @@ func TestLoadOfLargePictures(t *testing.T) {
 	}()
 	group.Wait()
 	close(done)
-	// Two are decoded, the others are bytes; without limits 40 would take 120 MB.
+	// Two are decoded at a time, the others are still files. Without limits 40 decoded images
+	// would take 120 MB.
 	limit := 2*4*3.0 + 4*8*float64(len(content))/(1<<20) + 20
 	most := <-watching - before
 	if most > limit {
-		t.Errorf("%.0f MiB more at the most, want at most %.0f", most, limit)
+		t.Errorf("memory grew by up to %.0f MiB, want at most %.0f", most, limit)
 	}
 	if statuses[200]+statuses[503] != 40 || statuses[200] < 8 || statuses[503] == 0 {
 		t.Errorf("answers by status: %v, want 40, at least 8 of them 200 and some 503", statuses)
 	}
-	t.Logf("answers by status: %v; %.1f MiB more at the most", statuses, most)
+	t.Logf("answers by status: %v; memory grew by up to %.1f MiB", statuses, most)
 }
 
-// What is under way when the server is to stop gets its answer; then there is no server.
+// Requests in progress are answered before the server stops.
 func TestStopUnderLoad(t *testing.T) {
 	pictures := album(t, 20)
 	url, stop := begin(t, serve.Limits{})
 	client := newClient(t)
 	address := strings.Trim(strings.TrimPrefix(url, "http://"), "/")
 
-	// These have sent all but the last byte when the server is told to stop.
+	// These have sent all but their last byte when the server is told to stop.
 	connections := make([]net.Conn, len(pictures))
 	for i, want := range pictures {
 		connection, err := net.Dial("tcp", address)
@@ -296,11 +299,11 @@ func TestStopUnderLoad(t *testing.T) {
 			address, len(want.content), want.content[:len(want.content)-1])
 		connections[i] = connection
 	}
-	// Connections are taken in their order: when this one is answered those are too.
+	// Connections are accepted in order: once this one is answered, those have been accepted.
 	if status, _, _, err := ask(client, url, bytes.NewReader(pictures[0].content), len(pictures[0].content)); status != 200 {
 		t.Fatalf("status %d (%v)", status, err)
 	}
-	time.Sleep(100 * time.Millisecond) // until their requests are read
+	time.Sleep(100 * time.Millisecond) // for their requests to be read
 	ended := make(chan error, 1)
 	go func() { ended <- stop() }()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
@@ -310,7 +313,7 @@ func TestStopUnderLoad(t *testing.T) {
 		}
 		connection.Close()
 		if time.Now().After(deadline) {
-			t.Fatal("it still takes connections")
+			t.Fatal("the server still accepts connections")
 		}
 	}
 	for i, connection := range connections {
@@ -320,7 +323,7 @@ func TestStopUnderLoad(t *testing.T) {
 		var answer strings.Builder
 		if _, err := io.Copy(&answer, connection); err != nil || !strings.HasPrefix(answer.String(), "HTTP/1.1 200") ||
 			strings.Count(answer.String(), "probability") != len(served.Classes) {
-			t.Errorf("picture %d, under way: %v, %q", i, err, answer.String())
+			t.Errorf("image %d, in progress: %v, %q", i, err, answer.String())
 		}
 	}
 	if err := <-ended; err != nil {

@@ -1,5 +1,5 @@
-// Package serve tests the server of lesson serve from outside: its page in a real browser,
-// and what it does under more load than it takes on.
+// Package serve tests the server of lesson serve from outside: its page in a real browser, and
+// its behaviour under more load than it accepts.
 package serve
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// engine is the backend of all these tests: a tensor is at home in one only.
+// engine is the backend of all tests in this package; tensors cannot move between backends.
 var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("cpu") })
 
 var served = serve.Model{
@@ -32,7 +32,7 @@ var served = serve.Model{
 	Transform: picture.Transform{Resize: 16, Height: 16, Width: 16},
 }
 
-// network returns a small network, always the same, whose weights are random.
+// network returns a small network with random weights, the same every time.
 func network(t *testing.T) *infer.Network {
 	t.Helper()
 	engine, err := engine()
@@ -59,7 +59,8 @@ func network(t *testing.T) *infer.Network {
 	return n
 }
 
-// begin serves the network until stop, whose error is Serve's, or the end of the test.
+// begin serves the network until stop, which returns the error of Serve, or the end of the
+// test.
 func begin(t *testing.T, limits serve.Limits) (url string, stop func() error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -84,7 +85,7 @@ func begin(t *testing.T, limits serve.Limits) (url string, stop func() error) {
 	return fmt.Sprintf("http://%s/", listener.Addr()), stop
 }
 
-// photo returns picture number i, a PNG; no two are the same.
+// photo returns image number i as a PNG; no two numbers give the same image.
 func photo(i, width, height int) ([]byte, error) {
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
@@ -96,7 +97,7 @@ func photo(i, width, height int) ([]byte, error) {
 	}
 	var content bytes.Buffer
 	if err := png.Encode(&content, m); err != nil {
-		return nil, errors.Join(fmt.Errorf("picture %d", i), err)
+		return nil, errors.Join(fmt.Errorf("image %d", i), err)
 	}
 	return content.Bytes(), nil
 }

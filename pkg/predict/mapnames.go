@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// mapNames gives maps their files' names: that of the picture with -cam behind it.
+// mapNames chooses file names for class activation maps: photo.jpg gets photo-cam.png.
 type mapNames struct {
 	folder string
 	used   map[string]bool
-	inputs map[string][]string // the inputs' paths, by their last elements in lower case
+	inputs map[string][]string // paths of the inputs, by base name in lower case
 }
 
 func newMapNames(folder string, inputs []Input) *mapNames {
@@ -23,8 +23,8 @@ func newMapNames(folder string, inputs []Input) *mapNames {
 	return n
 }
 
-// next returns the path of an input's map. Of pictures that are called the same, only their
-// folders differ, the second one's has a 2, and so on; no map takes the place of an input.
+// next returns the path for an input's map. Inputs of the same name from different folders
+// get photo-cam.png, photo-cam-2.png and so on. A map never overwrites an input.
 func (n *mapNames) next(input Input) string {
 	base := filepath.Base(input.Name)
 	base = strings.TrimSuffix(base, filepath.Ext(base))
@@ -37,7 +37,7 @@ func (n *mapNames) next(input Input) string {
 			name = fmt.Sprintf("%s-cam-%d.png", base, i)
 		}
 		path := filepath.Join(n.folder, name)
-		key := strings.ToLower(name) // for some systems that is the same name
+		key := strings.ToLower(name) // some file systems ignore case
 		if !n.used[key] && !n.isInput(path, key) {
 			n.used[key] = true
 			return path
@@ -45,6 +45,7 @@ func (n *mapNames) next(input Input) string {
 	}
 }
 
+// isInput reports whether path, whose base name in lower case is key, is one of the inputs.
 func (n *mapNames) isInput(path, key string) bool {
 	there, err := os.Lstat(path)
 	if err != nil {
