@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/run"
@@ -58,10 +59,8 @@ bfloat16 tests in bfloat16 while it trains, and may differ in the last digits.`,
 				return fmt.Errorf("%s has other classes than %s, which %s was trained on; take the data it was trained on",
 					set.Test.Name, m.Data, m.Config.Name)
 			}
-			if !fits(set.Test, m.Transform) {
-				if set.Test, err = scaled(ctx, set.Test, m.Transform); err != nil { // as in training
-					return err
-				}
+			if set.Test, err = datasource.Resize(ctx, set.Test, m.Transform); err != nil { // as in training
+				return memoryAdvice(cmd, err, "a smaller --subset")
 			}
 			bar := reporter(w, m.Config.Name)
 			batch := 256

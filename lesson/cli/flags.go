@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/recipe"
@@ -111,7 +112,7 @@ func (f *flags) openSized(ctx context.Context, cmd *cobra.Command, spec, subset 
 	w := f.talk(cmd)
 	set, err := datasource.Open(ctx, spec, datasource.Options{Subset: subset, Transform: t, Progress: download(w), Decoded: decoded(w)})
 	if err != nil {
-		return nil, err
+		return nil, memoryAdvice(cmd, err, "a folder with fewer images")
 	}
 	if set.Notice != "" {
 		rule := strings.Repeat("*", 78)
@@ -119,6 +120,19 @@ func (f *flags) openSized(ctx context.Context, cmd *cobra.Command, spec, subset 
 	}
 	fmt.Fprintf(w, "Data: %s; %d training and %d test images\n", set.Training.Name, set.Training.Len(), set.Test.Len())
 	return set, nil
+}
+
+// memoryAdvice adds to an error about images that need too much memory what to choose
+// instead: a smaller --size, if the command has that flag, or the alternative. Other errors
+// are returned as they are.
+func memoryAdvice(cmd *cobra.Command, err error, alternative string) error {
+	if _, ok := errors.AsType[*dataset.MemoryError](err); !ok {
+		return err
+	}
+	if cmd.Flags().Lookup("size") != nil {
+		alternative = "a smaller --size or " + alternative
+	}
+	return fmt.Errorf("%w; choose %s", err, alternative)
 }
 
 // runFlags are the flags of the commands that train a run: train and finetune.

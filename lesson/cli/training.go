@@ -33,13 +33,13 @@ func (f *runFlags) images(cmd *cobra.Command, t picture.Transform, r *recipe.Rec
 		return nil, err
 	}
 	switch {
-	case fits(set.Training, t):
+	case set.Training.Height == t.Height && set.Training.Width == t.Width:
 		r.Transform = &t
 	case sized:
 		t.Resize = f.size // there is nothing around these images to be cut away
 		r.Transform = &t
-		if err := scaleSet(cmd.Context(), set, t); err != nil {
-			return nil, err
+		if err := set.Resize(cmd.Context(), t); err != nil {
+			return nil, memoryAdvice(cmd, err, "a smaller --subset")
 		}
 	}
 	r.Data, r.Subset = set.Spec, f.subset
@@ -75,8 +75,8 @@ func (f *runFlags) goOn(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if r.Transform != nil && !fits(set.Training, t) {
-		if err := scaleSet(cmd.Context(), set, t); err != nil {
+	if r.Transform != nil {
+		if err := set.Resize(cmd.Context(), t); err != nil {
 			return err
 		}
 	}

@@ -92,7 +92,7 @@ var Reference = sync.OnceValue(func() compute.Backend { return Must(backend.New(
 // otherwise of the built-in set; nothing is downloaded. It says which they are, once in a
 // notebook.
 func Images(training, test int) *datasource.Set {
-	set := Must(datasource.Open(Context(), datasource.AtHand, datasource.Options{Subset: fmt.Sprintf("%d,%d", training, test)}))
+	set := Must(datasource.Open(Context(), datasource.Cached, datasource.Options{Subset: fmt.Sprintf("%d,%d", training, test)}))
 	text := fmt.Sprintf("Images: %d for training, %d for testing, of CIFAR-10.", set.Training.Len(), set.Test.Len())
 	if set.Spec == datasource.Builtin {
 		text = fmt.Sprintf("Images: %d for training, %d for testing, of %s, drawn on the spot. Nothing below is a result on CIFAR-10.",

@@ -1,5 +1,10 @@
-// Package datasource finds the images a lesson is to use: real CIFAR where it can be had, the
-// built-in shapes otherwise, said in so many words, or people's own photographs.
+// Package datasource opens the images that a name stands for: CIFAR-10 or CIFAR-100, the
+// built-in drawings of package shapes10, or a folder of people's own photographs.
+//
+// [Open] decides where the images come from, and reports in [Set.Notice] if they are not the
+// ones that were asked for. It also takes subsets of them (subset.go). [Resize] makes them
+// larger or smaller. The images themselves are read by packages cifar, shapes10 and
+// imagefolder.
 package datasource
 
 import (
@@ -15,41 +20,40 @@ import (
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/imagefolder"
 	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/shapes10"
 )
 
-// The names of data that are no folder.
+// Names of data that are not folders.
 const (
-	Auto     = "auto"     // CIFAR-10 if it can be had, the built-in set if not
-	AtHand   = "at-hand"  // CIFAR-10 if it is in the cache, the built-in set if not
+	Auto     = "auto"     // CIFAR-10 from the cache or the network, or else the built-in set
+	Cached   = "cached"   // CIFAR-10 if it is in the cache, or else the built-in set
 	CIFAR10  = "cifar10"  // from the cache or the network
 	CIFAR100 = "cifar100" // from the cache or the network
 	Builtin  = "builtin"  // drawn on the spot; see package shapes10
 )
 
-// builtinSeed makes the built-in set the same for everybody, and folderSeed the part of a
-// folder of pictures that is held out.
 const (
-	builtinSeed = 1
-	folderSeed  = 1
+	builtinSeed = 1 // the built-in set is the same for everybody
+	folderSeed  = 1 // so is the held-out part of a folder of images
 )
 
-// defaultTransform makes pictures the size of CIFAR's images.
+// defaultTransform makes photographs the size of CIFAR's images.
 var defaultTransform = picture.Transform{Resize: 32, Height: 32, Width: 32}
 
 // Set is training and test images.
 type Set struct {
 	Training, Test *dataset.Images
-	// Spec is the name or folder that gives these images again: what Auto came to, and of a
-	// folder its path from the root.
+	// Spec opens the same images again, from any working directory. For Auto and Cached it is
+	// the name of the data that was used, for a folder its absolute path.
 	Spec string
 	// Notice, if not empty, is what people must be told before they look at results.
 	Notice string
-	// Skipped is how many pictures of a folder were left out, since they cannot be read.
+	// Skipped is the number of files in a folder that could not be read and were left out.
 	Skipped int
 }
 
-// Caption is the line for figures that says what the data is.
+// Caption is the line in figures that says what the data is.
 func (s *Set) Caption() string {
 	caption := "data: " + s.Training.Name
 	if s.Spec == Builtin {
@@ -58,35 +62,29 @@ func (s *Set) Caption() string {
 	return caption
 }
 
-// Options for Open.
+// Options for [Open].
 type Options struct {
-	// Subset takes part of the training and of the test images: "500" the first 500 of each,
-	// "50/class" the first 50 of each class, "5000,1000" 5000 of the one and 1000 of the
-	// other. Empty takes all.
+	// Subset limits the training and the test images: "500" takes the first 500 of each,
+	// "50/class" the first 50 of each class, and "5000,1000" 5000 training images and 1000
+	// test images. Empty takes all.
 	Subset string
-	// Transform makes the pictures of a folder images of one size; the zero Transform stands
-	// for the middle at 32×32 pixels. Other data have their size.
+	// Transform is applied to the photographs in a folder; the zero Transform stands for the
+	// centre at 32×32 pixels. It does not apply to other data; see [Resize].
 	Transform picture.Transform
-	// Progress is shown how much of a download is there; it may be nil.
+	// Progress, if not nil, is called with the number of bytes downloaded.
 	Progress func(done, total int64)
-	// Decoded is shown how many pictures of a folder are decoded; it may be nil.
+	// Decoded, if not nil, is called with the number of photographs decoded.
 	Decoded func(done, total int)
 }
 
-// Open returns the images that spec names: Auto, AtHand, CIFAR10, CIFAR100, Builtin, or a
-// folder. That is one in the layout of CIFAR's binary archives, or one of pictures with a
-// sub-folder for each class; see package imagefolder. Of pictures a fifth of each class is
-// the test images, always the same, unless the folder has some of its own.
+// Open returns the images that spec names: [Auto], [Cached], [CIFAR10], [CIFAR100],
+// [Builtin], or a folder. A folder holds either the files of one of CIFAR's binary archives,
+// or photographs in a sub-folder for each class; see package imagefolder. If it has no
+// validation images of its own, the same fifth of each class is held out as the test images
+// every time.
 func Open(ctx context.Context, spec string, o Options) (*Set, error) {
-	forTraining, forTest, two := strings.Cut(o.Subset, ",")
-	if !two {
-		forTest = forTraining
-	}
-	training, err := parseSubset(forTraining)
-	if err != nil {
-		return nil, err
-	}
-	test, err := parseSubset(forTest)
+	// A mistake in the subset is reported before anything is downloaded.
+	training, test, err := parseSubsets(o.Subset)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +101,7 @@ func open(ctx context.Context, spec string, o Options) (*Set, error) {
 	switch spec {
 	case Builtin:
 		return builtin(), nil
-	case AtHand:
+	case Cached:
 		if _, ok := fetcher.Cached(cifar.CIFAR10); !ok {
 			return builtin(), nil
 		}
@@ -121,7 +119,7 @@ func open(ctx context.Context, spec string, o Options) (*Set, error) {
 			return nil, err
 		}
 		set = builtin()
-		set.Notice = fmt.Sprintf("CIFAR-10 could not be had: %v.\nUsing %s in its place: drawn shapes, not photographs. Results on it are not results on CIFAR-10.",
+		set.Notice = fmt.Sprintf("CIFAR-10 is not available: %v.\nUsing %s instead: drawn shapes, not photographs. Results on it are not results on CIFAR-10.",
 			err, shapes10.Name)
 		return set, nil
 	}
@@ -134,7 +132,7 @@ func open(ctx context.Context, spec string, o Options) (*Set, error) {
 func openFolder(ctx context.Context, spec string, o Options) (*Set, error) {
 	path, err := filepath.Abs(spec)
 	if err != nil {
-		return nil, fmt.Errorf("find the folder of the data: %w", err)
+		return nil, fmt.Errorf("find the data folder: %w", err)
 	}
 	training, test, err := cifar.Read(spec)
 	if err == nil {
@@ -150,7 +148,7 @@ func openFolder(ctx context.Context, spec string, o Options) (*Set, error) {
 	folder, folderErr := imagefolder.Read(ctx, spec, imagefolder.Options{Transform: transform, Seed: folderSeed, Progress: o.Decoded})
 	switch {
 	case errors.Is(folderErr, imagefolder.ErrNoPictures):
-		return nil, err // which knows what of CIFAR is there
+		return nil, err // it says which of CIFAR's files are missing
 	case folderErr != nil:
 		return nil, folderErr
 	}
@@ -158,7 +156,7 @@ func openFolder(ctx context.Context, spec string, o Options) (*Set, error) {
 		Notice: skippedNotice(spec, folder.Skipped), Skipped: len(folder.Skipped)}, nil
 }
 
-// skippedNotice says what of a folder was left out; "" if nothing was.
+// skippedNotice lists the files that were left out of a folder, "" if there are none.
 func skippedNotice(spec string, skipped []imagefolder.Skipped) string {
 	if len(skipped) == 0 {
 		return ""
@@ -168,12 +166,11 @@ func skippedNotice(spec string, skipped []imagefolder.Skipped) string {
 	fmt.Fprintf(&b, "Left out of %s:", spec)
 	for _, s := range skipped[:min(shown, len(skipped))] {
 		path := s.Path
-		if below, err := filepath.Rel(spec, path); err == nil {
-			path = below
+		if relative, err := filepath.Rel(spec, path); err == nil {
+			path = relative
 		}
-		// No control sequences on a terminal.
-		if quoted := strconv.Quote(path); quoted != `"`+path+`"` {
-			path = quoted
+		if !printable.Is(path) {
+			path = strconv.Quote(path)
 		}
 		fmt.Fprintf(&b, "\n  %s %s", path, s.Why)
 	}
@@ -201,30 +198,4 @@ func builtin() *Set {
 		Test:     shapes10.Test(shapes10.DefaultTest, builtinSeed),
 		Spec:     Builtin,
 	}
-}
-
-// parseSubset returns what a subset makes of images; their names say so.
-func parseSubset(subset string) (func(*dataset.Images) *dataset.Images, error) {
-	if subset == "" {
-		return func(m *dataset.Images) *dataset.Images { return m }, nil
-	}
-	number, perClass := strings.CutSuffix(subset, "/class")
-	n, err := strconv.Atoi(number)
-	if err != nil || n < 1 {
-		return nil, fmt.Errorf("subset %q, want a number of images, as 500, or of images per class, as 50/class", subset)
-	}
-	return func(m *dataset.Images) *dataset.Images {
-		before := m.Len()
-		if perClass {
-			m = m.FirstPerClass(n)
-		} else {
-			m = m.First(n)
-		}
-		if m.Len() < before {
-			named := *m
-			named.Name = fmt.Sprintf("%s, first %s", m.Name, strings.Replace(subset, "/", " per ", 1))
-			m = &named
-		}
-		return m
-	}, nil
 }

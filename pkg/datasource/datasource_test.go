@@ -20,7 +20,7 @@ import (
 	"github.com/residual-go/residual/pkg/shapes10"
 )
 
-// offline keeps a test from the network and from the user's cache.
+// offline keeps a test away from the network and the user's cache.
 func offline(t *testing.T) {
 	t.Helper()
 	t.Setenv("RESIDUAL_CACHE", filepath.Join(t.TempDir(), "cache"))
@@ -28,7 +28,7 @@ func offline(t *testing.T) {
 	t.Setenv("RESIDUAL_CIFAR100_URL", "http://127.0.0.1:1/x")
 }
 
-// writeFolder writes images into dir in CIFAR-10's layout: n in each of six files.
+// writeFolder writes six files in CIFAR-10's layout into dir, with n images in each.
 func writeFolder(t *testing.T, dir string, n int) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -52,7 +52,7 @@ func TestBuiltin(t *testing.T) {
 		t.Fatal(err)
 	}
 	if set.Spec != Builtin || set.Notice != "" {
-		t.Errorf("asked for, the built-in set has spec %q and notice %q, want no notice", set.Spec, set.Notice)
+		t.Errorf("spec %q and notice %q for the built-in set, want no notice", set.Spec, set.Notice)
 	}
 	if want := "data: " + shapes10.Name + ", first 30 per class, drawn shapes, not CIFAR-10"; set.Caption() != want {
 		t.Errorf("caption %q, want %q", set.Caption(), want)
@@ -63,12 +63,12 @@ func TestBuiltin(t *testing.T) {
 			counts[label]++
 		}
 		if !slices.Equal(counts, slices.Repeat([]int{30}, 10)) {
-			t.Errorf("%d images, by class %v, want 30 of each", images.Len(), counts)
+			t.Errorf("%d images, %v by class, want 30 of each", images.Len(), counts)
 		}
 	}
 }
 
-func TestAutoSaysWhatItFellBackTo(t *testing.T) {
+func TestAutoReportsItsFallback(t *testing.T) {
 	offline(t)
 	set, err := Open(context.Background(), Auto, Options{Subset: "20"})
 	if err != nil {
@@ -77,24 +77,24 @@ func TestAutoSaysWhatItFellBackTo(t *testing.T) {
 	if set.Spec != Builtin || set.Training.Name != shapes10.Name+", first 20" || set.Training.Len() != 20 || set.Test.Len() != 20 {
 		t.Errorf("fell back to %d images of %s, spec %q; want the first 20 of the built-in set", set.Training.Len(), set.Training.Name, set.Spec)
 	}
-	for _, word := range []string{"CIFAR-10 could not be had", "127.0.0.1:1", shapes10.Name, "not photographs", "not results on CIFAR-10"} {
+	for _, word := range []string{"CIFAR-10 is not available", "127.0.0.1:1", shapes10.Name, "not photographs", "not results on CIFAR-10"} {
 		if !strings.Contains(set.Notice, word) {
-			t.Errorf("want %q in the notice, got: %s", word, set.Notice)
+			t.Errorf("no %q in the notice: %s", word, set.Notice)
 		}
 	}
 }
 
-// TestNamedDoesNotFallBack: who asks for CIFAR gets it or an error.
+// TestNamedDoesNotFallBack: asking for CIFAR gives CIFAR or an error.
 func TestNamedDoesNotFallBack(t *testing.T) {
 	offline(t)
 	for _, spec := range []string{CIFAR10, CIFAR100} {
 		if set, err := Open(context.Background(), spec, Options{}); err == nil {
-			t.Errorf("without a network %s gives %s, want an error", spec, set.Training.Name)
+			t.Errorf("%s without a network gives %s, want an error", spec, set.Training.Name)
 		}
 	}
 }
 
-// TestCancelledDoesNotFallBack: Ctrl-C in a download is no wish for other images.
+// TestCancelledDoesNotFallBack: Ctrl-C during a download does not ask for other images.
 func TestCancelledDoesNotFallBack(t *testing.T) {
 	offline(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -106,7 +106,7 @@ func TestCancelledDoesNotFallBack(t *testing.T) {
 	t.Setenv("RESIDUAL_CIFAR10_URL", server.URL)
 	set, err := Open(ctx, Auto, Options{})
 	if set != nil || !errors.Is(err, context.Canceled) {
-		t.Errorf("got set %v and error %v, want %v alone", set, err, context.Canceled)
+		t.Errorf("got set %v and error %v, want only %v", set, err, context.Canceled)
 	}
 }
 
@@ -121,18 +121,18 @@ func TestFolder(t *testing.T) {
 	if set.Training.Len() != 10 || set.Test.Len() != 7 {
 		t.Errorf("%d training and %d test images, want 10 and 7", set.Training.Len(), set.Test.Len())
 	}
-	// Test images that are all there have the name of all of them.
+	// The name of the test images has no subset in it: none of them is left out.
 	const name = "images in pictures (CIFAR-10 layout)"
 	if set.Training.Name != name+", first 10" || set.Test.Name != name {
-		t.Errorf("names %q and %q, want %q, the first with first 10 behind it", set.Training.Name, set.Test.Name, name)
+		t.Errorf("names %q and %q, want %q, with \", first 10\" after the first", set.Training.Name, set.Test.Name, name)
 	}
 	if set.Caption() != "data: "+name+", first 10" {
 		t.Errorf("caption %q", set.Caption())
 	}
 
-	// The spec gives the same images from anywhere.
+	// The spec gives the same images from any working directory.
 	if !filepath.IsAbs(set.Spec) {
-		t.Errorf("spec %q, want a path from the root", set.Spec)
+		t.Errorf("spec %q, want an absolute path", set.Spec)
 	}
 	t.Chdir(t.TempDir())
 	again, err := Open(context.Background(), set.Spec, Options{Subset: "10"})
@@ -140,24 +140,24 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(again.Training.Pixels, set.Training.Pixels) || again.Spec != set.Spec {
-		t.Errorf("%s gives other images the second time", set.Spec)
+		t.Errorf("%s gives different images the second time", set.Spec)
 	}
 }
 
-// writePictures makes a folder of pictures with n of each class.
-func writePictures(t *testing.T, dir string, n int, classes ...string) {
+// writePhotos writes n images of each class into a folder.
+func writePhotos(t *testing.T, dir string, n int, classes ...string) {
 	t.Helper()
 	for shade, class := range classes {
 		if err := os.MkdirAll(filepath.Join(dir, class), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		for i := range n {
-			picture := image.NewGray(image.Rect(0, 0, 50, 40))
-			for j := range picture.Pix {
-				picture.Pix[j] = byte(10*i + 100*shade)
+			img := image.NewGray(image.Rect(0, 0, 50, 40))
+			for j := range img.Pix {
+				img.Pix[j] = byte(10*i + 100*shade)
 			}
 			var file bytes.Buffer
-			if err := png.Encode(&file, picture); err != nil {
+			if err := png.Encode(&file, img); err != nil {
 				t.Fatal(err)
 			}
 			if err := os.WriteFile(filepath.Join(dir, class, fmt.Sprintf("%d.png", i)), file.Bytes(), 0o644); err != nil {
@@ -167,10 +167,10 @@ func writePictures(t *testing.T, dir string, n int, classes ...string) {
 	}
 }
 
-func TestPictures(t *testing.T) {
+func TestPhotos(t *testing.T) {
 	offline(t)
 	t.Chdir(t.TempDir())
-	writePictures(t, "pets", 10, "cat", "dog")
+	writePhotos(t, "pets", 10, "cat", "dog")
 	decoded := 0
 	set, err := Open(context.Background(), "pets", Options{Decoded: func(done, total int) { decoded = 100*done + total }})
 	if err != nil {
@@ -189,7 +189,7 @@ func TestPictures(t *testing.T) {
 		t.Errorf("%d×%d pixels, want 32×32", set.Training.Height, set.Training.Width)
 	}
 
-	// From anywhere, in any size, in parts.
+	// The same images from another working directory, in another size, and some of them.
 	t.Chdir(t.TempDir())
 	again, err := Open(context.Background(), set.Spec, Options{Subset: "10,1/class", Transform: picture.Transform{Resize: 20, Height: 16, Width: 12}})
 	if err != nil {
@@ -199,23 +199,23 @@ func TestPictures(t *testing.T) {
 		t.Errorf("%s at %d×%d pixels, want %s at 16×12", again.Spec, again.Training.Height, again.Training.Width, set.Spec)
 	}
 	if again.Training.Name != "pictures in pets, first 10" || again.Training.Len() != 10 || again.Test.Len() != 2 {
-		t.Errorf("%d images of %s and %d to test on, want the first 10, and 2", again.Training.Len(), again.Training.Name, again.Test.Len())
+		t.Errorf("%d training images of %s and %d test images, want the first 10, and 2", again.Training.Len(), again.Training.Name, again.Test.Len())
 	}
 	for i := range again.Training.Len() {
 		if again.Training.Image(i)[0] != set.Training.Image(i)[0] {
-			t.Fatalf("image %d is another the second time", i)
+			t.Fatalf("image %d differs the second time", i)
 		}
 	}
 	if _, err := Open(context.Background(), set.Spec, Options{Transform: picture.Transform{Resize: 20}}); err == nil || !strings.Contains(err.Error(), "height of 0 pixels") {
-		t.Errorf("of half a transform: got %v", err)
+		t.Errorf("an incomplete transform: got error %v", err)
 	}
 }
 
-// TestPicturesNotice has what people must know of a folder before they trust results on it.
-func TestPicturesNotice(t *testing.T) {
+// TestPhotosNotice: files that were left out are reported before anybody sees results.
+func TestPhotosNotice(t *testing.T) {
 	offline(t)
 	t.Chdir(t.TempDir())
-	writePictures(t, "pets", 3, "cat", "dog")
+	writePhotos(t, "pets", 3, "cat", "dog")
 	write := func(name string) {
 		if err := os.WriteFile(filepath.Join("pets", "cat", name), []byte("GIF89a"), 0o644); err != nil {
 			t.Fatal(err)
@@ -241,7 +241,7 @@ func TestPicturesNotice(t *testing.T) {
 		t.Errorf("an unprintable name is not quoted in %q", got)
 	}
 	if lines := strings.Count(got, "\n"); lines != 6 || !strings.HasSuffix(got, "\n  and 2 more") {
-		t.Errorf("of 7 files left out %d lines are about them, want 5 and one for 2 more: %s", lines, got)
+		t.Errorf("%d lines about 7 files left out, want 5 and one for 2 more: %s", lines, got)
 	}
 }
 
@@ -252,8 +252,8 @@ func TestOpenErrors(t *testing.T) {
 	if err := os.Mkdir("empty", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	writePictures(t, "one-class", 2, "cat")
-	writePictures(t, filepath.Join("flat", "."), 2, ".")
+	writePhotos(t, "one-class", 2, "cat")
+	writePhotos(t, filepath.Join("flat", "."), 2, ".")
 	for _, test := range []struct{ spec, subset, want string }{
 		{"one-class", "", "pictures of one class alone, cat"},
 		{"flat", "", "the pictures in flat are in no classes' folders, want a folder for each class"},
@@ -267,7 +267,7 @@ func TestOpenErrors(t *testing.T) {
 		{"pictures", "/class", `"/class"`},
 		{"pictures", "1e3", `"1e3"`},
 		{"pictures", " 5", `" 5"`},
-		// What is wrong with the subset is said before anything is fetched.
+		// A mistake in the subset is reported before anything is fetched.
 		{CIFAR10, "half", `"half"`},
 	} {
 		_, err := Open(context.Background(), test.spec, Options{Subset: test.subset})
@@ -278,7 +278,7 @@ func TestOpenErrors(t *testing.T) {
 }
 
 func TestParseSubset(t *testing.T) {
-	images := &dataset.Images{Name: "dots", Classes: []string{"a", "b"}, Height: 1, Width: 1,
+	dots := &dataset.Images{Name: "dots", Classes: []string{"a", "b"}, Height: 1, Width: 1,
 		Pixels: make([]byte, 5*3), Labels: []int32{0, 0, 0, 1, 0}}
 	for _, test := range []struct {
 		subset, name string
@@ -296,17 +296,17 @@ func TestParseSubset(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		got := take(images)
+		got := take(dots)
 		if got.Name != test.name || fmt.Sprint(got.Labels) != fmt.Sprint(test.labels) {
-			t.Errorf("subset %q is %q with labels %v, want %q with %v", test.subset, got.Name, got.Labels, test.name, test.labels)
+			t.Errorf("subset %q gives %q with labels %v, want %q with %v", test.subset, got.Name, got.Labels, test.name, test.labels)
 		}
 	}
-	if images.Name != "dots" {
-		t.Errorf("the images are renamed to %q", images.Name)
+	if dots.Name != "dots" {
+		t.Errorf("the original images were renamed to %q", dots.Name)
 	}
 }
 
-func TestSubsetsOfTheirOwn(t *testing.T) {
+func TestDifferentSubsets(t *testing.T) {
 	set, err := Open(context.Background(), Builtin, Options{Subset: "30,2/class"})
 	if err != nil {
 		t.Fatal(err)
@@ -316,7 +316,7 @@ func TestSubsetsOfTheirOwn(t *testing.T) {
 	}
 	for _, bad := range []string{"30,x", "x,30", "1,2,3", "30,0"} {
 		if _, err := Open(context.Background(), Builtin, Options{Subset: bad}); err == nil {
-			t.Errorf("subset %q was taken", bad)
+			t.Errorf("subset %q was accepted", bad)
 		}
 	}
 }

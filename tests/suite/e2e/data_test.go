@@ -222,13 +222,13 @@ func TestAutoFallsBack(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	out := p.ok("data", "show", "--subset", "2/class")
-	has(t, out, strings.Repeat("*", 40), "CIFAR-10 could not be had", "127.0.0.1:1", "Results on it are not results on CIFAR-10",
+	has(t, out, strings.Repeat("*", 40), "CIFAR-10 is not available", "127.0.0.1:1", "Results on it are not results on CIFAR-10",
 		"Data: "+shapes10.Name+", first 2 per class; 20 training and 20 test images")
 	checkFigures(t, p.path("figures"), "drawn shapes, not CIFAR-10", "images-builtin")
 
 	// The same on standard error where standard output is for JSON.
 	r := p.run("data", "verify", "--json")
-	has(t, r.stderr, "CIFAR-10 could not be had")
+	has(t, r.stderr, "CIFAR-10 is not available")
 	if got := decode[struct{ Data string }](t, r.stdout); got.Data != shapes10.Name {
 		t.Errorf("verified %q, want %q", got.Data, shapes10.Name)
 	}

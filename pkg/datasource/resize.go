@@ -1,0 +1,60 @@
+package datasource
+
+import (
+	"context"
+	"fmt"
+	"image"
+
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/picture"
+)
+
+// maxResized bounds the bytes of resized images, which stay in memory.
+const maxResized = 4 << 30
+
+// Resize applies the transform to the training and the test images; see [Resize].
+func (s *Set) Resize(ctx context.Context, t picture.Transform) error {
+	training, err := Resize(ctx, s.Training, t)
+	if err != nil {
+		return err
+	}
+	test, err := Resize(ctx, s.Test, t)
+	if err != nil {
+		return err
+	}
+	s.Training, s.Test = training, test
+	return nil
+}
+
+// Resize returns what the transform makes of each image, for networks that expect larger
+// images than CIFAR's. Images that already have the transform's size are returned unchanged.
+// Images that would take more than 4 GiB are a [*dataset.MemoryError].
+func Resize(ctx context.Context, m *dataset.Images, t picture.Transform) (*dataset.Images, error) {
+	if m.Height == t.Height && m.Width == t.Width {
+		return m, nil
+	}
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	if err := dataset.CheckMemory(m.Len(), t.Height, t.Width, maxResized); err != nil {
+		return nil, err
+	}
+	resized := *m
+	resized.Name = fmt.Sprintf("%s, scaled to %d×%d", m.Name, t.Height, t.Width)
+	resized.Height, resized.Width = t.Height, t.Width
+	resized.Pixels = make([]byte, 0, m.Len()*resized.ImageSize())
+	original := image.NewRGBA(image.Rect(0, 0, m.Width, m.Height))
+	for at := 3; at < len(original.Pix); at += 4 {
+		original.Pix[at] = 255 // opaque
+	}
+	for i := range m.Len() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		for at, value := range m.Image(i) {
+			original.Pix[at/3*4+at%3] = value
+		}
+		resized.Pixels = append(resized.Pixels, t.Apply(original)...)
+	}
+	return &resized, nil
+}
