@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,28 +9,6 @@ import (
 	"testing"
 	"time"
 )
-
-func TestOneLine(t *testing.T) {
-	err := fmt.Errorf("first: %w", errors.Join(errors.New("a  file"), errors.New("\n  at b\r\n")))
-	if got, want := oneLine(err), "first: a  file at b"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-func TestPrintable(t *testing.T) {
-	const plain = "größe 3×3…\u00a0'a' \"b\" \\"
-	for text, want := range map[string]string{
-		plain:                       plain,
-		"\x1b[31m\a\u202e\t\u0085.": `\x1b[31m\a\u202e\t\u0085.`,
-	} {
-		if got := printable(text); got != want {
-			t.Errorf("printable(%q) = %s, want %s", text, got, want)
-		}
-		if got := oneLine(errors.New(text)); got != want {
-			t.Errorf("oneLine(%q) = %s, want %s", text, got, want)
-		}
-	}
-}
 
 func TestQuoted(t *testing.T) {
 	for path, want := range map[string]string{

@@ -14,6 +14,7 @@ import (
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/cifar"
 	downloads "github.com/residual-go/residual/pkg/download"
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/shapes10"
 )
 
@@ -106,14 +107,14 @@ func (r report) print(w io.Writer, devices []string) {
 	fmt.Fprintf(w, "Go        %s, %s\n", r.Go, r.Platform)
 	fmt.Fprintf(w, "CPU       %d processors; %s\n", r.CPUs, strings.Join(r.CPUFeatures, " "))
 	for _, gpu := range r.XLA.GPUs {
-		fmt.Fprintf(w, "GPU       %s\n", printable(gpu))
+		fmt.Fprintf(w, "GPU       %s\n", printable.Escape(gpu))
 	}
 	if r.XLA.Driver != "" {
-		fmt.Fprintf(w, "Driver    NVIDIA %s\n", printable(r.XLA.Driver))
+		fmt.Fprintf(w, "Driver    NVIDIA %s\n", printable.Escape(r.XLA.Driver))
 	}
-	fmt.Fprintf(w, "Backends  %s; default: %s (%s)\n", strings.Join(r.Backends, ", "), r.Default, printable(r.XLA.Why))
+	fmt.Fprintf(w, "Backends  %s; default: %s (%s)\n", strings.Join(r.Backends, ", "), r.Default, printable.Escape(r.XLA.Why))
 	for _, device := range devices {
-		fmt.Fprintf(w, "Device    %s\n", printable(device))
+		fmt.Fprintf(w, "Device    %s\n", printable.Escape(device))
 	}
 	if r.XLA.NotXLA != "" {
 		fmt.Fprintf(w, "XLA       %s\n", r.XLA.NotXLA)
@@ -123,10 +124,10 @@ func (r report) print(w io.Writer, devices []string) {
 		if p.Problem != "" {
 			state = "not usable: " + p.Problem
 		}
-		fmt.Fprintf(w, "XLA       %s, %s: %s\n", printable(p.Kind), printable(p.Path), printable(state))
+		fmt.Fprintf(w, "XLA       %s, %s: %s\n", printable.Escape(p.Kind), printable.Escape(p.Path), printable.Escape(state))
 	}
 	if len(r.XLA.Plugins) == 0 && r.XLA.NotXLA == "" {
-		fmt.Fprintf(w, "XLA       no plugin in %s\n", printable(strings.Join(r.XLA.Folders, ", ")))
+		fmt.Fprintf(w, "XLA       no plugin in %s\n", printable.Escape(strings.Join(r.XLA.Folders, ", ")))
 	}
 	fmt.Fprintf(w, "Cache     %s\n", r.Cache)
 	for _, kind := range []cifar.Kind{cifar.CIFAR10, cifar.CIFAR100} {

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/run"
 )
 
@@ -152,7 +153,7 @@ func (p *progress) Write(piece []byte) (int, error) {
 			p.line = append(p.line, b)
 			continue
 		}
-		p.say(printable(strings.TrimSpace(control.ReplaceAllString(string(p.line), ""))), b == '\n')
+		p.say(printable.Escape(strings.TrimSpace(control.ReplaceAllString(string(p.line), ""))), b == '\n')
 		p.line = p.line[:0]
 	}
 	return len(piece), nil

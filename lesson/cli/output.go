@@ -5,35 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"unicode"
 
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/run"
 )
-
-// oneLine keeps to a line what a library may have spread over several, and is printable.
-func oneLine(err error) string {
-	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
-	for i, line := range lines {
-		lines[i] = strings.TrimSpace(line)
-	}
-	return printable(strings.Join(lines, " "))
-}
-
-// printable writes as \x1b and the like what would command a terminal. It is for what comes
-// from elsewhere: the names of files, what servers say.
-func printable(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		if unicode.IsGraphic(r) {
-			b.WriteRune(r)
-		} else {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		}
-	}
-	return b.String()
-}
 
 func printJSON(w io.Writer, value any) error {
 	encoder := json.NewEncoder(w)
@@ -49,7 +26,7 @@ func ending(w io.Writer, wrote []string, next ...string) {
 	if len(wrote) > 0 {
 		fmt.Fprintln(w, "\nWrote:")
 		for _, path := range wrote {
-			fmt.Fprintln(w, "  "+printable(path))
+			fmt.Fprintln(w, "  "+printable.Escape(path))
 		}
 	}
 	fmt.Fprintln(w, "\nTry next:")

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/pkg/predict"
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 func predictCommand() *cobra.Command {
@@ -125,7 +126,7 @@ func (p *predictionPrinter) add(prediction predict.Prediction) error {
 	case p.json:
 		err = p.element(prediction)
 	case prediction.Err == nil:
-		_, err = fmt.Fprintln(p.stdout, printable(prediction.Image))
+		_, err = fmt.Fprintln(p.stdout, printable.Escape(prediction.Image))
 		for _, guess := range prediction.Guesses {
 			fmt.Fprintf(p.stdout, "  %6.2f%%  %s\n", 100*guess.Probability, guess.Class)
 		}
@@ -145,9 +146,9 @@ func (p *predictionPrinter) fail(err error) {
 		p.first = err
 		return
 	case 2:
-		fmt.Fprintln(p.stderr, oneLine(p.first))
+		fmt.Fprintln(p.stderr, printable.Line(p.first.Error()))
 	}
-	fmt.Fprintln(p.stderr, oneLine(err))
+	fmt.Fprintln(p.stderr, printable.Line(err.Error()))
 }
 
 // failure is the command's error for pictures that could not be read.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/run"
 )
 
@@ -77,5 +78,5 @@ func Message(err error) string {
 	if err == context.Canceled { // without a word on what was cancelled
 		err = run.ErrInterrupted
 	}
-	return oneLine(backend.Explain(err))
+	return printable.Line(backend.Explain(err).Error())
 }

@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/residual-go/residual/lesson/exercises"
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 // ModulePath is the course's module.
@@ -182,7 +183,7 @@ func (c *course) readPackages(ctx context.Context, root string) error {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("list the packages of the course: %w: %s", err, oneLine(stderr.String()))
+		return fmt.Errorf("list the packages of the course: %w: %s", err, printable.Line(stderr.String()))
 	}
 	decoder := json.NewDecoder(bytes.NewReader(out))
 	for decoder.More() {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/residual-go/residual/lesson/exercises"
 	"github.com/residual-go/residual/lesson/exercises/check"
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 // Status is what became of an exercise.
@@ -153,7 +154,7 @@ func Run(ctx context.Context, o Options) (*Grades, error) {
 	// A class's grades are worth more than a tidy disk.
 	removed := o.remove(parent)
 	if grades != nil && removed != nil {
-		grades.Warnings = append(grades.Warnings, "a temporary folder is left: "+oneLine(removed.Error()))
+		grades.Warnings = append(grades.Warnings, "a temporary folder is left: "+printable.Line(removed.Error()))
 	}
 	if ctx.Err() != nil { // whatever failed for it
 		return grades, ctx.Err()
@@ -268,7 +269,7 @@ func (c *class) solutions(ctx context.Context) (worth []int, err error) {
 		w.patient = true // the first time, all of the course is compiled
 		mark, err := w.grade(ctx, t, t.solution, nil)
 		if err == nil && mark.Status != Passed {
-			err = fmt.Errorf("%s: %s", mark.Status, shorten(oneLine(mark.Message+mark.CompileError), 500))
+			err = fmt.Errorf("%s: %s", mark.Status, shorten(printable.Line(mark.Message+mark.CompileError), 500))
 		}
 		if err != nil {
 			return fmt.Errorf("the course's own solution of %s: %w", t.name, err)
@@ -303,7 +304,7 @@ func (c *class) student(ctx context.Context, s submission, worth []int) (*Studen
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			mark = Mark{Exercise: t.name, Status: NotGraded, Message: clean(oneLine(err.Error()))}
+			mark = Mark{Exercise: t.name, Status: NotGraded, Message: printable.Line(err.Error())}
 		}
 		mark.Of = worth[i]
 		student.Marks = append(student.Marks, mark)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
+
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 // WriteJSON writes all that the grades have.
@@ -151,5 +153,5 @@ func (m Mark) reason() string {
 	default:
 		text = string(m.Status)
 	}
-	return shorten(oneLine(text), long)
+	return shorten(printable.Line(text), long)
 }

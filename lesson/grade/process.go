@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 // limits are those of a process. Zero is no limit.
@@ -155,5 +157,5 @@ func (o *outcome) failedToStart() error {
 	if !ok || o.exit != childFailed {
 		return nil
 	}
-	return errors.New(oneLine(message))
+	return errors.New(printable.Line(message))
 }

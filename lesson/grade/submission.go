@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/residual-go/residual/lesson/exercises"
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 // maxSource is the size of the largest file that is read.
@@ -118,7 +119,7 @@ func (s submission) warning() string {
 	if astray == "" {
 		return ""
 	}
-	return "there is " + clean(oneLine(filepath.ToSlash(astray))) + ", but no file where one of an exercise would be"
+	return "there is " + printable.Line(filepath.ToSlash(astray)) + ", but no file where one of an exercise would be"
 }
 
 func allNames() (list []string) {

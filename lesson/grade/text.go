@@ -31,9 +31,6 @@ func clean(text string) string {
 	return text
 }
 
-// oneLine puts text on one line.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
-
 // shorten cuts a line to at most n characters.
 func shorten(line string, n int) string {
 	if runes := []rune(line); len(runes) > n {

@@ -32,6 +32,7 @@ import (
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/shapes10"
 )
 
@@ -50,7 +51,7 @@ func Check(err error) {
 		return
 	}
 	flush()
-	fmt.Fprintln(os.Stderr, strings.Join(strings.Fields(err.Error()), " "))
+	fmt.Fprintln(os.Stderr, printable.Line(err.Error()))
 	os.Exit(1)
 }
 

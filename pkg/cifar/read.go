@@ -8,10 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 // Read reads the training and the test images in dir, in the files' order. dir holds the
@@ -113,7 +112,7 @@ func readLines(path string) ([]string, error) {
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
 		// Names go to terminals and figures: no control sequences, no binary file.
-		if !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		if !printable.Is(line) {
 			return nil, fmt.Errorf("%s: not a text file", path)
 		}
 		if line != "" {

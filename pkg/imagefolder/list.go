@@ -9,10 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 // listing is what is in a folder before anything of it is decoded.
@@ -145,7 +144,7 @@ func (l *listing) classesIn(ctx context.Context, dir string) ([]class, error) {
 	var classes []class
 	for _, name := range folders {
 		// Names go to terminals and figures: no control sequences.
-		if !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		if !printable.Is(name) {
 			return nil, fmt.Errorf("%s: the sub-folder %q has a name that cannot be printed, want one that is a class's name", dir, name)
 		}
 		paths, err := l.walk(ctx, filepath.Join(dir, name), nil)

@@ -5,6 +5,7 @@ package printable
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -25,6 +26,34 @@ func Replace(text string) string {
 		}
 		return unicode.ReplacementChar
 	}, text)
+}
+
+// Escape returns text with an escape sequence of Go, such as \x1b, in place of everything
+// that cannot be shown, so that a reader sees what was there.
+func Escape(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsGraphic(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+// Line returns text on one line: a space in place of every line break and the white space
+// around it, and the rest as Escape returns it. It is for errors of libraries, which may have
+// several lines.
+func Line(text string) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	kept := lines[:0]
+	for _, line := range lines {
+		if line = strings.TrimSpace(line); line != "" {
+			kept = append(kept, line)
+		}
+	}
+	return Escape(strings.Join(kept, " "))
 }
 
 // Quote returns text for use in an error message: cut off after 100 bytes, and quoted as in

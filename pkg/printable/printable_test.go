@@ -34,6 +34,38 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+func TestEscape(t *testing.T) {
+	const plain = "größe 3×3…\u00a0'a' \"b\" \\"
+	for text, want := range map[string]string{
+		plain:                       plain,
+		"\x1b[31m\a\u202e\t\u0085.": `\x1b[31m\a\u202e\t\u0085.`,
+	} {
+		if got := Escape(text); got != want {
+			t.Errorf("Escape(%q) = %s, want %s", text, got, want)
+		}
+		if got := Line(text); got != want {
+			t.Errorf("Line(%q) = %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"first: a  file\n\n  at b\r\n": "first: a  file at b",
+		"goroutine 1:\n\tmain.go:3":    "goroutine 1: main.go:3",
+		"\n":                           "",
+	} {
+		if got := Line(text); got != want {
+			t.Errorf("Line(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func ExampleLine() {
+	fmt.Println(Line("exit status 1:\n\tno such file: \x1b[2J.png"))
+	// Output: exit status 1: no such file: \x1b[2J.png
+}
+
 func ExampleQuote() {
 	fmt.Println(Quote("conv1.weight"))
 	fmt.Println(Quote("conv1\x1b[2J"))

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 func TestParse(t *testing.T) {
@@ -57,7 +59,7 @@ func TestParse(t *testing.T) {
 		_, err := parse(wrong.args)
 		if err == nil || !strings.Contains(err.Error(), wrong.want) {
 			t.Errorf("%q: %v, want an error with %q", wrong.args, err, wrong.want)
-		} else if strings.Contains(oneLine(err.Error()), "\n") {
+		} else if strings.Contains(printable.Line(err.Error()), "\n") {
 			t.Errorf("%q: more than a line: %v", wrong.args, err)
 		}
 	}

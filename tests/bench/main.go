@@ -21,8 +21,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"strings"
 	"syscall"
+
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 func main() {
@@ -36,7 +37,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench: interrupted")
 		os.Exit(130)
 	default:
-		fmt.Fprintln(os.Stderr, "bench: "+oneLine(err.Error()))
+		fmt.Fprintln(os.Stderr, "bench: "+printable.Line(err.Error()))
 		os.Exit(1)
 	}
 }
@@ -60,13 +61,4 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	return b.run(stdout)
-}
-
-// oneLine keeps to a line what a library may have spread over several.
-func oneLine(s string) string {
-	lines := strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' })
-	for i, line := range lines {
-		lines[i] = strings.TrimSpace(line)
-	}
-	return strings.Join(lines, " ")
 }

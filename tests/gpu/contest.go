@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
@@ -91,7 +92,7 @@ func (d *driver) turns(ctx context.Context, part string, specs []spec, again boo
 		}
 		failed = append(failed, s)
 		if again {
-			fmt.Fprintf(d.log, "%s: %v: %s; to be tried by itself\n", part, s, oneLine(reason.Error()))
+			fmt.Fprintf(d.log, "%s: %v: %s; to be tried by itself\n", part, s, printable.Line(reason.Error()))
 			return nil
 		}
 		return d.fail(part, s, reason)
@@ -205,8 +206,8 @@ func (d *driver) keepOne(part string, s spec, r record) error {
 
 // fail takes note that s cannot be measured.
 func (d *driver) fail(part string, s spec, reason error) error {
-	fmt.Fprintf(d.log, "%s: %v: left out: %s\n", part, s, oneLine(reason.Error()))
-	return d.results.add(record{Part: part, Event: failedEvent, spec: s, Error: oneLine(reason.Error())})
+	fmt.Fprintf(d.log, "%s: %v: left out: %s\n", part, s, printable.Line(reason.Error()))
+	return d.results.add(record{Part: part, Event: failedEvent, spec: s, Error: printable.Line(reason.Error())})
 }
 
 func imagesPerSecond(r record) float64 { return float64(r.Steps*r.Batch) / r.Seconds }

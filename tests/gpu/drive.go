@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 // driver runs the parts, one after the other, and keeps what comes of them.
@@ -208,8 +210,8 @@ func (d *driver) tellBackend(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		fmt.Fprintln(d.log, oneLine(err.Error()))
-		return d.note("backend", noBackend+oneLine(err.Error()))
+		fmt.Fprintln(d.log, printable.Line(err.Error()))
+		return d.note("backend", noBackend+printable.Line(err.Error()))
 	}
 	return nil
 }

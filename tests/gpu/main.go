@@ -25,8 +25,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
+
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 func main() {
@@ -40,7 +41,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "gpu: interrupted; the same command goes on")
 		os.Exit(130)
 	default:
-		fmt.Fprintln(os.Stderr, "gpu: "+oneLine(err.Error()))
+		fmt.Fprintln(os.Stderr, "gpu: "+printable.Line(err.Error()))
 		os.Exit(1)
 	}
 }
@@ -66,9 +67,4 @@ func command(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		return train(ctx, args, stdout)
 	}
 	return fmt.Errorf("unknown command %q; there are pack, run and table", name)
-}
-
-// oneLine keeps to a line what a library may have spread over several.
-func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), " ")
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/recipe"
 )
 
@@ -297,7 +298,7 @@ func table(title string, rows [][]string) string {
 	fmt.Fprintf(&text, "### %s\n\n", title)
 	for i, row := range rows {
 		for _, cell := range row {
-			text.WriteString("| " + strings.ReplaceAll(oneLine(cell), "|", `\|`) + " ")
+			text.WriteString("| " + strings.ReplaceAll(printable.Line(cell), "|", `\|`) + " ")
 		}
 		text.WriteString("|\n")
 		if i == 0 {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 // testsName is the program of the tests that need a plugin of XLA, those of tests/suite/xla.
@@ -71,7 +73,7 @@ func verdict(output []byte, err error) string {
 		text += ", FAILED " + strings.Join(failed, ", ")
 	} else if err != nil {
 		last := bytes.TrimSpace(output)
-		text += ", and then " + err.Error() + ": " + oneLine(string(last[max(0, len(last)-200):]))
+		text += ", and then " + err.Error() + ": " + printable.Line(string(last[max(0, len(last)-200):]))
 	}
 	return text
 }

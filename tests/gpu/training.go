@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/recipe"
 )
 
@@ -42,8 +43,8 @@ func (d *driver) train(ctx context.Context, t training, part string) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	fmt.Fprintf(d.log, "%s: %s, %s, seed %d: left out: %s\n", part, t.Network, t.Peer, t.Seed, oneLine(err.Error()))
-	return d.results.add(record{Part: part, Event: failedEvent, spec: s, Seed: t.Seed, Error: oneLine(err.Error())})
+	fmt.Fprintf(d.log, "%s: %s, %s, seed %d: left out: %s\n", part, t.Network, t.Peer, t.Seed, printable.Line(err.Error()))
+	return d.results.add(record{Part: part, Event: failedEvent, spec: s, Seed: t.Seed, Error: printable.Line(err.Error())})
 }
 
 // follow runs the training and takes note of its epochs and of its end.
@@ -135,7 +136,7 @@ func (d *driver) images(ctx context.Context) error {
 			fresh := carried + ".tmp"
 			output, err := exec.CommandContext(ctx, filepath.Join(d.home, unpackName), "-in", archive, "-out", fresh).CombinedOutput()
 			if err != nil {
-				return fmt.Errorf("unpack %s: %w: %s", archive, err, oneLine(string(output)))
+				return fmt.Errorf("unpack %s: %w: %s", archive, err, printable.Line(string(output)))
 			}
 			if err := os.Rename(fresh, carried); err != nil {
 				return fmt.Errorf("unpack %s: %w", archive, err)

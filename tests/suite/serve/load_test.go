@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/residual-go/residual/pkg/serve"
 	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/serve"
 )
 
 // expected is an image with its correct answer.

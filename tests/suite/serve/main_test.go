@@ -17,11 +17,11 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/residual-go/residual/pkg/serve"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/serve"
 )
 
 // engine is the backend of all tests in this package; tensors cannot move between backends.
