@@ -9,6 +9,7 @@ import (
 	"github.com/residual-go/residual/pkg/cifar"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
+	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/plots"
 )
 
@@ -143,15 +144,13 @@ func dataShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			drawn, err := plots.Samples(set.Training.Name, set.Caption(), set.Training, 8)
-			if err != nil {
-				return err
-			}
 			name := "images"
 			if named(set.Spec) {
 				name = "images-" + set.Spec
 			}
-			paths, err := plots.Save(drawn, figures, name)
+			paths, err := plots.Save(figures, plots.Drawing{Name: name, Draw: func() (*figure.Figure, error) {
+				return plots.Samples(set.Training.Name, set.Caption(), set.Training, 8)
+			}})
 			if err != nil {
 				return err
 			}

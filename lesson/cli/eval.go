@@ -89,11 +89,7 @@ bfloat16 tests in bfloat16 while it trains, and may differ in the last digits.`,
 			fmt.Fprintf(w, "\nTest Accuracy: %.2f%%\n", 100*result.Top1)
 			var wrote []string
 			if f.run != "" && !cmd.Flags().Changed("data") && !cmd.Flags().Changed("subset") { // the run's figure is about its own data
-				drawn, err := plots.Confusion(m.Config.Name+": what is taken for what", set.Caption(), result)
-				if err != nil {
-					return err
-				}
-				if wrote, err = plots.Save(drawn, filepath.Join(f.run, "figures"), "confusion"); err != nil {
+				if wrote, err = plots.Save(filepath.Join(f.run, "figures"), confusion(m.Config.Name, set, result)); err != nil {
 					return err
 				}
 			}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -43,24 +42,13 @@ func plotCommand() *cobra.Command {
 				}
 			}
 			caption := "data: " + strings.Join(data, "; ")
-			var paths []string
-			for _, draw := range []struct {
-				name string
-				make func() (*figure.Figure, error)
-			}{
-				{"loss", func() (*figure.Figure, error) { return plots.Loss("Loss", caption, histories...) }},
-				{"accuracy", func() (*figure.Figure, error) { return plots.Accuracy("Accuracy", caption, histories...) }},
-				{"schedule", func() (*figure.Figure, error) { return plots.Schedule("Learning rate", histories...) }},
-			} {
-				drawn, err := draw.make()
-				if err != nil {
-					return fmt.Errorf("draw %s: %w", draw.name, err)
-				}
-				written, err := plots.Save(drawn, figures, draw.name)
-				if err != nil {
-					return err
-				}
-				paths = append(paths, written...)
+			paths, err := plots.Save(figures,
+				plots.Drawing{Name: "loss", Draw: func() (*figure.Figure, error) { return plots.Loss("Loss", caption, histories...) }},
+				plots.Drawing{Name: "accuracy", Draw: func() (*figure.Figure, error) { return plots.Accuracy("Accuracy", caption, histories...) }},
+				plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return plots.Schedule("Learning rate", histories...) }},
+			)
+			if err != nil {
+				return err
 			}
 			ending(cmd.OutOrStdout(), paths, "go run ./lesson eval --run "+quoted(dirs[0]))
 			return nil

@@ -134,34 +134,24 @@ func runFigures(dir string, set *datasource.Set, result *infer.Result) ([]string
 	if err != nil {
 		return nil, err
 	}
-	into := filepath.Join(dir, "figures")
 	caption := set.Caption()
-	var paths []string
-	for _, draw := range []struct {
-		name string
-		make func() (*figure.Figure, error)
-	}{
-		{"loss", func() (*figure.Figure, error) { return plots.Loss(history.Name+": loss", caption, history) }},
-		{"accuracy", func() (*figure.Figure, error) { return plots.Accuracy(history.Name+": accuracy", caption, history) }},
-		{"schedule", func() (*figure.Figure, error) { return plots.Schedule(history.Name+": learning rate", history) }},
-		{"confusion", func() (*figure.Figure, error) {
-			return plots.Confusion(history.Name+": what is taken for what", caption, result)
+	name := func(what string) string { return history.Name + ": " + what }
+	return plots.Save(filepath.Join(dir, "figures"),
+		plots.Drawing{Name: "loss", Draw: func() (*figure.Figure, error) { return plots.Loss(name("loss"), caption, history) }},
+		plots.Drawing{Name: "accuracy", Draw: func() (*figure.Figure, error) { return plots.Accuracy(name("accuracy"), caption, history) }},
+		plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return plots.Schedule(name("learning rate"), history) }},
+		confusion(history.Name, set, result),
+		plots.Drawing{Name: "guesses", Draw: func() (*figure.Figure, error) {
+			return plots.Guesses(name("the first test images"), caption, set.Test, result, 40)
 		}},
-		{"guesses", func() (*figure.Figure, error) {
-			return plots.Guesses(history.Name+": the first test images", caption, set.Test, result, 40)
-		}},
-	} {
-		drawn, err := draw.make()
-		if err != nil {
-			return nil, fmt.Errorf("draw %s: %w", draw.name, err)
-		}
-		written, err := plots.Save(drawn, into, draw.name)
-		if err != nil {
-			return nil, err
-		}
-		paths = append(paths, written...)
-	}
-	return paths, nil
+	)
+}
+
+// confusion is the confusion matrix of a network on the set's test images.
+func confusion(network string, set *datasource.Set, result *infer.Result) plots.Drawing {
+	return plots.Drawing{Name: "confusion", Draw: func() (*figure.Figure, error) {
+		return plots.Confusion(network+": confusion matrix", set.Caption(), result)
+	}}
 }
 
 // freeRun returns the first of runs/name-1, runs/name-2, … that is not there yet.

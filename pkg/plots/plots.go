@@ -186,12 +186,30 @@ func Samples(title, caption string, images *dataset.Images, n int) (*figure.Figu
 	return figure.ImageGrid(title, n, tiles, figure.Caption(caption))
 }
 
-// Save writes the figure as dir/name.png and dir/name.svg, makes the folder if it is
-// missing, and returns the two paths.
-func Save(f *figure.Figure, dir, name string) ([]string, error) {
+// Drawing is a figure to draw and the name of its files.
+type Drawing struct {
+	Name string
+	Draw func() (*figure.Figure, error)
+}
+
+// Save draws figures and writes each as name.png and name.svg into dir, which it creates if
+// necessary. It returns the paths.
+func Save(dir string, drawings ...Drawing) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder for figures: %w", err)
 	}
-	paths := []string{filepath.Join(dir, name+".png"), filepath.Join(dir, name+".svg")}
-	return paths, f.Save(paths...)
+	var paths []string
+	for _, drawing := range drawings {
+		drawn, err := drawing.Draw()
+		if err != nil {
+			return nil, fmt.Errorf("draw %s: %w", drawing.Name, err)
+		}
+		path := filepath.Join(dir, drawing.Name)
+		files := []string{path + ".png", path + ".svg"}
+		if err := drawn.Save(files...); err != nil {
+			return nil, err
+		}
+		paths = append(paths, files...)
+	}
+	return paths, nil
 }

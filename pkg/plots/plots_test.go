@@ -239,12 +239,9 @@ func TestConfusion(t *testing.T) {
 }
 
 func TestSave(t *testing.T) {
-	f, err := Samples("dots", "", pictures(), 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dots := Drawing{"dots", func() (*figure.Figure, error) { return Samples("dots", "", pictures(), 2) }}
 	dir := filepath.Join(t.TempDir(), "new", "folder")
-	paths, err := Save(f, dir, "dots")
+	paths, err := Save(dir, dots)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +256,7 @@ func TestSave(t *testing.T) {
 	if _, err := png.Decode(file); err != nil {
 		t.Error(err)
 	}
-	if _, err := Save(f, filepath.Join(paths[0], "folder"), "dots"); err == nil {
+	if _, err := Save(filepath.Join(paths[0], "folder"), dots); err == nil {
 		t.Error("no error for a folder under a file")
 	}
 }

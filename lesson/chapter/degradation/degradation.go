@@ -223,26 +223,11 @@ func (r *Result) Verdict() string {
 // (degradation) and the norm of each layer's gradient before training (gradient-norms),
 // as PNG and SVG, and returns the paths.
 func (r *Result) Figures(dir, caption string) ([]string, error) {
-	var paths []string
-	for _, draw := range []struct {
-		name string
-		make func(caption string) (*figure.Figure, error)
-	}{
-		{"degradation", r.ErrorFigure},
-		{"degradation-loss", r.lossFigure},
-		{"gradient-norms", func(caption string) (*figure.Figure, error) { return r.GradientFigure(BeforeTraining, caption) }},
-	} {
-		drawn, err := draw.make(caption)
-		if err != nil {
-			return nil, err
-		}
-		written, err := plots.Save(drawn, dir, draw.name)
-		if err != nil {
-			return nil, err
-		}
-		paths = append(paths, written...)
-	}
-	return paths, nil
+	return plots.Save(dir,
+		plots.Drawing{Name: "degradation", Draw: func() (*figure.Figure, error) { return r.ErrorFigure(caption) }},
+		plots.Drawing{Name: "degradation-loss", Draw: func() (*figure.Figure, error) { return r.lossFigure(caption) }},
+		plots.Drawing{Name: "gradient-norms", Draw: func() (*figure.Figure, error) { return r.GradientFigure(BeforeTraining, caption) }},
+	)
 }
 
 // ErrorFigure draws the errors of the four runs by epoch, in training and on the test
