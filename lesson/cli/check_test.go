@@ -52,7 +52,7 @@ func TestCheck(t *testing.T) {
 	answer := func(body string) []byte {
 		return []byte("package outputsize\n\nimport (\n\"fmt\"\n\"os\"\n)\n\nvar _, _ = fmt.Sprint, os.Exit\n\nfunc OutputSize(in, kernel, stride, padding int) int {\n" + body + "\n}\n")
 	}
-	const title = "outputsize  The height and width that leave a convolution  "
+	const title = "outputsize  The size of a convolution's output  "
 	for _, c := range []struct {
 		name   string
 		answer []byte
@@ -63,7 +63,7 @@ func TestCheck(t *testing.T) {
 		{"right", solution, checkLimit, true, []string{title + "10 of 10 points\n"}},
 		{"stub", stub, checkLimit, false, []string{title + "not done yet\n", "  lesson/exercises/outputsize/README.md says what to do\n"}},
 		{"wrong", answer("return (in+2*padding-kernel)/stride + 1"), checkLimit, false,
-			[]string{title + "7 of 10 points\n", "  what cannot be: OutputSize(2, 3, 2, 0)\n      expected: 0\n      came:     1\n", "(kernel-larger-than-image)"}},
+			[]string{title + "7 of 10 points\n", "  what cannot be: OutputSize(2, 3, 2, 0)\n      expected: 0\n      got:      1\n", "(kernel-larger-than-image)"}},
 		{"endless", answer("for {\nprintln(in)\n}"), time.Second, false, []string{title + "no end\n", "stopped after 1s"}},
 		{"does not compile", answer("return half"), checkLimit, false, []string{title + "does not compile\n", "undefined: half"}},
 		{"ends the process", answer("go func() { panic(\"too late\") }()\nselect {}"), checkLimit, false,

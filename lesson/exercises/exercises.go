@@ -1,34 +1,58 @@
-// Package exercises lists the exercises of the course and makes the students' files.
+// Package exercises lists the exercises of the course and generates the files that
+// students edit.
 //
-// An exercise NAME is a folder of that name beside this file:
+// An exercise NAME is a folder of that name next to this file:
 //
-//	NAME.go             what the student edits: a stub, made from the solution
-//	NAME_test.go        the test: it gives the answer to package check
-//	README.md           the task
-//	solution/NAME.go    the worked solution, the one source of both
+//	NAME/NAME.go             what the student edits: a stub, generated from the solution
+//	NAME/NAME_test.go        its test, which hands the answer to package check
+//	NAME/README.md           the task
+//	NAME/solution/NAME.go    the worked solution
 //
-// and a function in package check, which is the teacher. Stub makes NAME.go from the
-// solution; in this folder, "go run ./gen NAME" does so, and "go generate" makes those that are
-// not there.
+// # Where to find what
+//
+//	exercises.go       the list of exercises
+//	stub.go, gen       makes stubs from solutions
+//	nn                 the layers that answers are built from, and the learner that a
+//	                   training loop trains
+//	symptoms           trains with the broken code of the bug… exercises and prints the
+//	                   results that their tasks quote
+//
+//	check/NAME.go      the check of exercise NAME: its steps, points, usual mistakes and
+//	                   hints. What compares a student's stride is in check/bottleneck.go,
+//	                   check/stage.go and check/convolution.go
+//	check/check.go     runs a check step by step; catches panics and endless loops
+//	check/trial.go     compares an answer in plain Go with the right values and with those
+//	                   of the usual mistakes
+//	check/graphs.go    does so for an answer that builds a GoMLX graph: shapes, weights,
+//	                   values
+//	check/blocks.go    the blocks and shortcuts that checks pass to answers
+//	check/learner.go   the small network that checks pass to a training loop
+//	check/hints.go     the hints that several exercises share
+//	check/report.go    reports results to the grader
+//	check/memory.go    ends a check that takes too much memory
+//	check/testdata     PyTorch's values, written by make exercise-values
+//
+// Grading a class is package grade, whose documentation has a map of its own: forbidding
+// imports, limiting memory and shutting off the network are there.
 package exercises
 
 // Exercise is one exercise.
 type Exercise struct {
-	// Name is that of its folder, its package and its file.
+	// Name is the name of its folder, its package and its file.
 	Name string
-	// Title is the task in a few words.
+	// Title says in a few words what to do.
 	Title string
-	// Notebook is the number of the notebook it belongs to.
+	// Notebook is the number of the notebook that it belongs to.
 	Notebook int
 }
 
-// Folder is where the exercises are, below the root of the module.
+// Folder is the folder of the exercises, relative to the root of the module.
 const Folder = "lesson/exercises"
 
 // All returns the exercises in the order of the course.
 func All() []Exercise {
 	return []Exercise{
-		{"outputsize", "The height and width that leave a convolution", 3},
+		{"outputsize", "The size of a convolution's output", 3},
 		{"convolution", "A convolution by hand", 3},
 		{"batchnorm", "Batch norm, forward and its running statistics", 3},
 		{"basicblock", "The block of two convolutions", 3},
@@ -45,4 +69,13 @@ func All() []Exercise {
 		{"bugnorm", "Find the bug: good in training, useless after it", 7},
 		{"bughead", "Find the bug: a network that cares where things are", 8},
 	}
+}
+
+// Names returns the names of the exercises in the order of the course.
+func Names() []string {
+	var names []string
+	for _, exercise := range All() {
+		names = append(names, exercise.Name)
+	}
+	return names
 }

@@ -20,7 +20,7 @@ func each(t *testing.T, test func(t *testing.T, name string)) {
 	}
 }
 
-// read returns a file of an exercise, with the line ends of Unix.
+// read returns a file of an exercise, with Unix line endings.
 func read(t *testing.T, path ...string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(path...))
@@ -36,7 +36,7 @@ func TestAll(t *testing.T) {
 	for _, exercise := range All() {
 		names = append(names, exercise.Name)
 		if exercise.Notebook < last {
-			t.Errorf("%s is of notebook %d and behind one of notebook %d", exercise.Name, exercise.Notebook, last)
+			t.Errorf("%s belongs to notebook %d but comes after an exercise of notebook %d", exercise.Name, exercise.Notebook, last)
 		}
 		last = exercise.Notebook
 		if exercise.Title == "" {
@@ -52,11 +52,11 @@ func TestAll(t *testing.T) {
 	}
 	slices.Sort(names)
 	if !slices.Equal(names, folders) {
-		t.Errorf("All has %v, the folders with solutions are %v", names, folders)
+		t.Errorf("All returns %v, but the folders with solutions are %v", names, folders)
 	}
 }
 
-// TestStubsAreCurrent fails too where the student's file has an answer in it.
+// TestStubsAreCurrent also fails where the student's file holds an answer.
 func TestStubsAreCurrent(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		want, err := Stub(read(t, name, "solution", name+".go"), name)
@@ -64,7 +64,7 @@ func TestStubsAreCurrent(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := read(t, name, name+".go"); !bytes.Equal(got, want) {
-			t.Errorf("%s/%s.go is not what go run ./gen %s makes of the solution, or has an answer in it; want\n%s", name, name, name, want)
+			t.Errorf("%s/%s.go is out of date (run go run ./gen %s) or holds an answer; want\n%s", name, name, name, want)
 		}
 	})
 }
@@ -76,13 +76,13 @@ func TestStubsDeclareWhatSolutionsDo(t *testing.T) {
 			t.Error("the solution exports nothing")
 		}
 		if !slices.Equal(stub, solution) {
-			t.Errorf("the stub declares\n%s\nthe solution\n%s", strings.Join(stub, "\n"), strings.Join(solution, "\n"))
+			t.Errorf("the stub declares\n%s\nbut the solution\n%s", strings.Join(stub, "\n"), strings.Join(solution, "\n"))
 		}
 	})
 }
 
-// exported returns the exported declarations of a file, with their doc comments and
-// without the bodies of functions.
+// exported returns the exported declarations of a file, with doc comments but without
+// function bodies.
 func exported(t *testing.T, path ...string) []string {
 	t.Helper()
 	files := token.NewFileSet()
@@ -91,7 +91,7 @@ func exported(t *testing.T, path ...string) []string {
 		t.Fatal(err)
 	}
 	if want := path[0]; file.Name.Name != want {
-		t.Errorf("%s is of package %s, want %s", filepath.Join(path...), file.Name, want)
+		t.Errorf("%s is in package %s, want %s", filepath.Join(path...), file.Name, want)
 	}
 	ast.FileExports(file)
 	var declarations []string
@@ -114,7 +114,7 @@ func exported(t *testing.T, path ...string) []string {
 	return declarations
 }
 
-// TestTestsOnlyCheck wants the students' tests to leave all to package check.
+// TestTestsOnlyCheck tests that the students' tests do nothing but call package check.
 func TestTestsOnlyCheck(t *testing.T) {
 	const module = "github.com/residual-go/residual/lesson/exercises/"
 	each(t, func(t *testing.T, name string) {
@@ -142,7 +142,7 @@ func TestTestsOnlyCheck(t *testing.T) {
 			}
 			functions++
 			if len(function.Body.List) != 1 || !callsCheck(function.Body.List[0]) {
-				t.Errorf("%s does more, or less, than to call a function of package check", function.Name)
+				t.Errorf("%s should call one function of package check and do nothing else", function.Name)
 			}
 		}
 		if functions != 1 {
@@ -151,7 +151,7 @@ func TestTestsOnlyCheck(t *testing.T) {
 	})
 }
 
-// callsCheck reports whether a statement is a call of a function of package check.
+// callsCheck reports whether a statement calls a function of package check.
 func callsCheck(statement ast.Stmt) bool {
 	expression, ok := statement.(*ast.ExprStmt)
 	if !ok {
@@ -169,7 +169,7 @@ func callsCheck(statement ast.Stmt) bool {
 	return ok && receiver.Name == "check"
 }
 
-// TestTasks wants each README to say how to check the answer.
+// TestTasks tests that each README says how to check the answer.
 func TestTasks(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		text := string(read(t, name, "README.md"))

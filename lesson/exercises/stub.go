@@ -17,28 +17,28 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/check"
 )
 
-// go generate stops at a file that is not its stub: it may have an answer in it.
+// go generate refuses to overwrite a file that may hold an answer.
 //
 //go:generate go run ./gen
 
-// The marks are those of nbgrader, so that teachers who know it know them, and one of our
-// own, stubMark, for what the student finds in place of the region.
+// The first two marks are nbgrader's, which teachers may know. stubMark is our own: the code
+// that the student finds in place of the solution.
 const (
 	beginMark = "// BEGIN SOLUTION"
 	endMark   = "// END SOLUTION"
 	stubMark  = "// STUB:"
 )
 
-// Stub makes the file that students edit from the worked solution of the named exercise.
+// Stub generates the file that students edit from the worked solution of the named exercise.
 //
-// Every region from a line BEGIN SOLUTION to a line END SOLUTION becomes a panic that says
-// where the task is; or, if it has lines "// STUB: code", that code. Imports that the
-// stub does not need are left out. Doc comments stay: they say what to write.
+// Every region between the lines BEGIN SOLUTION and END SOLUTION becomes a panic that says
+// where the task is or, if the region has lines "// STUB: code", that code. Unused imports
+// are removed. Doc comments stay: they say what to write.
 func Stub(solution []byte, name string) ([]byte, error) {
 	var stub bytes.Buffer
 	fmt.Fprintf(&stub, "// This file is yours to edit. The task: README.md in this folder. To check it: go test ./%s/%s\n// Hand in this file alone.\n\n", Folder, name)
 
-	var begin int // line of the open region's mark, from 1; 0 outside
+	var begin int // line number of the open region's mark; 0 outside a region
 	var indent string
 	var code []string
 	regions := 0
@@ -47,11 +47,11 @@ func Stub(solution []byte, name string) ([]byte, error) {
 		margin := line[:strings.Index(line, text)]
 		switch {
 		case text == beginMark && begin != 0:
-			return nil, fmt.Errorf("solution of %s, line %d: BEGIN SOLUTION in the region of line %d", name, number, begin)
+			return nil, fmt.Errorf("solution of %s, line %d: BEGIN SOLUTION inside the region that begins at line %d", name, number, begin)
 		case text == beginMark:
 			begin, indent, code = number, margin, nil
 		case text == endMark && begin == 0:
-			return nil, fmt.Errorf("solution of %s, line %d: END SOLUTION without its BEGIN SOLUTION", name, number)
+			return nil, fmt.Errorf("solution of %s, line %d: END SOLUTION without BEGIN SOLUTION", name, number)
 		case text == endMark:
 			if code == nil {
 				code = []string{fmt.Sprintf("%spanic(%q)", indent, check.NotDone+Folder+"/"+name+"/README.md says what to do")}
@@ -62,7 +62,7 @@ func Stub(solution []byte, name string) ([]byte, error) {
 			begin = 0
 			regions++
 		case strings.HasPrefix(text, stubMark) && begin == 0:
-			return nil, fmt.Errorf("solution of %s, line %d: STUB outside of a region", name, number)
+			return nil, fmt.Errorf("solution of %s, line %d: STUB outside a region", name, number)
 		case strings.HasPrefix(text, stubMark):
 			code = append(code, margin+strings.TrimPrefix(strings.TrimPrefix(text, stubMark), " "))
 		case begin == 0:
@@ -71,9 +71,9 @@ func Stub(solution []byte, name string) ([]byte, error) {
 	}
 	switch {
 	case begin != 0:
-		return nil, fmt.Errorf("solution of %s, line %d: BEGIN SOLUTION without its END SOLUTION", name, begin)
+		return nil, fmt.Errorf("solution of %s, line %d: BEGIN SOLUTION without END SOLUTION", name, begin)
 	case regions == 0:
-		return nil, fmt.Errorf("solution of %s: no line %q", name, beginMark)
+		return nil, fmt.Errorf("solution of %s has no line %q", name, beginMark)
 	}
 
 	pruned, err := pruneImports(stub.Bytes())
@@ -86,9 +86,12 @@ func Stub(solution []byte, name string) ([]byte, error) {
 	return pruned, nil
 }
 
-// WriteStub makes the named exercise's file, in the folder of that name. A file that is the
-// stub already keeps its time. One that is something else may have an answer in it, and
-// that is an error, or, if overwrite says so, lost.
+// ErrAnswer is returned by WriteStub for a file that may hold an answer.
+var ErrAnswer = errors.New("differs from the stub and may hold an answer")
+
+// WriteStub writes the stub of the named exercise to NAME/NAME.go, below the working
+// folder. A file that already is the stub is left alone. Any other file may hold an answer:
+// WriteStub returns ErrAnswer, wrapped, unless overwrite is true.
 func WriteStub(name string, overwrite bool) error {
 	solution, err := os.ReadFile(filepath.Join(name, "solution", name+".go"))
 	if err != nil {
@@ -105,7 +108,7 @@ func WriteStub(name string, overwrite bool) error {
 	case err == nil && bytes.Equal(there, stub):
 		return nil
 	case err == nil && !overwrite:
-		return fmt.Errorf("%s is not the stub of today and may have an answer in it; to lose what it has: go run ./gen %s", path, name)
+		return fmt.Errorf("%s %w", path, ErrAnswer)
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("stub of %s: %w", name, err)
 	}
@@ -115,7 +118,7 @@ func WriteStub(name string, overwrite bool) error {
 	return nil
 }
 
-// pruneImports cuts out the lines of imports that the file does not use.
+// pruneImports removes the lines of imports that the file does not use.
 func pruneImports(source []byte) ([]byte, error) {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, "", source, parser.ParseComments)
@@ -132,7 +135,7 @@ func pruneImports(source []byte) ([]byte, error) {
 		return true
 	})
 
-	drop := map[int]bool{} // lines, from 1
+	drop := map[int]bool{} // by line number
 	cut := func(doc *ast.CommentGroup, node ast.Node) {
 		from := node.Pos()
 		if doc != nil {
@@ -171,11 +174,11 @@ func pruneImports(source []byte) ([]byte, error) {
 	return result.Bytes(), nil
 }
 
-// version is the last element of the path of a module at version 2 or above.
+// version matches the last element of the import path of a module at version 2 or above.
 var version = regexp.MustCompile(`^v[0-9]+$`)
 
-// importName is the name by which the file knows the import. Without its package at hand
-// the path has to tell; of the packages that exercises import, every path does.
+// importName returns the name that the file uses for the import. It guesses it from the
+// path, which is right for every package that the exercises import.
 func importName(spec *ast.ImportSpec) string {
 	if spec.Name != nil {
 		return spec.Name.Name

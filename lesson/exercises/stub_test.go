@@ -1,6 +1,7 @@
 package exercises
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,7 @@ func Half(x float64) float64 {
 	` + notDone + `
 }
 `},
-		{"regions have the indentation of their marks", `package half
+		{"a panic is indented like its region's mark", `package half
 
 func Half(x int) int {
 	if x > 1 {
@@ -71,7 +72,7 @@ func Half(x int) int {
 	` + notDone + `
 }
 `},
-		{"a region may have code for the stub", `package half
+		{"a region may hold code for the stub", `package half
 
 import "math"
 
@@ -102,7 +103,7 @@ func Half(x float64) float64 {
 	return x / 3
 }
 `},
-		{"a package's name without its version and in use stays", `package half
+		{"an import whose path ends with a version stays if it is used", `package half
 
 import "math/rand/v2"
 
@@ -143,12 +144,12 @@ func Half(x int) int {
 
 func TestStubErrors(t *testing.T) {
 	for _, c := range []struct{ solution, want string }{
-		{"package half\n", `no line "// BEGIN SOLUTION"`},
-		{"package half\n// BEGIN SOLUTION\n", "line 2: BEGIN SOLUTION without its END SOLUTION"},
-		{"package half\n\t// END SOLUTION\n", "line 2: END SOLUTION without its BEGIN SOLUTION"},
-		{"package half\n// BEGIN SOLUTION\n// BEGIN SOLUTION\n// END SOLUTION\n", "line 3: BEGIN SOLUTION in the region of line 2"},
-		{"package half\n// STUB: x\n// BEGIN SOLUTION\n// END SOLUTION\n", "line 2: STUB outside of a region"},
-		{"package half\n// BEGIN SOLUTION\n// END SOLUTION\n", "stub of half: "}, // a panic outside of functions
+		{"package half\n", `has no line "// BEGIN SOLUTION"`},
+		{"package half\n// BEGIN SOLUTION\n", "line 2: BEGIN SOLUTION without END SOLUTION"},
+		{"package half\n\t// END SOLUTION\n", "line 2: END SOLUTION without BEGIN SOLUTION"},
+		{"package half\n// BEGIN SOLUTION\n// BEGIN SOLUTION\n// END SOLUTION\n", "line 3: BEGIN SOLUTION inside the region that begins at line 2"},
+		{"package half\n// STUB: x\n// BEGIN SOLUTION\n// END SOLUTION\n", "line 2: STUB outside a region"},
+		{"package half\n// BEGIN SOLUTION\n// END SOLUTION\n", "stub of half: "}, // a panic outside a function
 	} {
 		if _, err := Stub([]byte(c.solution), "half"); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: got the error %v, want %q in it", c.solution, err, c.want)
@@ -179,7 +180,7 @@ func TestWriteStubKeepsAnswers(t *testing.T) {
 		}
 	}
 	put(filepath.Join("half", "solution", "half.go"), solution)
-	for range 2 { // it is not there, and then it is
+	for range 2 { // first the file is missing, then it is the stub
 		if err := WriteStub("half", false); err != nil {
 			t.Fatal(err)
 		}
@@ -187,8 +188,8 @@ func TestWriteStubKeepsAnswers(t *testing.T) {
 	}
 	answer := []byte("package half\n\nfunc Half(x int) int { return x >> 1 }\n")
 	put(path, answer)
-	if err := WriteStub("half", false); err == nil || !strings.Contains(err.Error(), "go run ./gen half") {
-		t.Errorf("got the error %v, want one that says how to overwrite", err)
+	if err := WriteStub("half", false); !errors.Is(err, ErrAnswer) || !strings.Contains(err.Error(), path) {
+		t.Errorf("got the error %v, want ErrAnswer with the path", err)
 	}
 	want(answer)
 	if err := WriteStub("half", true); err != nil {

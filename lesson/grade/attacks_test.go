@@ -94,7 +94,7 @@ func TestAttacksPastTheGate(t *testing.T) {
 		{"exit after the first step", write("os", `func Add(a, b int) int { if a > 1 { os.Exit(0) }; return a + b }`),
 			expected{NoResult, 0, "before the check was through"}, nil},
 		{"exit with an error", write("os", `func Add(a, b int) int { os.Exit(7); return 0 }`), expected{Crashed, 0, "exit status 7"}, nil},
-		{"ends its goroutine", write("runtime", `func Add(a, b int) int { runtime.Goexit(); return 0 }`), expected{Failed, 0, "the goroutine was ended"}, nil},
+		{"ends its goroutine", write("runtime", `func Add(a, b int) int { runtime.Goexit(); return 0 }`), expected{Failed, 0, "the goroutine ended"}, nil},
 		{"forges reports", write("os fmt", `
 			var secret = ""
 			func init() {

@@ -9,20 +9,20 @@ import (
 	"strings"
 )
 
-// Augmentation are the functions of the exercise augment.
+// Augmentation holds the functions of the exercise augment.
 type Augmentation struct {
 	Flip  func(pixels []byte, height, width int)
 	Crop  func(pixels []byte, height, width, padding, top, left int) []byte
 	Epoch func(images [][]byte, labels []int, height, width, padding int, rng *rand.Rand) ([][]byte, []int)
 }
 
-// picture is an image of 3 bytes a pixel.
+// picture is an image with 3 bytes per pixel.
 type picture struct {
 	height, width int
 	pixels        []byte
 }
 
-// newPicture is an image without two bytes alike.
+// newPicture returns an image whose bytes are all different.
 func newPicture(height, width int) picture {
 	p := picture{height, width, make([]byte, height*width*3)}
 	for i := range p.pixels {
@@ -31,8 +31,8 @@ func newPicture(height, width int) picture {
 	return p
 }
 
-// mapped makes an image of the same size out of p: the byte at y, x, c is that of p at
-// what from says, and 0 where that is outside.
+// mapped returns an image of p's size whose byte at y, x, c is p's byte at from(y, x, c), or
+// 0 if that is outside.
 func (p picture) mapped(from func(y, x, c int) (int, int, int)) []byte {
 	result := make([]byte, len(p.pixels))
 	for i := range result {
@@ -44,7 +44,7 @@ func (p picture) mapped(from func(y, x, c int) (int, int, int)) []byte {
 	return result
 }
 
-// show writes pixels of the picture's size, a line a row.
+// show formats pixels of p's size, one row per line.
 func (p picture) show(pixels []byte) string {
 	if len(pixels) != len(p.pixels) {
 		return fmt.Sprintf("%d bytes", len(pixels))
@@ -92,7 +92,7 @@ func Augment(t T, answer Augmentation) {
 				Want: p.show(want), Got: p.show(got)}
 		},
 		mistakes: flipMistakes,
-		outside:  Hint{"outside-the-image", "a byte was asked for that is not there: channel c of the pixel in row y and column x is pixels[(y*width+x)*3+c], with y below height and x below width"},
+		outside:  Hint{"outside-the-image", "an index is out of range: channel c of the pixel in row y and column x is pixels[(y*width+x)*3+c], with y below height and x below width"},
 	}
 	crop := trial[cropCase, []byte]{
 		cases: []cropCase{
@@ -103,8 +103,8 @@ func Augment(t T, answer Augmentation) {
 			pixels := bytes.Clone(c.pixels)
 			part := answer.Crop(pixels, c.height, c.width, c.padding, c.top, c.left)
 			if !bytes.Equal(pixels, c.pixels) {
-				panic(&Failure{What: c.String(), Want: "the image as it was", Got: c.show(pixels),
-					Hint: Hint{"originals-changed", "Crop leaves the image as it is: make a new slice for the part"}})
+				panic(&Failure{What: c.String(), Want: "the given image unchanged", Got: c.show(pixels),
+					Hint: Hint{"originals-changed", "Crop must not change the given image: make a new slice for the result"}})
 			}
 			return part
 		},
@@ -117,7 +117,7 @@ func Augment(t T, answer Augmentation) {
 			return &Failure{What: c.String(), Want: c.show(want), Got: c.show(got)}
 		},
 		mistakes: cropMistakes,
-		outside:  Hint{"outside-the-image", "a pixel was read that is not there: where the part reaches beyond the image, it is black"},
+		outside:  Hint{"outside-the-image", "an index is out of range: where the crop reaches beyond the image, it is black"},
 	}
 	run(t, "augment",
 		step{"Flip", 3, flip.try},
@@ -146,17 +146,17 @@ func flipMistake(name, text string, from func(p picture, y, x, c int) (int, int,
 }
 
 var flipMistakes = []mistake[picture, []byte]{
-	flipMistake("image-not-changed", "nothing changed. Flip works in place; and a loop that swaps left and right over the whole width swaps every pair twice, which is as good as not at all: go to the middle only",
+	flipMistake("image-not-changed", "the image is unchanged. Flip works in place; and if the loop that swaps left and right runs over the whole width, it swaps every pair back again: stop in the middle",
 		func(_ picture, y, x, c int) (int, int, int) { return y, x, c }),
-	flipMistake("vertical-flip", "the image was turned upside down. Mirror from left to right: each row stays where it is. A dog on its head is not what a test set has",
+	flipMistake("vertical-flip", "the image is upside down: swap left and right, and leave each row where it is. No test set has dogs standing on their heads",
 		func(p picture, y, x, c int) (int, int, int) { return p.height - 1 - y, x, c }),
-	flipMistake("channels-mirrored", "the bytes of a row were reversed, and with them red, green and blue of each pixel: move whole pixels, three bytes at a time",
+	flipMistake("channels-mirrored", "the bytes of each row are reversed, which also swaps red and blue: move whole pixels, three bytes at a time",
 		func(p picture, y, x, c int) (int, int, int) { return y, p.width - 1 - x, 2 - c }),
-	flipMistake("all-bytes-reversed", "all bytes of the image were reversed, which turns it upside down and swaps red and blue: within each row, move whole pixels",
+	flipMistake("all-bytes-reversed", "all bytes of the image are reversed, which also turns it upside down and swaps red and blue: within each row, move whole pixels",
 		func(p picture, y, x, c int) (int, int, int) { return p.height - 1 - y, p.width - 1 - x, 2 - c }),
-	flipMistake("turned-half-round", "the pixels of the whole image were reversed, which turns it half round: mirror each row by itself",
+	flipMistake("turned-half-round", "the pixels of the whole image are reversed, which rotates it by 180°: mirror each row separately",
 		func(p picture, y, x, c int) (int, int, int) { return p.height - 1 - y, p.width - 1 - x, c }),
-	{Hint{"half-overwritten", "pixels were overwritten before they were read: swap the two, or keep one of them aside"},
+	{Hint{"half-overwritten", "some pixels are overwritten before they are read: swap the two, or save one of them first"},
 		func(p picture) []byte {
 			return p.mapped(func(y, x, c int) (int, int, int) { return y, max(x, p.width-1-x), c })
 		}},
@@ -172,17 +172,17 @@ func cropMistake(name, text string, from func(c cropCase, y, x int) (int, int)) 
 }
 
 var cropMistakes = []mistake[cropCase, []byte]{
-	cropMistake("moved-the-wrong-way", "top and left are where the part begins, so a larger top means that the image moves up in it, not down",
+	cropMistake("moved-the-wrong-way", "the image moves the wrong way: top and left are where the crop begins, so a larger top moves the image up",
 		func(c cropCase, y, x int) (int, int) { return y - c.top + c.padding, x - c.left + c.padding }),
-	cropMistake("padding-not-subtracted", "top and left count from the corner of the padded image, which is padding pixels above and left of the image's own",
+	cropMistake("padding-not-subtracted", "top and left count from the corner of the padded image, which is padding pixels above and to the left of the image's own corner",
 		func(c cropCase, y, x int) (int, int) { return y + c.top, x + c.left }),
-	cropMistake("top-left-swapped", "top goes with the row, left with the column",
+	cropMistake("top-left-swapped", "top and left are swapped: top belongs to the row, left to the column",
 		func(c cropCase, y, x int) (int, int) { return y + c.left - c.padding, x + c.top - c.padding }),
-	cropMistake("padding-repeats-the-edge", "outside the image everything is black, not what the nearest pixel is",
+	cropMistake("padding-repeats-the-edge", "outside the image everything is black, not a copy of the nearest pixel",
 		func(c cropCase, y, x int) (int, int) {
 			return min(max(y+c.top-c.padding, 0), c.height-1), min(max(x+c.left-c.padding, 0), c.width-1)
 		}),
-	cropMistake("rows-run-over", "beyond the end of a row the next one begins, as the bytes lie: ask for the column too, not only whether there is such a byte",
+	cropMistake("rows-run-over", "past the end of a row, the next row's bytes follow: check that the column is inside the image too, not only that the index is",
 		func(c cropCase, y, x int) (int, int) {
 			place := (y+c.top-c.padding)*c.width + x + c.left - c.padding
 			if place < 0 {
@@ -190,35 +190,36 @@ var cropMistakes = []mistake[cropCase, []byte]{
 			}
 			return place / c.width, place % c.width
 		}),
-	cropMistake("not-cropped", "the part is the image itself: top and left say where it begins",
+	cropMistake("not-cropped", "this is the image itself: top and left say where the crop begins",
 		func(_ cropCase, y, x int) (int, int) { return y, x }),
 }
 
-// epoch is what Epoch was given and gave. An image's number, from 1, is in each of its
-// pixels, so that it is known again; its label is its number too, plus 1000.
+// epoch is what Epoch was given and what it returned. Every pixel of an image holds the
+// image's number, counted from 1, by which it can be recognised; its label is 1000 plus
+// that number.
 type epoch struct {
 	images, newImages [][]byte
 	labels, newLabels []int
-	// from is the place, in images, of each new image, and crops how it was made.
+	// from is the index in images of each new image, and crops says how it was made.
 	from  []int
 	crops []place
 }
 
-// place is how an image was cropped.
+// place is where an image was cropped, and whether it was flipped.
 type place struct {
 	top, left int
 	flipped   bool
 }
 
 const (
-	epochImages  = 250 // few enough for a byte, enough for every kind of crop to be among them
+	epochImages  = 250 // few enough for a byte, and enough for every kind of crop to occur
 	epochHeight  = 4
 	epochWidth   = 5
 	epochPadding = 1
 	epochSeed    = 7
 )
 
-// epochCall is what the failures of an epoch are about.
+// epochCall shows the call of Epoch in failures.
 var epochCall = fmt.Sprintf("Epoch(%d images, their labels, height %d, width %d, padding %d, rng)", epochImages, epochHeight, epochWidth, epochPadding)
 
 func newEpoch(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte, []int)) (*epoch, error) {
@@ -242,21 +243,21 @@ func newEpoch(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte,
 		var changed string
 		switch {
 		case !bytes.Equal(images[i], e.images[i]):
-			changed = fmt.Sprintf("images[%d] is another now", i)
+			changed = fmt.Sprintf("images[%d] has changed", i)
 		case labels[i] != e.labels[i]:
-			changed = fmt.Sprintf("labels[%d] is another now", i)
+			changed = fmt.Sprintf("labels[%d] has changed", i)
 		default:
 			continue
 		}
-		return nil, &Failure{What: epochCall, Want: "the given images and labels as they were, and in their order", Got: changed,
-			Hint: Hint{"originals-changed", "the next epoch starts from the images that this one was given: flip the copy that Crop made, and shuffle new slices, not the given ones"}}
+		return nil, &Failure{What: epochCall, Want: "the given images and labels unchanged, in the same order", Got: changed,
+			Hint: Hint{"originals-changed", "the next epoch starts from the same images: flip the copy that Crop made, and put the new order into new slices, not into the given ones"}}
 	}
 	return &e, e.recognise()
 }
 
 func epochRNG() *rand.Rand { return rand.New(rand.NewPCG(epochSeed, 0)) }
 
-// recognise finds out where each new image comes from and how it was made.
+// recognise finds out which image each new image is made of, and how.
 func (e *epoch) recognise() error {
 	for i, pixels := range e.newImages {
 		var number byte
@@ -266,14 +267,14 @@ func (e *epoch) recognise() error {
 			}
 		}
 		if number == 0 || int(number) > len(e.images) {
-			return &Failure{What: epochCall, Want: fmt.Sprintf("image %d a crop of one of the images", i), Got: "other pixels"}
+			return &Failure{What: epochCall, Want: fmt.Sprintf("a crop of one of the images as new image %d", i), Got: "other pixels"}
 		}
 		from := int(number) - 1
 		crop, ok := recogniseCrop(e.images[from], pixels)
 		if !ok {
 			p := picture{epochHeight, epochWidth, e.images[from]}
-			return &Failure{What: fmt.Sprintf("%s: its image %d, made of image %d", epochCall, i, from),
-				Want: "a crop of\n" + p.show(p.pixels) + "\nflipped or not", Got: p.show(pixels)}
+			return &Failure{What: fmt.Sprintf("%s: new image %d, made of image %d", epochCall, i, from),
+				Want: "a crop, flipped or not, of\n" + p.show(p.pixels), Got: p.show(pixels)}
 		}
 		e.from, e.crops = append(e.from, from), append(e.crops, crop)
 	}
@@ -299,13 +300,13 @@ func recogniseCrop(image, pixels []byte) (place, bool) {
 	return place{}, false
 }
 
-// labelled wants every image once, and with its own label.
+// labelled checks that every image occurs once, with its own label.
 func (e *epoch) labelled() error {
 	seen := map[int]int{}
 	for i, from := range e.from {
 		if first, again := seen[from]; again {
-			return &Failure{What: epochCall, Want: "every image once", Got: fmt.Sprintf("image %d twice, at %d and %d", from, first, i),
-				Hint: Hint{"drawn-with-replacement", "an epoch has every image once: draw an order, as rng.Perm does, and not an image each time"}}
+			return &Failure{What: epochCall, Want: "every image once", Got: fmt.Sprintf("image %d twice, as new images %d and %d", from, first, i),
+				Hint: Hint{"drawn-with-replacement", "an epoch has every image exactly once: draw one order for all, as rng.Perm does, instead of drawing an image each time"}}
 		}
 		seen[from] = i
 	}
@@ -313,25 +314,26 @@ func (e *epoch) labelled() error {
 		if e.newLabels[i] == e.labels[from] {
 			continue
 		}
-		failure := &Failure{What: fmt.Sprintf("%s: the label of its image %d, which is made of image %d", epochCall, i, from),
+		failure := &Failure{What: fmt.Sprintf("%s: the label of new image %d, made of image %d", epochCall, i, from),
 			Want: fmt.Sprint(e.labels[from]), Got: fmt.Sprint(e.newLabels[i])}
 		sorted := slices.Sorted(slices.Values(e.newLabels))
 		switch {
 		case slices.Equal(e.newLabels, e.labels):
-			failure.Hint = Hint{"labels-not-shuffled", "the images have a new order and the labels the old one: what trains on them learns noise. Move both"}
+			failure.Hint = Hint{"labels-not-shuffled", "the images are in a new order but the labels are still in the old one, so a network would learn noise: move both"}
 		case slices.Equal(sorted, e.labels):
-			failure.Hint = Hint{"labels-shuffled-apart", "images and labels each have an order of their own: draw one, and use it for both"}
+			failure.Hint = Hint{"labels-shuffled-apart", "images and labels are shuffled separately: draw one order and use it for both"}
 		}
 		return failure
 	}
 	return nil
 }
 
-// random wants the order, the crops and the flips to be random, and to come from rng.
+// random checks that order, crops and flips are random, and that the randomness comes from
+// rng.
 func (e *epoch) random(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte, []int)) error {
 	if slices.IsSorted(e.from) {
-		return &Failure{What: epochCall, Want: "a random order", Got: "the order that was",
-			Hint: Hint{"not-shuffled", "shuffle the images, and the labels with them: in a file they often lie class by class, and a batch of one class teaches the wrong thing"}}
+		return &Failure{What: epochCall, Want: "a random order", Got: "the given order",
+			Hint: Hint{"not-shuffled", "shuffle the images, and the labels with them: files are often sorted by class, and a batch of a single class teaches the wrong thing"}}
 	}
 	flips, tops, lefts, corners, places := 0, map[int]bool{}, map[int]bool{}, 0, map[place]bool{}
 	for _, crop := range e.crops {
@@ -347,21 +349,21 @@ func (e *epoch) random(answer func([][]byte, []int, int, int, int, *rand.Rand) (
 	sides := 2*epochPadding + 1
 	switch {
 	case len(places) == 1:
-		return &Failure{What: epochCall, Want: "crops of many places", Got: fmt.Sprintf("all at top %d, left %d", e.crops[0].top, e.crops[0].left),
-			Hint: Hint{"same-crop", "the place was drawn once for all: draw one for each image"}}
+		return &Failure{What: epochCall, Want: "crops in many places", Got: fmt.Sprintf("all at top %d, left %d", e.crops[0].top, e.crops[0].left),
+			Hint: Hint{"same-crop", "all images are cropped in the same place: draw a new place for each image"}}
 	case corners == len(e.crops):
-		return &Failure{What: epochCall, Want: "any top with any left", Got: "top and left the same in each image",
-			Hint: Hint{"one-number-for-both", "draw two numbers, one for top and another for left"}}
+		return &Failure{What: epochCall, Want: "any top with any left", Got: "the same number for top and left in each image",
+			Hint: Hint{"one-number-for-both", "draw two random numbers, one for top and one for left"}}
 	case len(tops) < sides || len(lefts) < sides:
 		return &Failure{What: epochCall, Want: fmt.Sprintf("top and left from 0 to %d", 2*epochPadding),
 			Got:  fmt.Sprintf("top in %v, left in %v", slices.Sorted(maps.Keys(tops)), slices.Sorted(maps.Keys(lefts))),
-			Hint: Hint{"last-place-missing", "from 0 to 2·padding are 2·padding + 1 places: rng.IntN(n) is below n"}}
+			Hint: Hint{"last-place-missing", "there are 2·padding + 1 places, from 0 to 2·padding; rng.IntN(n) returns numbers below n"}}
 	case flips == 0 || flips == len(e.crops):
 		return &Failure{What: epochCall, Want: "about half of the images flipped", Got: fmt.Sprintf("%d of %d", flips, len(e.crops)),
-			Hint: Hint{"same-flip", "whether to flip is drawn for each image, with the same chance for both"}}
+			Hint: Hint{"same-flip", "draw for each image whether to flip it, with even chances"}}
 	case flips < epochImages/4 || flips > epochImages*3/4:
 		return &Failure{What: epochCall, Want: "about half of the images flipped", Got: fmt.Sprintf("%d of %d", flips, len(e.crops)),
-			Hint: Hint{"flip-not-even", "flipped or not have the same chance: rng.IntN(2) is 0 or 1"}}
+			Hint: Hint{"flip-not-even", "the chances should be even: rng.IntN(2) is 0 or 1, each half of the time"}}
 	}
 	var given [][]byte
 	for _, image := range e.images {
@@ -369,8 +371,8 @@ func (e *epoch) random(answer func([][]byte, []int, int, int, int, *rand.Rand) (
 	}
 	images, labels := answer(given, slices.Clone(e.labels), epochHeight, epochWidth, epochPadding, epochRNG())
 	if !slices.EqualFunc(images, e.newImages, bytes.Equal) || !slices.Equal(labels, e.newLabels) {
-		return &Failure{What: epochCall + " twice, with an rng of the same seed", Want: "the same images in the same order", Got: "others",
-			Hint: Hint{"other-randomness", "draw all random numbers from rng: those of the package's functions, rand.IntN and the like, are others each time, and no run could be repeated"}}
+		return &Failure{What: epochCall + " twice, with the same seed for rng", Want: "the same images in the same order", Got: "different ones",
+			Hint: Hint{"other-randomness", "draw all random numbers from rng: rand.IntN and the other functions of package rand give new numbers every time, and then no run can be repeated"}}
 	}
 	return nil
 }

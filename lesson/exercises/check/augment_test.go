@@ -26,7 +26,7 @@ func TestAugment(t *testing.T) {
 	epoch := func(epoch func(images [][]byte, labels []int, height, width, padding int, rng *rand.Rand) ([][]byte, []int)) func(T) {
 		return try(func(a *Augmentation) { a.Epoch = epoch })
 	}
-	// each is an epoch whose images are made one after the other, by make, in a random order.
+	// each returns the check of an Epoch that makes the images with make, in a random order.
 	each := func(make func(pixels []byte, height, width, padding int, rng *rand.Rand) []byte) func(T) {
 		return epoch(func(images [][]byte, labels []int, height, width, padding int, rng *rand.Rand) (y [][]byte, l []int) {
 			for _, i := range rng.Perm(len(images)) {
@@ -188,7 +188,7 @@ func TestAugment(t *testing.T) {
 	)
 }
 
-// swapPixels swaps the i-th and the j-th pixel.
+// swapPixels swaps pixels i and j.
 func swapPixels(pixels []byte, i, j int) {
 	for c := range 3 {
 		pixels[i*3+c], pixels[j*3+c] = pixels[j*3+c], pixels[i*3+c]

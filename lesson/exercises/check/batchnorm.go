@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// batchNormCase is a layer and the batches that it sees, one after the other, with what
-// PyTorch's layer makes of them.
+// batchNormCase is a layer and the batches that it sees one after the other, with the results
+// of PyTorch's layer.
 type batchNormCase struct {
 	Gamma    []float64        `json:"gamma"`
 	Beta     []float64        `json:"beta"`
@@ -18,7 +18,7 @@ type batchNormCase struct {
 	Batches  []batchNormBatch `json:"batches"`
 }
 
-// batchNormBatch is a batch, the result, and the running statistics after it.
+// batchNormBatch is a batch, the result for it, and the running statistics after it.
 type batchNormBatch struct {
 	X        [][][][]float64 `json:"x"`
 	Training bool            `json:"training"`
@@ -31,28 +31,29 @@ func (b batchNormBatch) String() string {
 	return fmt.Sprintf("Forward(x %s, training %t)", batchDimensions(b.X), b.Training)
 }
 
-// Norm has the fields of the exercise batchnorm's type BatchNorm, which converts to it.
+// Norm has the same fields as the type BatchNorm of the exercise batchnorm, so one converts
+// to the other.
 type Norm struct {
 	Gamma, Beta       []float64
 	Mean, Variance    []float64
 	Momentum, Epsilon float64
 }
 
-// Normaliser is what the exercise's type has to be.
+// Normaliser is the method that the exercise asks for.
 type Normaliser interface {
 	Forward(x [][][][]float64, training bool) [][][][]float64
 }
 
-// norm is the layer before the first batch.
+// norm returns the layer before the first batch.
 func (c batchNormCase) norm() *Norm {
 	clone := func(x []float64) []float64 { return append([]float64(nil), x...) }
 	return &Norm{clone(c.Gamma), clone(c.Beta), clone(c.Mean), clone(c.Variance), c.Momentum, c.Epsilon}
 }
 
-// BatchNorm checks the exercise batchnorm. answer converts to the exercise's type.
+// BatchNorm checks the exercise batchnorm. answer converts a Norm to the exercise's type.
 func BatchNorm(t T, answer func(*Norm) Normaliser) {
 	t.Helper()
-	// batches makes a trial of what a layer has done after the n-th of its batches.
+	// batches returns a step that looks at the layer after its first n batches.
 	batches := func(n int, mistakes []mistake[batchNormCase, batchNormBatch], same func(a, b batchNormBatch) bool) func() error {
 		return trial[batchNormCase, batchNormBatch]{
 			cases: torch().BatchNorm,
@@ -81,11 +82,11 @@ func BatchNorm(t T, answer func(*Norm) Normaliser) {
 				got := answer(c.norm()).Forward(x, true)
 				what := c.Batches[0].String()
 				if want := batchDimensions(c.Batches[0].X); batchDimensions(got) != want {
-					return &Failure{What: "shape of " + what, Want: want, Got: batchDimensions(got)}
+					return &Failure{What: "the shape of " + what, Want: want, Got: batchDimensions(got)}
 				}
 				if !sameBatch(x, c.Batches[0].X) {
-					return &Failure{What: what, Want: "x as it was", Got: "x was written to",
-						Hint: Hint{"x-changed", "x is the caller's: make new slices for the result"}}
+					return &Failure{What: what, Want: "x unchanged", Got: "x was overwritten",
+						Hint: Hint{"x-changed", "x belongs to the caller: make new slices for the result"}}
 				}
 			}
 			return nil
@@ -105,7 +106,7 @@ func BatchNorm(t T, answer func(*Norm) Normaliser) {
 	)
 }
 
-// batchDimensions writes the shape of x as [2][2][3][2].
+// batchDimensions formats the shape of x as [2][2][3][2].
 func batchDimensions(x [][][][]float64) string {
 	first := []int{len(x), 0, 0, 0}
 	if len(x) > 0 {
@@ -119,15 +120,15 @@ func batchDimensions(x [][][][]float64) string {
 	}
 	for _, image := range x {
 		if len(image) != first[1] {
-			return fmt.Sprintf("[%d] images of unlike height, such as %d and %d", first[0], first[1], len(image))
+			return fmt.Sprintf("[%d] images of different heights, such as %d and %d", first[0], first[1], len(image))
 		}
 		for _, row := range image {
 			if len(row) != first[2] {
-				return fmt.Sprintf("[%d][%d] rows of unlike length, such as %d and %d", first[0], first[1], first[2], len(row))
+				return fmt.Sprintf("[%d][%d] rows of different lengths, such as %d and %d", first[0], first[1], first[2], len(row))
 			}
 			for _, pixel := range row {
 				if len(pixel) != first[3] {
-					return fmt.Sprintf("[%d][%d][%d] pixels of unlike length, such as %d and %d", first[0], first[1], first[2], first[3], len(pixel))
+					return fmt.Sprintf("[%d][%d][%d] pixels of different lengths, such as %d and %d", first[0], first[1], first[2], first[3], len(pixel))
 				}
 			}
 		}
@@ -135,7 +136,7 @@ func batchDimensions(x [][][][]float64) string {
 	return fmt.Sprintf("[%d][%d][%d][%d]", first[0], first[1], first[2], first[3])
 }
 
-// cloneBatch copies x, changed by the functions.
+// cloneBatch returns a copy of x, with each value changed by the functions.
 func cloneBatch(x [][][][]float64, change ...func(b, i, j, channel int, value float64) float64) [][][][]float64 {
 	y := make([][][][]float64, len(x))
 	for b := range x {
@@ -155,8 +156,7 @@ func cloneBatch(x [][][][]float64, change ...func(b, i, j, channel int, value fl
 	return y
 }
 
-// sameBatch reports whether two batches have one shape and values that differ by no more
-// than rounding.
+// sameBatch reports whether two batches have the same shape and values equal up to rounding.
 func sameBatch(a, b [][][][]float64) bool {
 	if batchDimensions(a) != batchDimensions(b) {
 		return false
@@ -177,28 +177,29 @@ func sameStatistics(a, b batchNormBatch) bool {
 	return nearAll(a.Mean, b.Mean) && nearAll(a.Variance, b.Variance)
 }
 
-// explainBatch says what is wrong after the n-th batch, results before statistics.
+// explainBatch says what is wrong after the first n batches, the result before the running
+// statistics.
 func explainBatch(c batchNormCase, n int, want, got batchNormBatch) *Failure {
 	what := fmt.Sprintf("%s with Gamma %s, Beta %s, Momentum %g, Epsilon %g", want, numbers(c.Gamma), numbers(c.Beta), c.Momentum, c.Epsilon)
 	if batchDimensions(want.Want) != batchDimensions(got.Want) {
-		return &Failure{What: "shape of " + what, Want: batchDimensions(want.Want), Got: batchDimensions(got.Want)}
+		return &Failure{What: "the shape of " + what, Want: batchDimensions(want.Want), Got: batchDimensions(got.Want)}
 	}
 	if !want.Training {
-		what += fmt.Sprintf(", and running Mean %s, Variance %s", numbers(want.Mean), numbers(want.Variance))
+		what += fmt.Sprintf(", Mean %s, Variance %s", numbers(want.Mean), numbers(want.Variance))
 	}
-	what += fmt.Sprintf(": x has the channels (a line each, a bar between images)\n%s\n", channels(want.X))
+	what += fmt.Sprintf("; the channels of x, one per line, with bars between images:\n%s\n", channels(want.X))
 	switch {
 	case !sameBatch(want.Want, got.Want):
-		return &Failure{What: what + "the result's channels, image by image", Want: channels(want.Want), Got: channels(got.Want)}
+		return &Failure{What: what + "the channels of the result", Want: channels(want.Want), Got: channels(got.Want)}
 	case !nearAll(want.Mean, got.Mean):
-		return &Failure{What: fmt.Sprintf("%sMean after batch %d; it was %s before the first", what, n, numbers(c.Mean)),
+		return &Failure{What: fmt.Sprintf("%sMean after batch %d, starting from %s", what, n, numbers(c.Mean)),
 			Want: numbers(want.Mean), Got: numbers(got.Mean)}
 	}
-	return &Failure{What: fmt.Sprintf("%sVariance after batch %d; it was %s before the first", what, n, numbers(c.Variance)),
+	return &Failure{What: fmt.Sprintf("%sVariance after batch %d, starting from %s", what, n, numbers(c.Variance)),
 		Want: numbers(want.Variance), Got: numbers(got.Variance)}
 }
 
-// channels writes the values of a batch, a line a channel, with a bar between images.
+// channels formats a batch, one channel per line, with bars between images.
 func channels(x [][][][]float64) string {
 	lines := make([]string, len(x[0][0][0]))
 	for channel := range lines {
@@ -217,25 +218,26 @@ func channels(x [][][][]float64) string {
 	return strings.Join(lines, "\n")
 }
 
-// normVariation is a batch norm with mistakes in it; see plainNorm for one without.
+// normVariation describes a batch norm with a mistake; plainNorm returns the one without.
 type normVariation struct {
-	// group names the values that share statistics.
+	// group returns the same key for values that share their statistics.
 	group func(b, i, j, channel int) [4]int
-	// scale is what to divide by.
+	// scale returns what to divide by.
 	scale func(variance, epsilon float64) float64
-	// unbiased and biasedRunning swap the two variances.
+	// unbiased is whether to normalise with the unbiased variance, biasedRunning whether the
+	// running variance moves towards the biased one.
 	unbiased, biasedRunning bool
-	// useRunning and update say what is done with the running statistics.
+	// useRunning and update say when the running statistics are used and when updated.
 	useRunning, update func(training bool) bool
 	// affine is whether γ and β are used.
 	affine bool
-	// keep and take are the shares of the old and the new in the running statistics.
+	// keep and take return the weights of the old and the new value in the running statistics.
 	keep, take func(momentum float64) float64
 }
 
 func perChannel(_, _, _, channel int) [4]int { return [4]int{channel} }
 
-// plainNorm is the variation without a mistake.
+// plainNorm returns the variation without a mistake.
 func plainNorm() normVariation {
 	return normVariation{
 		group:      perChannel,
@@ -248,7 +250,7 @@ func plainNorm() normVariation {
 	}
 }
 
-// moments are a group's number of values, mean and biased variance.
+// moments has a group's number of values, mean and biased variance.
 type moments struct{ n, mean, variance float64 }
 
 func momentsOf(x [][][][]float64, group func(b, i, j, channel int) [4]int) map[[4]int]moments {
@@ -301,7 +303,7 @@ func (v normVariation) forward(s *Norm, x [][][][]float64, training bool) [][][]
 	return y
 }
 
-// normMistake is a mistake that changes the plain variation, after n batches.
+// normMistake returns the mistake that changes the plain variation, as seen after n batches.
 func normMistake(n int, name, text string, change func(*normVariation)) mistake[batchNormCase, batchNormBatch] {
 	return mistake[batchNormCase, batchNormBatch]{Hint{name, text}, func(c batchNormCase) batchNormBatch {
 		v, norm := plainNorm(), c.norm()
@@ -318,52 +320,56 @@ func normMistake(n int, name, text string, change func(*normVariation)) mistake[
 func always(bool) bool { return true }
 func never(bool) bool  { return false }
 
+func epsilonOutside(v *normVariation) {
+	v.scale = func(variance, epsilon float64) float64 { return math.Sqrt(variance) + epsilon }
+}
+
+func epsilonForgotten(v *normVariation) {
+	v.scale = func(variance, _ float64) float64 { return math.Sqrt(variance) }
+}
+
+func rootForgotten(v *normVariation) {
+	v.scale = func(variance, epsilon float64) float64 { return variance + epsilon }
+}
+
+func affineForgotten(v *normVariation) { v.affine = false }
+
 var trainingMistakes = []mistake[batchNormCase, batchNormBatch]{
-	normMistake(1, "statistics-per-image", "each image was normalised by itself, over its height and width: that is instance norm. Batch norm takes the mean over the batch too, so the axes 0, 1 and 2",
+	normMistake(1, "statistics-per-image", "each image is normalised on its own, over height and width, which is instance norm. Batch norm takes the mean over the batch too: axes 0, 1 and 2",
 		func(v *normVariation) {
 			v.group = func(b, _, _, channel int) [4]int { return [4]int{b, channel} }
 		}),
-	normMistake(1, "statistics-over-channels", "one mean and one variance were taken over everything. Each channel has its own: over batch, height and width, not over the last axis",
+	normMistake(1, "statistics-over-channels", "there is one mean and one variance for everything. Each channel has its own: take them over batch, height and width, but not over the last axis",
 		func(v *normVariation) { v.group = func(_, _, _, _ int) [4]int { return [4]int{} } }),
-	normMistake(1, "statistics-per-position", "each place of the image was normalised by itself, over the batch alone. Height and width count as further samples: the axes 0, 1 and 2",
+	normMistake(1, "statistics-per-position", "each place of the image is normalised on its own, over the batch alone. Take the mean over height and width too: axes 0, 1 and 2",
 		func(v *normVariation) {
 			v.group = func(_, i, j, channel int) [4]int { return [4]int{i, j, channel} }
 		}),
-	normMistake(1, "statistics-of-a-pixel", "each pixel was normalised over its channels. It is the other way round: each channel over all pixels of all images",
+	normMistake(1, "statistics-of-a-pixel", "each pixel is normalised over its channels. It should be the other way round: each channel over all pixels of all images",
 		func(v *normVariation) { v.group = func(b, i, j, _ int) [4]int { return [4]int{b, i, j} } }),
-	normMistake(1, "unbiased-normalisation", "to normalise, the variance is the mean of the squares, so divided by n. Divided by n − 1 it goes into the running variance only",
+	normMistake(1, "unbiased-normalisation", "normalise with the biased variance, the sum of squares divided by n. The one divided by n − 1 is for the running variance only",
 		func(v *normVariation) { v.unbiased = true }),
-	normMistake(1, "epsilon-outside-the-root", "epsilon is added to the variance, under the root, not to the root",
-		func(v *normVariation) {
-			v.scale = func(variance, epsilon float64) float64 { return math.Sqrt(variance) + epsilon }
-		}),
-	normMistake(1, "epsilon-forgotten", "epsilon is added to the variance before the root is taken",
-		func(v *normVariation) {
-			v.scale = func(variance, _ float64) float64 { return math.Sqrt(variance) }
-		}),
-	normMistake(1, "root-forgotten", "divide by the root of the variance (plus epsilon), not by the variance",
-		func(v *normVariation) {
-			v.scale = func(variance, epsilon float64) float64 { return variance + epsilon }
-		}),
-	normMistake(1, "running-statistics-in-training", "while training, normalise with the statistics of the batch at hand; the running ones are for evaluation",
+	normMistake(1, "epsilon-outside-the-root", "add Epsilon to the variance, under the root, not to the root", epsilonOutside),
+	normMistake(1, "epsilon-forgotten", "Epsilon is missing: add it to the variance before you take the root", epsilonForgotten),
+	normMistake(1, "root-forgotten", "divide by the root of the variance (plus Epsilon), not by the variance itself", rootForgotten),
+	normMistake(1, "running-statistics-in-training", "in training, normalise with the current batch's statistics; the running ones are for evaluation",
 		func(v *normVariation) { v.useRunning = always }),
-	normMistake(1, "gamma-beta-forgotten", "what was normalised is scaled by the channel's Gamma and shifted by its Beta",
-		func(v *normVariation) { v.affine = false }),
+	normMistake(1, "gamma-beta-forgotten", "Gamma and Beta are missing: they scale and shift each channel after it is normalised", affineForgotten),
 }
 
 var runningMistakes = append(runningMistakesAfter(1), runningMistakesAfter(2)...)
 
 func runningMistakesAfter(n int) []mistake[batchNormCase, batchNormBatch] {
 	return []mistake[batchNormCase, batchNormBatch]{
-		normMistake(n, "running-statistics-not-updated", "in training, Mean and Variance move a step of size Momentum towards the batch's",
+		normMistake(n, "running-statistics-not-updated", "the running statistics never change: in training, Mean and Variance move towards the batch's, by the share Momentum",
 			func(v *normVariation) { v.update = never }),
-		normMistake(n, "biased-running-variance", "the batch's variance that goes into the running one is the unbiased, divided by n − 1 with n = batch·height·width",
+		normMistake(n, "biased-running-variance", "the running variance moves towards the batch's unbiased variance, divided by n − 1 with n = batch·height·width",
 			func(v *normVariation) { v.biasedRunning = true }),
-		normMistake(n, "momentum-reversed", "Momentum is the share of the new batch: new = (1 − Momentum)·old + Momentum·batch. Other libraries name the complement so",
+		normMistake(n, "momentum-reversed", "Momentum is the weight of the new batch: new = (1 − Momentum)·old + Momentum·batch. Some other libraries mean 1 − Momentum by it",
 			func(v *normVariation) { v.keep, v.take = v.take, v.keep }),
-		normMistake(n, "momentum-reversed-and-biased", "Momentum is the share of the new batch, new = (1 − Momentum)·old + Momentum·batch; and the variance that goes in is the unbiased, divided by n − 1",
+		normMistake(n, "momentum-reversed-and-biased", "Momentum is the weight of the new batch: new = (1 − Momentum)·old + Momentum·batch. And the running variance moves towards the unbiased variance, divided by n − 1",
 			func(v *normVariation) { v.keep, v.take, v.biasedRunning = v.take, v.keep, true }),
-		normMistake(n, "momentum-ignored", "the running statistics were replaced by the batch's; they should move towards them by the share Momentum",
+		normMistake(n, "momentum-ignored", "the running statistics are replaced by the batch's; they should only move towards them, by the share Momentum",
 			func(v *normVariation) {
 				v.keep, v.take = func(float64) float64 { return 0 }, func(float64) float64 { return 1 }
 			}),
@@ -371,24 +377,14 @@ func runningMistakesAfter(n int) []mistake[batchNormCase, batchNormBatch] {
 }
 
 var evaluationMistakes = []mistake[batchNormCase, batchNormBatch]{
-	normMistake(3, "batch-statistics-in-evaluation", "in evaluation an image's result must not depend on the others of its batch: normalise with the running Mean and Variance",
+	normMistake(3, "batch-statistics-in-evaluation", "in evaluation, the result for an image must not depend on the rest of its batch: normalise with the running Mean and Variance",
 		func(v *normVariation) { v.useRunning = never }),
-	normMistake(3, "updated-in-evaluation", "the running statistics change in training only: test images must leave no trace",
+	normMistake(3, "updated-in-evaluation", "evaluation changes the running statistics; only training may, because test images must leave no trace",
 		func(v *normVariation) { v.update = always }),
-	normMistake(3, "mode-ignored", "training says whether this is training. Without it, normalise with the running Mean and Variance, and leave them as they are",
+	normMistake(3, "mode-ignored", "training is ignored: if it is false, normalise with the running Mean and Variance and leave them as they are",
 		func(v *normVariation) { v.useRunning, v.update = never, always }),
-	normMistake(3, "epsilon-outside-the-root", "epsilon is added to the variance, under the root, in evaluation as in training",
-		func(v *normVariation) {
-			v.scale = func(variance, epsilon float64) float64 { return math.Sqrt(variance) + epsilon }
-		}),
-	normMistake(3, "epsilon-forgotten", "epsilon is added to the variance before the root is taken, in evaluation as in training",
-		func(v *normVariation) {
-			v.scale = func(variance, _ float64) float64 { return math.Sqrt(variance) }
-		}),
-	normMistake(3, "root-forgotten", "divide by the root of the running variance (plus epsilon), not by the variance",
-		func(v *normVariation) {
-			v.scale = func(variance, epsilon float64) float64 { return variance + epsilon }
-		}),
-	normMistake(3, "gamma-beta-forgotten", "Gamma and Beta are used in evaluation as in training",
-		func(v *normVariation) { v.affine = false }),
+	normMistake(3, "epsilon-outside-the-root", "add Epsilon to the variance, under the root, in evaluation as in training", epsilonOutside),
+	normMistake(3, "epsilon-forgotten", "Epsilon is missing in evaluation: add it to the variance before you take the root", epsilonForgotten),
+	normMistake(3, "root-forgotten", "divide by the root of the running variance (plus Epsilon), not by the variance itself", rootForgotten),
+	normMistake(3, "gamma-beta-forgotten", "Gamma and Beta are missing in evaluation: they are used as in training", affineForgotten),
 }

@@ -8,7 +8,7 @@ import (
 	solution "github.com/residual-go/residual/lesson/exercises/batchnorm/solution"
 )
 
-// normaliser is an answer, with the layer's fields, as a type.
+// normaliser makes a type of an answer that is a function.
 type normaliser struct {
 	*Norm
 	forward func(n *Norm, x [][][][]float64, training bool) [][][][]float64
@@ -22,7 +22,7 @@ func TestBatchNorm(t *testing.T) {
 	try := func(forward func(n *Norm, x [][][][]float64, training bool) [][][][]float64) func(T) {
 		return func(t T) { BatchNorm(t, func(n *Norm) Normaliser { return normaliser{n, forward} }) }
 	}
-	// right is the worked solution, for answers that call it wrongly.
+	// right is the worked solution, for answers that use it in a wrong way.
 	right := func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
 		return (*solution.BatchNorm)(n).Forward(x, training)
 	}
@@ -160,8 +160,8 @@ func TestBatchNorm(t *testing.T) {
 	)
 }
 
-// withStatistics makes an answer that normalises, whatever the mode, by what statistics
-// says of a channel's values or of x, and divides by root of the variance and ε.
+// withStatistics returns an answer that normalises with what statistics returns for the
+// values of a channel and for x, whatever the mode, and divides by root of variance and ε.
 func withStatistics(statistics func(values []float64, x [][][][]float64) (mean, variance float64), root func(variance, epsilon float64) float64) func(n *Norm, x [][][][]float64, training bool) [][][][]float64 {
 	return func(n *Norm, x [][][][]float64, _ bool) [][][][]float64 {
 		values := make([][]float64, len(n.Gamma))

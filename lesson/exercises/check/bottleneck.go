@@ -12,32 +12,28 @@ import (
 )
 
 var bottleneckHints = map[string]string{
-	"stride-on-first":       "the first convolution has the stride, as the paper's own code had it. A 1×1 kernel with a stride of 2 never sees three of four pixels; torchvision's block has it on the 3×3 convolution",
-	"stride-on-both":        "two convolutions have the stride, so that the branch is four times smaller and the shortcut two times; only the 3×3 one has it",
-	"stride-on-last":        "the last convolution has the stride. The values are right, since it throws away what the 3×3 convolution computed for nothing: three of four pixels of the most expensive layer",
-	"no-stride":             "no convolution has the stride, and the shortcut has: give it to the 3×3 one",
-	"no-expansion":          "the last convolution has planes channels; the block ends with Expansion times as many",
-	"shortcut-not-expanded": "the shortcut is asked for planes channels, and the branch ends with Expansion times as many: they cannot be added",
-	"relu-before-addition":  "there is a ReLU after the third norm, so that the block could only add to its input; it comes after the addition",
-	"no-last-relu":          "the sum is returned as it is; one more ReLU goes over it",
-	"no-relu-between":       "a ReLU is missing: there is one after the first norm and one after the second",
-	"no-addition":           "the shortcut is not added",
-	"no-reduction":          "the first two convolutions have as many channels as the last. That is no bottleneck: they have planes, a quarter",
+	"stride-on-first":       "the first convolution has the stride, as in the paper's own code. A 1×1 kernel with stride 2 skips three of every four pixels; torchvision puts the stride on the 3×3 convolution",
+	"stride-on-both":        "two convolutions have the stride, so the branch shrinks by 4 but the shortcut only by 2; give the stride to the 3×3 convolution alone",
+	"stride-on-last":        "the last convolution has the stride. The values are right, but it throws away three of every four pixels that the 3×3 convolution, the most expensive layer, has just computed",
+	"no-stride":             "the shortcut has the stride but no convolution does: give it to the 3×3 convolution",
+	"no-expansion":          "the last convolution has planes channels; it needs Expansion times as many",
+	"shortcut-not-expanded": "the shortcut has planes channels but the branch ends with Expansion times as many, so they cannot be added",
+	"relu-before-addition":  "there is a ReLU after the third norm, so the block can only ever add to its input; that ReLU comes after the addition",
+	"no-last-relu":          "the sum is returned as it is; it still has to go through a ReLU",
+	"no-relu-between":       "a ReLU is missing: one follows the first norm and one the second",
+	"no-addition":           "the shortcut is never added",
+	"no-reduction":          "the first two convolutions have as many channels as the last, which is not a bottleneck: they have planes, a quarter of that",
 	"wrong-kernels":         "the kernels are 1×1, 3×3 and 1×1, in that order: only the one in the narrow middle is large",
 }
 
 // Bottleneck checks the exercise bottleneck.
 func Bottleneck(t T, answer func(scope *model.Scope, x *graph.Node, planes, stride int, shortcut nn.Shortcut) *graph.Node) {
 	t.Helper()
-	var blocks []comparison
-	for i, c := range graphCases("bottleneck") {
+	blocks := comparisons("bottleneck", bottleneckHints, func(i int) (string, network) {
 		planes, stride := []int{3, 2}[i], []int{2, 1}[i]
-		blocks = append(blocks, comparison{
-			fmt.Sprintf("Block(scope, x, %d, %d, shortcut)", planes, stride),
-			func(scope *model.Scope, x *graph.Node) *graph.Node { return answer(scope, x, planes, stride, project) },
-			c, bottleneckHints,
-		})
-	}
+		return fmt.Sprintf("Block(scope, x, %d, %d, shortcut)", planes, stride),
+			func(scope *model.Scope, x *graph.Node) *graph.Node { return answer(scope, x, planes, stride, project) }
+	})
 	run(t, "bottleneck",
 		step{"shape", 2, onEach(blocks, comparison.shape)},
 		step{"weights", 2, onEach(blocks, comparison.names)},
@@ -48,7 +44,7 @@ func Bottleneck(t T, answer func(scope *model.Scope, x *graph.Node, planes, stri
 				return err
 			}
 			failure := &Failure{
-				What: "the shapes after the convolutions of " + c.call(), Want: unlike(c.Right.Convolutions, o.convolutions),
+				What: "the output shapes of the convolutions of " + c.call(), Want: unlike(c.Right.Convolutions, o.convolutions),
 				Got: unlike(o.convolutions, c.Right.Convolutions),
 			}
 			late := func(m graphOutput) bool {
@@ -60,19 +56,4 @@ func Bottleneck(t T, answer func(scope *model.Scope, x *graph.Node, planes, stri
 			return failure
 		})},
 	)
-}
-
-// project is the shortcut that checks give to answers.
-func project(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
-	if stride == 1 && x.Shape().Dim(-1) == channels {
-		return x
-	}
-	return nn.Norm(scope.In("1"), nn.Conv(scope.In("0"), x, channels, 1, stride))
-}
-
-// basic is the block of two convolutions that checks give to answers.
-func basic(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
-	y := nn.ReLU(nn.Norm(scope.In("bn1"), nn.Conv(scope.In("conv1"), x, channels, 3, stride)))
-	y = nn.Norm(scope.In("bn2"), nn.Conv(scope.In("conv2"), y, channels, 3, 1))
-	return nn.ReLU(graph.Add(y, project(scope.In("downsample"), x, channels, stride)))
 }

@@ -14,7 +14,7 @@ import (
 func TestBottleneck(t *testing.T) {
 	type answer = func(scope *model.Scope, x *graph.Node, planes, stride int, shortcut nn.Shortcut) *graph.Node
 	try := func(answer answer) func(T) { return func(t T) { Bottleneck(t, answer) } }
-	// branch is all up to the third norm, with a stride for each convolution.
+	// branch is the block up to the third norm, with a stride for each convolution.
 	branch := func(scope *model.Scope, x *graph.Node, narrow, out, first, second, third int) *graph.Node {
 		y := nn.ReLU(nn.Norm(scope.In("bn1"), nn.Conv(scope.In("conv1"), x, narrow, 1, first)))
 		y = nn.ReLU(nn.Norm(scope.In("bn2"), nn.Conv(scope.In("conv2"), y, narrow, 3, second)))
@@ -79,8 +79,8 @@ func TestBottleneck(t *testing.T) {
 	)
 }
 
-// The shortcut too can throw away what it computed, and that is not the last convolution's
-// stride.
+// A shortcut can throw away values too. That must not get the hint about the stride of the
+// last convolution.
 func TestBottleneckOfAnotherShape(t *testing.T) {
 	result, log := grade(t, func(t T) {
 		Bottleneck(t, func(scope *model.Scope, x *graph.Node, planes, stride int, shortcut nn.Shortcut) *graph.Node {
@@ -94,6 +94,6 @@ func TestBottleneckOfAnotherShape(t *testing.T) {
 		})
 	})
 	if last := result.Steps[3]; last.Passed || last.Message == "" || last.Hint != nil {
-		t.Errorf("want a failure in the step stride, without a hint, got:\n%s", log)
+		t.Errorf("want the step stride to fail without a hint, got:\n%s", log)
 	}
 }

@@ -69,8 +69,8 @@ func TestBugBlock(t *testing.T) {
 	)
 }
 
-// testBug is test for an exercise whose stub is broken code: the stub gets the hint of its
-// bug, and no points.
+// testBug is test for an exercise whose stub is broken code: the stub earns no points and
+// gets the hint of its bug.
 func testBug(t *testing.T, exercise string, solution, stub func(T), bug string, answers ...wrong) {
 	t.Run("stub", func(t *testing.T) {
 		result, log := grade(t, stub)

@@ -9,14 +9,14 @@ import (
 )
 
 var bugHeadHints = map[string]string{
-	"reshaped-not-pooled":  "Reshape moves no number: it cuts the same row of them into other pieces. In [batch, height, width, channels] the numbers of one place are neighbours, so what is averaged here is a strip of the image over all channels",
-	"pooled-over-channels": "the mean is over the channels, which leaves a number for each place. It is to be the other way round: a number for each channel",
-	"flatten":              "all numbers go into the linear layer, which then has weights for each place and so cares where things are",
-	"wrong-axes":           "axis 3 is the channels, which are to stay; height and width are axes 1 and 2",
-	"pooled-over-one-axis": "the mean is over the height alone or the width alone; the network still cares where things are along the other",
-	"max-pool":             "the maximum does not care where things are either, but it is the mean that is to be taken",
-	"sum-not-mean":         "the sum grows with the size of the image; it is the mean that is to be taken",
-	"one-place-only":       "all places but one are thrown away",
+	"reshaped-not-pooled":  "Reshape moves no values; it only cuts the same sequence into other pieces. In [batch, height, width, channels] the channels of one place are neighbours, so each mean here is over a strip of the image, across all channels",
+	"pooled-over-channels": "the mean is over the channels, which leaves one value per place; it should be the other way round, one value per channel",
+	"flatten":              "every value goes into the linear layer, which then has separate weights for each place and so cares where things are",
+	"wrong-axes":           "axis 3 holds the channels, which should stay; height and width are axes 1 and 2",
+	"pooled-over-one-axis": "the mean is over height alone or width alone, so the network still cares where things are along the other",
+	"max-pool":             "the maximum does not care where things are either, but the task asks for the mean",
+	"sum-not-mean":         "this is the sum, which grows with the size of the image; take the mean",
+	"one-place-only":       "all places but one are thrown away; take the mean over all of them",
 }
 
 // BugHead checks the exercise bughead.
@@ -46,8 +46,8 @@ func BugHead(t T, answer func(scope *model.Scope, x *graph.Node, classes int) *g
 	)
 }
 
-// placesDoNotMatter checks that the logits stay when the maps are moved by a pixel down
-// and one to the right, and what leaves on one side comes in on the other.
+// placesDoNotMatter checks that the logits stay the same when the maps are moved one pixel
+// down and one to the right, wrapping around the edges.
 func placesDoNotMatter(head comparison) error {
 	before, err := head.run()
 	if err != nil {
@@ -69,11 +69,11 @@ func placesDoNotMatter(head comparison) error {
 	if err != nil {
 		return err
 	}
-	failure := difference("y = "+head.call()+", moved by a pixel", "y", after.shape, after.values, before.values)
+	failure := difference("y = "+head.call()+", moved by one pixel", "y", after.shape, after.values, before.values)
 	if failure == nil {
 		return nil
 	}
-	failure.Want += ", as before"
+	failure.Want += ", as without the move"
 	failure.Hint = head.reason(before)
 	return failure
 }

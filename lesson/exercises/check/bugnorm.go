@@ -9,14 +9,14 @@ import (
 )
 
 var bugNormHints = map[string]string{
-	"statistics-not-stored":           "after training the running statistics are what they were before it: something is computed for them, and where does it go?",
-	"one-statistic-not-stored":        "one of the two running statistics is stored now, and the other is not",
-	"tested-with-batch-statistics":    "after training the statistics of the batch are used, so that what the network says of an image depends on the images beside it, and one image alone says nothing. Mend the running ones",
-	"momentum-the-wrong-way-round":    "the running statistics move nine tenths of the way to each batch's, so that only the last batches count; momentum is the weight of the new batch, 0.1",
-	"only-the-last-batch-counts":      "the running statistics are those of the last batch; towards has the step to store",
-	"biased-variance":                 "the running variance moves towards the biased variance of the batch; it was the unbiased one, and right",
-	"stored-in-evaluation":            "the running statistics are stored, but in evaluation too, so that testing changes the network",
-	"trained-with-running-statistics": "in training the running statistics are used; there the batch's own are right, and were before",
+	"statistics-not-stored":           "training leaves the running statistics unchanged: new values are computed, but where do they go?",
+	"one-statistic-not-stored":        "one of the two running statistics is stored now, the other still is not",
+	"tested-with-batch-statistics":    "after training, the batch's statistics are used: the result for an image then depends on the images next to it, and a single image has no useful statistics. Fix the running ones instead",
+	"momentum-the-wrong-way-round":    "the running statistics move nine tenths of the way to each batch, so only the last few batches count; momentum, 0.1, is the weight of the new batch",
+	"only-the-last-batch-counts":      "the running statistics are simply those of the last batch; store what towards returns",
+	"biased-variance":                 "the running variance moves towards the batch's biased variance; the unbiased one was right",
+	"stored-in-evaluation":            "the running statistics are stored in evaluation too, so testing changes the network",
+	"trained-with-running-statistics": "training uses the running statistics; it should use the batch's own, as it did before",
 }
 
 // BugNorm checks the exercise bugnorm.
@@ -25,7 +25,7 @@ func BugNorm(t T, answer func(scope *model.Scope, x *graph.Node) *graph.Node) {
 	c := comparison{"Norm(scope, x)", answer, graphCases("bugnorm")[0], bugNormHints}
 	run(t, "bugnorm",
 		step{"after training", 4, func() error {
-			return c.normalised(0, 36, "in evaluation, after training on two batches: y = Norm(scope, x)", "y", 2, 2, 3, 3)
+			return c.normalised(0, 36, "y = Norm(scope, x) in evaluation, after training on two batches", "y", 2, 2, 3, 3)
 		}},
 		step{"running statistics", 3, func() error {
 			if err := c.normalised(36, 39, "running_mean after training on two batches", "running_mean", 3); err != nil {
@@ -34,21 +34,20 @@ func BugNorm(t T, answer func(scope *model.Scope, x *graph.Node) *graph.Node) {
 			return c.normalised(39, 42, "running_var after training on two batches", "running_var", 3)
 		}},
 		step{"while training", 3, func() error {
-			return c.normalised(42, 54, "in training, on the second batch: y = Norm(scope, x)", "y", 2, 2, 1, 3)
+			return c.normalised(42, 54, "y = Norm(scope, x) in training, on the second batch", "y", 2, 2, 1, 3)
 		}},
 	)
 }
 
-// normalised trains the answer and compares some of the numbers that come of it with
-// PyTorch's. The numbers are those of tests/reference/exercise_graphs.py: the output in
-// evaluation, the running statistics and the output in training.
+// normalised trains the answer and compares values from to before to of trainNorm with
+// PyTorch's; name and shape are those of the part that they are.
 func (c comparison) normalised(from, to int, what, name string, shape ...int) error {
 	values, err := c.trainNorm()
 	if err != nil {
 		return err
 	}
 	if len(values) != len(c.Right.Values) {
-		return &Failure{What: "how many numbers Norm returned and stored, of three batches, and of the channels", Want: fmt.Sprint(len(c.Right.Values)), Got: fmt.Sprint(len(values))}
+		return &Failure{What: "the number of values that Norm returns and stores", Want: fmt.Sprint(len(c.Right.Values)), Got: fmt.Sprint(len(values))}
 	}
 	if failure := difference(what, name, shape, values[from:to], c.Right.Values[from:to]); failure != nil {
 		failure.Want += " (PyTorch's)"
@@ -58,8 +57,9 @@ func (c comparison) normalised(from, to int, what, name string, shape ...int) er
 	return nil
 }
 
-// trainNorm trains the answer on two batches, tests it on another, and returns the output
-// of the test, the running statistics and the output for the second batch.
+// trainNorm trains the answer on two batches and evaluates it on a third. It returns, one
+// after the other, the output of the evaluation, the running mean, the running variance and
+// the output for the second batch, like tests/reference/exercise_graphs.py.
 func (c comparison) trainNorm() ([]float32, error) {
 	device, err := computeOn()
 	if err != nil {
@@ -87,8 +87,8 @@ func (c comparison) trainNorm() ([]float32, error) {
 		}
 		x := tensors.FromFlatDataAndDimensions(values, shape...)
 		if name == first {
-			// Building the graph makes the variables, and gives away the values of those that it
-			// changes.
+			// Building the graph creates the variables, and donates the values of those that it
+			// changes; so the values are set afterwards.
 			if err := exec.PreCompile(x); err != nil {
 				return nil, err
 			}
@@ -119,7 +119,7 @@ func (c comparison) trainNorm() ([]float32, error) {
 	for _, name := range []string{"/running_mean", "/running_var"} {
 		variable := store.GetVariable(name)
 		if variable == nil {
-			return nil, &Failure{What: "the variables of Norm", Want: "one with the path " + name, Got: "none"}
+			return nil, &Failure{What: "the variables of Norm", Want: "a variable " + name, Got: "none of that path"}
 		}
 		statistic, err := tensors.CopyFlatData[float32](variable.MustValue())
 		if err != nil {

@@ -13,11 +13,11 @@ import (
 	solution "github.com/residual-go/residual/lesson/exercises/bugnorm/solution"
 )
 
-// colleague is the batch norm of the exercise, with the lines that answers change.
+// colleague is the batch norm of the exercise, with the parts that answers change.
 type colleague struct {
 	store func(mean, variance *model.Variable, batchMean, batchVariance, unbiased *graph.Node)
-	// use says which statistics to use, the batch's or the running ones. evaluate says
-	// whether to store in evaluation too.
+	// use reports whether to use the batch's statistics. evaluate is whether to store the
+	// running ones in evaluation too.
 	use      func(training bool) bool
 	evaluate bool
 }
@@ -89,7 +89,7 @@ func TestBugNorm(t *testing.T) {
 
 func TestBugNormNamesWhatDiffers(t *testing.T) {
 	for want, norm := range map[string]func(scope *model.Scope, x *graph.Node) *graph.Node{
-		// Right in evaluation and in training, but that the mean is stored with another sign.
+		// Right in evaluation and in training, but it stores the mean with the wrong sign.
 		"running_mean[": func(scope *model.Scope, x *graph.Node) *graph.Node {
 			y := solution.Norm(scope, x)
 			mean := scope.GetVariable("running_mean")

@@ -1,19 +1,20 @@
-// Package check is the teacher of the exercises: for each there is a function here that
-// takes a student's answer and says what is right about it and what is not.
+// Package check is the teacher of the exercises: one function per exercise, which takes a
+// student's answer and says what is right about it and what is wrong.
 //
 //	func TestOutputSize(t *testing.T) { check.OutputSize(t, outputsize.OutputSize) }
 //
-// is all that an exercise's test file has, and so the same check serves go test, a cell
-// with %test in a notebook, and the grading of a class.
+// is all there is in an exercise's test file, so the same check serves go test, a %test cell
+// in a notebook, and the grading of a class.
 //
-// A check is a few steps, in order: shapes first, where they can be wrong by themselves,
-// then values, mostly PyTorch's, then behaviour. It stops at the first step that fails,
-// since what comes after is likely to fail for the same reason, and says what was expected,
-// what came, and the usual reason. To know the reason it knows what the usual mistakes
-// compute: an answer with a mistake's values gets the mistake's [Hint], by name. Where a
-// step panics or does not return, that is the failure.
+// A check runs a few steps in order: shapes first, where they can be wrong on their own, then
+// values, mostly PyTorch's, then behaviour. It stops at the first step that fails, because
+// later ones would probably fail for the same reason, and says what it expected, what it got
+// and, if it knows, the usual reason. To find the reason it computes what the usual mistakes
+// would give: an answer with the same values gets that mistake's [Hint]. A step that panics
+// or does not return has failed.
 //
-// The checks are one file each, named for the exercise; this file is what they share.
+// The check of each exercise is in a file of its name. The other files are what they share;
+// package exercises has a map of them. This file runs the steps.
 package check
 
 import (
@@ -24,63 +25,55 @@ import (
 	"time"
 )
 
-// T is where a check reports: a *testing.T or a [Recorder].
+// T is what a check reports to: a *testing.T or a [Recorder].
 type T interface {
 	Helper()
 	Logf(format string, args ...any)
 	Errorf(format string, args ...any)
 }
 
-// Hint is the usual reason for a failure.
-type Hint struct {
-	// Name is short and stable, as relu-before-addition: teachers count by it.
-	Name string `json:"name"`
-	// Text explains it to the student.
-	Text string `json:"text"`
-}
-
-// Failure is why a step failed. It is an error.
+// Failure is the error of a step that failed.
 type Failure struct {
-	// What was tried, as "OutputSize(7, 3, 2, 1)".
+	// What was tried, such as "OutputSize(7, 3, 2, 1)".
 	What string
-	// Want and Got are what was expected and what came.
+	// Want and Got are the expected and the actual result.
 	Want, Got string
-	// Hint may be zero, if the mistake is none of the usual ones.
+	// Hint is the zero Hint if the mistake is not one of the usual ones.
 	Hint Hint
 }
 
 func (f *Failure) Error() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s\n    expected: %s\n    came:     %s", f.What, indent(f.Want), indent(f.Got))
+	fmt.Fprintf(&text, "%s\n    expected: %s\n    got:      %s", f.What, indent(f.Want), indent(f.Got))
 	if f.Hint.Name != "" {
 		fmt.Fprintf(&text, "\n    usual reason (%s): %s", f.Hint.Name, f.Hint.Text)
 	}
 	return text.String()
 }
 
-// indent puts the second and later lines of a value under its first.
+// indent aligns the second and later lines of a value with its first line.
 func indent(value string) string { return strings.ReplaceAll(value, "\n", "\n              ") }
 
 // Step is the result of one step of a check.
 type Step struct {
 	// Name says what the step checks: "shape", "values", …
 	Name string `json:"name"`
-	// Points are earned if the step Passed.
+	// Points are what the step is worth; they are earned if it Passed.
 	Points int  `json:"points"`
 	Passed bool `json:"passed"`
-	// Message is the failure, if the step was reached and did not pass.
+	// Message says why the step failed. It is empty if the step passed or did not run.
 	Message string `json:"message,omitempty"`
 	Hint    *Hint  `json:"hint,omitempty"`
 }
 
-// Result is what a check found.
+// Result is the result of a check.
 type Result struct {
 	Exercise string `json:"exercise"`
-	// Steps are all of the check's, those after the first failure not reached.
+	// Steps are all steps of the check, including those that did not run.
 	Steps []Step `json:"steps"`
 }
 
-// Points are what the answer earned, of how many.
+// Points returns the points that the answer earned and those that the check is worth.
 func (r Result) Points() (earned, of int) {
 	for _, step := range r.Steps {
 		of += step.Points
@@ -91,21 +84,20 @@ func (r Result) Points() (earned, of int) {
 	return earned, of
 }
 
-// step is a step of a check before it ran. The error of try may be a *Failure.
+// step is a step of a check that has not run yet. The error of try may be a *Failure.
 type step struct {
 	name   string
 	points int
 	try    func() error
 }
 
-// Limit is how long a step may take. Every right answer takes a small part of it.
+// Limit is how long a step may take. A right answer needs a small fraction of it.
 const Limit = 30 * time.Second
 
-// NotDone is how the panic of an exercise that was not begun starts; generated stubs have
-// it, with the place of the task behind it.
+// NotDone begins the panic of a stub. What follows is where to find the task.
 const NotDone = "not done yet: "
 
-// run tries the steps of an exercise and reports to t.
+// run runs the steps of an exercise and reports to t.
 func run(t T, exercise string, steps ...step) {
 	t.Helper()
 	result := Result{Exercise: exercise, Steps: make([]Step, len(steps))}
@@ -134,8 +126,8 @@ func run(t T, exercise string, steps ...step) {
 	report(result)
 }
 
-// guard calls try on a goroutine of its own and makes a panic, and taking longer than the
-// limit, into failures. A call that does not return cannot be ended: its goroutine stays.
+// guard calls try on its own goroutine and turns a panic, and a call that takes longer than
+// the limit, into a failure. Go cannot end a call that does not return: its goroutine stays.
 func guard(limit time.Duration, try func() error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -146,14 +138,14 @@ func guard(limit time.Duration, try func() error) error {
 			}
 			switch caught := recover().(type) {
 			case nil: // runtime.Goexit
-				done <- &Failure{What: "calling the answer", Want: "a result", Got: "the goroutine was ended"}
+				done <- &Failure{What: "calling the answer", Want: "a result", Got: "the goroutine ended"}
 			case string:
 				if strings.HasPrefix(caught, NotDone) {
-					done <- &Failure{What: caught, Want: "an answer", Got: "the task's stub"}
+					done <- &Failure{What: caught, Want: "an answer", Got: "the stub"}
 					return
 				}
 				done <- panicked(caught, panicPlace())
-			case *Failure: // of a check that has no other way to return it
+			case *Failure: // from a check that cannot return it
 				done <- caught
 			default:
 				done <- panicked(caught, panicPlace())
@@ -168,14 +160,14 @@ func guard(limit time.Duration, try func() error) error {
 		return err
 	case <-time.After(limit):
 		return &Failure{
-			What: "calling the answer", Want: "a result within " + limit.String(), Got: "none",
+			What: "calling the answer", Want: "a result within " + limit.String(), Got: "no result",
 			Hint: noEnd,
 		}
 	}
 }
 
-// panicked is the failure of an answer that panicked, at a place; see panicPlace. The
-// first lines of what GoMLX panics with say what is wrong; what follows them is the stack.
+// panicked returns the failure of an answer that panicked; at is from panicPlace. It keeps
+// the first few lines of the panic's text: with GoMLX, the rest is a stack trace.
 func panicked(caught any, at string) *Failure {
 	lines := strings.Split(fmt.Sprint(caught), "\n")
 	lines = lines[:min(len(lines), 5)]
@@ -190,12 +182,11 @@ func panicked(caught any, at string) *Failure {
 	return failure
 }
 
-var slicesNotMade = Hint{"slices-not-made", "a slice has no elements before it is made: make it with its length; and if it holds slices, as an image its rows, make each row too"}
-
-// panicPlace is where in the answer a panic came from, as "convolution.go:8", or "" if that
-// cannot be told. It is for deferred functions: the stack is still there.
+// panicPlace returns the line of the answer that a panic came from, as "convolution.go:8",
+// or "" if no line of the answer is on the stack. A deferred function calls it, while the
+// stack is still there.
 func panicPlace() string {
-	callers := make([]uintptr, 100) // GoMLX's own functions take a few dozen
+	callers := make([]uintptr, 100) // GoMLX puts a few dozen functions on the stack
 	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers)])
 	for {
 		frame, more := frames.Next()
@@ -208,8 +199,8 @@ func panicPlace() string {
 	}
 }
 
-// inAnswer tells a student's functions: those of the exercises' packages, or of a
-// notebook's cell, which is a main.go or, under %test, a main_test.go.
+// inAnswer reports whether a function is the student's: in a package of an exercise, or in
+// a notebook cell, which is a main.go or, under %test, a main_test.go.
 func inAnswer(frame runtime.Frame) bool {
 	const exercises = "github.com/residual-go/residual/lesson/exercises/"
 	if name, ok := strings.CutPrefix(frame.Function, exercises); ok {
@@ -219,10 +210,10 @@ func inAnswer(frame runtime.Frame) bool {
 	return file == "main.go" || file == "main_test.go"
 }
 
-// Recorder is a T that keeps the results.
+// Recorder is a T that records the results.
 type Recorder struct {
 	Results []Result
-	// Log is all that was reported.
+	// Log is everything that was reported.
 	Log strings.Builder
 }
 

@@ -17,14 +17,14 @@ import (
 	shortcut "github.com/residual-go/residual/lesson/exercises/shortcut/solution"
 )
 
-// wrong is an answer with a usual mistake.
+// wrong is an answer with a usual mistake, and the name of its hint.
 type wrong struct {
 	hint string
 	try  func(T)
 }
 
-// test wants the worked solution of an exercise to earn all its points, the stub none, and
-// each wrong answer to get the hint of its mistake.
+// test checks that the worked solution of an exercise earns all points, that the stub earns
+// none, and that each wrong answer gets the hint of its mistake.
 func test(t *testing.T, exercise string, solution, stub func(T), answers ...wrong) {
 	t.Run("stub", func(t *testing.T) {
 		result, log := grade(t, stub)
@@ -38,7 +38,7 @@ func test(t *testing.T, exercise string, solution, stub func(T), answers ...wron
 	testAnswers(t, exercise, solution, answers...)
 }
 
-// testAnswers is test but for the stub.
+// testAnswers is test without the stub.
 func testAnswers(t *testing.T, exercise string, solution func(T), answers ...wrong) {
 	t.Run("solution", func(t *testing.T) {
 		result, log := grade(t, solution)
@@ -46,7 +46,7 @@ func testAnswers(t *testing.T, exercise string, solution func(T), answers ...wro
 			t.Errorf("the worked solution earns %d of %d points, want 10 of 10:\n%s", earned, of, log)
 		}
 		if result.Exercise != exercise {
-			t.Errorf("the result is of exercise %q, want %q", result.Exercise, exercise)
+			t.Errorf("the result is for exercise %q, want %q", result.Exercise, exercise)
 		}
 	})
 	for _, answer := range answers {
@@ -67,13 +67,13 @@ func testAnswers(t *testing.T, exercise string, solution func(T), answers ...wro
 	}
 }
 
-// grade runs one check.
+// grade runs a check and returns its result and its log.
 func grade(t *testing.T, try func(T)) (Result, string) {
 	t.Helper()
 	var recorder Recorder
 	try(&recorder)
 	if len(recorder.Results) != 1 {
-		t.Fatalf("the check has %d results, want 1", len(recorder.Results))
+		t.Fatalf("the check reported %d results, want 1", len(recorder.Results))
 	}
 	return recorder.Results[0], recorder.Log.String()
 }
@@ -90,7 +90,7 @@ func TestRunStopsAtTheFirstFailure(t *testing.T) {
 		)
 	})
 	if reached {
-		t.Error("the step after the failing one was run")
+		t.Error("the step after the failed one ran")
 	}
 	if earned, of := result.Points(); earned != 2 || of != 10 {
 		t.Errorf("%d of %d points, want 2 of 10", earned, of)
@@ -99,7 +99,7 @@ func TestRunStopsAtTheFirstFailure(t *testing.T) {
 some, values: f(1)
     expected: 2
               3
-    came:     4
+    got:      4
     usual reason (off): it is off
 `
 	if log != want {
@@ -107,7 +107,7 @@ some, values: f(1)
 	}
 	last := result.Steps[2]
 	if last.Passed || last.Message != "" || last.Hint != nil {
-		t.Errorf("the step not reached is %+v", last)
+		t.Errorf("the step that did not run is %+v", last)
 	}
 }
 
@@ -127,14 +127,14 @@ func TestGuard(t *testing.T) {
 			values[len(values)]++
 			return nil
 		}},
-		{"an index into nothing", "index out of range [0] with length 0", "slices-not-made", long, func() error {
+		{"an index into an empty slice", "index out of range [0] with length 0", "slices-not-made", long, func() error {
 			rows := make([][]int, 3)
 			rows[1][0]++
 			return nil
 		}},
 		{"a failure", "expected: 2", "off", long, func() error { panic(&Failure{Want: "2", Hint: Hint{Name: "off"}}) }},
-		{"a stub", "the task's stub", "", long, func() error { panic(NotDone + "read this") }},
-		{"an end of the goroutine", "the goroutine was ended", "", long, func() error { runtime.Goexit(); return nil }},
+		{"a stub", "the stub", "", long, func() error { panic(NotDone + "read this") }},
+		{"an end of the goroutine", "the goroutine ended", "", long, func() error { runtime.Goexit(); return nil }},
 		{"an endless loop", "a result within 20ms", "no-end", 20 * time.Millisecond, func() error {
 			<-t.Context().Done()
 			return nil
@@ -158,7 +158,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// TestPanicsSayWhere has panics in the worked solutions, which are not of package check.
+// TestPanicsSayWhere uses panics in the worked solutions, which are outside package check.
 func TestPanicsSayWhere(t *testing.T) {
 	divide := func() error { return fmt.Errorf("a size of %d", outputsize.OutputSize(5, 3, 0, 0)) }
 	read := trial[int, int]{
@@ -177,15 +177,15 @@ func TestPanicsSayWhere(t *testing.T) {
 		err := guard(Limit, try)
 		failure, ok := errors.AsType[*Failure](err)
 		if !ok || !regexp.MustCompile(`panic: (?s:.)*\nat `+file+`:[0-9]+$`).MatchString(failure.Got) {
-			t.Errorf("want that it panicked, and where in %s, got: %v", file, err)
+			t.Errorf("got %v, want a panic with a line of %s", err, file)
 		}
 	}
 	if failure := panicked("no", panicPlace()); failure.Got != "panic: no" {
-		t.Errorf("with nothing of an answer on the stack, got %q", failure.Got)
+		t.Errorf("with no answer on the stack, got %q", failure.Got)
 	}
 }
 
-// TestTrialTellsMistakesApart has two mistakes with the same value for the case that fails first.
+// TestTrialTellsMistakesApart uses two mistakes with the same value for the first case that fails.
 func TestTrialTellsMistakesApart(t *testing.T) {
 	double := func(x int) int { return 2 * x }
 	square := func(x int) int { return x * x }
@@ -214,7 +214,7 @@ func TestTrialTellsMistakesApart(t *testing.T) {
 		{"", func(int) int { return 0 }},
 		{"", func(x int) int { return 1 / (3 - x) }},              // panics after the failure
 		{"outside", func(x int) int { return []int{0, 0, 3}[x] }}, // 3 is right, then it panics
-		{"", func(x int) int { return 3 + 0/(3-x) }},              // so it is here, for another reason
+		{"", func(x int) int { return 3 + 0/(3-x) }},              // the same, but it panics for another reason
 		{"slices-not-made", func(x int) int { return make([][]int, 4)[x][0] }},
 	} {
 		if got := try(c.answer); got != c.want {

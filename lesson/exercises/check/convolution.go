@@ -28,7 +28,7 @@ func Convolution(t T, answer func(x [][][]float32, w [][][][]float32, stride, pa
 	compare := func(of func(convolutionCase) bool, same func(a, b [][][]float32) bool) func() error {
 		values := trial[convolutionCase, [][][]float32]{
 			answer: func(c convolutionCase) [][][]float32 {
-				// Copies: the usual mistakes are tried on the same image afterwards.
+				// Copies, because the usual mistakes are tried on the same image afterwards.
 				w := make([][][][]float32, len(c.W))
 				for i, row := range c.W {
 					w[i] = cloneMaps(row)
@@ -40,7 +40,7 @@ func Convolution(t T, answer func(x [][][]float32, w [][][][]float32, stride, pa
 			what:     convolutionCase.String,
 			explain:  explainMaps,
 			mistakes: convolutionMistakes,
-			outside:  Hint{"outside-the-image", "a place was read that is not there. With padding, the kernel reaches beyond all four sides of the image, where everything is 0; and w's first two axes are the kernel's height and width, which may differ"},
+			outside:  Hint{"outside-the-image", "an index lies outside the image or the kernel. With padding, the kernel reaches beyond all four sides of the image, where everything is 0; and the kernel's height and width, w's first two axes, may differ"},
 		}
 		for _, c := range cases {
 			if of(c) {
@@ -52,8 +52,7 @@ func Convolution(t T, answer func(x [][][]float32, w [][][][]float32, stride, pa
 	values := func(step string) func() error {
 		return compare(func(c convolutionCase) bool { return c.Step == step }, sameMaps)
 	}
-	// Kernels as high as wide, all of them within the image: the shape is then all that can
-	// go wrong before there are values.
+	// Square kernels that stay inside the image: the simplest cases, for the shape alone.
 	plain := func(c convolutionCase) bool { return c.Stride == 1 && c.Padding == 0 && len(c.W) == len(c.W[0]) }
 	run(t, "convolution",
 		step{"shape", 1, compare(plain, func(a, b [][][]float32) bool { return dimensions(a) == dimensions(b) })},
@@ -74,25 +73,25 @@ func cloneMaps(x [][][]float32) [][][]float32 {
 	return y
 }
 
-// dimensions writes the shape of x as [2][3][1].
+// dimensions formats the shape of x as [2][3][1].
 func dimensions(x [][][]float32) string {
 	if len(x) == 0 || len(x[0]) == 0 {
 		return fmt.Sprintf("[%d][0][0]", len(x))
 	}
 	for _, row := range x {
 		if len(row) != len(x[0]) {
-			return fmt.Sprintf("[%d] rows of unlike length, such as %d and %d", len(x), len(x[0]), len(row))
+			return fmt.Sprintf("[%d] rows of different lengths, such as %d and %d", len(x), len(x[0]), len(row))
 		}
 		for _, pixel := range row {
 			if len(pixel) != len(x[0][0]) {
-				return fmt.Sprintf("[%d][%d] pixels of unlike length, such as %d and %d", len(x), len(row), len(x[0][0]), len(pixel))
+				return fmt.Sprintf("[%d][%d] pixels of different lengths, such as %d and %d", len(x), len(row), len(x[0][0]), len(pixel))
 			}
 		}
 	}
 	return fmt.Sprintf("[%d][%d][%d]", len(x), len(x[0]), len(x[0][0]))
 }
 
-// sameMaps allows for sums in another order.
+// sameMaps reports whether two results are equal, up to the order of additions.
 func sameMaps(a, b [][][]float32) bool {
 	if dimensions(a) != dimensions(b) {
 		return false
@@ -109,7 +108,7 @@ func sameMaps(a, b [][][]float32) bool {
 	return true
 }
 
-// explainMaps shows the first channel that is wrong, as a grid.
+// explainMaps shows the first wrong channel as a grid.
 func explainMaps(c convolutionCase, want, got [][][]float32) *Failure {
 	if dimensions(want) != dimensions(got) {
 		return &Failure{What: "shape of " + c.String(), Want: dimensions(want), Got: dimensions(got)}
@@ -118,7 +117,7 @@ func explainMaps(c convolutionCase, want, got [][][]float32) *Failure {
 		a, b := grid(want, channel), grid(got, channel)
 		if a != b {
 			what := fmt.Sprintf("%s, output channel %d", c, channel)
-			if len(c.X[0][0]) == 1 && len(want[0][0]) == 1 { // little enough to look at
+			if len(c.X[0][0]) == 1 && len(want[0][0]) == 1 { // small enough to show
 				var kernel [][][]float32
 				for _, row := range c.W {
 					var weights [][]float32
@@ -132,10 +131,10 @@ func explainMaps(c convolutionCase, want, got [][][]float32) *Failure {
 			return &Failure{What: what, Want: a, Got: b}
 		}
 	}
-	return &Failure{What: c.String(), Want: "the sums", Got: "nearly those, but further off than rounding is"}
+	return &Failure{What: c.String(), Want: "the sums", Got: "almost the sums, but further off than rounding explains"}
 }
 
-// grid writes a channel of x, row by row.
+// grid formats a channel of x, one row per line.
 func grid(x [][][]float32, channel int) string {
 	var rows []string
 	for _, row := range x {
@@ -148,22 +147,22 @@ func grid(x [][][]float32, channel int) string {
 	return strings.Join(rows, "\n")
 }
 
-// variation is a convolution with mistakes in it; see plainly for one without.
+// variation describes a convolution with a mistake; plainly returns the one without.
 type variation struct {
-	// sizeStride and sizePadding decide on the result's shape, readStride and readPadding
-	// on the pixels read.
+	// sizeStride and sizePadding determine the result's shape, readStride and readPadding
+	// the pixels that are read.
 	sizeStride, sizePadding, readStride, readPadding int
-	// kernel gives the place in a kernel of height by width to multiply with.
+	// kernel maps a place in a kernel of height×width to the place of the weight to use.
 	kernel func(i, j, height, width int) (int, int)
-	// from and to are the input channels that count, from-th to the one before the to-th.
+	// Input channels from ≤ c < to are used.
 	from, to int
-	// repeated means that pixels outside the image are as the nearest inside.
+	// repeated is true if a pixel outside the image has the value of the nearest one inside.
 	repeated bool
-	// firstKernel means that all output channels come from the first.
+	// firstKernel is true if the first kernel is used for all output channels.
 	firstKernel bool
 }
 
-// plainly is the variation without a mistake.
+// plainly returns the variation without a mistake.
 func (c convolutionCase) plainly() variation {
 	return variation{
 		sizeStride: c.Stride, sizePadding: c.Padding, readStride: c.Stride, readPadding: c.Padding,
@@ -205,7 +204,7 @@ func (c convolutionCase) compute(v variation) [][][]float32 {
 	return y
 }
 
-// varied is a mistake of a convolution that changes the plain variation.
+// varied returns the mistake that changes the plain variation.
 func varied(name, text string, change func(*variation)) mistake[convolutionCase, [][][]float32] {
 	return mistake[convolutionCase, [][][]float32]{Hint{name, text}, func(c convolutionCase) [][][]float32 {
 		v := c.plainly()
@@ -215,29 +214,29 @@ func varied(name, text string, change func(*variation)) mistake[convolutionCase,
 }
 
 var convolutionMistakes = []mistake[convolutionCase, [][][]float32]{
-	varied("kernel-flipped", "the kernel was turned over, as a convolution in mathematics has it. Deep learning's is a cross-correlation: w[0][0] goes with the first pixel under the kernel",
+	varied("kernel-flipped", "the kernel is flipped, as in the mathematical convolution. Deep learning does not flip it: w[0][0] belongs to the first pixel under the kernel",
 		func(v *variation) {
 			v.kernel = func(i, j, height, width int) (int, int) { return height - 1 - i, width - 1 - j }
 		}),
-	varied("kernel-transposed", "the kernel's axes were swapped: w[i][j] has the row i first, then the column j",
+	varied("kernel-transposed", "the kernel's axes are swapped: in w[i][j] the row i comes first, then the column j",
 		func(v *variation) { v.kernel = func(i, j, _, _ int) (int, int) { return j, i } }),
-	varied("padding-ignored", "padding adds rows and columns of zeros on all four sides: the result gets larger, and its first pixel comes from a kernel that begins padding pixels above and left of the image",
+	varied("padding-ignored", "padding is missing: it adds rows and columns of zeros on all four sides, so the result is larger, and the kernel starts padding pixels above and to the left of the image",
 		func(v *variation) { v.sizePadding, v.readPadding = 0, 0 }),
-	varied("padding-not-subtracted", "the result has the right size, but the kernel's first place is the image's corner, and should be padding pixels above and left of it",
+	varied("padding-not-subtracted", "the result has the right size, but the kernel starts at the corner of the image; it should start padding pixels above and to the left of it",
 		func(v *variation) { v.readPadding = 0 }),
-	varied("padding-repeats-the-edge", "outside the image everything is 0, not what the nearest pixel is",
+	varied("padding-repeats-the-edge", "outside the image everything is 0, not a copy of the nearest pixel",
 		func(v *variation) { v.repeated = true }),
-	varied("stride-ignored", "from one pixel of the result to the next the kernel moves stride pixels: the result has that many times fewer",
+	varied("stride-ignored", "the stride is missing: from one pixel of the result to the next the kernel moves stride pixels, so the result has fewer of them",
 		func(v *variation) { v.sizeStride, v.readStride = 1, 1 }),
-	varied("stride-in-the-size-only", "the result has the right size, but its pixels come from neighbouring places: those of row and column r, c begin at r·stride, c·stride",
+	varied("stride-in-the-size-only", "the result has the right size, but its pixels come from neighbouring places: for row r and column c, the kernel starts at r·stride, c·stride",
 		func(v *variation) { v.readStride = 1 }),
-	varied("first-channel-only", "a pixel of the result is one sum over all input channels",
+	varied("first-channel-only", "only the first input channel counts; each value of the result is one sum over all input channels",
 		func(v *variation) { v.to = 1 }),
-	varied("last-channel-only", "a pixel of the result is one sum over all input channels: each adds to it, and must not begin it anew",
+	varied("last-channel-only", "only the last input channel counts; each value of the result is one sum over all of them, so do not start again at each channel",
 		func(v *variation) { v.from = v.to - 1 }),
-	varied("first-kernel-only", "each output channel has a kernel of its own, the last index of w",
+	varied("first-kernel-only", "all output channels use the first kernel; each has its own, given by the last index of w",
 		func(v *variation) { v.firstKernel = true }),
-	{Hint{"height-width-swapped", "the first axis is the height, so rows, and the second the width: y before x, throughout"}, func(c convolutionCase) [][][]float32 {
+	{Hint{"height-width-swapped", "height and width are swapped: the first axis counts rows and the second columns, y before x, throughout"}, func(c convolutionCase) [][][]float32 {
 		y := c.compute(c.plainly())
 		swapped := make([][][]float32, len(y[0]))
 		for row := range swapped {

@@ -8,7 +8,7 @@ import (
 	solution "github.com/residual-go/residual/lesson/exercises/convolution/solution"
 )
 
-// convolutionAnswer is what the exercise asks for.
+// convolutionAnswer is the function that the exercise asks for.
 type convolutionAnswer func(x [][][]float32, w [][][][]float32, stride, padding int) [][][]float32
 
 func TestConvolution(t *testing.T) {
@@ -47,7 +47,7 @@ func TestConvolution(t *testing.T) {
 	)
 }
 
-// zeros makes slices of zeros.
+// zeros returns maps of that shape, all 0.
 func zeros(height, width, channels int) [][][]float32 {
 	y := make([][][]float32, height)
 	for i := range y {
@@ -59,12 +59,12 @@ func zeros(height, width, channels int) [][][]float32 {
 	return y
 }
 
-// outputMaps makes slices for the result of a convolution.
+// outputMaps returns maps of the shape of a convolution's result, all 0.
 func outputMaps(x [][][]float32, w [][][][]float32, stride, padding int) [][][]float32 {
 	return zeros((len(x)+2*padding-len(w))/stride+1, (len(x[0])+2*padding-len(w[0]))/stride+1, len(w[0][0][0]))
 }
 
-// padded returns x with zeros around it.
+// padded returns x with padding zeros on each side.
 func padded(x [][][]float32, padding int) [][][]float32 {
 	y := zeros(len(x)+2*padding, len(x[0])+2*padding, len(x[0][0]))
 	for i := range x {

@@ -6,23 +6,22 @@ import (
 	"slices"
 )
 
-// Model is what an answer to the exercise evaluate is given.
+// Model is the network that the exercise evaluate asks about images.
 type Model interface {
 	Training() bool
 	SetTraining(training bool)
 	Logits(images [][]float32) [][]float32
 }
 
-// oracle is a model of which it is known what it says: an image is its own logits. In
-// training mode an answer depends on the batch, as with batch norm: each class has the
-// mean over the batch taken off.
+// oracle is a Model whose answers are known: the logits of an image are its values. In
+// training mode they depend on the batch, as with batch norm: the batch's mean of each class
+// is subtracted.
 type oracle struct {
 	training bool
-	// batches are the sizes of the batches that it was asked for, and trained how many of
-	// them in training mode.
+	// batches are the sizes of the batches so far; trained counts those in training mode.
 	batches []int
 	trained int
-	// first are the images it was given, by their first logit, in order.
+	// first has the first value of each image so far, which tells the images apart.
 	first []float32
 }
 
@@ -64,9 +63,9 @@ func (c evaluateCase) String() string {
 	return fmt.Sprintf("Evaluate(model, %d images, labels, batch %d)", len(c.images), c.batch)
 }
 
-// logits of three classes, of images to be evaluated, and their labels. Half the images
-// have no logit above 0; classes are not about equally frequent, and the first images are
-// more often right than the last.
+// The test set: images, which are their own logits of three classes, and labels. About half
+// of the images have no logit above 0, the classes are not equally frequent, and the first
+// images are right more often than the last.
 var (
 	evaluateImages = [][]float32{
 		{1, 4, -2}, {-3, -1, -2}, {0.5, -1, 3}, {-7, -6, -9}, {2, 1, 0}, {-1, -5, -4}, {-8, -4, -3}, {3, 5, 4}, {-2, -3, -1}, {6, -1, 2}, {-4, -2, -6},
@@ -74,12 +73,11 @@ var (
 	evaluateLabels = []int{1, 1, 2, 1, 0, 0, 1, 1, 0, 2, 2}
 )
 
-// evaluateAnswer is what the exercise asks for.
+// evaluateAnswer is the function that the exercise asks for.
 type evaluateAnswer func(model Model, images [][]float32, labels []int, batch int) float64
 
-// ask gives the case to the answer. It gets copies, so that it can reach no other case's
-// images and no later one's, and is to leave them as they are: who writes the images and
-// their labels is right about all of them.
+// ask calls the answer with copies, so that it cannot reach the images of other cases. It
+// must not change them: an answer that rewrites images and labels could be right about all.
 func (c evaluateCase) ask(answer evaluateAnswer, model Model) float64 {
 	images, labels := make([][]float32, len(c.images)), slices.Clip(slices.Clone(c.labels))
 	for i, image := range c.images {
@@ -87,8 +85,8 @@ func (c evaluateCase) ask(answer evaluateAnswer, model Model) float64 {
 	}
 	accuracy := answer(model, images, labels, c.batch)
 	if !slices.EqualFunc(images, c.images, slices.Equal) || !slices.Equal(labels, c.labels) {
-		panic(&Failure{What: c.String(), Want: "images and labels as they were", Got: "others",
-			Hint: Hint{"images-changed", "the test set is the caller's: leave images and labels as they are. To append to a part of a slice writes over what is behind the part"}})
+		panic(&Failure{What: c.String(), Want: "unchanged images and labels", Got: "changed ones",
+			Hint: Hint{"images-changed", "the test set belongs to the caller: leave images and labels as they are. Mind that appending to part of a slice overwrites what comes after it"}})
 	}
 	return accuracy
 }
@@ -97,7 +95,7 @@ func evaluateCaseOf(n, batch int) evaluateCase {
 	return evaluateCase{evaluateImages[:n], evaluateLabels[:n], batch}
 }
 
-// rightOf is how many of the images from one to before another the model has right.
+// rightOf returns how many of the images from ≤ i < to the model gets right.
 func (c evaluateCase) rightOf(from, to int) int {
 	right := 0
 	for i := from; i < to; i++ {
@@ -133,10 +131,10 @@ func Evaluate(t T, answer evaluateAnswer) {
 			same:   func(a, b float64) bool { return near(a, b, 1e-9) || math.IsNaN(a) && math.IsNaN(b) },
 			what:   evaluateCase.String,
 			explain: func(c evaluateCase, want, got float64) *Failure {
-				return &Failure{What: c.String(), Want: fmt.Sprintf("%s, which is %d of %d", number(want), c.rightOf(0, len(c.images)), len(c.images)), Got: number(got)}
+				return &Failure{What: c.String(), Want: fmt.Sprintf("%s, that is %d of %d", number(want), c.rightOf(0, len(c.images)), len(c.images)), Got: number(got)}
 			},
 			mistakes: evaluateMistakes,
-			outside:  Hint{"last-batch-too-long", "a place was read that is not there: the last batch ends where the images do; and the labels of a batch begin where it does"},
+			outside:  Hint{"last-batch-too-long", "an index is out of range: the last batch ends with the last image, and the labels of a batch start where the batch does"},
 		}
 	}
 	several := []evaluateCase{evaluateCaseOf(8, 4), evaluateCaseOf(11, 4), evaluateCaseOf(7, 3), evaluateCaseOf(5, 8), evaluateCaseOf(4, 1)}
@@ -162,8 +160,8 @@ func Evaluate(t T, answer evaluateAnswer) {
 	)
 }
 
-// asksOnce wants the model to be asked for batches of the right size, of all the images in
-// their order.
+// asksOnce checks that the model gets every image once, in order, in batches of the right
+// size.
 func (c evaluateCase) asksOnce(answer evaluateAnswer) error {
 	var o oracle
 	c.ask(answer, &o)
@@ -174,47 +172,47 @@ func (c evaluateCase) asksOnce(answer evaluateAnswer) error {
 	if fmt.Sprint(o.batches) == fmt.Sprint(want) {
 		for i, image := range c.images {
 			if o.first[i] != image[0] {
-				return &Failure{What: c.String(), Want: "the images in their order", Got: fmt.Sprintf("another where image %d should be", i)}
+				return &Failure{What: c.String(), Want: "the model gets the images in order", Got: fmt.Sprintf("another image in place of image %d", i)}
 			}
 		}
 		return nil
 	}
-	failure := &Failure{What: "sizes of the batches that the model gets in " + c.String(), Want: fmt.Sprint(want), Got: fmt.Sprint(o.batches)}
+	failure := &Failure{What: "the batch sizes that the model gets in " + c.String(), Want: fmt.Sprint(want), Got: fmt.Sprint(o.batches)}
 	twice, larger, empty := len(o.first) > len(c.images), false, false
 	for _, size := range o.batches {
 		larger, empty = larger || size > c.batch, empty || size == 0
 	}
 	switch {
 	case empty:
-		failure.Hint = Hint{"empty-batch", "where the images make whole batches none is left over: the loop ends there, without a last, empty batch"}
+		failure.Hint = Hint{"empty-batch", "if the images fill whole batches, nothing is left over: end the loop there, without an empty batch"}
 	case larger:
-		failure.Hint = Hint{"batch-ignored", "a whole test set does not fit in memory at once: give the model at most batch images at a time"}
+		failure.Hint = Hint{"batch-ignored", "a whole test set may not fit in memory: give the model at most batch images at a time"}
 	case twice:
-		failure.Hint = Hint{"asked-twice", "the model was asked for some images more than once: keep its answer, since asking is what takes the time"}
+		failure.Hint = Hint{"asked-twice", "the model gets some images more than once: keep its logits, because running the model is what takes the time"}
 	}
 	return failure
 }
 
-// keepsMode wants the model asked in evaluation mode and found in its mode afterwards.
+// keepsMode checks that the model runs in evaluation mode and is left in the mode it was in.
 func keepsMode(answer evaluateAnswer, training bool, c evaluateCase) error {
 	o := &oracle{training: training}
 	c.ask(answer, o)
-	what := fmt.Sprintf("%s of a model with training %t", c, training)
+	what := fmt.Sprintf("%s with model.Training() %t", c, training)
 	if o.trained > 0 {
 		return &Failure{What: what, Want: "every batch in evaluation mode", Got: fmt.Sprintf("%d of %d in training mode", o.trained, len(o.batches)),
-			Hint: Hint{"evaluated-in-training-mode", "in training mode batch norm uses the batch at hand: set the mode before you ask, for all batches"}}
+			Hint: Hint{"evaluated-in-training-mode", "in training mode batch norm uses the current batch's statistics: switch to evaluation mode before the first batch"}}
 	}
 	if o.training == training {
 		return nil
 	}
-	hint := Hint{"mode-not-set-back", "training goes on after an evaluation, and must not do so in evaluation mode: put the mode back as it was"}
+	hint := Hint{"mode-not-set-back", "training continues after an evaluation, and must not continue in evaluation mode: restore the mode that the model was in"}
 	if o.training {
-		hint = Hint{"training-mode-left-on", "the model was in evaluation mode before: put back the mode that was, which is not always training"}
+		hint = Hint{"training-mode-left-on", "the model was in evaluation mode before: restore the mode that it was in, which is not always training mode"}
 	}
-	return &Failure{What: "mode after " + what, Want: fmt.Sprintf("training %t", training), Got: fmt.Sprintf("training %t", o.training), Hint: hint}
+	return &Failure{What: "model.Training() after " + what, Want: fmt.Sprint(training), Got: fmt.Sprint(o.training), Hint: hint}
 }
 
-// perBatch adds up what value says of the batches, given where each begins and ends.
+// perBatch adds up value over the batches, and returns the number of batches too.
 func (c evaluateCase) perBatch(value func(from, to int) float64) (sum float64, batches int) {
 	for from := 0; from < len(c.images); from += c.batch {
 		sum += value(from, min(from+c.batch, len(c.images)))
@@ -223,7 +221,7 @@ func (c evaluateCase) perBatch(value func(from, to int) float64) (sum float64, b
 	return sum, batches
 }
 
-// accuracyBy is the accuracy if a batch's classes are what classes says.
+// accuracyBy returns the accuracy if classes chooses the classes of a batch.
 func (c evaluateCase) accuracyBy(classes func(logits [][]float32) []int) float64 {
 	right, _ := c.perBatch(func(from, to int) float64 {
 		right := 0
@@ -237,7 +235,7 @@ func (c evaluateCase) accuracyBy(classes func(logits [][]float32) []int) float64
 	return right / float64(len(c.images))
 }
 
-// byImage is accuracyBy for a class that an image has by itself.
+// byImage returns a function for the accuracy if class chooses the class of an image.
 func byImage(class func(logits []float32) int) func(evaluateCase) float64 {
 	return func(c evaluateCase) float64 {
 		return c.accuracyBy(func(logits [][]float32) []int {
@@ -251,36 +249,36 @@ func byImage(class func(logits []float32) int) func(evaluateCase) float64 {
 }
 
 var evaluateMistakes = []mistake[evaluateCase, float64]{
-	{Hint{"mean-of-batches", "the last batch has fewer images, and in a mean over batches each of those counts for more: add up the right answers of all batches and divide once, by the images"},
+	{Hint{"mean-of-batches", "this is the mean of the batches' accuracies, in which an image of a small last batch counts for more: add up the right answers of all batches and divide once, by the number of images"},
 		func(c evaluateCase) float64 {
 			sum, batches := c.perBatch(func(from, to int) float64 { return float64(c.rightOf(from, to)) / float64(to-from) })
 			return sum / float64(batches)
 		}},
-	{Hint{"last-batch-dropped", "the images that do not fill a batch are part of the test set too: the last batch may have fewer"},
+	{Hint{"last-batch-dropped", "the images that do not fill a whole batch are left out, but they are part of the test set: let the last batch be smaller"},
 		func(c evaluateCase) float64 {
 			whole := len(c.images) / c.batch * c.batch
 			return float64(c.rightOf(0, whole)) / float64(whole)
 		}},
-	{Hint{"last-batch-counted-wrong", "the last batch's right answers are missing, but its images are in what was divided by"},
+	{Hint{"last-batch-counted-wrong", "the right answers of the last batch are missing, although its images are in the number you divide by"},
 		func(c evaluateCase) float64 {
 			return float64(c.rightOf(0, len(c.images)/c.batch*c.batch)) / float64(len(c.images))
 		}},
-	{Hint{"last-batch-taken-for-full", "divide by the number of images, which batches times batch is only if the last one is full"},
+	{Hint{"last-batch-taken-for-full", "divide by the number of images; that is batches times batch only if the last batch is full"},
 		func(c evaluateCase) float64 {
 			right, batches := c.perBatch(func(from, to int) float64 { return float64(c.rightOf(from, to)) })
 			return right / float64(batches*c.batch)
 		}},
-	{Hint{"last-batch-only", "the count of right answers begins anew with each batch: let it run over all of them"},
+	{Hint{"last-batch-only", "the count of right answers starts again with each batch: count over all batches"},
 		func(c evaluateCase) float64 {
 			last := (len(c.images) - 1) / c.batch * c.batch
 			return float64(c.rightOf(last, len(c.images))) / float64(len(c.images))
 		}},
-	{Hint{"last-batch-only", "the accuracy is that of the last batch: let the count of right answers run over all of them"},
+	{Hint{"last-batch-only", "this is the accuracy on the last batch: count right answers and images over all batches"},
 		func(c evaluateCase) float64 {
 			last := (len(c.images) - 1) / c.batch * c.batch
 			return float64(c.rightOf(last, len(c.images))) / float64(len(c.images)-last)
 		}},
-	{Hint{"labels-of-the-first-batch", "the labels of a batch begin where the batch does, not at the first label"},
+	{Hint{"labels-of-the-first-batch", "every batch is compared with the first labels; its labels start where the batch does"},
 		func(c evaluateCase) float64 {
 			right, _ := c.perBatch(func(from, to int) float64 {
 				right := 0
@@ -293,7 +291,7 @@ var evaluateMistakes = []mistake[evaluateCase, float64]{
 			})
 			return right / float64(len(c.images))
 		}},
-	{Hint{"argmax-over-the-batch", "for each image, look for the class with the largest logit: logits[image][class]. Here it was for each class the image with the largest"},
+	{Hint{"argmax-over-the-batch", "for each class, you look for the image with the largest logit. It should be the other way round: for each image the class, in logits[image][class]"},
 		func(c evaluateCase) float64 {
 			return c.accuracyBy(func(logits [][]float32) []int {
 				classes := make([]int, len(logits[0]))
@@ -307,7 +305,7 @@ var evaluateMistakes = []mistake[evaluateCase, float64]{
 				return classes
 			})
 		}},
-	{Hint{"argmax-from-zero", "the search for the largest logit began with 0, and logits may all be below: begin with the first of them"},
+	{Hint{"argmax-from-zero", "the search for the largest logit starts at 0, but all logits of an image may be negative: start with the first logit"},
 		byImage(func(logits []float32) int {
 			class, most := 0, float32(0)
 			for i, logit := range logits {
@@ -317,7 +315,7 @@ var evaluateMistakes = []mistake[evaluateCase, float64]{
 			}
 			return class
 		})},
-	{Hint{"argmin", "the class is that of the largest logit, not of the smallest"},
+	{Hint{"argmin", "the class is the one with the largest logit, not the smallest"},
 		byImage(func(logits []float32) int {
 			class := 0
 			for i, logit := range logits {
@@ -327,12 +325,12 @@ var evaluateMistakes = []mistake[evaluateCase, float64]{
 			}
 			return class
 		})},
-	{Hint{"errors-counted", "this is the share of the wrong answers"},
+	{Hint{"errors-counted", "this is the share of wrong answers; return the share of right ones"},
 		func(c evaluateCase) float64 { return 1 - c.accuracy() }},
-	{Hint{"percent", "the accuracy is a share, from 0 to 1, not in percent"},
+	{Hint{"percent", "the accuracy is a share from 0 to 1, not a percentage"},
 		func(c evaluateCase) float64 { return 100 * c.accuracy() }},
-	{Hint{"divided-as-integers", "an int divided by a larger int is 0: make both float64 first"},
+	{Hint{"divided-as-integers", "an int divided by a larger int is 0: convert both to float64 first"},
 		func(c evaluateCase) float64 { return float64(c.rightOf(0, len(c.images)) / len(c.images)) }},
-	{Hint{"not-divided", "this is how many answers were right: divide by the number of images"},
+	{Hint{"not-divided", "this is the number of right answers: divide it by the number of images"},
 		func(c evaluateCase) float64 { return float64(c.rightOf(0, len(c.images))) }},
 }

@@ -11,7 +11,7 @@ import (
 
 func TestEvaluate(t *testing.T) {
 	try := func(answer evaluateAnswer) func(T) { return func(t T) { Evaluate(t, answer) } }
-	// inEvaluation sets the mode around an answer that does not.
+	// inEvaluation sets the mode for an answer that does not do so itself.
 	inEvaluation := func(answer evaluateAnswer) func(T) {
 		return try(func(model Model, images [][]float32, labels []int, batch int) float64 {
 			defer model.SetTraining(model.Training())
@@ -19,7 +19,7 @@ func TestEvaluate(t *testing.T) {
 			return answer(model, images, labels, batch)
 		})
 	}
-	// changed is the right answer but for what change makes of the accuracy.
+	// changed is the right answer, with the accuracy changed.
 	changed := func(change func(accuracy float64, images [][]float32, batch int) float64) func(T) {
 		return try(func(model Model, images [][]float32, labels []int, batch int) float64 {
 			return change(solution.Evaluate(model, images, labels, batch), images, batch)
@@ -138,8 +138,7 @@ func TestEvaluate(t *testing.T) {
 			}
 			return float64(right) / float64(len(images))
 		})},
-		// An answer that makes all images right instead of counting those that are; and one
-		// that finds the other cases' behind its own.
+		// This answer makes all images right instead of counting, even those behind its own.
 		wrong{"images-changed", inEvaluation(func(model Model, images [][]float32, labels []int, batch int) float64 {
 			for from := 0; from < len(images); from += batch {
 				model.Logits(images[from:min(from+batch, len(images))])
@@ -180,8 +179,8 @@ func countRight(logits [][]float32, labels []int, class func([]float32) int) int
 	return right
 }
 
-// accuracyOf is an answer that does not care about the mode, with the given ways to count
-// and to find a class.
+// accuracyOf returns an answer that ignores the mode, with the given ways to count and to
+// choose a class.
 func accuracyOf(count func(right, add int) int, class func([]float32) int) evaluateAnswer {
 	return func(model Model, images [][]float32, labels []int, batch int) float64 {
 		right := 0
@@ -193,7 +192,7 @@ func accuracyOf(count func(right, add int) int, class func([]float32) int) evalu
 	}
 }
 
-// An answer may add to the last batch, and reaches nothing with it that is another case's.
+// An answer may append to the slices that it gets without reaching another case's images.
 func TestEvaluateGivesCopies(t *testing.T) {
 	result, log := grade(t, func(t T) {
 		Evaluate(t, func(model Model, images [][]float32, labels []int, batch int) float64 {

@@ -15,34 +15,36 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/residual-go/residual/lesson/exercises/nn"
 	"github.com/residual-go/residual/pkg/backend"
 )
 
-// This file is what the exercises made of GoMLX graphs share. The answer is a function
-// that adds to a graph; it is run on small inputs with weights that are computed from
-// their names, and compared with what PyTorch computed with the same weights.
+// This file is what the exercises on GoMLX graphs share. The answer is a graph-building
+// function. It runs on small inputs, with weights computed from their names, and the result
+// is compared with what PyTorch computed with the same weights.
 
-// blocksJSON is written by tests/reference/exercise_graphs.py.
+// blocksJSON has PyTorch's values; tests/reference/exercise_graphs.py writes it.
 //
 //go:embed testdata/blocks.json
 var blocksJSON []byte
 
-// graphCase is one input and what PyTorch makes of it.
+// graphCase is the shape of an input and what PyTorch computes for it.
 type graphCase struct {
 	Input []int `json:"input"`
-	// Weights are the shapes of the right answer's variables.
-	Weights  map[string][]int `json:"weights"`
-	Right    graphOutput      `json:"right"`
-	Mistakes []graphOutput    `json:"mistakes"`
+	// Weights are the shapes of the right answer's variables, by name.
+	Weights map[string][]int `json:"weights"`
+	// Right is the right output, Mistakes are the outputs with the usual mistakes.
+	Right    graphOutput   `json:"right"`
+	Mistakes []graphOutput `json:"mistakes"`
 }
 
-// graphOutput is what a network computes. One whose shapes do not fit together has
-// neither shape nor values.
+// graphOutput is what a network computes. It has neither shape nor values if a mistake makes
+// shapes that do not fit together.
 type graphOutput struct {
-	Mistake      string           `json:"mistake"`
-	Shape        []int            `json:"shape"`
-	Values       []float32        `json:"values"`
+	// Mistake is the name of the mistake's hint; empty for the right output.
+	Mistake string    `json:"mistake"`
+	Shape   []int     `json:"shape"`
+	Values  []float32 `json:"values"`
+	// Convolutions are the shapes of the outputs of the convolutions, by name.
 	Convolutions map[string][]int `json:"convolutions"`
 }
 
@@ -52,37 +54,37 @@ var graphCasesByName = sync.OnceValues(func() (map[string][]graphCase, error) {
 	return cases, err
 })
 
-// graphCases returns those of an exercise.
+// graphCases returns the cases of an exercise.
 func graphCases(exercise string) []graphCase {
 	all, err := graphCasesByName()
 	if err != nil || all[exercise] == nil {
-		panic(fmt.Sprintf("check: no values of PyTorch's for %s: %v", exercise, err))
+		panic(fmt.Sprintf("check: testdata/blocks.json has nothing for %s: %v", exercise, err))
 	}
 	return all[exercise]
 }
 
-// network is an answer whose other arguments are given.
+// network is an answer with all arguments set but scope and x.
 type network func(scope *model.Scope, x *graph.Node) *graph.Node
 
-// outcome is what an answer computed, and how.
+// outcome is what an answer did.
 type outcome struct {
 	shape  []int
 	values []float32
-	// weights and convolutions are the shapes of the variables and of what leaves the
-	// convolutions, by names such as conv1.weight and conv1.
+	// weights are the shapes of the variables, by names such as conv1.weight. convolutions
+	// are the shapes of the outputs of the convolutions, by names such as conv1.
 	weights, convolutions map[string][]int
-	// returnsInput says that the answer returned x itself.
+	// returnsInput is true if the answer returned x itself.
 	returnsInput bool
-	// panicked is what building the graph panicked with, if it did: there is no shape then,
-	// and there are no values. at is where it did; see panicPlace.
+	// panicked is what building the graph panicked with, if it did; then there are no shape
+	// and values. at is the line; see panicPlace.
 	panicked any
 	at       string
 }
 
-// computeOn is shared: nothing in it is an answer's.
+// computeOn returns the backend, which all checks can share: answers leave nothing in it.
 var computeOn = sync.OnceValues(func() (compute.Backend, error) { return backend.New(backend.Auto) })
 
-// evaluate runs an answer on x, in inference, with weights that change may change.
+// evaluate runs an answer on x in evaluation mode; for change, see setWeights.
 func evaluate(answer network, x *tensors.Tensor, change func(name string, values []float32)) (*outcome, error) {
 	device, err := computeOn()
 	if err != nil {
@@ -122,8 +124,8 @@ func evaluate(answer network, x *tensors.Tensor, change func(name string, values
 	return o, err
 }
 
-// setWeights gives the variables the values that their names say. change may be nil; else
-// it is shown the values of each variable, by name, and may change them.
+// setWeights sets each variable to the values computed from its name. change, if not nil, is
+// called with the name and the values of each variable and may change the values.
 func setWeights(store *model.Store, change func(name string, values []float32)) error {
 	for variable := range store.IterVariables() {
 		if !isWeight(variable) {
@@ -141,7 +143,7 @@ func setWeights(store *model.Store, change func(name string, values []float32)) 
 	return nil
 }
 
-// build calls the answer and keeps what it panics with.
+// build calls the answer and records a panic.
 func (o *outcome) build(answer network, scope *model.Scope, x *graph.Node) (y *graph.Node) {
 	defer func() {
 		switch o.panicked = recover(); {
@@ -156,7 +158,7 @@ func (o *outcome) build(answer network, scope *model.Scope, x *graph.Node) (y *g
 	return y
 }
 
-// look notes which weights and convolutions the answer made.
+// look records which weights and convolutions the answer created.
 func (o *outcome) look(store *model.Store, g *graph.Graph) {
 	o.weights, o.convolutions = map[string][]int{}, map[string][]int{}
 	names := map[*graph.Node]string{}
@@ -177,14 +179,15 @@ func (o *outcome) look(store *model.Store, g *graph.Graph) {
 	}
 }
 
-// isWeight tells an answer's variables from those that GoMLX keeps for itself, as the
-// state of the random numbers.
+// isWeight reports whether a variable is the answer's and not GoMLX's own, such as the state
+// of the random number generator.
 func isWeight(variable *model.Variable) bool { return !strings.HasPrefix(variable.Name(), "#") }
 
-// dotted is a path of GoMLX's in PyTorch's spelling.
+// dotted turns a path of GoMLX into a name of PyTorch: /layer1/0/conv1 into layer1.0.conv1.
 func dotted(path string) string { return strings.ReplaceAll(strings.Trim(path, "/"), "/", ".") }
 
-// hashed returns n numbers from −1 to 1 that look random and are a function of the name.
+// hashed returns n numbers in [−1, 1) that look random but depend only on the name.
+// tests/reference/exercise_graphs.py has the same function.
 func hashed(name string, n int) []float64 {
 	seed := uint32(2166136261)
 	for _, b := range []byte(name) {
@@ -201,8 +204,8 @@ func hashed(name string, n int) []float64 {
 	return list
 }
 
-// weightValues are the values of the variable of that name: kernels of the size that
-// keeps activations about the same, and norms that do something.
+// weightValues returns the values for the variable of that name. Kernels are scaled to keep
+// the size of the activations, and norms are not the identity.
 func weightValues(name string, shape []int) []float32 {
 	last := name[strings.LastIndex(name, ".")+1:]
 	size := 1
@@ -225,14 +228,14 @@ func weightValues(name string, shape []int) []float32 {
 	return values
 }
 
-// graphInput returns numbers of that shape.
+// graphInput returns an input of that shape.
 func graphInput(shape ...int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(weightValues("input", shape), shape...)
 }
 
-// comparison is an answer on one case of PyTorch's.
+// comparison compares an answer with PyTorch on one case.
 type comparison struct {
-	// what is shown for the call, as "Block(scope, x)".
+	// what shows the call, as "Block(scope, x)".
 	what   string
 	answer network
 	graphCase
@@ -240,8 +243,19 @@ type comparison struct {
 	hints map[string]string
 }
 
-// run evaluates the answer. It is a failure if the answer panics, with the hint of the
-// mistake that has the same convolutions.
+// comparisons returns a comparison for each case of an exercise; call returns what and
+// answer for case i.
+func comparisons(exercise string, hints map[string]string, call func(i int) (what string, answer network)) []comparison {
+	var list []comparison
+	for i, c := range graphCases(exercise) {
+		what, answer := call(i)
+		list = append(list, comparison{what, answer, c, hints})
+	}
+	return list
+}
+
+// run evaluates the answer. If it panics, run returns a failure. Its hint is the mistake that
+// also makes shapes that do not fit, after the same convolutions.
 func (t comparison) run() (*outcome, error) {
 	o, err := evaluate(t.answer, graphInput(t.Input...), nil)
 	if err != nil {
@@ -268,8 +282,6 @@ func (t comparison) run() (*outcome, error) {
 	return nil, failure
 }
 
-var scopeTwice = Hint{"scope-entered-twice", "GoMLX makes the scope of a name once, so that no two layers share their weights unasked. Give each layer a name of its own; and keep in a variable a scope that several are made in"}
-
 func (t comparison) call() string { return fmt.Sprintf("%s with x of shape %v", t.what, t.Input) }
 
 func (t comparison) hint(name string) Hint {
@@ -280,7 +292,7 @@ func (t comparison) hint(name string) Hint {
 	return Hint{Name: name, Text: text}
 }
 
-// reason returns the hint of the mistake that computes what the answer computed, or none.
+// reason returns the hint of the mistake that gives the answer's values, or the zero Hint.
 func (t comparison) reason(o *outcome) Hint {
 	for _, mistake := range t.Mistakes {
 		if slices.Equal(o.shape, mistake.Shape) && alike(o.values, mistake.Values) {
@@ -306,16 +318,16 @@ func (t comparison) names() error {
 		return err
 	}
 	missing, more := unlike(t.Weights, o.weights), unlike(o.weights, t.Weights)
-	failure := &Failure{What: "the variables of " + t.call(), Want: missing, Got: "in their place " + more, Hint: t.reason(o)}
+	failure := &Failure{What: "the variables of " + t.call(), Want: missing, Got: "instead " + more, Hint: t.reason(o)}
 	if missing == "" {
-		failure.Want, failure.Got = fmt.Sprintf("the right %d", len(t.Weights)), "also "+more
+		failure.Want, failure.Got = fmt.Sprintf("only the right %d", len(t.Weights)), "also "+more
 	} else if more == "" {
-		failure.Got = "none of that name and shape"
+		failure.Got = "no variable of that name and shape"
 	}
 	return failure
 }
 
-// unlike lists the first few variables in a that b has not, or has in another shape.
+// unlike lists the first few entries of a that b lacks or has with another shape.
 func unlike(a, b map[string][]int) string {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(a)) {
@@ -330,7 +342,7 @@ func unlike(a, b map[string][]int) string {
 	return strings.Join(lines, ", ")
 }
 
-// values checks the numbers.
+// values checks the values of the result.
 func (t comparison) values() error {
 	o, err := t.run()
 	if err != nil {
@@ -351,8 +363,8 @@ func (t comparison) compare(o *outcome) error {
 	return nil
 }
 
-// difference is the failure of values that are not those wanted, nil if they are. name is
-// the values' in what, as y.
+// difference returns nil if the values are alike, and otherwise a failure that shows the
+// largest difference. name is what the values are called in what, such as y.
 func difference(what, name string, shape []int, got, want []float32) *Failure {
 	if alike(got, want) {
 		return nil
@@ -362,7 +374,7 @@ func difference(what, name string, shape []int, got, want []float32) *Failure {
 		if !(distance(got[i], want[i]) <= slack(want)) {
 			wrong++
 		}
-		// Written so that a NaN is worse than any number.
+		// Written so that NaN counts as the largest difference.
 		if !(distance(got[i], want[i]) <= distance(got[worst], want[worst])) {
 			worst = i
 		}
@@ -374,14 +386,14 @@ func difference(what, name string, shape []int, got, want []float32) *Failure {
 	return &Failure{
 		What: what,
 		Want: fmt.Sprintf("%s%v = %.5g", name, index, want[worst]),
-		Got:  fmt.Sprintf("%s%v = %.5g; of %d numbers %d differ, this one most", name, index, got[worst], len(want), wrong),
+		Got:  fmt.Sprintf("%s%v = %.5g; %d of %d values differ, this one the most", name, index, got[worst], wrong, len(want)),
 	}
 }
 
 func distance(a, b float32) float64 { return math.Abs(float64(a) - float64(b)) }
 
-// slack is far above what the order of float32 additions changes, and far below what
-// any of the mistakes does.
+// slack returns the largest difference that counts as rounding: far more than another order
+// of float32 additions makes, and far less than any of the mistakes does.
 func slack(want []float32) float64 {
 	largest := 0.0
 	for _, x := range want {
@@ -390,7 +402,7 @@ func slack(want []float32) float64 {
 	return 1e-3*largest + 1e-6
 }
 
-// alike says whether numbers are the same but for rounding.
+// alike reports whether the values are equal up to rounding. NaN is never alike.
 func alike(got, want []float32) bool {
 	if len(got) != len(want) {
 		return false
@@ -403,7 +415,7 @@ func alike(got, want []float32) bool {
 	return true
 }
 
-// onEach tries a step on every comparison.
+// onEach returns a step that tries each comparison in turn.
 func onEach(comparisons []comparison, try func(comparison) error) func() error {
 	return func() error {
 		for _, t := range comparisons {
@@ -412,31 +424,5 @@ func onEach(comparisons []comparison, try func(comparison) error) func() error {
 			}
 		}
 		return nil
-	}
-}
-
-// calls counts how often an answer calls something that a check gave it, and panics where
-// that is more than any right answer does. An endless loop would otherwise fill the memory
-// before its time is up.
-type calls int
-
-func (n *calls) call(name string) {
-	const many = 100
-	if *n++; *n > many {
-		panic(endless(name + " is called more than a hundred times"))
-	}
-}
-
-// endless is what calls panics with.
-type endless string
-
-var noEnd = Hint{"no-end", "a loop does not end: look at what should make its condition false"}
-
-// counted is a block that is not called for ever.
-func counted(block nn.Block) nn.Block {
-	var n calls
-	return func(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
-		n.call("block")
-		return block(scope, x, channels, stride)
 	}
 }

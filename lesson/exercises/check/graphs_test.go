@@ -25,8 +25,8 @@ func TestEveryMistakeHasItsHint(t *testing.T) {
 	}
 }
 
-// A network whose numbers are no numbers must not pass for one whose numbers are right.
-func TestNotANumberIsNotAlike(t *testing.T) {
+// A network that computes NaN must not pass.
+func TestNaNIsNotAlike(t *testing.T) {
 	nan := float32(0)
 	nan /= nan
 	if alike([]float32{nan}, []float32{1}) {
@@ -37,7 +37,7 @@ func TestNotANumberIsNotAlike(t *testing.T) {
 	}
 }
 
-// Right answers are not all written like the worked solutions.
+// Right answers can be written in other ways than the worked solutions.
 func TestOtherRightAnswers(t *testing.T) {
 	relu := func(x *graph.Node) *graph.Node { return graph.MaxScalar(x, 0) }
 	for exercise, try := range map[string]func(T){

@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// TestEveryHintHasItsWrongAnswer reads this package: each hint that is written in an
-// exercise's file has a wrong answer in the table of that exercise's test, and each of
-// those that exercises share in one of the tables.
+// TestEveryHintHasItsWrongAnswer reads the source of this package: each hint in an
+// exercise's file must have a wrong answer in that exercise's test, and each shared hint in
+// any of the tests.
 func TestEveryHintHasItsWrongAnswer(t *testing.T) {
 	paths, err := filepath.Glob("*.go")
 	if err != nil {
@@ -44,17 +44,17 @@ func TestEveryHintHasItsWrongAnswer(t *testing.T) {
 		for _, hint := range hints[name] {
 			count++
 			if !tried[hint] {
-				t.Errorf("%s.go: the hint %s has no wrong answer in a test", name, hint)
+				t.Errorf("%s.go: no test has a wrong answer for the hint %s", name, hint)
 			}
 		}
 	}
 	if count < 150 {
-		t.Errorf("%d hints found, which cannot be all", count)
+		t.Errorf("found only %d hints", count)
 	}
 }
 
-// hintsGiven are the names in literals of type Hint, in tables of hints, and in calls of
-// the functions that make a mistake out of a name and a text.
+// hintsGiven returns the hint names in literals of type Hint, in maps of hints, and in calls
+// of the functions that make a mistake out of a name and a text.
 func hintsGiven(file *ast.File) (names []string) {
 	ast.Inspect(file, func(node ast.Node) bool {
 		switch node := node.(type) {
@@ -82,7 +82,7 @@ func hintsGiven(file *ast.File) (names []string) {
 	return names
 }
 
-// hintsTried are the names in literals of type wrong, and the bug of a testBug.
+// hintsTried returns the hint names in literals of type wrong and in calls of testBug.
 func hintsTried(file *ast.File) (names []string) {
 	ast.Inspect(file, func(node ast.Node) bool {
 		switch node := node.(type) {
@@ -100,7 +100,7 @@ func hintsTried(file *ast.File) (names []string) {
 	return names
 }
 
-// literals are those of the expressions that are strings.
+// literals returns the values of the expressions that are string literals.
 func literals(expressions []ast.Expr) (texts []string) {
 	for _, expression := range expressions {
 		if literal, ok := expression.(*ast.BasicLit); ok && literal.Kind == token.STRING {

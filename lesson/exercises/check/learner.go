@@ -13,21 +13,21 @@ import (
 	pkgnn "github.com/residual-go/residual/pkg/nn"
 )
 
-// learner is a small network, two linear layers with a batch norm and a ReLU between
-// them, that really learns: which of the first three of an example's four numbers is the
-// largest. It starts from the same weights as its twin in tests/reference/exercise_graphs.py and
-// is given the same orders.
+// learner is an nn.Learner that really learns: two linear layers with a batch norm and a
+// ReLU between them, which learn which of the first three of four numbers is the largest.
+// It starts with the same weights as its twin in tests/reference/exercise_graphs.py and uses
+// the same orders.
 //
-// As an nn.Learner it has no errors to return, so it panics with them.
+// nn.Learner's methods return no errors, so it panics with them.
 type learner struct {
 	store               *model.Store
-	modes               map[bool]*model.Exec // by whether they train
+	modes               map[bool]*model.Exec // true is training mode
 	x, testX            [][]float32
 	training            bool
 	rate                float64
 	shuffles            int
 	losses              calls
-	latest, accumulated [][]float32 // gradients, in the order of variables
+	latest, accumulated [][]float32 // gradients, in the order of the variables
 	variables           []*model.Variable
 }
 
@@ -73,7 +73,7 @@ func newLearner() (*learner, error) {
 	return l, nil
 }
 
-// finalize frees what the learner holds.
+// finalize frees the network.
 func (l *learner) finalize() {
 	for _, exec := range l.modes {
 		exec.Finalize()
@@ -85,7 +85,7 @@ func learnerInputs(name string, n int) [][]float32 {
 	return slices.Collect(slices.Chunk(weightValues(name, []int{n, learnerFeatures}), learnerFeatures))
 }
 
-// examples makes tensors of rows and their labels.
+// examples returns the examples and their labels as tensors.
 func examples(rows [][]float32) (x, labels *tensors.Tensor) {
 	var list []int32
 	for _, row := range rows {
@@ -104,7 +104,7 @@ func (l *learner) Shuffle() []int {
 	return order(l.shuffles, learnerExamples)
 }
 
-// order is the nth order of so many examples.
+// order returns the nth order of n examples: their indices, shuffled.
 func order(nth, n int) []int {
 	keys := hashed(fmt.Sprintf("order%d", nth), n)
 	order := make([]int, n)
@@ -157,7 +157,8 @@ func (l *learner) Step() {
 
 func (l *learner) TestLoss() float64 { return float64(l.run(l.testX)[0][0]) }
 
-// run returns the loss and the gradients on those examples, in the mode that is set.
+// run returns the loss, as a slice of one value, and the gradients on the examples, in the
+// current mode.
 func (l *learner) run(rows [][]float32) [][]float32 {
 	x, labels := examples(rows)
 	outputs, err := l.modes[l.training].Call(x, labels)

@@ -2,8 +2,8 @@ package check
 
 import "fmt"
 
-// momentumCase is a few steps of stochastic gradient descent and the weights that
-// PyTorch's optimiser has after each.
+// momentumCase is a few steps of stochastic gradient descent, with the weights after each
+// step of PyTorch's optimiser.
 type momentumCase struct {
 	Step     string    `json:"step"`
 	Momentum float64   `json:"momentum"`
@@ -20,18 +20,19 @@ func (c momentumCase) String() string {
 	return fmt.Sprintf("SGD{Momentum: %g, WeightDecay: %g} from weights %s", c.Momentum, c.Decay, numbers(c.Weights))
 }
 
-// SGD has the fields of the exercise momentum's type of this name, which converts to it.
+// SGD has the same fields as the type SGD of the exercise momentum, so one converts to the
+// other.
 type SGD struct {
 	LearningRate, Momentum, WeightDecay float64
 	Velocity                            []float64
 }
 
-// Stepper is what the exercise's type has to be.
+// Stepper is the method that the exercise asks for.
 type Stepper interface {
 	Step(weights, gradients []float64)
 }
 
-// Momentum checks the exercise momentum. answer converts to the exercise's type.
+// Momentum checks the exercise momentum. answer converts an SGD to the exercise's type.
 func Momentum(t T, answer func(*SGD) Stepper) {
 	t.Helper()
 	cases := torch().Momentum
@@ -82,9 +83,9 @@ func Momentum(t T, answer func(*SGD) Stepper) {
 	)
 }
 
-var noVelocityYet = Hint{"no-velocity-yet", "before the first step Velocity is nil: make a slice of zeros, as many as there are weights"}
+var noVelocityYet = Hint{"no-velocity-yet", "Velocity is nil before the first step: make a slice of zeros, one for each weight"}
 
-// walk gives the weights after each step that step makes.
+// walk calls step for each step of the case and returns the weights after each.
 func (c momentumCase) walk(weights []float64, step func(rate float64, gradients []float64)) [][]float64 {
 	var after [][]float64
 	for _, s := range c.Steps {
@@ -94,7 +95,7 @@ func (c momentumCase) walk(weights []float64, step func(rate float64, gradients 
 	return after
 }
 
-// explainWeights shows the first step that went wrong.
+// explainWeights shows the steps up to the first one with wrong weights.
 func explainWeights(c momentumCase, want, got [][]float64) *Failure {
 	what := c.String()
 	for i, step := range c.Steps {
@@ -103,10 +104,11 @@ func explainWeights(c momentumCase, want, got [][]float64) *Failure {
 			return &Failure{What: what, Want: "weights " + numbers(want[i]), Got: "weights " + numbers(got[i])}
 		}
 	}
-	panic("explains weights that are right")
+	panic("check: these weights are right")
 }
 
-// keepsToItself wants the gradients left alone, and two optimisers to have a velocity each.
+// keepsToItself checks that the gradients stay as they are and that two optimisers do not
+// share a velocity.
 func keepsToItself(answer func(*SGD) Stepper) error {
 	gradients := []float64{2, -4}
 	stepper := answer(&SGD{LearningRate: 0.5, Momentum: 0.5, WeightDecay: 0.5})
@@ -114,7 +116,7 @@ func keepsToItself(answer func(*SGD) Stepper) error {
 	if want := []float64{2, -4}; !nearAll(gradients, want) {
 		return &Failure{
 			What: "the gradients after Step(weights, gradients)", Want: numbers(want), Got: numbers(gradients),
-			Hint: Hint{"gradients-changed", "the gradients are the caller's: with weight decay, add to a copy of each and not to the slice"},
+			Hint: Hint{"gradients-changed", "the gradients belong to the caller: add weight decay to a local variable, not to the slice"},
 		}
 	}
 	first, second := []float64{1, 3}, []float64{1, 3}
@@ -122,16 +124,16 @@ func keepsToItself(answer func(*SGD) Stepper) error {
 	answer(&SGD{LearningRate: 0.5, Momentum: 0.5}).Step(second, []float64{2, -4})
 	if !nearAll(first, second) {
 		return &Failure{
-			What: "the first Step of two SGDs, both from the weights [1 3] with the gradients [2 -4]",
+			What: "the weights after the first Step of two SGDs, both with weights [1 3] and gradients [2 -4]",
 			Want: "the same weights", Got: numbers(first) + " and " + numbers(second),
-			Hint: Hint{"shared-velocity", "each SGD has its own velocity, in its field, and begins with none: a variable of the package is shared by all"},
+			Hint: Hint{"shared-velocity", "keep the velocity in the field Velocity, so that each SGD has its own; a package-level variable is shared by all of them"},
 		}
 	}
 	return nil
 }
 
-// sgdMistake is a mistake that makes a step of its own out of the weights w, the gradients
-// g and what it keeps in v.
+// sgdMistake returns the mistake whose step updates the weights w, given the gradients g and
+// its own state v, which starts at 0.
 func sgdMistake(name, text string, step func(s SGD, w, g, v []float64)) mistake[momentumCase, [][]float64] {
 	return mistake[momentumCase, [][]float64]{Hint{name, text}, func(c momentumCase) [][]float64 {
 		weights, velocity := append([]float64(nil), c.Weights...), make([]float64, len(c.Weights))
@@ -142,22 +144,22 @@ func sgdMistake(name, text string, step func(s SGD, w, g, v []float64)) mistake[
 }
 
 var descentMistakes = []mistake[momentumCase, [][]float64]{
-	sgdMistake("uphill", "the gradient points to where the loss grows: subtract it",
+	sgdMistake("uphill", "the gradient points to where the loss grows: subtract it, do not add it",
 		func(s SGD, w, g, _ []float64) {
 			for i := range w {
 				w[i] += s.LearningRate * g[i]
 			}
 		}),
-	sgdMistake("learning-rate-forgotten", "a step is the learning rate times the gradient",
+	sgdMistake("learning-rate-forgotten", "the learning rate is missing: a step is the learning rate times the velocity",
 		func(_ SGD, w, g, _ []float64) {
 			for i := range w {
 				w[i] -= g[i]
 			}
 		}),
-	sgdMistake("weights-not-changed", "Step changes the elements of the slice that it is given; to give the parameter another slice, or to change a range loop's copy, does not reach the caller",
+	sgdMistake("weights-not-changed", "the weights are unchanged: write to weights[i]. Assigning to the loop variable, or to the parameter weights itself, does not reach the caller",
 		func(_ SGD, _, _, _ []float64) {}),
-	// This shows without momentum already.
-	sgdMistake("velocity-used-before-its-update", "first the velocity takes in the gradient, then the weights take the step",
+	// This one shows even without momentum.
+	sgdMistake("velocity-used-before-its-update", "update the velocity with the gradient first, then take the step with it",
 		func(s SGD, w, g, v []float64) {
 			for i := range w {
 				w[i] -= s.LearningRate * v[i]
@@ -166,7 +168,7 @@ var descentMistakes = []mistake[momentumCase, [][]float64]{
 		}),
 }
 
-var dampened = sgdMistake("dampening", "the gradient enters the velocity in full, v ← momentum·v + g: an average would have (1 − momentum)·g, and PyTorch has none by default",
+var dampened = sgdMistake("dampening", "the gradient enters the velocity in full: v ← Momentum·v + g. You have (1 − Momentum)·g, which makes v an average; PyTorch calls that dampening and leaves it out by default",
 	func(s SGD, w, g, v []float64) {
 		for i := range w {
 			v[i] = s.Momentum*v[i] + (1-s.Momentum)*g[i]
@@ -175,28 +177,28 @@ var dampened = sgdMistake("dampening", "the gradient enters the velocity in full
 	})
 
 var momentumMistakes = []mistake[momentumCase, [][]float64]{
-	sgdMistake("velocity-forgotten", "without momentum: what a step did must be kept for the next one, in the field Velocity, and enter it times the momentum",
+	sgdMistake("velocity-forgotten", "nothing carries over from step to step: keep the velocity in the field Velocity, and multiply it by Momentum in the next step",
 		func(s SGD, w, g, _ []float64) {
 			for i := range w {
 				w[i] -= s.LearningRate * g[i]
 			}
 		}),
 	dampened,
-	sgdMistake("nesterov", "this is Nesterov's momentum, which looks a step ahead; the exercise is the plain one, w ← w − rate·v",
+	sgdMistake("nesterov", "this is Nesterov's momentum, which looks one step ahead; the task asks for the plain one, w ← w − LearningRate·v",
 		func(s SGD, w, g, v []float64) {
 			for i := range w {
 				v[i] = s.Momentum*v[i] + g[i]
 				w[i] -= s.LearningRate * (g[i] + s.Momentum*v[i])
 			}
 		}),
-	sgdMistake("velocity-added-up", "the velocity of before counts times the momentum; here it counts in full",
+	sgdMistake("velocity-added-up", "the old velocity is added in full; multiply it by Momentum first",
 		func(s SGD, w, g, v []float64) {
 			for i := range w {
 				v[i] += g[i]
 				w[i] -= s.LearningRate * v[i]
 			}
 		}),
-	sgdMistake("learning-rate-in-velocity", "the learning rate is in the velocity, so that the steps of before keep the rate that was. As long as it stays the same nothing shows; PyTorch multiplies the whole velocity with the rate of now",
+	sgdMistake("learning-rate-in-velocity", "the learning rate is inside the velocity, so old gradients keep the rate they came with. It makes no difference until the rate changes; PyTorch multiplies the whole velocity by the current rate",
 		func(s SGD, w, g, v []float64) {
 			for i := range w {
 				v[i] = s.Momentum*v[i] + s.LearningRate*g[i]
@@ -205,8 +207,8 @@ var momentumMistakes = []mistake[momentumCase, [][]float64]{
 		}),
 }
 
-// decayMistake is sgdMistake with the step right but for what decay adds to the gradient
-// of a weight and what after takes from the weight besides.
+// decayMistake returns a mistake that is right but for weight decay: decay is what it adds to
+// the gradient of a weight, after what it also subtracts from the weight.
 func decayMistake(name, text string, decay, after func(s SGD, w float64) float64) mistake[momentumCase, [][]float64] {
 	return sgdMistake(name, text, func(s SGD, w, g, v []float64) {
 		for i := range w {
@@ -220,13 +222,13 @@ func decayMistake(name, text string, decay, after func(s SGD, w float64) float64
 func nothing(SGD, float64) float64 { return 0 }
 
 var decayMistakes = []mistake[momentumCase, [][]float64]{
-	decayMistake("decay-forgotten", "weight decay adds decay·w to the gradient of each weight w", nothing, nothing),
-	decayMistake("decay-sign", "decay·w is added to the gradient: the step then goes towards 0. With the other sign weights grow",
+	decayMistake("decay-forgotten", "weight decay is missing: it adds WeightDecay·w to the gradient of each weight w", nothing, nothing),
+	decayMistake("decay-sign", "WeightDecay·w is added to the gradient, so that the step shrinks the weight; with the other sign, weights grow",
 		func(s SGD, w float64) float64 { return -s.WeightDecay * w }, nothing),
-	decayMistake("decay-after-momentum", "the decay was taken from the weight directly, as AdamW does it. In SGD it is part of the gradient, and so goes through the velocity",
+	decayMistake("decay-after-momentum", "the decay is subtracted from the weight directly, as in AdamW. In SGD it is part of the gradient, so it goes through the velocity",
 		nothing, func(s SGD, w float64) float64 { return s.LearningRate * s.WeightDecay * w }),
-	decayMistake("decay-without-learning-rate", "the decay was taken from the weight directly and without the learning rate. In SGD it is part of the gradient",
+	decayMistake("decay-without-learning-rate", "the decay is subtracted from the weight directly, without the learning rate. In SGD it is part of the gradient",
 		nothing, func(s SGD, w float64) float64 { return s.WeightDecay * w }),
-	decayMistake("decay-without-weight", "the decay is times the weight: large weights lose more",
+	decayMistake("decay-without-weight", "the decay is multiplied by the weight, so that large weights shrink more",
 		func(s SGD, _ float64) float64 { return s.WeightDecay }, nothing),
 }

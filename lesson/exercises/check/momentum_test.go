@@ -7,7 +7,7 @@ import (
 	solution "github.com/residual-go/residual/lesson/exercises/momentum/solution"
 )
 
-// stepper is an answer, with the optimiser's fields and a velocity, as a type.
+// stepper makes a type of an answer that is a function; it creates the velocity.
 type stepper struct {
 	*SGD
 	step func(s *SGD, weights, gradients []float64)
@@ -24,7 +24,7 @@ func TestMomentum(t *testing.T) {
 	try := func(step func(s *SGD, w, g []float64)) func(T) {
 		return func(t T) { Momentum(t, func(s *SGD) Stepper { return stepper{s, step} }) }
 	}
-	// each is a step that has the same rule for each weight, which it returns.
+	// each returns the check of a step that computes each new weight by the same rule.
 	each := func(rule func(s *SGD, w, g float64, v *float64) float64) func(T) {
 		return try(func(s *SGD, w, g []float64) {
 			for i := range w {
@@ -120,7 +120,7 @@ func TestMomentum(t *testing.T) {
 	)
 }
 
-// hasty does not make the velocity.
+// hasty does not create the velocity.
 type hasty struct{ *SGD }
 
 func (h hasty) Step(w, g []float64) {

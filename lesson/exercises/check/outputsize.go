@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// sizeCase are the arguments of OutputSize.
+// sizeCase holds the arguments of OutputSize.
 type sizeCase struct{ in, kernel, stride, padding int }
 
 func (c sizeCase) String() string {
@@ -19,6 +19,8 @@ func (c sizeCase) want() int {
 	return c.way()/c.stride + 1
 }
 
+// way is how far the kernel moves, from its first position to the last one that fits; it is
+// negative if the kernel does not fit at all.
 func (c sizeCase) way() int { return c.in + 2*c.padding - c.kernel }
 
 // OutputSize checks the exercise outputsize.
@@ -49,26 +51,26 @@ func OutputSize(t T, answer func(in, kernel, stride, padding int) int) {
 }
 
 var sizeMistakes = []mistake[sizeCase, int]{
-	{Hint{"plus-one-forgotten", "the kernel's first place counts too: steps of the stride along the way, and one"},
+	{Hint{"plus-one-forgotten", "the kernel's first position counts too: add 1 to the number of steps"},
 		func(c sizeCase) int { return c.way() / c.stride }},
-	{Hint{"one-added-before-dividing", "the one is for the kernel's first place, and no step: divide the way by the stride, and add it then"},
+	{Hint{"one-added-before-dividing", "the 1 is added too early: it stands for the kernel's first position, so divide by the stride first and then add it"},
 		func(c sizeCase) int { return (c.way() + 1) / c.stride }},
-	{Hint{"padding-on-one-side", "padding is added on both sides, so it counts twice"},
+	{Hint{"padding-on-one-side", "padding is added on both sides, so it counts twice: 2·padding"},
 		func(c sizeCase) int { return (c.in+c.padding-c.kernel)/c.stride + 1 }},
-	{Hint{"padding-ignored", "the kernel moves over the padded image: padding makes it larger before all else"},
+	{Hint{"padding-ignored", "padding is missing: the kernel moves over the padded image, which is larger"},
 		func(c sizeCase) int { return (c.in-c.kernel)/c.stride + 1 }},
-	{Hint{"rounded-up", "a last step for which there is no room is not made: round down, which Go's division of integers does"},
+	{Hint{"rounded-up", "the division rounds up, but a step that does not fit is not taken: round down, as Go's integer division does"},
 		func(c sizeCase) int { return (c.way()+c.stride-1)/c.stride + 1 }},
-	{Hint{"stride-before-subtracting", "the stride divides the kernel's way, and that is the padded image less the kernel: subtract first"},
+	{Hint{"stride-before-subtracting", "subtract the kernel before you divide: the stride divides the distance that the kernel can move"},
 		func(c sizeCase) int { return (c.in+2*c.padding)/c.stride - c.kernel + 1 }},
-	{Hint{"stride-ignored", "the kernel moves stride pixels at a time, so there are that many times fewer places for it"},
+	{Hint{"stride-ignored", "the stride is missing: the kernel moves stride pixels at a time, so it has that many times fewer positions"},
 		func(c sizeCase) int { return c.way() + 1 }},
 }
 
-// sizeUnasked are the rule as it is for kernels that fit.
+// sizeUnasked are answers that use the rule without asking whether the kernel fits.
 var sizeUnasked = []mistake[sizeCase, int]{
 	{kernelLarger, func(c sizeCase) int { return c.way()/c.stride + 1 }},
 	{kernelLarger, func(c sizeCase) int { return max(0, c.way()/c.stride+1) }},
 }
 
-var kernelLarger = Hint{"kernel-larger-than-image", "the rule is for kernels that fit. For a larger one, what is left for the kernel's way is below 0, and Go's division rounds that towards 0, so that the size may even come out as 1: ask before you divide"}
+var kernelLarger = Hint{"kernel-larger-than-image", "the rule only holds for kernels that fit. For a larger kernel the distance is negative, and Go's division rounds it towards 0, so the result can even be 1: test for it before you divide"}

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// Counts are the functions of the exercise parameters.
+// Counts holds the functions of the exercise parameters.
 type Counts struct {
 	Conv       func(in, out, kernel int) int
 	Norm       func(channels int) int
@@ -14,14 +14,14 @@ type Counts struct {
 	Parameters func(bottleneck bool, blocks [4]int, classes int) int
 }
 
-// countCase is one call of one of them.
+// countCase is a call of one of the functions of Counts.
 type countCase struct {
 	call string
 	of   func(Counts) int
 	want int
 }
 
-// Parameters checks the exercise parameters. The networks' numbers are torchvision's.
+// Parameters checks the exercise parameters. The numbers for whole networks are torchvision's.
 func Parameters(t T, answer Counts) {
 	t.Helper()
 	compare := func(mistakes []mistake[countCase, int], cases []countCase) func() error {
@@ -87,23 +87,24 @@ func explainCount(c countCase, want, got int) *Failure {
 	return &Failure{What: c.call, Want: strconv.Itoa(want), Got: off}
 }
 
-// counting is a way to count, with mistakes; see plainCounting for one without.
+// counting is a way to count parameters that may have a mistake; plainCounting has none.
 type counting struct {
 	conv   func(in, out, kernel int) int
 	norm   func(channels int) int
 	linear func(in, out int) int
-	// projected is whether a shortcut from in to out channels has a projection.
+	// projected reports whether the shortcut of a block has a projection.
 	projected func(in, out, stride int) bool
-	// projection is what that has.
+	// projection returns the number of parameters of a projection.
 	projection func(c counting, in, out int) int
-	// expansion is how many times its width a bottleneck's result has.
+	// expansion is the number of channels of a bottleneck's result, divided by its width.
 	expansion int
-	// kernel is that of a bottleneck's second convolution, stem whether the stem counts.
+	// kernel is the kernel size of a bottleneck's second convolution.
 	kernel int
-	stem   bool
-	// firstIn makes every block of a stage get what the first of the stage gets.
+	// stem is whether the stem counts.
+	stem bool
+	// firstIn is whether every block of a stage counts with the input channels of the first.
 	firstIn bool
-	// headIn is how many channels the linear layer gets, of the last block's.
+	// headIn returns the input channels of the linear layer, given those of the last block.
 	headIn func(channels int) int
 }
 
@@ -166,46 +167,46 @@ func countMistake(name, text string, change func(*counting)) mistake[countCase, 
 }
 
 var layerMistakes = []mistake[countCase, int]{
-	countMistake("bias-in-convolutions", "the batch norm behind a convolution would take a bias away again with the mean, so a ResNet's convolutions have none", biasInConvolutions),
-	countMistake("kernel-counted-once", "a kernel is as high as it is wide: kernel·kernel numbers for each pair of an input and an output channel",
+	countMistake("bias-in-convolutions", "convolutions in a ResNet have no bias: the batch norm after each subtracts the mean, and a bias with it", biasInConvolutions),
+	countMistake("kernel-counted-once", "kernels are square: there are kernel·kernel weights for each pair of input and output channels",
 		func(c *counting) { c.conv = func(in, out, kernel int) int { return in * out * kernel } }),
-	countMistake("running-statistics-counted", "the running mean and variance are kept, not learned: they are in a checkpoint, but are no parameters", runningStatisticsCounted),
-	countMistake("one-per-norm", "a batch norm has two numbers for each channel, γ and β",
+	countMistake("running-statistics-counted", "the running mean and variance are not learned: they are stored in a checkpoint, but they are not parameters", runningStatisticsCounted),
+	countMistake("one-per-norm", "a batch norm has two parameters per channel, γ and β",
 		func(c *counting) { c.norm = func(channels int) int { return channels } }),
-	countMistake("bias-of-linear-forgotten", "a linear layer has a number for each pair of an input and an output, and a bias for each output",
+	countMistake("bias-of-linear-forgotten", "the bias is missing: a linear layer has a weight for each pair of input and output, and a bias for each output",
 		biasOfLinearForgotten),
 }
 
 var blockMistakes = []mistake[countCase, int]{
-	countMistake("projection-forgotten", "where stride or channels change, the shortcut has a 1×1 convolution and a batch norm, to be added to what it skips", projectionForgotten),
-	countMistake("projection-everywhere", "where a block's result has the shape of what it gets, the shortcut has no parameters at all", projectionEverywhere),
-	countMistake("projection-by-stride-only", "the first block of a bottleneck's first stage has stride 1 but gets 64 channels and makes 256: other channels need a projection too", projectionByStride),
-	countMistake("projection-by-channels-only", "with a stride the shortcut has to become smaller too, even if the channels stay: a projection does it",
+	countMistake("projection-forgotten", "the projection is missing: if the block has a stride or changes the channels, its shortcut has a 1×1 convolution and a batch norm", projectionForgotten),
+	countMistake("projection-everywhere", "if a block does not change the shape, its shortcut has no parameters at all", projectionEverywhere),
+	countMistake("projection-by-stride-only", "a change of channels needs a projection too: the first bottleneck of the first stage has stride 1, but takes 64 channels to 256", projectionByStride),
+	countMistake("projection-by-channels-only", "a stride needs a projection even if the channels stay the same, because the shortcut has to shrink too",
 		func(c *counting) { c.projected = func(in, out, _ int) bool { return in != out } }),
-	countMistake("norm-of-projection-forgotten", "the projection is a convolution, and every convolution has a batch norm behind it, this one too",
+	countMistake("norm-of-projection-forgotten", "every convolution is followed by a batch norm, the one in the projection too",
 		func(c *counting) { c.projection = func(c counting, in, out int) int { return c.conv(in, out, 1) } }),
 	countMistake("bias-in-convolutions", "convolutions have no bias: count them with Conv", biasInConvolutions),
-	countMistake("running-statistics-counted", "running statistics are no parameters: count batch norms with Norm", runningStatisticsCounted),
-	countMistake("bottleneck-of-one-by-ones", "of a bottleneck's three convolutions the one in the middle is 3×3",
+	countMistake("running-statistics-counted", "running statistics are not parameters: count batch norms with Norm", runningStatisticsCounted),
+	countMistake("bottleneck-of-one-by-ones", "the middle one of a bottleneck's three convolutions is 3×3",
 		func(c *counting) { c.kernel = 1 }),
-	countMistake("bottleneck-not-widened", "a bottleneck's last convolution makes 4·width channels", notWidened),
+	countMistake("bottleneck-not-widened", "a bottleneck's last convolution has 4·width output channels", notWidened),
 }
 
 var networkMistakes = []mistake[countCase, int]{
-	countMistake("stem-forgotten", "before the stages there is the stem, a 7×7 convolution from 3 to 64 channels and its batch norm",
+	countMistake("stem-forgotten", "the stem is missing: a 7×7 convolution from 3 to 64 channels and its batch norm, before the stages",
 		func(c *counting) { c.stem = false }),
-	countMistake("stride-in-every-block", "only the first block of a stage has a stride of 2, and so needs a projection for it", projectionEverywhere),
-	countMistake("first-block-of-stage-one", "in a bottleneck network even the first stage begins with a projection: it gets 64 channels and makes 256", projectionByStride),
-	countMistake("projection-forgotten", "the first block of a stage has a projection, which Block counts if told the stride and the channels it gets", projectionForgotten),
-	countMistake("stage-input-not-updated", "behind the first block of a stage the channels are those that it made: the next block gets them",
+	countMistake("stride-in-every-block", "only the first block of a stage has stride 2, and the projection that comes with it", projectionEverywhere),
+	countMistake("first-block-of-stage-one", "with bottlenecks, even the first stage begins with a projection: from 64 to 256 channels", projectionByStride),
+	countMistake("projection-forgotten", "the first block of a stage has a projection; Block counts it if you pass the right stride and input channels", projectionForgotten),
+	countMistake("stage-input-not-updated", "the input channels change after the first block of a stage: each later block takes the output channels of the one before",
 		func(c *counting) { c.firstIn = true }),
-	countMistake("head-without-expansion", "the linear layer gets the channels that the last block makes: 4·512 of a bottleneck",
+	countMistake("head-without-expansion", "the linear layer takes the output channels of the last block: 4·512 with bottlenecks",
 		func(c *counting) { c.headIn = func(int) int { return 512 } }),
-	countMistake("head-forgotten", "behind the stages there is the linear layer, from the last block's channels to the classes",
+	countMistake("head-forgotten", "the linear layer after the stages is missing, from the last block's channels to the classes",
 		func(c *counting) { c.linear = func(_, _ int) int { return 0 } }),
-	countMistake("bias-of-linear-forgotten", "the linear layer has a bias for each class: count it with Linear", biasOfLinearForgotten),
+	countMistake("bias-of-linear-forgotten", "the linear layer has a bias for each class: count the layer with Linear", biasOfLinearForgotten),
 	countMistake("bias-in-convolutions", "convolutions have no bias: count them with Conv", biasInConvolutions),
-	countMistake("running-statistics-counted", "running statistics are no parameters: count batch norms with Norm", runningStatisticsCounted),
+	countMistake("running-statistics-counted", "running statistics are not parameters: count batch norms with Norm", runningStatisticsCounted),
 }
 
 func biasInConvolutions(c *counting) {

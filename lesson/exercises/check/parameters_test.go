@@ -118,7 +118,7 @@ func TestParameters(t *testing.T) {
 	)
 }
 
-// blockWith counts a block's parameters and a projection's where that says so.
+// blockWith returns a Block that counts a projection where projected says so.
 func blockWith(projected func(in, out, stride int) bool) func(bottleneck bool, in, width, stride int) int {
 	return func(bottleneck bool, in, width, stride int) int {
 		out, count := width, 9*in*width+9*width*width+4*width
@@ -133,8 +133,8 @@ func blockWith(projected func(in, out, stride int) bool) func(bottleneck bool, i
 	}
 }
 
-// countNetwork counts a network of such blocks; its head gets 512 channels times expansion
-// from bottlenecks.
+// countNetwork counts a network of these blocks. With bottlenecks, its head has
+// 512·expansion input channels.
 func countNetwork(bottleneck bool, blocks [4]int, classes int, block func(bottleneck bool, in, width, stride int) int, expansion int) int {
 	count, in := 9408+128, 64
 	for i, n := range blocks {

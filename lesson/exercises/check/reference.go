@@ -9,20 +9,20 @@ import (
 	"strings"
 )
 
-// referenceJSON has PyTorch's values; tests/reference/exercise_slices.py makes it.
+// referenceJSON has PyTorch's values; tests/reference/exercise_slices.py writes it.
 //
 //go:embed testdata/reference.json
 var referenceJSON []byte
 
-// reference is what referenceJSON has: the cases of three exercises.
+// reference is what referenceJSON contains: the cases of three exercises in plain Go.
 type reference struct {
 	Convolution []convolutionCase `json:"convolution"`
 	BatchNorm   []batchNormCase   `json:"batchnorm"`
 	Momentum    []momentumCase    `json:"momentum"`
 }
 
-// torch reads PyTorch's values, for each check anew: an answer may write where it should
-// not, and that must not spoil the next check in a notebook.
+// torch returns PyTorch's values. Every call returns a new copy: an answer that writes to
+// its arguments must not spoil the next check in the same notebook.
 func torch() reference {
 	var r reference
 	if err := json.Unmarshal(referenceJSON, &r); err != nil {
@@ -31,12 +31,12 @@ func torch() reference {
 	return r
 }
 
-// near reports whether two numbers are the same but for rounding; NaN is near nothing.
+// near reports whether two numbers are equal up to rounding. NaN is near nothing.
 func near(a, b, tolerance float64) bool {
 	return math.Abs(a-b) <= tolerance*max(1, math.Abs(a), math.Abs(b))
 }
 
-// nearAll is near for all the elements of two slices of one length.
+// nearAll reports whether two slices have the same length and near elements.
 func nearAll(a, b []float64) bool {
 	if len(a) != len(b) {
 		return false
@@ -49,10 +49,10 @@ func nearAll(a, b []float64) bool {
 	return true
 }
 
-// number writes a number with the digits that a reader needs.
+// number formats a number with as many digits as a reader needs.
 func number(x float64) string { return strconv.FormatFloat(x, 'g', 6, 64) }
 
-// numbers writes a slice as [1 2.5 3].
+// numbers formats a slice as [1 2.5 3].
 func numbers(x []float64) string {
 	words := make([]string, len(x))
 	for i, value := range x {

@@ -2,43 +2,33 @@ package check
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
-	"runtime/metrics"
 	"slices"
 	"strconv"
-	"time"
 )
 
-// A grader runs a check in a child process that it does not trust: what the answer prints
-// could be made to look like anything. So with GradeVariable set, the child has a secret on
-// its standard input, SecretSize bytes, and a result is a line of JSON with the secret on
-// what was its standard output. What else is printed goes to the standard error instead.
+// GradeVariable is the environment variable that tells this process that a grader started
+// it. The grader does not trust the answer, which can print anything. So it writes a secret
+// of SecretSize bytes to the standard input, and this package sends each result as a line of
+// JSON that contains the secret to what was the standard output. Everything else that is
+// printed goes to the standard error.
 //
-// This package takes the secret when it is initialised. The grader sees to it that this
-// is before the answer's package is, and so nobody else ever can read it, not in the
-// environment either.
+// This package reads the secret when it is initialised. The grader makes sure that this
+// happens before the answer's package is initialised, so that the answer never sees it, not
+// even in the environment.
 const (
 	GradeVariable = "RESIDUAL_GRADE"
 	SecretSize    = 64
 )
 
-// MemoryVariable is how many bytes of memory the child may take, if it is set. Where the
-// system has a limit of its own, the grader sets both.
-const MemoryVariable = "RESIDUAL_GRADE_MEMORY"
-
-// OutOfMemory is what a child says on its standard error, as Go itself does, before it
-// ends for having taken too much.
-const OutOfMemory = "out of memory"
-
-// Report is a line on the grader's pipe.
+// Report is a line that this package sends to the grader.
 type Report struct {
 	Secret string `json:"secret"`
 	Result Result `json:"result"`
 }
 
-// grader is where reports go; nil where there is none.
+// grader is where reports go; nil if no grader started the process.
 var grader *channel
 
 type channel struct {
@@ -63,30 +53,17 @@ func init() {
 	}
 }
 
-// report tells the grader, if there is one.
+// report sends a result to the grader, if there is one.
 func report(result Result) {
 	if grader == nil {
 		return
 	}
-	// An answer can panic with text of any length, and the grader reads only so much.
+	// The text of a panic can be of any length, but the grader does not read without limit.
 	const longest = 16 << 10
 	result.Steps = slices.Clone(result.Steps)
 	for i, step := range result.Steps {
 		result.Steps[i].Message = step.Message[:min(len(step.Message), longest)]
 	}
-	// A grader that has gone misses nothing.
+	// An error means that the grader is gone, and then nobody misses the report.
 	_ = json.NewEncoder(grader.pipe).Encode(Report{Secret: grader.secret, Result: result})
-}
-
-// watchMemory ends the process when Go has taken more than limit bytes from the system.
-func watchMemory(limit uint64) {
-	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
-	for {
-		metrics.Read(sample)
-		if sample[0].Value.Uint64()-sample[1].Value.Uint64() > limit {
-			fmt.Fprintf(os.Stderr, "fatal error: %s: more than %d MiB\n", OutOfMemory, limit>>20)
-			os.Exit(2)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
 }

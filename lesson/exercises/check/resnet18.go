@@ -11,21 +11,21 @@ import (
 )
 
 var resNet18Hints = map[string]string{
-	"no-max-pool":               "the stem ends with a max pool, 3×3 with stride 2; without it every map is four times as large",
-	"stride-in-the-first-stage": "the first stage halves the size; it does not, since the max pool just did: only stages 2, 3 and 4 do",
-	"no-stride-in-later-stages": "the first block of stages 2, 3 and 4 has stride 2, so that each halves the size",
-	"flatten":                   "the last maps are made into one long row. Then the last layer has a weight for each place, and fits images of one size only; take the mean over height and width",
-	"global-max-pool":           "the last maps are reduced to their maximum; it is the mean",
-	"widths-do-not-double":      "every stage has as many channels as the first; each has twice those of the one before",
-	"no-stem-relu":              "the stem's norm goes straight into the max pool; a ReLU is between them",
-	"no-stem-norm":              "after the stem's convolution comes a batch norm",
+	"no-max-pool":               "the max pool at the end of the stem is missing, 3×3 with stride 2; without it every map has four times as many pixels",
+	"stride-in-the-first-stage": "the first stage halves the size, but the max pool has just done so: only stages 2, 3 and 4 have stride 2",
+	"no-stride-in-later-stages": "stages 2, 3 and 4 each halve the size: their first block has stride 2",
+	"flatten":                   "the last maps are flattened into one long row, so the last layer has separate weights for each place and fits images of one size only; take the mean over height and width",
+	"global-max-pool":           "the last maps are reduced to their maximum; take the mean",
+	"widths-do-not-double":      "every stage has as many channels as the first; each should have twice as many as the one before",
+	"no-stem-relu":              "the stem's norm goes straight into the max pool; there is a ReLU between them",
+	"no-stem-norm":              "the stem's convolution is followed by a batch norm, which is missing",
 	"stem-without-stride":       "the stem's convolution has stride 2",
-	"small-stem-kernel":         "the stem's kernel is 7×7; 3×3 with stride 1 is that for CIFAR's small images",
+	"small-stem-kernel":         "the stem's kernel is 7×7; a 3×3 kernel with stride 1 is the stem for CIFAR's small images",
 	"one-block-a-stage":         "every stage has two blocks: 1 + 4·2·2 + 1 = 18 layers",
-	"relu-on-logits":            "the logits go through a ReLU; they are to be below 0 too",
+	"relu-on-logits":            "the logits go through a ReLU; logits may be negative",
 }
 
-// resNet18Parameters are those of the network with 64 channels and 1000 classes.
+// resNet18Parameters is the number of parameters with 64 channels and 1000 classes.
 const resNet18Parameters = 11_689_512
 
 // ResNet18 checks the exercise resnet18.
@@ -46,8 +46,8 @@ func ResNet18(t T, answer func(scope *model.Scope, images *graph.Node, width, cl
 	)
 }
 
-// stageShapes checks the shape of the logits and of what leaves each block. A network
-// that has another shape than the right one may yet have the values of a usual mistake.
+// stageShapes checks the shapes of each block's output and of the logits. An answer with a
+// wrong shape still gets a hint, if it has the values of a usual mistake.
 func stageShapes(answer func(scope *model.Scope, images *graph.Node, width, classes int, block nn.Block) *graph.Node, small comparison) error {
 	var got []string
 	recording := func(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
@@ -86,7 +86,7 @@ func stageShapes(answer func(scope *model.Scope, images *graph.Node, width, clas
 	return nil
 }
 
-// parameters counts the weights of the full network, which is built but not run.
+// parameters checks the number of parameters of the full network, which is built but not run.
 func parameters(answer func(scope *model.Scope, images *graph.Node, width, classes int, block nn.Block) *graph.Node) error {
 	device, err := computeOn()
 	if err != nil {
@@ -108,7 +108,7 @@ func parameters(answer func(scope *model.Scope, images *graph.Node, width, class
 	if count != resNet18Parameters {
 		return &Failure{
 			What: "the parameters of ResNet18(scope, x, 64, 1000, block)", Want: fmt.Sprint(resNet18Parameters), Got: fmt.Sprint(count),
-			Hint: Hint{"numbers-written-out", "the small network is right, so a number of channels or of classes is not taken from the arguments"},
+			Hint: Hint{"numbers-written-out", "the small network is right, so a number of channels or classes must be hard-coded; take both from the arguments"},
 		}
 	}
 	return nil

@@ -32,7 +32,7 @@ func TestResNet18(t *testing.T) {
 	head := func(scope *model.Scope, x *graph.Node, classes int) *graph.Node {
 		return nn.Linear(scope.In("fc"), nn.GlobalAveragePool(x), classes)
 	}
-	// with is the right network but for its stem or head.
+	// with is the right network with another stem or head.
 	with := func(stem, head piece) func(T) {
 		return try(func(scope *model.Scope, x *graph.Node, width, classes int, block nn.Block) *graph.Node {
 			x = stem(scope, x, width)

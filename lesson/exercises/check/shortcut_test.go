@@ -13,7 +13,7 @@ import (
 
 func TestShortcut(t *testing.T) {
 	try := func(answer nn.Shortcut) func(T) { return func(t T) { Shortcut(t, answer) } }
-	// unless is an answer that projects with project where the shape changes.
+	// unless is an answer that calls project where the shape changes.
 	unless := func(project nn.Shortcut) func(T) {
 		return try(func(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
 			if stride == 1 && x.Shape().Dim(-1) == channels {

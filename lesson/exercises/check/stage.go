@@ -12,32 +12,28 @@ import (
 )
 
 var stageHints = map[string]string{
-	"stride-in-every-block":       "every block has the stride, so that each halves the size; only the first one does",
-	"stride-in-the-last-block":    "the last block has the stride. It is the first: all others then work on the smaller maps, at a quarter of the cost",
-	"stride-in-no-block":          "no block has the stride; the first one does",
-	"stride-in-all-but-the-first": "the first block has stride 1 and the others the stride: it is the other way round",
-	"one-block-too-few":           "there is one block too few: count them from 0 up to, not with, blocks",
-	"one-block-too-many":          "there is one block too many: count them from 0 up to, not with, blocks",
-	"each-block-fed-x":            "every block is given the stage's input, so that only the last one counts; each is to be given what the one before returned",
-	"channels-in-every-block":     "the channels grow from block to block; in a stage all blocks have as many",
-	"channels-in-the-last-block":  "the first blocks have as many channels as x, and only the last as many as asked for: the first one changes them",
-	"counted-from-one":            "the blocks are counted from 1; as in torchvision the first is in scope.In(\"0\")",
+	"stride-in-every-block":       "every block has the stride, so every block shrinks the maps; only the first one should",
+	"stride-in-the-last-block":    "the last block has the stride; it belongs in the first, so that all the others work on the smaller maps, at a quarter of the cost",
+	"stride-in-no-block":          "no block has the stride; give it to the first one",
+	"stride-in-all-but-the-first": "the first block has stride 1 and the others have the stride; it should be the other way round",
+	"one-block-too-few":           "there is one block too few: count from 0 to blocks−1",
+	"one-block-too-many":          "there is one block too many: count from 0 to blocks−1",
+	"each-block-fed-x":            "every block gets the stage's input, so only the last one counts; each should get the output of the one before it",
+	"channels-in-every-block":     "the channels grow from block to block; all blocks of a stage have the same number",
+	"channels-in-the-last-block":  "only the last block has the number of channels asked for; the first block should already change them",
+	"counted-from-one":            "the blocks are numbered from 1; as in torchvision, the first is in scope.In(\"0\")",
 }
 
 // Stage checks the exercise stage.
 func Stage(t T, answer func(scope *model.Scope, x *graph.Node, blocks, channels, stride int, block nn.Block) *graph.Node) {
 	t.Helper()
-	var stages []comparison
-	for i, c := range graphCases("stage") {
+	stages := comparisons("stage", stageHints, func(i int) (string, network) {
 		blocks, stride := []int{3, 2}[i], []int{2, 1}[i]
-		stages = append(stages, comparison{
-			fmt.Sprintf("Stage(scope, x, %d, 4, %d, block)", blocks, stride),
+		return fmt.Sprintf("Stage(scope, x, %d, 4, %d, block)", blocks, stride),
 			func(scope *model.Scope, x *graph.Node) *graph.Node {
 				return answer(scope, x, blocks, 4, stride, counted(basic))
-			},
-			c, stageHints,
-		})
-	}
+			}
+	})
 	run(t, "stage",
 		step{"shape", 2, onEach(stages, comparison.shape)},
 		step{"weights", 2, onEach(stages, comparison.names)},
@@ -53,7 +49,7 @@ func Stage(t T, answer func(scope *model.Scope, x *graph.Node, blocks, channels,
 	)
 }
 
-// blockCalls checks how the answer calls a block that is none of the usual ones.
+// blockCalls checks the calls of a block that is not one of the usual ones.
 func blockCalls(answer func(scope *model.Scope, x *graph.Node, blocks, channels, stride int, block nn.Block) *graph.Node, blocks int) error {
 	const channels, stride = 5, 3
 	var want, got []string

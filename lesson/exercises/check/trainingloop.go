@@ -9,24 +9,24 @@ import (
 )
 
 var trainingLoopHints = map[string]string{
-	"no-shuffle":                "every epoch takes the examples as they lie, so that the same ones always make a batch; take the order that Shuffle returns",
-	"shuffled-once":             "one order is used for all epochs; call Shuffle in each",
-	"gradients-accumulated":     "Backward adds to the gradients there are, so each step also goes where all the steps before it went; set them to 0 before each",
-	"gradients-zeroed-too-late": "the gradients are set to 0 after Backward, so that Step finds nothing to do and nothing is learnt; zero, Loss, Backward, Step is the order",
-	"tested-in-training-mode":   "the test is made in training mode, so that batch norm uses the test batch's statistics, and a prediction depends on what else is in its batch; SetTraining(false) first",
-	"training-mode-left-off":    "training mode is set once, before the first epoch, and the test switched it off; set it at the start of each",
-	"training-mode-never-on":    "the network is never set to training, so batch norm uses running statistics that nobody keeps",
-	"last-batch-dropped":        "the last batch of an epoch, which is not full, is left out, and its examples with it",
-	"loss-not-weighted":         "the epoch's loss is the mean of the batches' means, in which an example of the small last batch counts for more; weigh each by the size of its batch",
-	"loss-not-divided":          "the epoch's loss is a sum; it is the mean over the examples",
-	"loss-of-the-last-batch":    "the epoch's loss is that of its last batch; it is the mean over all examples",
-	"schedule-by-epoch":         "the learning rate is set by the number of the epoch; rate is to be asked with the number of the step",
-	"schedule-starts-over":      "steps are counted from 0 again in each epoch; they go on through all of them",
-	"schedule-from-one":         "the first step's learning rate is rate(1); steps are counted from 0",
-	"learning-rate-not-set":     "the learning rate stays what it was at first; set it before each step",
+	"no-shuffle":                "every epoch takes the examples in the same order, so the batches never change; use the order that Shuffle returns",
+	"shuffled-once":             "one order serves all epochs; call Shuffle in every epoch",
+	"gradients-accumulated":     "Backward adds to the gradients, so each step still contains the gradients of all earlier steps; set them to 0 before each Backward",
+	"gradients-zeroed-too-late": "the gradients are set to 0 after Backward, so Step has nothing to do and nothing is learnt; the order is ZeroGradients, Loss, Backward, Step",
+	"tested-in-training-mode":   "the test runs in training mode, so batch norm uses the test batch's statistics and each prediction depends on the rest of its batch; call SetTraining(false) first",
+	"training-mode-left-off":    "training mode is switched on once, before the first epoch, and the test switches it off; switch it on at the start of every epoch",
+	"training-mode-never-on":    "training mode is never switched on, so batch norm uses running statistics that are never updated",
+	"last-batch-dropped":        "the last batch of an epoch is left out because it is not full; its examples count too",
+	"loss-not-weighted":         "the epoch's loss is the mean of the batch means, in which an example of a small last batch counts for more; weight each batch by its size",
+	"loss-not-divided":          "the epoch's loss is a sum; divide it by the number of examples",
+	"loss-of-the-last-batch":    "the epoch's loss is that of its last batch; take the mean over all examples",
+	"schedule-by-epoch":         "rate gets the number of the epoch; call it with the number of the step",
+	"schedule-starts-over":      "the step count starts at 0 again in each epoch; keep counting through all epochs",
+	"schedule-from-one":         "the first step uses rate(1); count steps from 0",
+	"learning-rate-not-set":     "the learning rate never changes; set it before each step",
 }
 
-// trainingLoop is an answer.
+// trainingLoop is an answer to the exercise.
 type trainingLoop func(learner nn.Learner, epochs, batch int, rate func(step int) float64) []nn.Epoch
 
 // TrainingLoop checks the exercise trainingloop.
@@ -37,7 +37,7 @@ func TrainingLoop(t T, answer func(learner nn.Learner, epochs, batch int, rate f
 		step{"epochs", 2, func() error {
 			history, err := loop.train()
 			if want := graphCases("trainingloop")[0].Right.Shape[0]; err == nil && len(history) != want {
-				err = &Failure{What: "the length of what Train returned", Want: fmt.Sprintf("%d, one for each epoch", want), Got: fmt.Sprint(len(history))}
+				err = &Failure{What: "the length of Train's result", Want: fmt.Sprintf("%d, one for each epoch", want), Got: fmt.Sprint(len(history))}
 			}
 			return err
 		}},
@@ -53,7 +53,7 @@ func TrainingLoop(t T, answer func(learner nn.Learner, epochs, batch int, rate f
 	)
 }
 
-// train gives the answer the small network to train.
+// train lets the answer train the small network.
 func (loop trainingLoop) train() ([]nn.Epoch, error) {
 	learner, err := newLearner()
 	if err != nil {
@@ -63,7 +63,7 @@ func (loop trainingLoop) train() ([]nn.Epoch, error) {
 	return loop.run(learner, 3, 4, func(step int) float64 { return 0.5 / float64(1+step) })
 }
 
-// run calls the answer. It is a failure if it does not end.
+// run calls the answer. It returns a failure if the answer does not end.
 func (loop trainingLoop) run(learner nn.Learner, epochs, batch int, rate func(step int) float64) (history []nn.Epoch, err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
@@ -91,7 +91,7 @@ func (loop trainingLoop) values() error {
 	for epoch, row := range slices.Collect(slices.Chunk(c.Right.Values, 2)) {
 		if got := o.values[2*epoch:][:2]; !alike(got, row) {
 			return &Failure{
-				What: fmt.Sprintf("epoch %d of 10 examples in batches of 4", epoch),
+				What: fmt.Sprintf("epoch %d, with 10 examples in batches of 4", epoch),
 				Want: fmt.Sprintf("Loss %.4f, TestLoss %.4f (PyTorch's)", row[0], row[1]),
 				Got:  fmt.Sprintf("Loss %.4f, TestLoss %.4f", got[0], got[1]),
 				Hint: c.reason(o),
@@ -101,8 +101,8 @@ func (loop trainingLoop) values() error {
 	return nil
 }
 
-// takesAll checks, with a learner that only takes notes, that each epoch takes every
-// example once, in the order given, in batches that are full but for the last.
+// takesAll checks, with a learner that only records its calls, that every epoch takes each
+// example once, in the order of Shuffle, in batches that are full except for the last.
 func (loop trainingLoop) takesAll(epochs, examples, batch int) error {
 	var notes witness
 	notes.examples = examples
@@ -119,21 +119,21 @@ func (loop trainingLoop) takesAll(epochs, examples, batch int) error {
 		want = append(want, "TestLoss")
 	}
 	if !slices.Equal(notes.lines, want) {
-		failure := &Failure{What: what + ": the calls", Want: strings.Join(want, "\n"), Got: strings.Join(notes.lines, "\n")}
+		failure := &Failure{What: what + ": the calls of the learner", Want: strings.Join(want, "\n"), Got: strings.Join(notes.lines, "\n")}
 		if slices.Contains(notes.lines, "Loss []") {
-			failure.Hint = Hint{"empty-batch", "where the batches come out even there is one more, of no examples"}
+			failure.Hint = Hint{"empty-batch", "if the examples fill whole batches, there is one more batch, an empty one; stop before it"}
 		} else if examples < batch {
-			failure.Hint = Hint{"batch-larger-than-data", "a batch may be larger than all there is; then one of all examples is to be taken"}
+			failure.Hint = Hint{"batch-larger-than-data", "the batch size may be larger than the number of examples; then take one batch with all of them"}
 		}
 		return failure
 	}
 	if len(history) != epochs {
-		return &Failure{What: what + ": the length of what it returned", Want: fmt.Sprint(epochs), Got: fmt.Sprint(len(history))}
+		return &Failure{What: what + ": the length of the result", Want: fmt.Sprint(epochs), Got: fmt.Sprint(len(history))}
 	}
 	return nil
 }
 
-// witness is an nn.Learner that learns nothing and notes what it is shown.
+// witness is an nn.Learner that learns nothing but records the calls.
 type witness struct {
 	examples, shuffles int
 	losses             calls

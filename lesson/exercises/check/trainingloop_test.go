@@ -11,7 +11,7 @@ import (
 
 func TestTrainingLoop(t *testing.T) {
 	try := func(answer trainingLoop) func(T) { return func(t T) { TrainingLoop(t, answer) } }
-	// update is what is right for a batch.
+	// update trains on a batch, correctly.
 	update := func(l nn.Learner, batch []int) float64 {
 		l.ZeroGradients()
 		loss := l.Loss(batch)

@@ -5,34 +5,36 @@ import (
 	"strings"
 )
 
-// mistake is a usual mistake: its hint, and what an answer with it makes of a case.
+// mistake is a usual mistake: its hint, and what an answer that makes it computes for a case.
 type mistake[C, V any] struct {
 	hint    Hint
 	compute func(C) V
 }
 
-// trial is a step that gives cases to an answer and looks at the values.
+// trial is a step that calls an answer in plain Go with cases of type C and compares the
+// values of type V that it computes.
 type trial[C, V any] struct {
 	cases        []C
 	answer, want func(C) V
-	// same reports whether two values are as good as equal.
+	// same reports whether two values are equal, up to rounding.
 	same func(a, b V) bool
-	// what names a case, as "OutputSize(7, 3, 2, 1)".
+	// what shows a case, such as "OutputSize(7, 3, 2, 1)".
 	what func(C) string
-	// explain makes What, Want and Got of a case that went wrong; its Hint is left alone.
+	// explain returns the failure of a case with a wrong value. If it has no hint, trial
+	// looks for one.
 	explain func(c C, want, got V) *Failure
-	// mistakes in the order in which to try them.
+	// mistakes are in the order in which they are tried.
 	mistakes []mistake[C, V]
-	// outside is the hint if an index of the answer is out of range, and unmade, or else
-	// slicesNotMade, if it is because there are no elements at all.
+	// outside is the hint for an index out of range. For an index into a slice without
+	// elements the hint is unmade, or slicesNotMade if unmade is not set.
 	outside, unmade Hint
 }
 
-// try returns a failure for the first case that goes wrong. Its hint is that of the first
-// mistake that gives the answer's values for all the cases, so that a wrong value that two
-// mistakes share is told apart by the others.
+// try returns a failure for the first case with a wrong value. Its hint is that of the first
+// mistake that gives the answer's values for all the cases: two mistakes may agree on one
+// case and differ on another.
 func (t trial[C, V]) try() error {
-	// What is wanted is known before the answer runs, which may write where it should not.
+	// All right values are computed before the answer runs, which may write where it should not.
 	var wants []V
 	for _, c := range t.cases {
 		wants = append(wants, t.want(c))
@@ -55,8 +57,8 @@ func (t trial[C, V]) try() error {
 	return nil
 }
 
-// call gives a case to the answer. Panics that are not the runtime's, such as the stub's,
-// are for guard.
+// call calls the answer with a case. Panics that are not runtime errors, such as the stub's,
+// go on to guard.
 func (t trial[C, V]) call(c C) (got V, failure *Failure) {
 	defer func() {
 		caught := recover()
@@ -79,8 +81,8 @@ func (t trial[C, V]) call(c C) (got V, failure *Failure) {
 	return t.answer(c), nil
 }
 
-// diagnose returns the hint of the first mistake that does what the answer does: the same
-// values, and a panic where there is one.
+// diagnose returns the hint of the first mistake that behaves like the answer on all cases:
+// the same values, and a panic where the answer panics.
 func (t trial[C, V]) diagnose() Hint {
 next:
 	for _, m := range t.mistakes {

@@ -1,12 +1,15 @@
-// Command gen writes the students' files of the exercises from the worked solutions; see
-// package exercises. It runs in the folder of that package, as go generate does, and is
-// for those who write exercises. A file that differs from its stub may have an answer in
-// it, so it is overwritten only if its exercise is named:
+// Command gen generates the files that students edit from the worked solutions; see package
+// exercises. It is for people who write exercises, and runs in the folder of that package,
+// as go generate does:
 //
 //	go run ./gen [NAME...]
+//
+// A file that differs from its stub may hold an answer, so gen overwrites it only if its
+// exercise is named.
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -17,15 +20,18 @@ func main() {
 	names := os.Args[1:]
 	named := len(names) > 0
 	if !named {
-		for _, exercise := range exercises.All() {
-			names = append(names, exercise.Name)
-		}
+		names = exercises.Names()
 	}
 	failed := false
 	for _, name := range names {
-		if err := exercises.WriteStub(name, named); err != nil {
-			fmt.Fprintln(os.Stderr, "gen:", err)
-			failed = true
+		err := exercises.WriteStub(name, named)
+		if err == nil {
+			continue
+		}
+		failed = true
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		if errors.Is(err, exercises.ErrAnswer) {
+			fmt.Fprintf(os.Stderr, "  to overwrite it: go run ./gen %s\n", name)
 		}
 	}
 	if failed {

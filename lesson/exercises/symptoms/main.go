@@ -1,5 +1,5 @@
-// Command symptoms trains small networks with the code of the find-the-bug exercises, as
-// it is in their folders, and shows how they do: before the bug is found, and after.
+// Command symptoms trains small networks with the code in the folders of the find-the-bug
+// exercises and prints how well they do. Run it before and after you fix the bug:
 //
 //	go run ./lesson/exercises/symptoms bugblock
 //
@@ -45,7 +45,8 @@ var symptoms = map[string]func(w io.Writer, l *laboratory) error{
 	"bughead":  headSymptoms,
 }
 
-// show trains on so many images for so many epochs.
+// show prints the symptoms of an exercise, after training on that many images for that many
+// epochs.
 func show(w io.Writer, exercise string, images, epochs int) error {
 	device, err := backend.New(backend.Auto)
 	if err != nil {
@@ -55,7 +56,7 @@ func show(w io.Writer, exercise string, images, epochs int) error {
 	return symptoms[exercise](w, &laboratory{device, shapes10.Train(images, seed), shapes10.Test(images/2, seed), epochs})
 }
 
-// blockSymptoms compares a shallow network of the exercise's blocks with a deep one.
+// blockSymptoms compares a shallow and a deep network made of the exercise's blocks.
 func blockSymptoms(w io.Writer, l *laboratory) error {
 	block := func(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
 		return bugblock.Block(scope, x, channels, stride, shortcut(nn.Norm))
@@ -71,8 +72,8 @@ func blockSymptoms(w io.Writer, l *laboratory) error {
 	return nil
 }
 
-// normSymptoms compares how a network with the exercise's batch norm does in training and
-// after it, on the same images.
+// normSymptoms compares the accuracy of a network with the exercise's batch norm on the same
+// images in training and after it.
 func normSymptoms(w io.Writer, l *laboratory) error {
 	trained, err := l.train(network(bugnorm.Norm, 1, basic(bugnorm.Norm), averageHead))
 	if err != nil {
@@ -88,8 +89,8 @@ func normSymptoms(w io.Writer, l *laboratory) error {
 	return nil
 }
 
-// headSymptoms compares how a network with the exercise's head does on images and on the
-// same images moved sideways; what leaves on one side comes in on the other.
+// headSymptoms compares the accuracy of a network with the exercise's head on images and on
+// the same images moved sideways: what leaves on one side comes back on the other.
 func headSymptoms(w io.Writer, l *laboratory) error {
 	trained, err := l.train(network(nn.Norm, 1, basic(nn.Norm), bughead.Head))
 	if err != nil {
@@ -111,8 +112,8 @@ type (
 	head func(scope *model.Scope, x *graph.Node, classes int) *graph.Node
 )
 
-// network is the CIFAR ResNet of so many blocks a stage, 6·blocks+2 layers, on images of
-// half the size: its stem has stride 2.
+// network builds a CIFAR ResNet with the given number of blocks per stage, so 6·blocks+2
+// layers. Its stem has stride 2, to save time.
 func network(norm norm, blocks int, block nn.Block, head head) func(scope *model.Scope, images *graph.Node) *graph.Node {
 	return func(scope *model.Scope, x *graph.Node) *graph.Node {
 		channels, stride := 16, 1
@@ -150,16 +151,16 @@ func shortcut(norm norm) nn.Shortcut {
 	}
 }
 
-// laboratory has what a network is trained with.
+// laboratory holds what all networks are trained with.
 type laboratory struct {
 	device         compute.Backend
 	training, test *dataset.Images
 	epochs         int
 }
 
-// trained is a network and how its last epoch of training was.
+// trained is a trained network.
 type trained struct {
-	loss, right float64
+	loss, right float64 // mean training loss and accuracy over the last epoch
 	store       *model.Store
 	predict     *model.Exec
 }
@@ -173,7 +174,7 @@ const batchSize = 50
 
 var mean, deviation = [3]float32{0.5, 0.5, 0.5}, [3]float32{0.25, 0.25, 0.25}
 
-// train trains a network from the same start, on the same batches, whatever it is.
+// train trains a network. Every network gets the same random seed and the same batches.
 func (l *laboratory) train(network func(scope *model.Scope, images *graph.Node) *graph.Node) (*trained, error) {
 	t := &trained{store: model.NewStore()}
 	if err := t.store.SetRNGStateFromSeed(1); err != nil {
@@ -234,8 +235,8 @@ func (l *laboratory) train(network func(scope *model.Scope, images *graph.Node) 
 	return t, nil
 }
 
-// accuracy is the share of images that the network is right about, each moved so many
-// pixels to the right.
+// accuracy returns the accuracy on the images when each is moved to the right by that many
+// pixels.
 func (t *trained) accuracy(images *dataset.Images, pixels int) (float64, error) {
 	var guesses []int32
 	for batch := range slices.Chunk(images.Pixels, batchSize*images.ImageSize()) {
@@ -258,7 +259,7 @@ func (t *trained) accuracy(images *dataset.Images, pixels int) (float64, error) 
 	return share(guesses, images.Labels), nil
 }
 
-// share is the share of guesses that are the labels.
+// share returns the share of guesses that equal their labels.
 func share(guesses, labels []int32) float64 {
 	right := 0
 	for i, guess := range guesses {
