@@ -134,7 +134,7 @@ func (f *flags) network(cmd *cobra.Command) (*infer.Network, *weights.Model, err
 	if err := m.Restore(store, run.ModelPath); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", m.Source, err)
 	}
-	network, err := infer.New(engine, store, run.ModelPath, m.Config, m.Mean, m.Deviation)
+	network, err := infer.New(engine, store, run.ModelPath, m.Config, m.Normalization)
 	return network, m, err
 }
 

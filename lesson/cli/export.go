@@ -206,7 +206,7 @@ func useONNX(m *weights.Model, file string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "In ONNX Runtime, from Python:\n\n  import numpy, onnxruntime\n")
 	fmt.Fprintf(&b, "  # pixels: numpy.uint8 [batch, %d, %d, 3], RGB\n", m.Transform.Height, m.Transform.Width)
-	fmt.Fprintf(&b, "  images = (pixels/255 - %s) / %s\n", list(m.Mean), list(m.Deviation))
+	fmt.Fprintf(&b, "  images = (pixels/255 - %s) / %s\n", list(m.Normalization.Mean), list(m.Normalization.Std))
 	fmt.Fprintf(&b, "  images = images.transpose(0, 3, 1, 2).astype(numpy.float32)\n")
 	fmt.Fprintf(&b, "  session = onnxruntime.InferenceSession(%q, providers=[\"CPUExecutionProvider\"])\n", file)
 	fmt.Fprintf(&b, "  logits, = session.run(None, {\"images\": images})\n")
@@ -217,8 +217,8 @@ func useONNX(m *weights.Model, file string) string {
 // input says how a picture becomes what the network takes.
 func input(m *weights.Model) string {
 	t := m.Transform
-	return fmt.Sprintf("A picture is scaled (%s) until its shorter side has %d pixels, and the middle %d×%d cut out;\nRGB, each channel scaled to 0 … 1, less its mean %s,\ndivided by its deviation %s.\n",
-		cmp.Or(t.Filter, picture.Bilinear), t.Resize, t.Width, t.Height, list(m.Mean), list(m.Deviation))
+	return fmt.Sprintf("A picture is scaled (%s) until its shorter side has %d pixels, and the middle %d×%d cut out;\nRGB, each channel scaled to 0 … 1, less its mean %s,\ndivided by its standard deviation %s.\n",
+		cmp.Or(t.Filter, picture.Bilinear), t.Resize, t.Width, t.Height, list(m.Normalization.Mean), list(m.Normalization.Std))
 }
 
 // list is a list in Python, and in JSON.

@@ -95,7 +95,7 @@ func (f *fineTuning) begin(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	r.Start, r.Model, r.Mean, r.Deviation = m.Source, m.Config, m.Mean, m.Deviation
+	r.Start, r.Model, r.Normalization = m.Source, m.Config, m.Normalization
 	if err := r.Validate(); err != nil { // the part to freeze is one of this network
 		return err
 	}

@@ -126,7 +126,7 @@ func (i *inspected) write(w io.Writer) error {
 		filter = picture.Bilinear
 	}
 	row("Pictures", "shorter side to %d pixels (%s), middle of %d×%d", i.Transform.Resize, filter, i.Transform.Height, i.Transform.Width)
-	row("", "mean %v, deviation %v", i.Mean, i.Deviation)
+	row("", "mean %v, std %v", i.Normalization.Mean, i.Normalization.Std)
 	if i.Data != "" {
 		row("Trained on", "%s", i.Data)
 	}

@@ -121,7 +121,7 @@ func Parse(metadata map[string]string) (s *State, found bool, err error) {
 	}
 	s = &State{}
 	if err := json.Unmarshal([]byte(text), s); err != nil {
-		return nil, true, fmt.Errorf("parse the checkpoint's state: %w", err)
+		return nil, true, fmt.Errorf("read the checkpoint's state: %w", err)
 	}
 	return s, true, nil
 }

@@ -7,11 +7,8 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/train"
-	"github.com/gomlx/gomlx/support/exceptions"
 )
 
 // Augment is what is done at random to every training image.
@@ -205,22 +202,4 @@ func (b *Batches) augment(to, image []byte, epoch, index int) {
 // within reports whether an offset from the centre lies in a square of the given side.
 func within(offset, side int) bool {
 	return -side/2 <= offset && offset < side-side/2
-}
-
-// Normalize turns bytes [batch, height, width, 3] into float32 of the same shape: each
-// channel is scaled to 0 … 1, then has its mean subtracted and is divided by its deviation.
-// It is a graph-building function and runs on the device.
-func Normalize(pixels *graph.Node, mean, deviation [3]float32) *graph.Node {
-	if pixels.Rank() != 4 || pixels.Shape().Dim(3) != 3 {
-		exceptions.Panicf("Normalize: pixels have shape %s, want bytes [batch, height, width, 3]", pixels.Shape())
-	}
-	g := pixels.Graph()
-	var scale, shift [3]float32
-	for c := range scale {
-		scale[c] = 1 / (255 * deviation[c])
-		shift[c] = -mean[c] / deviation[c]
-	}
-	x := graph.ConvertDType(pixels, dtypes.Float32)
-	x = graph.Mul(x, graph.Reshape(graph.Const(g, scale[:]), 1, 1, 1, 3))
-	return graph.Add(x, graph.Reshape(graph.Const(g, shift[:]), 1, 1, 1, 3))
 }

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/gomlx/compute/gobackend"
-	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/train"
 )
@@ -398,38 +396,6 @@ func TestAugmentationIsPossibleForAllSizes(t *testing.T) {
 						height, width, a, i, epoch, len(outcomes))
 				}
 			}
-		}
-	}
-}
-
-func TestNormalize(t *testing.T) {
-	backend := gobackend.GetBackend()
-	mean, deviation := [3]float32{0.5, 0.25, 0}, [3]float32{0.5, 0.2, 2}
-	pixels := tensors.FromFlatDataAndDimensions([]uint8{
-		0, 0, 0, 255, 255, 255,
-		51, 102, 204, 128, 1, 254,
-	}, 2, 1, 2, 3)
-	want := []float64{
-		-1, -1.25, 0, 1, 3.75, 0.5,
-		-0.6, 0.75, 0.4, 2*128.0/255 - 1, (1/255.0 - 0.25) / 0.2, 254 / 255.0 / 2,
-	}
-	got, err := graph.CallOnce(backend, func(x *graph.Node) *graph.Node { return Normalize(x, mean, deviation) }, pixels)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if shape := got.Shape().String(); shape != "(Float32)[2, 1, 2, 3]" {
-		t.Errorf("shape %s, want (Float32)[2, 1, 2, 3]", shape)
-	}
-	for i, x := range tensors.MustCopyFlatData[float32](got) {
-		if math.Abs(float64(x)-want[i]) > 1e-6 {
-			t.Errorf("number %d is %g, want %g", i, x, want[i])
-		}
-	}
-	for _, shape := range [][]int{{2, 2, 3}, {1, 2, 2, 4}} {
-		_, err := graph.CallOnce(backend, func(x *graph.Node) *graph.Node { return Normalize(x, mean, deviation) },
-			tensors.FromScalarAndDimensions(uint8(1), shape...))
-		if err == nil || !strings.Contains(err.Error(), "want bytes [batch, height, width, 3]") {
-			t.Errorf("pixels of shape %v: error %v, want one that says the shape", shape, err)
 		}
 	}
 }

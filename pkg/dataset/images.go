@@ -2,7 +2,7 @@
 //
 // [Images] is a set of images as bytes; subsets and splits of it share its pixels.
 // [Batches] walks over one in a seeded order, augments, and yields batches for GoMLX's
-// trainer. Pixels stay bytes until the device normalises them ([Normalize]): a batch is
+// trainer. Pixels stay bytes until the device normalises them ([Normalization]): a batch is
 // a quarter of the size of its float32 form.
 package dataset
 

@@ -70,7 +70,7 @@ func (n *Network) Explain(pixels []byte, height, width int) (*Explanation, error
 }
 
 // explaining returns the graph behind Explain: logits, features and weight.
-func explaining(store *model.Store, path string, config resnet.Config, mean, deviation [3]float32) func(*model.Scope, *graph.Node) []*graph.Node {
+func explaining(store *model.Store, path string, config resnet.Config, normalization dataset.Normalization) func(*model.Scope, *graph.Node) []*graph.Node {
 	last := fmt.Sprintf("layer%d", len(config.Blocks))
 	if config.PreActivation {
 		last = "relu" // behind the batch norm that follows the last stage
@@ -78,7 +78,7 @@ func explaining(store *model.Store, path string, config resnet.Config, mean, dev
 	return func(_ *model.Scope, pixels *graph.Node) []*graph.Node {
 		scope := store.Scope(path)
 		var features *graph.Node
-		logits := config.Forward(scope, dataset.Normalize(pixels, mean, deviation), func(name string, x *graph.Node) {
+		logits := config.Forward(scope, normalization.Apply(pixels), func(name string, x *graph.Node) {
 			if name == last {
 				features = x
 			}

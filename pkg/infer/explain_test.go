@@ -34,7 +34,7 @@ func TestExplainEqualsLogits(t *testing.T) {
 		if err := c.Declare(store.Scope(path)); err != nil {
 			t.Fatal(err)
 		}
-		n, err := infer.New(engine, store, path, c, mean, deviation)
+		n, err := infer.New(engine, store, path, c, normalization)
 		if err != nil {
 			t.Fatal(err)
 		}

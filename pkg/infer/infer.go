@@ -34,9 +34,8 @@ type Network struct {
 }
 
 // New returns the network whose variables are under the given path of the store; none
-// there is an error. Pixels are normalised with mean and deviation, as they were in
-// training.
-func New(backend compute.Backend, store *model.Store, path string, config resnet.Config, mean, deviation [3]float32) (*Network, error) {
+// there is an error. The normalization must be that of the training.
+func New(backend compute.Backend, store *model.Store, path string, config resnet.Config, normalization dataset.Normalization) (*Network, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
@@ -46,7 +45,7 @@ func New(backend compute.Backend, store *model.Store, path string, config resnet
 	}
 	n := &Network{config: config, dtype: resnet.DType, gathered: map[int]*model.Exec{}}
 	forward := func(pixels *graph.Node) *graph.Node {
-		images := dataset.Normalize(pixels, mean, deviation)
+		images := normalization.Apply(pixels)
 		return config.Forward(store.Scope(path), graph.ConvertDType(images, n.dtype))
 	}
 	n.gather = func(batch int) (*model.Exec, error) {
@@ -60,7 +59,7 @@ func New(backend compute.Backend, store *model.Store, path string, config resnet
 	if n.exec, err = model.NewExec(backend, store, func(_ *model.Scope, pixels *graph.Node) *graph.Node { return forward(pixels) }); err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", config.Name, err)
 	}
-	if n.explain, err = model.NewExec(backend, store, explaining(store, path, config, mean, deviation)); err != nil {
+	if n.explain, err = model.NewExec(backend, store, explaining(store, path, config, normalization)); err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", config.Name, err)
 	}
 	return n, nil

@@ -29,10 +29,7 @@ import (
 // engine is the backend of all these tests: a tensor is at home in one only.
 var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("cpu") })
 
-var (
-	mean      = [3]float32{0.5, 0.4, 0.3}
-	deviation = [3]float32{0.25, 0.2, 0.5}
-)
+var normalization = dataset.Normalization{Mean: [3]float32{0.5, 0.4, 0.3}, Std: [3]float32{0.25, 0.2, 0.5}}
 
 const path = "/model"
 
@@ -61,7 +58,7 @@ func network(t *testing.T, classes int) (*infer.Network, *model.Store) {
 	if err := c.Declare(store.Scope(path)); err != nil {
 		t.Fatal(err)
 	}
-	n, err := infer.New(engine, store, path, c, mean, deviation)
+	n, err := infer.New(engine, store, path, c, normalization)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +143,7 @@ func TestLogitsAreTheNetworks(t *testing.T) {
 func normalised(m *dataset.Images) *tensors.Tensor {
 	x := make([]float32, len(m.Pixels))
 	for i, pixel := range m.Pixels {
-		x[i] = (float32(pixel)/255 - mean[i%3]) / deviation[i%3]
+		x[i] = (float32(pixel)/255 - normalization.Mean[i%3]) / normalization.Std[i%3]
 	}
 	return tensors.FromFlatDataAndDimensions(x, m.Len(), m.Height, m.Width, 3)
 }
@@ -341,7 +338,7 @@ func TestNewRefusesAPathWithoutWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, store := network(t, 3)
-	if _, err := infer.New(engine, store, "/modle", config(t, 3), mean, deviation); err == nil || !strings.Contains(err.Error(), "/modle") {
+	if _, err := infer.New(engine, store, "/modle", config(t, 3), normalization); err == nil || !strings.Contains(err.Error(), "/modle") {
 		t.Errorf("error %v, want one that names the path without weights", err)
 	}
 }
@@ -351,7 +348,7 @@ func TestNewRefusesAnInvalidNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = infer.New(engine, model.NewStore(), path, resnet.Config{}, mean, deviation)
+	_, err = infer.New(engine, model.NewStore(), path, resnet.Config{}, normalization)
 	if err == nil || !strings.Contains(err.Error(), "no stages") {
 		t.Errorf("error %v, want one with %q", err, "no stages")
 	}
@@ -367,7 +364,7 @@ func TestWeightsOfAnotherShapeAreAnError(t *testing.T) {
 	if err := config(t, 3).Declare(store.Scope(path)); err != nil {
 		t.Fatal(err)
 	}
-	n, err := infer.New(engine, store, path, config(t, 4), mean, deviation)
+	n, err := infer.New(engine, store, path, config(t, 4), normalization)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -473,7 +470,7 @@ func TestMixedPrecisionIsCloseToFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	half, err := infer.New(engine, store, path, config(t, 3), mean, deviation)
+	half, err := infer.New(engine, store, path, config(t, 3), normalization)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@
 // from its release 1.12 on. It has
 //
 //   - the input "images", float32 [batch, 3, height, width]: RGB, each channel of a pixel
-//     scaled to 0 … 1, less its mean, divided by its deviation, see dataset.Normalize. The
+//     scaled to 0 … 1, less its mean, divided by its standard deviation, see dataset.Normalization. The
 //     batch is of any size; height and width are those of the model's transform, or any, if
 //     it has none;
 //   - the output "logits", float32 [batch, classes];
@@ -24,6 +24,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/weights"
 )
 
@@ -39,7 +40,7 @@ type Options struct {
 // PyTorch's layouts, are an error, and so is a model of 2 GiB or more, which no Protocol
 // Buffers message can hold.
 //
-// The model's metadata are architecture (the resnet.Config), classes, mean, deviation and
+// The model's metadata are architecture (the resnet.Config), classes, mean, std and
 // transform as JSON, and recipe, data and accuracy (from 0 to 1) as text; what is not known
 // is left out.
 //
@@ -50,7 +51,7 @@ func Write(w io.Writer, m *weights.Model, options Options) error {
 		return fmt.Errorf("write an ONNX model: %w", err)
 	}
 	g.input = valueInfo{"images", []any{"batch", channels, "height", "width"},
-		"RGB images: each channel of a pixel scaled to 0 … 1, less its mean, divided by its deviation"}
+		"RGB images: each channel of a pixel scaled to 0 … 1, less its mean, divided by its standard deviation"}
 	if t := m.Transform; t.Height > 0 && t.Width > 0 {
 		g.input.dims[2], g.input.dims[3] = t.Height, t.Width
 	}
@@ -80,8 +81,8 @@ func metadata(m *weights.Model) ([]property, error) {
 	}{
 		{"architecture", m.Config, true},
 		{"classes", m.Classes, len(m.Classes) > 0},
-		{"mean", m.Mean, m.Deviation != [3]float32{}},
-		{"deviation", m.Deviation, m.Deviation != [3]float32{}},
+		{"mean", m.Normalization.Mean, m.Normalization != dataset.Normalization{}},
+		{"std", m.Normalization.Std, m.Normalization != dataset.Normalization{}},
 		{"transform", m.Transform, m.Transform.Height > 0},
 	} {
 		if !entry.known {

@@ -45,7 +45,7 @@ func Outputs(backend compute.Backend, store *model.Store, path string, r recipe.
 	}
 	exec, err := model.NewExec(backend, store, func(_ *model.Scope, pixels *graph.Node) []*graph.Node {
 		found := make([]*graph.Node, len(layers))
-		r.Model.Forward(store.Scope(path), dataset.Normalize(pixels, r.Mean, r.Deviation), func(name string, x *graph.Node) {
+		r.Model.Forward(store.Scope(path), r.Normalization.Apply(pixels), func(name string, x *graph.Node) {
 			if i := slices.Index(layers, name); i >= 0 {
 				found[i] = x
 			}

@@ -26,7 +26,7 @@ func TestOutputsAreTheNetworks(t *testing.T) {
 			t.Fatalf("output %d is %s of shape %v, want %s of %v", i, outputs[i].Layer, outputs[i].Shape, layer, shapes[i])
 		}
 	}
-	network, err := infer.New(gobackend.GetBackend(), store, path, r.Model, r.Mean, r.Deviation)
+	network, err := infer.New(gobackend.GetBackend(), store, path, r.Model, r.Normalization)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func GradientNorms(backend compute.Backend, store *model.Store, path string, r r
 	values, err := model.CallOnce(backend, copied, func(_ *model.Scope, pixels, labels *graph.Node) *graph.Node {
 		g := pixels.Graph()
 		copied.SetTraining(g, true)
-		logits := r.Model.Forward(copied.Scope(path), dataset.Normalize(pixels, r.Mean, r.Deviation))
+		logits := r.Model.Forward(copied.Scope(path), r.Normalization.Apply(pixels))
 		loss := nn.CrossEntropy(r.LabelSmoothing)([]*graph.Node{labels}, []*graph.Node{logits})
 		nodes := make([]*graph.Node, len(weights))
 		for i, weight := range weights {
@@ -98,7 +98,7 @@ func Activations(backend compute.Backend, store *model.Store, path string, r rec
 		copied.SetTraining(pixels.Graph(), true)
 		found = nil
 		var moments []*graph.Node
-		r.Model.Forward(copied.Scope(path), dataset.Normalize(pixels, r.Mean, r.Deviation), func(name string, x *graph.Node) {
+		r.Model.Forward(copied.Scope(path), r.Normalization.Apply(pixels), func(name string, x *graph.Node) {
 			found = append(found, Activation{Name: name})
 			mean := graph.ReduceAllMean(x)
 			moments = append(moments, mean, graph.ReduceAllMean(graph.Square(graph.Sub(x, mean))))

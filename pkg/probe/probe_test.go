@@ -29,7 +29,7 @@ func tinyRecipe(t *testing.T) recipe.Recipe {
 		t.Fatal(err)
 	}
 	config.Classes = 3
-	return recipe.Recipe{Model: config, Mean: [3]float32{0.5, 0.5, 0.5}, Deviation: [3]float32{0.25, 0.25, 0.25}}
+	return recipe.Recipe{Model: config, Normalization: dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}}}
 }
 
 func noise(n int) *dataset.Images {
@@ -104,7 +104,7 @@ func TestNormsAgainstFiniteDifferences(t *testing.T) {
 
 	exec, err := model.NewExec(gobackend.GetBackend(), store, func(_ *model.Scope, pixels, labels *graph.Node) *graph.Node {
 		store.SetTraining(pixels.Graph(), true)
-		logits := r.Model.Forward(store.Scope(path), dataset.Normalize(pixels, r.Mean, r.Deviation))
+		logits := r.Model.Forward(store.Scope(path), r.Normalization.Apply(pixels))
 		return nn.CrossEntropy(r.LabelSmoothing)([]*graph.Node{labels}, []*graph.Node{logits})
 	})
 	if err != nil {

@@ -3,6 +3,7 @@
 package recipe
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"path"
@@ -68,19 +69,32 @@ type Recipe struct {
 	LabelSmoothing      float64        `json:"label_smoothing,omitempty"`
 
 	Augment dataset.Augment `json:"augment"`
-	// Mean and Deviation of red, green and blue, scaled to 0 … 1: see dataset.Normalize.
-	Mean      [3]float32 `json:"mean"`
-	Deviation [3]float32 `json:"deviation"`
+	// Normalization is how pixels are normalised.
+	Normalization dataset.Normalization `json:"normalization"`
 
 	// Seed of the weights, the orders and the augmentation.
 	Seed uint64 `json:"seed"`
 }
 
-// cifarMean and cifarDeviation are those of the CIFAR-10 training images.
-var (
-	cifarMean      = [3]float32{0.4914, 0.4822, 0.4465}
-	cifarDeviation = [3]float32{0.2470, 0.2435, 0.2616}
-)
+// UnmarshalJSON reads a recipe, and knows the keys that earlier versions wrote.
+func (r *Recipe) UnmarshalJSON(text []byte) error {
+	type current Recipe
+	read := struct {
+		*current
+		Mean      *[3]float32 `json:"mean"`
+		Deviation *[3]float32 `json:"deviation"`
+	}{current: (*current)(r)}
+	if err := json.Unmarshal(text, &read); err != nil {
+		return err
+	}
+	if read.Mean != nil {
+		r.Normalization.Mean = *read.Mean
+	}
+	if read.Deviation != nil {
+		r.Normalization.Std = *read.Deviation
+	}
+	return nil
+}
 
 // FineTune is the name of the recipe to fine-tune by, where nothing else is said.
 const FineTune = "finetune"
@@ -108,14 +122,14 @@ func Names() []string { return []string{"article", "paper", "fast", FineTune, "h
 func ByName(name string) (Recipe, error) {
 	model := "resnet20"
 	recipe := Recipe{Name: name, Batch: 128, Momentum: 0.9, DecayNormsAndBiases: true,
-		Augment: dataset.Augment{Crop: 4, Flip: true}, Mean: cifarMean, Deviation: cifarDeviation, Seed: 42}
+		Augment: dataset.Augment{Crop: 4, Flip: true}, Normalization: dataset.CIFAR10Normalization(), Seed: 42}
 	switch name {
 	case "article":
 		model = "resnet50"
 		recipe.Epochs, recipe.Batch = 10, 64
 		recipe.LearningRate, recipe.Schedule = 0.001, optim.Schedule{Kind: optim.Constant}
 		recipe.Augment = dataset.Augment{}
-		recipe.Mean, recipe.Deviation = [3]float32{0.5, 0.5, 0.5}, [3]float32{0.5, 0.5, 0.5}
+		recipe.Normalization = dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
 	case "paper":
 		recipe.Epochs = 164
 		recipe.LearningRate = 0.1
@@ -202,13 +216,8 @@ func (r Recipe) Validate() error {
 	case !(r.LabelSmoothing >= 0 && r.LabelSmoothing < 1):
 		return fmt.Errorf("recipe %s: label smoothing %g, want 0 ≤ smoothing < 1", r.Name, r.LabelSmoothing)
 	}
-	for c := range r.Deviation {
-		if !(r.Deviation[c] > 0) || math.IsInf(float64(r.Deviation[c]), 0) {
-			return fmt.Errorf("recipe %s: deviations %v, want numbers above 0", r.Name, r.Deviation)
-		}
-		if mean := float64(r.Mean[c]); math.IsNaN(mean) || math.IsInf(mean, 0) {
-			return fmt.Errorf("recipe %s: means %v, want numbers", r.Name, r.Mean)
-		}
+	if err := r.Normalization.Validate(); err != nil {
+		return fmt.Errorf("recipe %s: %w", r.Name, err)
 	}
 	return nil
 }

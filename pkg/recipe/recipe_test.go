@@ -22,20 +22,20 @@ func byName(t *testing.T, name string) Recipe {
 }
 
 func TestNamedRecipesAreAsDocumented(t *testing.T) {
-	cifarMean, cifarDeviation := [3]float32{0.4914, 0.4822, 0.4465}, [3]float32{0.247, 0.2435, 0.2616}
-	half := [3]float32{0.5, 0.5, 0.5}
+	cifar := dataset.Normalization{Mean: [3]float32{0.4914, 0.4822, 0.4465}, Std: [3]float32{0.247, 0.2435, 0.2616}}
+	half := dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
 	cropAndFlip := dataset.Augment{Crop: 4, Flip: true}
 	for model, want := range map[string]Recipe{
 		"resnet50": {
 			Name: "article", Epochs: 10, Batch: 64,
 			LearningRate: 0.001, Schedule: optim.Schedule{Kind: optim.Constant}, Momentum: 0.9,
-			DecayNormsAndBiases: true, Mean: half, Deviation: half, Seed: 42,
+			DecayNormsAndBiases: true, Normalization: half, Seed: 42,
 		},
 		"resnet20": {
 			Name: "paper", Epochs: 164, Batch: 128,
 			LearningRate: 0.1, Schedule: optim.Schedule{Kind: optim.MultiStep, Milestones: []float64{0.5, 0.75}, Gamma: 0.1},
 			Momentum: 0.9, WeightDecay: 1e-4, DecayNormsAndBiases: true,
-			Augment: cropAndFlip, Mean: cifarMean, Deviation: cifarDeviation, Seed: 42,
+			Augment: cropAndFlip, Normalization: cifar, Seed: 42,
 		},
 	} {
 		got := byName(t, want.Name)
@@ -132,15 +132,12 @@ func TestValidateRefuses(t *testing.T) {
 		{func(r *Recipe) { r.WeightDecay = inf }, "weight decay +Inf"},
 		{func(r *Recipe) { r.LabelSmoothing = 1 }, "label smoothing 1"},
 		{func(r *Recipe) { r.LabelSmoothing = nan }, "label smoothing NaN"},
-		{func(r *Recipe) { r.Deviation[2] = 0 }, "deviations [0.247 0.2435 0]"},
-		{func(r *Recipe) { r.Deviation[0] = float32(nan) }, "deviations [NaN"},
-		{func(r *Recipe) { r.Deviation[1] = float32(inf) }, "deviations [0.247 +Inf"},
+		{func(r *Recipe) { r.Normalization.Std[2] = 0 }, "recipe fast: normalization: standard deviations [0.247 0.2435 0]"},
 		{func(r *Recipe) { r.HeadRate = -1 }, "-1 times the learning rate"},
 		{func(r *Recipe) { r.HeadRate = nan }, "NaN times the learning rate"},
 		{func(r *Recipe) { r.HeadRate = inf }, "+Inf times the learning rate"},
 		{func(r *Recipe) { r.Freeze = "layer4" }, `unknown part "layer4" of resnet20`},
-		{func(r *Recipe) { r.Mean[1] = float32(nan) }, "means [0.4914 NaN"},
-		{func(r *Recipe) { r.Mean[0] = float32(-inf) }, "means [-Inf"},
+		{func(r *Recipe) { r.Normalization.Mean[1] = float32(nan) }, "means [0.4914 NaN"},
 	} {
 		r := byName(t, "fast")
 		test.change(&r)

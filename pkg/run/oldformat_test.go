@@ -35,8 +35,8 @@ func TestOldRecipesAreRead(t *testing.T) {
 
 func checkOldRecipe(t *testing.T, r recipe.Recipe) {
 	t.Helper()
-	if r.Batch != 10 || r.HeadRate != 4 || r.Mean != [3]float32{0.5, 0.45, 0.4} || r.Deviation != [3]float32{0.25, 0.2, 0.3} {
-		t.Errorf("batch %d, head rate %g, mean %v, deviation %v", r.Batch, r.HeadRate, r.Mean, r.Deviation)
+	if r.Batch != 10 || r.HeadRate != 4 || r.Normalization != (dataset.Normalization{Mean: [3]float32{0.5, 0.45, 0.4}, Std: [3]float32{0.25, 0.2, 0.3}}) {
+		t.Errorf("batch %d, head rate %g, normalization %v", r.Batch, r.HeadRate, r.Normalization)
 	}
 	if m := r.Model; m.Stem != resnet.CIFARStem || m.Block != resnet.Bottleneck || m.Shortcut != resnet.ShortcutC {
 		t.Errorf("the model is %+v", m)

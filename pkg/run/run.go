@@ -459,7 +459,7 @@ func (s *session) prepare(from *checkpoint.State) error {
 	if s.Test == nil {
 		return nil
 	}
-	if s.network, err = infer.New(s.Backend, s.store, ModelPath, s.recipe.Model, s.recipe.Mean, s.recipe.Deviation); err != nil {
+	if s.network, err = infer.New(s.Backend, s.store, ModelPath, s.recipe.Model, s.recipe.Normalization); err != nil {
 		return err
 	}
 	s.network.Compute(s.recipe.DType())
@@ -578,7 +578,7 @@ func (s *session) forward(scope *model.Scope, spec any, inputs []*graph.Node) []
 		labels = make([]*graph.Node, 1)
 		pixels, labels[0] = s.resident.Load(inputs[0], spec.(int))
 	}
-	images := graph.ConvertDType(dataset.Normalize(pixels, s.recipe.Mean, s.recipe.Deviation), s.recipe.DType())
+	images := graph.ConvertDType(s.recipe.Normalization.Apply(pixels), s.recipe.DType())
 	logits := s.recipe.Model.ForwardTraining(scope.Store().Scope(ModelPath), images, s.recipe.Training())
 	return append([]*graph.Node{logits}, labels...)
 }

@@ -92,8 +92,8 @@ func testRecipe() recipe.Recipe {
 		Name: "test", Model: config, Epochs: 3, Batch: 10,
 		LearningRate: 0.05, Schedule: optim.Schedule{Kind: optim.OneCycle, Initial: 0.1},
 		Momentum: 0.9, Nesterov: true, WeightDecay: 1e-3, LabelSmoothing: 0.1,
-		Augment: dataset.Augment{Crop: 1, Flip: true, Cutout: 2},
-		Mean:    [3]float32{0.5, 0.5, 0.5}, Deviation: [3]float32{0.25, 0.25, 0.25}, Seed: 7,
+		Augment:       dataset.Augment{Crop: 1, Flip: true, Cutout: 2},
+		Normalization: dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}}, Seed: 7,
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/residual-go/residual/pkg/cifar"
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/resnet"
 )
@@ -35,16 +36,12 @@ const (
 	cifarSide      = 32
 )
 
-// imageNetMean and imageNetDeviation are of ImageNet's pixels, as torchvision's weights take
-// them. The CIFAR networks of Y. Idelbayev were trained with the same numbers.
-func imageNetMean() [3]float32      { return [3]float32{0.485, 0.456, 0.406} }
-func imageNetDeviation() [3]float32 { return [3]float32{0.229, 0.224, 0.225} }
-
 // describe fills in Description for weights that do not describe themselves: from what the
 // source says, from timm's config.json beside the file, and where neither says, as it is
 // usual for the stem and the number of classes. Notes say what was assumed.
 func (m *Model) describe(origin Origin, path string) (notes []string, err error) {
-	m.Description = Description{Mean: imageNetMean(), Deviation: imageNetDeviation(), Recipe: origin.Recipe}
+	// The CIFAR networks of Y. Idelbayev were trained with ImageNet's numbers, too.
+	m.Description = Description{Normalization: dataset.ImageNetNormalization(), Recipe: origin.Recipe}
 	if m.Config.Stem == resnet.CIFARStem {
 		m.Transform = picture.Transform{Resize: cifarSide, Height: cifarSide, Width: cifarSide}
 	} else {
@@ -168,7 +165,7 @@ func (c *timmConfig) apply(m *Model) error {
 	// timm rounds down.
 	m.Transform = picture.Transform{Resize: int(float64(min(height, width)) / p.CropPct), Height: height, Width: width,
 		Filter: picture.Filter(p.Interpolation)}
-	m.Mean, m.Deviation = [3]float32(p.Mean), [3]float32(p.Std)
+	m.Normalization = dataset.Normalization{Mean: [3]float32(p.Mean), Std: [3]float32(p.Std)}
 	m.Recipe = printable(p.Tag)
 	if len(c.LabelNames) == m.Config.Classes {
 		m.Classes, m.Data = c.LabelNames, "images of "+fmt.Sprint(m.Config.Classes)+" classes"

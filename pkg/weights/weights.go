@@ -30,6 +30,8 @@ import (
 
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/residual-go/residual/pkg/checkpoint"
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
@@ -47,11 +49,9 @@ type Model struct {
 
 // Description says what a network was made for.
 type Description struct {
-	// Transform makes a picture the network's input, and Mean and Deviation normalise its
-	// pixels; see dataset.Normalize.
-	Transform picture.Transform `json:"transform"`
-	Mean      [3]float32        `json:"mean"`
-	Deviation [3]float32        `json:"deviation"`
+	// Transform makes a picture the network's input, and Normalization normalises its pixels.
+	Transform     picture.Transform     `json:"transform"`
+	Normalization dataset.Normalization `json:"normalization"`
 	// Classes are the names behind the logits.
 	Classes []string `json:"classes"`
 	// Recipe is the name of the recipe it was trained by, if that is known.
@@ -130,7 +130,7 @@ func (f *File) withHead() *File {
 // its shapes tell, which it must fit. Source is the origin's, or else the file's path.
 func (f *File) Model(origin Origin, architecture string) (m *Model, notes []string, err error) {
 	named := maps.Clone(f.Tensors)
-	maps.DeleteFunc(named, func(name string, _ statedict.Tensor) bool { return strings.HasPrefix(name, optimizerPrefix) })
+	maps.DeleteFunc(named, func(name string, _ statedict.Tensor) bool { return checkpoint.IsOptimizer(name) })
 	m = &Model{}
 	if m.Tensors, notes, err = Canonical(named); err != nil {
 		return nil, nil, err
@@ -209,10 +209,8 @@ func (m *Model) validate() error {
 			return fmt.Errorf("the class name %s is no text to print", oneLine(name))
 		}
 	}
-	for c := range m.Deviation {
-		if !(m.Deviation[c] > 0) || !finite(m.Deviation[c]) || !finite(m.Mean[c]) {
-			return fmt.Errorf("means %v and deviations %v, want numbers, the deviations above 0", m.Mean, m.Deviation)
-		}
+	if err := m.Normalization.Validate(); err != nil {
+		return err
 	}
 	if a := m.Accuracy; a != nil && !(*a >= 0 && *a <= 1) {
 		return fmt.Errorf("an accuracy of %g, want a share from 0 to 1", *a)
@@ -250,25 +248,32 @@ func printable(text string) string {
 const (
 	modelKey        = "residual.model" // a description with the architecture, as JSON
 	architectureKey = "architecture"   // the network's name alone, for people and other programs
-	checkpointKey   = "residual"       // the state of a run, see run.Checkpoint
-	optimizerPrefix = "optimizer."     // of a checkpoint's tensors that are no weights
 )
 
 // fromMetadata takes Config and Description from what this project's own files say, and
 // reports whether it is one.
 func (m *Model) fromMetadata(metadata map[string]string) (ok bool, err error) {
 	if text, ok := metadata[modelKey]; ok {
-		var d described
+		d := struct {
+			described
+			// Earlier versions wrote these in place of normalization.
+			Mean      *[3]float32 `json:"mean"`
+			Deviation *[3]float32 `json:"deviation"`
+		}{}
 		if err := json.Unmarshal([]byte(text), &d); err != nil {
 			return false, fmt.Errorf("read the description: %w", err)
+		}
+		if d.Mean != nil && d.Deviation != nil {
+			d.Normalization = dataset.Normalization{Mean: *d.Mean, Std: *d.Deviation}
 		}
 		m.Config, m.Description = d.Config, d.Description
 		return true, nil
 	}
-	if text, ok := metadata[checkpointKey]; ok {
-		return true, m.fromCheckpoint(text)
+	state, found, err := checkpoint.Parse(metadata)
+	if found && err == nil {
+		m.fromCheckpoint(state)
 	}
-	return false, nil
+	return found, err
 }
 
 // described is the JSON under modelKey.
@@ -277,34 +282,17 @@ type described struct {
 	Description
 }
 
-// fromCheckpoint takes what there is to know from the state of a run, see run.Checkpoint.
-func (m *Model) fromCheckpoint(text string) error {
-	var c struct {
-		Recipe struct {
-			Name         string
-			Model        resnet.Config
-			Data, Subset string
-			Transform    *picture.Transform
-			Mean         [3]float32
-			Deviation    [3]float32
-		}
-		Data          string
-		Height, Width int
-		Classes       []string
-	}
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		return fmt.Errorf("read the checkpoint's state: %w", err)
-	}
+// fromCheckpoint describes the model of a run.
+func (m *Model) fromCheckpoint(c *checkpoint.State) {
 	m.Config = c.Recipe.Model
 	m.Description = Description{
-		Transform: picture.Transform{Resize: min(c.Height, c.Width), Height: c.Height, Width: c.Width},
-		Mean:      c.Recipe.Mean, Deviation: c.Recipe.Deviation, Classes: c.Classes,
+		Transform:     picture.Transform{Resize: min(c.Height, c.Width), Height: c.Height, Width: c.Width},
+		Normalization: c.Recipe.Normalization, Classes: c.Classes,
 		Recipe: c.Recipe.Name, Data: c.Data, Spec: c.Recipe.Data, Subset: c.Recipe.Subset,
 	}
 	if c.Recipe.Transform != nil {
 		m.Transform = *c.Recipe.Transform
 	}
-	return nil
 }
 
 // Save writes the model to path as safetensors with torchvision's names, whole or not at

@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/residual-go/residual/pkg/cifar"
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
@@ -46,9 +47,9 @@ func trained(t *testing.T) *Model {
 		Config:  small(3),
 		Tensors: valued(t, small(3), 0.5),
 		Description: Description{
-			Transform: picture.Transform{Resize: 40, Height: 32, Width: 36, Filter: picture.Bicubic},
-			Mean:      [3]float32{0.1, 0.2, 0.3}, Deviation: [3]float32{0.4, 0.5, 0.6},
-			Classes: []string{"ant", "bee", "cat"}, Recipe: "fast", Data: "insects", Spec: "dir", Subset: "500",
+			Transform:     picture.Transform{Resize: 40, Height: 32, Width: 36, Filter: picture.Bicubic},
+			Normalization: dataset.Normalization{Mean: [3]float32{0.1, 0.2, 0.3}, Std: [3]float32{0.4, 0.5, 0.6}},
+			Classes:       []string{"ant", "bee", "cat"}, Recipe: "fast", Data: "insects", Spec: "dir", Subset: "500",
 			Accuracy: &accuracy, Source: "elsewhere",
 		},
 	}
@@ -172,7 +173,7 @@ func TestModelsAreChecked(t *testing.T) {
 		"no transform":        {func(m *Model) { m.Transform = picture.Transform{} }, "resize of 0 pixels"},
 		"a huge transform":    {func(m *Model) { m.Transform.Width = 1 << 30 }, "width of 1073741824 pixels"},
 		"no such filter":      {func(m *Model) { m.Transform.Filter = "lanczos" }, "lanczos"},
-		"a deviation of 0":    {func(m *Model) { m.Deviation[1] = 0 }, "deviations above 0"},
+		"a deviation of 0":    {func(m *Model) { m.Normalization.Std[1] = 0 }, "standard deviations ["},
 		"an accuracy of 150%": {func(m *Model) { m.Accuracy = &over }, "accuracy of 1.5"},
 		"no blocks":           {func(m *Model) { m.Config.Blocks = nil }, "no stages"},
 	} {
@@ -191,7 +192,7 @@ func TestModelsAreChecked(t *testing.T) {
 	m := trained(t)
 	m.Tensors["bn1.bias"].Data[1] = nan
 	checkRefused(t, "NaN", m.Save(filepath.Join(t.TempDir(), "m")), "bn1.bias", "diverged")
-	m.Mean[0] = nan
+	m.Normalization.Mean[0] = nan
 	checkRefused(t, "a mean of NaN", m.Save(filepath.Join(t.TempDir(), "m")), "means")
 
 	for name, test := range map[string]struct {
@@ -201,8 +202,8 @@ func TestModelsAreChecked(t *testing.T) {
 		"no JSON":            {map[string]string{modelKey: "{"}, "read the description"},
 		"a list":             {map[string]string{modelKey: "[]"}, "read the description"},
 		"an empty one":       {map[string]string{modelKey: "{}"}, "no stages"},
-		"no JSON of a run's": {map[string]string{checkpointKey: "x"}, "read the checkpoint"},
-		"an empty run's":     {map[string]string{checkpointKey: "{}"}, "no stages"},
+		"no JSON of a run's": {map[string]string{"residual": "x"}, "read the checkpoint"},
+		"an empty run's":     {map[string]string{"residual": "{}"}, "no stages"},
 		"another network": {map[string]string{modelKey: `{"architecture": {"blocks": [1], "width": 4, "classes": 3}}`},
 			"not the weights of"},
 		"a thousand million blocks": {map[string]string{modelKey: `{"architecture": {"blocks": [1, 1000000000], "width": 4, "classes": 3}}`},
@@ -275,12 +276,12 @@ func TestCheckpoints(t *testing.T) {
 	}
 	tensors := valued(t, c, 1)
 	tensors["optimizer.momentum.conv1.weight"] = tensors["conv1.weight"]
-	m, _, err := (&File{Path: "p", Tensors: tensors, Metadata: map[string]string{checkpointKey: string(text)}}).Model(Origin{}, "")
+	m, _, err := (&File{Path: "p", Tensors: tensors, Metadata: map[string]string{"residual": string(text)}}).Model(Origin{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Description{Transform: picture.Transform{Resize: 30, Height: 30, Width: 32},
-		Mean: [3]float32{0.1, 0.2, 0.3}, Deviation: [3]float32{0.4, 0.5, 0.6}, Classes: cifar.CIFAR10.Classes(),
+		Normalization: dataset.Normalization{Mean: [3]float32{0.1, 0.2, 0.3}, Std: [3]float32{0.4, 0.5, 0.6}}, Classes: cifar.CIFAR10.Classes(),
 		Recipe: "fast", Data: "CIFAR-10", Spec: "cifar10", Subset: "500", Source: "p"}
 	if !reflect.DeepEqual(m.Config, c) || !reflect.DeepEqual(m.Description, want) || len(m.Tensors) != len(tensors)-1 {
 		t.Errorf("it is %+v, %+v with %d tensors", m.Config, m.Description, len(m.Tensors))
@@ -318,7 +319,7 @@ func TestUsualDescriptions(t *testing.T) {
 			t.Errorf("%s of %d classes: %v", test.model, test.classes, err)
 			continue
 		}
-		if m.Transform != test.transform || m.Mean != imageNetMean() || m.Deviation != imageNetDeviation() ||
+		if m.Transform != test.transform || m.Normalization != dataset.ImageNetNormalization() ||
 			m.Data != test.data || m.Spec != test.spec || m.Recipe != test.origin.Recipe || m.Classes[1] != test.class || len(notes) != test.notes {
 			t.Errorf("%s of %d classes: %+v, %q", test.model, test.classes, m.Description, notes)
 		}
@@ -381,7 +382,7 @@ func TestTimmDescribes(t *testing.T) {
 	}
 	// timm scales to ⌊224 / 0.95⌋.
 	want := picture.Transform{Resize: 235, Height: 224, Width: 224, Filter: picture.Bicubic}
-	if m.Transform != want || m.Mean != [3]float32{0.485, 0.456, 0.5} || m.Deviation != [3]float32{0.229, 0.224, 0.25} ||
+	if m.Transform != want || m.Normalization != (dataset.Normalization{Mean: [3]float32{0.485, 0.456, 0.5}, Std: [3]float32{0.229, 0.224, 0.25}}) ||
 		m.Recipe != "a1_in1k" || m.Classes[0] != "tench" {
 		t.Errorf("it is described as %+v", m.Description)
 	}
@@ -398,7 +399,7 @@ func TestTimmDescribes(t *testing.T) {
 		{`"center"`, `"border"`}:                      "crop_mode border",
 		{`[0.485, 0.456, 0.5]`, `[0.5]`}:              "mean [0.5]",
 		{`[0.229, 0.224, 0.25]`, `[]`}:                "std []",
-		{`[0.229, 0.224, 0.25]`, `[0, 1, 1]`}:         "deviations above 0",
+		{`[0.229, 0.224, 0.25]`, `[0, 1, 1]`}:         "finite numbers above 0",
 		{`[3, 224, 224]`, `[1, 28, 28]`}:              "input_size [1 28 28]",
 		{`[3, 224, 224]`, `[3, 0, 224]`}:              "pixels",
 		{`"resnet18"`, `"resnetblur18"`}:              "it blurs",
@@ -435,7 +436,7 @@ func FuzzDescriptions(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		path := filepath.Join(dir, fmt.Sprint(os.Getpid()), timmWeights)
 		writeFile(t, filepath.Join(filepath.Dir(path), timmConfigFile), []byte(text))
-		for _, metadata := range []map[string]string{nil, {modelKey: text}, {checkpointKey: text}} {
+		for _, metadata := range []map[string]string{nil, {modelKey: text}, {"residual": text}} {
 			m, _, err := (&File{Path: path, Tensors: tensors, Metadata: metadata}).Model(Origin{}, "")
 			if err != nil {
 				if strings.Contains(err.Error(), "\n") {

@@ -48,8 +48,8 @@ func Default() Experiment {
 			Name: "degradation", Subset: "10000,2000", Epochs: 18, Batch: 32, DropLast: true,
 			LearningRate: 0.05, Schedule: optim.Schedule{Kind: optim.Cosine, WarmUp: 0.05},
 			Momentum: 0.9, WeightDecay: 1e-4, DecayNormsAndBiases: true,
-			Augment: dataset.Augment{Crop: 4, Flip: true},
-			Mean:    [3]float32{0.4914, 0.4822, 0.4465}, Deviation: [3]float32{0.2470, 0.2435, 0.2616}, Seed: 42,
+			Augment:       dataset.Augment{Crop: 4, Flip: true},
+			Normalization: dataset.CIFAR10Normalization(), Seed: 42,
 		},
 	}
 }

@@ -55,7 +55,7 @@ func Open(backend compute.Backend, trained *model.Store, r recipe.Recipe) (*Netw
 	if err := n.set(whole); err != nil {
 		return nil, fmt.Errorf("open %s: %w", r.Model.Name, err)
 	}
-	if n.infer, err = infer.New(backend, store, run.ModelPath, r.Model, r.Mean, r.Deviation); err != nil {
+	if n.infer, err = infer.New(backend, store, run.ModelPath, r.Model, r.Normalization); err != nil {
 		return nil, err
 	}
 	return n, nil

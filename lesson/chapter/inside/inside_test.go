@@ -35,7 +35,7 @@ func tiny(t *testing.T, change func(*resnet.Config)) recipe.Recipe {
 	}
 	config.Classes = 3
 	change(&config)
-	return recipe.Recipe{Model: config, Mean: [3]float32{0.5, 0.5, 0.5}, Deviation: [3]float32{0.25, 0.25, 0.25}}
+	return recipe.Recipe{Model: config, Normalization: dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}}}
 }
 
 // open returns a network of random weights, those of the batch norms too.

@@ -200,7 +200,7 @@ func newMeter(backend compute.Backend, r recipe.Recipe, images *dataset.Images, 
 		// In training, batch norms take the statistics of their batch. They move the stored
 		// ones as well, which nobody reads: every measurement sets them anew.
 		store.SetTraining(pixels.Graph(), batchStatistics)
-		logits := r.Model.Forward(store.Scope(run.ModelPath), dataset.Normalize(pixels, r.Mean, r.Deviation))
+		logits := r.Model.Forward(store.Scope(run.ModelPath), r.Normalization.Apply(pixels))
 		return nn.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})
 	})
 	if err != nil {

@@ -50,7 +50,7 @@ func network(t *testing.T) (compute.Backend, *model.Store, recipe.Recipe) {
 	if err := store.InitializeVariables(engine, nil); err != nil {
 		t.Fatal(err)
 	}
-	return engine, store, recipe.Recipe{Model: config, Mean: [3]float32{0.5, 0.5, 0.5}, Deviation: [3]float32{0.25, 0.25, 0.25}}
+	return engine, store, recipe.Recipe{Model: config, Normalization: dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}}}
 }
 
 func weightsOf(t *testing.T, store *model.Store) Weights {
@@ -172,7 +172,7 @@ func TestMove(t *testing.T) {
 func TestCentreIsTheLossOfAnEvaluation(t *testing.T) {
 	engine, store, r := network(t)
 	images := noise(12)
-	n, err := infer.New(engine, store, run.ModelPath, r.Model, r.Mean, r.Deviation)
+	n, err := infer.New(engine, store, run.ModelPath, r.Model, r.Normalization)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func (n *Network) Train(ctx context.Context, images *dataset.Images, t Training)
 	}
 	all := examples[byte]{images.Pixels, []int{images.Height, images.Width, 3}, images.Labels}
 	return fit(ctx, n, all, t, func(pixels *graph.Node) *graph.Node {
-		return n.recipe.Model.Forward(n.Scope(), dataset.Normalize(pixels, n.recipe.Mean, n.recipe.Deviation))
+		return n.recipe.Model.Forward(n.Scope(), n.recipe.Normalization.Apply(pixels))
 	})
 }
 

@@ -67,7 +67,7 @@ func Load(backend compute.Backend, path string) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	return with(backend, recipe.Recipe{Model: m.Config, Mean: m.Mean, Deviation: m.Deviation}, m.Tensors)
+	return with(backend, recipe.Recipe{Model: m.Config, Normalization: m.Normalization}, m.Tensors)
 }
 
 // with returns the recipe's network with the given weights.
@@ -135,7 +135,7 @@ func (n *Network) FreezeBody() {
 
 // Evaluate returns how the network does on images, with running statistics.
 func (n *Network) Evaluate(ctx context.Context, images *dataset.Images) (*infer.Result, error) {
-	network, err := infer.New(n.backend, n.store, run.ModelPath, n.recipe.Model, n.recipe.Mean, n.recipe.Deviation)
+	network, err := infer.New(n.backend, n.store, run.ModelPath, n.recipe.Model, n.recipe.Normalization)
 	if err != nil {
 		return nil, err
 	}

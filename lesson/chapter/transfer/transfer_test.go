@@ -61,7 +61,7 @@ func newNetwork(t *testing.T) *Network {
 		t.Fatal(err)
 	}
 	config.Classes = 3
-	n, err := New(testBackend(t), recipe.Recipe{Model: config, Mean: [3]float32{0.5, 0.5, 0.5}, Deviation: [3]float32{0.25, 0.25, 0.25}}, 1)
+	n, err := New(testBackend(t), recipe.Recipe{Model: config, Normalization: dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}}}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

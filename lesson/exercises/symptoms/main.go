@@ -172,7 +172,7 @@ func (t *trained) finalize() {
 
 const batchSize = 50
 
-var mean, deviation = [3]float32{0.5, 0.5, 0.5}, [3]float32{0.25, 0.25, 0.25}
+var normalization = dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}}
 
 // train trains a network. Every network gets the same random seed and the same batches.
 func (l *laboratory) train(network func(scope *model.Scope, images *graph.Node) *graph.Node) (*trained, error) {
@@ -185,7 +185,7 @@ func (l *laboratory) train(network func(scope *model.Scope, images *graph.Node) 
 		pixels, labels := inputs[0], inputs[1]
 		g := pixels.Graph()
 		t.store.SetTraining(g, true)
-		logits := network(scope.In("network"), dataset.Normalize(pixels, mean, deviation))
+		logits := network(scope.In("network"), normalization.Apply(pixels))
 		loss := pkgnn.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})
 		sgd.UpdateGraph(scope, g, loss)
 		return []*graph.Node{loss, graph.ArgMax(logits, -1)}
@@ -196,7 +196,7 @@ func (l *laboratory) train(network func(scope *model.Scope, images *graph.Node) 
 	defer step.Finalize()
 	t.predict, err = model.NewExec(l.device, t.store, func(scope *model.Scope, pixels *graph.Node) *graph.Node {
 		t.store.SetTraining(pixels.Graph(), false)
-		return graph.ArgMax(network(scope.In("network"), dataset.Normalize(pixels, mean, deviation)), -1)
+		return graph.ArgMax(network(scope.In("network"), normalization.Apply(pixels)), -1)
 	})
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func TestExportSafetensors(t *testing.T) {
 	p := trained(t)
 	out := p.ok("export", "--run", "runs/tiny", "--out", "w.safetensors")
 	has(t, out, "resnet8-w2 for 10 classes, trained on images in small (CIFAR-10 layout), test accuracy ", "MB",
-		`load_state_dict(safetensors.torch.load_file("w.safetensors"), strict=True)`, "shorter side has 32 pixels, and the middle 32×32", "mean [0.5, 0.5, 0.5]", "deviation [0.25, 0.25, 0.25]",
+		`load_state_dict(safetensors.torch.load_file("w.safetensors"), strict=True)`, "shorter side has 32 pixels, and the middle 32×32", "mean [0.5, 0.5, 0.5]", "standard deviation [0.25, 0.25, 0.25]",
 		"Wrote:\n  w.safetensors", "Try next:", "export --run runs/tiny --out w.onnx")
 	has(t, p.ok("export", "--weights", "runs/tiny", "--out", "again.safetensors"), "test accuracy ", "export --weights runs/tiny --out again.onnx")
 

@@ -63,7 +63,7 @@ func TestFinetune(t *testing.T) {
 	r := p.recipeOf(dir)
 	tiny := tinyRecipe(t, "", 1)
 	if !strings.HasSuffix(r.Start, filepath.Base(start)) || r.Freeze != "layer1" || !r.FreezeNorms || math.Abs(r.HeadRate-5) > 1e-12 ||
-		r.Mean != tiny.Mean || r.Deviation != tiny.Deviation || r.Model.Name != tiny.Model.Name || r.Data != "builtin" || r.Subset != "2/class,20" {
+		r.Normalization != tiny.Normalization || r.Model.Name != tiny.Model.Name || r.Data != "builtin" || r.Subset != "2/class,20" {
 		t.Errorf("recipe.json has %+v, want what the flags and the weights say", r)
 	}
 	checkFigures(t, p.path(dir, "figures"), "data: Shapes-10 (built-in), first 2 per class, drawn shapes, not CIFAR-10", "loss", "accuracy", "confusion", "guesses")

@@ -249,7 +249,7 @@ func tinyRecipe(t *testing.T, data string, epochs int) recipe.Recipe {
 	return recipe.Recipe{
 		Name: "tiny", Model: config, Data: data, Epochs: epochs, Batch: 16,
 		LearningRate: 0.05, Schedule: optim.Schedule{Kind: optim.Constant}, Momentum: 0.9,
-		Mean: [3]float32{0.5, 0.5, 0.5}, Deviation: [3]float32{0.25, 0.25, 0.25}, Seed: 7,
+		Normalization: dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}}, Seed: 7,
 	}
 }
 

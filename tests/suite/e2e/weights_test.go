@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
@@ -57,8 +58,8 @@ func TestWeights(t *testing.T) {
 	c.Classes = 2
 	accuracy := 0.5
 	m := &weights.Model{Config: c, Tensors: ones(c), Description: weights.Description{
-		Transform: picture.Transform{Resize: 40, Height: 32, Width: 36, Filter: picture.Bicubic},
-		Deviation: [3]float32{1, 1, 1}, Classes: []string{"ant", "bee"}, Recipe: "fast", Data: "insects", Accuracy: &accuracy,
+		Transform:     picture.Transform{Resize: 40, Height: 32, Width: 36, Filter: picture.Bicubic},
+		Normalization: dataset.Normalization{Std: [3]float32{1, 1, 1}}, Classes: []string{"ant", "bee"}, Recipe: "fast", Data: "insects", Accuracy: &accuracy,
 	}}
 	if err := m.Save(p.path("m.safetensors")); err != nil {
 		t.Fatal(err)

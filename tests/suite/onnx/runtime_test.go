@@ -23,6 +23,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/residual-go/residual/pkg/cifar"
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
 	"github.com/residual-go/residual/pkg/weights"
@@ -324,10 +325,10 @@ func TestRealWeights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mean, deviation := [3]float32{0.485, 0.456, 0.406}, [3]float32{0.229, 0.224, 0.225}
+	n := dataset.ImageNetNormalization()
 	images := make([]float32, test.ImageSize())
 	for i, x := range test.Pixels[:len(images)] {
-		images[i] = (float32(x)/255 - mean[i%3]) / deviation[i%3]
+		images[i] = (float32(x)/255 - n.Mean[i%3]) / n.Std[i%3]
 	}
 	want := []float32{-5.30968, -0.49577, 0.87726, 23.73051, -4.10504, 4.46373, -0.23435, -5.41793, -3.71180, -9.88218}
 	j := begin(t)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/resnet"
 )
@@ -243,14 +244,14 @@ func TestMetadata(t *testing.T) {
 
 	accuracy := 0.8125
 	m.Transform = picture.Transform{Resize: 6, Height: 5, Width: 7}
-	m.Mean, m.Deviation = [3]float32{0.5, 0.25, 0}, [3]float32{1, 0.5, 0.25}
+	m.Normalization = dataset.Normalization{Mean: [3]float32{0.5, 0.25, 0}, Std: [3]float32{1, 0.5, 0.25}}
 	m.Classes, m.Recipe, m.Data, m.Accuracy = []string{"Katze", "犬", "<c>", "d"}, "fast", "images in \xff", &accuracy
 	read, err = decode(write(t, m, false))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"architecture": architecture, "classes": `["Katze","犬","\u003cc\u003e","d"]`, "mean": "[0.5,0.25,0]", "deviation": "[1,0.5,0.25]",
+		"architecture": architecture, "classes": `["Katze","犬","\u003cc\u003e","d"]`, "mean": "[0.5,0.25,0]", "std": "[1,0.5,0.25]",
 		"transform": `{"resize":6,"height":5,"width":7}`, "recipe": "fast", "data": "images in \uFFFD", "accuracy": "0.8125",
 	}
 	if fmt.Sprint(read.metadata) != fmt.Sprint(want) {

@@ -18,6 +18,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/resnet"
@@ -51,7 +52,7 @@ func network(t *testing.T) *infer.Network {
 	if err := config.Declare(store.Scope("/model")); err != nil {
 		t.Fatal(err)
 	}
-	n, err := infer.New(engine, store, "/model", config, [3]float32{0.5, 0.5, 0.5}, [3]float32{0.25, 0.25, 0.25})
+	n, err := infer.New(engine, store, "/model", config, dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}})
 	if err != nil {
 		t.Fatal(err)
 	}

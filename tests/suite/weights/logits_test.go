@@ -48,7 +48,7 @@ func prepare(t *testing.T, m *weights.Model, backendName string) *infer.Network 
 	if err := m.Restore(store, "/model"); err != nil {
 		t.Fatal(err)
 	}
-	network, err := infer.New(engine, store, "/model", m.Config, m.Mean, m.Deviation)
+	network, err := infer.New(engine, store, "/model", m.Config, m.Normalization)
 	if err != nil {
 		t.Fatal(err)
 	}
