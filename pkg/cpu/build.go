@@ -19,11 +19,11 @@ type builder struct {
 	nodes []*node
 	// whole is set when the graph has what is left to the reference backend in one piece:
 	// functions, control flow, dynamic shapes.
-	whole bool
+	delegateAll bool
 	// replicas is what DistributedSPMD was told, or 0. They meet if there is an AllReduce.
-	replicas  int
-	meets     bool
-	placement placement
+	replicas     int
+	hasAllReduce bool
+	placement    placement
 }
 
 var _ compute.Builder = (*builder)(nil)
@@ -66,7 +66,7 @@ func (b *builder) Main() compute.Function { return b.main }
 
 // NewFunction returns a new function of the given name.
 func (b *builder) NewFunction(name string) (compute.Function, error) {
-	b.whole = true
+	b.delegateAll = true
 	reference, err := b.reference.NewFunction(name)
 	if err != nil {
 		return nil, err
@@ -91,11 +91,11 @@ func (b *builder) Compile() (compute.Executable, error) {
 	if b.main.outputs == nil {
 		return nil, errors.Errorf("compile %s: the main function has not returned", b.Name())
 	}
-	if b.whole && b.meets {
+	if b.delegateAll && b.hasAllReduce {
 		return nil, errors.Errorf("compile %s: %s in a computation with functions, control flow or dynamic shapes is not there on the backend %q",
 			b.Name(), compute.OpTypeAllReduce, Name)
 	}
-	if b.whole {
+	if b.delegateAll {
 		reference, err := b.reference.Compile()
 		if err != nil {
 			return nil, err
@@ -132,7 +132,7 @@ func (f *function) Parent() compute.Function {
 }
 
 func (f *function) Closure() (compute.Function, error) {
-	f.builder.whole = true
+	f.builder.delegateAll = true
 	reference, err := f.reference.Closure()
 	if err != nil {
 		return nil, err
@@ -184,7 +184,7 @@ func (f *function) record(n *node, outputs []compute.Value) ([]compute.Value, er
 			return nil, err
 		}
 		if shape.IsDynamic() {
-			f.builder.whole = true
+			f.builder.delegateAll = true
 		}
 		n.shapes = append(n.shapes, shape)
 		if v, ok := f.values[output]; ok {

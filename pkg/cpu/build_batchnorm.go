@@ -63,7 +63,7 @@ func (f *function) BatchNormForTraining(operand, scale, offset v, epsilon float3
 			c := &composer{f: f}
 			x := c.over(in[0], featureAxis)
 			mean := x.mean(in[0])
-			centred := c.binary(compute.Function.Sub, in[0], x.spread(mean))
+			centred := c.binary(compute.Function.Sub, in[0], x.broadcast(mean))
 			variance := x.mean(c.binary(compute.Function.Mul, centred, centred))
 			y := x.normalize(in[0], in[1], in[2], mean, variance, epsilon)
 			return []v{y, mean, variance}, c.err
@@ -93,14 +93,14 @@ func (f *function) BatchNormGradient(operand, scale, mean, variance, gradOutput 
 			operand, scale, mean, variance, gradient := in[0], in[1], in[2], in[3], in[4]
 			c := &composer{f: f}
 			x := c.over(operand, featureAxis)
-			inverse := x.inverseDeviation(variance, epsilon)
-			centred := c.binary(compute.Function.Mul, c.binary(compute.Function.Sub, operand, x.spread(mean)), x.spread(inverse))
+			inverse := x.inverseStd(variance, epsilon)
+			centred := c.binary(compute.Function.Mul, c.binary(compute.Function.Sub, operand, x.broadcast(mean)), x.broadcast(inverse))
 			gradOffset := x.sum(gradient)
 			gradScale := x.sum(c.binary(compute.Function.Mul, gradient, centred))
 			// γ/σ · (g − mean(g) − x̂·mean(g·x̂)), as in Ioffe and Szegedy 2015, section 3.
-			inner := c.binary(compute.Function.Sub, gradient, x.spread(x.overCount(gradOffset)))
-			inner = c.binary(compute.Function.Sub, inner, c.binary(compute.Function.Mul, centred, x.spread(x.overCount(gradScale))))
-			gradOperand := c.binary(compute.Function.Mul, inner, x.spread(c.binary(compute.Function.Mul, scale, inverse)))
+			inner := c.binary(compute.Function.Sub, gradient, x.broadcast(x.overCount(gradOffset)))
+			inner = c.binary(compute.Function.Sub, inner, c.binary(compute.Function.Mul, centred, x.broadcast(x.overCount(gradScale))))
+			gradOperand := c.binary(compute.Function.Mul, inner, x.broadcast(c.binary(compute.Function.Mul, scale, inverse)))
 			return []v{gradOperand, gradScale, gradOffset}, c.err
 		})
 	if err != nil {
@@ -151,7 +151,7 @@ func (c *composer) over(operand v, axis int) *features {
 }
 
 // spread broadcasts a vector, [features], to the whole shape.
-func (x *features) spread(vector v) v {
+func (x *features) broadcast(vector v) v {
 	if x.err != nil {
 		return nil
 	}
@@ -189,7 +189,7 @@ func (x *features) overCount(vector v) v {
 
 func (x *features) mean(full v) v { return x.overCount(x.sum(full)) }
 
-func (x *features) inverseDeviation(variance v, epsilon float32) v {
+func (x *features) inverseStd(variance v, epsilon float32) v {
 	sum := x.binary(compute.Function.Add, variance, x.constant(float64(epsilon)))
 	if x.err != nil {
 		return nil
@@ -198,9 +198,9 @@ func (x *features) inverseDeviation(variance v, epsilon float32) v {
 }
 
 func (x *features) normalize(operand, scale, offset, mean, variance v, epsilon float32) v {
-	factor := x.binary(compute.Function.Mul, scale, x.inverseDeviation(variance, epsilon))
-	y := x.binary(compute.Function.Mul, x.binary(compute.Function.Sub, operand, x.spread(mean)), x.spread(factor))
-	return x.binary(compute.Function.Add, y, x.spread(offset))
+	factor := x.binary(compute.Function.Mul, scale, x.inverseStd(variance, epsilon))
+	y := x.binary(compute.Function.Mul, x.binary(compute.Function.Sub, operand, x.broadcast(mean)), x.broadcast(factor))
+	return x.binary(compute.Function.Add, y, x.broadcast(offset))
 }
 
 // without returns the axes of a rank but one.

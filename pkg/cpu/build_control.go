@@ -9,13 +9,13 @@ import (
 // left to the reference backend with all that is around them.
 
 // wholly makes an operation for which the graph is left to the reference backend.
-func (f *function) wholly(op compute.OpType, inputs []compute.Value, call call) ([]compute.Value, error) {
-	f.builder.whole = true
+func (f *function) doDelegated(op compute.OpType, inputs []compute.Value, call call) ([]compute.Value, error) {
+	f.builder.delegateAll = true
 	return f.do(op, inputs, nil, call)
 }
 
 // inner returns the reference backend's function.
-func (f *function) inner(op compute.OpType, g compute.Function) (compute.Function, error) {
+func (f *function) referenceFunction(op compute.OpType, g compute.Function) (compute.Function, error) {
 	own, ok := g.(*function)
 	if !ok || own == nil {
 		return nil, errors.Errorf("%s: %T is not a function of the backend %q", op, g, Name)
@@ -24,49 +24,49 @@ func (f *function) inner(op compute.OpType, g compute.Function) (compute.Functio
 }
 
 func (f *function) Call(g compute.Function, inputs ...compute.Value) ([]compute.Value, error) {
-	callee, err := f.inner(compute.OpTypeCall, g)
+	callee, err := f.referenceFunction(compute.OpTypeCall, g)
 	if err != nil {
 		return nil, err
 	}
-	return f.wholly(compute.OpTypeCall, inputs, func(f compute.Function, inputs []compute.Value) ([]compute.Value, error) {
+	return f.doDelegated(compute.OpTypeCall, inputs, func(f compute.Function, inputs []compute.Value) ([]compute.Value, error) {
 		return f.Call(callee, inputs...)
 	})
 }
 
 func (f *function) Sort(comparator compute.Function, axis int, isStable bool, inputs ...compute.Value) ([]compute.Value, error) {
-	compare, err := f.inner(compute.OpTypeSort, comparator)
+	compare, err := f.referenceFunction(compute.OpTypeSort, comparator)
 	if err != nil {
 		return nil, err
 	}
-	return f.wholly(compute.OpTypeSort, inputs, func(f compute.Function, inputs []compute.Value) ([]compute.Value, error) {
+	return f.doDelegated(compute.OpTypeSort, inputs, func(f compute.Function, inputs []compute.Value) ([]compute.Value, error) {
 		return f.Sort(compare, axis, isStable, inputs...)
 	})
 }
 
 func (f *function) While(cond, body compute.Function, initialState ...compute.Value) ([]compute.Value, error) {
-	condition, err := f.inner(compute.OpTypeWhile, cond)
+	condition, err := f.referenceFunction(compute.OpTypeWhile, cond)
 	if err != nil {
 		return nil, err
 	}
-	loop, err := f.inner(compute.OpTypeWhile, body)
+	loop, err := f.referenceFunction(compute.OpTypeWhile, body)
 	if err != nil {
 		return nil, err
 	}
-	return f.wholly(compute.OpTypeWhile, initialState, func(f compute.Function, inputs []compute.Value) ([]compute.Value, error) {
+	return f.doDelegated(compute.OpTypeWhile, initialState, func(f compute.Function, inputs []compute.Value) ([]compute.Value, error) {
 		return f.While(condition, loop, inputs...)
 	})
 }
 
 func (f *function) If(pred compute.Value, trueBranch, falseBranch compute.Function) ([]compute.Value, error) {
-	onTrue, err := f.inner(compute.OpTypeIf, trueBranch)
+	onTrue, err := f.referenceFunction(compute.OpTypeIf, trueBranch)
 	if err != nil {
 		return nil, err
 	}
-	onFalse, err := f.inner(compute.OpTypeIf, falseBranch)
+	onFalse, err := f.referenceFunction(compute.OpTypeIf, falseBranch)
 	if err != nil {
 		return nil, err
 	}
-	return f.wholly(compute.OpTypeIf, []compute.Value{pred}, func(f compute.Function, inputs []compute.Value) ([]compute.Value, error) {
+	return f.doDelegated(compute.OpTypeIf, []compute.Value{pred}, func(f compute.Function, inputs []compute.Value) ([]compute.Value, error) {
 		return f.If(inputs[0], onTrue, onFalse)
 	})
 }

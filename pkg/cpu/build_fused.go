@@ -82,7 +82,7 @@ func (f *function) FusedScaledDotProductAttention(query, key, value v, layout co
 	if err != nil {
 		return nil, nil, err
 	}
-	outputs, err := f.wholly(op, []v{query, key, value}, func(f compute.Function, in []v) ([]v, error) {
+	outputs, err := f.doDelegated(op, []v{query, key, value}, func(f compute.Function, in []v) ([]v, error) {
 		output, states, err := f.FusedScaledDotProductAttention(in[0], in[1], in[2], layout, own)
 		return append([]v{output}, states...), err
 	})
@@ -100,7 +100,7 @@ func (f *function) FusedScaledDotProductAttentionVJP(query, key, value v, layout
 		return nil, nil, nil, err
 	}
 	inputs := append([]v{query, key, value, output, gradient}, states...)
-	outputs, err := f.wholly(op, inputs, func(f compute.Function, in []v) ([]v, error) {
+	outputs, err := f.doDelegated(op, inputs, func(f compute.Function, in []v) ([]v, error) {
 		dQuery, dKey, dValue, err := f.FusedScaledDotProductAttentionVJP(in[0], in[1], in[2], layout, own, in[3], in[5:], in[4])
 		return []v{dQuery, dKey, dValue}, err
 	})
@@ -116,7 +116,7 @@ func (f *function) QuantizedEmbeddingLookup(data, indices v, dataQuantization *c
 	if err != nil {
 		return nil, err
 	}
-	f.builder.whole = true
+	f.builder.delegateAll = true
 	return f.one(op, []v{data, indices}, nil, func(f compute.Function, in []v) (v, error) {
 		return f.QuantizedEmbeddingLookup(in[0], in[1], own)
 	})
@@ -128,14 +128,14 @@ func (f *function) FusedQuantizedDense(x, weights, bias v, weightsQuantization *
 	if err != nil {
 		return nil, err
 	}
-	f.builder.whole = true
+	f.builder.delegateAll = true
 	return f.one(op, []v{x, weights, bias}, nil, func(f compute.Function, in []v) (v, error) {
 		return f.FusedQuantizedDense(in[0], in[1], in[2], own, activation)
 	})
 }
 
 func (f *function) FusedAttentionQKVProjection(x, wQKV, biasQ, biasK, biasV v, queryDim, keyValueDim int) (query, key, value v, err error) {
-	outputs, err := f.wholly(compute.OpTypeFusedAttentionQKVProjection, []v{x, wQKV, biasQ, biasK, biasV},
+	outputs, err := f.doDelegated(compute.OpTypeFusedAttentionQKVProjection, []v{x, wQKV, biasQ, biasK, biasV},
 		func(f compute.Function, in []v) ([]v, error) {
 			query, key, value, err := f.FusedAttentionQKVProjection(in[0], in[1], in[2], in[3], in[4], queryDim, keyValueDim)
 			return []v{query, key, value}, err

@@ -363,7 +363,7 @@ func (f *function) DynamicDimensionSize(operand v, axis int) (v, error) {
 
 func (f *function) DynamicReshape(operand v, dimensions ...compute.DynamicDimensionSpec) (v, error) {
 	// The values among the dimensions are inputs too; with them the shape is only known later.
-	f.builder.whole = true
+	f.builder.delegateAll = true
 	inputs := []v{operand}
 	for _, d := range dimensions {
 		if d.Value != nil {

@@ -79,7 +79,7 @@ func (f *function) AllReduce(operands []v, reductionType compute.ReduceOpType, r
 	case len(operands) == 0:
 		return nil, errors.Errorf("%s: there are no operands", op)
 	}
-	groups, err := partners(replicaGroups, b.replicas)
+	groups, err := completeGroups(replicaGroups, b.replicas)
 	if err != nil {
 		return nil, errors.WithMessagef(err, "%s", op)
 	}
@@ -106,13 +106,13 @@ func (f *function) AllReduce(operands []v, reductionType compute.ReduceOpType, r
 		}
 		a.shapes = append(a.shapes, asFloat32(shape))
 	}
-	b.meets = true
+	b.hasAllReduce = true
 	return f.record(&node{op: op, inputs: own, attributes: a}, references)
 }
 
 // partners returns the groups in increasing order, and each replica that is in none as a
 // group of its own.
-func partners(groups [][]int, replicas int) ([][]int, error) {
+func completeGroups(groups [][]int, replicas int) ([][]int, error) {
 	var all [][]int
 	in := make([]bool, replicas)
 	for _, group := range groups {

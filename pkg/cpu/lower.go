@@ -198,16 +198,16 @@ func (g *graph) iota(shape shapes.Shape, axis int) *tensor {
 	at := func(i int) int { return i / inner % shape.Dimensions[axis] }
 	switch shape.DType {
 	case dtypes.Float32:
-		return g.make(kindConstant, 0, shape, constant{numbers[float32](shape.Size(), at)})
+		return g.make(kindConstant, 0, shape, constant{sequence[float32](shape.Size(), at)})
 	case dtypes.Int32:
-		return g.make(kindConstant, 0, shape, constant{numbers[int32](shape.Size(), at)})
+		return g.make(kindConstant, 0, shape, constant{sequence[int32](shape.Size(), at)})
 	case dtypes.Int64:
-		return g.make(kindConstant, 0, shape, constant{numbers[int64](shape.Size(), at)})
+		return g.make(kindConstant, 0, shape, constant{sequence[int64](shape.Size(), at)})
 	}
 	return nil
 }
 
-func numbers[T float32 | int32 | int64](n int, at func(int) int) []T {
+func sequence[T float32 | int32 | int64](n int, at func(int) int) []T {
 	flat := make([]T, n)
 	for i := range flat {
 		flat[i] = T(at(i))

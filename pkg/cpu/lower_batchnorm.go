@@ -23,7 +23,7 @@ func (g *graph) lowerNorm(n *node, in []*tensor) []*tensor {
 	count := x.shape.Size() / features
 	rest := without(len(dims), settings.axis)
 	vector := shapes.Make(dtypes.Float32, features)
-	spread := func(v *tensor) *tensor { return g.broadcast(v, x.shape, []int{settings.axis}) }
+	broadcast := func(v *tensor) *tensor { return g.broadcast(v, x.shape, []int{settings.axis}) }
 	bin := func(op opcode, a, b *tensor) *tensor { return g.element(op, dtypes.Float32, a, b) }
 	number := func(value float64) *tensor { return g.broadcast(g.scalar(float32(value)), vector, nil) }
 	inverse := func(variance *tensor) *tensor {
@@ -32,7 +32,7 @@ func (g *graph) lowerNorm(n *node, in []*tensor) []*tensor {
 	normalize := func(offset, mean, variance *tensor) *tensor {
 		factor := bin(opMul, scale, inverse(variance))
 		shift := bin(opSub, offset, bin(opMul, mean, factor))
-		return bin(opAdd, bin(opMul, x, spread(factor)), spread(shift))
+		return bin(opAdd, bin(opMul, x, broadcast(factor)), broadcast(shift))
 	}
 	switch n.op {
 	case compute.OpTypeBatchNormForInference:
@@ -49,13 +49,13 @@ func (g *graph) lowerNorm(n *node, in []*tensor) []*tensor {
 		mean, variance, gradient := in[2], in[3], in[4]
 		inv := inverse(variance)
 		gradOffset := g.reduce(opAdd, gradient, rest, vector)
-		along := g.reduce(opAdd, bin(opMul, gradient, bin(opSub, x, spread(mean))), rest, vector)
+		along := g.reduce(opAdd, bin(opMul, gradient, bin(opSub, x, broadcast(mean))), rest, vector)
 		gradScale := bin(opMul, along, inv)
 		// γ/σ · (g − mean(g) − x̂·mean(g·x̂)) is g·a + x·b + c.
 		a := bin(opMul, scale, inv)
 		b := g.element(opNeg, dtypes.Float32, bin(opMul, bin(opMul, a, inv), bin(opMul, gradScale, number(1/float64(count)))))
 		c := g.element(opNeg, dtypes.Float32, bin(opAdd, bin(opMul, a, bin(opMul, gradOffset, number(1/float64(count)))), bin(opMul, mean, b)))
-		gradOperand := bin(opAdd, bin(opMul, gradient, spread(a)), bin(opAdd, bin(opMul, x, spread(b)), spread(c)))
+		gradOperand := bin(opAdd, bin(opMul, gradient, broadcast(a)), bin(opAdd, bin(opMul, x, broadcast(b)), broadcast(c)))
 		return []*tensor{gradOperand, gradScale, gradOffset}
 	}
 }

@@ -119,7 +119,7 @@ func keepsRounded(op opcode, in []*tensor, all func([]*tensor) bool) bool {
 
 // isUnit reports whether the elements are known to be of -1, 0 and 1.
 func isUnit(t *tensor) bool {
-	if number, ok := t.number(); ok {
+	if number, ok := t.uniform(); ok {
 		return number == 0 || number == 1 || number == -1
 	}
 	return t.kind == kindElement && (t.op == opSign || t.op == opFromMask)

@@ -27,11 +27,11 @@ type contraction struct {
 
 // spatialAxis is one axis of a window that moves over the input.
 type spatialAxis struct {
-	in, ker, out           int // sizes
-	inS, kerS, outS        int // strides
-	stride, padding        int
-	kernelDilation, spread int // spread is the input's dilation
-	flip                   bool
+	in, ker, out                  int // sizes
+	inS, kerS, outS               int // strides
+	stride, padding               int
+	kernelDilation, inputDilation int
+	flip                          bool
 }
 
 // strides returns the row-major strides of a shape.
@@ -45,7 +45,7 @@ func strides(shape shapes.Shape) []int {
 	return s
 }
 
-func or(s []int, i, otherwise int) int {
+func valueOr(s []int, i, otherwise int) int {
 	if len(s) == 0 {
 		return otherwise
 	}
@@ -138,7 +138,7 @@ func newContraction(x, kernel, out shapes.Shape, conv convolution, flipped []boo
 		s := spatialAxis{
 			in: x.Dimensions[a.InputSpatial[i]], ker: kernel.Dimensions[a.KernelSpatial[i]], out: out.Dimensions[a.OutputSpatial[i]],
 			inS: xs[a.InputSpatial[i]], kerS: ks[a.KernelSpatial[i]], outS: os[a.OutputSpatial[i]],
-			stride: or(conv.strides, i, 1), kernelDilation: or(conv.kernelDilations, i, 1), spread: or(conv.inputDilations, i, 1),
+			stride: valueOr(conv.strides, i, 1), kernelDilation: valueOr(conv.kernelDilations, i, 1), inputDilation: valueOr(conv.inputDilations, i, 1),
 			flip: flipped[a.KernelSpatial[i]],
 		}
 		if len(conv.paddings) > 0 {
@@ -182,13 +182,13 @@ func (g *graph) mergeChannels(x *tensor, c *contraction) (*tensor, *contraction)
 	merged.spatial = slices.Clone(c.spatial)
 	m := &merged.spatial[last]
 	if c.cols {
-		if c.n >= 8 || s.out == 1 || s.stride != 1 || s.spread != 1 || s.inS != c.n || s.outS != c.n*c.outN {
+		if c.n >= 8 || s.out == 1 || s.stride != 1 || s.inputDilation != 1 || s.inS != c.n || s.outS != c.n*c.outN {
 			return x, c
 		}
 		merged.n *= s.out
 		m.out = 1
 	} else {
-		if c.ci >= 8 || s.ker == 1 || s.kernelDilation != 1 || s.spread != 1 || s.flip || s.inS != c.ci || s.kerS != c.ci*c.kerI {
+		if c.ci >= 8 || s.ker == 1 || s.kernelDilation != 1 || s.inputDilation != 1 || s.flip || s.inS != c.ci || s.kerS != c.ci*c.kerI {
 			return x, c
 		}
 		merged.ci *= s.ker
@@ -281,12 +281,12 @@ type operand struct{ batch, free, contracted axes }
 
 func sides(shape shapes.Shape, batch, contracting []int) (operand, bool) {
 	b, ok1 := collapse(shape, batch)
-	f, ok2 := collapse(shape, others(shape.Rank(), batch, contracting))
+	f, ok2 := collapse(shape, otherAxes(shape.Rank(), batch, contracting))
 	c, ok3 := collapse(shape, contracting)
 	return operand{b, f, c}, ok1 && ok2 && ok3
 }
 
-func others(rank int, lists ...[]int) []int {
+func otherAxes(rank int, lists ...[]int) []int {
 	var rest []int
 	for i := range rank {
 		if !slices.ContainsFunc(lists, func(list []int) bool { return slices.Contains(list, i) }) {
@@ -298,7 +298,7 @@ func others(rank int, lists ...[]int) []int {
 
 // arrange transposes an operand to batch, free and contracted axes, in that order.
 func (g *graph) arrange(x *tensor, batch, contracting []int) (*tensor, []int, []int) {
-	free := others(x.shape.Rank(), batch, contracting)
+	free := otherAxes(x.shape.Rank(), batch, contracting)
 	y := g.transpose(x, slices.Concat(batch, free, contracting))
 	numbered := func(from, n int) []int {
 		list := make([]int, n)

@@ -41,8 +41,8 @@ func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 		}
 	case opAdd, opMul:
 		// Constants stand second.
-		if _, ok := in[0].number(); ok {
-			if _, ok := in[1].number(); !ok {
+		if _, ok := in[0].uniform(); ok {
+			if _, ok := in[1].uniform(); !ok {
 				return g.element(op, shape.DType, in[1], in[0])
 			}
 		}
@@ -72,7 +72,7 @@ func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 			return in[0]
 		}
 		// Division takes much longer than multiplication; by a power of two they are the same.
-		if d, ok := in[1].number(); ok && d != 0 {
+		if d, ok := in[1].uniform(); ok && d != 0 {
 			if fraction, _ := math.Frexp(float64(d)); math.Abs(fraction) == 0.5 && math.Abs(float64(d)) < 1e30 && math.Abs(float64(d)) > 1e-30 {
 				return g.element(opMul, shape.DType, in[0], g.broadcast(g.scalar(1/d), shape, nil))
 			}

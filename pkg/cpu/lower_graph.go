@@ -111,10 +111,10 @@ func (g *graph) scalar(value float32) *tensor {
 }
 
 // number returns the value of a tensor whose elements are one and the same known float32.
-func (t *tensor) number() (float32, bool) {
+func (t *tensor) uniform() (float32, bool) {
 	switch t.kind {
 	case kindAlias, kindBroadcast:
-		return t.inputs[0].number()
+		return t.inputs[0].uniform()
 	case kindConstant:
 		if flat, ok := t.attributes.(constant).flat.([]float32); ok && len(flat) == 1 {
 			return flat[0], true
@@ -124,7 +124,7 @@ func (t *tensor) number() (float32, bool) {
 }
 
 func (t *tensor) is(value float32) bool {
-	number, ok := t.number()
+	number, ok := t.uniform()
 	return ok && number == value && !math.Signbit(float64(number)) == !math.Signbit(float64(value))
 }
 

@@ -58,7 +58,7 @@ func (g *graph) move(n *node, in []*tensor, shape shapes.Shape) *tensor {
 		c := whole(shape, strides(shape))
 		own := strides(x.shape)
 		for i := range own {
-			step := or(s.strides, i, 1)
+			step := valueOr(s.strides, i, 1)
 			c.fromAt += s.starts[i] * own[i]
 			c.from[i] = own[i] * step
 		}

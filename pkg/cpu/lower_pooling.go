@@ -34,8 +34,8 @@ func newPooling(w window, in, out shapes.Shape) *pooling {
 	p := &pooling{kind: w.kind, inner: 1, inSize: in.Size(), outSize: out.Size()}
 	inS, outS := strides(in), strides(out)
 	for i := in.Rank() - 1; i >= 0; i-- {
-		size := or(w.size, i, 1)
-		a := windowAxis{in: in.Dimensions[i], out: out.Dimensions[i], size: size, stride: or(w.strides, i, size), inS: inS[i], outS: outS[i]}
+		size := valueOr(w.size, i, 1)
+		a := windowAxis{in: in.Dimensions[i], out: out.Dimensions[i], size: size, stride: valueOr(w.strides, i, size), inS: inS[i], outS: outS[i]}
 		ends := 0
 		if len(w.paddings) > 0 {
 			a.padding, ends = w.paddings[i][0], w.paddings[i][1]

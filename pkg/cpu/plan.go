@@ -9,14 +9,14 @@ import (
 // plan is what is decided once, when a graph is compiled: which tensors are stored, the
 // steps, and where in memory everything is.
 type plan struct {
-	backend *Backend
-	slots   []slot
-	steps   []step
-	now     int // the step that is being made
-	zeroes  int // bytes of zeros that steps need
-	zeroAt  []int
-	arena   int // bytes
-	keep    []any
+	backend   *Backend
+	slots     []slot
+	steps     []step
+	now       int // the step that is being made
+	zeroBytes int // bytes of zeros that steps need
+	zeroSlots []int
+	arena     int // bytes
+	keep      []any
 	// rows and cols are the tables of contractions, which those of the same sizes share.
 	rows map[string]*rowsTables
 	cols map[string]*colsTables

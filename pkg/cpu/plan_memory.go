@@ -40,9 +40,9 @@ func (p *plan) temporary(bytes int) int { return p.slot(slotArena, bytes) }
 
 // zeros returns a slot of so many zeros.
 func (p *plan) zeros(bytes int) int {
-	p.zeroes = max(p.zeroes, bytes)
-	p.zeroAt = append(p.zeroAt, p.slot(slotConstant, bytes))
-	return p.zeroAt[len(p.zeroAt)-1]
+	p.zeroBytes = max(p.zeroBytes, bytes)
+	p.zeroSlots = append(p.zeroSlots, p.slot(slotConstant, bytes))
+	return p.zeroSlots[len(p.zeroSlots)-1]
 }
 
 // assign gives every stored tensor its slot, and the slots their times.
@@ -225,10 +225,10 @@ func (p *plan) layOut() {
 			p.slots[i].offset = at
 		}
 	}
-	if p.zeroes > 0 {
-		zeros := newBlock(p.zeroes)
+	if p.zeroBytes > 0 {
+		zeros := newBlock(p.zeroBytes)
 		p.keep = append(p.keep, zeros)
-		for _, i := range p.zeroAt {
+		for _, i := range p.zeroSlots {
 			p.slots[i].data = zeros.pointer()
 		}
 	}

@@ -32,11 +32,11 @@ func (g *graph) order() []*planned {
 		case kindParameter, kindConstant, kindAlias, kindPick:
 			continue
 		case kindElement, kindBroadcast, kindReduce:
-			full, spread := map[*tensor]bool{}, map[*tensor]bool{}
-			reads(t, full, spread)
+			full, repeated := map[*tensor]bool{}, map[*tensor]bool{}
+			reads(t, full, repeated)
 			found := false
 			for i := len(steps) - 1; i >= max(0, len(steps)-look) && !found; i-- {
-				if l := steps[i].loop; l != nil && l.joins(t, i, full, spread, when) {
+				if l := steps[i].loop; l != nil && l.joins(t, i, full, repeated, when) {
 					l.add(t)
 					at[t] = i
 					found = true
@@ -52,7 +52,7 @@ func (g *graph) order() []*planned {
 			for leaf := range full {
 				s.reads = append(s.reads, leaf)
 			}
-			for leaf := range spread {
+			for leaf := range repeated {
 				s.reads = append(s.reads, leaf)
 			}
 			continue
@@ -71,7 +71,7 @@ func (g *graph) order() []*planned {
 
 // joins reports whether the loop can make t too, and has cause to: its shape is the loop's, and what it
 // reads is there by then. at has the step that makes each stored tensor.
-func (l *loop) joins(t *tensor, step int, full, spread map[*tensor]bool, at func(*tensor) int) bool {
+func (l *loop) joins(t *tensor, step int, full, repeated map[*tensor]bool, at func(*tensor) int) bool {
 	shape := t.shape
 	if t.kind == kindReduce {
 		shape = t.inputs[0].shape
@@ -99,7 +99,7 @@ func (l *loop) joins(t *tensor, step int, full, spread map[*tensor]bool, at func
 			shared = true
 		}
 	}
-	for leaf := range spread {
+	for leaf := range repeated {
 		if at(leaf) >= step {
 			return false
 		}
@@ -119,10 +119,10 @@ func (l *loop) joins(t *tensor, step int, full, spread map[*tensor]bool, at func
 	return false
 }
 
-func (r *root) leaves(full, spread map[*tensor]bool) { reads(r.tensor, full, spread) }
+func (r *root) leaves(full, repeated map[*tensor]bool) { reads(r.tensor, full, repeated) }
 
 // reads is leaves for a root, which may be a reduction of a stored tensor.
-func reads(t *tensor, full, spread map[*tensor]bool) {
+func reads(t *tensor, full, repeated map[*tensor]bool) {
 	if t.kind == kindReduce && t.inputs[0].stored {
 		full[t.inputs[0]] = true
 		return
@@ -130,22 +130,22 @@ func reads(t *tensor, full, spread map[*tensor]bool) {
 	if t.kind == kindReduce {
 		t = t.inputs[0]
 	}
-	leaves(t, full, spread)
+	leaves(t, full, repeated)
 }
 
 // leaves collects the stored tensors that an element by element tensor is computed from:
 // in full those of the same shape, and through broadcasts the others.
-func leaves(t *tensor, full, spread map[*tensor]bool) {
+func leaves(t *tensor, full, repeated map[*tensor]bool) {
 	for _, input := range t.inputs {
 		switch {
 		case t.kind == kindBroadcast:
-			if _, ok := input.number(); !ok {
-				spread[input] = true
+			if _, ok := input.uniform(); !ok {
+				repeated[input] = true
 			}
 		case input.stored:
 			full[input] = true
 		default:
-			leaves(input, full, spread)
+			leaves(input, full, repeated)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 // compileApart compiles the graph of the choices twice: as ever, and so that no tensor takes
 // over another's memory, nor an output an input's.
 func compileApart(b *Backend, choices []byte, construct construction) (g *generator, e, apart *executable, err error) {
-	defer caught(&err)
+	defer recoverAsError(&err)
 	builder := newBuilder(b, "apart")
 	g, outputs := construct(builder.Main(), choices)
 	var values []compute.Value

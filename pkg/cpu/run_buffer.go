@@ -141,7 +141,7 @@ func (b *Buffer) ToFlatData(flat any) error {
 	if err != nil {
 		return err
 	}
-	if err := sameKind(flat, own, b.shape); err != nil {
+	if err := checkFlat(flat, own, b.shape); err != nil {
 		return err
 	}
 	reflect.Copy(reflect.ValueOf(flat), reflect.ValueOf(own))
@@ -163,7 +163,7 @@ func (b *Backend) BufferFromFlatData(device compute.DeviceNum, flat any, shape s
 	if err != nil {
 		return nil, err
 	}
-	if err := sameKind(flat, own, shape); err != nil {
+	if err := checkFlat(flat, own, shape); err != nil {
 		return nil, err
 	}
 	reflect.Copy(reflect.ValueOf(own), reflect.ValueOf(flat))
@@ -189,7 +189,7 @@ func (b *Backend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape) 
 }
 
 // sameKind reports how flat differs from what a tensor of the shape is kept in.
-func sameKind(flat, own any, shape shapes.Shape) error {
+func checkFlat(flat, own any, shape shapes.Shape) error {
 	got, want := reflect.ValueOf(flat), reflect.ValueOf(own)
 	if got.Kind() != reflect.Slice || got.Type() != want.Type() || got.Len() != want.Len() {
 		return errors.Errorf("%T is not the data of a tensor of shape %s, which is %s of length %d", flat, shape, want.Type(), want.Len())

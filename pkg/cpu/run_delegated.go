@@ -53,7 +53,7 @@ func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compu
 	}
 	var outputs []compute.Buffer
 	for i, device := range devices {
-		own, err := d.replica(of(inputs, i, len(devices)), device)
+		own, err := d.replica(share(inputs, i, len(devices)), device)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +71,7 @@ func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compu
 
 // replica runs the computation on one device.
 func (d *delegated) replica(inputs []compute.Buffer, device compute.DeviceNum) (outputs []compute.Buffer, err error) {
-	defer caught(&err)
+	defer recoverAsError(&err)
 	references := make([]compute.Buffer, len(inputs))
 	owned := make([]bool, len(inputs))
 	for i, input := range inputs {

@@ -50,7 +50,7 @@ func (p placement) check(inputs []compute.Buffer, donate []bool, parameters int)
 
 // of returns replica i's part of a list that has the replicas' one after the other. An empty
 // list has empty parts.
-func of[T any](list []T, i, replicas int) []T {
+func share[T any](list []T, i, replicas int) []T {
 	n := len(list) / replicas
 	return list[i*n : (i+1)*n]
 }

@@ -139,7 +139,7 @@ func TestReplicaThatFails(t *testing.T) {
 			e.plan.steps = slices.Concat([]step{failOn{device, panics}}, steps)
 			_, err = e.Execute(in, nil, 0)
 			if want := []string{"device 0", "device 1", "device 2"}[device]; err == nil || !strings.Contains(err.Error(), want) ||
-				strings.Contains(err.Error(), errLeft.Error()) {
+				strings.Contains(err.Error(), errOtherFailed.Error()) {
 				t.Errorf("the error is %v, want that of %s", err, want)
 			}
 			e.plan.steps = steps

@@ -28,13 +28,13 @@ var _ compute.Executable = (*executable)(nil)
 
 // run is the memory of an execution.
 type run struct {
-	plan    *plan
-	arena   *arena
-	at      []unsafe.Pointer // of every slot
-	scratch *scratch
-	blocks  []*block // of the inputs
-	device  compute.DeviceNum
-	meeting *meeting // with the runs of the other devices
+	plan       *plan
+	arena      *arena
+	at         []unsafe.Pointer // of every slot
+	scratch    *scratch
+	blocks     []*block // of the inputs
+	device     compute.DeviceNum
+	rendezvous *rendezvous // with the runs of the other devices
 }
 
 func (r *run) pointer(slot int) unsafe.Pointer { return r.at[slot] }
@@ -97,7 +97,7 @@ func (e *executable) acquire() (*run, error) {
 func (e *executable) release(r *run) {
 	// Nothing of the inputs and outputs is held on to.
 	clear(r.blocks)
-	r.meeting = nil
+	r.rendezvous = nil
 	for i, s := range e.plan.slots {
 		if s.kind == slotInput || s.kind == slotOutput {
 			r.at[i] = nil
@@ -130,12 +130,12 @@ func (e *executable) Execute(inputs []compute.Buffer, donate []bool, device comp
 		}
 		defer e.release(r)
 		r.device, runs[i] = device, r
-		if err := e.take(r, of(inputs, i, len(devices))); err != nil {
+		if err := e.take(r, share(inputs, i, len(devices))); err != nil {
 			return nil, err
 		}
 	}
 	if len(runs) == 1 {
-		runs[0].meeting = newMeeting(runs)
+		runs[0].rendezvous = newRendezvous(runs)
 		return e.execute(runs[0], inputs, donate)
 	}
 	return e.replicate(runs, inputs, donate)
@@ -160,11 +160,11 @@ func (e *executable) take(r *run, inputs []compute.Buffer) error {
 
 // replicate executes a run on each device, all at the same time.
 func (e *executable) replicate(runs []*run, inputs []compute.Buffer, donate []bool) ([]compute.Buffer, error) {
-	m := newMeeting(runs)
+	m := newRendezvous(runs)
 	made := make([][]compute.Buffer, len(runs))
 	var running sync.WaitGroup
 	for i, r := range runs {
-		r.meeting = m
+		r.rendezvous = m
 		running.Go(func() {
 			var err error
 			// Whatever happens here, the others are not left waiting.
@@ -173,8 +173,8 @@ func (e *executable) replicate(runs []*run, inputs []compute.Buffer, donate []bo
 					m.fail(errors.WithMessagef(err, "device %d", r.device))
 				}
 			}()
-			defer caught(&err)
-			made[i], err = e.execute(r, of(inputs, i, len(runs)), of(donate, i, len(runs)))
+			defer recoverAsError(&err)
+			made[i], err = e.execute(r, share(inputs, i, len(runs)), share(donate, i, len(runs)))
 		})
 	}
 	running.Wait()
@@ -195,7 +195,7 @@ func (e *executable) execute(r *run, inputs []compute.Buffer, donate []bool) ([]
 	outputs := make([]*Buffer, len(p.results))
 	taken := make([]bool, len(inputs))
 	for i, result := range p.results {
-		if d := result.donor; given(d) && !taken[d] && !twice(r.blocks, d) {
+		if d := result.donor; given(d) && !taken[d] && !givenTwice(r.blocks, d) {
 			taken[d] = true
 			outputs[i] = &Buffer{backend: p.backend, device: r.device, shape: p.outputs[i], block: r.blocks[d]}
 		} else {
@@ -241,7 +241,7 @@ func (e *executable) execute(r *run, inputs []compute.Buffer, donate []bool) ([]
 }
 
 // twice reports whether block i is another input's too.
-func twice(blocks []*block, i int) bool {
+func givenTwice(blocks []*block, i int) bool {
 	for j, b := range blocks {
 		if j != i && b == blocks[i] {
 			return true

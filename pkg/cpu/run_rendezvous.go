@@ -8,7 +8,7 @@ import (
 
 // meeting is where the replicas of an execution wait for each other. They have the same
 // steps, so they come to the same places in the same order.
-type meeting struct {
+type rendezvous struct {
 	runs []*run // by replica
 
 	mu      sync.Mutex
@@ -18,27 +18,27 @@ type meeting struct {
 	failed  error
 }
 
-func newMeeting(runs []*run) *meeting {
-	m := &meeting{runs: runs}
+func newRendezvous(runs []*run) *rendezvous {
+	m := &rendezvous{runs: runs}
 	m.changed.L = &m.mu
 	return m
 }
 
-// errLeft is what a replica ends with because another has failed.
-var errLeft = errors.New("another device failed")
+// errOtherFailed is what a replica ends with because another has failed.
+var errOtherFailed = errors.New("another device failed")
 
 // join waits until all replicas have come. The last one does the work, while the others
 // still wait. If a replica has failed or does so while others wait, all get an error.
-func (m *meeting) join(work func(runs []*run)) error {
+func (m *rendezvous) join(work func(runs []*run)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed != nil {
-		return errLeft
+		return errOtherFailed
 	}
 	if m.waiting++; m.waiting < len(m.runs) {
 		for round := m.round; m.round == round; m.changed.Wait() {
 			if m.failed != nil {
-				return errLeft
+				return errOtherFailed
 			}
 		}
 		return nil
@@ -51,7 +51,7 @@ func (m *meeting) join(work func(runs []*run)) error {
 }
 
 // fail says that a replica will not come any more. The first one's error is kept.
-func (m *meeting) fail(err error) {
+func (m *rendezvous) fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed == nil {

@@ -95,7 +95,7 @@ func (w *workers) unref(j *job) {
 func (w *workers) do(r *run, s *scratch, t tasker, n int) error {
 	helpers := min(runtime.GOMAXPROCS(0), n) - 1
 	if helpers <= 0 {
-		return alone(r, s, t, n)
+		return runSerially(r, s, t, n)
 	}
 	w.grow(helpers)
 	j := w.free.Get().(*job)
@@ -138,7 +138,7 @@ func (j *job) work(s *scratch) (last bool) {
 			return last
 		}
 		if j.failed.Load() == nil {
-			if err := guarded(j.run, s, j.tasker, int(i)); err != nil {
+			if err := runTask(j.run, s, j.tasker, int(i)); err != nil {
 				failed := err // which is on the heap, and err need not be
 				j.failed.CompareAndSwap(nil, &failed)
 			}
@@ -154,9 +154,9 @@ func (j *job) work(s *scratch) (last bool) {
 func (j *job) ownedBy(s *scratch) bool { return j.run.scratch == s }
 
 // alone runs all tasks on the calling goroutine.
-func alone(r *run, s *scratch, t tasker, n int) error {
+func runSerially(r *run, s *scratch, t tasker, n int) error {
 	for i := range n {
-		if err := guarded(r, s, t, i); err != nil {
+		if err := runTask(r, s, t, i); err != nil {
 			return err
 		}
 	}
@@ -164,14 +164,14 @@ func alone(r *run, s *scratch, t tasker, n int) error {
 }
 
 // guarded runs one task, and makes an error of a panic.
-func guarded(r *run, s *scratch, t tasker, i int) (err error) {
-	defer caught(&err)
+func runTask(r *run, s *scratch, t tasker, i int) (err error) {
+	defer recoverAsError(&err)
 	t.task(r, s, i)
 	return nil
 }
 
 // caught makes an error of a panic.
-func caught(err *error) {
+func recoverAsError(err *error) {
 	if caught := recover(); caught != nil {
 		*err = errors.Errorf("panic: %v\n%s", caught, debug.Stack())
 	}

@@ -75,7 +75,7 @@ func newAllReduceStep(t *tensor, in []int) *allReduceStep {
 	return s
 }
 
-func (s *allReduceStep) run(r *run) error { return r.meeting.join(s.reduce) }
+func (s *allReduceStep) run(r *run) error { return r.rendezvous.join(s.reduce) }
 
 // reduce does the work of all replicas, in the order in which a group has them.
 func (s *allReduceStep) reduce(runs []*run) {

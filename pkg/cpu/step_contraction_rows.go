@@ -85,8 +85,8 @@ func (c *contraction) positions() []position {
 					for k := range s.ker {
 						i := o*s.stride + k*s.kernelDilation - s.padding
 						at := -1
-						if in >= 0 && i >= 0 && i%s.spread == 0 && i/s.spread < s.in {
-							at = in + i/s.spread*s.inS
+						if in >= 0 && i >= 0 && i%s.inputDilation == 0 && i/s.inputDilation < s.in {
+							at = in + i/s.inputDilation*s.inS
 						}
 						q.in = append(q.in, at)
 					}
@@ -155,7 +155,7 @@ func newRowsTables(c *contraction, k *kernel.Set) *rowsTables {
 
 	// With many rows of padding it pays to tell classes apart, over as many images as there
 	// are: their rows are few.
-	sorted := s.taps > 0 && valid*100 < len(positions)*s.taps*93 && (c.n >= 8 || c.spread())
+	sorted := s.taps > 0 && valid*100 < len(positions)*s.taps*93 && (c.n >= 8 || c.dilatedInput())
 	s.images = s.tableImages(len(positions), valid, sorted)
 	s.classify(positions, sorted)
 	s.cut()
@@ -163,8 +163,8 @@ func newRowsTables(c *contraction, k *kernel.Set) *rowsTables {
 }
 
 // spread reports whether the input is dilated.
-func (c *contraction) spread() bool {
-	return slices.ContainsFunc(c.spatial, func(s spatialAxis) bool { return s.spread > 1 })
+func (c *contraction) dilatedInput() bool {
+	return slices.ContainsFunc(c.spatial, func(s spatialAxis) bool { return s.inputDilation > 1 })
 }
 
 // shapeFor returns the micro-kernel for so many output channels: a narrow one if that does

@@ -62,21 +62,21 @@ func (g *generator) sample(axis func(*convolution) (in, kernel, out int)) (s sam
 // axis chooses the settings of a spatial axis, and its sizes.
 func (g *generator) axis(c *convolution) (in, kernel, out int) {
 	in, kernel = 1+g.pick(11), 1+g.pick(4)
-	stride, spread, dilation := 1, 1, 1
+	stride, inputDilation, dilation := 1, 1, 1
 	switch g.pick(5) {
 	case 0, 1:
 		stride = 1 + g.pick(3)
 	case 2:
 		dilation = 1 + g.pick(3)
 	case 3:
-		spread = 1 + g.pick(3)
+		inputDilation = 1 + g.pick(3)
 	}
 	before, after := g.pick(5)-1, g.pick(5)-1
-	room := (in-1)*spread + 1 + before + after - ((kernel-1)*dilation + 1)
+	room := (in-1)*inputDilation + 1 + before + after - ((kernel-1)*dilation + 1)
 	if room < 0 {
 		after, room = after-room, 0
 	}
-	c.strides, c.inputDilations, c.kernelDilations = append(c.strides, stride), append(c.inputDilations, spread), append(c.kernelDilations, dilation)
+	c.strides, c.inputDilations, c.kernelDilations = append(c.strides, stride), append(c.inputDilations, inputDilation), append(c.kernelDilations, dilation)
 	c.paddings = append(c.paddings, [2]int{before, after})
 	return in, kernel, room/stride + 1
 }
@@ -143,11 +143,11 @@ func (s *sample) taps(index []int, axis, xAt, wAt int, xs, ws []int, visit func(
 		return
 	}
 	xAxis, wAxis := s.axes.InputSpatial[axis], s.axes.KernelSpatial[axis]
-	spread := or(s.inputDilations, axis, 1)
+	inputDilation := valueOr(s.inputDilations, axis, 1)
 	for k := range s.kernel.Dimensions[wAxis] {
-		at := index[s.axes.OutputSpatial[axis]]*or(s.strides, axis, 1) + k*or(s.kernelDilations, axis, 1) - s.paddings[axis][0]
-		if at >= 0 && at%spread == 0 && at/spread < s.input.Dimensions[xAxis] {
-			s.taps(index, axis+1, xAt+at/spread*xs[xAxis], wAt+k*ws[wAxis], xs, ws, visit)
+		at := index[s.axes.OutputSpatial[axis]]*valueOr(s.strides, axis, 1) + k*valueOr(s.kernelDilations, axis, 1) - s.paddings[axis][0]
+		if at >= 0 && at%inputDilation == 0 && at/inputDilation < s.input.Dimensions[xAxis] {
+			s.taps(index, axis+1, xAt+at/inputDilation*xs[xAxis], wAt+k*ws[wAxis], xs, ws, visit)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (c *contraction) winograd(lanes int) bool {
 	}
 	tiles, direct := c.n, c.n
 	for _, s := range c.spatial {
-		if s.ker != 3 || s.stride != 1 || s.kernelDilation != 1 || s.spread != 1 {
+		if s.ker != 3 || s.stride != 1 || s.kernelDilation != 1 || s.inputDilation != 1 {
 			return false
 		}
 		tiles *= (s.out + 1) / 2

@@ -59,7 +59,7 @@ func newDelegateStep(b *Backend, t *tensor, in []int) (*delegateStep, error) {
 }
 
 func (s *delegateStep) run(r *run) (err error) {
-	defer caught(&err)
+	defer recoverAsError(&err)
 	inputs := make([]compute.Buffer, len(s.inputs))
 	owned := make([]bool, len(s.inputs))
 	for i, p := range s.inputs {

@@ -178,7 +178,7 @@ func (c *compiler) compute(t *tensor, dst ref) ref {
 		return r
 	}
 	if t.kind == kindBroadcast {
-		return c.spread(t, dst)
+		return c.broadcast(t, dst)
 	}
 	in := t.inputs
 	var r ref
@@ -209,7 +209,7 @@ func (c *compiler) fuses(t *tensor) bool {
 }
 
 // spread makes a block of a broadcast. What is the same in every block is made once.
-func (c *compiler) spread(t *tensor, dst ref) ref {
+func (c *compiler) broadcast(t *tensor, dst ref) ref {
 	x := t.inputs[0]
 	e := expand(t)
 	isBool := x.shape.DType == dtypes.Bool

@@ -140,11 +140,11 @@ func apply(k *kernel.Set, op opcode, dst, a, b, c unsafe.Pointer, n int) {
 	case opCopy:
 		copy(floatsAt(dst, n), floatsAt(a, n))
 	default:
-		applySlowly(op, dst, a, b, n)
+		applyScalar(op, dst, a, b, n)
 	}
 }
 
-func applySlowly(op opcode, dst, a, b unsafe.Pointer, n int) {
+func applyScalar(op opcode, dst, a, b unsafe.Pointer, n int) {
 	switch op {
 	case opPow:
 		to, x, y := floatsAt(dst, n), floatsAt(a, n), floatsAt(b, n)
