@@ -15,19 +15,20 @@ import (
 	"github.com/residual-go/residual/pkg/cpu/internal/kernel"
 )
 
-// Name is what the backend is registered as.
+// Name is the name under which the backend is registered.
 const Name = "cpu"
 
-// KernelEnv is the environment variable that names the kernels to use, "avx512", "avx2" or
-// "portable", in place of the best that the machine can run.
+// KernelEnv is the environment variable that selects the kernels: "avx512", "avx2" or
+// "portable". If it is empty, the fastest kernels that the machine can run are used.
 const KernelEnv = "RESIDUAL_CPU_KERNEL"
 
 func init() { compute.Register(Name, New) }
 
-// Backend computes on the CPU. It is safe for several goroutines at once.
+// Backend computes on the CPU. It is safe for concurrent use.
 type Backend struct {
 	kernels *kernel.Set
-	// reference computes what has no native step, and knows the rules of all operations.
+	// reference is GoMLX's Go backend. It checks every operation, and computes those that
+	// have no native step.
 	reference compute.Backend
 	workers   *workers
 	storage   storage
@@ -39,12 +40,13 @@ var _ compute.Backend = (*Backend)(nil)
 
 // New returns a backend. The configuration is a comma-separated list of options:
 //
-//	kernel=NAME    the kernels to use: avx512, avx2 or portable; by default what KernelEnv
-//	               says and, without it, the best that the machine can run
-//	devices=N      how many devices to present, 1 to 8; by default 1. They share the cores,
-//	               and bring no speed: they are for testing and learning
+//	kernel=NAME    the kernels to use: avx512, avx2 or portable. The default is the value of
+//	               KernelEnv or, if that is empty, the fastest that the machine can run.
+//	devices=N      the number of devices to present, 1 to 8; 1 by default. All devices share
+//	               the same cores, so more of them are no faster: they are for testing and
+//	               learning.
 //
-// An unknown option, or kernels that this machine cannot run, are an error.
+// New returns an error for an unknown option and for kernels that this machine cannot run.
 func New(config string) (compute.Backend, error) {
 	name, devices := os.Getenv(KernelEnv), 1
 	for option := range strings.SplitSeq(config, ",") {
@@ -56,19 +58,20 @@ func New(config string) (compute.Backend, error) {
 		case "devices":
 			n, err := strconv.Atoi(value)
 			if err != nil || n < 1 || n > maxDevices {
-				return nil, errors.Errorf("option %q of the backend %q: the number of devices is 1 to %d", option, Name, maxDevices)
+				return nil, errors.Errorf("option %q of backend %q: the number of devices must be from 1 to %d", option, Name, maxDevices)
 			}
 			devices = n
 		default:
-			return nil, errors.Errorf("unknown option %q of the backend %q; there are kernel=NAME and devices=N", option, Name)
+			return nil, errors.Errorf("unknown option %q of backend %q: the options are kernel=NAME and devices=N", option, Name)
 		}
 	}
 	kernels, err := kernel.Choose(name)
 	if err != nil {
 		return nil, errors.Wrapf(err, "backend %q", Name)
 	}
-	// GoMLX's Go backend can deadlock when it runs the operations of a graph in parallel: the
-	// helpers that they wait for come from the same bounded pool. One at a time is safe.
+	// GoMLX's Go backend can deadlock when it runs a graph's operations in parallel: each
+	// waits for helpers from the bounded pool that the operations themselves occupy. Running
+	// one operation at a time is safe.
 	reference, err := gobackend.New("ops_sequential")
 	if err != nil {
 		return nil, errors.Wrapf(err, "backend %q", Name)
@@ -76,7 +79,7 @@ func New(config string) (compute.Backend, error) {
 	return &Backend{kernels: kernels, reference: reference, workers: newWorkers(), devices: devices}, nil
 }
 
-// Kernels returns the names of the kernels that this machine can run, best first.
+// Kernels returns the names of the kernels that this machine can run, fastest first.
 func Kernels() []string {
 	var names []string
 	for _, set := range kernel.Available() {
@@ -91,23 +94,23 @@ func (b *Backend) Name() string { return Name }
 // String returns "cpu".
 func (b *Backend) String() string { return Name }
 
-// Description says which kernels are used, how many cores, and how many devices share them
-// if there are several.
+// Description names the kernels in use and the number of cores and, if there are several
+// devices, how many share these cores.
 func (b *Backend) Description() string {
 	if b.devices > 1 {
-		return fmt.Sprintf("Residual CPU backend (%s kernels, %d devices that share %d cores)", b.kernels.Name, b.devices, runtime.GOMAXPROCS(0))
+		return fmt.Sprintf("Residual CPU backend (%s kernels, %d devices sharing %d cores)", b.kernels.Name, b.devices, runtime.GOMAXPROCS(0))
 	}
 	return fmt.Sprintf("Residual CPU backend (%s kernels, %d cores)", b.kernels.Name, runtime.GOMAXPROCS(0))
 }
 
-// NumDevices returns 1, as all cores are one device, or what the option devices=N said.
+// NumDevices returns the value of the option devices=N. By default all cores are one device.
 func (b *Backend) NumDevices() int { return b.devices }
 
-// DeviceDescription describes the backend: its devices are alike.
+// DeviceDescription returns the backend's description: all devices are alike.
 func (b *Backend) DeviceDescription(compute.DeviceNum) string { return b.Description() }
 
-// Capabilities returns those of GoMLX's Go backend, batch normalisation and, on several
-// devices, AllReduce.
+// Capabilities returns the capabilities of GoMLX's Go backend plus batch normalization and,
+// with several devices, AllReduce.
 func (b *Backend) Capabilities() compute.Capabilities {
 	can := b.reference.Capabilities().Clone()
 	for _, op := range []compute.OpType{
@@ -121,13 +124,13 @@ func (b *Backend) Capabilities() compute.Capabilities {
 	return can
 }
 
-// Builder returns a new builder of a computation.
+// Builder returns a new builder for a computation of the given name.
 func (b *Backend) Builder(name string) compute.Builder {
 	return newBuilder(b, name)
 }
 
-// Finalize ends the workers and frees what the backend keeps for reuse. Executables that
-// are still there keep their memory until they are finalized, or collected.
+// Finalize stops the workers and frees the memory that the backend keeps for reuse. An
+// executable that is still in use keeps its memory until it is finalized or collected.
 func (b *Backend) Finalize() {
 	if b.finalized.Swap(true) {
 		return
@@ -140,7 +143,7 @@ func (b *Backend) Finalize() {
 // IsFinalized reports whether Finalize was called.
 func (b *Backend) IsFinalized() bool { return b.finalized.Load() }
 
-// errFinalized is what operations on a finalized backend return.
+// errFinalized returns the error for an operation, named by what, on a finalized backend.
 func (b *Backend) errFinalized(what string) error {
-	return errors.Errorf("%s: the backend %q has been finalized", what, Name)
+	return errors.Errorf("%s: backend %q has been finalized", what, Name)
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/residual-go/residual/pkg/cpu/internal/kernel"
 )
 
-// PeakGFLOPS measures, for about the given time, what all cores (GOMAXPROCS) can do at most
-// with the best kernels of this machine: multiply-adds in registers that wait for nothing,
-// each counted as two operations. The result is in 10⁹ operations a second.
+// PeakGFLOPS measures the peak speed of all cores together (GOMAXPROCS) with the fastest
+// kernels of this machine, and takes about the time d. It runs independent multiply-adds on
+// registers and counts each as two operations. The result is in 10⁹ operations per second.
 func PeakGFLOPS(d time.Duration) float64 {
 	burn := kernel.Available()[0].Burn
 	const iterations = 1 << 16
@@ -19,7 +19,7 @@ func PeakGFLOPS(d time.Duration) float64 {
 	var running sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		running.Go(func() {
-			burn(iterations) // the clock and the vector units take a moment to speed up
+			burn(iterations) // the clock and the vector units need a moment to reach full speed
 			flops, start := 0, time.Now()
 			for time.Since(start) < d {
 				flops += burn(iterations)

@@ -29,7 +29,7 @@ func TestNumberOfDevices(t *testing.T) {
 	}
 	for _, option := range []string{"0", "9", "-1", "two", ""} {
 		_, err := New("devices=" + option)
-		wantError(t, err, "the number of devices is 1 to 8")
+		wantError(t, err, "the number of devices must be from 1 to 8")
 	}
 }
 

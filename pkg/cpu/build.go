@@ -8,19 +8,19 @@ import (
 	"github.com/pkg/errors"
 )
 
-// builder builds a computation twice: in the reference backend, which checks the operations
-// and infers the shapes, and as a record of the main function's operations, from which
-// Compile makes native steps.
+// builder builds a computation twice. It passes every operation to the reference backend,
+// which checks it and infers its shape, and it records the operations of the main function,
+// which Compile turns into native steps.
 type builder struct {
 	backend   *Backend
 	reference compute.Builder
 	main      *function
-	// nodes are the operations of the main function, in the order in which they were made.
+	// nodes are the operations of the main function, in the order of their calls.
 	nodes []*node
-	// whole is set when the graph has what is left to the reference backend in one piece:
-	// functions, control flow, dynamic shapes.
+	// delegateAll is set if the reference backend must run the whole graph: the graph has
+	// functions, control flow or dynamic shapes.
 	delegateAll bool
-	// replicas is what DistributedSPMD was told, or 0. They meet if there is an AllReduce.
+	// replicas is the argument of DistributedSPMD, or 0 for a computation on one device.
 	replicas     int
 	hasAllReduce bool
 	placement    placement
@@ -34,8 +34,7 @@ func newBuilder(backend *Backend, name string) *builder {
 	return b
 }
 
-// value is what operations take and return. An operation may have several outputs: output
-// is which of the node's this is.
+// value is an operand or a result of an operation: output number output of its node.
 type value struct {
 	function  *function
 	reference compute.Value
@@ -48,14 +47,14 @@ type node struct {
 	op     compute.OpType
 	inputs []*value
 	shapes []shapes.Shape // of the outputs
-	// attributes are the operation's settings, of a type that depends on op.
+	// attributes holds the operation's settings. Its type depends on op.
 	attributes any
-	// call makes the operation in any function of the reference backend: what has no native
-	// step is made again, alone, in an executable of its own.
+	// call adds the operation to any function of the reference backend. An operation without
+	// a native step is compiled on its own there.
 	call call
 }
 
-// call makes an operation in a function of the reference backend.
+// call adds an operation to a function of the reference backend.
 type call func(f compute.Function, inputs []compute.Value) ([]compute.Value, error)
 
 // Name returns the name of the computation.
@@ -78,12 +77,12 @@ func (b *builder) NewFunction(name string) (compute.Function, error) {
 func (b *builder) OpShape(op compute.Value) (shapes.Shape, error) {
 	v, ok := op.(*value)
 	if !ok || v == nil {
-		return shapes.Invalid(), errors.Errorf("%T is not a value of the backend %q", op, Name)
+		return shapes.Invalid(), errors.Errorf("%T is not a value of backend %q", op, Name)
 	}
 	return b.reference.OpShape(v.reference)
 }
 
-// Compile makes an executable of the main function.
+// Compile returns an executable of the main function.
 func (b *builder) Compile() (compute.Executable, error) {
 	if b.backend.IsFinalized() {
 		return nil, b.backend.errFinalized("compile " + b.Name())
@@ -92,8 +91,8 @@ func (b *builder) Compile() (compute.Executable, error) {
 		return nil, errors.Errorf("compile %s: the main function has not returned", b.Name())
 	}
 	if b.delegateAll && b.hasAllReduce {
-		return nil, errors.Errorf("compile %s: %s in a computation with functions, control flow or dynamic shapes is not there on the backend %q",
-			b.Name(), compute.OpTypeAllReduce, Name)
+		return nil, errors.Errorf("compile %s: backend %q does not support %s in a computation with functions, control flow or dynamic shapes",
+			b.Name(), Name, compute.OpTypeAllReduce)
 	}
 	if b.delegateAll {
 		reference, err := b.reference.Compile()
@@ -105,14 +104,14 @@ func (b *builder) Compile() (compute.Executable, error) {
 	return compile(b)
 }
 
-// function records the operations of the main function. Other functions, and closures, are
-// only made in the reference backend.
+// function is a function of a computation. The operations of the main function are recorded;
+// other functions and closures exist in the reference backend only.
 type function struct {
 	builder   *builder
 	reference compute.Function
 	parent    *function
-	// values finds the value for the reference backend's, which returns the same one for the
-	// same operation on the same inputs.
+	// values maps the reference backend's values to this backend's. The reference backend
+	// returns the same value for the same operation on the same inputs.
 	values     map[compute.Value]*value
 	parameters []*value
 	outputs    []*value
@@ -142,16 +141,16 @@ func (f *function) Closure() (compute.Function, error) {
 
 func (f *function) Shape(v compute.Value) (shapes.Shape, error) { return f.builder.OpShape(v) }
 
-// unwrap returns the reference backend's values.
+// unwrap returns the inputs as values of the reference backend and as values of this one.
 func (f *function) unwrap(op compute.OpType, inputs []compute.Value) ([]compute.Value, []*value, error) {
 	references, own := make([]compute.Value, len(inputs)), make([]*value, len(inputs))
 	for i, input := range inputs {
-		if input == nil { // an operand that may be left out
+		if input == nil { // an optional operand
 			continue
 		}
 		v, ok := input.(*value)
 		if !ok || v == nil {
-			return nil, nil, errors.Errorf("%s: input #%d is a %T, not a value of the backend %q", op, i, input, Name)
+			return nil, nil, errors.Errorf("%s: input #%d is a %T, not a value of backend %q", op, i, input, Name)
 		}
 		if v.function.builder != f.builder {
 			return nil, nil, errors.Errorf("%s: input #%d belongs to another computation, %q", op, i, v.function.builder.Name())
@@ -161,7 +160,7 @@ func (f *function) unwrap(op compute.OpType, inputs []compute.Value) ([]compute.
 	return references, own, nil
 }
 
-// do makes an operation in the reference backend and records it.
+// do adds an operation to the reference backend's function and records it.
 func (f *function) do(op compute.OpType, inputs []compute.Value, attributes any, call call) ([]compute.Value, error) {
 	references, own, err := f.unwrap(op, inputs)
 	if err != nil {
@@ -174,7 +173,8 @@ func (f *function) do(op compute.OpType, inputs []compute.Value, attributes any,
 	return f.record(&node{op: op, inputs: own, attributes: attributes, call: call}, outputs)
 }
 
-// record wraps the outputs of an operation, or finds the values that they are already.
+// record returns the values of an operation's outputs: existing ones where the reference
+// backend returned values that are already known, otherwise new ones.
 func (f *function) record(n *node, outputs []compute.Value) ([]compute.Value, error) {
 	wrapped := make([]compute.Value, len(outputs))
 	known := 0
@@ -205,7 +205,7 @@ func (f *function) record(n *node, outputs []compute.Value) ([]compute.Value, er
 	return wrapped, nil
 }
 
-// one is do for operations of one output.
+// one is do for operations with a single output.
 func (f *function) one(op compute.OpType, inputs []compute.Value, attributes any,
 	call func(f compute.Function, inputs []compute.Value) (compute.Value, error)) (compute.Value, error) {
 	outputs, err := f.do(op, inputs, attributes, func(f compute.Function, inputs []compute.Value) ([]compute.Value, error) {
@@ -218,8 +218,8 @@ func (f *function) one(op compute.OpType, inputs []compute.Value, attributes any
 	return outputs[0], nil
 }
 
-// Parameter makes an input. In an SPMD computation the shape is that of a replica's share,
-// however the whole is divided: its sharding is GoMLX's to know.
+// Parameter adds an input. In an SPMD computation, shape is the shape of one replica's shard;
+// GoMLX itself keeps track of the sharding, so it is not passed on.
 func (f *function) Parameter(name string, shape shapes.Shape, sharding *compute.ShardingSpec) (compute.Value, error) {
 	if f.builder.replicas > 0 {
 		sharding = nil
@@ -251,18 +251,18 @@ func (f *function) Constant(flat any, dims ...int) (compute.Value, error) {
 	return outputs[0], nil
 }
 
-// cloneFlat copies a slice.
+// cloneFlat returns a copy of a slice.
 func cloneFlat(flat any) any {
 	from := reflect.ValueOf(flat)
 	if from.Kind() != reflect.Slice {
-		return flat // the reference backend says what is wrong with it
+		return flat // the reference backend reports the error
 	}
 	to := reflect.MakeSlice(from.Type(), from.Len(), from.Len())
 	reflect.Copy(to, from)
 	return to.Interface()
 }
 
-// Return ends the function. In an SPMD computation the shardings are GoMLX's to know.
+// Return ends the function. As in Parameter, shardings are not passed on.
 func (f *function) Return(outputs []compute.Value, shardings []*compute.ShardingSpec) error {
 	if f.builder.replicas > 0 {
 		shardings = nil

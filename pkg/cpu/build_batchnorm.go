@@ -1,20 +1,19 @@
 package cpu
 
 import (
-	"slices"
-
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
 	"github.com/pkg/errors"
 )
 
-// batchNorm has the settings of the three batch normalisation operations.
+// batchNorm holds the settings of the three batch normalization operations.
 type batchNorm struct {
 	epsilon float32
-	axis    int // of the features
+	axis    int // the feature axis
 }
 
-// normOp checks what the three operations have in common. vectors are [features].
+// normOp checks the operands that the three operations have in common: floats with a feature
+// axis, and vectors of shape [features].
 func (f *function) normOp(op compute.OpType, operand v, axis int, vectors ...v) error {
 	shape, err := f.Shape(operand)
 	if err != nil {
@@ -24,7 +23,7 @@ func (f *function) normOp(op compute.OpType, operand v, axis int, vectors ...v) 
 		return errors.Errorf("%s: the operand is %s, want floats", op, shape)
 	}
 	if axis < 0 || axis >= shape.Rank() {
-		return errors.Errorf("%s: feature axis %d of an operand of shape %s", op, axis, shape)
+		return errors.Errorf("%s: the feature axis is %d, but the operand has shape %s", op, axis, shape)
 	}
 	want := shapes.Make(shape.DType, shape.Dimensions[axis])
 	for i, vector := range vectors {
@@ -109,8 +108,8 @@ func (f *function) BatchNormGradient(operand, scale, mean, variance, gradOutput 
 	return outputs[0], outputs[1], outputs[2], nil
 }
 
-// composer makes operations in the reference backend, and keeps the first error: batch
-// normalisation, which that has not got, is composed there.
+// composer builds batch normalization from simpler operations in the reference backend, which
+// has no operation for it. It keeps the first error.
 type composer struct {
 	f   compute.Function
 	err error
@@ -130,27 +129,21 @@ func (c *composer) binary(op func(compute.Function, v, v) (v, error), a, b v) v 
 	return c.keep(op(c.f, a, b))
 }
 
-// features computes over all axes of a shape but one.
+// features reduces and broadcasts along all axes of a shape except the feature axis.
 type features struct {
 	*composer
 	shape shapes.Shape
 	axis  int
-	rest  []int
+	rest  []int // the other axes
 }
 
 func (c *composer) over(operand v, axis int) *features {
 	shape, err := c.f.Shape(operand)
 	c.keep(nil, err)
-	x := &features{composer: c, shape: shape, axis: axis}
-	for i := range shape.Rank() {
-		if i != axis {
-			x.rest = append(x.rest, i)
-		}
-	}
-	return x
+	return &features{composer: c, shape: shape, axis: axis, rest: otherAxes(shape.Rank(), []int{axis})}
 }
 
-// spread broadcasts a vector, [features], to the whole shape.
+// broadcast broadcasts a vector of shape [features] to the full shape.
 func (x *features) broadcast(vector v) v {
 	if x.err != nil {
 		return nil
@@ -165,7 +158,7 @@ func (x *features) sum(full v) v {
 	return x.keep(x.f.ReduceSum(full, x.rest...))
 }
 
-// constant returns a vector, [features], of equal values.
+// constant returns a vector of shape [features] that holds the value everywhere.
 func (x *features) constant(value float64) v {
 	if x.err != nil {
 		return nil
@@ -181,7 +174,7 @@ func (x *features) constant(value float64) v {
 	return x.keep(x.f.BroadcastInDim(scalar, shapes.Make(x.shape.DType, x.shape.Dimensions[x.axis]), nil))
 }
 
-// overCount divides a vector by the number of values of each feature.
+// overCount divides a vector by the number of elements of each feature.
 func (x *features) overCount(vector v) v {
 	count := x.shape.Size() / max(1, x.shape.Dimensions[x.axis])
 	return x.binary(compute.Function.Div, vector, x.constant(float64(count)))
@@ -201,13 +194,4 @@ func (x *features) normalize(operand, scale, offset, mean, variance v, epsilon f
 	factor := x.binary(compute.Function.Mul, scale, x.inverseStd(variance, epsilon))
 	y := x.binary(compute.Function.Mul, x.binary(compute.Function.Sub, operand, x.broadcast(mean)), x.broadcast(factor))
 	return x.binary(compute.Function.Add, y, x.broadcast(offset))
-}
-
-// without returns the axes of a rank but one.
-func without(rank, axis int) []int {
-	axes := make([]int, 0, rank)
-	for i := range rank {
-		axes = append(axes, i)
-	}
-	return slices.Delete(axes, axis, axis+1)
 }

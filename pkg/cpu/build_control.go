@@ -5,20 +5,20 @@ import (
 	"github.com/pkg/errors"
 )
 
-// The operations that take functions, or whose shapes are only known when they run, are
-// left to the reference backend with all that is around them.
+// Operations that take functions have no native form: the reference backend runs the whole
+// graph that contains one.
 
-// wholly makes an operation for which the graph is left to the reference backend.
+// doDelegated is do for an operation that makes the reference backend run the whole graph.
 func (f *function) doDelegated(op compute.OpType, inputs []compute.Value, call call) ([]compute.Value, error) {
 	f.builder.delegateAll = true
 	return f.do(op, inputs, nil, call)
 }
 
-// inner returns the reference backend's function.
+// referenceFunction returns the reference backend's function for g.
 func (f *function) referenceFunction(op compute.OpType, g compute.Function) (compute.Function, error) {
 	own, ok := g.(*function)
 	if !ok || own == nil {
-		return nil, errors.Errorf("%s: %T is not a function of the backend %q", op, g, Name)
+		return nil, errors.Errorf("%s: %T is not a function of backend %q", op, g, Name)
 	}
 	return own.reference, nil
 }

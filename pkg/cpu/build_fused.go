@@ -6,7 +6,8 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// The fused operations of compute.FusedOps that the reference backend has are left to it.
+// The fused operations of compute.FusedOps. None has a native step: the reference backend runs
+// them, one by one.
 
 func (f *function) FusedSoftmax(x v, axis int) (v, error) {
 	return f.one(compute.OpTypeFusedSoftmax, []v{x}, nil, func(f compute.Function, in []v) (v, error) {
@@ -33,10 +34,10 @@ func (f *function) FusedDense(x, weight, bias v, options compute.DenseConfig) (v
 	})
 }
 
-// The settings of the others may have values in them; a graph with one of them is left to
-// the reference backend as a whole.
+// The remaining fused operations may have values among their settings. The reference backend
+// runs the whole graph that contains one.
 
-// reference returns the reference backend's value, or nil for nil.
+// referenceOf returns the reference backend's value of x, or nil if x is nil.
 func (f *function) referenceOf(op compute.OpType, x v) (v, error) {
 	references, _, err := f.unwrap(op, []v{x})
 	if err != nil {
@@ -45,7 +46,7 @@ func (f *function) referenceOf(op compute.OpType, x v) (v, error) {
 	return references[0], nil
 }
 
-// attention returns options with the reference backend's values.
+// attention returns a copy of options with the values of the reference backend.
 func (f *function) attention(op compute.OpType, options *compute.ScaledDotProductAttentionConfig) (*compute.ScaledDotProductAttentionConfig, error) {
 	if options == nil {
 		return nil, nil
@@ -60,7 +61,7 @@ func (f *function) attention(op compute.OpType, options *compute.ScaledDotProduc
 	return &own, nil
 }
 
-// quantization returns q with the reference backend's values.
+// quantization returns a copy of q with the values of the reference backend.
 func (f *function) quantization(op compute.OpType, q *compute.Quantization) (*compute.Quantization, error) {
 	if q == nil {
 		return nil, nil

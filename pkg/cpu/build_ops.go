@@ -9,8 +9,8 @@ import (
 	"github.com/pkg/errors"
 )
 
-// The operations of compute.Function: each is made in the reference backend and recorded,
-// with its settings where a native step needs them.
+// The operations of compute.Function. Each is added to the reference backend's function and
+// recorded, with its settings if a native step needs them.
 
 type v = compute.Value
 
@@ -22,13 +22,14 @@ func (f *function) binary(op compute.OpType, call func(compute.Function, v, v) (
 	return f.one(op, []v{lhs, rhs}, nil, func(f compute.Function, in []v) (v, error) { return call(f, in[0], in[1]) })
 }
 
-// reduction has the axes as they were given: none for all.
+// reduction holds the axes of a reduction as given: none means all.
 type reduction struct{ axes []int }
 
 func (f *function) reduce(op compute.OpType, call func(compute.Function, v, ...int) (v, error), x v, axes []int) (v, error) {
 	axes = slices.Clone(axes)
 	return f.one(op, []v{x}, reduction{axes}, func(f compute.Function, in []v) (v, error) { return call(f, in[0], axes...) })
 }
+
 func (f *function) Abs(x v) (v, error) { return f.unary(compute.OpTypeAbs, compute.Function.Abs, x) }
 
 func (f *function) BitCount(x v) (v, error) {
@@ -295,12 +296,12 @@ func (f *function) Bitcast(operand v, target dtypes.DType) (v, error) {
 	})
 }
 
-// broadcast has the output's axis for each of the input's.
+// broadcast holds the settings of BroadcastInDim: the output axis of each input axis.
 type broadcast struct{ axes []int }
 
 func (f *function) BroadcastInDim(x v, outputShape shapes.Shape, broadcastAxes []int) (v, error) {
-	if !slices.IsSorted(broadcastAxes) { // which the reference lets pass, and computes something else
-		return nil, errors.Errorf("%s: the axes %v do not increase: it is no transposition", compute.OpTypeBroadcastInDim, broadcastAxes)
+	if !slices.IsSorted(broadcastAxes) { // the reference backend accepts these but computes wrong results
+		return nil, errors.Errorf("%s: the axes %v do not increase; transpose the operand instead", compute.OpTypeBroadcastInDim, broadcastAxes)
 	}
 	axes, shape := slices.Clone(broadcastAxes), outputShape.Clone()
 	return f.one(compute.OpTypeBroadcastInDim, []v{x}, broadcast{axes}, func(f compute.Function, in []v) (v, error) {
@@ -308,7 +309,7 @@ func (f *function) BroadcastInDim(x v, outputShape shapes.Shape, broadcastAxes [
 	})
 }
 
-// concatenation has the axis along which the inputs follow one another.
+// concatenation holds the axis along which the inputs are joined.
 type concatenation struct{ axis int }
 
 func (f *function) Concatenate(axis int, operands ...v) (v, error) {
@@ -317,7 +318,7 @@ func (f *function) Concatenate(axis int, operands ...v) (v, error) {
 	})
 }
 
-// convolution has the settings of ConvGeneral.
+// convolution holds the settings of ConvGeneral.
 type convolution struct {
 	axes                            compute.ConvolveAxesConfig
 	strides                         []int
@@ -341,7 +342,7 @@ func (f *function) ConvertDType(x v, dtype dtypes.DType) (v, error) {
 	})
 }
 
-// product has the settings of DotGeneral.
+// product holds the settings of DotGeneral.
 type product struct {
 	lhsContracting, lhsBatch, rhsContracting, rhsBatch []int
 	config                                             compute.DotGeneralConfig
@@ -362,7 +363,7 @@ func (f *function) DynamicDimensionSize(operand v, axis int) (v, error) {
 }
 
 func (f *function) DynamicReshape(operand v, dimensions ...compute.DynamicDimensionSpec) (v, error) {
-	// The values among the dimensions are inputs too; with them the shape is only known later.
+	// Dimensions given as values are inputs too. The shape is known only when the graph runs.
 	f.builder.delegateAll = true
 	inputs := []v{operand}
 	for _, d := range dimensions {
@@ -416,7 +417,7 @@ func (f *function) Gather(operand, startIndices v, indexVectorAxis int, offsetOu
 	})
 }
 
-// counting has the axis along which the numbers run.
+// counting holds the setting of Iota: the axis along which the values count up.
 type counting struct{ axis int }
 
 func (f *function) Iota(shape shapes.Shape, iotaAxis int) (v, error) {
@@ -426,7 +427,7 @@ func (f *function) Iota(shape shapes.Shape, iotaAxis int) (v, error) {
 	})
 }
 
-// padding has one entry for each axis of the input.
+// padding holds the settings of Pad, one for each axis of the input.
 type padding struct{ axes []compute.PadAxis }
 
 func (f *function) Pad(x, fillValue v, axesConfig ...compute.PadAxis) (v, error) {
@@ -436,7 +437,7 @@ func (f *function) Pad(x, fillValue v, axesConfig ...compute.PadAxis) (v, error)
 	})
 }
 
-// window has the settings of ReduceWindow and of SelectAndScatterMax and -Min.
+// window holds the settings of ReduceWindow, SelectAndScatterMax and SelectAndScatterMin.
 type window struct {
 	kind                                           compute.ReduceOpType
 	size, strides, inputDilations, windowDilations []int
@@ -473,7 +474,7 @@ func (f *function) Reshape(x v, dimensions ...int) (v, error) {
 	})
 }
 
-// reversal has the axes that are turned round.
+// reversal holds the axes that Reverse reverses.
 type reversal struct{ axes []int }
 
 func (f *function) Reverse(x v, axes ...int) (v, error) {
@@ -495,7 +496,7 @@ func (f *function) RNGBitGenerator(state v, shape shapes.Shape) (newState, value
 	return outputs[0], outputs[1], nil
 }
 
-// scatter is any of the three scattering operations.
+// scatter is the signature of ScatterMax, ScatterMin and ScatterSum.
 type scatter func(f compute.Function, operand, indices, updates v, indexVectorAxis int,
 	updateWindowAxes, insertedWindowAxes, scatterAxesToOperandAxes []int, indicesAreSorted, uniqueIndices bool) (v, error)
 
@@ -525,7 +526,7 @@ func (f *function) ScatterSum(operand, indices, updates v, indexVectorAxis int, 
 		updateWindowAxes, insertedWindowAxes, scatterAxesToOperandAxes, indicesAreSorted, uniqueIndices)
 }
 
-// slicing has the bounds of a slice, and its strides, if any.
+// slicing holds the bounds of Slice, and its strides if there are any.
 type slicing struct{ starts, limits, strides []int }
 
 func (f *function) Slice(x v, starts, limits, strides []int) (v, error) {
@@ -535,7 +536,7 @@ func (f *function) Slice(x v, starts, limits, strides []int) (v, error) {
 	})
 }
 
-// transposition has the input's axis for each of the output's.
+// transposition holds the input axis of each output axis.
 type transposition struct{ axes []int }
 
 func (f *function) Transpose(x v, permutation ...int) (v, error) {

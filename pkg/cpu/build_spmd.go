@@ -9,19 +9,19 @@ import (
 	"github.com/pkg/errors"
 )
 
-// DistributedSPMD makes a computation of which several devices each run a replica, with
-// inputs of their own: Execute takes those of all replicas, one replica after the other, and
-// returns outputs likewise. The replicas meet where there is an AllReduce. They run on
-// devices 0, 1, … unless DeviceAssignment says otherwise, which is called later.
+// DistributedSPMD makes each of numDevices devices run a replica of the computation with its
+// own inputs. Execute takes the inputs of all replicas, one replica after the other, and
+// returns the outputs in the same order. The replicas meet at every AllReduce. They run on
+// devices 0, 1, … unless DeviceAssignment, called later, assigns others.
 func (b *builder) DistributedSPMD(numDevices int) error {
 	switch has := b.backend.devices; {
 	case numDevices < 1:
-		return errors.Errorf("%s: SPMD on %d devices: at least one is needed", b.Name(), numDevices)
+		return errors.Errorf("%s: SPMD needs at least one device, not %d", b.Name(), numDevices)
 	case numDevices > has && has < maxDevices:
-		return errors.Errorf("%s: SPMD on %d devices: the backend %q has %d; its option devices=N, up to %d, makes more",
+		return errors.Errorf("%s: SPMD on %d devices: backend %q has %d; its option devices=N provides up to %d",
 			b.Name(), numDevices, Name, has, maxDevices)
 	case numDevices > has:
-		return errors.Errorf("%s: SPMD on %d devices: the backend %q has %d at most", b.Name(), numDevices, Name, has)
+		return errors.Errorf("%s: SPMD on %d devices: backend %q has at most %d", b.Name(), numDevices, Name, has)
 	}
 	b.replicas, b.placement = numDevices, nil
 	for device := range numDevices {
@@ -30,16 +30,16 @@ func (b *builder) DistributedSPMD(numDevices int) error {
 	return nil
 }
 
-// DistributedAutoSharding is refused: nothing here divides a computation by itself.
+// DistributedAutoSharding returns an error: the backend does not divide computations by itself.
 func (b *builder) DistributedAutoSharding(...compute.Mesh) error {
-	return errors.Wrapf(compute.ErrNotImplemented, "%s: the backend %q has no auto-sharding; use SPMD", b.Name(), Name)
+	return errors.Wrapf(compute.ErrNotImplemented, "%s: backend %q has no auto-sharding; use SPMD", b.Name(), Name)
 }
 
-// DeviceAssignment fixes the devices that the computation runs on, one for each replica:
-// one, or as many as DistributedSPMD was told.
+// DeviceAssignment sets the devices that the computation runs on, one for each replica:
+// as many as the argument of DistributedSPMD, or one.
 func (b *builder) DeviceAssignment(devices ...compute.DeviceNum) error {
 	if want := max(1, b.replicas); len(devices) != want {
-		return errors.Errorf("%s: %d devices are assigned to a computation on %d", b.Name(), len(devices), want)
+		return errors.Errorf("%s: %d devices assigned, want %d", b.Name(), len(devices), want)
 	}
 	for i, device := range devices {
 		if err := b.backend.checkDevice(device); err != nil {
@@ -53,31 +53,30 @@ func (b *builder) DeviceAssignment(devices ...compute.DeviceNum) error {
 	return nil
 }
 
-// allReduction has the settings of AllReduce, and the shapes of its operands.
+// allReduction holds the settings of AllReduce and the shapes of its operands.
 type allReduction struct {
 	kind compute.ReduceOpType
-	// groups are the replicas that reduce with each other, in increasing order. Every replica
-	// is in one.
+	// groups lists the replicas that reduce together, in increasing order. Every replica is in
+	// exactly one group.
 	groups [][]int
 	shapes outputs
 }
 
 func (a *allReduction) at(i int) shapes.Shape { return a.shapes[i] }
 
-// AllReduce reduces each operand over the replicas of a group, which all get the result: the
-// same bits, as it is reduced in the order of the replicas. A replica that is in no group
-// keeps what it has. Operands are integers or floats of 32 or 64 bits, or bfloat16, which is
-// reduced in float32.
+// AllReduce reduces each operand over the replicas of each group, in the order of the replicas.
+// All replicas of a group get the same bits. A replica that is in no group keeps its operands.
+// Operands are integers or floats of 32 or 64 bits, or bfloat16, which is reduced in float32.
 func (f *function) AllReduce(operands []v, reductionType compute.ReduceOpType, replicaGroups [][]int) ([]v, error) {
 	const op = compute.OpTypeAllReduce
 	b := f.builder
 	switch {
 	case b.replicas == 0:
-		return nil, errors.Errorf("%s: %s is a computation on one device, not an SPMD one", op, b.Name())
+		return nil, errors.Errorf("%s: %s is not an SPMD computation: call DistributedSPMD first", op, b.Name())
 	case f != b.main:
-		return nil, errors.Errorf("%s: it is in %q, and can only be in the main function", op, f.Name())
+		return nil, errors.Errorf("%s: must be in the main function, not in %q", op, f.Name())
 	case len(operands) == 0:
-		return nil, errors.Errorf("%s: there are no operands", op)
+		return nil, errors.Errorf("%s: no operands", op)
 	}
 	groups, err := completeGroups(replicaGroups, b.replicas)
 	if err != nil {
@@ -88,7 +87,7 @@ func (f *function) AllReduce(operands []v, reductionType compute.ReduceOpType, r
 		return nil, err
 	}
 	a := &allReduction{kind: reductionType, groups: groups}
-	// To the reference backend, what comes of the others is another parameter.
+	// To the reference backend, the result of the other replicas is one more parameter.
 	references := make([]v, len(own))
 	for i, operand := range own {
 		if operand == nil {
@@ -99,7 +98,7 @@ func (f *function) AllReduce(operands []v, reductionType compute.ReduceOpType, r
 			return nil, errors.WithMessagef(err, "%s: operand #%d", op, i)
 		}
 		if combiner(asFloat32(shape).DType, reductionType) == nil {
-			return nil, errors.Errorf("%s: operand #%d is %s, of which there is no %s", op, i, shape, reductionType)
+			return nil, errors.Errorf("%s: operand #%d: cannot reduce %s by %s", op, i, shape, reductionType)
 		}
 		if references[i], err = f.reference.Parameter(fmt.Sprintf("%s %d.%d", op, len(b.nodes), i), shape, nil); err != nil {
 			return nil, errors.WithMessagef(err, "%s: operand #%d", op, i)
@@ -110,8 +109,7 @@ func (f *function) AllReduce(operands []v, reductionType compute.ReduceOpType, r
 	return f.record(&node{op: op, inputs: own, attributes: a}, references)
 }
 
-// partners returns the groups in increasing order, and each replica that is in none as a
-// group of its own.
+// completeGroups sorts each group and adds a group of one for every replica that is in none.
 func completeGroups(groups [][]int, replicas int) ([][]int, error) {
 	var all [][]int
 	in := make([]bool, replicas)
@@ -122,11 +120,10 @@ func completeGroups(groups [][]int, replicas int) ([][]int, error) {
 		group = slices.Sorted(slices.Values(group))
 		for _, replica := range group {
 			if replica < 0 || replica >= replicas {
-				return nil, errors.Errorf("there is no replica %d for a replica group: %d devices have replicas 0 to %d",
-					replica, replicas, replicas-1)
+				return nil, errors.Errorf("no replica %d in a computation with replicas 0 to %d", replica, replicas-1)
 			}
 			if in[replica] {
-				return nil, errors.Errorf("replica %d is in two replica groups, or in one twice", replica)
+				return nil, errors.Errorf("replica %d appears twice in the replica groups", replica)
 			}
 			in[replica] = true
 		}

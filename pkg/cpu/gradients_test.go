@@ -206,7 +206,7 @@ func TestGradientOfGoMLXsBatchNormIsTrue(t *testing.T) {
 				return one(weighted(norm.BatchNorm(scope, in[0], axis).Epsilon(1e-3).Done()))
 			}
 			plain := func(_ *model.Scope, in []*gomlx.Node) []*gomlx.Node {
-				x, rest := in[0], without(4, axis)
+				x, rest := in[0], otherAxes(4, []int{axis})
 				centred := gomlx.Sub(x, gomlx.ReduceAndKeep(x, gomlx.ReduceMean, rest...))
 				variance := gomlx.ReduceAndKeep(gomlx.Square(centred), gomlx.ReduceMean, rest...)
 				return one(weighted(gomlx.Div(centred, gomlx.Sqrt(gomlx.AddScalar(variance, 1e-3)))))

@@ -6,7 +6,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// lowerAll makes tensors of the recorded operations that the outputs need.
+// lowerAll lowers the recorded operations that the outputs depend on, and returns the graph with
+// the tensors of the parameters and of the outputs.
 func lowerAll(b *builder) (g *graph, parameters, outputs []*tensor) {
 	needed := map[*node]bool{}
 	var mark func(v *value)
@@ -55,7 +56,8 @@ func lowerAll(b *builder) (g *graph, parameters, outputs []*tensor) {
 	return g, parameters, outputs
 }
 
-// lower returns the native form of an operation, or nil for what is to be delegated.
+// lower returns the outputs of a node in native form, or nil if the operation has none and must
+// be delegated.
 func (g *graph) lower(n *node, in []*tensor) []*tensor {
 	out := g.lowerInFloat32(n, in)
 	for i, t := range out {
@@ -66,7 +68,7 @@ func (g *graph) lower(n *node, in []*tensor) []*tensor {
 	return out
 }
 
-// lowerInFloat32 is lower, but that results of type bfloat16 are not rounded to it.
+// lowerInFloat32 is lower without the rounding of bfloat16 results.
 func (g *graph) lowerInFloat32(n *node, in []*tensor) []*tensor {
 	shape := asFloat32(n.shapes[0])
 	if n.op == compute.OpTypeAllReduce {
@@ -140,7 +142,8 @@ func (g *graph) lowerInFloat32(n *node, in []*tensor) []*tensor {
 		}
 	case compute.OpTypeDotGeneral:
 		c := n.attributes.(product).config
-		// Sums are float32 whatever the type; operands that are to be rounded first are not.
+		// Native sums are float32 for both types. A request to round the operands to some other
+		// type first is delegated.
 		own := n.inputs[0].shape().DType
 		plain := func(d dtypes.DType) bool { return d == dtypes.InvalidDType || d == dtypes.Float32 || d == own }
 		if isFloat(shape) && isFloat(in[0].shape) && isFloat(in[1].shape) && plain(c.AccumulatorDType) && plain(c.OutputDType) {
@@ -168,8 +171,8 @@ func (g *graph) lowerInFloat32(n *node, in []*tensor) []*tensor {
 
 func isFloat(shape shapes.Shape) bool { return shape.DType == dtypes.Float32 }
 
-// emptyProduct makes a matrix product of empty operands: nothing, or sums of nothing. The
-// reference backend divides by zero there.
+// emptyProduct returns the matrix product of empty operands, which is empty or all zeros, and nil
+// for every other operation. The reference backend divides by zero in this case.
 func (g *graph) emptyProduct(op compute.OpType, shape shapes.Shape, in []*tensor) *tensor {
 	if op != compute.OpTypeDotGeneral || !isFloat(shape) || in[0].shape.Size() > 0 && in[1].shape.Size() > 0 {
 		return nil
@@ -180,7 +183,7 @@ func (g *graph) emptyProduct(op compute.OpType, shape shapes.Shape, in []*tensor
 	return g.broadcast(g.scalar(0), shape, nil)
 }
 
-// convertible reports whether loops read the type and make float32 of it.
+// convertible reports whether loops can load the type and convert it to float32.
 func convertible(d dtypes.DType) bool {
 	switch d {
 	case dtypes.Bool, dtypes.Uint8, dtypes.Int32, dtypes.Int64:
@@ -189,7 +192,7 @@ func convertible(d dtypes.DType) bool {
 	return false
 }
 
-// iota is a constant: its values are known now.
+// iota returns a constant that counts up along an axis, or nil for a type without a native form.
 func (g *graph) iota(shape shapes.Shape, axis int) *tensor {
 	inner := 1
 	for _, d := range shape.Dimensions[axis+1:] {
@@ -207,6 +210,7 @@ func (g *graph) iota(shape shapes.Shape, axis int) *tensor {
 	return nil
 }
 
+// sequence returns the values at(0), at(1), …, at(n-1).
 func sequence[T float32 | int32 | int64](n int, at func(int) int) []T {
 	flat := make([]T, n)
 	for i := range flat {
@@ -215,7 +219,7 @@ func sequence[T float32 | int32 | int64](n int, at func(int) int) []T {
 	return flat
 }
 
-// delegate is an operation of the reference backend.
+// delegate is an operation that the reference backend runs.
 type delegate struct {
 	call   call
 	shapes outputs
@@ -223,6 +227,7 @@ type delegate struct {
 
 func (d *delegate) at(i int) shapes.Shape { return d.shapes[i] }
 
+// delegate returns the outputs of a node that the reference backend runs.
 func (g *graph) delegate(n *node, inputs []*tensor) []*tensor {
 	d := &delegate{n.call, n.shapes}
 	own := make([]*tensor, len(inputs))
@@ -239,6 +244,7 @@ func (g *graph) delegate(n *node, inputs []*tensor) []*tensor {
 	return picked
 }
 
+// allReduce returns the reduced operands.
 func (g *graph) allReduce(a *allReduction, in []*tensor) []*tensor {
 	t := g.make(kindAllReduce, 0, a.shapes[0], a, in...)
 	picked := make([]*tensor, len(in))

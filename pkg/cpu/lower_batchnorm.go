@@ -8,20 +8,21 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// moments is the attributes of kindMoments: the mean and variance of [rows, features].
+// moments holds the attributes of kindMoments, whose input is [rows, features].
 type moments struct{ features int }
 
 func (m moments) at(int) shapes.Shape { return shapes.Make(dtypes.Float32, m.features) }
 
-// lowerNorm makes batch normalisation of reductions and of one multiplication and addition
-// for each element, whose factors are worked out for each feature.
+// lowerNorm lowers batch normalization and its gradient. Everything that is the same for all
+// elements of a feature is computed once per feature, which leaves one multiplication and one
+// addition per element, or two of each for the gradient.
 func (g *graph) lowerNorm(n *node, in []*tensor) []*tensor {
 	settings := n.attributes.(batchNorm)
 	x, scale := in[0], in[1]
 	dims := x.shape.Dimensions
 	features := dims[settings.axis]
 	count := x.shape.Size() / features
-	rest := without(len(dims), settings.axis)
+	rest := otherAxes(len(dims), []int{settings.axis})
 	vector := shapes.Make(dtypes.Float32, features)
 	broadcast := func(v *tensor) *tensor { return g.broadcast(v, x.shape, []int{settings.axis}) }
 	bin := func(op opcode, a, b *tensor) *tensor { return g.element(op, dtypes.Float32, a, b) }
@@ -46,12 +47,18 @@ func (g *graph) lowerNorm(n *node, in []*tensor) []*tensor {
 		mean, variance := g.pick(both, 0), g.pick(both, 1)
 		return []*tensor{normalize(in[2], mean, variance), mean, variance}
 	default: // the gradient
+		sum := func(x *tensor) *tensor {
+			if len(rest) == 0 {
+				return x
+			}
+			return g.reduce(opAdd, x, rest, vector)
+		}
 		mean, variance, gradient := in[2], in[3], in[4]
 		inv := inverse(variance)
-		gradOffset := g.reduce(opAdd, gradient, rest, vector)
-		along := g.reduce(opAdd, bin(opMul, gradient, bin(opSub, x, broadcast(mean))), rest, vector)
+		gradOffset := sum(gradient)
+		along := sum(bin(opMul, gradient, bin(opSub, x, broadcast(mean))))
 		gradScale := bin(opMul, along, inv)
-		// γ/σ · (g − mean(g) − x̂·mean(g·x̂)) is g·a + x·b + c.
+		// γ/σ · (g − mean(g) − x̂·mean(g·x̂)) = g·a + x·b + c
 		a := bin(opMul, scale, inv)
 		b := g.element(opNeg, dtypes.Float32, bin(opMul, bin(opMul, a, inv), bin(opMul, gradScale, number(1/float64(count)))))
 		c := g.element(opNeg, dtypes.Float32, bin(opAdd, bin(opMul, a, bin(opMul, gradOffset, number(1/float64(count)))), bin(opMul, mean, b)))

@@ -9,12 +9,12 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// Inside a graph, tensors of type bfloat16 are float32 whose values are bfloat16's: each
-// operation is float32's, and its result is rounded, be it in a loop or in a pass of its own
-// over what a contraction has made. Only inputs, outputs and what the reference backend is
-// given and returns have the two bytes of the type.
+// Inside a graph, a bfloat16 tensor is a float32 tensor whose elements are representable in
+// bfloat16. Every operation computes in float32 and rounds its result, either within a loop or,
+// after a contraction, in a pass of its own. Only the inputs and outputs of the graph and of
+// delegated operations are stored in two bytes per element.
 
-// asFloat32 returns the shape that a tensor has inside a graph.
+// asFloat32 returns the shape of a tensor inside a graph: float32 in place of bfloat16.
 func asFloat32(shape shapes.Shape) shapes.Shape {
 	if shape.DType == dtypes.BFloat16 {
 		shape.DType = dtypes.Float32
@@ -22,10 +22,10 @@ func asFloat32(shape shapes.Shape) shapes.Shape {
 	return shape
 }
 
-// shape returns the recorded shape of a value.
+// shape returns the shape of a value as recorded.
 func (v *value) shape() shapes.Shape { return v.node.shapes[v.output] }
 
-// round rounds to bfloat16 what is not so already.
+// round rounds x to bfloat16, unless it is known to be rounded.
 func (g *graph) round(x *tensor) *tensor {
 	if x.rounded || x.shape.Size() == 0 {
 		return x
@@ -33,7 +33,7 @@ func (g *graph) round(x *tensor) *tensor {
 	return g.element(opBFloat16, dtypes.Float32, x)
 }
 
-// widen returns the float32 of a tensor whose elements have two bytes, and others as they are.
+// widen converts a stored bfloat16 tensor to float32, and returns other tensors unchanged.
 func (g *graph) widen(x *tensor) *tensor {
 	if x.shape.DType != dtypes.BFloat16 {
 		return x
@@ -44,7 +44,7 @@ func (g *graph) widen(x *tensor) *tensor {
 	return g.element(opConvert, dtypes.Float32, x)
 }
 
-// narrow is the reverse, for a tensor that is recorded with the type.
+// narrow is the inverse of widen: it converts to bfloat16 if that is the recorded type.
 func (g *graph) narrow(x *tensor, recorded dtypes.DType) *tensor {
 	if recorded != dtypes.BFloat16 {
 		return x
@@ -55,7 +55,7 @@ func (g *graph) narrow(x *tensor, recorded dtypes.DType) *tensor {
 	return g.element(opConvert, recorded, x)
 }
 
-// widened returns the data of a constant as it is inside a graph.
+// widened returns the data of a constant with bfloat16 converted to float32.
 func widened(flat any) any {
 	narrow, ok := flat.([]bfloat16.BFloat16)
 	if !ok {
@@ -68,8 +68,8 @@ func widened(flat any) any {
 	return wide
 }
 
-// isRounded reports whether rounding a tensor to bfloat16 would change nothing, as far as can
-// be told from its inputs.
+// isRounded reports whether the elements of t are known to be representable in bfloat16, given
+// what is known about its inputs.
 func isRounded(t *tensor) bool {
 	all := func(in []*tensor) bool {
 		for _, x := range in {
@@ -100,7 +100,7 @@ func isRounded(t *tensor) bool {
 	return false
 }
 
-// keepsRounded is isRounded for the operations with elements.
+// keepsRounded is isRounded for elementwise operations.
 func keepsRounded(op opcode, in []*tensor, all func([]*tensor) bool) bool {
 	switch op {
 	case opBFloat16, opFromMask, opSign:
@@ -111,16 +111,16 @@ func keepsRounded(op opcode, in []*tensor, all func([]*tensor) bool) bool {
 		return all(in)
 	case opAdd:
 		return isUnit(in[0]) && isUnit(in[1])
-	case opSub: // of the gradient of a ReLU, too
+	case opSub: // which the gradient of a ReLU has too
 		return in[0].is(0) && in[1].rounded || isUnit(in[0]) && isUnit(in[1])
 	}
 	return false
 }
 
-// isUnit reports whether the elements are known to be of -1, 0 and 1.
+// isUnit reports whether every element is known to be -1, 0 or 1.
 func isUnit(t *tensor) bool {
-	if number, ok := t.uniform(); ok {
-		return number == 0 || number == 1 || number == -1
+	if x, ok := t.uniform(); ok {
+		return x == 0 || x == 1 || x == -1
 	}
 	return t.kind == kindElement && (t.op == opSign || t.op == opFromMask)
 }

@@ -8,30 +8,30 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// contraction is what convolutions and matrix products have in common:
+// contraction describes a convolution or a matrix product:
 //
 //	out[g, n, o, j] = Σ_k Σ_c in[g, n, o·stride + k·dilation − padding, c] · kernel[g, k, c, j]
 //
-// for groups g, batch n, positions o and taps k along any number of spatial axes (none in a
-// matrix product), input channels c and output channels j. Each of the three tensors may
-// have its axes in any order: what follows the name of an axis is its stride.
+// for groups g, images n of the batch, positions o and taps k along any number of spatial axes
+// (none in a matrix product), input channels c and output channels j. Each of the three tensors
+// may have its axes in any order.
 type contraction struct {
-	groups, n, ci, co int
-	inG, inN, inC     int
-	kerG, kerI, kerO  int
-	outG, outN, outC  int
+	groups, n, ci, co int // sizes
+	inG, inN, inC     int // strides in the input
+	kerG, kerI, kerO  int // strides in the kernel; I and O are the input and output channels
+	outG, outN, outC  int // strides in the output
 	spatial           []spatialAxis
 	kerSize           int
-	cols              bool // how it is computed: see rowsStep and colsStep
+	cols              bool // computed by colsStep, otherwise by rowsStep or winogradStep
 }
 
-// spatialAxis is one axis of a window that moves over the input.
+// spatialAxis is one axis along which the kernel moves over the input.
 type spatialAxis struct {
 	in, ker, out                  int // sizes
 	inS, kerS, outS               int // strides
 	stride, padding               int
 	kernelDilation, inputDilation int
-	flip                          bool
+	flip                          bool // the kernel is read backwards
 }
 
 // strides returns the row-major strides of a shape.
@@ -45,6 +45,7 @@ func strides(shape shapes.Shape) []int {
 	return s
 }
 
+// valueOr returns s[i], or otherwise if s is empty: settings that may be left out.
 func valueOr(s []int, i, otherwise int) int {
 	if len(s) == 0 {
 		return otherwise
@@ -52,11 +53,12 @@ func valueOr(s []int, i, otherwise int) int {
 	return s[i]
 }
 
-// convolve makes a convolution, or returns nil for one of images that are too large. Inputs and outputs whose channels are not their last axis
-// are transposed, but for the gradient of the kernel: that has a form of its own.
+// convolve returns a convolution, or nil if its images are too large for the tables. Inputs and
+// outputs are transposed if their channels are not contiguous, except in the gradient with
+// respect to the kernel, which colsStep computes in that layout.
 func (g *graph) convolve(x, kernel *tensor, conv convolution, shape shapes.Shape) *tensor {
 	a := conv.axes
-	// The gradient with respect to the input turns the kernel round: read it backwards.
+	// The gradient with respect to the input reverses the kernel. Read it backwards instead.
 	flipped := make([]bool, kernel.shape.Rank())
 	if kernel.kind == kindMove {
 		if m, ok := kernel.attributes.(*moves); ok && m.reversed != nil {
@@ -74,7 +76,7 @@ func (g *graph) convolve(x, kernel *tensor, conv convolution, shape shapes.Shape
 	}
 	c, ok := newContraction(x.shape, kernel.shape, shape, conv, flipped)
 	if !ok {
-		// Channels last, then.
+		// Transpose to channels last.
 		order := append([]int{a.InputBatch}, append(slices.Clone(a.InputSpatial), a.InputChannels)...)
 		x = g.transpose(x, order)
 		outOrder := append([]int{a.OutputBatch}, append(slices.Clone(a.OutputSpatial), a.OutputChannels)...)
@@ -109,8 +111,8 @@ func (g *graph) convolve(x, kernel *tensor, conv convolution, shape shapes.Shape
 	return g.make(kindContract, 0, shape, c, x, kernel)
 }
 
-// tabulable reports whether the tables of one image are of a size to have, and their
-// offsets, which are int32, reach all of it.
+// tabulable reports whether the tables of one image have an acceptable size, and whether their
+// int32 offsets reach the whole image.
 func (c *contraction) tabulable() bool {
 	const maxEntries = 1 << 26
 	entries := 1
@@ -120,8 +122,8 @@ func (c *contraction) tabulable() bool {
 	return entries <= maxEntries && c.reaches(1)
 }
 
-// newContraction returns the convolution as a contraction, and whether its layout can be
-// computed with: outputs are written, and inputs read, several neighbours at a time.
+// newContraction returns the convolution as a contraction, and whether the steps support its
+// layout: they read and write several adjacent elements at a time.
 func newContraction(x, kernel, out shapes.Shape, conv convolution, flipped []bool) (*contraction, bool) {
 	a := conv.axes
 	xs, ks, os := strides(x), strides(kernel), strides(out)
@@ -158,7 +160,7 @@ func newContraction(x, kernel, out shapes.Shape, conv convolution, flipped []boo
 	return c, c.choose(positions, taps)
 }
 
-// choose decides how a contraction is computed, and reports whether it can be.
+// choose selects rows or columns, and reports whether one of them supports the layout.
 func (c *contraction) choose(positions, taps int) bool {
 	if c.outC != 1 && c.co > 1 {
 		return false
@@ -169,11 +171,12 @@ func (c *contraction) choose(positions, taps int) bool {
 	return rows || cols
 }
 
-// mergeChannels makes longer runs of short ones: where an image has few channels, its
-// pixels beside each other under a window are one run. That needs real padding.
+// mergeChannels makes short runs of channels longer: if an image has few channels, the adjacent
+// pixels under a window become one run. The padding must then be in memory, so x is padded.
 func (g *graph) mergeChannels(x *tensor, c *contraction) (*tensor, *contraction) {
 	last := len(c.spatial) - 1
-	// The strides of the axes outside of a row of one pixel are not told from its own.
+	// A row of a single pixel has the same stride as the axis outside it: they cannot be told
+	// apart below.
 	if last < 0 || c.groups != 1 || c.spatial[last].in == 1 {
 		return x, c
 	}
@@ -210,7 +213,7 @@ func (g *graph) mergeChannels(x *tensor, c *contraction) (*tensor, *contraction)
 		x = g.pad(x, g.scalar(0), pads)
 	}
 	m.in, m.padding = reach, 0
-	// Strides of the axes outside of the padded one grow with it.
+	// The strides of the axes outside the padded axis grow with it.
 	grow := func(stride int) int {
 		if stride > s.inS {
 			return stride / s.in * reach
@@ -219,7 +222,7 @@ func (g *graph) mergeChannels(x *tensor, c *contraction) (*tensor, *contraction)
 	}
 	merged.inN, merged.inC = grow(c.inN), grow(c.inC)
 	if c.cols {
-		merged.inN = 1 // which a batch of one need not have had
+		merged.inN = 1 // a batch of one may have had any stride
 	}
 	for i := range merged.spatial[:last] {
 		merged.spatial[i].inS = grow(merged.spatial[i].inS)
@@ -227,10 +230,11 @@ func (g *graph) mergeChannels(x *tensor, c *contraction) (*tensor, *contraction)
 	return x, &merged
 }
 
-// axes is some of a tensor's axes, taken as one: its size and stride.
+// axes is the size and stride of several axes merged into one.
 type axes struct{ size, stride int }
 
-// collapse takes axes as one, and reports whether that can be done without a copy.
+// collapse merges the listed axes, in this order, into one. It reports whether that is possible
+// without a copy.
 func collapse(shape shapes.Shape, list []int) (axes, bool) {
 	s := strides(shape)
 	a := axes{1, 1}
@@ -252,8 +256,8 @@ func collapse(shape shapes.Shape, list []int) (axes, bool) {
 	return a, true
 }
 
-// multiply makes a matrix product of a DotGeneral: batch, rows of the left operand, and
-// columns of the right.
+// multiply returns a DotGeneral as a matrix product: [batch, rows of lhs, columns of rhs]. It
+// transposes operands whose axes cannot be merged.
 func (g *graph) multiply(lhs, rhs *tensor, p product, shape shapes.Shape) *tensor {
 	for {
 		left, leftOK := sides(lhs.shape, p.lhsBatch, p.lhsContracting)
@@ -276,9 +280,10 @@ func (g *graph) multiply(lhs, rhs *tensor, p product, shape shapes.Shape) *tenso
 	}
 }
 
-// operand is one side of a matrix product.
+// operand is one side of a matrix product: its batch, free and contracted axes, each merged.
 type operand struct{ batch, free, contracted axes }
 
+// sides returns an operand, and whether its axes could be merged without a copy.
 func sides(shape shapes.Shape, batch, contracting []int) (operand, bool) {
 	b, ok1 := collapse(shape, batch)
 	f, ok2 := collapse(shape, otherAxes(shape.Rank(), batch, contracting))
@@ -286,6 +291,7 @@ func sides(shape shapes.Shape, batch, contracting []int) (operand, bool) {
 	return operand{b, f, c}, ok1 && ok2 && ok3
 }
 
+// otherAxes returns the axes of a tensor of the given rank that are in none of the lists.
 func otherAxes(rank int, lists ...[]int) []int {
 	var rest []int
 	for i := range rank {
@@ -296,7 +302,8 @@ func otherAxes(rank int, lists ...[]int) []int {
 	return rest
 }
 
-// arrange transposes an operand to batch, free and contracted axes, in that order.
+// arrange transposes an operand to [batch, free, contracted] and returns the new batch and
+// contracted axes.
 func (g *graph) arrange(x *tensor, batch, contracting []int) (*tensor, []int, []int) {
 	free := otherAxes(x.shape.Rank(), batch, contracting)
 	y := g.transpose(x, slices.Concat(batch, free, contracting))

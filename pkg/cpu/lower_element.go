@@ -8,8 +8,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// element makes an element by element operation, or something simpler that is equal to it.
-// The inputs have the shape of the output, but for their type.
+// element returns the tensor of an elementwise operation, or a simpler one with the same values.
+// The inputs have the dimensions of the output; their types may differ.
 func (g *graph) element(op opcode, dtype dtypes.DType, inputs ...*tensor) *tensor {
 	if op == opConvert && inputs[0].shape.DType == dtypes.Bool {
 		op = opFromMask
@@ -21,14 +21,15 @@ func (g *graph) element(op opcode, dtype dtypes.DType, inputs ...*tensor) *tenso
 	return g.make(kindElement, op, shape, nil, inputs...)
 }
 
-// simplify knows what GoMLX's gradients are made of. That of a ReLU, Max(0, x), is
+// simplify returns a simpler tensor for an elementwise operation, or nil. It knows the patterns
+// of GoMLX's gradients. The gradient of a ReLU, Max(0, x), is
 //
 //	v · (1 − Sign(Sign(0 − x) + 1))
 //
-// and becomes "v where x > 0, else 0", in which x, if it has been computed, is replaced by
-// its ReLU: that is kept anyway, for the next layer's gradient. Where a mask is 0, the
-// product with it is 0 whatever the other factor, as in PyTorch, be it infinite or NaN.
-// All other simplifications are exact, but for the sign of zeros.
+// and becomes "v where x > 0, else 0". The condition then reads the ReLU instead of x if the
+// graph has it: the ReLU is stored in any case, for the gradient of the next layer. Where a mask
+// is 0 the product is 0 even if the other factor is infinite or NaN, as in PyTorch. All other
+// simplifications are exact up to the sign of zeros.
 func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 	is := func(t *tensor, op opcode) bool { return t.kind == kindElement && t.op == op }
 	switch op {
@@ -40,7 +41,7 @@ func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 			return g.element(opFromMask, dtypes.Float32, g.element(opNot, dtypes.Bool, negative))
 		}
 	case opAdd, opMul:
-		// Constants stand second.
+		// Put constants second.
 		if _, ok := in[0].uniform(); ok {
 			if _, ok := in[1].uniform(); !ok {
 				return g.element(op, shape.DType, in[1], in[0])
@@ -71,7 +72,7 @@ func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 		if in[1].is(1) {
 			return in[0]
 		}
-		// Division takes much longer than multiplication; by a power of two they are the same.
+		// Multiplication is much faster than division, and exact if the divisor is a power of two.
 		if d, ok := in[1].uniform(); ok && d != 0 {
 			if fraction, _ := math.Frexp(float64(d)); math.Abs(fraction) == 0.5 && math.Abs(float64(d)) < 1e30 && math.Abs(float64(d)) > 1e-30 {
 				return g.element(opMul, shape.DType, in[0], g.broadcast(g.scalar(1/d), shape, nil))
@@ -95,7 +96,7 @@ func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 		if in[0].shape.DType == shape.DType {
 			return in[0]
 		}
-		// An input that goes out again, or to the reference backend, as it is.
+		// Widened and narrowed again: an input that is returned or delegated unchanged.
 		if shape.DType == dtypes.BFloat16 && is(in[0], opConvert) && in[0].inputs[0].shape.DType == dtypes.BFloat16 {
 			return in[0].inputs[0]
 		}
@@ -103,7 +104,7 @@ func (g *graph) simplify(op opcode, shape shapes.Shape, in []*tensor) *tensor {
 	return nil
 }
 
-// elements are the operations that have the same opcode for float32 in and out.
+// elements maps operations on float32 to their opcodes.
 var elements = map[compute.OpType]opcode{
 	compute.OpTypeAdd: opAdd, compute.OpTypeSub: opSub, compute.OpTypeMul: opMul, compute.OpTypeDiv: opDiv,
 	compute.OpTypeMax: opMax, compute.OpTypeMin: opMin, compute.OpTypePow: opPow,
@@ -114,7 +115,7 @@ var elements = map[compute.OpType]opcode{
 	compute.OpTypeSign: opSign,
 }
 
-// comparison is a comparison's opcode, and whether its operands change places.
+// comparison is the opcode of a comparison, and whether its operands are swapped.
 type comparison struct {
 	op      opcode
 	swapped bool
@@ -130,6 +131,7 @@ var logicals = map[compute.OpType]opcode{
 	compute.OpTypeLogicalAnd: opAnd, compute.OpTypeLogicalOr: opOr, compute.OpTypeLogicalXor: opXor, compute.OpTypeLogicalNot: opNot,
 }
 
+// lowerElement returns the native form of an elementwise operation, or nil.
 func (g *graph) lowerElement(op compute.OpType, shape shapes.Shape, in []*tensor) *tensor {
 	like := make([]*tensor, len(in))
 	floats, bools := true, true
@@ -171,7 +173,7 @@ func (g *graph) lowerElement(op compute.OpType, shape shapes.Shape, in []*tensor
 	return nil
 }
 
-// matches compares integers, as one-hot encoding does. The one that is repeated may be so.
+// matches compares integers for equality, as one-hot encoding does.
 func (g *graph) matches(a, b *tensor, op opcode, shape shapes.Shape) *tensor {
 	return g.make(kindMatch, op, shape, nil, g.like(a, shape), g.like(b, shape))
 }

@@ -10,60 +10,59 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// kind is what makes a tensor.
+// kind says how a tensor is computed.
 type kind uint8
 
 const (
 	kindParameter kind = iota
 	kindConstant
-	kindAlias     // the same memory in another shape
-	kindElement   // element by element, of inputs of the same shape
-	kindBroadcast // repeats its input, whose axes[i] is axis i's place in the output
-	kindReduce    // the sum or extreme over the middle axis of [outer, middle, inner]
-	kindMoments   // mean and variance of each feature
-	kindContract  // convolutions and matrix products
-	kindMove      // copies with other strides
-	kindMatch     // equality of integers
+	kindAlias     // its input in another shape, without a copy
+	kindElement   // element by element from inputs of the same shape
+	kindBroadcast // repeats its input; axis i of the input is axis axes[i] of the output
+	kindReduce    // the sum, maximum or minimum over the middle axis of [outer, middle, inner]
+	kindMoments   // the mean and the variance of each feature
+	kindContract  // a convolution or a matrix product
+	kindMove      // strided copies
+	kindMatch     // a comparison of integers for equality
 	kindWindow    // pooling
 	kindScatter   // the gradient of pooling
 	kindDelegate  // an operation of the reference backend
-	kindAllReduce // reduces over the replicas of an execution
-	kindPick      // one output of a tensor that stands for several
+	kindAllReduce // a reduction over the replicas of an execution
+	kindPick      // one output of kindMoments, kindDelegate or kindAllReduce
 )
 
-// tensor is a value of the graph that is compiled: what the recorded operations come to in
-// terms of native steps. Float32 is the only type that is computed with; tensors of other
-// types are moved and delegated, but for bfloat16, which is float32 here (bfloat16.go). A bool
-// that comes of float32 is a mask inside a loop.
+// tensor is a value of the lowered graph, in terms of native steps. Arithmetic is in float32
+// only. Tensors of other types are moved or delegated, except bfloat16, which is float32 here
+// (lower_bfloat16.go). Inside a loop, the result of a comparison of float32 is a mask.
 type tensor struct {
 	kind   kind
 	op     opcode // of kindElement and kindReduce
 	shape  shapes.Shape
 	inputs []*tensor
-	// attributes depends on the kind.
+	// attributes holds the settings. Its type depends on kind.
 	attributes any
 
 	id int
-	// rounded is set for float32 that is known to be bfloat16 too.
+	// rounded is set if every element is known to be representable in bfloat16.
 	rounded bool
-	// stored is set for tensors that get memory; others are computed where they are used.
+	// stored is set if the tensor gets memory. The others are computed where they are used.
 	stored bool
 	users  []*tensor
 	slot   int
 }
 
-// outputs is the shapes of a tensor that stands for several.
+// outputs holds the shapes of the outputs of an operation.
 type outputs []shapes.Shape
 
-// graph is the tensors in the order in which they can be computed.
+// graph is the lowered graph. Every tensor comes after its inputs.
 type graph struct {
 	tensors []*tensor
-	known   map[string]*tensor
+	known   map[string]*tensor // by operation and inputs: see make
 }
 
 func newGraph() *graph { return &graph{known: map[string]*tensor{}} }
 
-// make returns a tensor; the same one for the same operation.
+// make returns a tensor, which is the same one for the same operation on the same inputs.
 func (g *graph) make(kind kind, op opcode, shape shapes.Shape, attributes any, inputs ...*tensor) *tensor {
 	t := &tensor{kind: kind, op: op, shape: shape, attributes: attributes, inputs: inputs}
 	var key string
@@ -86,7 +85,7 @@ func (g *graph) make(kind kind, op opcode, shape shapes.Shape, attributes any, i
 	return t
 }
 
-// find returns the tensor of an element by element operation, if there is one.
+// find returns the tensor of an elementwise operation that the graph already has, or nil.
 func (g *graph) find(op opcode, shape shapes.Shape, inputs ...*tensor) *tensor {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %d %v %v", kindElement, op, shape, nil)
@@ -96,10 +95,10 @@ func (g *graph) find(op opcode, shape shapes.Shape, inputs ...*tensor) *tensor {
 	return g.known[b.String()]
 }
 
-// constant is a constant's data: a slice of its type.
+// constant holds the data of a constant: a slice of its type.
 type constant struct{ flat any }
 
-// scalar returns a scalar constant; the same one for the same value.
+// scalar returns a scalar constant, which is the same one for the same value.
 func (g *graph) scalar(value float32) *tensor {
 	key := fmt.Sprintf("scalar %x", math.Float32bits(value))
 	if same, ok := g.known[key]; ok {
@@ -110,7 +109,8 @@ func (g *graph) scalar(value float32) *tensor {
 	return t
 }
 
-// number returns the value of a tensor whose elements are one and the same known float32.
+// uniform returns the value of all elements of t if these are float32, equal, and known at
+// compile time.
 func (t *tensor) uniform() (float32, bool) {
 	switch t.kind {
 	case kindAlias, kindBroadcast:
@@ -123,18 +123,19 @@ func (t *tensor) uniform() (float32, bool) {
 	return 0, false
 }
 
+// is reports whether all elements of t are known to be the value, zeros with the same sign.
 func (t *tensor) is(value float32) bool {
-	number, ok := t.uniform()
-	return ok && number == value && !math.Signbit(float64(number)) == !math.Signbit(float64(value))
+	x, ok := t.uniform()
+	return ok && x == value && math.Signbit(float64(x)) == math.Signbit(float64(value))
 }
 
-// broadcast repeats x, whose axis i becomes axis axes[i]: they increase.
+// broadcast repeats x to the shape. Axis i of x becomes axis axes[i]; axes must increase.
 func (g *graph) broadcast(x *tensor, shape shapes.Shape, axes []int) *tensor {
 	shape = shapes.Make(x.shape.DType, shape.Dimensions...)
 	if x.shape.Equal(shape) {
 		return x
 	}
-	// Axes of size 1, and reshapes that only add them, do not matter.
+	// Drop axes of size 1. A broadcast that only adds such axes is a reshape.
 	kept, place := []int{}, []int{}
 	for i, axis := range axes {
 		if x.shape.Dimensions[i] != 1 {
@@ -156,8 +157,8 @@ func (g *graph) broadcast(x *tensor, shape shapes.Shape, axes []int) *tensor {
 	return g.make(kindBroadcast, 0, shape, broadcast{place}, x)
 }
 
-// like broadcasts x to the shape, by the rules of binary operations: scalars, and axes of
-// size 1.
+// like broadcasts x to the shape by the rules of binary operations: x may be a scalar, and its
+// axes of size 1 are repeated.
 func (g *graph) like(x *tensor, shape shapes.Shape) *tensor {
 	if slices.Equal(x.shape.Dimensions, shape.Dimensions) {
 		return x
@@ -169,6 +170,7 @@ func (g *graph) like(x *tensor, shape shapes.Shape) *tensor {
 	return g.broadcast(x, shape, axes)
 }
 
+// reshape returns x with other dimensions, without a copy.
 func (g *graph) reshape(x *tensor, dims ...int) *tensor {
 	shape := shapes.Make(x.shape.DType, dims...)
 	for x.kind == kindAlias {
@@ -180,9 +182,10 @@ func (g *graph) reshape(x *tensor, dims ...int) *tensor {
 	return g.make(kindAlias, 0, shape, nil, x)
 }
 
-// pick returns output i of a tensor that stands for several.
+// pick returns output i of an operation with several outputs.
 func (g *graph) pick(t *tensor, i int) *tensor {
 	return g.make(kindPick, 0, t.attributes.(interface{ at(int) shapes.Shape }).at(i), pick{i}, t)
 }
 
+// pick holds the number of the output that kindPick stands for.
 type pick struct{ output int }

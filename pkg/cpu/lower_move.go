@@ -7,26 +7,27 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// moves is how a tensor is put together of others, of any type of whole bytes: transposed,
-// cut out, turned round, repeated, one behind the other, or with something around it.
+// moves describes how a tensor is assembled from its inputs by strided copies: transposed,
+// sliced, reversed, repeated, concatenated or padded. Its type may be any whose size is 1, 2, 4
+// or 8 bytes.
 type moves struct {
-	// filled says that the last input, a scalar, is everywhere where nothing else is.
+	// filled is set if the last input, a scalar, fills the elements that no copy writes.
 	filled bool
 	copies []strided
-	// reversed has the axes that are turned round, if that is all there is to it.
+	// reversed lists the reversed axes if this is a reversal and nothing else.
 	reversed []int
 }
 
 // strided copies a box of elements.
 type strided struct {
 	input    int
-	fromAt   int // the first element
-	toAt     int
+	fromAt   int // the first element in the input
+	toAt     int // and in the output
 	sizes    []int
 	from, to []int // strides
 }
 
-// movable reports whether tensors of the shape are moved here.
+// movable reports whether tensors of the shape's type can be moved natively.
 func movable(shape shapes.Shape) bool {
 	if shape.DType.IsPacked() {
 		return false
@@ -38,7 +39,7 @@ func movable(shape shapes.Shape) bool {
 	return false
 }
 
-// move lowers the operations that only move.
+// move lowers the operations that only move elements.
 func (g *graph) move(n *node, in []*tensor, shape shapes.Shape) *tensor {
 	x := in[0]
 	switch n.op {
@@ -82,12 +83,12 @@ func (g *graph) move(n *node, in []*tensor, shape shapes.Shape) *tensor {
 	}
 }
 
-// whole copies all of a tensor of the given shape.
+// whole returns the copy of a whole tensor to an output with the strides to.
 func whole(shape shapes.Shape, to []int) strided {
 	return strided{sizes: slices.Clone(shape.Dimensions), from: strides(shape), to: slices.Clone(to)}
 }
 
-// transpose puts x's axis order[i] in place i.
+// transpose returns x with its axes in another order: axis i of the result is axis order[i] of x.
 func (g *graph) transpose(x *tensor, order []int) *tensor {
 	dims, own := make([]int, len(order)), strides(x.shape)
 	from := make([]int, len(order))
@@ -107,8 +108,8 @@ func (g *graph) transpose(x *tensor, order []int) *tensor {
 	return g.make(kindMove, 0, shape, &moves{copies: []strided{c}}, x)
 }
 
-// pad puts fill before, after and between the elements of x; a negative number of them cuts
-// elements away.
+// pad puts the scalar fill before, after and between the elements of x. A negative number of
+// elements before or after cuts off as many.
 func (g *graph) pad(x, fill *tensor, pads []compute.PadAxis) *tensor {
 	dims := slices.Clone(x.shape.Dimensions)
 	for i, p := range pads {
@@ -120,7 +121,7 @@ func (g *graph) pad(x, fill *tensor, pads []compute.PadAxis) *tensor {
 	for i, p := range pads {
 		step := 1 + p.Interior
 		first := 0
-		if p.Start < 0 { // elements i with i·step + Start ≥ 0
+		if p.Start < 0 { // the first element i with i·step + Start ≥ 0
 			first = (-p.Start + step - 1) / step
 		}
 		last := x.shape.Dimensions[i] - 1
@@ -142,7 +143,7 @@ func (g *graph) pad(x, fill *tensor, pads []compute.PadAxis) *tensor {
 	return g.make(kindMove, 0, shape, m, x, fill)
 }
 
-// repeat is a broadcast in memory.
+// repeat is broadcast for types that loops do not read: a copy in memory.
 func (g *graph) repeat(x *tensor, shape shapes.Shape, place []int) *tensor {
 	if !movable(shape) {
 		panic("repeat: type " + shape.DType.String())

@@ -2,10 +2,11 @@ package cpu
 
 import "github.com/gomlx/compute/shapes"
 
-// partition is a tensor's shape as a reduction sees it: the middle is reduced.
+// partition is a tensor's shape seen as [outer, middle, inner], of which a reduction reduces the
+// middle axis.
 type partition struct{ outer, middle, inner int }
 
-// reduce reduces x over the axes.
+// reduce reduces x over the axes, or over all axes if there are none.
 func (g *graph) reduce(op opcode, x *tensor, axes []int, shape shapes.Shape) *tensor {
 	dims := x.shape.Dimensions
 	if len(axes) == 0 {
@@ -18,7 +19,7 @@ func (g *graph) reduce(op opcode, x *tensor, axes []int, shape shapes.Shape) *te
 	for _, axis := range axes {
 		reduced[axis] = dims[axis] != 1
 	}
-	// Axes of size 1 go with either; the reduced ones must be neighbours.
+	// Axes of size 1 do not matter. The reduced axes must be adjacent.
 	first, last := -1, -1
 	for i := range dims {
 		if reduced[i] {
@@ -50,7 +51,7 @@ func (g *graph) reduce(op opcode, x *tensor, axes []int, shape shapes.Shape) *te
 	return g.make(kindReduce, op, shape, p, x)
 }
 
-// reduceScattered moves the reduced axes to the end first.
+// reduceScattered reduces axes that are not adjacent: it transposes them to the end first.
 func (g *graph) reduceScattered(op opcode, x *tensor, reduced []bool, shape shapes.Shape) *tensor {
 	var order, tail []int
 	for i := range reduced {

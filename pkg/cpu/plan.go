@@ -6,36 +6,37 @@ import (
 	"github.com/pkg/errors"
 )
 
-// plan is what is decided once, when a graph is compiled: which tensors are stored, the
-// steps, and where in memory everything is.
+// plan is the result of compiling a graph: the steps in order, and where in memory each of their
+// operands is.
 type plan struct {
 	backend   *Backend
 	slots     []slot
 	steps     []step
-	now       int // the step that is being made
-	zeroBytes int // bytes of zeros that steps need
-	zeroSlots []int
-	arena     int // bytes
-	keep      []any
-	// rows and cols are the tables of contractions, which those of the same sizes share.
+	now       int   // number of the step that is being made
+	zeroBytes int   // size of the largest block of zeros that a step needs
+	zeroSlots []int // slots for zeros, which all share one block
+	arena     int   // size in bytes
+	keep      []any // keeps the memory that slots point to from being collected
+	// rows and cols are the tables of contractions by their sizes. Contractions of the same
+	// sizes share them.
 	rows map[string]*rowsTables
 	cols map[string]*colsTables
 
 	inputs  []shapes.Shape
 	outputs []shapes.Shape
-	// results says where each output comes from.
+	// results has an entry for each output.
 	results []result
 }
 
-// result is an output: a slot of its own, or a copy of another.
+// result says where an output comes from: it has a slot of its own, or is copied from another.
 type result struct {
 	slot int
 	own  bool
-	// donor is the input whose memory the output takes over if it is donated, or -1.
+	// donor is the input whose memory the output takes over if the input is donated, or -1.
 	donor int
 }
 
-// compile makes the executable of a builder's main function.
+// compile returns the executable of a builder's main function.
 func compile(b *builder) (compute.Executable, error) {
 	p, steps, err := newPlan(b)
 	if err != nil {
@@ -46,7 +47,7 @@ func compile(b *builder) (compute.Executable, error) {
 	return newExecutable(b, p), nil
 }
 
-// newPlan makes the plan of a builder's main function, but for where its memory is.
+// newPlan returns the plan of a builder's main function, without the layout of its memory.
 func newPlan(b *builder) (*plan, []*planned, error) {
 	g, parameters, outputs := lowerAll(b)
 	g.reachable(parameters, outputs)

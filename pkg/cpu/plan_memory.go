@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// slotKind is whose memory a slot is.
+// slotKind says who owns the memory of a slot.
 type slotKind uint8
 
 const (
@@ -17,35 +17,36 @@ const (
 	slotOutput
 )
 
-// slot is memory for a tensor, or for what a step needs while it runs.
+// slot is memory for a tensor, or for temporary values of a step.
 type slot struct {
 	kind  slotKind
 	bytes int
-	index int            // of the input or output
-	data  unsafe.Pointer // of constants
-	// first and last are the steps between which it must keep its contents.
+	index int            // number of the input or output
+	data  unsafe.Pointer // data of a constant
+	// first and last are the steps between which the slot must keep its contents.
 	first, last int
-	// shares is the slot whose memory it takes over, or -1.
+	// shares is the slot whose memory this one takes over, or -1.
 	shares int
-	offset int // in the arena
+	offset int // position in the arena, in bytes
 }
 
+// slot adds a slot and returns its number.
 func (p *plan) slot(kind slotKind, bytes int) int {
 	p.slots = append(p.slots, slot{kind: kind, bytes: bytes, first: p.now, last: p.now, shares: -1})
 	return len(p.slots) - 1
 }
 
-// temporary returns a slot that lives as long as the step that is being made.
+// temporary returns a slot that is in use only during the step that is being made.
 func (p *plan) temporary(bytes int) int { return p.slot(slotArena, bytes) }
 
-// zeros returns a slot of so many zeros.
+// zeros returns a slot that holds at least so many bytes of zeros.
 func (p *plan) zeros(bytes int) int {
 	p.zeroBytes = max(p.zeroBytes, bytes)
 	p.zeroSlots = append(p.zeroSlots, p.slot(slotConstant, bytes))
 	return p.zeroSlots[len(p.zeroSlots)-1]
 }
 
-// assign gives every stored tensor its slot, and the slots their times.
+// assign gives every stored tensor a slot, and sets between which steps each slot is in use.
 func (p *plan) assign(g *graph, parameters, outputs []*tensor, steps []*planned) {
 	isInput := map[*tensor]int{}
 	for i, t := range parameters {
@@ -68,7 +69,7 @@ func (p *plan) assign(g *graph, parameters, outputs []*tensor, steps []*planned)
 		case kindAlias:
 			t.slot = t.inputs[0].slot
 		case kindDelegate, kindMoments, kindAllReduce:
-			t.slot = -1 // their outputs have them
+			t.slot = -1 // their outputs, of kindPick, have slots
 		default:
 			t.slot = p.slot(slotArena, byteSize(t.shape))
 			p.slots[t.slot].first = -1
@@ -106,7 +107,8 @@ func (p *plan) assign(g *graph, parameters, outputs []*tensor, steps []*planned)
 	}
 }
 
-// share lets loops write over what they read last.
+// share lets the output of a loop take over the memory of an operand that is read for the last
+// time there.
 func (p *plan) share(steps []*planned) {
 	for i, s := range steps {
 		l := s.loop
@@ -143,7 +145,8 @@ func (p *plan) share(steps []*planned) {
 	}
 }
 
-// overwrites reports whether nothing in the loop reads slot x once out is written.
+// overwrites reports whether slot out can take over the memory of slot x: no instruction of the
+// loop reads x after out is written.
 func (l *loop) overwrites(out, x int) bool {
 	o, i := slices.Index(l.slots, out), slices.Index(l.slots, x)
 	if l.bytes[o] != l.bytes[i] || slices.ContainsFunc(l.expands, func(e expansion) bool { return e.slot == x }) {
@@ -169,10 +172,10 @@ func (l *loop) overwrites(out, x int) bool {
 	return true
 }
 
-// layOut places the slots in the arena: the largest first, each as low as those that live
-// at the same time allow.
+// layOut places the slots in the arena: the largest first, each at the lowest offset that no slot
+// in use at the same time occupies.
 func (p *plan) layOut() {
-	// A slot that takes over another's memory makes one piece of both.
+	// Slots that take over each other's memory form one piece.
 	type piece struct {
 		slots                      []int
 		bytes, first, last, offset int

@@ -2,15 +2,15 @@ package cpu
 
 import "slices"
 
-// planned is a step before it is made.
+// planned is a step before it is made: a loop, or the step that computes a tensor of another kind.
 type planned struct {
-	loop  *loop
-	made  *tensor   // of other steps
-	reads []*tensor // that are stored
+	loop  *loop     // nil for other steps
+	made  *tensor   // the tensor that another step computes
+	reads []*tensor // the stored tensors that the step reads
 }
 
-// order returns the steps. A tensor that a loop can make joins the last loop before it that
-// has the data in its hands.
+// order returns the steps in the order in which they run. A tensor that a loop can compute joins
+// the last earlier loop that already reads or computes one of its operands.
 func (g *graph) order() []*planned {
 	var steps []*planned
 	at := map[*tensor]int{}
@@ -23,7 +23,7 @@ func (g *graph) order() []*planned {
 		}
 		return -1
 	}
-	const look = 40 // steps back
+	const look = 40 // steps to look back
 	for _, t := range g.tensors {
 		if !t.stored {
 			continue
@@ -69,8 +69,10 @@ func (g *graph) order() []*planned {
 	return steps
 }
 
-// joins reports whether the loop can make t too, and has cause to: its shape is the loop's, and what it
-// reads is there by then. at has the step that makes each stored tensor.
+// joins reports whether the loop, step number step, can compute t too and gains by it: t has the
+// shape of the loop, its operands are available by then, and the loop shares one of them or is
+// small. full and repeated are the operands of t (see leaves). at returns the step that computes
+// a stored tensor.
 func (l *loop) joins(t *tensor, step int, full, repeated map[*tensor]bool, at func(*tensor) int) bool {
 	shape := t.shape
 	if t.kind == kindReduce {
@@ -121,7 +123,7 @@ func (l *loop) joins(t *tensor, step int, full, repeated map[*tensor]bool, at fu
 
 func (r *root) leaves(full, repeated map[*tensor]bool) { reads(r.tensor, full, repeated) }
 
-// reads is leaves for a root, which may be a reduction of a stored tensor.
+// reads is leaves for a root of a loop, which may also be a reduction of a stored tensor.
 func reads(t *tensor, full, repeated map[*tensor]bool) {
 	if t.kind == kindReduce && t.inputs[0].stored {
 		full[t.inputs[0]] = true
@@ -133,8 +135,8 @@ func reads(t *tensor, full, repeated map[*tensor]bool) {
 	leaves(t, full, repeated)
 }
 
-// leaves collects the stored tensors that an element by element tensor is computed from:
-// in full those of the same shape, and through broadcasts the others.
+// leaves collects the stored tensors that an elementwise tensor is computed from: those of the
+// same shape in full, those that are broadcast in repeated.
 func leaves(t *tensor, full, repeated map[*tensor]bool) {
 	for _, input := range t.inputs {
 		switch {

@@ -2,7 +2,8 @@ package cpu
 
 import "slices"
 
-// reachable leaves only the tensors that outputs come from, and fills in their users.
+// reachable removes the tensors that neither parameters nor outputs depend on, and fills in the
+// users of the others.
 func (g *graph) reachable(parameters, outputs []*tensor) {
 	used := make([]bool, len(g.tensors))
 	for _, t := range slices.Concat(parameters, outputs) {
@@ -32,19 +33,19 @@ func (g *graph) reachable(parameters, outputs []*tensor) {
 	g.tensors = kept
 }
 
-// maxWork is how much may be computed again in place of being stored.
+// maxWork is the largest number of operations that is repeated rather than storing their result.
 const maxWork = 4
 
-// decide marks the tensors that are stored. Element by element ones are only if something
-// else than a loop needs them, or if several loops do and it costs more to compute them in
-// each than to read them.
+// decide marks the tensors that are stored. An elementwise tensor is stored only if a step other
+// than a loop reads it, or if several loops do and computing it in each costs more than reading
+// it.
 func (g *graph) decide(outputs []*tensor) {
 	isOutput := map[*tensor]bool{}
 	for _, t := range outputs {
 		isOutput[t] = true
 	}
-	// homes are the stored tensors that a tensor is computed for: nil for none yet, and
-	// several for more than one.
+	// homes maps an elementwise tensor to the stored tensor for which it is computed, nil if
+	// there is none, or several if there are more.
 	several := &tensor{}
 	homes := make(map[*tensor]*tensor, len(g.tensors))
 	for i := len(g.tensors) - 1; i >= 0; i-- {
@@ -77,7 +78,7 @@ func (g *graph) decide(outputs []*tensor) {
 	}
 }
 
-// light reports whether computing t again reads no more memory than t itself would take.
+// light reports whether computing t again reads no more memory than reading t would.
 func light(t *tensor) bool {
 	work := 0
 	full := map[*tensor]bool{}

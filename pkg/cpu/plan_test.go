@@ -143,7 +143,7 @@ func TestGradientOfReLUKeepsNothingElse(t *testing.T) {
 	}
 }
 
-// describe is for tests and profiles: a line for each step.
+// describe returns the type of each step.
 func (p *plan) describe() []string {
 	var lines []string
 	for _, s := range p.steps {

@@ -11,30 +11,30 @@ import (
 	"github.com/pkg/errors"
 )
 
-// block is a piece of memory for one tensor, aligned for vectors.
+// block is the memory of one tensor, aligned for vector instructions.
 type block struct {
 	bytes []byte
 }
 
 func (b *block) pointer() unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b.bytes)) }
 
-// alignment is that of a cache line, and of the widest vectors.
+// alignment is the size of a cache line and of the widest vectors, in bytes.
 const alignment = 64
 
-// newBlock returns a block of the given size, which is not 0.
+// newBlock returns a block of the given size, which must not be 0.
 func newBlock(size int) *block {
 	raw := make([]byte, size+alignment)
 	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(raw)))) & (alignment - 1)
 	return &block{raw[skip : skip+size : skip+size]}
 }
 
-// storage keeps the blocks of finalized and donated buffers, by size, for the next ones:
-// training makes the same tensors at every step. The garbage collector empties it.
+// storage keeps the blocks of finalized and donated buffers for reuse: training makes tensors of
+// the same sizes in every step. The garbage collector may empty it.
 type storage struct {
 	pools sync.Map // int, the size in bytes -> *sync.Pool of *block
 }
 
-// get returns a block of at least size bytes with whatever it last held.
+// get returns a block of at least size bytes, which is not cleared.
 func (s *storage) get(size int) *block {
 	size = max(alignment, (size+alignment-1)&^(alignment-1))
 	if pool, ok := s.pools.Load(size); ok {
@@ -71,10 +71,10 @@ func (b *Backend) newBuffer(device compute.DeviceNum, shape shapes.Shape) *Buffe
 	return &Buffer{backend: b, device: device, shape: shape, block: b.storage.get(byteSize(shape))}
 }
 
-// byteSize returns the bytes that a tensor of the shape takes.
+// byteSize returns the size in bytes of a tensor of the shape.
 func byteSize(shape shapes.Shape) int { return shape.DType.SizeForDimensions(shape.Dimensions...) }
 
-// flatOf returns the memory at p as a slice of the shape's Go type.
+// flatOf returns the memory at p as a slice of the Go type of the shape.
 func flatOf(p unsafe.Pointer, shape shapes.Shape) any {
 	if shape.Size() == 0 {
 		return dtypes.MakeAnySlice(shape.DType, 0)
@@ -82,7 +82,7 @@ func flatOf(p unsafe.Pointer, shape shapes.Shape) any {
 	return dtypes.UnsafeAnySliceFromBytes(p, shape.DType, shape.Size())
 }
 
-// take returns the buffer's memory, or an error if it has none any more.
+// take returns the buffer's memory, or an error if the buffer has been finalized or donated.
 func (b *Buffer) take() (*block, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -92,7 +92,8 @@ func (b *Buffer) take() (*block, error) {
 	return b.block, nil
 }
 
-// release takes the memory away from the buffer. It returns nil if it had none any more.
+// release takes the memory from the buffer. It returns nil if the buffer has been finalized or
+// donated.
 func (b *Buffer) release() *block {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -104,7 +105,7 @@ func (b *Buffer) release() *block {
 // Backend returns the backend that the buffer belongs to.
 func (b *Buffer) Backend() compute.Backend { return b.backend }
 
-// Finalize gives the buffer's memory back. It may be called more than once.
+// Finalize releases the buffer's memory. It may be called more than once.
 func (b *Buffer) Finalize() error {
 	if block := b.release(); block != nil && !b.backend.IsFinalized() {
 		b.backend.storage.put(block)
@@ -126,7 +127,7 @@ func (b *Buffer) DeviceNum() (compute.DeviceNum, error) {
 	return b.device, err
 }
 
-// Data returns the tensor's own memory, as a slice of the shape's type.
+// Data returns the buffer's memory, not a copy, as a slice of the shape's Go type.
 func (b *Buffer) Data() (any, error) {
 	block, err := b.take()
 	if err != nil {
@@ -135,7 +136,7 @@ func (b *Buffer) Data() (any, error) {
 	return flatOf(block.pointer(), b.shape), nil
 }
 
-// ToFlatData copies the tensor to flat, a slice of the shape's type and size.
+// ToFlatData copies the tensor to flat, a slice of the shape's Go type and size.
 func (b *Buffer) ToFlatData(flat any) error {
 	own, err := b.Data()
 	if err != nil {
@@ -148,7 +149,7 @@ func (b *Buffer) ToFlatData(flat any) error {
 	return nil
 }
 
-// CopyToDevice copies to the device, which may be the buffer's own.
+// CopyToDevice returns a copy of the buffer on the device, which may be the buffer's own.
 func (b *Buffer) CopyToDevice(device compute.DeviceNum) (compute.Buffer, error) {
 	own, err := b.Data()
 	if err != nil {
@@ -157,7 +158,7 @@ func (b *Buffer) CopyToDevice(device compute.DeviceNum) (compute.Buffer, error) 
 	return b.backend.BufferFromFlatData(device, own, b.shape)
 }
 
-// BufferFromFlatData copies flat, a slice of the shape's type and size, to a new buffer.
+// BufferFromFlatData returns a new buffer with a copy of flat, a slice of the shape's Go type and size.
 func (b *Backend) BufferFromFlatData(device compute.DeviceNum, flat any, shape shapes.Shape) (compute.Buffer, error) {
 	buffer, own, err := b.NewSharedBuffer(device, shape)
 	if err != nil {
@@ -170,10 +171,10 @@ func (b *Backend) BufferFromFlatData(device compute.DeviceNum, flat any, shape s
 	return buffer, nil
 }
 
-// HasSharedBuffers returns true: the memory of buffers is Go's.
+// HasSharedBuffers returns true: Go code can use the memory of buffers directly.
 func (b *Backend) HasSharedBuffers() bool { return true }
 
-// NewSharedBuffer returns a buffer and its memory, which is not cleared.
+// NewSharedBuffer returns a new buffer and its memory, which is not cleared.
 func (b *Backend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape) (compute.Buffer, any, error) {
 	if b.IsFinalized() {
 		return nil, nil, b.errFinalized("make a buffer")
@@ -182,17 +183,18 @@ func (b *Backend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape) 
 		return nil, nil, err
 	}
 	if !shape.Ok() || shape.IsDynamic() {
-		return nil, nil, errors.Errorf("a buffer needs a shape whose sizes are all known, not %s", shape)
+		return nil, nil, errors.Errorf("cannot make a buffer of shape %s: all dimensions must be known", shape)
 	}
 	buffer := b.newBuffer(device, shape.Clone())
 	return buffer, flatOf(buffer.block.pointer(), shape), nil
 }
 
-// sameKind reports how flat differs from what a tensor of the shape is kept in.
+// checkFlat returns an error unless flat has the type and length of own, the data of a tensor of the
+// given shape.
 func checkFlat(flat, own any, shape shapes.Shape) error {
 	got, want := reflect.ValueOf(flat), reflect.ValueOf(own)
 	if got.Kind() != reflect.Slice || got.Type() != want.Type() || got.Len() != want.Len() {
-		return errors.Errorf("%T is not the data of a tensor of shape %s, which is %s of length %d", flat, shape, want.Type(), want.Len())
+		return errors.Errorf("the data of a tensor of shape %s must be %s of length %d, not %T", shape, want.Type(), want.Len(), flat)
 	}
 	return nil
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/pkg/errors"
 )
 
-// delegated is an executable of the reference backend, with this backend's buffers.
+// delegated runs a whole graph in the reference backend. Its inputs and outputs are this backend's
+// buffers.
 type delegated struct {
 	backend   *Backend
 	reference compute.Executable
@@ -19,7 +20,7 @@ type delegated struct {
 	finalized bool
 }
 
-// Finalize frees the executable, when executions that are under way have ended.
+// Finalize waits for running executions and frees the executable.
 func (d *delegated) Finalize() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -33,7 +34,7 @@ func (d *delegated) Inputs() ([]string, []shapes.Shape) { return d.reference.Inp
 
 func (d *delegated) Outputs() (outputShapes []shapes.Shape) { return d.reference.Outputs() }
 
-// Execute runs the computation on copies of the inputs, one replica after the other.
+// Execute runs the computation on copies of the inputs, one replica after another.
 func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -43,12 +44,9 @@ func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compu
 	case d.backend.IsFinalized():
 		return nil, d.backend.errFinalized("execute " + d.name)
 	}
-	devices, err := d.placement.on(d.backend, device)
-	if err != nil {
-		return nil, errors.WithMessagef(err, "execute %s", d.name)
-	}
 	_, parameters := d.reference.Inputs()
-	if err := devices.check(inputs, donate, len(parameters)); err != nil {
+	devices, err := d.backend.devicesFor(d.placement, device, inputs, donate, len(parameters))
+	if err != nil {
 		return nil, errors.WithMessagef(err, "execute %s", d.name)
 	}
 	var outputs []compute.Buffer
@@ -69,7 +67,7 @@ func (d *delegated) Execute(inputs []compute.Buffer, donate []bool, device compu
 	return outputs, nil
 }
 
-// replica runs the computation on one device.
+// replica runs the computation for one device.
 func (d *delegated) replica(inputs []compute.Buffer, device compute.DeviceNum) (outputs []compute.Buffer, err error) {
 	defer recoverAsError(&err)
 	references := make([]compute.Buffer, len(inputs))
@@ -77,7 +75,7 @@ func (d *delegated) replica(inputs []compute.Buffer, device compute.DeviceNum) (
 	for i, input := range inputs {
 		b, err := d.backend.bufferOn(device, input)
 		if err != nil {
-			return nil, errors.Errorf("execute %s: input #%d %v", d.name, i, err)
+			return nil, errors.Errorf("execute %s: input #%d: %v", d.name, i, err)
 		}
 		flat, err := b.Data()
 		if err != nil {

@@ -48,8 +48,8 @@ func TestGraphsLeftToTheReferenceHaveTheSameErrors(t *testing.T) {
 		"too few":      {nil, nil, "0 inputs, want 1"},
 		"shape":        {[]compute.Buffer{buffer(t, b, []float32{1}, 1)}, nil, "expected shape"},
 		"finalized":    {[]compute.Buffer{gone}, nil, "has been finalized or donated"},
-		"nothing":      {[]compute.Buffer{nil}, nil, "is not a buffer of this backend"},
-		"other's":      {[]compute.Buffer{buffer(t, other, []float32{1, 2}, 2)}, nil, "is not a buffer of this backend"},
+		"nothing":      {[]compute.Buffer{nil}, nil, "not a buffer of this backend"},
+		"other's":      {[]compute.Buffer{buffer(t, other, []float32{1, 2}, 2)}, nil, "not a buffer of this backend"},
 		"donate's len": {[]compute.Buffer{good()}, []bool{true, true}, "donate has 2 values for 1 inputs"},
 	} {
 		checkFails(t, name, e, test.inputs, test.donate, test.want)

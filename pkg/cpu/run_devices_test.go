@@ -55,7 +55,7 @@ func TestPortableComputation(t *testing.T) {
 		}
 	}
 	_, err := e.Execute([]compute.Buffer{on(t, b, 1, 1, 2)}, nil, 0)
-	wantError(t, err, "input #0 (x) is on device 1, want device 0")
+	wantError(t, err, "input #0 (x): the buffer is on device 1, want device 0")
 	_, err = e.Execute([]compute.Buffer{on(t, b, 0, 1, 2)}, nil, 3)
 	wantError(t, err, "has no device 3")
 }
@@ -180,7 +180,7 @@ func TestReplicasWithControlFlow(t *testing.T) {
 		}
 		e, err := p.builder.Compile()
 		if meets {
-			wantError(t, err, "AllReduce in a computation with functions")
+			wantError(t, err, "does not support AllReduce in a computation with functions")
 			continue
 		}
 		if err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/residual-go/residual/pkg/cpu/internal/kernel"
 )
 
-// executable runs a plan. Several goroutines may execute it at once: each has a run.
+// executable runs a plan. Several goroutines may execute it at the same time, each with its own
+// run.
 type executable struct {
 	plan      *plan
 	name      string
@@ -20,30 +21,33 @@ type executable struct {
 	placement placement
 
 	mu        sync.Mutex
-	idle      []*run
+	idle      []*run // for the next executions
 	finalized bool
 }
 
 var _ compute.Executable = (*executable)(nil)
 
-// run is the memory of an execution.
+// run is the state of one execution on one device.
 type run struct {
 	plan       *plan
 	arena      *arena
-	at         []unsafe.Pointer // of every slot
+	at         []unsafe.Pointer // the memory of every slot
 	scratch    *scratch
-	blocks     []*block // of the inputs
+	blocks     []*block // the memory of the inputs
 	device     compute.DeviceNum
-	rendezvous *rendezvous // with the runs of the other devices
+	rendezvous *rendezvous // with the runs on the other devices
 }
 
+// pointer returns the memory of a slot.
 func (r *run) pointer(slot int) unsafe.Pointer { return r.at[slot] }
-func (r *run) kernels() *kernel.Set            { return r.plan.backend.kernels }
 
-// do runs n tasks on all cores.
+// kernels returns the backend's kernels.
+func (r *run) kernels() *kernel.Set { return r.plan.backend.kernels }
+
+// do runs the tasks 0 to n-1 of t on all cores.
 func (r *run) do(t tasker, n int) error { return r.plan.backend.workers.do(r, r.scratch, t, n) }
 
-// Finalize frees the executable's memory, when executions that are under way have ended.
+// Finalize frees the executable's memory. A running execution frees its own when it ends.
 func (e *executable) Finalize() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -60,7 +64,7 @@ func (e *executable) Inputs() ([]string, []shapes.Shape) { return e.names, e.pla
 // Outputs returns the shapes of the results.
 func (e *executable) Outputs() []shapes.Shape { return e.plan.outputs }
 
-// acquire returns the memory for an execution.
+// acquire returns a run for an execution: an idle one, or a new one.
 func (e *executable) acquire() (*run, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -94,8 +98,9 @@ func (e *executable) acquire() (*run, error) {
 	return r, nil
 }
 
+// release makes a run idle, or frees it if the executable has been finalized.
 func (e *executable) release(r *run) {
-	// Nothing of the inputs and outputs is held on to.
+	// Do not keep inputs and outputs alive.
 	clear(r.blocks)
 	r.rendezvous = nil
 	for i, s := range e.plan.slots {
@@ -112,14 +117,11 @@ func (e *executable) release(r *run) {
 	e.idle = append(e.idle, r)
 }
 
-// Execute runs the computation. Outputs take over the memory of donated inputs where the
-// plan allows it.
+// Execute runs the computation on its assigned devices or, if none are assigned, on the given
+// device. Outputs take over the memory of donated inputs where the plan allows it.
 func (e *executable) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
-	devices, err := e.placement.on(e.plan.backend, device)
+	devices, err := e.plan.backend.devicesFor(e.placement, device, inputs, donate, len(e.plan.inputs))
 	if err != nil {
-		return nil, errors.WithMessagef(err, "execute %s", e.name)
-	}
-	if err := devices.check(inputs, donate, len(e.plan.inputs)); err != nil {
 		return nil, errors.WithMessagef(err, "execute %s", e.name)
 	}
 	runs := make([]*run, len(devices))
@@ -141,12 +143,12 @@ func (e *executable) Execute(inputs []compute.Buffer, donate []bool, device comp
 	return e.replicate(runs, inputs, donate)
 }
 
-// take checks the inputs and takes their memory for a run.
+// take checks the inputs and assigns their memory to a run.
 func (e *executable) take(r *run, inputs []compute.Buffer) error {
 	for i, input := range inputs {
 		b, err := e.plan.backend.bufferOn(r.device, input)
 		if err != nil {
-			return errors.Errorf("execute %s: input #%d (%s) %v", e.name, i, e.names[i], err)
+			return errors.Errorf("execute %s: input #%d (%s): %v", e.name, i, e.names[i], err)
 		}
 		if want := e.plan.inputs[i]; b.shape.DType != want.DType || !b.shape.EqualDimensions(want) {
 			return errors.Errorf("execute %s: input #%d (%s) has shape %s, want %s", e.name, i, e.names[i], b.shape, want)
@@ -158,7 +160,7 @@ func (e *executable) take(r *run, inputs []compute.Buffer) error {
 	return nil
 }
 
-// replicate executes a run on each device, all at the same time.
+// replicate executes the runs of all devices at the same time.
 func (e *executable) replicate(runs []*run, inputs []compute.Buffer, donate []bool) ([]compute.Buffer, error) {
 	m := newRendezvous(runs)
 	made := make([][]compute.Buffer, len(runs))
@@ -167,7 +169,7 @@ func (e *executable) replicate(runs []*run, inputs []compute.Buffer, donate []bo
 		r.rendezvous = m
 		running.Go(func() {
 			var err error
-			// Whatever happens here, the others are not left waiting.
+			// Do not leave the others waiting, whatever happens here.
 			defer func() {
 				if err != nil {
 					m.fail(errors.WithMessagef(err, "device %d", r.device))
@@ -188,10 +190,11 @@ func (e *executable) replicate(runs []*run, inputs []compute.Buffer, donate []bo
 	return nil, m.failed
 }
 
+// execute runs the steps of the plan on one device.
 func (e *executable) execute(r *run, inputs []compute.Buffer, donate []bool) ([]compute.Buffer, error) {
 	p := e.plan
 	given := func(i int) bool { return i >= 0 && len(donate) > 0 && donate[i] }
-	// An input that is given twice keeps its memory: the other may still be read.
+	// A buffer that is given for two inputs keeps its memory: the other input may still be read.
 	outputs := make([]*Buffer, len(p.results))
 	taken := make([]bool, len(inputs))
 	for i, result := range p.results {
@@ -240,7 +243,7 @@ func (e *executable) execute(r *run, inputs []compute.Buffer, donate []bool) ([]
 	return buffers, nil
 }
 
-// twice reports whether block i is another input's too.
+// givenTwice reports whether another input has the same memory as input i.
 func givenTwice(blocks []*block, i int) bool {
 	for j, b := range blocks {
 		if j != i && b == blocks[i] {

@@ -323,8 +323,8 @@ func TestWhatCannotBeExecutedIsAnError(t *testing.T) {
 		"shape":        {[]compute.Buffer{good(), buffer(t, b, ramp(100), 100)}, nil, "input #1 (g) has shape (Float32)[100], want (Float32)[100, 100]"},
 		"type":         {[]compute.Buffer{ints, good()}, nil, "input #0 (w) has shape (Int32)"},
 		"finalized":    {[]compute.Buffer{donated, good()}, nil, "has been finalized or donated"},
-		"nothing":      {[]compute.Buffer{nil, good()}, nil, "is not a buffer of this backend"},
-		"other's":      {[]compute.Buffer{buffer(t, other, ramp(10000), 100, 100), good()}, nil, "is not a buffer of this backend"},
+		"nothing":      {[]compute.Buffer{nil, good()}, nil, "not a buffer of this backend"},
+		"other's":      {[]compute.Buffer{buffer(t, other, ramp(10000), 100, 100), good()}, nil, "not a buffer of this backend"},
 		"donate's len": {[]compute.Buffer{good(), good()}, []bool{true}, "donate has 1 values for 2 inputs"},
 	} {
 		if _, err := e.Execute(test.inputs, test.donate, 0); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// arena is the memory of one execution: everything that is neither an input nor an output.
+// arena is the memory of one execution for everything except inputs, outputs and constants.
 type arena struct {
 	base    unsafe.Pointer
 	bytes   []byte
@@ -14,8 +14,8 @@ type arena struct {
 	once    sync.Once
 }
 
-// newArena returns an arena of the given size, which may be 0. It is freed by free, or
-// when it is collected.
+// newArena returns an arena of the given size, which may be 0. It is freed by free or, at the latest,
+// when it is garbage-collected.
 func newArena(size int) (*arena, error) {
 	if size == 0 {
 		return &arena{release: func() {}}, nil

@@ -2,8 +2,8 @@
 
 package cpu
 
-// allocate returns memory on Go's heap: where there is no mmap, and for the race detector,
-// which does not see any other.
+// allocate returns memory from Go's heap: on systems without mmap, and for the race detector, which
+// does not watch any other memory.
 func allocate(size int) (*arena, error) {
 	b := newBlock(size)
 	return &arena{base: b.pointer(), bytes: b.bytes, release: func() {}}, nil

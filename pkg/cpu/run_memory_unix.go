@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allocate returns memory from the operating system, outside Go's heap: hundreds of
-// megabytes that the collector would otherwise double its pace by, and gone when they are
-// freed.
+// allocate returns memory from the operating system, outside Go's heap. It is often hundreds of
+// megabytes, which would otherwise count towards the garbage collector's heap target and so let
+// the heap grow by as much again. free returns it to the system at once.
 func allocate(size int) (*arena, error) {
 	bytes, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {

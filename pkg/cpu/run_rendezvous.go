@@ -6,8 +6,8 @@ import (
 	"github.com/pkg/errors"
 )
 
-// meeting is where the replicas of an execution wait for each other. They have the same
-// steps, so they come to the same places in the same order.
+// rendezvous is where the replicas of an execution wait for each other. All replicas have the same
+// steps, so they arrive at the same steps in the same order.
 type rendezvous struct {
 	runs []*run // by replica
 
@@ -24,11 +24,11 @@ func newRendezvous(runs []*run) *rendezvous {
 	return m
 }
 
-// errOtherFailed is what a replica ends with because another has failed.
+// errOtherFailed is the error of a replica that stops because another one failed.
 var errOtherFailed = errors.New("another device failed")
 
-// join waits until all replicas have come. The last one does the work, while the others
-// still wait. If a replica has failed or does so while others wait, all get an error.
+// join waits until all replicas have arrived. The last one does the work while the others wait. If
+// a replica has failed, or fails while others wait, join returns an error to all of them.
 func (m *rendezvous) join(work func(runs []*run)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -50,7 +50,7 @@ func (m *rendezvous) join(work func(runs []*run)) error {
 	return nil
 }
 
-// fail says that a replica will not come any more. The first one's error is kept.
+// fail reports that a replica failed and will not arrive. The first error is kept.
 func (m *rendezvous) fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

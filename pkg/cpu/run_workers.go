@@ -9,42 +9,42 @@ import (
 	"github.com/pkg/errors"
 )
 
-// tasker does one of a job's tasks. Tasks are cut by the shapes of the work, never by the
-// number of workers, so that sums have the same order on any machine.
+// tasker runs task i of a job. How work is cut into tasks depends on shapes only, never on the number
+// of workers, so that sums have the same order on every machine.
 type tasker interface {
 	task(r *run, s *scratch, i int)
 }
 
-// workers is a pool of goroutines that stay. Whoever has a job works on it too, so that any
-// number of executables can share the pool.
+// workers is a pool of goroutines. A goroutine that submits a job works on it too, so any number of
+// executables can share the pool.
 type workers struct {
 	jobs    chan *job
 	ended   chan struct{}
 	once    sync.Once
 	mu      sync.Mutex
 	started int
-	free    sync.Pool // of *job
+	free    sync.Pool // of *job, for reuse
 }
 
-// job is tasks 0 … n-1 of a tasker. Goroutines take them one by one, in order.
+// job is the tasks 0 to n-1 of a tasker. Goroutines take them one by one, in order.
 type job struct {
 	tasker tasker
 	run    *run
 	n      int64
 	next   atomic.Int64
 	done   atomic.Int64
-	refs   atomic.Int32 // goroutines that may still look at the job
+	refs   atomic.Int32 // number of goroutines that may still use the job
 	ended  chan struct{}
 	failed atomic.Pointer[error]
 }
 
-// scratch is memory that a goroutine has for itself, for the length of a task.
+// scratch is a goroutine's own memory. Its contents last for one task.
 type scratch struct {
 	floats []float32
 	args   arguments
 }
 
-// room returns n floats, aligned to cache lines, with whatever they last held.
+// room returns n floats, aligned to cache lines and not cleared.
 func (s *scratch) room(n int) []float32 {
 	if len(s.floats) < n {
 		block := newBlock(4 * n)
@@ -61,7 +61,7 @@ func newWorkers() *workers {
 
 func (w *workers) stop() { w.once.Do(func() { close(w.ended) }) }
 
-// grow sees to it that there are n workers.
+// grow starts workers until there are n.
 func (w *workers) grow(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -70,6 +70,7 @@ func (w *workers) grow(n int) {
 	}
 }
 
+// work is the loop of a worker.
 func (w *workers) work() {
 	s := new(scratch)
 	for {
@@ -83,6 +84,7 @@ func (w *workers) work() {
 	}
 }
 
+// unref makes a job reusable once no goroutine uses it any more.
 func (w *workers) unref(j *job) {
 	if j.refs.Add(-1) == 0 {
 		j.tasker, j.run = nil, nil
@@ -90,8 +92,8 @@ func (w *workers) unref(j *job) {
 	}
 }
 
-// do runs tasks 0 … n-1 on all cores, and returns when they are done. A panic in one of
-// them is returned as an error; others may then be left out.
+// do runs the tasks 0 to n-1 on all cores and waits for them. It returns a panic in a task as an
+// error; other tasks may then be skipped.
 func (w *workers) do(r *run, s *scratch, t tasker, n int) error {
 	helpers := min(runtime.GOMAXPROCS(0), n) - 1
 	if helpers <= 0 {
@@ -107,13 +109,12 @@ func (w *workers) do(r *run, s *scratch, t tasker, n int) error {
 	for range helpers {
 		select {
 		case w.jobs <- j:
-		default: // all are busy with other executables
+		default: // the queue is full: all workers are busy with other executables
 			j.refs.Add(-1)
 		}
 	}
 	if !j.work(s) {
-		// Others are at the last tasks. These are short: look out for their end before
-		// sleeping.
+		// Other goroutines run the last tasks. Tasks are short, so spin before sleeping.
 		for range 2000 {
 			if j.done.Load() == j.n {
 				break
@@ -129,8 +130,8 @@ func (w *workers) do(r *run, s *scratch, t tasker, n int) error {
 	return nil
 }
 
-// work takes tasks until there are none, and reports whether it ended the last. If not,
-// whoever did says so on ended.
+// work takes tasks until there are none left, and reports whether this goroutine finished the last
+// one. If another goroutine does, it sends on ended.
 func (j *job) work(s *scratch) (last bool) {
 	for {
 		i := j.next.Add(1) - 1
@@ -139,7 +140,7 @@ func (j *job) work(s *scratch) (last bool) {
 		}
 		if j.failed.Load() == nil {
 			if err := runTask(j.run, s, j.tasker, int(i)); err != nil {
-				failed := err // which is on the heap, and err need not be
+				failed := err // so that only failed escapes to the heap
 				j.failed.CompareAndSwap(nil, &failed)
 			}
 		}
@@ -150,10 +151,10 @@ func (j *job) work(s *scratch) (last bool) {
 	}
 }
 
-// ownedBy reports whether s is the scratch of the goroutine whose job it is.
+// ownedBy reports whether s is the scratch of the goroutine that submitted the job.
 func (j *job) ownedBy(s *scratch) bool { return j.run.scratch == s }
 
-// alone runs all tasks on the calling goroutine.
+// runSerially runs all tasks on the calling goroutine.
 func runSerially(r *run, s *scratch, t tasker, n int) error {
 	for i := range n {
 		if err := runTask(r, s, t, i); err != nil {
@@ -163,14 +164,14 @@ func runSerially(r *run, s *scratch, t tasker, n int) error {
 	return nil
 }
 
-// guarded runs one task, and makes an error of a panic.
+// runTask runs one task and returns a panic as an error.
 func runTask(r *run, s *scratch, t tasker, i int) (err error) {
 	defer recoverAsError(&err)
 	t.task(r, s, i)
 	return nil
 }
 
-// caught makes an error of a panic.
+// recoverAsError, when deferred, turns a panic into an error.
 func recoverAsError(err *error) {
 	if caught := recover(); caught != nil {
 		*err = errors.Errorf("panic: %v\n%s", caught, debug.Stack())

@@ -1,9 +1,9 @@
 package cpu
 
-// step is a piece of work: all of a graph's are done in order.
+// step is one piece of a plan's work. The steps of a plan run in order.
 type step interface{ run(r *run) error }
 
-// make makes a step.
+// make returns the step for a loop, or for the tensor that another step computes.
 func (p *plan) make(s *planned) (step, error) {
 	if s.loop != nil {
 		s.loop.compile(p)

@@ -7,10 +7,10 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// combine reduces n elements at x into those at dst.
+// combine reduces n elements at x and dst into dst.
 type combine func(dst, x unsafe.Pointer, n int)
 
-// combiner returns how two tensors of the type are reduced, or nil for what is not there.
+// combiner returns the reduction of two tensors of type d, or nil if it is not supported.
 func combiner(d dtypes.DType, kind compute.ReduceOpType) combine {
 	switch d {
 	case dtypes.Float32:
@@ -51,13 +51,13 @@ func combinerOf[T float32 | float64 | int32 | int64 | uint32 | uint64](kind comp
 	}
 }
 
-// allReduceStep is where the replicas of an execution meet, and reduce tensors over them.
+// allReduceStep reduces tensors over the replicas of an execution, which meet there.
 type allReduceStep struct {
 	groups   [][]int
 	operands []reduced
 }
 
-// reduced is a tensor that is reduced over the replicas.
+// reduced is one tensor that is reduced over the replicas.
 type reduced struct {
 	in, out int // slots
 	size    int
@@ -68,7 +68,7 @@ type reduced struct {
 func newAllReduceStep(t *tensor, in []int) *allReduceStep {
 	a := t.attributes.(*allReduction)
 	s := &allReduceStep{groups: a.groups}
-	for _, user := range t.users { // outputs that nobody wants have none
+	for _, user := range t.users { // only the outputs that are used
 		i := user.attributes.(pick).output
 		s.operands = append(s.operands, reduced{in[i], user.slot, a.shapes[i].Size(), byteSize(a.shapes[i]), combiner(a.shapes[i].DType, a.kind)})
 	}
@@ -77,7 +77,7 @@ func newAllReduceStep(t *tensor, in []int) *allReduceStep {
 
 func (s *allReduceStep) run(r *run) error { return r.rendezvous.join(s.reduce) }
 
-// reduce does the work of all replicas, in the order in which a group has them.
+// reduce does the work of all replicas, in the order of the replicas in each group.
 func (s *allReduceStep) reduce(runs []*run) {
 	for _, o := range s.operands {
 		in := func(replica int) unsafe.Pointer { return runs[replica].pointer(o.in) }

@@ -8,45 +8,46 @@ import (
 	"github.com/residual-go/residual/pkg/cpu/internal/kernel"
 )
 
-// colsStep computes a contraction whose input has its batch side by side, as the gradient
-// of a convolution's kernel has: there the batch are the input's channels, the taps are the
-// pixels of the output's gradient, and what is summed over are these and the images. It is
-// a sum of outer products, one for each pixel, which needs no tables but of where in the
-// input a pixel's neighbours are.
+// colsStep computes a contraction whose input has a contiguous batch. The gradient of a
+// convolution with respect to its kernel is such a contraction: there the batch is the channels
+// of the input, the taps are the pixels of the output's gradient, and the contracted channels
+// are the images. It is a sum of outer products, one for each pixel. Its only tables say where in
+// the input the neighbours of a pixel are.
 //
-// The pixels are cut into segments that stay in the cache, and the images into parts that
-// are summed apart and then together. The cuts depend on the shapes alone.
+// The pixels are cut into segments that stay in the cache, and the images into parts that are
+// summed separately and then added. The cuts depend only on the shapes.
 type colsStep struct {
 	*colsTables
 	in, ker, out int // slots
-	packed       int // slot: the kernel's segments, in panels
-	sums         int // slot: the parts' sums, or -1 if they go to the output at once
+	packed       int // slot of the kernel's segments, in panels
+	sums         int // slot of the parts' sums, or -1 if they are written to the output directly
 
 	pack  packSegments
 	total addParts
 }
 
-// colsTables is what depends on the contraction's sizes alone, as rowsTables.
+// colsTables holds what depends only on the sizes of a contraction, as rowsTables does.
 type colsTables struct {
 	contraction
 	shape     kernel.Shape
-	places    []int // of the output's positions, in the output
+	places    []int // offsets of the output positions
 	tiles     []tile
-	taps      []int // offsets in the kernel
+	taps      []int // offsets of the taps in the kernel
 	panels    int
-	perPeriod int       // contracted channels, which share a table
-	rows      int       // kernel positions of one contracted channel
+	perPeriod int       // number of contracted channels in a period, which share a table
+	rows      int       // number of taps of one contracted channel
 	segments  []segment // of a period
-	entries   []int32
+	entries   []int32   // pairs of offsets, in the input and in a packed segment
 	parts     int
-	cuts      int // of the tiles at all positions, among tasks
+	cuts      int // that the tiles at all positions are divided into, among tasks
 	positions int
 }
 
-// tile is a few neighbours in the batch.
+// tile is n elements of the batch, starting at from.
 type tile struct{ from, n int }
 
-// segment is rows of the kernel; entries[first[q]:first[q+1]] are position q's.
+// segment is n rows of the kernel, starting at from. Entries first[q] to first[q+1]-1 belong to
+// output position q.
 type segment struct {
 	from, n int
 	first   []int
@@ -55,7 +56,7 @@ type segment struct {
 const (
 	segmentRows = 256
 	maxParts    = 16
-	// maxSums bounds what parts take, in floats.
+	// maxSums limits the memory for the sums of parts, in floats.
 	maxSums = 1 << 20
 )
 
@@ -76,7 +77,7 @@ func newColsStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *cols
 
 func newColsTables(c *contraction, k *kernel.Set) *colsTables {
 	s := &colsTables{contraction: *c, shape: shapeFor(k, c.co)}
-	positions := c.positions()
+	positions := positions(c.spatial)
 	s.positions = len(positions)
 	s.taps = c.kernelOffsets()
 	s.rows = len(s.taps)
@@ -94,7 +95,7 @@ func newColsTables(c *contraction, k *kernel.Set) *colsTables {
 	for from := 0; from < total; from += segmentRows {
 		s.addSegment(positions, from, min(segmentRows, total-from))
 	}
-	s.entries = append(s.entries, 0, 0) // so that there is an address behind the last
+	s.entries = append(s.entries, 0, 0) // so that &s.entries[2*first] exists for an empty last range
 
 	size := s.positions * c.n * s.panels * s.shape.NR * c.groups
 	s.parts = min(c.ci/s.perPeriod, maxParts, max(1, maxSums/size))
@@ -103,8 +104,8 @@ func newColsTables(c *contraction, k *kernel.Set) *colsTables {
 	return s
 }
 
-// period returns how many contracted channels of so many rows share a table: enough to fill
-// a segment, as far as the offsets, which are int32, reach.
+// period returns the number of contracted channels, of so many rows each, that share a table:
+// enough to fill a segment, but no more than int32 offsets can reach.
 func (c *contraction) period(rows int) int {
 	best := 1
 	for d := 1; d <= c.ci; d++ {
@@ -122,6 +123,7 @@ func (c *contraction) period(rows int) int {
 	return best
 }
 
+// reachesChannels reports whether int32 offsets reach everywhere in n contracted channels.
 func (c *contraction) reachesChannels(n int) bool {
 	in := (n - 1) * c.inC
 	for _, s := range c.spatial {
@@ -130,7 +132,7 @@ func (c *contraction) reachesChannels(n int) bool {
 	return in <= math.MaxInt32
 }
 
-// addSegment makes the table of the kernel's rows from … from+n-1.
+// addSegment makes the table of the kernel's rows from to from+n-1.
 func (s *colsTables) addSegment(positions []position, from, n int) {
 	g := segment{from: from, n: n}
 	for _, q := range positions {
@@ -159,7 +161,8 @@ func (s *colsStep) run(r *run) error {
 	return r.do(&s.total, s.groups*s.positions)
 }
 
-// packSegments copies the kernel: [group][period][segment][panel][rows][NR].
+// packSegments copies the kernel to [group][period][segment][panel][rows][NR], with zeros in place
+// of missing columns.
 type packSegments struct{ *colsStep }
 
 func (p *packSegments) task(r *run, _ *scratch, i int) {
@@ -189,14 +192,14 @@ func (p *packSegments) task(r *run, _ *scratch, i int) {
 	}
 }
 
-// segment returns where a segment's panel is packed.
+// segment returns where a panel of a segment is packed.
 func (s *colsStep) segment(r *run, g, period, segment, panel int) unsafe.Pointer {
 	row := (g*(s.ci/s.perPeriod)+period)*s.perPeriod*s.rows + s.segments[segment].from
 	at := (row*s.panels + panel*s.segments[segment].n) * s.shape.NR
 	return unsafe.Add(r.pointer(s.packed), 4*at)
 }
 
-// target returns where a part's sums for a position go, and the distance of their rows.
+// target returns where the sums of a part for a position are written, and the stride of their rows.
 func (s *colsStep) target(r *run, g, part, position int) (unsafe.Pointer, int) {
 	if s.sums < 0 {
 		return unsafe.Add(r.pointer(s.out), 4*(g*s.outG+s.places[position])), s.outN
@@ -238,7 +241,7 @@ func (s *colsStep) task(r *run, w *scratch, i int) {
 	}
 }
 
-// addParts sums the parts of each position, in their order.
+// addParts adds the parts of each position, in order, and copies the sum to the output.
 type addParts struct{ *colsStep }
 
 func (p *addParts) task(r *run, _ *scratch, i int) {

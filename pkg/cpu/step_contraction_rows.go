@@ -9,21 +9,22 @@ import (
 	"github.com/residual-go/residual/pkg/cpu/internal/kernel"
 )
 
-// arguments are those of the micro-kernels, kept where they need not be allocated.
+// arguments holds the arguments of micro-kernels. Being part of a worker's scratch memory, they
+// need not be allocated for each call.
 type arguments struct {
 	rows kernel.Rows
 	cols kernel.Cols
 }
 
-// rowsStep computes a contraction whose input has its channels side by side. It is a matrix
-// product without a matrix: a row is an output position, and its runs of channels are read
-// from the input where they are, by tables of offsets that are made once. The kernel's
-// weights are packed into panels first, in the order in which they are read.
+// rowsStep computes a contraction whose input has contiguous channels. It is a matrix product
+// that never builds its left operand: a row is an output position, and tables of offsets, made
+// once, say where in the input the row's runs of channels are. The weights are first packed into
+// panels, in the order in which they are read.
 //
-// Output positions that see the same taps, and not padding or the holes of a dilated input
-// at the others, are a class: where padding is much of what there is, each class reads only
-// the taps it has. That also makes the gradient of a convolution with strides as cheap as
-// the convolution.
+// Output positions are divided into classes by the taps that fall on elements of the input rather
+// than on padding or the gaps of a dilated input. Where gaps or padding are frequent, each class
+// reads only the taps it needs. This makes the gradient of a strided convolution as cheap as the
+// convolution itself.
 type rowsStep struct {
 	*rowsTables
 	in, ker, out int // slots
@@ -31,52 +32,53 @@ type rowsStep struct {
 	pack         packPanels
 }
 
-// rowsTables is what depends on the contraction's sizes alone: steps of the same ones share
-// it, and most of a network's layers are of a few sizes.
+// rowsTables holds what depends only on the sizes of a contraction. Steps of the same sizes share
+// it: most layers of a network have one of a few sizes.
 type rowsTables struct {
 	contraction
 	shape     kernel.Shape
-	live      []int
-	tapKer    []int // of live taps: offsets in the kernel
+	live      []int // the taps that fall on the input at some output position
+	tapKer    []int // offsets of live taps in the kernel
 	panels    int
 	panelSize int
-	images    int // of a table
+	images    int // that a table covers
 	classes   []class
 	units     []unit
-	chunks    int // of the panels
-	taps      int
+	chunks    int // that the panels are divided into, among tasks
+	taps      int // number of live taps
 }
 
-// class is output positions of some images with the same taps.
+// class is the output positions, in all images of a table, that need the same taps.
 type class struct {
 	taps  []int   // indices of live taps
-	parts []part  // of taps that follow one another
-	rows  int     // positions, of all images
+	parts []part  // stretches of consecutive taps
+	rows  int     // number of positions
 	off   []int32 // [tiles][taps][MR]
 	place []int32 // [tiles][MR], in the output
 }
 
-// part is a stretch of a class's taps that are packed one behind the other.
+// part is a stretch of a class's taps whose weights are contiguous in the packed panels: taps first
+// to first+count-1 of the class, packed from live tap packed on.
 type part struct{ first, count, packed int }
 
-// unit is some tiles of a class.
+// unit is the tiles from to to-1 of a class. A tile is MR rows.
 type unit struct{ class, from, to int }
 
-// cacheable is how many floats of a unit's input stay in the second-level cache while panel
-// after panel of weights passes by.
+// cacheable is the number of input floats that stay in the second-level cache while one panel of
+// weights after another passes through it.
 const cacheable = 32 << 10
 
-// position is a place in the output: its offset, and for every tap the offset in the input,
-// or -1.
+// position is an output position: its offset and, for every tap, the offset in the input or -1 for
+// padding and gaps.
 type position struct {
 	out int
 	in  []int
 }
 
-// positions lists the output positions of one image.
-func (c *contraction) positions() []position {
+// positions lists the output positions of one image with the given axes.
+func positions(axes []spatialAxis) []position {
 	list := []position{{0, []int{0}}}
-	for _, s := range c.spatial {
+	for _, s := range axes {
 		var next []position
 		for _, p := range list {
 			for o := range s.out {
@@ -133,7 +135,7 @@ func newRowsStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *rows
 
 func newRowsTables(c *contraction, k *kernel.Set) *rowsTables {
 	s := &rowsTables{contraction: *c, shape: shapeFor(k, c.co)}
-	positions, offsets := c.positions(), c.kernelOffsets()
+	positions, offsets := positions(c.spatial), c.kernelOffsets()
 	valid := 0
 	used := make([]bool, len(offsets))
 	for _, q := range positions {
@@ -153,8 +155,8 @@ func newRowsTables(c *contraction, k *kernel.Set) *rowsTables {
 	s.panels = (c.co + s.shape.NR - 1) / s.shape.NR
 	s.panelSize = s.taps * c.ci * s.shape.NR
 
-	// With many rows of padding it pays to tell classes apart, over as many images as there
-	// are: their rows are few.
+	// If many taps fall on padding or gaps, it pays to separate classes. The table then covers
+	// as many images as possible, because each class has few rows per image.
 	sorted := s.taps > 0 && valid*100 < len(positions)*s.taps*93 && (c.n >= 8 || c.dilatedInput())
 	s.images = s.tableImages(len(positions), valid, sorted)
 	s.classify(positions, sorted)
@@ -162,13 +164,13 @@ func newRowsTables(c *contraction, k *kernel.Set) *rowsTables {
 	return s
 }
 
-// spread reports whether the input is dilated.
+// dilatedInput reports whether the input is dilated along any axis.
 func (c *contraction) dilatedInput() bool {
 	return slices.ContainsFunc(c.spatial, func(s spatialAxis) bool { return s.inputDilation > 1 })
 }
 
-// shapeFor returns the micro-kernel for so many output channels: a narrow one if that does
-// the same with less.
+// shapeFor returns the micro-kernel for the given number of output channels: the widest, unless a
+// narrower one computes fewer unused columns.
 func shapeFor(k *kernel.Set, co int) kernel.Shape {
 	best := k.Shapes[0]
 	for _, s := range k.Shapes[1:] {
@@ -179,8 +181,8 @@ func shapeFor(k *kernel.Set, co int) kernel.Shape {
 	return best
 }
 
-// tableImages returns for how many images a table of offsets is made: a divisor of the
-// batch, so that the table fits all parts of it.
+// tableImages returns the number of images that a table of offsets covers: a divisor of the batch
+// size, so that one table serves the whole batch.
 func (s *rowsTables) tableImages(positions, valid int, sorted bool) int {
 	const minRows, maxEntries = 192, 1 << 20
 	images := 1
@@ -199,7 +201,7 @@ func (s *rowsTables) tableImages(positions, valid int, sorted bool) int {
 	return images
 }
 
-// reaches reports whether the tables' offsets, which are int32, reach all of so many images.
+// reaches reports whether int32 offsets reach everywhere in the given number of images.
 func (c *contraction) reaches(images int) bool {
 	in, out := (images-1)*c.inN, (images-1)*c.outN
 	for _, s := range c.spatial {
@@ -208,6 +210,7 @@ func (c *contraction) reaches(images int) bool {
 	return max(in, out) <= math.MaxInt32
 }
 
+// classify divides the positions into classes, or makes all of them one class if sorted is false.
 func (s *rowsTables) classify(positions []position, sorted bool) {
 	index := map[string]int{}
 	var members [][]position
@@ -242,7 +245,7 @@ func (s *rowsTables) classify(positions []position, sorted bool) {
 	}
 }
 
-// fill makes a class's tables.
+// fill makes the tables of a class from its positions in one image.
 func (c *class) fill(s *rowsTables, members []position) {
 	for i := 0; i < len(c.taps); {
 		j := i + 1
@@ -274,8 +277,8 @@ func (c *class) fill(s *rowsTables, members []position) {
 	}
 }
 
-// cut makes units of work: enough tiles to use a panel of weights often, few enough to
-// stay in the cache.
+// cut divides the work into units: enough tiles to use each panel of weights often, but few enough
+// for their input to stay in the cache.
 func (s *rowsTables) cut() {
 	width := s.ci
 	if len(s.spatial) == 0 {
@@ -303,8 +306,8 @@ func (s *rowsStep) run(r *run) error {
 	return r.do(s, s.groups*(s.n/s.images)*len(s.units)*s.chunks)
 }
 
-// packPanels copies the kernel's weights into panels of NR output channels:
-// [group][panel][tap][ci][NR], with zeros for channels that are not there.
+// packPanels copies the weights into panels of NR output channels, [group][panel][tap][ci][NR],
+// with zeros in place of missing channels.
 type packPanels struct{ *rowsStep }
 
 func (p *packPanels) task(r *run, _ *scratch, i int) {
@@ -319,8 +322,8 @@ func (p *packPanels) task(r *run, _ *scratch, i int) {
 	}
 }
 
-// packMatrix copies rows by n elements of src to dst, whose rows have width elements, the
-// rest 0.
+// packMatrix copies rows of n elements from src, which has the given strides, to dst, whose rows
+// have width elements. The rest of each row is set to 0.
 func packMatrix(dst, src []float32, rows, n, width, rowStride, colStride int) {
 	if n < width {
 		clear(dst)
@@ -331,7 +334,7 @@ func packMatrix(dst, src []float32, rows, n, width, rowStride, colStride int) {
 			copy(dst[i*width:i*width+n], src[i*rowStride:i*rowStride+n])
 		}
 	case rowStride == 1:
-		// Read along the rows' direction, a few columns at a time.
+		// src is transposed: read a few of its contiguous columns at a time.
 		j := 0
 		for ; j+4 <= n; j += 4 {
 			a, b, c, d := src[j*colStride:][:rows], src[(j+1)*colStride:][:rows], src[(j+2)*colStride:][:rows], src[(j+3)*colStride:][:rows]
@@ -370,7 +373,7 @@ func (s *rowsStep) task(r *run, w *scratch, i int) {
 		}
 		return
 	}
-	// What is not a whole tile goes to a tile of the worker's own first.
+	// Incomplete tiles are computed in the worker's scratch memory first.
 	tile := w.room(mr*nr + mr)
 	own := unsafe.Slice((*int32)(unsafe.Pointer(&tile[mr*nr])), mr)
 	for m := range own {
@@ -406,7 +409,7 @@ func (s *rowsStep) task(r *run, w *scratch, i int) {
 	}
 }
 
-// clear writes zeros where no tap is.
+// clear writes zeros to the output positions of a class without taps.
 func (s *rowsStep) clear(c *class, u unit, out unsafe.Pointer) {
 	mr := s.shape.MR
 	for r := u.from * mr; r < min(u.to*mr, c.rows); r++ {

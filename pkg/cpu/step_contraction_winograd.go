@@ -11,45 +11,46 @@ import (
 //
 //	Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A
 //
-// of the taps g and the 4 by 4 inputs d that it sees, with 16 multiplications where the
-// definition has 36. Summed over the input channels, the products at each of the 16 places
-// of the transformed tiles are a matrix product. See Lavin and Gray, Fast Algorithms for
-// Convolutional Neural Networks, 2015 (https://arxiv.org/abs/1509.09308).
+// for taps g and 4 by 4 inputs d. It takes 16 multiplications where the definition takes 36.
+// Summed over the input channels, the products at each of the 16 places of the transformed tiles
+// form a matrix product. See Lavin and Gray, Fast Algorithms for Convolutional Neural Networks,
+// 2015 (https://arxiv.org/abs/1509.09308).
 //
-// Larger tiles would save more multiplications, but their transforms multiply by numbers
-// that differ much in size, which costs digits. These only add, and halve.
+// Larger tiles would save more multiplications, but their transforms multiply by numbers of very
+// different size, which costs precision. The transforms of F(2×2, 3×3) only add and halve.
 //
-// A task is a block of tiles. It goes through the transformed tiles row by row, so that
-// what it has in hand stays in the second-level cache while the transformed taps pass by.
+// A task is a block of tiles. It handles the transformed tiles row by row, so that its data stay
+// in the second-level cache while the transformed taps pass through it.
 type winogradStep struct {
 	contraction
 	shape        kernel.Shape
 	in, ker, out int   // slots
-	packed, zero int   // slots: the transformed taps, in panels, and a pixel of zeros
-	offsets      []int // of the taps, in the kernel
+	packed, zero int   // slots of the transformed taps, in panels, and of a pixel of zeros
+	offsets      []int // offsets of the taps in the kernel
 	panels       int
-	high, wide   int // tiles of an image
-	groups       int // of MR tiles
-	blocks       int // of groups
-	chunks       int // of panels
-	rows         int // tiles of a block, at most
-	width        int // output channels of a chunk, at most
+	high, wide   int // number of tiles in an image, vertically and horizontally
+	groups       int // number of groups of MR tiles
+	blocks       int // number of blocks of groups
+	chunks       int // number of chunks of panels
+	rows         int // largest number of tiles in a block
+	width        int // largest number of output channels in a chunk
 	off, place   []int32
 	pack         transformTaps
 }
 
 const (
-	// A block has maxGroups groups of tiles: more would leave the cache, and fewer read the
-	// taps more often. Where that makes few tasks, the output channels are cut too, which
-	// transforms the block's tiles several times, and then blocks have down to minGroups.
+	// A block has up to maxGroups groups of tiles: more would not fit in the cache, and fewer
+	// read the taps more often. If that makes too few tasks, the output channels are cut into
+	// chunks too, at the price of transforming the block's tiles once per chunk, and blocks
+	// shrink down to minGroups.
 	minGroups, maxGroups = 2, 4
 	minChunk             = 128
 	winogradTasks        = 16
-	// transformRows is how many input channels of a panel of taps are transformed at a time.
+	// transformRows is the number of input channels whose taps are transformed at a time.
 	transformRows = 16
 )
 
-// newWinogradStep returns the step for a contraction of the form that winograd asks for.
+// newWinogradStep returns the step for a contraction of the form that contraction.winograd checks.
 func newWinogradStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *winogradStep {
 	s := &winogradStep{contraction: *c, in: in, ker: ker, out: out, offsets: c.kernelOffsets()}
 	s.shape = shapeFor(k, c.co)
@@ -71,10 +72,10 @@ func newWinogradStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *
 	return s
 }
 
-// winograd reports whether a contraction has the form that winogradStep is for, and gains
-// a tenth by it or more. Costs are in products of a pixel's or a transformed tile's channels
-// with one matrix of taps, to which the constants relate the rest. They were measured, for
-// batches of 1 to 64 with 32 to 512 channels.
+// winograd reports whether winogradStep can compute the contraction and is expected to take at most
+// nine tenths of the time. The unit of cost is the product of the channels of one pixel, or of one
+// place in a transformed tile, with the matrix of one tap. The constants express all other work
+// in this unit. They were measured with AVX2 for batches of 1 to 64 and 32 to 512 channels.
 func (c *contraction) winograd(lanes int) bool {
 	if len(c.spatial) != 2 || c.groups != 1 || c.inC != 1 || c.outC != 1 {
 		return false
@@ -85,16 +86,16 @@ func (c *contraction) winograd(lanes int) bool {
 			return false
 		}
 		tiles *= (s.out + 1) / 2
-		inside := 0 // taps that are not in the padding: rowsStep can leave these out
+		inside := 0 // taps that are not in the padding, which rowsStep can skip
 		for k := range s.ker {
 			inside += max(0, min(s.out, s.in+s.padding-k)-max(0, s.padding-k))
 		}
 		direct *= inside
 	}
 	const (
-		vectors = 1.6 // the transforms of a tile: products with so many vectors of channels
-		taps    = 50  // the transform of the taps: products of so many tiles
-		panels  = 336 // what rowsStep does in its place
+		vectors = 1.6 // the transforms of a tile, per vector of channels
+		taps    = 50  // the transform of the taps, in tiles
+		panels  = 336 // what rowsStep does instead: packing the taps
 	)
 	ci, co := float64(c.ci), float64(c.co)
 	cost := 16 * (float64(tiles)*(1+vectors*float64(lanes)*(1/ci+1/co)) + taps)
@@ -108,18 +109,17 @@ func (s *winogradStep) run(r *run) error {
 	return r.do(s, s.blocks*s.chunks)
 }
 
-// transformTaps makes G g Gᵀ, with
+// transformTaps computes G g Gᵀ, with
 //
 //	G = 1  0  0
 //	    ½  ½  ½
 //	    ½ −½  ½
 //	    0  0  1
 //
-// in panels of NR output channels: [16][panel][ci][NR], with zeros for channels that are
-// not there.
+// in panels of NR output channels, [16][panel][ci][NR], with zeros in place of missing channels.
 type transformTaps struct{ *winogradStep }
 
-// parts is how many tasks a panel is.
+// parts returns the number of tasks per panel.
 func (p *transformTaps) parts() int { return (p.ci + transformRows - 1) / transformRows }
 
 func (p *transformTaps) task(r *run, w *scratch, i int) {
@@ -129,7 +129,7 @@ func (p *transformTaps) task(r *run, w *scratch, i int) {
 	size := rows * nr
 	k := r.kernels()
 
-	// Pieces 0 to 8 are the taps. G g has two more rows, 9 to 11 and 12 to 14, here doubled.
+	// Pieces 0 to 8 are the taps. Pieces 9 to 11 and 12 to 14 are the inner rows of G g, doubled.
 	room := w.room(18 * size)
 	piece := func(i int) *float32 { return &room[i*size] }
 	sum, half, quarter := piece(15), piece(16), piece(17)
@@ -180,13 +180,13 @@ func (s *winogradStep) task(r *run, w *scratch, i int) {
 	upper, lower, m := room[:sums], room[sums:2*sums], room[2*sums:3*sums]
 	b.strip = room[3*sums:]
 
-	// With m for the products, Aᵀ m is
+	// If m are the products, Aᵀ m is
 	//
 	//	m₀ + (m₁ + m₂)
 	//	     (m₁ − m₂) − m₃
 	//
-	// Its inner rows first: the products of the outer ones add themselves to these, the last
-	// of them with its sign changed.
+	// The inner products come first. The kernel then adds the outer ones, m₀ and −m₃: transform
+	// changes the sign of its last row.
 	b.transform(1)
 	b.multiply(1, m, false)
 	b.transform(2)
@@ -201,27 +201,27 @@ func (s *winogradStep) task(r *run, w *scratch, i int) {
 	b.store(1, lower, m)
 }
 
-// winogradBlock is what a task works on: some tiles, and some panels of output channels.
+// winogradBlock is the work of a task: a block of tiles and a chunk of panels of output channels.
 type winogradBlock struct {
 	*winogradStep
 	r                *run
 	k                *kernel.Set
 	args             *kernel.Rows
-	from, to, groups int       // tiles, and groups of them
-	first, last      int       // panels
+	from, to, groups int       // tiles from to to-1, and their number of groups
+	first, last      int       // panels first to last-1
 	tiles            []float32 // a row of the transformed tiles: [4][rows][ci]
-	strip            []float32 // pixels of a row of tiles
+	strip            []float32 // pixels under a row of tiles
 }
 
-// row returns where tile t of all images is, and how many of the block's tiles, from it on,
-// lie side by side.
+// row returns the image and the row and column of tile t, counted over all images, and how many
+// tiles of the block, from t on, are in the same row.
 func (b *winogradBlock) row(t int) (image, y, x, n int) {
 	x, y, image = t%b.wide, t/b.wide%b.high, t/b.wide/b.high
 	return image, y, x, min(b.to-t, b.wide-x)
 }
 
-// input returns where a row of the input is, and how far apart its pixels are. Beyond the
-// edges they all are the same zeros.
+// input returns where a row of the input is, and the distance of its pixels in bytes. A row outside
+// the image is one pixel of zeros, repeated.
 func (b *winogradBlock) input(image, y int) (unsafe.Pointer, int) {
 	s := &b.spatial[0]
 	if y -= s.padding; y < 0 || y >= s.in {
@@ -230,17 +230,16 @@ func (b *winogradBlock) input(image, y int) (unsafe.Pointer, int) {
 	return unsafe.Add(b.r.pointer(b.in), 4*(image*b.inN+y*s.inS)), 4 * b.spatial[1].inS
 }
 
-// transform makes row i of Bᵀ d B of all tiles, with
+// transform computes row i of Bᵀ d B of all tiles, with
 //
 //	Bᵀ = 1  0 −1  0
 //	     0  1  1  0
 //	     0 −1  1  0
 //	     0  1  0 −1
 //
-// and the sign of the last row changed. Bᵀ d is made pixel by pixel, for a row of tiles at a
-// time, with the pixels at even places first: then those that are at the same place of
-// neighbouring tiles lie side by side, and the rest is done for all of the row's tiles at
-// once.
+// and the sign of the last row changed. Bᵀ d is computed pixel by pixel, one row of tiles at a time,
+// and stored with the even pixels first. Pixels at the same place of adjacent tiles are then
+// contiguous, so that all tiles of the row are multiplied by B at once.
 func (b *winogradBlock) transform(i int) {
 	op, above, below := b.k.Sub, 0, 2
 	switch i {
@@ -275,8 +274,8 @@ func (b *winogradBlock) transform(i int) {
 	}
 }
 
-// multiply makes the products of row i of the transformed tiles and taps, summed over the
-// input channels: [4][rows][width].
+// multiply computes the products of row i of the transformed tiles and taps, summed over the input
+// channels, in m: [4][rows][width]. It adds them to m if add is set.
 func (b *winogradBlock) multiply(i int, m []float32, add bool) {
 	mr, nr := b.shape.MR, b.shape.NR
 	a := b.args
@@ -295,7 +294,7 @@ func (b *winogradBlock) multiply(i int, m []float32, add bool) {
 	}
 }
 
-// store writes row i of the tiles' outputs. Of a row m of Aᵀ m, it is
+// store writes row i of the tiles' outputs. From row i of Aᵀ m, here m, it is
 //
 //	m₀ + (m₁ + m₂), (m₁ − m₂) − m₃
 func (b *winogradBlock) store(i int, m, sums []float32) {

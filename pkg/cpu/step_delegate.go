@@ -16,12 +16,13 @@ type delegateStep struct {
 	outputs   []port
 }
 
-// port is a tensor that goes in or comes out; slot is -1 for an output that nobody wants.
+// port is an input or an output of a delegateStep. The slot is -1 for an output that is not used.
 type port struct {
 	slot  int
 	shape shapes.Shape
 }
 
+// newDelegateStep compiles the operation of t on its own in the reference backend.
 func newDelegateStep(b *Backend, t *tensor, in []int) (*delegateStep, error) {
 	d := t.attributes.(*delegate)
 	builder := b.reference.Builder("delegated")

@@ -6,65 +6,67 @@ import (
 	"unsafe"
 )
 
-// loop is a pass over the elements of one or more tensors of the same shape: a program of
-// vector operations is run on a block of elements after the other, small enough that what
-// is between the operations stays in the first-level cache. What it makes is stored, or
-// reduced on the way.
+// loop is a step that computes one or more tensors of the same shape, or reductions of such
+// tensors, in one pass over their elements. It runs a program of vector operations on one block
+// of elements after another. Blocks are small enough that intermediate values stay in the
+// first-level cache.
 type loop struct {
 	size  int
 	roots []*root
-	// part is how the reductions see the shape; without any, all of it is the middle.
+	// part is the shape as the reductions see it. Without reductions, everything is the middle.
 	part partition
 
 	program  []instruction
-	prologue []instruction // fills registers that are the same for all blocks
+	prologue []instruction // fills the registers that are the same for all blocks
 	expands  []expansion
-	slots    []int // of leaves and outputs, by the references' index
+	slots    []int // slots of operands and results, by ref.index
 	bytes    []int // the size of their elements
 
 	registers int
-	block     int // elements, at most
-	column    int // blocks start at multiples of it or, if rowwise, do not cross them
+	block     int // largest number of elements in a block
+	column    int // blocks start at multiples of column or, if rowwise, do not cross them
 	rowwise   bool
 	tasks     int
 	perTask   int // elements, or outer indices if part.outer > 1
-	partials  int // the slot of the tasks' partial reductions, or -1
-	width     int // of one task's partial reductions
+	partials  int // slot of the tasks' partial reductions, or -1
+	width     int // number of floats in one task's partial reductions
 }
 
-// root is a tensor that a loop makes.
+// root is a tensor that a loop computes and stores.
 type root struct {
 	tensor *tensor
 	slot   int
-	reduce opcode // of reductions
-	from   ref    // what is reduced
-	with   ref    // for sums of products: the other factor
-	dot    bool
-	offset int // in a task's partial reductions
+	reduce opcode // how a reduction combines elements
+	from   ref    // what a reduction reduces
+	with   ref    // the second factor of a sum of products
+	dot    bool   // a sum of products
+	offset int    // position in a task's partial reductions
 }
 
-// refKind is where an operand is.
+// refKind says where an operand is.
 type refKind uint8
 
 const (
 	refNone     refKind = iota
-	refRegister         // a block of the worker's own
-	refMemory           // a tensor of the loop's shape, at the block's position
-	refRow              // a vector, at the block's position within a row
+	refRegister         // in a register: a block that belongs to the worker
+	refMemory           // in a tensor of the loop's shape, at the block's position
+	refRow              // in a vector, at the block's position within its row
 )
 
+// ref is an operand of an instruction.
 type ref struct {
 	kind  refKind
 	index int
 }
 
+// instruction is one vector operation. How many operands it has depends on op.
 type instruction struct {
 	op           opcode
 	dst, a, b, c ref
 }
 
-// expansion is a tensor that is repeated along some axes: sizes of the loop's shape and,
-// for each, the stride in the tensor, from the outermost to the innermost axis.
+// expansion is a tensor that is repeated along some axes. For each axis of the loop, from the
+// outermost to the innermost, it has the size and the stride in the tensor.
 type expansion struct {
 	slot    int
 	sizes   []int
@@ -77,15 +79,17 @@ const (
 	taskSize = 16 << 10
 )
 
+// reduces reports whether the loop computes a reduction.
 func (l *loop) reduces() bool {
 	return slices.ContainsFunc(l.roots, func(r *root) bool { return r.tensor.kind == kindReduce })
 }
 
-// makes reports whether the loop stores t itself, element by element.
+// makes reports whether the loop computes and stores t itself, and not only a reduction of it.
 func (l *loop) makes(t *tensor) bool {
 	return slices.ContainsFunc(l.roots, func(r *root) bool { return r.tensor == t && t.kind != kindReduce })
 }
 
+// add makes the loop compute t.
 func (l *loop) add(t *tensor) {
 	l.roots = append(l.roots, &root{tensor: t})
 	if t.kind == kindReduce {
@@ -96,6 +100,7 @@ func (l *loop) add(t *tensor) {
 	}
 }
 
+// run implements step. After the tasks, it combines their partial reductions.
 func (l *loop) run(r *run) error {
 	if err := r.do(l, l.tasks); err != nil {
 		return err
@@ -119,7 +124,7 @@ func (l *loop) run(r *run) error {
 	return nil
 }
 
-// initial fills n floats with what a reduction starts from.
+// initial fills n floats with the initial value of a reduction.
 func initial(fill func(*float32, float32, int), op opcode, dst *float32, n int) {
 	switch op {
 	case opMax:
@@ -160,14 +165,14 @@ func (l *loop) task(r *run, s *scratch, i int) {
 	b.over(from, min(from+l.perTask, l.size), i, 0)
 }
 
-// blocks is a worker at a task.
+// blocks is the state of a worker during a task.
 type blocks struct {
 	*loop
 	run       *run
 	registers []float32
 }
 
-// accumulator returns where a task's part of a reduction is.
+// accumulator returns where a task accumulates a reduction.
 func (b *blocks) accumulator(root *root, task, outer int) unsafe.Pointer {
 	if b.partials >= 0 {
 		return unsafe.Add(b.run.pointer(b.partials), 4*(task*b.width+root.offset))
@@ -175,7 +180,7 @@ func (b *blocks) accumulator(root *root, task, outer int) unsafe.Pointer {
 	return unsafe.Add(b.run.pointer(root.slot), 4*outer*b.part.inner)
 }
 
-// over runs the program on the elements from … to-1.
+// over runs the program on elements from to to-1.
 func (b *blocks) over(from, to, task, outer int) {
 	k := b.run.kernels()
 	for at := from; at < to; {
@@ -202,6 +207,7 @@ func (b *blocks) over(from, to, task, outer int) {
 	}
 }
 
+// reduce adds a block to a reduction.
 func (b *blocks) reduce(root *root, acc unsafe.Pointer, at, row, n int) {
 	k := b.run.kernels()
 	x := (*float32)(b.at(root.from, at, row))
@@ -228,7 +234,7 @@ func (b *blocks) reduce(root *root, acc unsafe.Pointer, at, row, n int) {
 	}
 }
 
-// at returns an operand of the block that begins at element at.
+// at returns where an operand is for the block that begins at element at.
 func (b *blocks) at(r ref, at, row int) unsafe.Pointer {
 	switch r.kind {
 	case refRegister:
@@ -241,7 +247,7 @@ func (b *blocks) at(r ref, at, row int) unsafe.Pointer {
 	return nil
 }
 
-// expand writes n elements of a broadcast, from element at on.
+// expand writes n elements of a broadcast, starting at element at.
 func (b *blocks) expand(in *instruction, at, n int) {
 	e := &b.expands[in.a.index]
 	src := b.run.pointer(e.slot)
@@ -257,7 +263,7 @@ func (b *blocks) expand(in *instruction, at, n int) {
 	repeat(floatsAt(dst, n), (*float32)(src), e, at)
 }
 
-// repeat fills dst with the elements of the expansion of src from the at-th on.
+// repeat fills dst with the elements of the expansion of src, starting at element at.
 func repeat[T float32 | uint8](dst []T, src *T, e *expansion, at int) {
 	inner := len(e.sizes) - 1
 	if inner < 0 {

@@ -9,15 +9,14 @@ import (
 // compiler turns a loop's tensors into its program.
 type compiler struct {
 	*loop
-	refs     map[*tensor]ref
-	constant map[*tensor]ref
-	places   map[int]int // the index of a slot among the loop's
-	virtual  int         // registers so far, without reuse
+	refs    map[*tensor]ref
+	places  map[int]int // the index of each slot in loop.slots
+	virtual int         // number of registers so far, without reuse
 }
 
-// compile makes the program. New slots come from plan.
+// compile makes the program. It gets new slots from p.
 func (l *loop) compile(p *plan) {
-	c := &compiler{loop: l, refs: map[*tensor]ref{}, constant: map[*tensor]ref{}, places: map[int]int{}}
+	c := &compiler{loop: l, refs: map[*tensor]ref{}, places: map[int]int{}}
 	l.chooseColumn()
 	l.rowwise = l.column > minBlock
 	for _, r := range l.roots {
@@ -46,8 +45,8 @@ func (l *loop) compile(p *plan) {
 	l.divide(p)
 }
 
-// chooseColumn picks what blocks are aligned to: the inner size of the reductions, or the
-// largest vector that is repeated.
+// chooseColumn sets the alignment of blocks: the inner size of the reductions or, without
+// reductions, the size of the largest vector that is broadcast.
 func (l *loop) chooseColumn() {
 	l.column = 1
 	if l.reduces() {
@@ -78,7 +77,7 @@ func (l *loop) chooseColumn() {
 	}
 }
 
-// expand returns a broadcast's axes, those that behave alike taken together.
+// expand returns the expansion of a broadcast. Adjacent axes are merged where possible.
 func expand(t *tensor) expansion {
 	x, place := t.inputs[0], t.attributes.(broadcast).axes
 	strides := make([]int, t.shape.Rank())
@@ -105,6 +104,7 @@ func expand(t *tensor) expansion {
 	return e
 }
 
+// place returns the index of a slot in loop.slots.
 func (c *compiler) place(slot, size int) int {
 	if i, ok := c.places[slot]; ok {
 		return i
@@ -115,11 +115,13 @@ func (c *compiler) place(slot, size int) int {
 	return i
 }
 
+// register returns a new register.
 func (c *compiler) register() ref {
 	c.virtual++
 	return ref{refRegister, c.virtual - 1}
 }
 
+// emit adds an instruction and returns its result, which is in a new register if there is no dst.
 func (c *compiler) emit(op opcode, dst, a, b, d ref) ref {
 	if dst.kind == refNone {
 		dst = c.register()
@@ -128,13 +130,13 @@ func (c *compiler) emit(op opcode, dst, a, b, d ref) ref {
 	return dst
 }
 
-// store computes a tensor to its memory.
+// store computes a tensor and stores it in its slot.
 func (c *compiler) store(t *tensor) {
 	out := ref{refMemory, c.place(t.slot, t.shape.DType.Size())}
 	switch t.shape.DType {
 	case dtypes.Bool:
 		c.emit(opStoreBool, out, c.compute(t, ref{}), ref{}, ref{})
-		// Whoever reads it in this loop takes the mask.
+		// Other instructions of this loop read the mask.
 		return
 	case dtypes.BFloat16:
 		c.emit(opStoreBFloat16, out, c.compute(t, ref{}), ref{}, ref{})
@@ -146,7 +148,7 @@ func (c *compiler) store(t *tensor) {
 	c.refs[t] = out
 }
 
-// ref returns where a tensor's block is, once it is loaded or computed.
+// ref returns the block of a tensor, which it loads or computes if necessary.
 func (c *compiler) ref(t *tensor) ref {
 	if r, ok := c.refs[t]; ok {
 		return r
@@ -161,7 +163,7 @@ func (c *compiler) ref(t *tensor) ref {
 	return r
 }
 
-// load returns a stored tensor's block, as float32 or a mask.
+// load returns the block of a stored tensor, converted to float32 or a mask.
 func (c *compiler) load(t *tensor) ref {
 	memory := ref{refMemory, c.place(t.slot, t.shape.DType.Size())}
 	op := map[dtypes.DType]opcode{dtypes.Bool: opLoadBool, dtypes.Uint8: opLoadByte, dtypes.Int32: opLoadInt32, dtypes.Int64: opLoadInt64,
@@ -172,7 +174,8 @@ func (c *compiler) load(t *tensor) ref {
 	return c.emit(op, ref{}, memory, ref{}, ref{})
 }
 
-// compute makes a tensor that is not stored, or is being stored, in dst if that is given.
+// compute computes a tensor that is not stored, or is being stored. The result is in dst, unless
+// that is empty.
 func (c *compiler) compute(t *tensor, dst ref) ref {
 	if r, ok := c.refs[t]; ok {
 		return r
@@ -184,7 +187,7 @@ func (c *compiler) compute(t *tensor, dst ref) ref {
 	var r ref
 	switch {
 	case t.op == opConvert:
-		r = c.ref(in[0]) // the load converts
+		r = c.ref(in[0]) // loading it converts
 	case t.op == opAdd && c.fuses(in[0]):
 		r = c.emit(opMulAdd, dst, c.ref(in[0].inputs[0]), c.ref(in[0].inputs[1]), c.ref(in[1]))
 	case t.op == opAdd && c.fuses(in[1]):
@@ -202,13 +205,13 @@ func (c *compiler) compute(t *tensor, dst ref) ref {
 	return r
 }
 
-// fuses reports whether t is a product that only one sum needs.
+// fuses reports whether t is a product that only one sum reads: both become a multiply-add.
 func (c *compiler) fuses(t *tensor) bool {
 	_, computed := c.refs[t]
 	return !t.stored && !computed && t.kind == kindElement && t.op == opMul && len(t.users) == 1
 }
 
-// spread makes a block of a broadcast. What is the same in every block is made once.
+// broadcast computes a block of a broadcast, in the prologue if it is the same for every block.
 func (c *compiler) broadcast(t *tensor, dst ref) ref {
 	x := t.inputs[0]
 	e := expand(t)
@@ -226,14 +229,14 @@ func (c *compiler) broadcast(t *tensor, dst ref) ref {
 	}
 	c.expands = append(c.expands, e)
 	if isBool {
-		// The register takes the bytes first, and then the masks made of them.
+		// Expand the bytes into a register, then convert them to masks.
 		bytes := c.emit(opExpandBytes, ref{}, ref{index: index}, ref{}, ref{})
 		return c.emit(opLoadBool, dst, bytes, ref{}, ref{})
 	}
 	return c.emit(opExpand, dst, ref{index: index}, ref{}, ref{})
 }
 
-// prologueRegisters returns the registers that keep their values.
+// prologueRegisters returns the registers that keep their values for the whole task.
 func (c *compiler) prologueRegisters() map[int]bool {
 	fixed := map[int]bool{}
 	for _, in := range c.prologue {
@@ -242,8 +245,8 @@ func (c *compiler) prologueRegisters() map[int]bool {
 	return fixed
 }
 
-// allocate gives registers that are not used at the same time the same place, and returns
-// how many there are.
+// allocate replaces virtual registers by real ones, which registers that are not in use at the
+// same time share. It returns the number of real registers.
 func (l *loop) allocate(fixed map[int]bool) int {
 	last := map[int]int{}
 	use := func(r ref, at int) {
@@ -256,7 +259,7 @@ func (l *loop) allocate(fixed map[int]bool) int {
 			use(r, i)
 		}
 	}
-	for _, r := range l.roots { // reductions come after all instructions
+	for _, r := range l.roots { // reductions read their operands after all instructions
 		use(r.from, len(l.program))
 		use(r.with, len(l.program))
 	}
@@ -288,7 +291,7 @@ func (l *loop) allocate(fixed map[int]bool) int {
 				freed = append(freed, v)
 			}
 		}
-		// Bytes and masks have different sizes: they do not share a place.
+		// Bytes and masks have different sizes, so opLoadBool cannot work in place.
 		if in.op != opLoadBool {
 			for _, v := range freed {
 				free = append(free, place[v])

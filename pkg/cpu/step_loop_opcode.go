@@ -7,7 +7,7 @@ import (
 	"github.com/residual-go/residual/pkg/cpu/internal/kernel"
 )
 
-// opcode is what is done with each element.
+// opcode is an elementwise operation.
 type opcode uint8
 
 const (
@@ -48,8 +48,8 @@ const (
 	opNot
 	opFromMask
 	opBFloat16 // rounds to bfloat16
-	// opConvert stands for the load of another type; the others only occur in programs. Those
-	// from opLoadBool on read or write other types than float32.
+	// opConvert stands for loading a tensor of another type. The ones after it occur only in the
+	// programs of loops; those from opLoadBool on read or write types other than float32.
 	opConvert
 	opCopy
 	opExpand
@@ -63,7 +63,7 @@ const (
 	opStoreBFloat16
 )
 
-// scalars are the operations without a kernel: they are too rare in a ResNet to need one.
+// scalars has the operations without a kernel, which are too rare in a ResNet to need one.
 var scalars = map[opcode]func(float64) float64{
 	opExpm1: math.Expm1, opLog: math.Log, opLog1p: math.Log1p, opTanh: math.Tanh, opErf: math.Erf,
 	opSin: math.Sin, opCos: math.Cos, opFloor: math.Floor, opCeil: math.Ceil, opRound: math.RoundToEven,
@@ -85,7 +85,7 @@ var scalars = map[opcode]func(float64) float64{
 	},
 }
 
-// apply does one operation on n elements. Which of a, b and c it reads depends on it.
+// apply applies an operation to n elements. Which of a, b and c it reads depends on op.
 func apply(k *kernel.Set, op opcode, dst, a, b, c unsafe.Pointer, n int) {
 	if op >= opLoadBool {
 		convert(k, op, dst, a, n)
@@ -144,6 +144,7 @@ func apply(k *kernel.Set, op opcode, dst, a, b, c unsafe.Pointer, n int) {
 	}
 }
 
+// applyScalar is apply for operations without a kernel.
 func applyScalar(op opcode, dst, a, b unsafe.Pointer, n int) {
 	switch op {
 	case opPow:
@@ -165,7 +166,7 @@ func applyScalar(op opcode, dst, a, b unsafe.Pointer, n int) {
 	}
 }
 
-// convert loads and stores other types.
+// convert is apply for operations that load and store types other than float32.
 func convert(k *kernel.Set, op opcode, dst, a unsafe.Pointer, n int) {
 	switch op {
 	case opLoadByte:
@@ -195,7 +196,7 @@ func convert(k *kernel.Set, op opcode, dst, a unsafe.Pointer, n int) {
 		for i := range to {
 			to[i] = uint32(x[i]) << 16
 		}
-	case opStoreBFloat16: // of what has been rounded
+	case opStoreBFloat16: // a has been rounded
 		to, x := unsafe.Slice((*uint16)(dst), n), unsafe.Slice((*uint32)(a), n)
 		for i := range to {
 			to[i] = uint16(x[i] >> 16)

@@ -6,10 +6,10 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// matchStep compares integers.
+// matchStep compares integers of type Int32 or Int64 for equality.
 type matchStep struct {
-	a, b, out int
-	equal     bool
+	a, b, out int  // slots
+	equal     bool // otherwise for inequality
 	dtype     dtypes.DType
 	size      int
 }

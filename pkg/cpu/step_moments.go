@@ -4,10 +4,10 @@ import (
 	"unsafe"
 )
 
-// momentsStep computes the mean and the (biased) variance of every column of a matrix: in
-// parts of rows that are still in the cache when their mean is known, and then of all
-// (Chan, Golub and LeVeque 1979). One pass over memory does, and no precision is lost where
-// the mean is large.
+// momentsStep computes the mean and the biased variance of every column of a matrix of shape
+// [rows, features]. Each task does so for a few rows, which are still in the cache when their
+// mean is known; then the moments of all tasks are combined (Chan, Golub and LeVeque 1979). This
+// takes one pass over memory and stays exact when the mean is large.
 type momentsStep struct {
 	rows, features     int
 	in, mean, variance int // slots
@@ -25,7 +25,7 @@ func newMomentsStep(rows, features int, p *plan, in, mean, variance int) *moment
 
 func (s *momentsStep) tasks() int { return (s.rows + s.perTask - 1) / s.perTask }
 
-// part returns a task's means and sums of squared deviations.
+// part returns the means and the sums of squared deviations that task i computes.
 func (s *momentsStep) part(r *run, i int) (mean, deviations []float32) {
 	both := floatsAt(unsafe.Add(r.pointer(s.partials), 4*2*s.width*i), 2*s.width)
 	return both[:s.features], both[s.width:][:s.features]
@@ -46,6 +46,7 @@ func (s *momentsStep) task(r *run, _ *scratch, i int) {
 	k.MomentRows(&deviations[0], &mean[0], x, s.features, rows)
 }
 
+// run implements step. After the tasks, it combines their moments in order.
 func (s *momentsStep) run(r *run) error {
 	if err := r.do(s, s.tasks()); err != nil {
 		return err

@@ -8,8 +8,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// simplify takes axes that are walked over in one go as one, the innermost of the output
-// last.
+// simplify merges axes where possible, drops those of size 1, and sorts the rest by their stride in
+// the output, the smallest last.
 func (c strided) simplify() strided {
 	var order []int
 	for i, size := range c.sizes {
@@ -34,22 +34,19 @@ func (c strided) simplify() strided {
 	return s
 }
 
-// moveStep does moves.
+// moveStep executes moves.
 type moveStep struct {
 	inputs []int // slots
-	fill   int   // slot, or -1
-	out    int
-	width  int // bytes of an element
-	size   int // elements
-	boxes  []box
+	fill   int   // slot of the fill value, or -1
+	out    int   // slot
+	width  int   // bytes per element
+	size   int   // elements of the output
+	boxes  []strided
 	tasks  []moveTask
 	fills  fillTask
 }
 
-// box is a strided copy and how it is cut.
-type box struct{ strided }
-
-// moveTask is a range of a box's outermost axis.
+// moveTask is a range of the outermost axis of a box.
 type moveTask struct{ box, from, to int }
 
 func newMoveStep(m *moves, shape shapes.Shape, inputs []int, out int) *moveStep {
@@ -58,7 +55,7 @@ func newMoveStep(m *moves, shape shapes.Shape, inputs []int, out int) *moveStep 
 		s.fill = inputs[len(inputs)-1]
 	}
 	for i, c := range m.copies {
-		b := box{c.simplify()}
+		b := c.simplify()
 		s.boxes = append(s.boxes, b)
 		size := 1
 		for _, d := range b.sizes {
@@ -82,7 +79,7 @@ func (s *moveStep) run(r *run) error {
 	return r.do(s, len(s.tasks))
 }
 
-// fillTask writes the fill value everywhere.
+// fillTask writes the fill value to the whole output.
 type fillTask struct{ *moveStep }
 
 func (f *fillTask) task(r *run, _ *scratch, i int) {
@@ -100,6 +97,7 @@ func (f *fillTask) task(r *run, _ *scratch, i int) {
 	}
 }
 
+// fillWith fills n elements at dst with the one at src.
 func fillWith[T any](dst, src unsafe.Pointer, n int) {
 	value := *(*T)(src)
 	to := unsafe.Slice((*T)(dst), n)
@@ -125,13 +123,13 @@ func (s *moveStep) task(r *run, _ *scratch, i int) {
 	}
 }
 
-// element returns the address of the i-th element from p on.
+// element returns the address of the element i after p.
 func element[T any](p *T, i int) *T {
 	return (*T)(unsafe.Add(unsafe.Pointer(p), i*int(unsafe.Sizeof(*p))))
 }
 
-// copyBox copies n of the box's elements along an axis, and all along those within.
-func copyBox[T any](src, dst *T, b *box, axis, n, from, to int) {
+// copyBox copies the elements of a box: n along an axis, and all along the axes within it.
+func copyBox[T any](src, dst *T, b *strided, axis, n, from, to int) {
 	fromStep, toStep := b.from[axis], b.to[axis]
 	switch left := len(b.sizes) - axis; {
 	case left == 1 && fromStep == 1 && toStep == 1:
@@ -142,7 +140,7 @@ func copyBox[T any](src, dst *T, b *box, axis, n, from, to int) {
 			from, to = from+fromStep, to+toStep
 		}
 	case left == 2 && fromStep == 1 && b.from[axis+1] != 1:
-		// A transposition: in tiles, so that both sides use the lines they fetch.
+		// A transposition. Tiles make both sides use every cache line they fetch.
 		const side = 16
 		m := b.sizes[axis+1]
 		for i := 0; i < n; i += side {

@@ -2,52 +2,35 @@ package cpu
 
 import (
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/gomlx/compute"
 )
 
-// independent reports whether positions along the first axis have nothing in common.
+// independent reports whether the window does not reach across the first axis, whose positions
+// (the images of a batch) are then computed independently.
 func (p *pooling) independent() bool {
 	a := p.axes[0]
-	return a.size == 1 && a.stride == 1 && a.padding == 0 && a.in == a.out
+	return a.ker == 1 && a.stride == 1 && a.padding == 0 && a.in == a.out
 }
 
-// place is an output position, and where its window's elements are in the input, in the
-// order of the window: both for the first image.
-type place struct {
-	out  int
-	from []int
-}
-
-// places lists the positions; of the first index of the first axis only, if those are
-// independent.
-func (p *pooling) places() []place {
-	list := []place{{0, []int{0}}}
-	for i, a := range p.axes {
-		if i == 0 && p.independent() {
-			continue
-		}
-		var next []place
-		for _, q := range list {
-			for o := range a.out {
-				r := place{out: q.out + o*a.outS}
-				for _, at := range q.from {
-					for k := range a.size {
-						if i := o*a.stride + k - a.padding; i >= 0 && i < a.in {
-							r.from = append(r.from, at+i*a.inS)
-						}
-					}
-				}
-				next = append(next, r)
-			}
-		}
-		list = next
+// places lists the output positions, each with the elements of its window that are not in the
+// padding. If the images are independent, it lists the positions of the first image only.
+func (p *pooling) places() []position {
+	axes := p.axes
+	if p.independent() {
+		axes = axes[1:]
+	}
+	list := positions(axes)
+	for i := range list {
+		list[i].in = slices.DeleteFunc(list[i].in, func(at int) bool { return at < 0 })
 	}
 	return list
 }
 
-// images returns how many tasks there are, and how far apart in the input and the output.
+// images returns the number of tasks, and the distance between their data in the input and in
+// the output.
 func (p *pooling) images() (n, inS, outS int) {
 	if !p.independent() {
 		return 1, 0, 0
@@ -55,10 +38,10 @@ func (p *pooling) images() (n, inS, outS int) {
 	return p.axes[0].out, p.axes[0].inS, p.axes[0].outS
 }
 
-// windowStep pools.
+// windowStep computes pooling. Each task is an image.
 type windowStep struct {
 	pooling
-	places  []place
+	places  []position
 	in, out int // slots
 }
 
@@ -85,21 +68,21 @@ func (s *windowStep) task(r *run, _ *scratch, i int) {
 	for j := range s.places {
 		p := &s.places[j]
 		dst := unsafe.Add(out, 4*p.out)
-		if len(p.from) == 0 {
+		if len(p.in) == 0 {
 			k.Fill((*float32)(dst), start, s.inner)
 			continue
 		}
-		copy(floatsAt(dst, s.inner), floatsAt(unsafe.Add(in, 4*p.from[0]), s.inner))
-		for _, at := range p.from[1:] {
+		copy(floatsAt(dst, s.inner), floatsAt(unsafe.Add(in, 4*p.in[0]), s.inner))
+		for _, at := range p.in[1:] {
 			apply(k, op, dst, dst, unsafe.Add(in, 4*at), nil, s.inner)
 		}
 	}
 }
 
-// scatterStep is the gradient of pooling.
+// scatterStep computes the gradient of max and min pooling. Each task is an image.
 type scatterStep struct {
 	pooling
-	places               []place
+	places               []position
 	operand, source, out int // slots
 }
 
@@ -121,13 +104,13 @@ func (s *scatterStep) task(r *run, _ *scratch, i int) {
 	highest := s.kind == compute.ReduceOpMax
 	for j := range s.places {
 		p := &s.places[j]
-		if len(p.from) == 0 {
+		if len(p.in) == 0 {
 			continue
 		}
 		for c := range s.inner {
-			best := p.from[0]
+			best := p.in[0]
 			value := operand[best+c]
-			for _, w := range p.from[1:] {
+			for _, w := range p.in[1:] {
 				if v := operand[w+c]; highest && v > value || !highest && v < value || v != v {
 					best, value = w, v
 				}
