@@ -147,7 +147,7 @@ func openFolder(ctx context.Context, spec string, o Options) (*Set, error) {
 	}
 	folder, folderErr := imagefolder.Read(ctx, spec, imagefolder.Options{Transform: transform, Seed: folderSeed, Progress: o.Decoded})
 	switch {
-	case errors.Is(folderErr, imagefolder.ErrNoPictures):
+	case errors.Is(folderErr, imagefolder.ErrNoImages):
 		return nil, err // it says which of CIFAR's files are missing
 	case folderErr != nil:
 		return nil, folderErr

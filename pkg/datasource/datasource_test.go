@@ -255,8 +255,8 @@ func TestOpenErrors(t *testing.T) {
 	writePhotos(t, "one-class", 2, "cat")
 	writePhotos(t, filepath.Join("flat", "."), 2, ".")
 	for _, test := range []struct{ spec, subset, want string }{
-		{"one-class", "", "pictures of one class alone, cat"},
-		{"flat", "", "the pictures in flat are in no classes' folders, want a folder for each class"},
+		{"one-class", "", "images of only one class, cat"},
+		{"flat", "", "the images in flat are not in class folders; want a sub-folder for each class"},
 		{"nowhere", "", `unknown data "nowhere"`},
 		{"CIFAR10", "", "cifar10, cifar100"},
 		{"empty", "", "empty holds no CIFAR data"},

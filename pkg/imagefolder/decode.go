@@ -11,11 +11,12 @@ import (
 	"github.com/residual-go/residual/pkg/picture"
 )
 
-// decode decodes the files, each into its place in pixels, and returns for each why that was
-// not possible; nil if it was. The error is that of a cancelled context.
-func (o Options) decode(ctx context.Context, files []file, pixels []byte) (refusals []error, err error) {
+// decode decodes and resizes the files, each into its place in pixels. failures has an entry
+// for each file: why it could not be decoded, or nil. The only error is that of a cancelled
+// context.
+func (o Options) decode(ctx context.Context, files []file, pixels []byte) (failures []error, err error) {
 	size := len(pixels) / max(1, len(files))
-	refusals = make([]error, len(files))
+	failures = make([]error, len(files))
 	jobs, done := make(chan int), make(chan struct{})
 	go func() {
 		defer close(jobs)
@@ -28,10 +29,10 @@ func (o Options) decode(ctx context.Context, files []file, pixels []byte) (refus
 		}
 	}()
 	var workers sync.WaitGroup
-	for range o.Workers {
+	for range o.workers {
 		workers.Go(func() {
 			for i := range jobs {
-				refusals[i] = o.decodeFile(files[i].path, pixels[i*size:(i+1)*size])
+				failures[i] = o.decodeFile(files[i].path, pixels[i*size:(i+1)*size])
 				done <- struct{}{}
 			}
 		})
@@ -50,7 +51,7 @@ func (o Options) decode(ctx context.Context, files []file, pixels []byte) (refus
 	if n < len(files) {
 		return nil, context.Cause(ctx)
 	}
-	return refusals, nil
+	return failures, nil
 }
 
 func (o Options) decodeFile(path string, pixels []byte) error {
@@ -59,7 +60,7 @@ func (o Options) decodeFile(path string, pixels []byte) error {
 		return unreadable(err)
 	}
 	defer file.Close()
-	decoded, err := picture.Decode(file, o.Limits)
+	decoded, err := picture.Decode(file, picture.Limits{})
 	if err != nil {
 		return err
 	}
@@ -67,8 +68,7 @@ func (o Options) decodeFile(path string, pixels []byte) error {
 	return nil
 }
 
-// unreadable is a system's error, less its path, as what continues a sentence that begins
-// with the path.
+// unreadable turns an error of the system into the end of a sentence that begins with the path.
 func unreadable(err error) error {
 	if inner, ok := errors.AsType[*fs.PathError](err); ok {
 		err = inner.Err

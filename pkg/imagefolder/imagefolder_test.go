@@ -24,34 +24,34 @@ import (
 // small is the transform of most tests.
 var small = picture.Transform{Resize: 4, Height: 4, Width: 4}
 
-// painted is a picture of one colour, by which tests know it again.
+// painted returns an image of one colour, by which tests recognise it.
 func painted(red byte) image.Image {
-	picture := image.NewRGBA(image.Rect(0, 0, 6, 5))
-	for i := 0; i < len(picture.Pix); i += 4 {
-		copy(picture.Pix[i:], []byte{red, 10, 20, 255})
+	img := image.NewRGBA(image.Rect(0, 0, 6, 5))
+	for i := 0; i < len(img.Pix); i += 4 {
+		copy(img.Pix[i:], []byte{red, 10, 20, 255})
 	}
-	return picture
+	return img
 }
 
-func asPNG(t *testing.T, picture image.Image) []byte {
+func asPNG(t *testing.T, img image.Image) []byte {
 	t.Helper()
 	var buffer bytes.Buffer
-	if err := png.Encode(&buffer, picture); err != nil {
+	if err := png.Encode(&buffer, img); err != nil {
 		t.Fatal(err)
 	}
 	return buffer.Bytes()
 }
 
-func asJPEG(t *testing.T, picture image.Image) []byte {
+func asJPEG(t *testing.T, img image.Image) []byte {
 	t.Helper()
 	var buffer bytes.Buffer
-	if err := jpeg.Encode(&buffer, picture, nil); err != nil {
+	if err := jpeg.Encode(&buffer, img, nil); err != nil {
 		t.Fatal(err)
 	}
 	return buffer.Bytes()
 }
 
-// write makes a file in dir, at a path with slashes, and the folders above it.
+// write writes a file below dir, at a slash-separated path, and makes the folders above it.
 func write(t *testing.T, dir, path string, content []byte) {
 	t.Helper()
 	path = filepath.Join(dir, filepath.FromSlash(path))
@@ -63,7 +63,7 @@ func write(t *testing.T, dir, path string, content []byte) {
 	}
 }
 
-// fill makes n pictures in the folder, red from first on.
+// fill writes n images into the folder, with reds from first on.
 func fill(t *testing.T, dir, folder string, first, n int) {
 	t.Helper()
 	for i := range n {
@@ -71,7 +71,7 @@ func fill(t *testing.T, dir, folder string, first, n int) {
 	}
 }
 
-// reds returns the red of every image of each class, sorted.
+// reds returns the red values of the images of each class, sorted.
 func reds(m *dataset.Images) map[string][]int {
 	found := map[string][]int{}
 	for i, label := range m.Labels {
@@ -106,9 +106,9 @@ func TestReadSplits(t *testing.T) {
 	fill(t, dir, "cat/garden/deep", 50, 5)
 	fill(t, dir, "Ähre", 200, 2)
 	fill(t, dir, "one", 250, 1)
-	write(t, dir, "README.md", []byte("no picture"))
-	write(t, dir, "cat/notes.txt", []byte("no picture"))
-	write(t, dir, "cat/.hidden.png", []byte("no picture"))
+	write(t, dir, "README.md", []byte("not an image"))
+	write(t, dir, "cat/notes.txt", []byte("not an image"))
+	write(t, dir, "cat/.hidden.png", []byte("not an image"))
 	fill(t, dir, ".cache", 90, 3)
 
 	folder := read(t, dir, Options{Seed: 3})
@@ -116,7 +116,7 @@ func TestReadSplits(t *testing.T) {
 		t.Errorf("skipped %v, want nothing", folder.Skipped)
 	}
 	for _, images := range []*dataset.Images{folder.Training, folder.Validation} {
-		// By bytes, as Python sorts them.
+		// Sorted by bytes, as Python does.
 		if want := []string{"cat", "dog", "one", "Ähre"}; !slices.Equal(images.Classes, want) {
 			t.Errorf("classes %q, want %q", images.Classes, want)
 		}
@@ -133,54 +133,54 @@ func TestReadSplits(t *testing.T) {
 				class, len(training[class]), len(validation[class]), want.training, want.validation)
 		}
 	}
-	// Every picture is once in it, with its own class.
+	// Every image is there once, in its own class.
 	for class, want := range map[string][]int{
 		"dog": {100, 101, 102, 103, 104, 105, 106, 107, 108, 109}, "cat": {0, 1, 2, 3, 4, 50, 51, 52, 53, 54},
 		"Ähre": {200, 201}, "one": {250},
 	} {
 		if got := slices.Sorted(slices.Values(append(training[class], validation[class]...))); !slices.Equal(got, want) {
-			t.Errorf("%s has the pictures %v, want %v", class, got, want)
+			t.Errorf("%s has the images %v, want %v", class, got, want)
 		}
 	}
-	// The classes are mixed: the first few are a sample of all.
+	// The classes are mixed, so that the first few images are a sample of all classes.
 	if sorted := slices.IsSorted(folder.Training.Labels); sorted {
 		t.Errorf("the labels are in order, %v", folder.Training.Labels)
 	}
 }
 
-// TestReadIsDeterministic: the same images in the same order for every number of workers,
-// and others for another seed.
+// TestReadIsDeterministic: the images and their order do not depend on the number of workers,
+// but do depend on the seed.
 func TestReadIsDeterministic(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir, "a", 0, 20)
 	fill(t, dir, "b", 100, 20)
 	write(t, dir, "b/007.png", []byte("broken"))
-	first := read(t, dir, Options{Seed: 1, Workers: 1, Validation: 0.5})
+	first := read(t, dir, Options{Seed: 1, workers: 1})
 	for _, workers := range []int{0, 2, 7, 100} {
-		again := read(t, dir, Options{Seed: 1, Workers: workers, Validation: 0.5})
+		again := read(t, dir, Options{Seed: 1, workers: workers})
 		if !bytes.Equal(first.Training.Pixels, again.Training.Pixels) || !slices.Equal(first.Training.Labels, again.Training.Labels) ||
 			!bytes.Equal(first.Validation.Pixels, again.Validation.Pixels) || !slices.Equal(first.Skipped, again.Skipped) {
-			t.Errorf("%d workers give other images than one", workers)
+			t.Errorf("%d workers give different images from one", workers)
 		}
 	}
-	// As on every machine.
+	// The same on every machine.
 	var got []int
 	for i := range 6 {
 		got = append(got, int(first.Validation.Image(i)[0]))
 	}
 	if want := []int{105, 102, 15, 12, 0, 115}; !slices.Equal(got, want) {
-		t.Errorf("the first to validate on are %v, want %v", got, want)
+		t.Errorf("the first validation images are %v, want %v", got, want)
 	}
-	if other := read(t, dir, Options{Seed: 2, Validation: 0.5}); bytes.Equal(first.Training.Pixels, other.Training.Pixels) {
+	if other := read(t, dir, Options{Seed: 2}); bytes.Equal(first.Training.Pixels, other.Training.Pixels) {
 		t.Error("another seed gives the same order")
 	}
-	if n := first.Validation.Len(); n != 20 {
-		t.Errorf("half of 20 and of 19 are %d pictures, want 10 and 10", n)
+	if n := first.Validation.Len(); n != 8 {
+		t.Errorf("a fifth of 20 and of 19 images are %d images, want 4 and 4", n)
 	}
 }
 
-// TestReadAddedLater: pictures that are added or lost leave the others in their parts, but
-// for what keeps the parts' sizes.
+// TestReadAddedLater: when images are added or removed, the others stay in their part, except
+// the few that keep the sizes right.
 func TestReadAddedLater(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir, "a", 0, 40)
@@ -199,9 +199,9 @@ func TestReadAddedLater(t *testing.T) {
 				moved++
 			}
 		}
-		// Ten more pictures of a are two more to validate on, chosen among all.
+		// Ten more images of a make two more validation images, chosen among all.
 		if moved > 3 {
-			t.Errorf("%d of %d validation images of %s are to train on now", moved, len(values), class)
+			t.Errorf("%d of %d validation images of %s became training images", moved, len(values), class)
 		}
 	}
 }
@@ -221,20 +221,20 @@ func TestReadOwnSplit(t *testing.T) {
 			fill(t, dir, test.aside+"/cat", 70, 1)
 			skipped = 1
 		}
-		folder := read(t, dir, Options{Validation: 0.5})
+		folder := read(t, dir, Options{})
 		if got, want := fmt.Sprint(reds(folder.Training)), "map[cat:[0 1 2] dog:[100 101] owl:[200]]"; got != want {
-			t.Errorf("%+v: to train on are %s, want %s", test, got, want)
+			t.Errorf("%+v: training images %s, want %s", test, got, want)
 		}
 		if got, want := fmt.Sprint(reds(folder.Validation)), "map[cat:[50 51] dog:[150]]"; got != want {
-			t.Errorf("%+v: to validate on are %s, want %s", test, got, want)
+			t.Errorf("%+v: validation images %s, want %s", test, got, want)
 		}
-		if len(folder.Skipped) != skipped || skipped > 0 && !strings.Contains(folder.Skipped[0].Why, "is not read: the pictures are those in "+test.train) {
-			t.Errorf("%+v: skipped are %v", test, folder.Skipped)
+		if len(folder.Skipped) != skipped || skipped > 0 && !strings.Contains(folder.Skipped[0].Why, "is not used: the images come from "+test.train) {
+			t.Errorf("%+v: skipped %v", test, folder.Skipped)
 		}
 	}
 }
 
-// TestReadTrainAlone takes what is held out from the only part there is.
+// TestReadTrainAlone holds validation images out of the only part there is.
 func TestReadTrainAlone(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir, "train/cat", 0, 5)
@@ -243,14 +243,14 @@ func TestReadTrainAlone(t *testing.T) {
 	if folder.Training.Len() != 8 || folder.Validation.Len() != 2 || !slices.Equal(folder.Training.Classes, []string{"cat", "dog"}) {
 		t.Errorf("%d and %d images of %q, want 8 and 2 of cat and dog", folder.Training.Len(), folder.Validation.Len(), folder.Training.Classes)
 	}
-	// Beside other classes it is one.
+	// Beside other folders, train is a class.
 	fill(t, dir, "bus", 50, 5)
 	if folder := read(t, dir, Options{}); !slices.Equal(folder.Training.Classes, []string{"bus", "train"}) {
 		t.Errorf("classes %q, want bus and train", folder.Training.Classes)
 	}
 }
 
-// hugeHeader is a file of a hundred bytes that says it has 10¹⁰ pixels.
+// hugeHeader returns a PNG of about a hundred bytes that claims to have 10¹⁰ pixels.
 func hugeHeader(t *testing.T) []byte {
 	huge := asPNG(t, painted(1))
 	binary.BigEndian.PutUint32(huge[16:], 100_000)
@@ -263,9 +263,9 @@ func TestReadSkips(t *testing.T) {
 	dir := t.TempDir()
 	fill(t, dir, "a", 0, 4)
 	fill(t, dir, "b", 100, 4)
-	fill(t, dir, "a/folder.jpg", 50, 1)                                             // a folder by that name
-	write(t, dir, "b/wrong-name.jpg", asPNG(t, painted(150)))                       // the content counts
-	write(t, dir, "b/photo.JPEG", asJPEG(t, image.NewGray(image.Rect(0, 0, 5, 5)))) // a good one
+	fill(t, dir, "a/folder.jpg", 50, 1)                                             // a folder with that name
+	write(t, dir, "b/wrong-name.jpg", asPNG(t, painted(150)))                       // the content decides
+	write(t, dir, "b/photo.JPEG", asJPEG(t, image.NewGray(image.Rect(0, 0, 5, 5)))) // readable
 	write(t, dir, "a/empty.png", nil)
 	write(t, dir, "a/huge.png", hugeHeader(t))
 	whole := asJPEG(t, painted(9))
@@ -282,8 +282,8 @@ func TestReadSkips(t *testing.T) {
 		"b/cut.jpg":    "is damaged",
 		"b/page.jpg":   "is an HTML page",
 		"b/phone.heic": "is a HEIC image; save it as JPEG or PNG",
-		"loose.png":    "is in no class's folder",
-		"docs":         "holds no pictures, and so is no class",
+		"loose.png":    "is not in a class folder",
+		"docs":         "has no images, so it is not a class",
 	}
 	if len(folder.Skipped) != len(want) {
 		t.Errorf("%d were skipped, want %d", len(folder.Skipped), len(want))
@@ -294,7 +294,7 @@ func TestReadSkips(t *testing.T) {
 			t.Fatal(err)
 		}
 		if why := want[filepath.ToSlash(path)]; why == "" || !strings.Contains(skipped.Why, why) {
-			t.Errorf("%s: skipped because it %s, want %q", path, skipped.Why, why)
+			t.Errorf("%s %s; want %q", path, skipped.Why, why)
 		}
 	}
 	all := reds(folder.Training)
@@ -303,11 +303,11 @@ func TestReadSkips(t *testing.T) {
 		slices.Sort(all[class])
 	}
 	if got, want := fmt.Sprint(all), "map[a:[0 1 2 3 50] b:[0 100 101 102 103 150]]"; got != want {
-		t.Errorf("the good ones are %s, want %s", got, want)
+		t.Errorf("the readable images are %s, want %s", got, want)
 	}
 }
 
-// TestReadLinks follows links to files and those of classes, and goes round no circle.
+// TestReadLinks: links to files and links that are classes are followed, loops are not.
 func TestReadLinks(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	fill(t, dir, "a", 0, 4)
@@ -328,7 +328,7 @@ func TestReadLinks(t *testing.T) {
 	}
 	folder := read(t, dir, Options{})
 	if got := folder.Training.Len() + folder.Validation.Len(); got != 9 || !slices.Equal(folder.Training.Classes, []string{"a", "b"}) {
-		t.Errorf("%d pictures of %q, want 9 of a and b", got, folder.Training.Classes)
+		t.Errorf("%d images of %q, want 9 of a and b", got, folder.Training.Classes)
 	}
 	var skipped []string
 	for _, s := range folder.Skipped {
@@ -337,7 +337,7 @@ func TestReadLinks(t *testing.T) {
 	}
 	slices.Sort(skipped)
 	if want := []string{"a/folder", "a/loop", "a/lost.png", "above", "loop"}; !slices.Equal(skipped, want) {
-		t.Errorf("skipped are %q, want %q", skipped, want)
+		t.Errorf("skipped %q, want %q", skipped, want)
 	}
 }
 
@@ -353,14 +353,14 @@ func TestReadUnreadable(t *testing.T) {
 	}
 	folder := read(t, dir, Options{})
 	if len(folder.Skipped) != 1 || !strings.HasPrefix(folder.Skipped[0].Why, "cannot be read: permission denied") {
-		t.Errorf("skipped are %v, want one that cannot be read", folder.Skipped)
+		t.Errorf("skipped %v, want one that cannot be read", folder.Skipped)
 	}
 	if err := os.Chmod(filepath.Join(dir, "b"), 0); err != nil {
 		t.Fatal(err)
 	}
 	defer os.Chmod(filepath.Join(dir, "b"), 0o755)
 	if _, err := Read(context.Background(), dir, Options{Transform: small}); !errors.Is(err, os.ErrPermission) {
-		t.Errorf("of a class's folder that cannot be read: got %v, want %v", err, os.ErrPermission)
+		t.Errorf("a class folder that cannot be read: got error %v, want %v", err, os.ErrPermission)
 	}
 }
 
@@ -379,27 +379,26 @@ func TestReadErrors(t *testing.T) {
 		options Options
 		want    string
 	}{
-		{"nothing", files(), ok, "no pictures in DIR, want a folder for each class in one folder, as DIR/cat/1.jpg and DIR/dog/1.jpg"},
-		{"no pictures", func(t *testing.T, dir string) { write(t, dir, "a/README", nil) }, ok, "no pictures in DIR"},
-		{"at the top", files("1.jpg", "2.jpg"), ok, "the pictures in DIR are in no classes' folders, want a folder for each class in one folder, as DIR/cat/1.jpg"},
-		{"one class", files("cat/1.jpg"), ok, "DIR has pictures of one class alone, cat; want a folder"},
-		{"validation without classes", files("train/a/1.png", "train/b/1.png", "val/1.png"), ok, "the pictures in DIR/val are in no classes' folders, want a folder for each class in one folder, as DIR/val/cat/1.jpg"},
-		{"validation with another class", files("train/a/1.png", "train/b/1.png", "val/c/1.png"), ok, "DIR/val/c has pictures of a class that DIR/train has none of"},
+		{"nothing", files(), ok, "no images in DIR; want a sub-folder for each class, as in DIR/cat/1.jpg and DIR/dog/1.jpg"},
+		{"no images", func(t *testing.T, dir string) { write(t, dir, "a/README", nil) }, ok, "no images in DIR"},
+		{"at the top", files("1.jpg", "2.jpg"), ok, "the images in DIR are not in class folders; want a sub-folder for each class, as in DIR/cat/1.jpg"},
+		{"one class", files("cat/1.jpg"), ok, "DIR has images of only one class, cat; want a sub-folder"},
+		{"validation without classes", files("train/a/1.png", "train/b/1.png", "val/1.png"), ok, "the images in DIR/val are not in class folders; want a sub-folder for each class, as in DIR/val/cat/1.jpg"},
+		{"validation with another class", files("train/a/1.png", "train/b/1.png", "val/c/1.png"), ok, "DIR/val/c is a class that DIR/train does not have"},
 		{"validation that is empty", func(t *testing.T, dir string) {
 			files("train/a/1.png", "train/b/1.png")(t, dir)
 			write(t, dir, "val/README", nil)
-		}, ok, "no pictures to validate on in DIR/val"},
-		{"none to validate on", files("a/1.png", "b/1.png"), ok, "DIR has no pictures to validate on: want two or more"},
+		}, ok, "no validation images in DIR/val"},
+		{"nothing to validate on", files("a/1.png", "b/1.png"), ok, "DIR has no validation images: want a class with two or more"},
 		{"broken", func(t *testing.T, dir string) {
 			files("a/1.png", "a/2.png")(t, dir)
 			write(t, dir, "b/1.png", nil)
 			write(t, dir, "b/2.png", nil)
-		}, ok, "no picture of class b can be read, the first because DIR/b/1.png is not a PNG, JPEG or WebP image"},
-		{"unprintable", files("a/1.png", "b\x1b[31m/1.png"), ok, `DIR: the sub-folder "b\x1b[31m" has a name that cannot be printed`},
-		{"memory", files("a/1.png", "b/1.png", "b/2.png"), Options{Transform: picture.Transform{Resize: 1024, Height: 1024, Width: 1024}, Memory: 9<<20 - 1},
-			"the 3 pictures in DIR take 0.01 GiB at 1024×1024 pixels, more than the 0.01 GiB allowed"},
+		}, ok, "no image of class b can be read: DIR/b/1.png is not a PNG, JPEG or WebP image"},
+		{"unprintable", files("a/1.png", "b\x1b[31m/1.png"), ok, `DIR: sub-folder "b\x1b[31m" has unprintable characters in its name`},
+		{"memory", files("a/1.png", "b/1.png", "b/2.png"), Options{Transform: picture.Transform{Resize: 1024, Height: 1024, Width: 1024}, memory: 9<<20 - 1},
+			"read the images in DIR: 3 images of 1024×1024 pixels take 0.01 GiB of memory, more than the 0.01 GiB allowed"},
 		{"transform", files("a/1.png", "b/1.png"), Options{}, "resize of 0 pixels"},
-		{"share", files("a/1.png", "b/1.png"), Options{Transform: small, Validation: 1}, "a share of 1 of the pictures"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -409,14 +408,14 @@ func TestReadErrors(t *testing.T) {
 			if err == nil || folder != nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want one line with %q", err, want)
 			}
-			if got := strings.HasPrefix(test.want, "no pictures in"); got != errors.Is(err, ErrNoPictures) {
-				t.Errorf("%v is ErrNoPictures: %v, want %v", err, !got, got)
+			if got := strings.HasPrefix(test.want, "no images in"); got != errors.Is(err, ErrNoImages) {
+				t.Errorf("%v is ErrNoImages: %v, want %v", err, !got, got)
 			}
 		})
 	}
 	path := filepath.Join(t.TempDir(), "file")
 	write(t, filepath.Dir(path), "file", nil)
-	for path, want := range map[string]string{path: "is a file, want a folder", filepath.Join(path, "none"): "read a folder of pictures"} {
+	for path, want := range map[string]string{path: "is a file; want a sub-folder", filepath.Join(path, "none"): "read an image folder"} {
 		if _, err := Read(context.Background(), path, ok); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want an error with %q", path, err, want)
 		}
@@ -428,7 +427,7 @@ func TestReadProgressAndCancellation(t *testing.T) {
 	fill(t, dir, "a", 0, 30)
 	fill(t, dir, "b", 100, 30)
 	last := 0
-	o := Options{Transform: small, Workers: 3, Progress: func(done, total int) {
+	o := Options{Transform: small, workers: 3, Progress: func(done, total int) {
 		if done != last+1 || total != 60 {
 			t.Errorf("progress %d of %d after %d", done, total, last)
 		}
@@ -449,10 +448,10 @@ func TestReadProgressAndCancellation(t *testing.T) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 	if n > 20 {
-		t.Errorf("%d pictures were decoded after the fifth was to be the last", n-5)
+		t.Errorf("%d images were decoded after the fifth, which cancelled", n-5)
 	}
 	if _, err := Read(ctx, dir, o); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled before: got %v, want %v", err, context.Canceled)
+		t.Errorf("cancelled beforehand: got %v, want %v", err, context.Canceled)
 	}
 }
 

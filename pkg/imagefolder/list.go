@@ -14,23 +14,23 @@ import (
 	"github.com/residual-go/residual/pkg/printable"
 )
 
-// listing is what is in a folder before anything of it is decoded.
+// listing is the content of a folder before any image is decoded.
 type listing struct {
 	classes []string
-	// files are sorted by path within their class, the classes as classes are, those to train
-	// on before those to validate on.
+	// files are sorted by class and by path within their class, first the files to train on and
+	// then, if the folder has its own split, those to validate on.
 	files []file
-	// ownSplit is whether the folder says which files are for what.
+	// ownSplit reports whether the folder has sub-folders for training and validation.
 	ownSplit bool
 	skipped  []Skipped
 }
 
-var errLoose = errors.New("is in no class's folder")
+var errLoose = errors.New("is not in a class folder")
 
 type file struct {
 	path       string
 	class      int32
-	validation bool // of a folder with a split of its own
+	validation bool // only if the folder has its own split
 }
 
 func (l *listing) skip(path string, why error) {
@@ -41,10 +41,10 @@ func (l *listing) skip(path string, why error) {
 func list(ctx context.Context, dir string) (*listing, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read a folder of pictures: %w", err)
+		return nil, fmt.Errorf("read an image folder: %w", err)
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("%s is a file, %s", dir, wantLayout(filepath.Dir(dir)))
+		return nil, fmt.Errorf("%s is a file; %s", dir, wantLayout(filepath.Dir(dir)))
 	}
 	l := &listing{}
 	train, val, err := l.parts(dir)
@@ -57,7 +57,7 @@ func list(ctx context.Context, dir string) (*listing, error) {
 		return nil, err
 	}
 	if len(classes) < 2 {
-		return nil, fmt.Errorf("%s has pictures of one class alone, %s; %s", train, classes[0].name, wantLayout(train))
+		return nil, fmt.Errorf("%s has images of only one class, %s; %s", train, classes[0].name, wantLayout(train))
 	}
 	for i, class := range classes {
 		l.classes = append(l.classes, class.name)
@@ -67,8 +67,8 @@ func list(ctx context.Context, dir string) (*listing, error) {
 		return l, nil
 	}
 	held, err := l.classesIn(ctx, val)
-	if errors.Is(err, ErrNoPictures) { // there are some, to train on
-		return nil, fmt.Errorf("no pictures to validate on in %s, %s; or remove it, for a part of the others", val, wantLayout(val))
+	if errors.Is(err, ErrNoImages) { // not wrapped: there are training images
+		return nil, fmt.Errorf("no validation images in %s; %s, or remove it to hold out training images", val, wantLayout(val))
 	}
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func list(ctx context.Context, dir string) (*listing, error) {
 	for _, class := range held {
 		i, ok := slices.BinarySearch(l.classes, class.name)
 		if !ok {
-			return nil, fmt.Errorf("%s has pictures of a class that %s has none of; give both the same classes",
+			return nil, fmt.Errorf("%s is a class that %s does not have; give both the same classes",
 				filepath.Join(val, class.name), train)
 		}
 		l.add(class.paths, i, true)
@@ -84,8 +84,9 @@ func list(ctx context.Context, dir string) (*listing, error) {
 	return l, nil
 }
 
-// parts returns the folders of what is to train and to validate on, the latter "" if there is
-// none. A folder for training alone is one only if nothing is beside it.
+// parts returns the folders with the training and the validation images, val "" if the folder
+// has no split of its own. A folder "train" without a folder for validation counts only if
+// there is no other folder beside it; otherwise it is a class.
 func (l *listing) parts(dir string) (train, val string, err error) {
 	folders, loose, err := (&listing{}).lookInto(dir)
 	if err != nil {
@@ -101,7 +102,7 @@ func (l *listing) parts(dir string) (train, val string, err error) {
 	}
 	for _, folder := range folders {
 		if folder != train && folder != val {
-			l.skip(filepath.Join(dir, folder), fmt.Errorf("is not read: the pictures are those in %s and %s", train, val))
+			l.skip(filepath.Join(dir, folder), fmt.Errorf("is not used: the images come from %s and %s", train, val))
 		}
 	}
 	for _, path := range loose {
@@ -110,8 +111,8 @@ func (l *listing) parts(dir string) (train, val string, err error) {
 	return filepath.Join(dir, train), filepath.Join(dir, val), nil
 }
 
-// firstOf returns the folder with the first of the names that any has, in small or large
-// letters; "" if none has one.
+// firstOf returns the folder with the first of the names that is found, in upper or lower
+// case, or "".
 func firstOf(folders []string, names ...string) string {
 	for _, name := range names {
 		for _, folder := range folders {
@@ -129,13 +130,13 @@ func (l *listing) add(paths []string, class int, validation bool) {
 	}
 }
 
-// class is a sub-folder with pictures.
+// class is a sub-folder with images.
 type class struct {
 	name  string
 	paths []string
 }
 
-// classesIn returns the classes in dir, at least one, sorted by name.
+// classesIn returns the classes in dir, sorted by name. There is at least one.
 func (l *listing) classesIn(ctx context.Context, dir string) ([]class, error) {
 	folders, loose, err := l.lookInto(dir)
 	if err != nil {
@@ -143,16 +144,16 @@ func (l *listing) classesIn(ctx context.Context, dir string) ([]class, error) {
 	}
 	var classes []class
 	for _, name := range folders {
-		// Names go to terminals and figures: no control sequences.
+		// The names of classes go to terminals and figures.
 		if !printable.Is(name) {
-			return nil, fmt.Errorf("%s: the sub-folder %q has a name that cannot be printed, want one that is a class's name", dir, name)
+			return nil, fmt.Errorf("%s: sub-folder %q has unprintable characters in its name; rename it", dir, name)
 		}
 		paths, err := l.walk(ctx, filepath.Join(dir, name), nil)
 		if err != nil {
-			return nil, fmt.Errorf("look for pictures in %s: %w", dir, err)
+			return nil, fmt.Errorf("look for images in %s: %w", dir, err)
 		}
 		if len(paths) == 0 {
-			l.skip(filepath.Join(dir, name), errors.New("holds no pictures, and so is no class"))
+			l.skip(filepath.Join(dir, name), errors.New("has no images, so it is not a class"))
 			continue
 		}
 		classes = append(classes, class{name, paths})
@@ -164,46 +165,47 @@ func (l *listing) classesIn(ctx context.Context, dir string) ([]class, error) {
 		}
 		return classes, nil
 	case len(loose) > 0:
-		return nil, fmt.Errorf("the pictures in %s are in no classes' folders, %s", dir, wantLayout(dir))
+		return nil, fmt.Errorf("the images in %s are not in class folders; %s", dir, wantLayout(dir))
 	}
-	return nil, fmt.Errorf("%w in %s, %s", ErrNoPictures, dir, wantLayout(dir))
+	return nil, fmt.Errorf("%w in %s; %s", ErrNoImages, dir, wantLayout(dir))
 }
 
-// lookInto returns the names of the folders in dir and the paths of the pictures, sorted.
-func (l *listing) lookInto(dir string) (folders, pictures []string, err error) {
+// lookInto returns the names of the folders in dir and the paths of the images directly in it,
+// both sorted.
+func (l *listing) lookInto(dir string) (folders, images []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read a folder of pictures: %w", err)
+		return nil, nil, fmt.Errorf("read an image folder: %w", err)
 	}
 	for _, entry := range entries {
 		name, path := entry.Name(), filepath.Join(dir, entry.Name())
 		if hidden(name) {
 			continue
 		}
-		// A class may be a link to where its pictures are.
+		// A class may be a link to the folder with its images.
 		info, err := os.Stat(path)
 		switch {
 		case err == nil && info.IsDir():
 			if entry.Type()&fs.ModeSymlink != 0 && contains(path, dir) {
-				l.skip(path, errors.New("is a link to a folder that it is in itself"))
+				l.skip(path, errors.New("is a link to a folder that contains it"))
 				continue
 			}
 			folders = append(folders, name)
 		case picture.IsImageName(name):
-			pictures = append(pictures, path)
+			images = append(images, path)
 		}
 	}
-	return folders, pictures, nil
+	return folders, images, nil
 }
 
-// walk appends the paths of the pictures in dir and below it, in the order of their names.
+// walk appends the paths of the images in dir and below it, sorted by name.
 func (l *listing) walk(ctx context.Context, dir string, paths []string) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err // what is in there is not to be left out without anybody's knowing
+		return nil, err // not skipped: it could hide many images
 	}
 	for _, entry := range entries {
 		name, path := entry.Name(), filepath.Join(dir, entry.Name())
@@ -219,13 +221,13 @@ func (l *listing) walk(ctx context.Context, dir string, paths []string) ([]strin
 		info, err := os.Stat(path)
 		switch {
 		case err == nil && info.IsDir():
-			// Such a link can lead round in a circle.
-			l.skip(path, errors.New("is a link to a folder; put the pictures themselves there"))
+			// Links to folders can form a loop.
+			l.skip(path, errors.New("is a link to a folder; copy the images themselves there"))
 		case !picture.IsImageName(name):
 		case err != nil:
 			l.skip(path, unreadable(err))
 		case !info.Mode().IsRegular():
-			l.skip(path, errors.New("is no regular file"))
+			l.skip(path, errors.New("is not a regular file"))
 		default:
 			paths = append(paths, path)
 		}
@@ -233,37 +235,37 @@ func (l *listing) walk(ctx context.Context, dir string, paths []string) ([]strin
 	return paths, nil
 }
 
-// checkClasses is an error for a class of which no picture to train on could be decoded.
-func (l *listing) checkClasses(refusals []error) error {
+// checkClasses returns an error if no training image of a class could be decoded.
+func (l *listing) checkClasses(failures []error) error {
 	good := make([]int, len(l.classes))
 	first := make([]string, len(l.classes))
 	for i, file := range l.files {
 		switch {
 		case file.validation:
-		case refusals[i] == nil:
+		case failures[i] == nil:
 			good[file.class]++
 		case first[file.class] == "":
-			first[file.class] = fmt.Sprintf("%s %v", file.path, refusals[i])
+			first[file.class] = fmt.Sprintf("%s %v", file.path, failures[i])
 		}
 	}
 	for class, n := range good {
 		if n == 0 {
-			return fmt.Errorf("no picture of class %s can be read, the first because %s; put others there, or remove the folder",
+			return fmt.Errorf("no image of class %s can be read: %s; add images that can be, or remove the folder",
 				l.classes[class], first[class])
 		}
 	}
 	return nil
 }
 
-// wantLayout says how the pictures should lie in dir.
+// wantLayout says how the images in dir should be arranged.
 func wantLayout(dir string) string {
-	return fmt.Sprintf("want a folder for each class in one folder, as %s and %s",
+	return fmt.Sprintf("want a sub-folder for each class, as in %s and %s",
 		filepath.Join(dir, "cat", "1.jpg"), filepath.Join(dir, "dog", "1.jpg"))
 }
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
 
-// contains reports whether dir is, or is in, the folder that a link leads to.
+// contains reports whether a link leads to dir or to a folder that dir is in.
 func contains(link, dir string) bool {
 	to, err := os.Stat(link)
 	if err != nil {

@@ -86,7 +86,7 @@ func TestPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.fails([]string{"other classes"}, "eval", "--run", "made", "--data", "other")
-	p.fails([]string{filepath.Join("other", "rouge"), "in no classes' folders", filepath.Join("cat", "1.jpg")}, "train", "--data", filepath.Join("other", "rouge"))
+	p.fails([]string{filepath.Join("other", "rouge"), "not in class folders", filepath.Join("cat", "1.jpg")}, "train", "--data", filepath.Join("other", "rouge"))
 }
 
 // TestPicturesTrain has the folder and its number of classes in the recipe, from wherever it

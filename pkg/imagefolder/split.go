@@ -1,0 +1,86 @@
+package imagefolder
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"math"
+	"path/filepath"
+	"slices"
+)
+
+// heldOut is the share of each class that is held out for validation if the folder does not
+// come with a split of its own.
+const heldOut = 0.2
+
+// split returns the indices of the files to train on, of those to validate on, and of the
+// rest, which could not be decoded, each in the order of the seed.
+func split(dir string, l *listing, failures []error, seed uint64) (training, validation, rest []int) {
+	quota := make([]int, len(l.classes))
+	if !l.ownSplit {
+		good := make([]int, len(l.classes))
+		for i, file := range l.files {
+			if failures[i] == nil {
+				good[file.class]++
+			}
+		}
+		for class, n := range good {
+			// At least one on each side, if there are two.
+			quota[class] = min(max(1, int(math.Round(heldOut*float64(n)))), n-1)
+		}
+	}
+	for _, i := range order(dir, l.files, seed) {
+		file := l.files[i]
+		switch {
+		case failures[i] != nil:
+			rest = append(rest, i)
+		case file.validation:
+			validation = append(validation, i)
+		case quota[file.class] > 0:
+			quota[file.class]--
+			validation = append(validation, i)
+		default:
+			training = append(training, i)
+		}
+	}
+	return training, validation, rest
+}
+
+// order returns the indices of the files in a pseudo-random order: sorted by a hash of the
+// seed and each file's path in dir. Unlike a shuffle, it keeps the other files in place when
+// one is added or removed later, so that few training images become validation images.
+func order(dir string, files []file, seed uint64) []int {
+	keys := make([][sha256.Size]byte, len(files))
+	order := make([]int, len(files))
+	for i, file := range files {
+		path, err := filepath.Rel(dir, file.path)
+		if err != nil { // cannot happen: the path is in dir
+			path = file.path
+		}
+		text := binary.LittleEndian.AppendUint64(nil, seed)
+		keys[i] = sha256.Sum256(append(text, filepath.ToSlash(path)...))
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return bytes.Compare(keys[i][:], keys[j][:]) })
+	return order
+}
+
+// arrange permutes records in place, so that record i becomes what was record order[i].
+func arrange(records []byte, size int, order []int) {
+	record := func(i int) []byte { return records[i*size : (i+1)*size] }
+	spare := make([]byte, size)
+	placed := make([]bool, len(order))
+	for start := range order {
+		if placed[start] {
+			continue
+		}
+		copy(spare, record(start))
+		i := start
+		for ; order[i] != start; i = order[i] {
+			copy(record(i), record(order[i]))
+			placed[i] = true
+		}
+		copy(record(i), spare)
+		placed[i] = true
+	}
+}
