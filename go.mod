@@ -11,7 +11,6 @@ require (
 	github.com/gomlx/gomlx v0.28.1
 	github.com/janpfeifer/gonb v0.11.3
 	github.com/mmcloughlin/avo v0.6.0
-	github.com/nlpodyssey/safetensors v0.0.0-20250209183917-bfb01cc25f7c
 	github.com/pkg/errors v0.9.1
 	github.com/schollz/progressbar/v3 v3.19.0
 	github.com/spf13/cobra v1.10.1

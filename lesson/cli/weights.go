@@ -6,11 +6,12 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/gomlx/gomlx/ml/model"
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/pkg/hub"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/statedict"
 	"github.com/residual-go/residual/pkg/weights"
 )
 
@@ -22,7 +23,7 @@ type inspected struct {
 	Architecture resnet.Config `json:"architecture"`
 	Parameters   int64         `json:"parameters"`
 	weights.Description
-	Report *weights.Report `json:"report"`
+	Report *statedict.Comparison `json:"report"`
 	Notes  []string        `json:"notes"`
 }
 
@@ -55,7 +56,7 @@ torchvision or timm publishes. What is fetched is kept in the cache.`,
 			if err != nil {
 				return err
 			}
-			path, origin, err := weights.Fetch(cmd.Context(), spec, weights.FetchOptions{Progress: download(f.talk(cmd))})
+			path, origin, err := hub.Fetch(cmd.Context(), spec, download(f.talk(cmd)))
 			if err != nil {
 				return err
 			}
@@ -78,8 +79,8 @@ torchvision or timm publishes. What is fetched is kept in the cache.`,
 	return cmd
 }
 
-// inspect reads the file at path and loads it, strictly, into the network it is for.
-func inspect(path string, origin weights.Origin, architecture string) (*inspected, error) {
+// inspect reads the file at path and compares it with the network it is for.
+func inspect(path string, origin hub.Origin, architecture string) (*inspected, error) {
 	file, err := weights.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -92,14 +93,11 @@ func inspect(path string, origin weights.Origin, architecture string) (*inspecte
 	if err != nil {
 		return nil, err
 	}
-	scope := model.NewStore().RootScope()
-	if err := m.Config.Declare(scope); err != nil {
+	want, err := statedict.Shapes(m.Config)
+	if err != nil {
 		return nil, err
 	}
-	report, err := weights.Load(scope, m.Tensors, weights.LoadOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
+	report := statedict.Compare(want, m.Tensors)
 	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, report, append([]string{}, notes...)}, nil
 }
 
@@ -150,7 +148,7 @@ func (i *inspected) write(w io.Writer) error {
 
 // listWeights lists the names that can be fetched.
 func (f *flags) listWeights(cmd *cobra.Command) error {
-	list, err := weights.Catalogue()
+	list, err := hub.Catalogue()
 	if err != nil {
 		return err
 	}

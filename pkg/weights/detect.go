@@ -9,23 +9,21 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gomlx/gomlx/ml/model"
-
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// Detect returns the architecture that tensors are the weights of, told by their canonical
-// names and their shapes alone. Every tensor must have its place in it and every place its
-// tensor; an error says what does not fit and why.
+// Detect returns the architecture that tensors are the weights of, detected from their
+// canonical names and their shapes alone. Names and shapes must be exactly the network's; an
+// error says what differs and why.
 //
-// Its Name is that of resnet.ByName, or of resnet.CIFAR, if the network is theirs but for the
-// number of classes; other names spell the network out.
+// The Name is the one in resnet.ByName or resnet.CIFAR if the network is theirs, apart from
+// the number of classes; other names describe the network.
 //
-// Weights do not tell a network with shortcuts that have no parameters (resnet.ShortcutA)
-// from its plain twin, which has none: Detect takes them for the former, and
-// Options.Architecture of Open can say otherwise. What makes no difference to the network,
-// as a kind of shortcut where there is nothing for it to do, is what the zero Config has.
+// A network with shortcuts that have no parameters (resnet.ShortcutA) and its plain twin
+// without shortcuts have the same weights. Detect returns the former; [File.Model] can be
+// asked for the latter. Settings that make no difference, such as the kind of
+// shortcut in a network where no block needs one, have their zero values.
 func Detect(tensors map[string]statedict.Tensor) (resnet.Config, error) {
 	shapes := make(map[string][]int, len(tensors))
 	for name, tensor := range tensors {
@@ -39,27 +37,36 @@ func Detect(tensors map[string]statedict.Tensor) (resnet.Config, error) {
 		return resnet.Config{}, err
 	}
 	c.Name = nameOf(c)
-	if err := fits(c, shapes); err != nil {
+	if err := fits(c, tensors); err != nil {
 		return resnet.Config{}, err
 	}
 	return c, nil
 }
 
-// variant says why shapes are no network of package resnet's, if they have the marks of one
-// that is known and is something else; most of them would even load in part.
+// fits returns an error unless the tensors are exactly those of the network.
+func fits(c resnet.Config, tensors map[string]statedict.Tensor) error {
+	want, err := statedict.Shapes(c)
+	if err != nil {
+		return err
+	}
+	return statedict.Compare(want, tensors).Err(c.Name)
+}
+
+// variant says why the shapes are not those of one of package resnet's networks, if they
+// have the marks of a known network of another kind. Most of these would even load in part.
 func variant(shapes map[string][]int) string {
 	marks := []struct{ mark, what string }{
-		{"conv1.0.weight", "it has a deep stem, three 3×3 convolutions for the 7×7 one, as timm's resnet50d and its kin"},
-		{".se.", "its blocks weigh their channels (squeeze-and-excitation or ECA)"},
-		{".aa.", "it blurs before it takes every second pixel, as timm's resnetblur50"},
-		{".conv2.paths.", "its convolutions have paths to select from (SKNet)"},
-		{".conv2.attn.", "its convolutions have paths to select from (SKNet)"},
-		{".conv2.radix", "its convolutions split attention (ResNeSt)"},
-		{".conv2.fc1.", "its convolutions split attention (ResNeSt)"},
+		{"conv1.0.weight", "it has a deep stem, three 3×3 convolutions instead of one of 7×7, like timm's resnet50d"},
+		{".se.", "its blocks use channel attention (squeeze-and-excitation or ECA)"},
+		{".aa.", "it blurs before it downsamples, like timm's resnetblur50"},
+		{".conv2.paths.", "its blocks select between convolutions (SKNet)"},
+		{".conv2.attn.", "its blocks select between convolutions (SKNet)"},
+		{".conv2.radix", "its blocks use split attention (ResNeSt)"},
+		{".conv2.fc1.", "its blocks use split attention (ResNeSt)"},
 		{".convs.", "its blocks split their channels into scales (Res2Net)"},
-		{"stages.0.blocks.0.", "it is built of stages and blocks, as timm's resnetv2 and ConvNeXt, which are other networks"},
-		{"embedder.", "it has the names of Hugging Face's transformers; take the same weights from torchvision or timm"},
-		{"features.0.weight", "it is a sequence of features, as VGG, AlexNet, DenseNet and MobileNet"},
+		{"stages.0.blocks.0.", "its layers are called stages and blocks, as in timm's resnetv2 and ConvNeXt, which are other networks"},
+		{"embedder.", "it has the names of Hugging Face's transformers library; get the same weights from torchvision or timm"},
+		{"features.0.weight", "its layers are called features, as in VGG, AlexNet, DenseNet and MobileNet"},
 		{"patch_embed", "it is a transformer"},
 		{"attention", "it is a transformer"},
 		{"attn", "it is a transformer"},
@@ -68,7 +75,7 @@ func variant(shapes map[string][]int) string {
 	for _, m := range marks {
 		for _, name := range names {
 			if strings.Contains("."+name, m.mark) {
-				return fmt.Sprintf("no network that this package builds: %s (%s)", m.what, name)
+				return fmt.Sprintf("this architecture is not supported: %s (%s)", m.what, name)
 			}
 		}
 	}
@@ -80,25 +87,25 @@ func variant(shapes map[string][]int) string {
 		}
 		switch {
 		case strings.HasSuffix(name, ".downsample.1.weight") && len(shape) == 4:
-			return fmt.Sprintf("no network that this package builds: its shortcuts average before they project, as timm's resnet50d (%s is a convolution)", name)
+			return fmt.Sprintf("this architecture is not supported: its shortcuts average before they project, like timm's resnet50d (%s is a convolution)", name)
 		case strings.HasSuffix(name, ".bias") && len(shapes[strings.TrimSuffix(name, "bias")+"weight"]) == 4:
-			return fmt.Sprintf("no network that this package builds: its convolutions have biases (%s)", name)
+			return fmt.Sprintf("this architecture is not supported: its convolutions have biases (%s)", name)
 		}
 		if norm, ok := strings.CutSuffix(name, ".weight"); ok && len(shape) == 1 && shapes[norm+".running_mean"] == nil {
-			return fmt.Sprintf("no running statistics for %s: its norms are no batch norms, or the file is of parameters alone", norm)
+			return fmt.Sprintf("no running statistics for %s: it is not a batch norm, or the file has parameters only", norm)
 		}
 	}
 	if len(names) == 0 {
-		return "there are no weights in it"
+		return "the file has no weights"
 	}
 	if convolutions == 0 {
-		return fmt.Sprintf("no network that this package builds: there is no convolution among its %d tensors (%s, …)", len(names), names[0])
+		return fmt.Sprintf("this architecture is not supported: there is no convolution among its %d tensors (%s, …)", len(names), names[0])
 	}
 	return ""
 }
 
-// infer reads a configuration off the shapes, without a name. That they are those of the
-// configuration is for fits to say.
+// infer derives a configuration, without a name, from some of the shapes. Whether all of
+// them are that configuration's is for fits to check.
 func infer(shapes map[string][]int) (c resnet.Config, err error) {
 	stem, err := kernel(shapes, "conv1")
 	if err != nil {
@@ -106,13 +113,13 @@ func infer(shapes map[string][]int) (c resnet.Config, err error) {
 	}
 	switch {
 	case stem[1] != 3:
-		return c, fmt.Errorf("conv1 takes images of %d channels, want the 3 of RGB", stem[1])
+		return c, fmt.Errorf("conv1 expects images of %d channels, want the 3 of RGB", stem[1])
 	case stem[2] == 7 && stem[3] == 7:
 		c.Stem = resnet.ImageNetStem
 	case stem[2] == 3 && stem[3] == 3:
 		c.Stem = resnet.CIFARStem
 	default:
-		return c, fmt.Errorf("conv1 is %d×%d, want the 7×7 of ImageNet's networks or the 3×3 of CIFAR's", stem[2], stem[3])
+		return c, fmt.Errorf("conv1 is %d×%d, want 7×7 (ImageNet) or 3×3 (CIFAR)", stem[2], stem[3])
 	}
 	c.Width = stem[0]
 	if c.Blocks, err = stages(shapes); err != nil {
@@ -120,7 +127,7 @@ func infer(shapes map[string][]int) (c resnet.Config, err error) {
 	}
 	switch fc := shapes["fc.weight"]; {
 	case fc == nil:
-		return c, errors.New("no fc.weight: these are weights without a head, which say nothing about classes")
+		return c, errors.New("no fc.weight: these are weights without a head, so the number of classes is unknown")
 	case len(fc) != 2:
 		return c, fmt.Errorf("fc.weight has shape %v, want [classes, channels]", fc)
 	default:
@@ -134,7 +141,7 @@ func infer(shapes map[string][]int) (c resnet.Config, err error) {
 	}
 	if shapes["bn1.weight"] == nil {
 		if shapes["norm.weight"] == nil {
-			return c, errors.New("no bn1 behind conv1, as networks have it with batch norm behind each convolution, and no norm before fc, as those with it in front")
+			return c, errors.New("neither bn1 after conv1, which networks with a batch norm after each convolution have, nor norm before fc, which those with pre-activation have")
 		}
 		c.PreActivation = true
 	}
@@ -149,7 +156,7 @@ func kernel(shapes map[string][]int, layer string) ([]int, error) {
 	case shape == nil:
 		return nil, fmt.Errorf("no %s.weight", layer)
 	case len(shape) != 4 || slices.Min(shape) < 1:
-		return nil, fmt.Errorf("%s.weight has shape %v, want that of a convolution, [out, in, height, width]", layer, shape)
+		return nil, fmt.Errorf("%s.weight has shape %v, want a convolution's: [out, in, height, width]", layer, shape)
 	}
 	return shape, nil
 }
@@ -174,7 +181,7 @@ func stages(shapes map[string][]int) ([]int, error) {
 		found[stage][block] = true
 	}
 	if len(found) == 0 {
-		return nil, errors.New("there are no blocks layer1.0, layer1.1, … in it")
+		return nil, errors.New("no blocks layer1.0, layer1.1, …")
 	}
 	var blocks []int
 	for stage := 1; stage <= len(found); stage++ {
@@ -191,9 +198,9 @@ func stages(shapes map[string][]int) ([]int, error) {
 	return blocks, nil
 }
 
-// inferGroups fills in the groups, and the width per group, of bottlenecks. More than one
-// width can give the same shapes in a network of less than 64 planes: 64 is taken then, or
-// the least.
+// inferGroups fills in the groups of bottlenecks and the width per group. In a network of
+// fewer than 64 planes, several widths per group can give the same shapes: it chooses 64 if
+// that is one of them, or else the smallest.
 func inferGroups(c *resnet.Config, shapes map[string][]int) error {
 	first, err := kernel(shapes, "layer1.0.conv1")
 	if err != nil {
@@ -205,10 +212,10 @@ func inferGroups(c *resnet.Config, shapes map[string][]int) error {
 	}
 	width, per := first[0], second[1]
 	if width%per != 0 {
-		return fmt.Errorf("layer1.0.conv2 has groups of %d of %d channels, which do not come out even", per, width)
+		return fmt.Errorf("layer1.0.conv2 has groups of %d channels, which do not divide its %d", per, width)
 	}
 	groups := width / per
-	// A stage of so many planes has groups of planes·widthPerGroup/64 channels, rounded down.
+	// The groups of a stage have planes·widthPerGroup/64 channels, rounded down.
 	gives := func(widthPerGroup int) bool {
 		planes := c.Width
 		for stage := range c.Blocks {
@@ -233,16 +240,17 @@ func inferGroups(c *resnet.Config, shapes map[string][]int) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("layer1.0.conv1 has %d channels in %d groups, and the stages behind it others than two, four, … times as many", width, groups)
+	return fmt.Errorf("layer1.0.conv1 has %d channels in %d groups, and the later stages do not have two, four, … times as many", width, groups)
 }
 
-// inferShortcut tells the kinds of shortcut apart by the blocks that have a projection.
+// inferShortcut detects the kind of shortcut from the blocks that have a projection.
 func inferShortcut(c resnet.Config, shapes map[string][]int) resnet.Shortcut {
 	out := c.Width
 	if c.Block == resnet.Bottleneck {
 		out *= 4
 	}
-	changing, changed, identity := 0, 0, 0 // blocks whose shape changes; with a projection; others with one
+	// The blocks that change the shape, those of them that project, and the others that project.
+	changing, changed, identity := 0, 0, 0
 	for stage, blocks := range c.Blocks {
 		for block := range blocks {
 			projects := shapes[fmt.Sprintf("layer%d.%d.downsample.0.weight", stage+1, block)] != nil
@@ -267,8 +275,8 @@ func inferShortcut(c resnet.Config, shapes map[string][]int) resnet.Shortcut {
 	return resnet.ShortcutB
 }
 
-// nameOf returns what the network is called: as resnet.ByName and resnet.CIFAR have it, or,
-// of others, its depth and all that tells it from them.
+// nameOf returns the network's name in resnet.ByName or resnet.CIFAR, or else its depth and
+// everything that distinguishes it from theirs.
 func nameOf(c resnet.Config) string {
 	for _, name := range resnet.Names() {
 		if named, err := resnet.ByName(name); err == nil && same(named, c) {
@@ -307,49 +315,8 @@ func nameOf(c resnet.Config) string {
 	return name
 }
 
-// same reports whether two networks are the same but for their names and their classes.
+// same reports whether two networks are the same apart from their names and classes.
 func same(a, b resnet.Config) bool {
 	a.Name, a.Classes = b.Name, b.Classes
 	return reflect.DeepEqual(a, b)
-}
-
-// fits returns an error that says what is missing, what is misshaped and what is left over,
-// unless the shapes are exactly those of the configuration.
-func fits(c resnet.Config, shapes map[string][]int) error {
-	want, err := shapesOf(c)
-	if err != nil {
-		return err
-	}
-	var problems []string
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		switch got, ok := shapes[name]; {
-		case !ok:
-			problems = append(problems, "no "+name)
-		case !slices.Equal(got, want[name]):
-			problems = append(problems, fmt.Sprintf("%s has shape %v, want %v", name, got, want[name]))
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(shapes)) {
-		if want[name] == nil {
-			problems = append(problems, "no place for "+name)
-		}
-	}
-	if len(problems) > 0 {
-		return fmt.Errorf("not the weights of %s: %s", c.Name, few(problems))
-	}
-	return nil
-}
-
-// shapesOf returns the shape, in PyTorch's layout, of every weight of the network by its name.
-func shapesOf(c resnet.Config) (map[string][]int, error) {
-	scope := model.NewStore().RootScope()
-	if err := c.Declare(scope); err != nil {
-		return nil, err
-	}
-	shapes := map[string][]int{}
-	for variable := range scope.IterVariables() {
-		key, _ := resnet.StateDictKey(scope, variable)
-		shapes[key] = statedict.Shape(variable)
-	}
-	return shapes, nil
 }

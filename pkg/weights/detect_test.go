@@ -6,14 +6,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/residual-go/residual/pkg/internal/filetest"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// declared returns tensors of the network's names and shapes, without numbers.
+// declared returns tensors with the network's names and shapes, without data.
 func declared(t testing.TB, c resnet.Config) map[string]statedict.Tensor {
 	t.Helper()
-	shapes, err := shapesOf(c)
+	shapes, err := statedict.Shapes(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,20 +38,6 @@ func mustByName(t testing.TB, name string) resnet.Config {
 	return c
 }
 
-// checkRefused fails unless err is one line that has all of the given texts.
-func checkRefused(t testing.TB, what string, err error, texts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Errorf("%s: no error", what)
-		return
-	}
-	for _, text := range append(texts, "") {
-		if !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: error %q, want one line with %q", what, err, text)
-		}
-	}
-}
-
 func TestDetectNamedModels(t *testing.T) {
 	for _, name := range resnet.Names() {
 		want := mustByName(t, name)
@@ -62,7 +49,7 @@ func TestDetectNamedModels(t *testing.T) {
 				continue
 			}
 			if want.Plain {
-				// A plain network has the weights of one with shortcuts that have none.
+				// A plain network has the same weights as one with parameter-free shortcuts.
 				if got.Shortcut != resnet.ShortcutA || got.Plain {
 					t.Errorf("%s is detected as %+v, want a network of option A", name, got)
 				}
@@ -75,7 +62,7 @@ func TestDetectNamedModels(t *testing.T) {
 	}
 }
 
-// Every combination of what there is in a Config, small.
+// TestDetectIsTheInverseOfDeclare tries every combination of a Config's settings, in small networks.
 func TestDetectIsTheInverseOfDeclare(t *testing.T) {
 	type grouping struct{ groups, widthPerGroup int }
 	n := 0
@@ -136,15 +123,15 @@ func shortcutMatters(c resnet.Config) bool {
 	return true
 }
 
-// sameShapes reports whether got differs from want in the width per group alone, and not in
-// what that comes to: of a narrow network more than one gives the same.
+// sameShapes reports whether got differs from want only in the width per group, with the same
+// shapes: in a narrow network, several widths give the same.
 func sameShapes(t *testing.T, got, want resnet.Config) bool {
-	shapes, err := shapesOf(want)
+	shapes, err := statedict.Shapes(want)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want.WidthPerGroup = got.WidthPerGroup
-	return want.Width < 64 && reflect.DeepEqual(got, want) && fits(got, shapes) == nil
+	return want.Width < 64 && reflect.DeepEqual(got, want) && fits(got, withShapes(shapes)) == nil
 }
 
 func TestDetectNames(t *testing.T) {
@@ -172,9 +159,9 @@ func TestDetectNames(t *testing.T) {
 
 func TestDetectSaysWhyNot(t *testing.T) {
 	type shapes = map[string][]int
-	// of returns the shapes of a ResNet-50 with a change.
+	// of returns the shapes of a ResNet-50 after a change.
 	of := func(change func(shapes)) shapes {
-		s, err := shapesOf(mustByName(t, "resnet50"))
+		s, err := statedict.Shapes(mustByName(t, "resnet50"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +194,7 @@ func TestDetectSaysWhyNot(t *testing.T) {
 		"group norm":      {of(func(s shapes) { delete(s, "bn1.running_mean"); delete(s, "bn1.running_var") }), []string{"no running statistics for bn1"}},
 		"biases":          {of(func(s shapes) { s["layer1.0.conv1.bias"] = []int{64} }), []string{"biases", "layer1.0.conv1.bias"}},
 		"no head":         {of(func(s shapes) { delete(s, "fc.weight"); delete(s, "fc.bias") }), []string{"without a head"}},
-		"no bias":         {of(func(s shapes) { delete(s, "fc.bias") }), []string{"resnet50", "no fc.bias"}},
+		"no bias":         {of(func(s shapes) { delete(s, "fc.bias") }), []string{"resnet50", "missing fc.bias"}},
 		"grey images":     {of(func(s shapes) { s["conv1.weight"] = []int{64, 1, 7, 7} }), []string{"1 channels"}},
 		"a 5×5 stem":      {of(func(s shapes) { s["conv1.weight"] = []int{64, 3, 5, 5} }), []string{"5×5"}},
 		"a flat stem":     {of(func(s shapes) { s["conv1.weight"] = []int{64} }), []string{"conv1"}},
@@ -216,27 +203,27 @@ func TestDetectSaysWhyNot(t *testing.T) {
 		"a missing block": {of(func(s shapes) { remove(s, "layer2.1.") }), []string{"no layer2.1"}},
 		"a missing stage": {of(func(s shapes) { remove(s, "layer2.") }), []string{"no layer2"}},
 		"no blocks":       {of(func(s shapes) { remove(s, "layer") }), []string{"no blocks"}},
-		"a missing norm":  {of(func(s shapes) { remove(s, "layer3.2.bn2.") }), []string{"resnet50", "no layer3.2.bn2.bias", "no layer3.2.bn2.weight"}},
+		"a missing norm":  {of(func(s shapes) { remove(s, "layer3.2.bn2.") }), []string{"resnet50", "missing layer3.2.bn2.bias", ", layer3.2.bn2.weight"}},
 		"a missing shortcut": {of(func(s shapes) { remove(s, "layer3.0.downsample.") }),
-			[]string{"resnet50", "no layer3.0.downsample.0.weight"}},
-		"a second head": {of(func(s shapes) { s["fc2.weight"] = []int{10, 1000} }), []string{"resnet50", "no place for fc2.weight"}},
+			[]string{"resnet50", "missing layer3.0.downsample.0.weight"}},
+		"a second head": {of(func(s shapes) { s["fc2.weight"] = []int{10, 1000} }), []string{"resnet50", "unexpected fc2.weight"}},
 		"a wide stage": {of(func(s shapes) { s["layer4.0.conv1.weight"] = []int{600, 1024, 1, 1} }),
 			[]string{"layer1.0.conv1"}},
-		"odd groups":     {of(func(s shapes) { s["layer1.0.conv2.weight"] = []int{64, 7, 3, 3} }), []string{"groups of 7 of 64"}},
-		"no norm at all": {of(func(s shapes) { remove(s, "bn1.") }), []string{"no bn1", "no norm"}},
+		"odd groups":     {of(func(s shapes) { s["layer1.0.conv2.weight"] = []int{64, 7, 3, 3} }), []string{"groups of 7 channels, which do not divide its 64"}},
+		"no norm at all": {of(func(s shapes) { remove(s, "bn1.") }), []string{"neither bn1", "nor norm"}},
 		"a huge stage": {of(func(s shapes) {
 			s["layer1.999999999999.conv1.weight"] = []int{64, 64, 1, 1}
 		}), []string{"no layer1.3"}},
 		"a stage past counting": {of(func(s shapes) {
 			s["layer99999999999999999999.0.conv1.weight"] = []int{64, 64, 1, 1}
-		}), []string{"no place for layer99999999999999999999.0.conv1.weight"}},
+		}), []string{"unexpected layer99999999999999999999.0.conv1.weight"}},
 	} {
 		_, err := Detect(withShapes(test.shapes))
-		checkRefused(t, name, err, test.want...)
+		filetest.CheckRefused(t, name, err, test.want...)
 	}
 }
 
-// remove takes away what begins with prefix.
+// remove deletes the names that start with prefix.
 func remove(shapes map[string][]int, prefix string) {
 	for name := range shapes {
 		if strings.HasPrefix(name, prefix) {
@@ -262,18 +249,18 @@ func TestCanonical(t *testing.T) {
 		note    string
 	}{
 		"torchvision's": {want, ""},
-		"module.":       {prefixed("module."), "prefix module. taken off, 102 names"},
-		"two prefixes":  {prefixed("_orig_mod.module."), "prefix _orig_mod.module. taken off"},
-		"three":         {prefixed("module.model.backbone."), "prefix module.model.backbone. taken off"},
+		"module.":       {prefixed("module."), "prefix module. removed, 102 names"},
+		"two prefixes":  {prefixed("_orig_mod.module."), "prefix _orig_mod.module. removed"},
+		"three":         {prefixed("module.model.backbone."), "prefix module.model.backbone. removed"},
 		"a backbone and a head": {renamed(func(name string) string {
 			if strings.HasPrefix(name, "fc.") {
 				return name
 			}
 			return "backbone." + name
-		}), "prefix backbone. taken off, 100 names"},
+		}), "prefix backbone. removed, 100 names"},
 		"pytorch-cifar's": {renamed(func(name string) string {
 			return "module." + strings.Replace(strings.Replace(name, "fc.", "linear.", 1), ".downsample.", ".shortcut.", 1)
-		}), "linear called fc, 2 names"},
+		}), "linear renamed to fc, 2 names"},
 	} {
 		test.tensors["module.bn1.num_batches_tracked"] = statedict.Tensor{Shape: []int{}}
 		got, notes, err := Canonical(test.tensors)
@@ -286,7 +273,7 @@ func TestCanonical(t *testing.T) {
 		}
 	}
 	_, _, err := Canonical(withShapes(map[string][]int{"module.fc.weight": {1}, "model.fc.weight": {1}}))
-	checkRefused(t, "two networks", err, "model.fc.weight and module.fc.weight are both fc.weight")
+	filetest.CheckRefused(t, "two networks", err, "model.fc.weight and module.fc.weight are both fc.weight")
 	_, _, err = Canonical(withShapes(map[string][]int{"linear.weight": {1}, "fc.weight": {1}}))
-	checkRefused(t, "two heads", err, "fc.weight and linear.weight are both fc.weight")
+	filetest.CheckRefused(t, "two heads", err, "fc.weight and linear.weight are both fc.weight")
 }

@@ -14,15 +14,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/compute/dtypes/float16"
-
-	"github.com/residual-go/residual/pkg/statedict"
+	"github.com/residual-go/residual/pkg/internal/filetest"
 )
 
-// formats is the folder of the files that tests/reference/weight_formats.py writes with PyTorch.
-var formats = filepath.Join("testdata", "formats")
+// formats is the folder with the files that tests/reference/weight_formats.py writes with
+// PyTorch.
+var formats = filetest.Formats
 
-// expectation is what the script says of a file.
+// expectation is what the script expects of a file.
 type expectation struct {
 	Format  string
 	Tensors map[string]struct {
@@ -46,16 +45,7 @@ func expectations(t testing.TB) map[string]expectation {
 	return all
 }
 
-func content(t testing.TB, path string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// readBytes reads a file with that content.
+// readBytes reads a file that is in memory.
 func readBytes(content []byte) (*File, error) {
 	return read(bytes.NewReader(content), int64(len(content)))
 }
@@ -66,7 +56,7 @@ func TestReadFileReadsWhatPyTorchWrites(t *testing.T) {
 		path, want := filepath.Join(formats, name), all[name]
 		got, err := ReadFile(path)
 		if want.Refused != nil {
-			checkRefused(t, name, err, append(want.Refused, path+": ")...)
+			filetest.CheckRefused(t, name, err, append(want.Refused, path+": ")...)
 			continue
 		}
 		if err != nil {
@@ -74,7 +64,7 @@ func TestReadFileReadsWhatPyTorchWrites(t *testing.T) {
 			continue
 		}
 		if got.Path != path || got.Format != want.Format || !maps.Equal(got.Counters, want.Counters) {
-			t.Errorf("%s: read as %s, %q, with the counters %v; want %q, %v",
+			t.Errorf("%s: read as %s, %q, with counters %v; want %q, %v",
 				name, got.Path, got.Format, got.Counters, want.Format, want.Counters)
 		}
 		if !slices.Equal(slices.Sorted(maps.Keys(got.Tensors)), slices.Sorted(maps.Keys(want.Tensors))) {
@@ -83,33 +73,15 @@ func TestReadFileReadsWhatPyTorchWrites(t *testing.T) {
 		for key, tensor := range want.Tensors {
 			data := got.Tensors[key].Data
 			if !slices.Equal(got.Tensors[key].Shape, tensor.Shape) || len(data) != len(tensor.Bits) {
-				t.Errorf("%s: %s has shape %v and %d numbers, want %v", name, key, got.Tensors[key].Shape, len(data), tensor.Shape)
+				t.Errorf("%s: %s has shape %v and %d elements, want %v", name, key, got.Tensors[key].Shape, len(data), tensor.Shape)
 				continue
 			}
 			for i, bits := range tensor.Bits {
-				// There are many that are not a number; which one it is is nobody's business.
+				// Any NaN is as good as another.
 				if x := math.Float32frombits(bits); math.Float32bits(data[i]) != bits && (x == x || data[i] == data[i]) {
-					t.Errorf("%s: number %d of %s is %g, want %g", name, i, key, data[i], x)
+					t.Errorf("%s: element %d of %s is %g, want %g", name, i, key, data[i], x)
 				}
 			}
-		}
-	}
-}
-
-// Of a checkpoint that has more than one, as some do of a model and of its average, always
-// the same state dict is read.
-func TestReadFileLooksForStateDictsInOrder(t *testing.T) {
-	one := func(offset int64) string { // of one tensor, whose number is its offset
-		return dictionary(text("a"), rebuilt(stored("FloatStorage", "0", 6), offset, []int64{1}, []int64{1}))
-	}
-	entries := []string{text("a"), rebuilt(stored("FloatStorage", "0", 6), 0, []int64{1}, []int64{1})}
-	for i, key := range []string{"", "model_state_dict", "model", "state_dict"} { // each before those before it
-		if key != "" {
-			entries = append(entries, text(key), one(int64(i)))
-		}
-		got, err := readBytes(archived(t, pickled(dictionary(entries...)), six))
-		if err != nil || !slices.Equal(got.Tensors["a"].Data, []float32{float32(i)}) {
-			t.Errorf("with %q: %v, %v, want the number %d", key, got, err, i)
 		}
 	}
 }
@@ -127,99 +99,26 @@ func TestReadFileReadsMetadata(t *testing.T) {
 	}
 }
 
-// Names of files say nothing.
+// A file's name does not matter.
 func TestReadFileGoesByContent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "weights.safetensors")
-	if err := os.WriteFile(path, content(t, filepath.Join(formats, "numbers-old.pth")), 0o644); err != nil {
+	if err := os.WriteFile(path, filetest.Format(t, "numbers-old.pth"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := ReadFile(path); err != nil || got.Format != "PyTorch pickle" {
-		t.Errorf("a pickle with a wrong name: %v, %v", got, err)
+		t.Errorf("a pickle with the wrong name: %v, %v", got, err)
 	}
 }
 
 func TestReadFileWithoutAFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none.pth")
 	_, err := ReadFile(path)
-	checkRefused(t, "no file", err, path)
+	filetest.CheckRefused(t, "no file", err, path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: error %v, want fs.ErrNotExist", err)
 	}
 	_, err = ReadFile(t.TempDir())
-	checkRefused(t, "a folder", err, "a folder")
-}
-
-// Files that the program itself wrote have a checksum: a bit that was flipped anywhere in one
-// is found.
-func TestReadFileChecksTheChecksum(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "weights.safetensors")
-	want := map[string]statedict.Tensor{
-		"fc.weight": {Shape: []int{2, 3}, Data: []float32{1, 2, 3, 4, 5, 6}},
-		"fc.bias":   {Shape: []int{2}, Data: []float32{-1, 0.5}},
-	}
-	if err := (&statedict.Dict{Tensors: want, Metadata: map[string]string{"note": "a"}}).Save(path); err != nil {
-		t.Fatal(err)
-	}
-	whole := content(t, path)
-	got, err := readBytes(whole)
-	if err != nil || !reflect.DeepEqual(got.Tensors, want) || got.Metadata["note"] != "a" {
-		t.Fatalf("read %v, %v; want %v", got, err, want)
-	}
-	for i := range whole {
-		flipped := bytes.Clone(whole)
-		flipped[i] ^= 1 << (i % 8)
-		got, err := readBytes(flipped)
-		if err != nil {
-			continue
-		}
-		// The checksum's own name can be damaged unseen, and the case of a letter in the
-		// format's words; nothing is lost by it.
-		if !reflect.DeepEqual(got.Tensors, want) || got.Metadata["note"] != "a" {
-			t.Errorf("bit %d of byte %d was flipped and read as %v", i%8, i, got)
-		}
-	}
-}
-
-// In a zip archive every byte of the tensors and of the pickle is checked, too.
-func TestReadFileChecksTheArchive(t *testing.T) {
-	whole := content(t, filepath.Join(formats, "checkpoint-model.pth"))
-	want, err := readBytes(whole)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range whole {
-		flipped := bytes.Clone(whole)
-		flipped[i] ^= 1 << (i % 8)
-		got, err := readBytes(flipped)
-		if err != nil {
-			checkRefused(t, "a flipped bit", err)
-		} else if !reflect.DeepEqual(got.Tensors, want.Tensors) || !maps.Equal(got.Counters, want.Counters) {
-			t.Errorf("bit %d of byte %d was flipped and read as something else", i%8, i)
-		}
-	}
-}
-
-// Every number of 16 bits, by the definition of the format.
-func TestFloat16(t *testing.T) {
-	for bits := range 1 << 16 {
-		sign, exponent, fraction := 1-2*float64(bits>>15), bits>>10&31, float64(bits&1023)
-		var want float64
-		switch exponent {
-		case 0:
-			want = math.Ldexp(fraction, -24)
-		case 31:
-			want = math.Inf(1)
-			if fraction != 0 {
-				want = math.NaN()
-			}
-		default:
-			want = math.Ldexp(1024+fraction, exponent-25)
-		}
-		want *= sign
-		if got := float16.FromBits(uint16(bits)).Float32(); got != float32(want) && (got == got || want == want) {
-			t.Errorf("%#04x is %g, want %g", bits, got, want)
-		}
-	}
+	filetest.CheckRefused(t, "a folder", err, "a folder")
 }
 
 func TestRecognize(t *testing.T) {
@@ -235,8 +134,8 @@ func TestRecognize(t *testing.T) {
 		"GGUF":                 {"GGUF\x03\x00\x00\x00", "GGUF"},
 		"NumPy":                {"\x93NUMPY\x01\x00", "NumPy"},
 		"ONNX":                 {"\x08\x08\x12\x07pytorch", "ONNX"},
-		"PNG":                  {"\x89PNG\r\n\x1a\n\x00\x00", "a picture"},
-		"JPEG":                 {"\xff\xd8\xff\xe0\x00\x10JFIF", "a picture"},
+		"PNG":                  {"\x89PNG\r\n\x1a\n\x00\x00", "an image"},
+		"JPEG":                 {"\xff\xd8\xff\xe0\x00\x10JFIF", "an image"},
 		"a login page":         {"\n <!DOCTYPE html>\n<title>Log in", "a web page"},
 		"another":              {"\ufeff<HTML><body>", "a web page"},
 		"an error":             {"<?xml version='1.0'?><Error>", "a web page"},
@@ -246,21 +145,21 @@ func TestRecognize(t *testing.T) {
 		"an empty archive":     {"PK\x05\x06" + strings.Repeat("\x00", 18), "an empty zip archive"},
 	} {
 		_, err := readBytes([]byte(test.start))
-		checkRefused(t, name, err, test.want)
+		filetest.CheckRefused(t, name, err, test.want)
 	}
 }
 
-// TestReadFileReadsOldNetworks reads trained networks that are no part of the project.
+// TestReadFileReadsOldNetworks reads trained networks that are not in the repository.
 func TestReadFileReadsOldNetworks(t *testing.T) {
 	folder := os.Getenv("RESIDUAL_TEST_DATA")
 	if folder == "" {
-		t.Skip("RESIDUAL_TEST_DATA names no folder with weights/, CIFAR-10 networks of PyTorch's old format")
+		t.Skip("RESIDUAL_TEST_DATA is not set: it names a folder with weights/, CIFAR-10 networks in PyTorch's old format")
 	}
 	got, err := ReadFile(filepath.Join(folder, "weights", "resnet20-12fca82f.th"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 19 convolutions, 19 times two weights and two statistics, and a linear layer.
+	// 19 convolutions, as many batch norms with two weights and two statistics, and a linear layer.
 	if got.Format != "PyTorch pickle" || len(got.Tensors) != 19+4*19+2 {
 		t.Errorf("read as %q with %d tensors", got.Format, len(got.Tensors))
 	}
@@ -270,6 +169,6 @@ func TestReadFileReadsOldNetworks(t *testing.T) {
 	}
 	// As torch.load reads them.
 	if first.Data[0] != -0.13818146 || last.Data[9] != -0.2702594 {
-		t.Errorf("the first number is %v, the last %v", first.Data[0], last.Data[9])
+		t.Errorf("the first element is %v, the last %v", first.Data[0], last.Data[9])
 	}
 }

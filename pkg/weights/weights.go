@@ -1,19 +1,17 @@
-// Package weights brings weights of residual networks in from the places where people keep
-// them, and out again.
+// Package weights opens the weights of residual networks, wherever they come from, and saves
+// them.
 //
-// The way in has four steps, each of which can be taken alone:
+// Opening takes four steps, which can also be taken one at a time:
 //
-//   - a source gives a file: one on this machine, a URL, or a name as torchvision and timm
-//     have them ([Fetch]);
-//   - a format gives tensors: safetensors, or one of PyTorch's pickled formats, read without
-//     running anything that a pickle asks for ([ReadFile]);
-//   - names: prefixes go, and what other programs call a layer becomes torchvision's name for
-//     it ([Canonical]);
-//   - an architecture, told by names and shapes alone ([Detect]).
+//   - find the file: on this machine, at a URL, or by a name that torchvision or timm uses
+//     ([hub.Fetch]);
+//   - read its tensors: from safetensors or what torch.save writes ([ReadFile]);
+//   - give them torchvision's names ([Canonical]);
+//   - detect the architecture from names and shapes ([Detect]).
 //
-// [Open] takes all four and returns a [Model]: the network, its weights, and what is needed
-// to show it a photograph. [Load] puts weights into the variables of a GoMLX model and
-// reports what became of each. [Model.Save] is the way out.
+// [Open] takes all four and returns a [Model]: the network, its weights, and how to prepare
+// an image for it. [Model.Restore] puts the weights into the variables of a GoMLX model, and
+// [Model.Save] writes them to a file that PyTorch can load.
 package weights
 
 import (
@@ -25,43 +23,42 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/hub"
 	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// Model is a network with its weights, and what is needed to use it on photographs.
+// Model is a network with its weights and a description of what it was trained for.
 type Model struct {
 	Config resnet.Config
 	// Tensors are the weights and running statistics, by torchvision's names and in PyTorch's
-	// layouts: all those of Config, and no others.
+	// layouts: exactly those of Config.
 	Tensors map[string]statedict.Tensor
-	// Description is the rest.
 	Description
 }
 
-// Description says what a network was made for.
+// Description says what a network was trained for.
 type Description struct {
-	// Transform makes a picture the network's input, and Normalization normalises its pixels.
+	// Transform turns an image into the network's input, and Normalization normalises its pixels.
 	Transform     picture.Transform     `json:"transform"`
 	Normalization dataset.Normalization `json:"normalization"`
 	// Classes are the names behind the logits.
 	Classes []string `json:"classes"`
-	// Recipe is the name of the recipe it was trained by, if that is known.
+	// Recipe is the name of the recipe it was trained with, if known.
 	Recipe string `json:"recipe,omitempty"`
-	// Data is the name of what it was trained on; Spec and Subset give these images again
-	// where they can be had: the lesson command's --data and --subset.
+	// Data is the name of the images it was trained on. Spec and Subset say how to get these
+	// images again, if that is known: as in recipe.Recipe's Data and Subset.
 	Data   string `json:"data,omitempty"`
 	Spec   string `json:"spec,omitempty"`
 	Subset string `json:"subset,omitempty"`
-	// Accuracy is the share of test images that were right, if it was measured.
+	// Accuracy is the fraction of test images that were classified correctly, if measured.
 	Accuracy *float64 `json:"accuracy,omitempty"`
 	// Source is where the weights were read from.
 	Source string `json:"-"`
@@ -69,19 +66,16 @@ type Description struct {
 
 // Options for Open.
 type Options struct {
-	// Architecture is a name that resnet.ByName knows, for weights that do not say and whose
-	// names and shapes leave it open; "" detects it.
-	Architecture string
-	// NewHead takes weights without a head, fc, as well, for a network that is to get a head of
-	// its own: with one of a single class in its place, of zeros.
+	// NewHead accepts weights without a head (fc) too, for a network that will get a new one.
+	// In the model they have a head of one class, of zeros.
 	NewHead bool
-	// Progress is shown how much of a download is there; it may be nil.
+	// Progress, if not nil, is told how much of a download has arrived.
 	Progress func(done, total int64)
 }
 
-// Open returns the model that spec names: a file, a URL, or a name; see [Fetch].
+// Open returns the model that spec names: a file, a URL, or a name; see [hub.Fetch].
 func Open(ctx context.Context, spec string, options Options) (*Model, error) {
-	path, origin, err := Fetch(ctx, spec, FetchOptions{Progress: options.Progress})
+	path, origin, err := hub.Fetch(ctx, spec, options.Progress)
 	if err != nil {
 		return nil, err
 	}
@@ -92,20 +86,20 @@ func Open(ctx context.Context, spec string, options Options) (*Model, error) {
 	if options.NewHead {
 		file = file.withHead()
 	}
-	m, _, err := file.Model(origin, options.Architecture)
+	m, _, err := file.Model(origin, "")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
 }
 
-// withHead returns the file with a head of one class, of zeros, if it has none.
+// withHead returns the file, with a head of one class, of zeros, added if it has none.
 func (f *File) withHead() *File {
 	canonical, _, err := Canonical(f.Tensors)
 	if err != nil {
-		return f // Model says why
+		return f // Model reports the error
 	}
-	channels := 0 // the blocks of the last stage give the most
+	channels := 0 // the last stage has the most
 	for name, tensor := range canonical {
 		if isHead(name) {
 			return f
@@ -119,16 +113,18 @@ func (f *File) withHead() *File {
 	}
 	whole := *f
 	whole.Tensors = maps.Clone(f.Tensors)
-	// Under one of its own prefixes or under none, fc is fc.
 	whole.Tensors[resnet.HeadName+".weight"] = statedict.Tensor{Shape: []int{1, channels}, Data: make([]float32, channels)}
 	whole.Tensors[resnet.HeadName+".bias"] = statedict.Tensor{Shape: []int{1}, Data: make([]float32, 1)}
 	return &whole
 }
 
-// Model makes a model of what was read from a file, with notes for people on what had to be
-// assumed. An architecture that is not "" takes the place of what the file says and of what
-// its shapes tell, which it must fit. Source is the origin's, or else the file's path.
-func (f *File) Model(origin Origin, architecture string) (m *Model, notes []string, err error) {
+// isHead reports whether the name belongs to the layer that computes the logits.
+func isHead(name string) bool { return strings.HasPrefix(name, resnet.HeadName+".") }
+
+// Model returns the model in the file, with notes for the user on what had to be assumed. An
+// architecture other than "" is a name in [resnet.Names], which replaces what the file says
+// and what its shapes tell. The model's Source is the origin's, or else the file's path.
+func (f *File) Model(origin hub.Origin, architecture string) (m *Model, notes []string, err error) {
 	named := maps.Clone(f.Tensors)
 	maps.DeleteFunc(named, func(name string, _ statedict.Tensor) bool { return checkpoint.IsOptimizer(name) })
 	m = &Model{}
@@ -140,13 +136,13 @@ func (f *File) Model(origin Origin, architecture string) (m *Model, notes []stri
 		return nil, nil, err
 	}
 	for _, text := range []*string{&m.Config.Name, &m.Recipe, &m.Data, &m.Subset} {
-		*text = printable(*text)
+		*text = printable.Replace(*text)
 	}
 	if err := m.settleArchitecture(architecture, described); err != nil {
 		return nil, nil, err
 	}
 	if want, err := resnet.ByName(origin.Architecture); err == nil && !same(want, m.Config) && architecture == "" {
-		return nil, nil, fmt.Errorf("these are weights of %s, not of the %s that they are called", m.Config.Name, origin.Architecture)
+		return nil, nil, fmt.Errorf("these are weights of %s, not of %s as their name says", m.Config.Name, origin.Architecture)
 	}
 	if !described {
 		more, err := m.describe(origin, f.Path)
@@ -159,41 +155,38 @@ func (f *File) Model(origin Origin, architecture string) (m *Model, notes []stri
 	return m, notes, m.validate()
 }
 
-// settleArchitecture sees to it that Config is the one the tensors fit.
+// settleArchitecture sets Config: to the architecture asked for, or what the file's
+// description says, or what the tensors tell. The tensors must be exactly that network's.
 func (m *Model) settleArchitecture(architecture string, described bool) (err error) {
-	if architecture == "" && !described {
-		m.Config, err = Detect(m.Tensors)
-		return err
-	}
-	shapes := make(map[string][]int, len(m.Tensors))
-	for name, tensor := range m.Tensors {
-		shapes[name] = tensor.Shape
-	}
-	if architecture != "" {
+	switch {
+	case architecture != "":
 		if m.Config, err = resnet.ByName(architecture); err != nil {
 			return err
 		}
-		if fc := shapes["fc.weight"]; len(fc) == 2 {
+		if fc := m.Tensors["fc.weight"].Shape; len(fc) == 2 {
 			m.Config.Classes = fc[0]
 		}
+	case !described:
+		m.Config, err = Detect(m.Tensors)
+		return err
 	}
 	if err := m.Config.Validate(); err != nil {
 		return err
 	}
 	if architecture == "" {
-		// To compare, the network is built: a description must not ask for 10⁹ blocks.
-		left := len(shapes)
+		// Comparing builds the network: a description must not ask for 10⁹ blocks.
+		left := len(m.Tensors)
 		for _, blocks := range m.Config.Blocks {
 			if blocks > left {
-				return fmt.Errorf("the file says that it is of a network with blocks %s, and has %d tensors", oneLine(fmt.Sprint(m.Config.Blocks)), len(shapes))
+				return fmt.Errorf("the file describes a network with blocks %s but has %d tensors", printable.Quote(fmt.Sprint(m.Config.Blocks)), len(m.Tensors))
 			}
 			left -= blocks
 		}
 	}
-	return fits(m.Config, shapes)
+	return fits(m.Config, m.Tensors)
 }
 
-// validate checks what files can say wrongly.
+// validate checks everything that a file can get wrong.
 func (m *Model) validate() error {
 	if err := m.Config.Validate(); err != nil {
 		return err
@@ -205,20 +198,20 @@ func (m *Model) validate() error {
 		return fmt.Errorf("%d class names for %d classes", len(m.Classes), m.Config.Classes)
 	}
 	for _, name := range m.Classes {
-		if !isText(name) {
-			return fmt.Errorf("the class name %s is no text to print", oneLine(name))
+		if !printable.Is(name) {
+			return fmt.Errorf("the class name %s is not printable text", printable.Quote(name))
 		}
 	}
 	if err := m.Normalization.Validate(); err != nil {
 		return err
 	}
 	if a := m.Accuracy; a != nil && !(*a >= 0 && *a <= 1) {
-		return fmt.Errorf("an accuracy of %g, want a share from 0 to 1", *a)
+		return fmt.Errorf("accuracy %g, want a fraction from 0 to 1", *a)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Tensors)) {
 		for _, x := range m.Tensors[name].Data {
 			if !finite(x) {
-				return fmt.Errorf("%s has numbers that are none (%g): the file is damaged or the training diverged", name, x)
+				return fmt.Errorf("%s contains %g: the file is damaged or the training diverged", name, x)
 			}
 		}
 	}
@@ -227,36 +220,19 @@ func (m *Model) validate() error {
 
 func finite(x float32) bool { return x-x == 0 }
 
-// isText reports whether text can go to terminals and figures: no control sequences.
-func isText(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
-}
-
-// printable returns a text out of a file with a replacement character for each that cannot
-// go to terminals and figures. It is for what is shown alone: a run in a folder of an odd
-// name is to stay of use.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, text)
-}
-
 // Metadata keys of safetensors files.
 const (
-	modelKey        = "residual.model" // a description with the architecture, as JSON
+	modelKey        = "residual.model" // the architecture and the description, as JSON
 	architectureKey = "architecture"   // the network's name alone, for people and other programs
 )
 
-// fromMetadata takes Config and Description from what this project's own files say, and
-// reports whether it is one.
+// fromMetadata sets Config and Description from the metadata of this project's own files, and
+// reports whether the file is one.
 func (m *Model) fromMetadata(metadata map[string]string) (ok bool, err error) {
 	if text, ok := metadata[modelKey]; ok {
 		d := struct {
 			described
-			// Earlier versions wrote these in place of normalization.
+			// Earlier versions wrote these instead of the normalization.
 			Mean      *[3]float32 `json:"mean"`
 			Deviation *[3]float32 `json:"deviation"`
 		}{}
@@ -269,11 +245,12 @@ func (m *Model) fromMetadata(metadata map[string]string) (ok bool, err error) {
 		m.Config, m.Description = d.Config, d.Description
 		return true, nil
 	}
-	state, found, err := checkpoint.Parse(metadata)
-	if found && err == nil {
-		m.fromCheckpoint(state)
+	state, ok, err := checkpoint.Parse(metadata)
+	if err != nil || !ok {
+		return false, err
 	}
-	return found, err
+	m.fromCheckpoint(state)
+	return true, nil
 }
 
 // described is the JSON under modelKey.
@@ -282,29 +259,30 @@ type described struct {
 	Description
 }
 
-// fromCheckpoint describes the model of a run.
-func (m *Model) fromCheckpoint(c *checkpoint.State) {
-	m.Config = c.Recipe.Model
+// fromCheckpoint sets Config and Description from the state of a run.
+func (m *Model) fromCheckpoint(s *checkpoint.State) {
+	r := s.Recipe
+	m.Config = r.Model
 	m.Description = Description{
-		Transform:     picture.Transform{Resize: min(c.Height, c.Width), Height: c.Height, Width: c.Width},
-		Normalization: c.Recipe.Normalization, Classes: c.Classes,
-		Recipe: c.Recipe.Name, Data: c.Data, Spec: c.Recipe.Data, Subset: c.Recipe.Subset,
+		Transform:     picture.Transform{Resize: min(s.Height, s.Width), Height: s.Height, Width: s.Width},
+		Normalization: r.Normalization, Classes: s.Classes,
+		Recipe: r.Name, Data: s.Data, Spec: r.Data, Subset: r.Subset,
 	}
-	if c.Recipe.Transform != nil {
-		m.Transform = *c.Recipe.Transform
+	if r.Transform != nil {
+		m.Transform = *r.Transform
 	}
 }
 
-// Save writes the model to path as safetensors with torchvision's names, whole or not at
-// all, with everything else as metadata but Source, and a Spec that is a path. PyTorch loads
-// it with strict=True: it does without num_batches_tracked in a state_dict.
+// Save writes the model to path as safetensors with torchvision's names, completely or not at
+// all. Everything else becomes metadata, except Source and a Spec that is a path. PyTorch
+// loads the file with strict=True, which does not need num_batches_tracked.
 func (m *Model) Save(path string) error {
 	if err := m.validate(); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	description := m.Description
 	if filepath.IsAbs(description.Spec) {
-		description.Spec, description.Subset = "", "" // a folder here is nothing to others, and none of their business
+		description.Spec, description.Subset = "", "" // a folder on this machine means nothing elsewhere, and is private
 	}
 	text, err := json.Marshal(described{m.Config, description})
 	if err != nil {
@@ -314,8 +292,8 @@ func (m *Model) Save(path string) error {
 	return (&statedict.Dict{Tensors: m.Tensors, Metadata: metadata}).Save(path)
 }
 
-// Restore gives the network's variables, made under path of the store if they are not
-// there, the model's weights.
+// Restore sets the network's variables under path of the store to the model's weights. It
+// creates the variables if there are none.
 func (m *Model) Restore(store *model.Store, path string) error {
 	scope := store.Scope(path)
 	if scope.NumVariables() == 0 {

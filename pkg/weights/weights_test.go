@@ -3,20 +3,27 @@ package weights
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/residual-go/residual/pkg/cifar"
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/hub"
+	"github.com/residual-go/residual/pkg/internal/filetest"
 	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
 )
@@ -33,14 +40,17 @@ func TestImageNetClasses(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for label, name := range classes {
-		if name == "" || !isText(name) || strings.TrimSpace(name) != name || seen[name] {
+		if name == "" || !printable.Is(name) || strings.TrimSpace(name) != name || seen[name] {
 			t.Errorf("class %d is %q", label, name)
 		}
 		seen[name] = true
 	}
 }
 
-// trained returns a small model as it is after a training.
+// checkpointKey is the metadata key of a run's state; see package checkpoint.
+const checkpointKey = "residual"
+
+// trained returns a small model like one after training.
 func trained(t *testing.T) *Model {
 	accuracy := 0.75
 	return &Model{
@@ -74,7 +84,7 @@ func TestSaveAndOpen(t *testing.T) {
 		t.Errorf("the metadata is %q, %v", file.Metadata, err)
 	}
 
-	// Where images lie on this machine is not written down for others.
+	// A folder on this machine is not written to the file.
 	want.Spec, want.Source = t.TempDir(), path
 	folder := want.Spec
 	if err := want.Save(path); err != nil {
@@ -84,11 +94,11 @@ func TestSaveAndOpen(t *testing.T) {
 		t.Errorf("the spec is %q and the subset %q, %v; want none", got.Spec, got.Subset, err)
 	}
 	if content, err := os.ReadFile(path); err != nil || bytes.Contains(content, []byte(folder)) || bytes.Contains(content, []byte(path)) {
-		t.Errorf("the file has a path of this machine in it, %v", err)
+		t.Errorf("the file contains a path of this machine, %v", err)
 	}
 
 	store := model.NewStore()
-	for range 2 { // into a store without and with the variables
+	for range 2 { // into a store without the variables and one that has them
 		if err := got.Restore(store, "/net"); err != nil {
 			t.Fatal(err)
 		}
@@ -98,9 +108,8 @@ func TestSaveAndOpen(t *testing.T) {
 	}
 }
 
-// Weights without a head are for a network that gets a new one, and for nothing else.
+// Weights without a head are accepted only for a network that gets a new one.
 func TestOpenWithoutAHead(t *testing.T) {
-	offline(t)
 	m := trained(t)
 	headless := map[string]statedict.Tensor{}
 	for name, tensor := range m.Tensors {
@@ -113,7 +122,7 @@ func TestOpenWithoutAHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Open(context.Background(), path, Options{})
-	checkRefused(t, "no head", err, path, "without a head")
+	filetest.CheckRefused(t, "no head", err, path, "without a head")
 	got, err := Open(context.Background(), path, Options{NewHead: true})
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +130,7 @@ func TestOpenWithoutAHead(t *testing.T) {
 	if got.Config.Classes != 1 || !reflect.DeepEqual(got.Config.Blocks, m.Config.Blocks) || len(got.Tensors) != len(m.Tensors) {
 		t.Errorf("%d tensors of %+v, want the %d of %+v with one class", len(got.Tensors), got.Config, len(m.Tensors), m.Config)
 	}
-	// One that has a head keeps it.
+	// Weights with a head keep it.
 	if err := m.Save(path); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +140,7 @@ func TestOpenWithoutAHead(t *testing.T) {
 }
 
 func TestOpenURL(t *testing.T) {
-	offline(t)
+	t.Setenv("RESIDUAL_CACHE", t.TempDir())
 	want := trained(t)
 	path := filepath.Join(t.TempDir(), "m.safetensors")
 	if err := want.Save(path); err != nil {
@@ -141,26 +150,35 @@ func TestOpenURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, map[string][]byte{"/m.safetensors": content, "/text": []byte("no weights")}, nil)
-	address := strings.Replace(s.URL, "//", "//me:secret@", 1) + "/m.safetensors#sha256=" + hexSum(content)
+	files := map[string][]byte{"/m.safetensors": content, "/text": []byte("no weights")}
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(files[r.URL.Path]))
+	}))
+	defer server.Close()
+	address := func(base, name string) string {
+		return fmt.Sprintf("%s%s#sha256=%x", base, name, sha256.Sum256(files[name]))
+	}
+	spec := address(strings.Replace(server.URL, "//", "//me:secret@", 1), "/m.safetensors")
 	for range 2 { // from the network and from the cache
-		got, err := Open(context.Background(), address, Options{})
+		got, err := Open(context.Background(), spec, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		want.Source = strings.Replace(address, "secret", "xxxxx", 1)
+		want.Source = strings.Replace(spec, "secret", "xxxxx", 1)
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("opened %+v, want %+v", got.Description, want.Description)
 		}
 	}
-	if len(s.asked) != 1 {
-		t.Errorf("asked for %q, want one request", s.asked)
+	if requests != 1 {
+		t.Errorf("%d requests, want one", requests)
 	}
-	_, err = Open(context.Background(), s.URL+"/text#sha256="+hexSum([]byte("no weights")), Options{})
-	checkRefused(t, "text", err, "no file of weights")
+	_, err = Open(context.Background(), address(server.URL, "/text"), Options{})
+	filetest.CheckRefused(t, "text", err, "not a file of weights")
 }
 
-// What a file says wrongly, or a program leaves out, is found on both ways.
+// Invalid descriptions are found on saving and on opening.
 func TestModelsAreChecked(t *testing.T) {
 	nan, over := float32(math.NaN()), 1.5
 	for name, test := range map[string]struct {
@@ -169,31 +187,31 @@ func TestModelsAreChecked(t *testing.T) {
 	}{
 		"too few classes": {func(m *Model) { m.Classes = m.Classes[:2] }, "2 class names for 3 classes"},
 		"a control sequence": {func(m *Model) { m.Classes = []string{"ant", "bee", "\x1b[2J"} },
-			`class name "\x1b[2J" is no text`},
+			`class name "\x1b[2J" is not printable`},
 		"no transform":        {func(m *Model) { m.Transform = picture.Transform{} }, "resize of 0 pixels"},
 		"a huge transform":    {func(m *Model) { m.Transform.Width = 1 << 30 }, "width of 1073741824 pixels"},
 		"no such filter":      {func(m *Model) { m.Transform.Filter = "lanczos" }, "lanczos"},
-		"a deviation of 0":    {func(m *Model) { m.Normalization.Std[1] = 0 }, "standard deviations ["},
-		"an accuracy of 150%": {func(m *Model) { m.Accuracy = &over }, "accuracy of 1.5"},
+		"a std of 0":          {func(m *Model) { m.Normalization.Std[1] = 0 }, "standard deviations ["},
+		"an accuracy of 150%": {func(m *Model) { m.Accuracy = &over }, "accuracy 1.5"},
 		"no blocks":           {func(m *Model) { m.Config.Blocks = nil }, "no stages"},
 	} {
 		m := trained(t)
 		test.change(m)
 		path := filepath.Join(t.TempDir(), "m.safetensors")
-		checkRefused(t, name+" saved", m.Save(path), path, test.want)
+		filetest.CheckRefused(t, name+" saved", m.Save(path), path, test.want)
 		text, err := json.Marshal(described{m.Config, m.Description})
 		if err != nil {
 			t.Fatal(err)
 		}
 		file := &File{Path: path, Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}
-		_, _, err = file.Model(Origin{}, "")
-		checkRefused(t, name+" read", err, test.want)
+		_, _, err = file.Model(hub.Origin{}, "")
+		filetest.CheckRefused(t, name+" read", err, test.want)
 	}
 	m := trained(t)
 	m.Tensors["bn1.bias"].Data[1] = nan
-	checkRefused(t, "NaN", m.Save(filepath.Join(t.TempDir(), "m")), "bn1.bias", "diverged")
+	filetest.CheckRefused(t, "NaN", m.Save(filepath.Join(t.TempDir(), "m")), "bn1.bias contains NaN", "diverged")
 	m.Normalization.Mean[0] = nan
-	checkRefused(t, "a mean of NaN", m.Save(filepath.Join(t.TempDir(), "m")), "means")
+	filetest.CheckRefused(t, "a mean of NaN", m.Save(filepath.Join(t.TempDir(), "m")), "means")
 
 	for name, test := range map[string]struct {
 		metadata map[string]string
@@ -202,19 +220,19 @@ func TestModelsAreChecked(t *testing.T) {
 		"no JSON":            {map[string]string{modelKey: "{"}, "read the description"},
 		"a list":             {map[string]string{modelKey: "[]"}, "read the description"},
 		"an empty one":       {map[string]string{modelKey: "{}"}, "no stages"},
-		"no JSON of a run's": {map[string]string{"residual": "x"}, "read the checkpoint"},
-		"an empty run's":     {map[string]string{"residual": "{}"}, "no stages"},
+		"no JSON of a run's": {map[string]string{checkpointKey: "x"}, "the checkpoint's state"},
+		"an empty run's":     {map[string]string{checkpointKey: "{}"}, "no stages"},
 		"another network": {map[string]string{modelKey: `{"architecture": {"blocks": [1], "width": 4, "classes": 3}}`},
-			"not the weights of"},
+			"does not match"},
 		"a thousand million blocks": {map[string]string{modelKey: `{"architecture": {"blocks": [1, 1000000000], "width": 4, "classes": 3}}`},
-			"blocks [1 1000000000], and has"},
+			"blocks [1 1000000000] but has"},
 	} {
-		_, _, err := (&File{Tensors: valued(t, small(3), 1), Metadata: test.metadata}).Model(Origin{}, "")
-		checkRefused(t, name, err, test.want)
+		_, _, err := (&File{Tensors: valued(t, small(3), 1), Metadata: test.metadata}).Model(hub.Origin{}, "")
+		filetest.CheckRefused(t, name, err, test.want)
 	}
 }
 
-// What a file says of itself is shown on terminals, and cannot command them.
+// What a file says about itself is shown on terminals and must not control them.
 func TestDescriptionsArePrintable(t *testing.T) {
 	m := trained(t)
 	const bad, good = "a\x1b[2J\n\u202eb", "a\ufffd[2J\ufffd\ufffdb"
@@ -223,7 +241,7 @@ func TestDescriptionsArePrintable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(Origin{}, "")
+	got, _, err := (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(hub.Origin{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,16 +254,16 @@ func TestDescriptionsArePrintable(t *testing.T) {
 	if text, err = json.Marshal(described{m.Config, m.Description}); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(Origin{}, "")
-	checkRefused(t, "another network of that name", err, good)
+	_, _, err = (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(hub.Origin{}, "")
+	filetest.CheckRefused(t, "another network of that name", err, good)
 }
 
 func TestErrorsStayShort(t *testing.T) {
 	long := strings.Repeat("a", 1<<20)
 	for name, change := range map[string]func(*Model){
-		"a class":                  func(m *Model) { m.Classes[0] = long + "\x1b" },
-		"a tensor":                 func(m *Model) { m.Tensors[long] = m.Tensors["bn1.bias"] },
-		"a tensor that is no text": func(m *Model) { m.Tensors[long+"\x1b"] = m.Tensors["bn1.bias"] },
+		"a class":                        func(m *Model) { m.Classes[0] = long + "\x1b" },
+		"a tensor":                       func(m *Model) { m.Tensors[long] = m.Tensors["bn1.bias"] },
+		"a tensor that is not printable": func(m *Model) { m.Tensors[long+"\x1b"] = m.Tensors["bn1.bias"] },
 	} {
 		m := trained(t)
 		change(m)
@@ -253,7 +271,7 @@ func TestErrorsStayShort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(Origin{}, "")
+		_, _, err = (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(hub.Origin{}, "")
 		if err == nil || len(err.Error()) > 1000 {
 			t.Errorf("%s of 1 MiB: an error of %d bytes, want a short one", name, len(fmt.Sprint(err)))
 		}
@@ -276,7 +294,7 @@ func TestCheckpoints(t *testing.T) {
 	}
 	tensors := valued(t, c, 1)
 	tensors["optimizer.momentum.conv1.weight"] = tensors["conv1.weight"]
-	m, _, err := (&File{Path: "p", Tensors: tensors, Metadata: map[string]string{"residual": string(text)}}).Model(Origin{}, "")
+	m, _, err := (&File{Path: "p", Tensors: tensors, Metadata: map[string]string{checkpointKey: string(text)}}).Model(hub.Origin{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +306,7 @@ func TestCheckpoints(t *testing.T) {
 	}
 }
 
-// What files from elsewhere do not say, each with what is usual for it.
+// TestUsualDescriptions checks what is assumed about files that do not describe themselves.
 func TestUsualDescriptions(t *testing.T) {
 	imageNet := picture.Transform{Resize: 256, Height: 224, Width: 224, Filter: picture.Bilinear}
 	newer := imageNet
@@ -297,19 +315,19 @@ func TestUsualDescriptions(t *testing.T) {
 	for _, test := range []struct {
 		model     string
 		classes   int
-		origin    Origin
+		origin    hub.Origin
 		transform picture.Transform
 		data      string
 		spec      string
 		class     string // the second
 		notes     int
 	}{
-		{"resnet18", 1000, Origin{}, imageNet, "ImageNet", "", "goldfish", 2},
-		{"resnet18", 1000, Origin{Architecture: "resnet18", Recipe: "IMAGENET1K_V2", Resize: 232}, newer, "ImageNet", "", "goldfish", 0},
-		{"resnet18", 5, Origin{}, imageNet, "unknown images", "", "class 1", 2},
-		{"resnet20", 10, Origin{}, small, "CIFAR-10", "cifar10", "automobile", 2},
-		{"resnet20", 100, Origin{}, small, "CIFAR-100", "cifar100", "aquarium_fish", 2},
-		{"resnet20", 7, Origin{}, small, "unknown images", "", "class 1", 2},
+		{"resnet18", 1000, hub.Origin{}, imageNet, "ImageNet", "", "goldfish", 2},
+		{"resnet18", 1000, hub.Origin{Architecture: "resnet18", Recipe: "IMAGENET1K_V2", Resize: 232}, newer, "ImageNet", "", "goldfish", 0},
+		{"resnet18", 5, hub.Origin{}, imageNet, "unknown images", "", "class 1", 2},
+		{"resnet20", 10, hub.Origin{}, small, "CIFAR-10", "cifar10", "automobile", 2},
+		{"resnet20", 100, hub.Origin{}, small, "CIFAR-100", "cifar100", "aquarium_fish", 2},
+		{"resnet20", 7, hub.Origin{}, small, "unknown images", "", "class 1", 2},
 	} {
 		c := mustByName(t, test.model)
 		c.Classes = test.classes
@@ -330,15 +348,15 @@ func TestArchitectureIsAsAsked(t *testing.T) {
 	plain := mustByName(t, "plain20")
 	plain.Classes = 7
 	file := &File{Tensors: declared(t, plain)}
-	if m, _, err := file.Model(Origin{}, "plain20"); err != nil || !reflect.DeepEqual(m.Config, plain) {
+	if m, _, err := file.Model(hub.Origin{}, "plain20"); err != nil || !reflect.DeepEqual(m.Config, plain) {
 		t.Errorf("it is %+v, %v; want plain20 of 7 classes", m, err)
 	}
-	_, _, err := file.Model(Origin{}, "resnet32")
-	checkRefused(t, "another", err, "not the weights of resnet32", "no layer1.3")
-	_, _, err = file.Model(Origin{}, "resnet21")
-	checkRefused(t, "none", err, `unknown model "resnet21"`)
-	_, _, err = (&File{Tensors: declared(t, mustByName(t, "resnet34"))}).Model(Origin{Architecture: "resnet18"}, "")
-	checkRefused(t, "another than it is called", err, "weights of resnet34, not of the resnet18")
+	_, _, err := file.Model(hub.Origin{}, "resnet32")
+	filetest.CheckRefused(t, "another", err, "does not match resnet32", "missing layer1.3")
+	_, _, err = file.Model(hub.Origin{}, "resnet21")
+	filetest.CheckRefused(t, "none", err, `unknown model "resnet21"`)
+	_, _, err = (&File{Tensors: declared(t, mustByName(t, "resnet34"))}).Model(hub.Origin{Architecture: "resnet18"}, "")
+	filetest.CheckRefused(t, "another than it is called", err, "weights of resnet34, not of resnet18")
 }
 
 // timmJSON is config.json as timm writes it.
@@ -373,22 +391,22 @@ func TestTimmDescribes(t *testing.T) {
 		if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		m, _, err := file.Model(Origin{}, "")
+		m, _, err := file.Model(hub.Origin{}, "")
 		return m, err
 	}
 	m, err := describe(timmJSON)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// timm scales to ⌊224 / 0.95⌋.
+	// timm resizes to ⌊224 / 0.95⌋.
 	want := picture.Transform{Resize: 235, Height: 224, Width: 224, Filter: picture.Bicubic}
 	if m.Transform != want || m.Normalization != (dataset.Normalization{Mean: [3]float32{0.485, 0.456, 0.5}, Std: [3]float32{0.229, 0.224, 0.25}}) ||
 		m.Recipe != "a1_in1k" || m.Classes[0] != "tench" {
 		t.Errorf("it is described as %+v", m.Description)
 	}
-	for _, foreign := range []string{"", "[]", "{}", `{"architectures": ["ResNetForImageClassification"]}`, strings.Repeat(" ", maxConfig) + timmJSON} {
+	for _, foreign := range []string{"", "[]", "{}", `{"architectures": ["ResNetForImageClassification"]}`, strings.Repeat(" ", 1<<20) + timmJSON} {
 		if m, err := describe(foreign); err != nil || m.Transform.Resize != 256 {
-			t.Errorf("a config.json of another's: %v", err)
+			t.Errorf("another program's config.json: %v", err)
 		}
 	}
 	for change, want := range map[[2]string]string{
@@ -412,10 +430,10 @@ func TestTimmDescribes(t *testing.T) {
 			}
 			continue
 		}
-		checkRefused(t, change[1], err, want)
+		filetest.CheckRefused(t, change[1], err, want)
 	}
 
-	// A fine-tuned one names its classes.
+	// A fine-tuned network names its classes.
 	c := mustByName(t, "resnet18")
 	c.Classes = 2
 	file.Tensors = declared(t, c)
@@ -423,7 +441,7 @@ func TestTimmDescribes(t *testing.T) {
 		t.Errorf("%q, %v", m.Classes, err)
 	}
 	file.Path = filepath.Join(dir, "resnet18.pth")
-	if m, _, err := file.Model(Origin{}, ""); err != nil || m.Transform.Resize != 256 {
+	if m, _, err := file.Model(hub.Origin{}, ""); err != nil || m.Transform.Resize != 256 {
 		t.Errorf("a file of another name has timm's description: %v", err)
 	}
 }
@@ -434,10 +452,15 @@ func FuzzDescriptions(f *testing.F) {
 	tensors := valued(f, small(3), 1)
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, text string) {
-		path := filepath.Join(dir, fmt.Sprint(os.Getpid()), timmWeights)
-		writeFile(t, filepath.Join(filepath.Dir(path), timmConfigFile), []byte(text))
-		for _, metadata := range []map[string]string{nil, {modelKey: text}, {"residual": text}} {
-			m, _, err := (&File{Path: path, Tensors: tensors, Metadata: metadata}).Model(Origin{}, "")
+		path := filepath.Join(dir, fmt.Sprint(os.Getpid()), "model.safetensors")
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "config.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, metadata := range []map[string]string{nil, {modelKey: text}, {checkpointKey: text}} {
+			m, _, err := (&File{Path: path, Tensors: tensors, Metadata: metadata}).Model(hub.Origin{}, "")
 			if err != nil {
 				if strings.Contains(err.Error(), "\n") {
 					t.Errorf("an error of more than one line: %q", err)

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Files as PyTorch writes them, for the tests of pkg/weights.
+"""Files as PyTorch writes them, for the tests of pkg/torchfile and pkg/weights.
 
     apt-get install python3-torch
     /usr/bin/python3 tests/reference/weight_formats.py
 
-The script rewrites the files of pkg/weights/testdata/formats and, beside them,
+The script rewrites the files of pkg/tensorfile/testdata/formats and, beside them,
 expected.json: for every file its format, its floating-point tensors as
 PyTorch converts them to float32, each number as the bits of it, and its
 counters; or, for a file that is not to be read, what its error must have.  It
@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 FOLDER = os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "../../pkg/weights/testdata/formats"
+    os.path.dirname(os.path.abspath(__file__)), "../../pkg/tensorfile/testdata/formats"
 )
 
 expected = {}
@@ -201,13 +201,13 @@ def main():
     torch.save({"a": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8)}, path("quantized.pth"))
     refuse("quantized.pth", "quantized tensors")
     torch.save({"a": torch.ones(2, dtype=torch.uint8)}, path("bytes.pth"))
-    refuse("bytes.pth", "a has type uint8 and shape [2]")
+    refuse("bytes.pth", "a has dtype uint8 and shape [2]")
     torch.save({"a": torch.ones(0, 3)}, path("empty.pth"))
     refuse("empty.pth", "a is empty, of shape [0 3]")
     torch.save({"net": {"a": torch.ones(1)}, "epoch": 3}, path("elsewhere.pth"))
     refuse("elsewhere.pth", "no state dict", "net (dict), epoch (int)")
     torch.save(torch.ones(2), path("tensor.pth"))
-    refuse("tensor.pth", "no state dict but a value of type Tensor")
+    refuse("tensor.pth", "a value of type Tensor instead of a state dict")
     with open(path("dump.pkl"), "wb") as f, same_keys():
         pickle.dump({"a": torch.ones(2)}, f)
     refuse("dump.pkl", "written by pickle.dump")
@@ -215,7 +215,7 @@ def main():
         pickle.dump({"a": 1}, f)
     refuse("arrays.pkl", "not one that torch.save wrote")
     np.savez(path("arrays.npz"), a=np.ones(2))
-    refuse("arrays.npz", "arrays of NumPy (.npz)")
+    refuse("arrays.npz", "NumPy arrays (.npz)")
     # The same archive, compressed by somebody.
     with zipfile.ZipFile(path("numbers.pth")) as old, zipfile.ZipFile(path("compressed.pth"), "w", zipfile.ZIP_DEFLATED) as new:
         for entry in old.namelist():  # without the time of day

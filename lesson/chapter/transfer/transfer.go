@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/hub"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/recipe"
@@ -63,7 +64,7 @@ func Load(backend compute.Backend, path string) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, _, err := file.Model(weights.Origin{}, "")
+	m, _, err := file.Model(hub.Origin{}, "")
 	if err != nil {
 		return nil, err
 	}

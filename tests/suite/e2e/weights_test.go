@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/hub"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
@@ -29,7 +30,7 @@ func TestWeightsList(t *testing.T) {
 	has(t, p.ok("weights"), "resnet18.tv_in1k", "resnet50.tv2_in1k", "resnet50.a1_in1k", "no", "Try next:", "https://huggingface.co/timm")
 	writeFile(t, p.path("cache", "weights", "resnet18-f37072fd.pth"), []byte("not those"))
 	has(t, p.ok("weights"), p.path("cache", "weights", "resnet18-f37072fd.pth"))
-	list := decode[[]weights.Named](t, p.ok("weights", "--json"))
+	list := decode[[]hub.Entry](t, p.ok("weights", "--json"))
 	if len(list) < 20 || !list[0].Cached || list[1].Cached || list[1].URL != closed+"/resnet34-b627a593.pth" {
 		t.Errorf("the list begins with %+v", list[:2])
 	}
@@ -37,7 +38,7 @@ func TestWeightsList(t *testing.T) {
 		"resnet18":          {"resnet18-f37072fd.pth", "want f37072fd", "remove it and fetch again"},
 		"resnet34":          {closed + "/resnet34-b627a593.pth", "by hand", p.path("cache", "weights")},
 		"resnet50.a1_in1k":  {closed + "/timm/resnet50.a1_in1k/resolve/main/model.safetensors", "by hand", p.path("cache", "weights", "timm", "resnet50.a1_in1k")},
-		"resnet50d.a1_in1k": {"its stem is several convolutions"},
+		"resnet50d.a1_in1k": {"its stem has several convolutions"},
 		"https://x.org/w":   {"#sha256="},
 		"none.pth":          {"none.pth"},
 		"a b":               {`"b" is one word too many`, "go run ./lesson weights --help"},
@@ -71,7 +72,7 @@ func TestWeights(t *testing.T) {
 		Architecture struct{ Name string }
 		Parameters   int
 		Classes      []string
-		Report       weights.Report
+		Report       statedict.Comparison
 		Notes        []string
 	}](t, p.ok("weights", "m.safetensors", "--json"))
 	if got.Format != "safetensors" || got.Architecture.Name != c.Name || got.Parameters == 0 || len(got.Classes) != 2 ||
@@ -81,7 +82,7 @@ func TestWeights(t *testing.T) {
 	if r := p.fails([]string{"which images?", "insects", "--data"}, "eval", "--weights", "m.safetensors"); r.stdout != "" {
 		t.Errorf("eval without images said:\n%s", r.stdout)
 	}
-	p.fails([]string{"m.safetensors", "not the weights of resnet20"}, "weights", "m.safetensors", "--model", "resnet20")
+	p.fails([]string{"m.safetensors", "does not match resnet20"}, "weights", "m.safetensors", "--model", "resnet20")
 
 	// A file of others that is no network of this kind.
 	delete(m.Tensors, "fc.weight")
@@ -139,6 +140,6 @@ func TestTrainedWeights(t *testing.T) {
 	}
 	p := offline(t)
 	network := filepath.Join(data, "weights", "resnet20-12fca82f.th")
-	has(t, p.ok("weights", network), "PyTorch pickle", "resnet20, 269722 parameters", "10: airplane", "97 tensors loaded", "prefix module. taken off")
+	has(t, p.ok("weights", network), "PyTorch pickle", "resnet20, 269722 parameters", "10: airplane", "97 tensors loaded", "prefix module. removed")
 	has(t, p.ok("eval", "--weights", network, "--data", filepath.Join(data, "cifar10-exact")), "top-1: 91.00% (455 of 500)")
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/nlpodyssey/safetensors"
 
 	"github.com/residual-go/residual/pkg/cpu"
 )
@@ -59,52 +58,63 @@ func load(t *testing.T, name string, spec any) arrays {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, metadata, err := safetensors.ReadMetadata(buffer)
-	if err != nil {
+	// A safetensors file is the length of a header, the header as JSON, and the data.
+	length := binary.LittleEndian.Uint64(buffer)
+	header, data := buffer[8:8+length], buffer[8+length:]
+	var entries map[string]json.RawMessage
+	if err := json.Unmarshal(header, &entries); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal([]byte(metadata.Metadata()["case"]), spec); err != nil {
+	var metadata map[string]string
+	if err := json.Unmarshal(entries["__metadata__"], &metadata); err != nil {
 		t.Fatal(err)
 	}
-	file, err := safetensors.Deserialize(buffer)
-	if err != nil {
+	delete(entries, "__metadata__")
+	if err := json.Unmarshal([]byte(metadata["case"]), spec); err != nil {
 		t.Fatal(err)
 	}
 	reference := arrays{}
-	for _, tensor := range file.Tensors() {
-		a, err := decode(tensor.TensorView)
+	for key, entry := range entries {
+		a, err := decode(entry, data)
 		if err != nil {
-			t.Fatalf("%s: %s: %v", name, tensor.Name, err)
+			t.Fatalf("%s: %s: %v", name, key, err)
 		}
-		reference[tensor.Name] = a
+		reference[key] = a
 	}
 	return reference
 }
 
-func decode(view safetensors.TensorView) (array, error) {
-	a := array{shape: []int{}}
-	size := 1
-	for _, n := range view.Shape() {
-		a.shape = append(a.shape, int(n))
-		size *= int(n)
+// decode returns the array that an entry of the header describes.
+func decode(entry json.RawMessage, data []byte) (array, error) {
+	var header struct {
+		DType   string
+		Shape   []int
+		Offsets [2]int `json:"data_offsets"`
 	}
-	a.data = make([]float32, size)
-	raw := view.Data()
-	switch view.DType() {
-	case safetensors.F32:
+	if err := json.Unmarshal(entry, &header); err != nil {
+		return array{}, err
+	}
+	size := 1
+	for _, n := range header.Shape {
+		size *= n
+	}
+	a := array{shape: header.Shape, data: make([]float32, size)}
+	raw := data[header.Offsets[0]:header.Offsets[1]]
+	switch header.DType {
+	case "F32":
 		for i := range a.data {
 			a.data[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 		}
-	case safetensors.I32:
+	case "I32":
 		for i := range a.data {
 			a.data[i] = float32(int32(binary.LittleEndian.Uint32(raw[4*i:])))
 		}
-	case safetensors.U8:
+	case "U8":
 		for i := range a.data {
 			a.data[i] = float32(raw[i])
 		}
 	default:
-		return array{}, fmt.Errorf("unexpected type %v", view.DType())
+		return array{}, fmt.Errorf("unexpected dtype %s", header.DType)
 	}
 	return a, nil
 }

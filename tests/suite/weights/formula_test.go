@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/gomlx/ml/model"
-
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
 )
@@ -58,14 +56,13 @@ func formula(name string, shape []int) statedict.Tensor {
 // byFormula returns all of the network's weights, under torchvision's names.
 func byFormula(t *testing.T, c resnet.Config) map[string]statedict.Tensor {
 	t.Helper()
-	scope := model.NewStore().RootScope()
-	if err := c.Declare(scope); err != nil {
+	shapes, err := statedict.Shapes(c)
+	if err != nil {
 		t.Fatal(err)
 	}
 	tensors := map[string]statedict.Tensor{}
-	for variable := range scope.IterVariables() {
-		name, _ := resnet.StateDictKey(scope, variable)
-		tensors[name] = formula(name, statedict.Shape(variable))
+	for name, shape := range shapes {
+		tensors[name] = formula(name, shape)
 	}
 	return tensors
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/cifar"
+	"github.com/residual-go/residual/pkg/hub"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
@@ -137,7 +138,7 @@ func TestFormula(t *testing.T) {
 				t.Fatal(err)
 			}
 			file := &weights.File{Tensors: byFormula(t, c)}
-			m, _, err := file.Model(weights.Origin{}, "")
+			m, _, err := file.Model(hub.Origin{}, "")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/residual-go/residual/pkg/hub"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
 	"github.com/residual-go/residual/pkg/weights"
@@ -118,7 +119,7 @@ func TestFilesForPyTorch(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.Classes = 37
-			m, _, err := (&weights.File{Tensors: byFormula(t, c)}).Model(weights.Origin{}, "")
+			m, _, err := (&weights.File{Tensors: byFormula(t, c)}).Model(hub.Origin{}, "")
 			if err != nil {
 				t.Fatal(err)
 			}

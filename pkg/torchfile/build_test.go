@@ -1,18 +1,26 @@
-package weights
+package torchfile
 
 import (
 	"archive/zip"
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"testing"
+
+	"github.com/residual-go/residual/pkg/internal/filetest"
+	"github.com/residual-go/residual/pkg/tensorfile"
 )
 
-// Builders of files as PyTorch writes them, or would not.
+// These functions build files like PyTorch's, and files that PyTorch would not write.
 
-// text, integer, name and tuple are the instructions of a pickle that push such a value.
+// read is Read for filetest.
+var read filetest.Read = func(r io.ReaderAt, size int64) (*tensorfile.Contents, error) {
+	_, contents, err := Read(r, size)
+	return contents, err
+}
+
+// text, integer, name and tuple return the pickle instructions that push such a value.
 func text(s string) string {
 	return "X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s
 }
@@ -33,7 +41,7 @@ func integers64(numbers []int64) string {
 	return tuple(items...)
 }
 
-// dictionary pushes a dict of keys and values.
+// dictionary returns the instructions that push a dict of keys and values.
 func dictionary(entries ...string) string { return "}(" + concat(entries) + "u" }
 
 func concat(parts []string) string {
@@ -44,7 +52,7 @@ func concat(parts []string) string {
 	return all
 }
 
-// stored pushes a storage, rebuilt a tensor.
+// stored returns the instructions that push a storage, and rebuilt those for a tensor.
 func stored(class, key string, count int64) string {
 	return tuple(text("storage"), name("torch", class), text(key), text("cpu"), integer(count)) + "Q"
 }
@@ -56,16 +64,17 @@ func rebuilt(storage string, offset int64, shape, strides []int64) string {
 
 func pickled(body string) string { return "\x80\x02" + body + "." }
 
-// oneTensor is the pickle of a state dict of the tensor a, in six float32 numbers under key 0.
+// oneTensor returns the pickle of a state dict with the tensor a, in a storage of six float32
+// elements under key 0.
 func oneTensor(offset int64, shape, strides []int64) string {
 	return pickled(dictionary(text("a"), rebuilt(stored("FloatStorage", "0", 6), offset, shape, strides)))
 }
 
 // six are the numbers 0 … 5 as float32.
-var six = []byte{0, 0, 0, 0, 0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 0, 0, 0x40, 0x40, 0, 0, 0x80, 0x40, 0, 0, 0xa0, 0x40}
+var six = filetest.Six()
 
-// entry is one of a zip archive: its name and content, and what its header says if that is
-// not true.
+// entry is an entry of a zip archive: its name and content, and a change to its header, to
+// make it lie.
 type entry struct {
 	name, content string
 	change        func(h *zip.FileHeader)
@@ -95,7 +104,7 @@ func zipped(t testing.TB, entries ...entry) []byte {
 	return file.Bytes()
 }
 
-// archived is a zip archive of the pickle and the storage 0.
+// archived returns a zip archive of the pickle and the storage 0.
 func archived(t testing.TB, pickle string, storage []byte, more ...entry) []byte {
 	t.Helper()
 	return zipped(t, append([]entry{{name: "x/data.pkl", content: pickle}, {name: "x/data/0", content: string(storage)}}, more...)...)
@@ -106,20 +115,9 @@ const (
 	legacyProtocol = "\x80\x02M\xe9\x03."
 )
 
-// legacy is a file of the older format of the pickle and of the storage 0, of count numbers.
+// legacy returns a file in the older format, of the pickle and the storage 0 of count elements.
 func legacy(pickle string, count uint64, storage []byte) []byte {
 	start := legacyMagic + legacyProtocol + pickled(dictionary(text("little_endian"), "\x88")) +
 		pickle + pickled("]"+text("0")+"a")
 	return append(binary.LittleEndian.AppendUint64([]byte(start), count), storage...)
-}
-
-// headed is a safetensors file of header and data.
-func headed(header string, data []byte) []byte {
-	file := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
-	return append(append(file, header...), data...)
-}
-
-// declares is a header's entry of a tensor.
-func declares(name, dtype, shape string, from, to uint64) string {
-	return fmt.Sprintf(`%q:{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}`, name, dtype, shape, from, to)
 }

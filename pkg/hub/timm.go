@@ -1,8 +1,9 @@
-package weights
+package hub
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,28 +16,33 @@ import (
 	"github.com/residual-go/residual/pkg/download"
 )
 
-// Of timm's repositories at Hugging Face two files are taken: the weights, and config.json
-// with how pictures are prepared. They come by package download and not by the hub package
-// of github.com/gomlx/go-huggingface, whose downloads (v0.4.0) start over when they break
-// off, wait without end for a server that falls silent, are not compared with the SHA-256
-// that the server has for them, and take a transfer that breaks off for one that is done.
+// Two files of each timm repository at Hugging Face are fetched: the weights, and
+// config.json, which says how images are prepared. Package download fetches them and not the
+// hub package of github.com/gomlx/go-huggingface (v0.4.0), which restarts a download that was
+// interrupted, waits forever for a server that stops sending, does not verify the SHA-256
+// that the server states, and takes a truncated transfer for a complete one.
 const (
 	timmFolder  = "timm"
 	timmWeights = "model.safetensors"
-	// sumExt is of the file that keeps the sum of downloaded weights, as sha256sum -c reads it.
+	timmConfig  = "config.json"
+	// sumExt is the extension of the file with the checksum of downloaded weights, in the
+	// format of sha256sum -c.
 	sumExt = ".sha256"
-	// askTimeout is for a question whose answer is some lines.
+	// maxConfig bounds config.json, in bytes: timm's have about 2 kB, or 30 with label names.
+	maxConfig = 1 << 20
+	// askTimeout is for requests whose answer is a few lines.
 	askTimeout = 30 * time.Second
 )
 
-// timmURL is the address of a file of timm's, at the server that the environment variable
-// HF_ENDPOINT names, or Hugging Face's.
+// timmURL returns the address of a file in a timm repository, at the server that the
+// environment variable HF_ENDPOINT names or else at Hugging Face.
 func timmURL(name, revision, file string) string {
 	endpoint := cmp.Or(os.Getenv("HF_ENDPOINT"), "https://huggingface.co")
 	return fmt.Sprintf("%s/timm/%s/resolve/%s/%s", strings.TrimSuffix(endpoint, "/"), name, revision, file)
 }
 
-// fetchTimm returns the path of weights of timm's, with config.json beside them.
+// fetchTimm downloads a repository's weights, with config.json beside them, and returns
+// their path.
 func fetchTimm(ctx context.Context, f *download.Fetcher, name string) (string, error) {
 	dir, err := cacheDir()
 	if err != nil {
@@ -44,10 +50,10 @@ func fetchTimm(ctx context.Context, f *download.Fetcher, name string) (string, e
 	}
 	dir = filepath.Join(dir, timmFolder, name)
 	weights := download.File{Path: filepath.Join(dir, timmWeights), Noun: noun, Limit: maxWeights}
-	config := download.File{Path: filepath.Join(dir, timmConfigFile), Noun: timmConfigFile, Limit: maxConfig}
+	config := download.File{Path: filepath.Join(dir, timmConfig), Noun: timmConfig, Limit: maxConfig}
 	if there(weights.Path) && there(config.Path) {
-		// Weights that were put there by hand have no sum to check them by; that they are whole
-		// and of this architecture shows when they are read.
+		// Weights that were put there by hand have no checksum. Reading them shows whether they
+		// are complete and of this architecture.
 		if text, err := os.ReadFile(weights.Path + sumExt); err == nil {
 			weights.SHA256, _, _ = strings.Cut(string(text), " ")
 		}
@@ -55,15 +61,15 @@ func fetchTimm(ctx context.Context, f *download.Fetcher, name string) (string, e
 	}
 	sum, revision, err := askTimm(ctx, timmURL(name, "main", timmWeights))
 	if err != nil {
-		return "", fmt.Errorf("fetch weights: ask %s for its SHA-256: %w; by hand: put that file, and %s that is beside it, into %s",
-			download.Redacted(timmURL(name, "main", timmWeights)), err, timmConfigFile, dir)
+		return "", fmt.Errorf("fetch weights: ask %s for its SHA-256: %w; by hand: put that file, and the %s beside it, into %s",
+			download.Redacted(timmURL(name, "main", timmWeights)), err, timmConfig, dir)
 	}
 	weights.SHA256 = sum
-	weights.URL, config.URL = timmURL(name, revision, timmWeights), timmURL(name, revision, timmConfigFile)
+	weights.URL, config.URL = timmURL(name, revision, timmWeights), timmURL(name, revision, timmConfig)
 	if err := fetch(ctx, &download.Fetcher{}, config); err != nil { // too small for a bar
 		return "", err
 	}
-	// Before the weights, which would go unchecked if this process ended between the two.
+	// Before the weights, which would go unverified if this process ended between the two.
 	if err := atomicfile.WriteBytes(weights.Path+sumExt, []byte(sum+"  "+timmWeights+"\n")); err != nil {
 		return "", err
 	}
@@ -75,11 +81,11 @@ func there(path string) bool {
 	return err == nil
 }
 
-// hexDigits is a SHA-256, or the name of a commit.
+// hexDigits matches a SHA-256 or a commit.
 var hexDigits = regexp.MustCompile(`^[0-9a-f]{40,64}$`)
 
-// askTimm returns the SHA-256 of a large file at Hugging Face, which is the ETag of what the
-// address is linked to, and the commit it is of, "main" if the server does not say.
+// askTimm returns the SHA-256 of a large file at Hugging Face, which is the ETag of the file
+// that the address redirects to, and the commit, "main" if the server does not say.
 func askTimm(ctx context.Context, address string) (sum, revision string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -88,8 +94,8 @@ func askTimm(ctx context.Context, address string) (sum, revision string, err err
 		return "", "", err
 	}
 	client := download.NewClient()
-	// The first answer has it; the server that the file itself is on does not. A redirect on
-	// the same server is of a repository that was renamed.
+	// The first answer has it, not that of the server with the file. A redirect on the same
+	// server means that the repository was renamed.
 	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		if next.URL.Host != request.URL.Host || len(via) > 5 {
 			return http.ErrUseLastResponse
@@ -102,11 +108,11 @@ func askTimm(ctx context.Context, address string) (sum, revision string, err err
 	}
 	response.Body.Close()
 	if response.StatusCode >= http.StatusBadRequest {
-		return "", "", fmt.Errorf("the server answers %s; https://huggingface.co/timm lists what there is", response.Status)
+		return "", "", fmt.Errorf("the server answers %s; https://huggingface.co/timm lists timm's weights", response.Status)
 	}
 	sum = strings.Trim(response.Header.Get("X-Linked-Etag"), `"`)
 	if len(sum) != 64 || !hexDigits.MatchString(sum) {
-		return "", "", fmt.Errorf("the server does not say it")
+		return "", "", errors.New("the server does not state it")
 	}
 	revision = response.Header.Get("X-Repo-Commit")
 	if !hexDigits.MatchString(revision) {

@@ -1,4 +1,4 @@
-package weights
+package hub
 
 import (
 	"bytes"
@@ -19,13 +19,14 @@ import (
 	"time"
 
 	"github.com/residual-go/residual/pkg/download"
+	"github.com/residual-go/residual/pkg/internal/filetest"
 )
 
-// closed is an address at which nobody answers.
+// closed is an address where nothing listens.
 const closed = "http://127.0.0.1:1"
 
-// offline gives the test a cache of its own and mirrors at which nobody answers. It returns
-// the folder of weights in the cache.
+// offline gives the test its own cache and mirrors that do not answer. It returns the cache's
+// folder of weights.
 func offline(t *testing.T) string {
 	t.Helper()
 	cache := filepath.Join(t.TempDir(), "cache")
@@ -41,7 +42,7 @@ func hexSum(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// site serves files by path, and notes what it was asked.
+// site serves files by path and records the requests.
 type site struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -86,21 +87,21 @@ func writeFile(t *testing.T, path string, content []byte) {
 func TestFetchFile(t *testing.T) {
 	offline(t)
 	dir := t.TempDir()
-	path := filepath.Join(dir, "resnet18") // a file goes before a name
+	path := filepath.Join(dir, "resnet18") // a file takes precedence over a name
 	writeFile(t, path, []byte("x"))
 	t.Chdir(dir)
-	if got, origin, err := Fetch(context.Background(), "resnet18", FetchOptions{}); err != nil || got != "resnet18" || origin != (Origin{}) {
+	if got, origin, err := Fetch(context.Background(), "resnet18", nil); err != nil || got != "resnet18" || origin != (Origin{}) {
 		t.Errorf("a file: %q, %+v, %v", got, origin, err)
 	}
-	_, _, err := Fetch(context.Background(), dir, FetchOptions{})
-	checkRefused(t, "a folder", err, dir, "a folder without a model.safetensors")
+	_, _, err := Fetch(context.Background(), dir, nil)
+	filetest.CheckRefused(t, "a folder", err, dir, "a folder without a model.safetensors")
 	writeFile(t, filepath.Join(dir, timmWeights), []byte("x"))
-	if got, _, err := Fetch(context.Background(), dir, FetchOptions{}); err != nil || got != filepath.Join(dir, timmWeights) {
+	if got, _, err := Fetch(context.Background(), dir, nil); err != nil || got != filepath.Join(dir, timmWeights) {
 		t.Errorf("a folder: %q, %v", got, err)
 	}
 	for _, spec := range []string{"none.safetensors", "none.pth", filepath.Join(dir, "none")} {
-		_, _, err := Fetch(context.Background(), spec, FetchOptions{})
-		checkRefused(t, spec, err, spec)
+		_, _, err := Fetch(context.Background(), spec, nil)
+		filetest.CheckRefused(t, spec, err, spec)
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: error %v does not wrap fs.ErrNotExist", spec, err)
 		}
@@ -119,7 +120,7 @@ func TestFetchURL(t *testing.T) {
 		s.URL + "/w.pth?a=b#sha256=" + strings.ToUpper(sum): "/w-" + sum[:8] + ".pth",
 		s.URL + "/away#sha256=" + sum:                       "/away-" + sum[:8],
 	} {
-		path, origin, err := Fetch(context.Background(), spec, FetchOptions{})
+		path, origin, err := Fetch(context.Background(), spec, nil)
 		if err != nil || path != filepath.Join(dir, name) || origin.Source != spec {
 			t.Errorf("%s: %q, %+v, %v", spec, path, origin, err)
 			continue
@@ -129,26 +130,26 @@ func TestFetchURL(t *testing.T) {
 		}
 	}
 	asked := len(s.asked)
-	if _, _, err := Fetch(context.Background(), s.URL+hashed, FetchOptions{}); err != nil || len(s.asked) != asked {
+	if _, _, err := Fetch(context.Background(), s.URL+hashed, nil); err != nil || len(s.asked) != asked {
 		t.Errorf("once more: %v, after %q", err, s.asked[asked:])
 	}
 	for spec, want := range map[string]string{
 		s.URL + "/w.pth":                       "#sha256=…",
-		s.URL + "/w.pth#md5=0123456789":        "nothing to check the file by",
+		s.URL + "/w.pth#md5=0123456789":        "no checksum to verify the file with",
 		s.URL + "/w.pth#sha256=":               "at least 8",
-		s.URL + "/w.pth#sha256=0123456g":       "no SHA-256",
+		s.URL + "/w.pth#sha256=0123456g":       "SHA-256",
 		s.URL + "/wrong-01234567.pth":          "want 01234567",
 		s.URL + "/none-01234567.pth":           "404",
-		s.URL + "/":                            "without the name of a file",
-		s.URL:                                  "without the name of a file",
-		s.URL + "/a%5Cb.pth#sha256=" + sum:     "without the name of a file",
-		"https://\x7f/w.pth":                   "no address",
+		s.URL + "/":                            "does not end in a file's name",
+		s.URL:                                  "does not end in a file's name",
+		s.URL + "/a%5Cb.pth#sha256=" + sum:     "does not end in a file's name",
+		"https://\x7f/w.pth":                   "not a valid URL",
 		closed + "/net-01234567.pth":           "by hand: put net-01234567.pth into " + dir,
 		closed + "/x.pth#sha256=" + sum:        "by hand: put x-" + sum[:8] + ".pth into " + dir,
-		"http://me:secret@127.0.0.1:1/w-x.pth": "nothing to check",
+		"http://me:secret@127.0.0.1:1/w-x.pth": "no checksum",
 	} {
-		_, _, err := Fetch(context.Background(), spec, FetchOptions{})
-		checkRefused(t, spec, err, want)
+		_, _, err := Fetch(context.Background(), spec, nil)
+		filetest.CheckRefused(t, spec, err, want)
 		if err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("the error tells the password: %v", err)
 		}
@@ -170,25 +171,25 @@ func TestReleases(t *testing.T) {
 		"ResNeXt50_32X4D_Weights.IMAGENET1K_V1": "resnext50_32x4d-7cdf4587.pth",
 		"resnet20.cifar10":                      "resnet20-12fca82f.th",
 	} {
-		if r, ok := releaseOf(name); !ok || r.file() != want {
+		if r, ok := findRelease(name); !ok || r.file() != want {
 			t.Errorf("%s is %q, want %s", name, r.file(), want)
 		}
 	}
 	for _, name := range []string{"", "resnet20", "resnet18.cifar10", "ResNet20_Weights.DEFAULT", "resnet18.tv2_in1k", "ResNet18_Weights.IMAGENET1K_V2", "ResNet18_Weights", "resnet18.a1_in1k"} {
-		if r, ok := releaseOf(name); ok {
+		if r, ok := findRelease(name); ok {
 			t.Errorf("%q is %s", name, r.file())
 		}
 	}
-	if r, _ := releaseOf("resnet50.tv2_in1k"); r.origin().Resize != 232 || r.origin().Recipe != "IMAGENET1K_V2" {
+	if r, _ := findRelease("resnet50.tv2_in1k"); r.origin().Resize != 232 || r.origin().Recipe != "IMAGENET1K_V2" {
 		t.Errorf("the origin is %+v", r.origin())
 	}
 }
 
-// The table against torchvision's, where that is installed.
+// TestReleasesAreTorchvisions compares the table with torchvision's, if that is installed.
 func TestReleasesAreTorchvisions(t *testing.T) {
 	source, err := os.ReadFile("/usr/lib/python3/dist-packages/torchvision/models/resnet.py")
 	if err != nil {
-		t.Skipf("no torchvision to compare with: %v; on Debian: apt-get install python3-torchvision", err)
+		t.Skipf("torchvision is not installed: %v; on Debian: apt-get install python3-torchvision", err)
 	}
 	entry := regexp.MustCompile(`(?s)url="https://download.pytorch.org/models/([^"]+)",\s*transforms=partial\(ImageClassification, crop_size=224(, resize_size=232)?\)`)
 	var want, got []string
@@ -213,9 +214,9 @@ func TestReleasesAreTorchvisions(t *testing.T) {
 func TestFetchRelease(t *testing.T) {
 	dir := offline(t)
 	content := []byte("these are weights")
-	r := release{"resnet18", 1, hexSum(content)[:8], 256} // those of the real one take 47 MB
+	r := release{"resnet18", 1, hexSum(content)[:8], 256} // the real one has 47 MB
 	_, err := fetchRelease(context.Background(), &download.Fetcher{}, r)
-	checkRefused(t, "offline", err, "fetch weights: download "+closed+"/"+r.file(), "refused", "by hand: put "+r.file()+" into "+dir)
+	filetest.CheckRefused(t, "offline", err, "fetch weights: download "+closed+"/"+r.file(), "refused", "by hand: put "+r.file()+" into "+dir)
 
 	s := serve(t, map[string][]byte{"/models/" + r.file(): content}, nil)
 	t.Setenv("RESIDUAL_TORCHVISION_URL", s.URL+"/models/")
@@ -225,25 +226,25 @@ func TestFetchRelease(t *testing.T) {
 		t.Errorf("%q, %v, after %d bytes", path, err, done)
 	}
 
-	// A network for CIFAR-10 comes from elsewhere.
+	// A network for CIFAR-10 comes from another place.
 	r = release{"resnet20", 0, hexSum(content)[:8], 32}
 	t.Setenv("RESIDUAL_IDELBAYEV_URL", serve(t, map[string][]byte{"/" + r.file(): content}, nil).URL)
 	if path, err := fetchRelease(context.Background(), &download.Fetcher{}, r); err != nil || path != filepath.Join(dir, r.file()) {
 		t.Errorf("%q, %v", path, err)
 	}
 
-	// What was put there by hand is checked.
+	// A file that was put there by hand is verified.
 	writeFile(t, filepath.Join(dir, "resnet18-f37072fd.pth"), content)
-	_, _, err = Fetch(context.Background(), "resnet18", FetchOptions{})
-	checkRefused(t, "another file", err, filepath.Join(dir, "resnet18-f37072fd.pth"), "want f37072fd", "remove it and fetch again")
+	_, _, err = Fetch(context.Background(), "resnet18", nil)
+	filetest.CheckRefused(t, "another file", err, filepath.Join(dir, "resnet18-f37072fd.pth"), "want f37072fd", "remove it and fetch again")
 }
 
 func TestFetchTimm(t *testing.T) {
 	dir := offline(t)
 	const name = "resnet18.a1_in1k"
 	home := filepath.Join(dir, "timm", name)
-	_, _, err := Fetch(context.Background(), name, FetchOptions{})
-	checkRefused(t, "offline", err, closed+"/timm/"+name+"/resolve/main/model.safetensors", "refused", "config.json", "into "+home)
+	_, _, err := Fetch(context.Background(), name, nil)
+	filetest.CheckRefused(t, "offline", err, closed+"/timm/"+name+"/resolve/main/model.safetensors", "refused", "config.json", "into "+home)
 
 	content, config := []byte("these are weights"), []byte(`{"architecture": "resnet18"}`)
 	commit := strings.Repeat("c0ffee12", 5)
@@ -259,7 +260,7 @@ func TestFetchTimm(t *testing.T) {
 	s := serve(t, files, headers)
 	t.Setenv("HF_ENDPOINT", s.URL)
 	for range 2 {
-		path, origin, err := Fetch(context.Background(), "timm/"+name, FetchOptions{})
+		path, origin, err := Fetch(context.Background(), "timm/"+name, nil)
 		if err != nil || path != filepath.Join(home, "model.safetensors") {
 			t.Fatalf("%q, %v", path, err)
 		}
@@ -278,26 +279,26 @@ func TestFetchTimm(t *testing.T) {
 		t.Errorf("asked for %q, want %q", s.asked, want)
 	}
 
-	// Damage is found later, too.
+	// Later damage is found too.
 	t.Setenv("HF_ENDPOINT", closed)
 	writeFile(t, filepath.Join(home, "model.safetensors"), []byte("others"))
-	_, _, err = Fetch(context.Background(), name, FetchOptions{})
-	checkRefused(t, "damaged", err, home, hexSum(content), "remove it and fetch again")
+	_, _, err = Fetch(context.Background(), name, nil)
+	filetest.CheckRefused(t, "damaged", err, home, hexSum(content), "remove it and fetch again")
 
-	// By hand there are two files, and no sum.
+	// By hand there are two files and no checksum.
 	if err := os.Remove(filepath.Join(home, "model.safetensors"+sumExt)); err != nil {
 		t.Fatal(err)
 	}
-	if path, _, err := Fetch(context.Background(), name, FetchOptions{}); err != nil || path != filepath.Join(home, "model.safetensors") {
+	if path, _, err := Fetch(context.Background(), name, nil); err != nil || path != filepath.Join(home, "model.safetensors") {
 		t.Errorf("by hand: %q, %v", path, err)
 	}
 
 	t.Setenv("HF_ENDPOINT", s.URL)
-	_, _, err = Fetch(context.Background(), "resnet34.a1_in1k", FetchOptions{})
-	checkRefused(t, "not there", err, "404", "https://huggingface.co/timm")
+	_, _, err = Fetch(context.Background(), "resnet34.a1_in1k", nil)
+	filetest.CheckRefused(t, "not there", err, "404", "https://huggingface.co/timm")
 	delete(headers, "X-Linked-Etag")
-	_, _, err = Fetch(context.Background(), "resnet34.a1_in1k", FetchOptions{})
-	checkRefused(t, "not there", err, "404")
+	_, _, err = Fetch(context.Background(), "resnet34.a1_in1k", nil)
+	filetest.CheckRefused(t, "not there", err, "404")
 	if sum, _, err := askTimm(context.Background(), s.URL+"/timm/old.a1_in1k/resolve/main/model.safetensors"); err == nil {
 		t.Errorf("a sum of %s from nowhere", sum)
 	}
@@ -307,48 +308,48 @@ func TestFetchTimm(t *testing.T) {
 	}
 }
 
-// Weights are never there without their sum: not even if the process ends right behind their
-// download.
-func TestFetchTimmKeepsTheSumFirst(t *testing.T) {
+// Weights are never there without their checksum, not even if the process ends right after
+// their download.
+func TestFetchTimmStoresTheChecksumFirst(t *testing.T) {
 	dir := offline(t)
 	const name = "resnet18.a1_in1k"
 	base, sum := "/timm/"+name+"/resolve/main/", hexSum([]byte("these are weights"))
 	s := serve(t, map[string][]byte{base + "model.safetensors": []byte("-> " + closed + "/gone"), base + "config.json": []byte("{}")},
 		map[string]string{"X-Linked-Etag": sum})
 	t.Setenv("HF_ENDPOINT", s.URL)
-	_, _, err := Fetch(context.Background(), name, FetchOptions{})
-	checkRefused(t, "gone", err, "connection refused")
+	_, _, err := Fetch(context.Background(), name, nil)
+	filetest.CheckRefused(t, "gone", err, "connection refused")
 	t.Setenv("HF_ENDPOINT", closed)
 	writeFile(t, filepath.Join(dir, "timm", name, "model.safetensors"), []byte("others"))
-	_, _, err = Fetch(context.Background(), name, FetchOptions{})
-	checkRefused(t, "others", err, "want "+sum)
+	_, _, err = Fetch(context.Background(), name, nil)
+	filetest.CheckRefused(t, "others", err, "want "+sum)
 }
 
 func TestFetchRefuses(t *testing.T) {
 	offline(t)
 	for spec, want := range map[string]string{
-		"":                         "no file, no URL",
-		"nonsense":                 "no file, no URL, and no name",
+		"":                         "neither a file nor a URL",
+		"nonsense":                 "neither a file nor a URL nor a name",
 		"resnet20":                 "called resnet20.cifar10",
-		"resnet8":                  "nobody is known to publish",
-		"plain18":                  "nobody is known to publish",
-		"resnet18.tv2_in1k":        "nobody is known to publish",
-		"resnet50d.a1_in1k":        "its stem is several convolutions",
-		"resnext50d_32x4d.bt_in1k": "its stem is several convolutions",
+		"resnet8":                  "no published weights of that name",
+		"plain18":                  "no published weights of that name",
+		"resnet18.tv2_in1k":        "no published weights of that name",
+		"resnet50d.a1_in1k":        "its stem has several convolutions",
+		"resnext50d_32x4d.bt_in1k": "its stem has several convolutions",
 		"resnetblur50.bt_in1k":     "blurs",
-		"seresnet50.a1_in1k":       "weigh their channels",
-		"ecaresnet50t.a1_in1k":     "weigh their channels",
-		"resnetv2_50.a1h_in1k":     "standardised",
-		"resnet50_gn.a1h_in1k":     "norms are no batch norms",
-		"resnetrs50.tf_in1k":       "its blocks are others",
-		"timm/vgg16.tv_in1k":       "no file, no URL",
-		"vgg16.a_in1k":             "no resnet",
+		"seresnet50.a1_in1k":       "channel attention",
+		"ecaresnet50t.a1_in1k":     "channel attention",
+		"resnetv2_50.a1h_in1k":     "standardized",
+		"resnet50_gn.a1h_in1k":     "norms are not batch norms",
+		"resnetrs50.tf_in1k":       "a different kind of block",
+		"timm/vgg16.tv_in1k":       "neither a file nor a URL",
+		"vgg16.a_in1k":             "not one of torchvision's kinds",
 	} {
-		_, _, err := Fetch(context.Background(), spec, FetchOptions{})
-		checkRefused(t, spec, err, spec, want)
+		_, _, err := Fetch(context.Background(), spec, nil)
+		filetest.CheckRefused(t, spec, err, spec, want)
 	}
 	for _, name := range []string{"resnet18", "resnet26", "resnet152", "resnext101_32x16d", "wide_resnet50_2", ""} {
-		if reason := refusedByName(name); reason != "" {
+		if reason := unsupported(name); reason != "" {
 			t.Errorf("%s is refused: %s", name, reason)
 		}
 	}
@@ -357,7 +358,7 @@ func TestFetchRefuses(t *testing.T) {
 func TestCatalogue(t *testing.T) {
 	dir := offline(t)
 	list, err := Catalogue()
-	if err != nil || len(list) != len(releases())+len(timm()) {
+	if err != nil || len(list) != len(releases())+len(timmNames()) {
 		t.Fatalf("%d names, %v", len(list), err)
 	}
 	for _, named := range list {
@@ -365,8 +366,8 @@ func TestCatalogue(t *testing.T) {
 			t.Errorf("%+v", named)
 		}
 		// Each is a name that Fetch takes: it goes as far as the network.
-		_, _, err := Fetch(context.Background(), named.Name, FetchOptions{})
-		checkRefused(t, named.Name, err, named.URL, filepath.Dir(named.Path), "refused")
+		_, _, err := Fetch(context.Background(), named.Name, nil)
+		filetest.CheckRefused(t, named.Name, err, named.URL, filepath.Dir(named.Path), "refused")
 	}
 	writeFile(t, filepath.Join(dir, "resnet18-f37072fd.pth"), []byte("x"))
 	writeFile(t, filepath.Join(dir, "timm", "resnet50.b1k_in1k", "model.safetensors"), []byte("x"))

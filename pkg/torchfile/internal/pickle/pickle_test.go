@@ -209,7 +209,7 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestEveryTruncationIsAnError(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "formats", "dump.pkl"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "tensorfile", "testdata", "formats", "dump.pkl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "testdata", "formats", "*.pkl"))
+	files, err := filepath.Glob(filepath.Join("..", "..", "..", "tensorfile", "testdata", "formats", "*.pkl"))
 	if err != nil || len(files) == 0 {
 		f.Fatal("no seeds", err)
 	}
