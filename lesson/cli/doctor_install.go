@@ -21,10 +21,11 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// What a plugin of XLA does to its process cannot be foreseen: it may end it. So doctor starts a
-// backend in a process of its own, and installs in one, which Ctrl-C can end.
+// An XLA plugin may crash its process. So doctor starts a backend in a child process. It also runs
+// the installer in one, so that Ctrl-C can end it.
 
-// doctorStartCommand is what doctor runs itself as, to start a backend and name its devices.
+// doctorStartCommand is the hidden command of the child process that starts a backend and lists its
+// devices.
 func doctorStartCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "start BACKEND",
@@ -45,7 +46,7 @@ func doctorStartCommand() *cobra.Command {
 	}
 }
 
-// doctorFetchCommand is what doctor runs itself as, to download a plugin into a folder.
+// doctorFetchCommand is the hidden command of the child process that downloads a plugin into a folder.
 func doctorFetchCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "fetch PLUGIN FOLDER",
@@ -55,8 +56,8 @@ func doctorFetchCommand() *cobra.Command {
 	}
 }
 
-// again is this program as another process, which ends with ctx.
-func again(ctx context.Context, args ...string) (*exec.Cmd, error) {
+// childProcess returns a command that runs this program again and ends with ctx.
+func childProcess(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
@@ -64,22 +65,27 @@ func again(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	return exec.CommandContext(ctx, self, args...), nil
 }
 
-// lastWords is the error that a process of this program ended with, from what it wrote to
-// standard error, or why there is none.
-func lastWords(stderr string, err error) error {
+// childError returns the error that a child process of this program printed last or, if it printed
+// none, err.
+func childError(stderr string, err error) error {
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
 	if text, ours := strings.CutPrefix(lines[len(lines)-1], "lesson: "); ours {
-		return errors.New(text)
+		return childMessage(text)
 	}
 	return err
 }
 
-// tryBackend starts the backend of the given name in another process, and returns its devices.
+// childMessage is an error as a child process of this program has worded it, advice included.
+type childMessage string
+
+func (m childMessage) Error() string { return string(m) }
+
+// tryBackend starts the backend of the given name in a child process and returns its devices.
 func tryBackend(ctx context.Context, name string) ([]string, error) {
 	const patience = 2 * time.Minute
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	child, err := again(ctx, "doctor", "start", name)
+	child, err := childProcess(ctx, "doctor", "start", name)
 	if err != nil {
 		return nil, err
 	}
@@ -87,26 +93,26 @@ func tryBackend(ctx context.Context, name string) ([]string, error) {
 	child.Stderr = &stderr
 	out, err := child.Output()
 	if ctx.Err() == context.DeadlineExceeded {
-		return nil, fmt.Errorf("backend %s does not start within %v; choose another with --backend, or GOMLX_BACKEND", backend.Resolve(name), patience)
+		return nil, fmt.Errorf("backend %s did not start within %v; choose another with --backend, or GOMLX_BACKEND", backend.Resolve(name), patience)
 	}
 	if err != nil {
-		said := lastWords(stderr.String(), nil)
+		said := childError(stderr.String(), nil)
 		if said == nil {
-			said = fmt.Errorf("backend %s crashed as it was started (%w); choose another with --backend, or GOMLX_BACKEND", backend.Resolve(name), err)
+			said = fmt.Errorf("backend %s crashed while starting (%w); choose another with --backend, or GOMLX_BACKEND", backend.Resolve(name), err)
 		}
 		return nil, said
 	}
 	var devices []string
 	if err := json.Unmarshal(out, &devices); err != nil {
-		return nil, fmt.Errorf("start backend %s: its answer: %w", backend.Resolve(name), err)
+		return nil, fmt.Errorf("start backend %s: read the child's output: %w", backend.Resolve(name), err)
 	}
 	return devices, nil
 }
 
-// installPlugin is doctor --install.
+// installPlugin runs doctor --install.
 func installPlugin(cmd *cobra.Command, w io.Writer, name string) error {
 	path, err := backend.Install(cmd.Context(), name, func(ctx context.Context, name, folder string) error {
-		child, err := again(ctx, "doctor", "fetch", name, folder)
+		child, err := childProcess(ctx, "doctor", "fetch", name, folder)
 		if err != nil {
 			return err
 		}
@@ -120,12 +126,12 @@ func installPlugin(cmd *cobra.Command, w io.Writer, name string) error {
 		err = child.Run()
 		progress.end()
 		if err != nil {
-			return lastWords(stderr.String(), err)
+			return childError(stderr.String(), err)
 		}
 		return nil
 	})
 	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("%w; nothing is installed, and what was there is still there", run.ErrInterrupted)
+		return fmt.Errorf("%w; nothing was installed or changed", run.ErrInterrupted)
 	}
 	if err != nil {
 		return err
@@ -134,8 +140,8 @@ func installPlugin(cmd *cobra.Command, w io.Writer, name string) error {
 	return nil
 }
 
-// progress passes on what go-xla's installer says: on a terminal in one line that changes,
-// elsewhere what is done and now and then how far it is.
+// progress passes on the output of go-xla's installer. On a terminal it keeps rewriting one line;
+// elsewhere it prints finished lines, and unfinished ones every few seconds.
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -143,10 +149,10 @@ type progress struct {
 	said     time.Time
 }
 
-// control is a command to a terminal.
+// control matches an escape sequence.
 var control = regexp.MustCompile("\x1b(?:\\[[0-9;?]*[A-Za-z]|[0-9])")
 
-// Write takes a piece of the installer's output; it never fails.
+// Write handles a piece of the installer's output. It never fails.
 func (p *progress) Write(piece []byte) (int, error) {
 	for _, b := range piece {
 		if b != '\r' && b != '\n' {
@@ -159,9 +165,9 @@ func (p *progress) Write(piece []byte) (int, error) {
 	return len(piece), nil
 }
 
-// say shows a line, which is done or, like the turning wheel, to be written over.
+// say shows a line. Unless it is done, like that of a progress bar, the next one replaces it.
 func (p *progress) say(text string, done bool) {
-	const interval = 10 * time.Second // between lines in a log about the same download
+	const interval = 10 * time.Second // between unfinished lines
 	switch {
 	case text == "":
 	case p.terminal && done:
@@ -174,7 +180,7 @@ func (p *progress) say(text string, done bool) {
 	}
 }
 
-// end leaves the line.
+// end clears the line.
 func (p *progress) end() {
 	if p.terminal {
 		fmt.Fprint(p.w, "\r\x1b[K")

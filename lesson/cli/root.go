@@ -78,5 +78,13 @@ func Message(err error) string {
 	if err == context.Canceled { // without a word on what was cancelled
 		err = run.ErrInterrupted
 	}
-	return printable.Line(backend.Explain(err).Error())
+	if _, worded := errors.AsType[childMessage](err); worded {
+		return printable.Line(err.Error())
+	}
+	err = backend.Explain(err)
+	text := printable.Line(err.Error())
+	if more := advice(err); more != "" {
+		text += "; " + more
+	}
+	return text
 }

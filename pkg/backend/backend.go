@@ -1,12 +1,16 @@
-// Package backend chooses the GoMLX backend that networks run on.
+// Package backend chooses the GoMLX backend that networks run on, and finds and installs XLA
+// plugins.
 //
-// There is the project's own CPU backend, "cpu" ([github.com/residual-go/residual/pkg/cpu]),
-// GoMLX's own pure-Go one, "go", its reference and a hundred times slower, and XLA, "xla",
-// through the plugins that are installed on the machine: "xla:cuda" for NVIDIA GPUs, "xla:cpu",
-// or one that is named by its path.
+// There are three backends. "cpu" is the project's own, for CPUs
+// ([github.com/residual-go/residual/pkg/cpu]). "go" is GoMLX's, in pure Go; it is about a
+// hundred times slower and serves as a reference. "xla" runs an XLA plugin installed on the
+// machine: "xla:cuda" for NVIDIA GPUs, "xla:cpu" for CPUs, or the plugin at a given path.
 //
-// XLA is linked where go-xla and cgo are to be had, and not with the build tag noxla; asked for
-// elsewhere it is an error that says so. Nothing is ever downloaded but by [Install].
+// XLA is part of the program on Linux with cgo, unless the build tag noxla is set; elsewhere
+// [New] returns an error for it. Only [Install] ever downloads a plugin.
+//
+// The search for plugins is hand-written although go-xla has one: go-xla's prints errors while a
+// program starts, guesses a plugin's kind from its whole path, and does not check its API version.
 package backend
 
 import (
@@ -21,23 +25,23 @@ import (
 	"github.com/residual-go/residual/pkg/cpu"
 )
 
-// Auto is the name that leaves the choice to the environment variable GOMLX_BACKEND and,
-// without it, to this package: an installed CUDA plugin if there is a GPU, else an installed
-// XLA plugin for the CPU, else "cpu".
+// Auto is the name of the default backend: the one in the environment variable GOMLX_BACKEND if
+// it is set, otherwise XLA with an installed CUDA plugin if there is a GPU, otherwise XLA with an
+// installed CPU plugin, otherwise "cpu".
 const Auto = "auto"
 
-// Names returns the backends that New knows, sorted. "xla" is among them whether or not it is
-// linked.
+// Names returns the names of the backends, sorted. They include "xla" even in a program that is
+// built without it.
 func Names() []string { return []string{cpu.Name, "go", xlaName} }
 
-// Resolve returns the configuration that New uses for name: name itself, or, if that is
-// Auto or empty, what stands in for it.
+// Resolve returns the configuration that New uses for name: name itself or, if name is Auto or
+// empty, that of the default backend.
 func Resolve(name string) string {
 	config, _ := thisMachine().resolve(name)
 	return config
 }
 
-// New returns the backend of the given name, with its options, if any, behind a colon:
+// New starts the backend of the given name. Options follow a colon:
 //
 //	auto
 //	cpu, cpu:kernel=portable
@@ -45,12 +49,13 @@ func Resolve(name string) string {
 //	xla, xla:cpu, xla:cuda, xla:cuda,visible_devices=1
 //	xla:/path/to/plugin.so, xla:/path/to/folder
 //
-// "xla" is the best plugin that is installed. A folder is one that has a plugin, or what Python's
-// jax makes: jax_plugins/xla_cuda12 or xla_cuda13, the site-packages around them, or the virtual
-// environment around those. The options of XLA follow behind commas, name=value; they are go-xla's.
-// For CUDA, preallocate is false if nothing is said, so that several programs can share a GPU.
+// "xla" uses the best plugin installed. A folder may hold a plugin itself, or it may belong to an
+// installation of jax for Python: jax_plugins/xla_cuda12 or xla_cuda13, the site-packages folder
+// above, or the virtual environment above that. XLA's options are those of go-xla, name=value,
+// separated by commas. For CUDA, preallocate defaults to false, so that several programs can share
+// a GPU.
 //
-// An unknown name or option is an error that has the list.
+// The error for an unknown name or option lists the known ones. See [Explain] for the others.
 func New(name string) (compute.Backend, error) {
 	return thisMachine().start(name)
 }
@@ -64,7 +69,7 @@ func (m machine) start(name string) (compute.Backend, error) {
 		case err == nil:
 			return backend, nil
 		case name == Auto || name == "":
-			return nil, fmt.Errorf("start backend %q: %w; or go on without XLA: --backend cpu", config, Explain(err))
+			return nil, fmt.Errorf("start the default backend, %q: %w; the backend \"cpu\" needs no XLA", config, Explain(err))
 		}
 		return nil, fmt.Errorf("start backend %q: %w", config, Explain(err))
 	}
@@ -83,13 +88,13 @@ func (m machine) start(name string) (compute.Backend, error) {
 	return backend, nil
 }
 
-// resolve is Resolve; why says in words what decided.
+// resolve returns what Resolve returns, and the reason in words.
 func (m machine) resolve(name string) (config, why string) {
 	if name != Auto && name != "" {
-		return name, "it was asked for"
+		return name, "as requested"
 	}
 	if configured, _ := m.env(compute.ConfigEnvVar); configured != "" && configured != Auto {
-		return configured, compute.ConfigEnvVar + " says so"
+		return configured, "set by " + compute.ConfigEnvVar
 	}
 	if !m.linked {
 		return cpu.Name, "this program was built without XLA"
@@ -100,24 +105,24 @@ func (m machine) resolve(name string) (config, why string) {
 			if p.Kind != kind {
 				continue
 			}
-			// One after the other: a plugin that is not needed is not opened either.
+			// One at a time, to open no plugin that is not needed.
 			if m.examine(&p); p.Problem == "" {
-				return xlaName + ":" + kind, "there is a usable plugin, " + p.Path
+				return xlaName + ":" + kind, "the plugin " + p.Path + " is usable"
 			}
 		}
 	}
 	if len(plugins) > 0 {
-		return cpu.Name, "no XLA plugin here is usable"
+		return cpu.Name, "no installed XLA plugin is usable"
 	}
 	return cpu.Name, "no XLA plugin is installed"
 }
 
-// configuration adds to what people ask for what a backend needs to be safe.
+// configuration adds the option that keeps GoMLX's Go backend (v0.1.4) from deadlocking.
 //
-// GoMLX's Go backend (v0.1.4) runs the operations of a graph in parallel, in a bounded pool
-// in which the convolutions among them wait for helpers. When all places are taken by
-// waiting convolutions nothing moves any more: training a network with shortcuts hangs.
-// One operation at a time, each on all cores, is safe and no slower.
+// That backend runs the operations of a graph in parallel on a bounded pool of workers, and a
+// convolution waits for helpers from the same pool. Once waiting convolutions occupy the whole
+// pool, as happens when training a network with shortcuts, nothing moves any more. Running one
+// operation at a time, each on all cores, is safe and no slower.
 func configuration(config string) string {
 	name, options, _ := strings.Cut(config, ":")
 	if name != "go" || strings.Contains(options, "ops_") {
@@ -126,10 +131,10 @@ func configuration(config string) string {
 	return strings.TrimSuffix("go:ops_sequential,"+options, ",")
 }
 
-// Describe returns a backend's description for people: what it is, and on how many devices.
+// Describe returns a description of the backend for people: its kind and its number of devices.
 func Describe(b compute.Backend) string {
 	named := b
-	if s, ok := b.(*shared); ok {
+	if s, ok := b.(*spmdBackend); ok {
 		named = s.Backend
 	}
 	plugin, ok := named.(interface{ PluginName() string })

@@ -35,10 +35,10 @@ func TestBadNames(t *testing.T) {
 func TestEnvironmentStandsInForAuto(t *testing.T) {
 	t.Setenv(compute.ConfigEnvVar, "nonesuch")
 	if _, err := New(Auto); err == nil || !strings.Contains(err.Error(), "nonesuch") {
-		t.Errorf("New(auto): %v, want an error that names the backend in the environment", err)
+		t.Errorf("New(auto): %v, want an error that names the backend in the environment variable", err)
 	}
 	if _, err := New("go"); err != nil {
-		t.Errorf("New(go): %v; a name that is given goes before the environment", err)
+		t.Errorf("New(go): %v; a given name overrides the environment variable", err)
 	}
 }
 

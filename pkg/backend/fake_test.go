@@ -9,7 +9,7 @@ import (
 	"github.com/residual-go/residual/pkg/backend/internal/xla"
 )
 
-// fake makes a fake plugin with macros at folder/name and returns its path.
+// fake builds a fake plugin with macros at folder/name and returns its path.
 func fake(t *testing.T, folder, name string, macros ...string) string {
 	t.Helper()
 	path := filepath.Join(folder, name)
@@ -17,11 +17,11 @@ func fake(t *testing.T, folder, name string, macros ...string) string {
 	return path
 }
 
-// bare is a machine with an empty file system and environment but for what variables say. Its
-// plugins are opened as on any.
+// bare returns a machine with an empty file system and only the given environment variables. It
+// opens plugins like a real one.
 func bare(t *testing.T, variables map[string]string) machine {
 	t.Helper()
-	t.Setenv("XLA_FLAGS", "") // a plugin of CUDA may change it
+	t.Setenv("XLA_FLAGS", "") // starting a CUDA plugin may change it
 	m := thisMachine()
 	m.root = t.TempDir()
 	m.env = func(name string) (string, bool) { value, set := variables[name]; return value, set }
@@ -29,7 +29,7 @@ func bare(t *testing.T, variables map[string]string) machine {
 	return m
 }
 
-// withGPU gives the machine a GPU whose driver supports that CUDA, as 12040 for 12.4.
+// withGPU adds a GPU whose driver supports the given version of CUDA, 12040 for 12.4.
 func (m machine) withGPU(t *testing.T, cuda int) machine {
 	t.Helper()
 	touch(t, filepath.Join(m.root, "dev/nvidia0"))
@@ -37,7 +37,7 @@ func (m machine) withGPU(t *testing.T, cuda int) machine {
 	return m
 }
 
-// touch makes an empty file, with the folders above it.
+// touch creates an empty file and the folders above it.
 func touch(t *testing.T, path string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

@@ -15,17 +15,18 @@ import (
 	"github.com/residual-go/residual/pkg/backend/internal/xla"
 )
 
-// noInstall is go-xla's variable that forbids to install plugins, whatever its value. go-xla
-// means: unasked. Here nothing is installed unasked, so that it can only mean the rest.
+// noInstall is go-xla's variable that forbids installing plugins, whatever its value. In go-xla it
+// only forbids automatic installation; since this package never installs anything by itself, it
+// forbids [Install] here.
 const noInstall = "GOMLX_NO_AUTO_INSTALL"
 
-// Fetch has go-xla's installer download the plugin "xla:cpu" or "xla:cuda" into folder. It
-// writes its progress to standard output, cannot be interrupted and may leave folder half-written:
-// run it in a process of its own, for [Install].
+// Fetch downloads the plugin "xla:cpu" or "xla:cuda" into folder with go-xla's installer. The
+// installer writes its progress to standard output, cannot be interrupted, and may leave folder
+// incomplete, so run Fetch in a process of its own, as the fetch function of [Install].
 //
-// The CPU's plugin, of go-xla's own builds on GitHub, comes with no checksum. That of CUDA is
-// jax's, and with NVIDIA's libraries some gigabytes; what comes has the SHA-256 that PyPI gives,
-// and is kept in the user's cache.
+// The CPU plugin comes from go-xla's builds on GitHub, which have no checksums. The CUDA plugin is
+// jax's; with NVIDIA's libraries it has several gigabytes. Its files are checked against PyPI's
+// SHA-256 and kept in the user's cache.
 func Fetch(name, folder string) error {
 	kind := strings.TrimPrefix(name, xlaName+":")
 	if err := xla.Fetch(kind, folder); err != nil {
@@ -34,12 +35,12 @@ func Fetch(name, folder string) error {
 	return nil
 }
 
-// Install installs the XLA plugin "xla:cpu" or "xla:cuda" for the user, where go-xla looks for it,
-// and returns its path. The function fetch puts it into a folder that is removed afterwards
-// ([Fetch] in a process of its own, that ends with ctx). What was installed before stays until all
-// has come.
+// Install installs the XLA plugin "xla:cpu" or "xla:cuda" for the user, in go-xla's folder below
+// $HOME, and returns its path. It calls fetch to download the plugin into a temporary folder; fetch
+// should run [Fetch] in a process of its own that ends with ctx. A plugin installed earlier is
+// replaced only after the download is complete.
 //
-// With GOMLX_NO_AUTO_INSTALL set it is an error.
+// Install returns an error if GOMLX_NO_AUTO_INSTALL is set.
 func Install(ctx context.Context, name string, fetch func(ctx context.Context, name, folder string) error) (string, error) {
 	return thisMachine().install(ctx, name, fetch)
 }
@@ -47,24 +48,24 @@ func Install(ctx context.Context, name string, fetch func(ctx context.Context, n
 func (m machine) install(ctx context.Context, name string, fetch func(ctx context.Context, name, folder string) error) (string, error) {
 	kind, isXLA := strings.CutPrefix(name, xlaName+":")
 	if !isXLA || !slices.Contains([]string{xlaCPU, cuda}, kind) {
-		return "", fmt.Errorf("cannot install %q; there are xla:cpu and xla:cuda", name)
+		return "", fmt.Errorf("cannot install %q; want xla:cpu or xla:cuda", name)
 	}
 	if !m.linked {
 		return "", xla.ErrNotLinked
 	}
 	if _, set := m.env(noInstall); set {
-		return "", fmt.Errorf("%s is set, which forbids to install plugins; unset it to install %s", noInstall, name)
+		return "", fmt.Errorf("%s is set, which forbids installing plugins; unset it to install %s", noInstall, name)
 	}
 	home, _ := m.env("HOME")
 	if home == "" {
-		return "", errors.New("HOME is not set, and plugins are installed below it; set it")
+		return "", errors.New("HOME is not set; plugins are installed below it")
 	}
 	library := filepath.Join(home, ".local/lib")
 	if err := os.MkdirAll(library, 0o755); err != nil {
 		return "", fmt.Errorf("make the folder for plugins: %w", err)
 	}
 	removeAbandoned(library)
-	// Beside its place, so that renaming is enough.
+	// On the same file system as the destination, so that the files can be renamed into place.
 	top, err := os.MkdirTemp(library, stagePrefix)
 	if err != nil {
 		return "", fmt.Errorf("make a folder to install from: %w", err)
@@ -79,22 +80,22 @@ func (m machine) install(ctx context.Context, name string, fetch func(ctx contex
 	if err := os.Mkdir(stage, 0o755); err != nil {
 		return "", fmt.Errorf("make a folder to install from: %w", err)
 	}
-	come := filepath.Join(stage, "go-xla")
-	if err := fetch(ctx, name, come); err != nil {
+	fetched := filepath.Join(stage, "go-xla")
+	if err := fetch(ctx, name, fetched); err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
 		return "", fmt.Errorf("%w; %s", err, byHand(kind, filepath.Join(library, "go-xla")))
 	}
-	plugin, err := placed(kind, come)
+	plugin, err := findFetched(kind, fetched)
 	if err != nil {
 		return "", err
 	}
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
-	if err := syncFiles(come); err != nil {
-		return "", fmt.Errorf("write %s to the disk: %w", name, err)
+	if err := syncFiles(fetched); err != nil {
+		return "", fmt.Errorf("write %s to disk: %w", name, err)
 	}
 	if err := place(kind, stage, library); err != nil {
 		return "", fmt.Errorf("install %s: %w", name, err)
@@ -102,38 +103,38 @@ func (m machine) install(ctx context.Context, name string, fetch func(ctx contex
 	return filepath.Join(library, "go-xla", plugin), nil
 }
 
-// The folders that plugins are installed from, beside the place they go to, begin with
-// stagePrefix, and have the file stageLock, which is locked as long as its process lives.
+// Installations use temporary folders whose names begin with stagePrefix, beside the destination.
+// Each has a file stageLock, which is locked while the installing process lives.
 const (
 	stagePrefix = ".go-xla-installing-"
 	stageLock   = "lock"
 )
 
-// removeAbandoned removes from library what installations that were killed have left: it may
-// be gigabytes, in a hidden folder. What cannot be removed is no reason not to install.
+// removeAbandoned removes from library the temporary folders of installations that were killed;
+// they are hidden and may have gigabytes. Failing to remove one is not an error.
 func removeAbandoned(library string) {
 	stages, _ := filepath.Glob(filepath.Join(quoteGlob(library), stagePrefix+"*"))
 	for _, stage := range stages {
 		lock := flock.New(filepath.Join(stage, stageLock))
 		if locked, err := lock.TryLock(); err != nil || !locked {
-			continue // another process is installing from it
+			continue // another process is using it
 		}
 		_ = os.RemoveAll(stage)
 		lock.Unlock()
 	}
 }
 
-// byHand says what to do where the network does not bring a plugin.
+// byHand says how to install the plugin without a network.
 func byHand(kind, folder string) string {
 	if kind == xlaCPU {
-		return fmt.Sprintf("without network, unpack the archive for this system from https://github.com/gomlx/pjrt-cpu-binaries/releases/tag/%s into %s", xla.CPUVersion, folder)
+		return fmt.Sprintf("without a network, unpack the archive for this system from https://github.com/gomlx/pjrt-cpu-binaries/releases/tag/%s into %s", xla.CPUVersion, folder)
 	}
-	return "without network, bring the folder site-packages of a Python with jax[cuda13] or jax[cuda12], and use --backend xla:/path/to/site-packages"
+	return "without a network, copy the site-packages folder of a Python installation with jax[cuda13] or jax[cuda12] to this machine and use the backend xla:/path/to/site-packages"
 }
 
-// placed returns the path, below folder, of the plugin of that kind which has come. It has to be
-// where place takes it from.
-func placed(kind, folder string) (string, error) {
+// findFetched returns the path of the fetched plugin of the given kind, relative to folder. It must
+// be where place expects it.
+func findFetched(kind, folder string) (string, error) {
 	from := folder
 	if kind == cuda {
 		from = filepath.Join(folder, "nvidia")
@@ -143,15 +144,15 @@ func placed(kind, folder string) (string, error) {
 			continue
 		}
 		if err := xla.Examine(p.Path); err != nil {
-			return "", fmt.Errorf("what came is no plugin (%w); nothing is installed", err)
+			return "", fmt.Errorf("the downloaded file is not a plugin: %w; nothing was installed", err)
 		}
 		return filepath.Rel(folder, p.Path)
 	}
-	return "", errors.New("what came has no plugin in it; nothing is installed")
+	return "", errors.New("the download contains no plugin; nothing was installed")
 }
 
-// syncFiles has the files below folder written to the disk, so that none is cut short by a power
-// cut once it is in its place.
+// syncFiles writes the files below folder to disk, so that a power failure cannot truncate one that
+// is already installed.
 func syncFiles(folder string) error {
 	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
@@ -165,17 +166,17 @@ func syncFiles(folder string) error {
 	})
 }
 
-// place moves what go-xla's installer made in stage to library: files of the plugin for the CPU
-// into its folder go-xla, the folder go-xla/nvidia as a whole, and the links to cuBLAS that the
-// installer makes beside go-xla.
+// place moves the files that go-xla's installer wrote from stage to library. For the CPU it moves the
+// single files of go-xla; for CUDA the whole folder go-xla/nvidia, and the links to cuBLAS that the
+// installer creates beside go-xla.
 func place(kind, stage, library string) error {
-	come, there := filepath.Join(stage, "go-xla"), filepath.Join(library, "go-xla")
-	if err := os.MkdirAll(there, 0o755); err != nil {
+	fetched, installed := filepath.Join(stage, "go-xla"), filepath.Join(library, "go-xla")
+	if err := os.MkdirAll(installed, 0o755); err != nil {
 		return err
 	}
 	if kind == cuda {
-		// The installer's link is absolute, into the folder that is to go.
-		ptxas := filepath.Join(come, "nvidia/bin/ptxas")
+		// The installer's link is an absolute path in the temporary folder.
+		ptxas := filepath.Join(fetched, "nvidia/bin/ptxas")
 		if target, err := os.Readlink(ptxas); err == nil && filepath.IsAbs(target) {
 			relative, err := filepath.Rel(filepath.Dir(ptxas), target)
 			if err != nil {
@@ -188,21 +189,21 @@ func place(kind, stage, library string) error {
 				return err
 			}
 		}
-		old, kept := filepath.Join(there, "nvidia"), filepath.Join(stage, "old")
+		old, kept := filepath.Join(installed, "nvidia"), filepath.Join(stage, "old")
 		if err := os.Rename(old, kept); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		if err := os.Rename(filepath.Join(come, "nvidia"), old); err != nil {
-			_ = os.Rename(kept, old) // stage is about to be removed; there may have been none
+		if err := os.Rename(filepath.Join(fetched, "nvidia"), old); err != nil {
+			_ = os.Rename(kept, old) // put the old one, if any, back before stage is removed
 			return err
 		}
 		return moveFiles(stage, library)
 	}
-	return moveFiles(come, there)
+	return moveFiles(fetched, installed)
 }
 
-// moveFiles moves the files and links, not the folders, from one folder to another, over those
-// that are there; links last, since they point to files.
+// moveFiles moves the files and links, but not the folders, from one folder to another, replacing
+// those that exist. Links come last, since they point to the files.
 func moveFiles(from, to string) error {
 	entries, err := os.ReadDir(from)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// contents are the files and links below dir, by their paths, without folders.
+// contents lists the paths of the files and links below dir.
 func contents(t *testing.T, dir string) string {
 	t.Helper()
 	var all []string
@@ -28,8 +28,7 @@ func contents(t *testing.T, dir string) string {
 	return strings.Join(all, " ")
 }
 
-// TestInstall lets a fetch make what go-xla's installer makes, or fail, and looks at what is there
-// afterwards.
+// TestInstall installs what fake installers write, complete or not, and checks the files afterwards.
 func TestInstall(t *testing.T) {
 	library := fake(t, t.TempDir(), "plugin.so")
 	put := func(t *testing.T, path string) {
@@ -78,9 +77,9 @@ func TestInstall(t *testing.T) {
 		"cuda": {asked: "xla:cuda", comes: cudaComes, want: "go-xla/nvidia/pjrt_c_api_cuda_plugin.so",
 			after: "go-xla/nvidia/bin/ptxas go-xla/nvidia/cu13/bin/ptxas go-xla/nvidia/pjrt_c_api_cuda_plugin.so go-xla/pjrt_c_api_cpu_v1_plugin.so libcublas.so.13"},
 		"no network": {asked: "xla:cpu", comes: func(*testing.T, string) error { return errors.New("no such host") },
-			want: "no such host; without network, unpack the archive"},
-		"no network for cuda": {asked: "xla:cuda", comes: func(*testing.T, string) error { return errors.New("no such host") },
-			want: "no such host; without network, bring the folder site-packages"},
+			want: "no such host; without a network, unpack the archive"},
+		"no network for CUDA": {asked: "xla:cuda", comes: func(*testing.T, string) error { return errors.New("no such host") },
+			want: "no such host; without a network, copy the site-packages folder"},
 		"half": {asked: "xla:cuda", comes: func(t *testing.T, folder string) error {
 			touch(t, filepath.Join(folder, "nvidia/cu13/lib/half"))
 			return errors.New("broke off")
@@ -88,15 +87,15 @@ func TestInstall(t *testing.T) {
 		"an empty one": {asked: "xla:cpu", comes: func(t *testing.T, folder string) error {
 			touch(t, filepath.Join(folder, "pjrt_c_api_cpu_plugin.so"))
 			return nil
-		}, want: "what came is no plugin (it is no ELF shared library); nothing is installed"},
+		}, want: "the downloaded file is not a plugin: not an ELF shared library; nothing was installed"},
 		"elsewhere": {asked: "xla:cuda", comes: func(t *testing.T, folder string) error {
 			put(t, filepath.Join(folder, "pjrt_c_api_cuda_plugin.so"))
 			return nil
-		}, want: "what came has no plugin in it"},
-		"nothing":     {asked: "xla:cpu", comes: func(*testing.T, string) error { return nil }, want: "what came has no plugin in it"},
+		}, want: "the download contains no plugin"},
+		"nothing":     {asked: "xla:cpu", comes: func(*testing.T, string) error { return nil }, want: "the download contains no plugin"},
 		"interrupted": {asked: "xla:cuda", comes: cudaComes, cancel: true, want: "context canceled"},
 		"forbidden":   {asked: "xla:cpu", comes: cpuComes, forbidden: true, want: "GOMLX_NO_AUTO_INSTALL is set, which forbids"},
-		"unknown":     {asked: "xla:tpu", comes: cpuComes, want: `cannot install "xla:tpu"; there are xla:cpu and xla:cuda`},
+		"unknown":     {asked: "xla:tpu", comes: cpuComes, want: `cannot install "xla:tpu"; want xla:cpu or xla:cuda`},
 		"not XLA":     {asked: "cpu", comes: cpuComes, want: `cannot install "cpu"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,19 +128,20 @@ func TestInstall(t *testing.T) {
 				after = before
 			}
 			if got := contents(t, libraries); got != after {
-				t.Errorf("afterwards there are %s, want %s", got, after)
+				t.Errorf("files after the installation: %s, want %s", got, after)
 			}
 			if ptxas := filepath.Join(libraries, "go-xla/nvidia/bin/ptxas"); test.asked == "xla:cuda" && err == nil {
 				if _, err := os.Stat(ptxas); err != nil {
-					t.Errorf("the link to ptxas leads nowhere: %v", err)
+					t.Errorf("the link to ptxas is dangling: %v", err)
 				}
 			}
 		})
 	}
 }
 
-// TestInstallRemovesWhatKilledOnesLeft, and not what another process is at.
-func TestInstallRemovesWhatKilledOnesLeft(t *testing.T) {
+// TestInstallRemovesAbandonedFolders checks that the folders of killed installations are removed,
+// and that of a running one is not.
+func TestInstallRemovesAbandonedFolders(t *testing.T) {
 	home := t.TempDir()
 	libraries := filepath.Join(home, ".local/lib")
 	touch(t, filepath.Join(libraries, stagePrefix+"1", stageLock))
@@ -158,26 +158,26 @@ func TestInstallRemovesWhatKilledOnesLeft(t *testing.T) {
 	_, err := m.install(t.Context(), "xla:cpu", func(_ context.Context, _, folder string) error {
 		locks, err := filepath.Glob(filepath.Join(libraries, stagePrefix+"*", stageLock))
 		if len(locks) != 2 {
-			t.Errorf("there are the locks %v, want that of the other one and of this", locks)
+			t.Errorf("locks %v, want two: the other process's and this one's", locks)
 		}
 		for _, path := range locks {
 			lock := flock.New(path)
 			if locked, _ := lock.TryLock(); locked {
 				lock.Unlock()
-				t.Errorf("%s is free while it is installed from", path)
+				t.Errorf("%s is not locked during the installation", path)
 			}
 		}
 		during = contents(t, libraries)
 		return errors.Join(err, errors.New("no such host"))
 	})
 	if err == nil || !strings.Contains(err.Error(), "no such host") {
-		t.Errorf("install: %v, want that there is no such host", err)
+		t.Errorf("install: error %v, want \"no such host\"", err)
 	}
 	if strings.Contains(during, stagePrefix+"1/") {
-		t.Errorf("what a killed one left is still there: %s", during)
+		t.Errorf("the folder of a killed installation is still there: %s", during)
 	}
 	const want = stagePrefix + "2/lib/go-xla/nvidia/half " + stagePrefix + "2/lock"
 	if got := contents(t, libraries); got != want {
-		t.Errorf("afterwards there are %s, want %s", got, want)
+		t.Errorf("files after the installation: %s, want %s", got, want)
 	}
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/residual-go/residual/pkg/backend/internal/xla"
 )
 
-// machine is what the choice of a backend depends on. Tests make their own.
+// machine is everything that the choice of a backend depends on. Tests make their own.
 type machine struct {
-	root   string                           // its file system's, "/"
-	env    func(name string) (string, bool) // os.LookupEnv
-	linked bool                             // whether XLA is in the program
-	open   func(path string) (version string, err error)
-	driver func() (cuda int, err error) // as xla.Driver
+	root   string                                        // the root folder, "/"
+	env    func(name string) (value string, set bool)    // os.LookupEnv
+	linked bool                                          // whether XLA is part of the program
+	open   func(path string) (version string, err error) // opens a plugin
+	driver func() (cuda int, err error)                  // xla.Driver
 }
 
 func thisMachine() machine {
@@ -30,12 +30,13 @@ func thisMachine() machine {
 	}
 }
 
-// searchPaths is the variable with the folders to look for plugins in, separated by colons. It
-// is go-xla's; set, it replaces the usual ones.
+// searchPaths is go-xla's variable for the folders to search for plugins, separated by colons. If
+// it is set, it replaces the usual folders.
 const searchPaths = "PJRT_PLUGIN_LIBRARY_PATH"
 
-// folders are where plugins are looked for: where go-xla's installer puts them, for the user and
-// for all, and where the loader looks by LD_LIBRARY_PATH; or what searchPaths names.
+// folders returns the folders to search for plugins: those that searchPaths names or, without it,
+// those where go-xla's installer puts plugins, for the user and for all users, and those of
+// LD_LIBRARY_PATH.
 func (m machine) folders() []string {
 	if paths, set := m.env(searchPaths); set {
 		return absolute(paths)
@@ -49,7 +50,7 @@ func (m machine) folders() []string {
 	return append(folders, absolute(libraries)...)
 }
 
-// absolute are the absolute ones of paths separated by colons.
+// absolute returns the absolute paths in a list separated by colons.
 func absolute(paths string) []string {
 	var folders []string
 	for folder := range strings.SplitSeq(paths, string(filepath.ListSeparator)) {
@@ -60,7 +61,7 @@ func absolute(paths string) []string {
 	return folders
 }
 
-// exists reports whether there is something below the root that fits a pattern.
+// exists reports whether a file below the root matches the pattern.
 func (m machine) exists(pattern string) bool {
 	found, err := filepath.Glob(filepath.Join(quoteGlob(m.root), pattern))
 	return err == nil && len(found) > 0

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// An option is one of go-xla's.
+// An option is an option of go-xla.
 type option struct {
 	name  string
-	takes string // what its value has to be, in words
+	takes string // its values, in words
 	valid func(value string) bool
 }
 
@@ -18,12 +18,12 @@ const truth = "true or false"
 
 var options = []option{
 	{"allocator", "default, bfc, cuda_async, platform or vmm", isAllocator},
-	{"memory_fraction", "a number above 0 and up to 1", isFraction},
+	{"memory_fraction", "a number greater than 0 and at most 1", isFraction},
 	{"preallocate", truth, isTruth},
 	{"shared_buffers", truth, isTruth},
 	{"tf32", truth, isTruth},
 	{"use_tfrt_gpu_client", truth, isTruth},
-	{"visible_devices", "numbers with semicolons between them, as in 0;1", areDevices},
+	{"visible_devices", "a list of numbers separated by semicolons, such as 0;1", areDevices},
 }
 
 func isAllocator(value string) bool {
@@ -58,9 +58,8 @@ func optionNames() []string {
 	return names
 }
 
-// parseOption returns the name and the value of an option as it is written: "preallocate" alone is
-// preallocate=true, "nopreallocate" is preallocate=false, and so with every one that is true or
-// false.
+// parseOption splits an option into name and value. For an option that is true or false, the name
+// alone, as in "preallocate", stands for name=true, and "nopreallocate" for name=false.
 func parseOption(text string) (name, value string, err error) {
 	name, value, hasValue := strings.Cut(text, "=")
 	for _, o := range options {
@@ -71,7 +70,7 @@ func parseOption(text string) (name, value string, err error) {
 			return o.name, "false", nil
 		case name != o.name:
 		case !o.valid(value):
-			return "", "", fmt.Errorf("option %s: %q is not %s", name, value, o.takes)
+			return "", "", fmt.Errorf("option %s: %q is not valid, want %s", name, value, o.takes)
 		default:
 			return name, value, nil
 		}
@@ -79,12 +78,12 @@ func parseOption(text string) (name, value string, err error) {
 	return "", "", fmt.Errorf("unknown option %q; XLA's options are %s", name, strings.Join(optionNames(), ", "))
 }
 
-// complete checks options, writes them as name=value, and adds what a plugin of that kind has to
-// be told if nothing is said.
+// complete checks the options, writes them as name=value, and adds the defaults for the kind of
+// plugin.
 func complete(kind string, given []string) ([]string, error) {
 	values := map[string]string{}
 	if kind == cuda {
-		values["preallocate"] = "false" // so that a class can share a GPU
+		values["preallocate"] = "false" // so that several users can share a GPU
 	}
 	for _, text := range given {
 		if text == "" {

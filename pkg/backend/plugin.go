@@ -10,25 +10,25 @@ import (
 	"strings"
 )
 
-// Kinds of plugins that are chosen by name. Another's kind is what its file is called by.
+// The kinds of plugins that can be chosen by name.
 const (
 	cuda   = "cuda"
 	xlaCPU = "cpu"
 )
 
-// Plugin is an XLA plugin that was found: a shared library, or what should be one.
+// Plugin is an XLA plugin, a shared library, found on this machine. It may be unusable.
 type Plugin struct {
-	Kind    string `json:"kind"` // "cuda", "cpu", or another's
+	Kind    string `json:"kind"` // "cuda", "cpu", or the kind in the file's name, such as "tpu"
 	Path    string `json:"path"`
-	API     string `json:"pjrt_api,omitempty"` // its version of PJRT's C API, such as 0.104; "" if it could not be opened
+	API     string `json:"pjrt_api,omitempty"` // the version of its PJRT C API, such as 0.104; "" if it could not be opened
 	Problem string `json:"problem,omitempty"`  // why it cannot be used; "" if it can
 }
 
-// pluginFile is what plugins are called: by go-xla, and by jax.
+// pluginFile matches the file names of go-xla's and jax's plugins.
 var pluginFile = regexp.MustCompile(`^(?:pjrt_c_api_(.+)_plugin|pjrt[-_]plugin[-_](.+)|xla_(cuda)_plugin)\.so$`)
 
-// kindOf tells a plugin's kind from its file's name: cpu also of pjrt_c_api_cpu_v0.114.0_plugin.so.
-// For a file of any other name it is "".
+// kindOf returns the kind of plugin that the file name says: "cpu" for
+// pjrt_c_api_cpu_v0.114.0_plugin.so, for instance, and "" for a file that is not named like a plugin.
 func kindOf(path string) string {
 	match := pluginFile.FindStringSubmatch(filepath.Base(path))
 	if match == nil {
@@ -43,21 +43,21 @@ func kindOf(path string) string {
 	return kind
 }
 
-// jax is where Python's jax has plugins, seen from a virtual environment and from its
-// site-packages. The newest CUDA and Python are last.
-var jax = []string{
+// jaxFolders are the folders of jax's plugins, relative to site-packages and to a virtual
+// environment. The newest versions of CUDA and Python sort last.
+var jaxFolders = []string{
 	"jax_plugins/xla_cuda*",
 	"lib/python3*/site-packages/jax_plugins/xla_cuda*",
 }
 
-// inFolder finds the plugins in folder, or in what of jax is below it; the best of a kind is the
-// first: the one without a version in its name, then newer ones before older.
+// inFolder returns the plugins in folder and in the folders of jax below it. The best of a kind
+// comes first: the one without a version in its name, then newer versions before older ones.
 func inFolder(folder string) []Plugin {
 	files, _ := filepath.Glob(filepath.Join(quoteGlob(folder), "*.so"))
 	slices.SortStableFunc(files, func(a, b string) int {
 		return cmp.Or(cmp.Compare(strings.Count(a, "_v"), strings.Count(b, "_v")), strings.Compare(b, a))
 	})
-	for _, pattern := range jax {
+	for _, pattern := range jaxFolders {
 		found, _ := filepath.Glob(filepath.Join(quoteGlob(folder), pattern, "xla_cuda_plugin.so"))
 		slices.Reverse(found)
 		files = append(files, found...)
@@ -71,12 +71,12 @@ func inFolder(folder string) []Plugin {
 	return plugins
 }
 
-// quoteGlob makes a pattern of a path that only it fits.
+// quoteGlob returns a pattern that matches only the given path.
 func quoteGlob(path string) string { return globSigns.Replace(path) }
 
 var globSigns = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`)
 
-// installed finds the plugins in the machine's folders, each file once, without opening any.
+// installed returns the plugins in the machine's folders, each file once. It opens none of them.
 func (m machine) installed() []Plugin {
 	plugins := []Plugin{}
 	seen := map[string]bool{}
@@ -84,7 +84,7 @@ func (m machine) installed() []Plugin {
 		for _, p := range inFolder(folder) {
 			file, err := filepath.EvalSymlinks(p.Path)
 			if err != nil {
-				file = p.Path // a dangling link is found, and not usable
+				file = p.Path // a dangling link: list it as unusable
 			}
 			if !seen[file] {
 				seen[file] = true
@@ -95,7 +95,7 @@ func (m machine) installed() []Plugin {
 	return plugins
 }
 
-// plugins are the installed ones, each examined.
+// plugins returns the installed plugins, examined.
 func (m machine) plugins() []Plugin {
 	plugins := m.installed()
 	for i := range plugins {
@@ -104,10 +104,10 @@ func (m machine) plugins() []Plugin {
 	return plugins
 }
 
-// examine opens the plugin, if a GPU that it needs is there, and fills in what is found.
+// examine fills in the plugin's API or Problem. It opens the plugin unless a GPU that it needs is missing.
 func (m machine) examine(p *Plugin) {
 	if p.Kind == cuda {
-		if err := m.gpu(p.Path); err != nil {
+		if err := m.checkGPU(p.Path); err != nil {
 			p.Problem = err.Error()
 			return
 		}
@@ -120,11 +120,11 @@ func (m machine) examine(p *Plugin) {
 	p.API = version
 }
 
-// named finds the plugin that is at path, a file, or those in a folder, of which there is at
-// least one.
+// named returns the plugin at path if that is a file, or the plugins in the folder at path. Without
+// an error there is at least one.
 func (m machine) named(path string) ([]Plugin, error) {
 	if home, _ := m.env("HOME"); home != "" && strings.HasPrefix(path, "~/") {
-		path = filepath.Join(home, path[2:]) // a shell leaves it to us, behind the colon
+		path = filepath.Join(home, path[2:]) // the shell does not expand ~ after a colon
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -132,18 +132,18 @@ func (m machine) named(path string) ([]Plugin, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("no XLA plugin is found: %w; name its .so file, or the folder or virtual environment that has it", err)
+		return nil, fmt.Errorf("no XLA plugin found: %w; name its .so file, or the folder or virtual environment that contains it", err)
 	}
 	if info.IsDir() {
 		plugins := inFolder(path)
 		if len(plugins) == 0 {
-			return nil, fmt.Errorf("no XLA plugin in the folder %s, nor in jax_plugins/xla_cuda12 or xla_cuda13 below it or below its lib/python3*/site-packages; name the folder that has the plugin's .so file", path)
+			return nil, fmt.Errorf("no XLA plugin in the folder %s, in its jax_plugins/xla_cuda*, or in its lib/python3*/site-packages/jax_plugins/xla_cuda*; name the folder with the plugin's .so file", path)
 		}
 		return plugins, nil
 	}
 	kind := kindOf(path)
 	if kind == "" {
-		kind = "plugin" // of whatever; go-xla then takes nothing for granted
+		kind = "plugin" // unknown; go-xla then assumes nothing about it
 		if strings.Contains(strings.ToLower(filepath.Base(path)), cuda) {
 			kind = cuda
 		}

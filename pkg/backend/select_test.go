@@ -13,8 +13,8 @@ import (
 	"github.com/residual-go/residual/pkg/backend/internal/xla"
 )
 
-// pretend makes the machine one on which XLA is linked and every plugin opens but those in a
-// folder broken.
+// pretend returns a machine on which XLA is linked and every plugin can be opened, except in a folder
+// named broken.
 func pretend(m machine) machine {
 	m.linked = true
 	m.open = func(path string) (string, error) {
@@ -26,7 +26,7 @@ func pretend(m machine) machine {
 	return m
 }
 
-// TestResolve has what auto means on machines with this and that installed.
+// TestResolve checks what auto stands for on machines with various plugins and GPUs.
 func TestResolve(t *testing.T) {
 	const (
 		onCUDA = ".local/lib/go-xla/nvidia/pjrt_c_api_cuda_plugin.so"
@@ -35,34 +35,34 @@ func TestResolve(t *testing.T) {
 	)
 	for name, test := range map[string]struct {
 		files     []string // below HOME
-		gpu       int      // the CUDA that the driver of the GPU supports; 0 for no GPU
+		gpu       int      // the CUDA version that the GPU's driver supports; 0 for no GPU
 		variables map[string]string
 		linkless  bool
 		asked     string
 		want      string
 	}{
-		"nothing":                   {want: "cpu"},
-		"empty is auto":             {want: "cpu", asked: ""},
-		"a CPU plugin":              {files: []string{onCPU}, want: "xla:cpu"},
-		"one with a version":        {files: []string{".local/lib/go-xla/pjrt_c_api_cpu_v0.114.0_plugin.so"}, want: "xla:cpu"},
-		"a CUDA plugin and a GPU":   {files: []string{onCUDA, onCPU}, gpu: 13000, want: "xla:cuda"},
-		"a CUDA plugin alone":       {files: []string{onCUDA}, want: "cpu"},
-		"without a GPU, the CPU's":  {files: []string{onCUDA, onCPU}, want: "xla:cpu"},
-		"a GPU alone":               {gpu: 13000, want: "cpu"},
-		"the GPU is hidden":         {files: []string{onCUDA}, gpu: 13000, variables: map[string]string{"CUDA_VISIBLE_DEVICES": ""}, want: "cpu"},
-		"hidden by a number":        {files: []string{onCUDA}, gpu: 13000, variables: map[string]string{"CUDA_VISIBLE_DEVICES": "-1"}, want: "cpu"},
-		"one of the GPUs":           {files: []string{onCUDA}, gpu: 13000, variables: map[string]string{"CUDA_VISIBLE_DEVICES": "1"}, want: "xla:cuda"},
-		"a driver too old":          {files: []string{onCUDA, ".local/lib/go-xla/nvidia/cu13/nvvm/libdevice/libdevice.10.bc"}, gpu: 12040, want: "cpu"},
-		"an old driver and plugin":  {files: []string{onCUDA, ".local/lib/go-xla/nvidia/cuda_nvcc/nvvm/libdevice/libdevice.10.bc"}, gpu: 12040, want: "xla:cuda"},
-		"another's plugin":          {files: []string{tpu}, want: "cpu"},
-		"the environment":           {files: []string{onCPU}, variables: map[string]string{compute.ConfigEnvVar: "go"}, want: "go"},
-		"the environment says auto": {files: []string{onCPU}, variables: map[string]string{compute.ConfigEnvVar: "auto"}, want: "xla:cpu"},
-		"a name before it":          {variables: map[string]string{compute.ConfigEnvVar: "go"}, asked: "cpu", want: "cpu"},
-		"XLA is not linked":         {files: []string{onCPU}, linkless: true, want: "cpu"},
-		"jax's, named":              {files: []string{"venv/lib/python3.13/site-packages/jax_plugins/xla_cuda13/xla_cuda_plugin.so"}, gpu: 13000, variables: map[string]string{searchPaths: "venv"}, want: "xla:cuda"},
-		"jax's, not named":          {files: []string{"venv/lib/python3.13/site-packages/jax_plugins/xla_cuda13/xla_cuda_plugin.so"}, gpu: 13000, want: "cpu"},
-		"named, so not elsewhere":   {files: []string{onCPU}, variables: map[string]string{searchPaths: "venv"}, want: "cpu"},
-		"broken, then one that is not": {files: []string{"broken/pjrt_c_api_cpu_plugin.so", "whole/pjrt_c_api_cpu_plugin.so"},
+		"nothing":                                  {want: "cpu"},
+		"empty is auto":                            {want: "cpu", asked: ""},
+		"a CPU plugin":                             {files: []string{onCPU}, want: "xla:cpu"},
+		"one with a version":                       {files: []string{".local/lib/go-xla/pjrt_c_api_cpu_v0.114.0_plugin.so"}, want: "xla:cpu"},
+		"a CUDA plugin and a GPU":                  {files: []string{onCUDA, onCPU}, gpu: 13000, want: "xla:cuda"},
+		"a CUDA plugin alone":                      {files: []string{onCUDA}, want: "cpu"},
+		"both plugins, no GPU":                     {files: []string{onCUDA, onCPU}, want: "xla:cpu"},
+		"a GPU alone":                              {gpu: 13000, want: "cpu"},
+		"the GPU is hidden":                        {files: []string{onCUDA}, gpu: 13000, variables: map[string]string{"CUDA_VISIBLE_DEVICES": ""}, want: "cpu"},
+		"hidden by a number":                       {files: []string{onCUDA}, gpu: 13000, variables: map[string]string{"CUDA_VISIBLE_DEVICES": "-1"}, want: "cpu"},
+		"one of the GPUs":                          {files: []string{onCUDA}, gpu: 13000, variables: map[string]string{"CUDA_VISIBLE_DEVICES": "1"}, want: "xla:cuda"},
+		"a driver too old":                         {files: []string{onCUDA, ".local/lib/go-xla/nvidia/cu13/nvvm/libdevice/libdevice.10.bc"}, gpu: 12040, want: "cpu"},
+		"an old driver and plugin":                 {files: []string{onCUDA, ".local/lib/go-xla/nvidia/cuda_nvcc/nvvm/libdevice/libdevice.10.bc"}, gpu: 12040, want: "xla:cuda"},
+		"a plugin of another kind":                 {files: []string{tpu}, want: "cpu"},
+		"the environment":                          {files: []string{onCPU}, variables: map[string]string{compute.ConfigEnvVar: "go"}, want: "go"},
+		"the environment says auto":                {files: []string{onCPU}, variables: map[string]string{compute.ConfigEnvVar: "auto"}, want: "xla:cpu"},
+		"a name overrides the environment":         {variables: map[string]string{compute.ConfigEnvVar: "go"}, asked: "cpu", want: "cpu"},
+		"XLA is not linked":                        {files: []string{onCPU}, linkless: true, want: "cpu"},
+		"jax in a search path":                     {files: []string{"venv/lib/python3.13/site-packages/jax_plugins/xla_cuda13/xla_cuda_plugin.so"}, gpu: 13000, variables: map[string]string{searchPaths: "venv"}, want: "xla:cuda"},
+		"jax elsewhere":                            {files: []string{"venv/lib/python3.13/site-packages/jax_plugins/xla_cuda13/xla_cuda_plugin.so"}, gpu: 13000, want: "cpu"},
+		"a search path replaces the usual folders": {files: []string{onCPU}, variables: map[string]string{searchPaths: "venv"}, want: "cpu"},
+		"a broken plugin, then a good one": {files: []string{"broken/pjrt_c_api_cpu_plugin.so", "whole/pjrt_c_api_cpu_plugin.so"},
 			variables: map[string]string{searchPaths: "broken:whole"}, want: "xla:cpu"},
 		"broken": {files: []string{"broken/pjrt_c_api_cpu_plugin.so"}, variables: map[string]string{searchPaths: "broken"}, want: "cpu"},
 	} {
@@ -91,13 +91,13 @@ func TestResolve(t *testing.T) {
 				t.Errorf("%s (%s), want %s", got, why, test.want)
 			}
 			if got := m.look(); test.asked == "" && (got.Default != test.want || (got.NotXLA != "") != test.linkless) {
-				t.Errorf("look gives %+v, want the default %s", got, test.want)
+				t.Errorf("look() = %+v, want the default %s", got, test.want)
 			}
 		})
 	}
 }
 
-// TestChoose has the plugin that a name means, or why none.
+// TestChoose checks which plugin a kind or path stands for, or the error.
 func TestChoose(t *testing.T) {
 	home := t.TempDir()
 	for _, file := range []string{
@@ -132,7 +132,7 @@ func TestChoose(t *testing.T) {
 	}{
 		{m, "", ".local/lib/go-xla/pjrt_c_api_cpu_plugin.so"},
 		{m, "cpu", ".local/lib/go-xla/pjrt_c_api_cpu_plugin.so"},
-		{m, "cuda", "no NVIDIA GPU and no driver here (libcuda.so.1 is not there, nor /dev/nvidia0)"},
+		{m, "cuda", "no NVIDIA GPU or driver found (libcuda.so.1 is missing, and there is no /dev/nvidia0)"},
 		{withGPU, "", ".local/lib/go-xla/nvidia/pjrt_c_api_cuda_plugin.so"},
 		{withGPU, "cuda", ".local/lib/go-xla/nvidia/pjrt_c_api_cuda_plugin.so"},
 		{withGPU, "cpu", ".local/lib/go-xla/pjrt_c_api_cpu_plugin.so"},
@@ -142,19 +142,19 @@ func TestChoose(t *testing.T) {
 		{withGPU, home + "/" + packages + "/jax_plugins/xla_cuda12/", packages + "/jax_plugins/xla_cuda12/xla_cuda_plugin.so"},
 		{withGPU, home + "/" + packages + "/jax_plugins/xla_cuda13/other.so", packages + "/jax_plugins/xla_cuda13/other.so"},
 		{oldDriver, home + "/venv", packages + "/jax_plugins/xla_cuda12/xla_cuda_plugin.so"},
-		{oldDriver, home + "/" + packages + "/jax_plugins/xla_cuda13", "it supports CUDA 12.8, and the plugin is for CUDA 13; update the driver"},
+		{oldDriver, home + "/" + packages + "/jax_plugins/xla_cuda13", "it supports CUDA 12.8, but the plugin is for CUDA 13; update the driver"},
 		{oldDriver, home + "/" + packages + "/jax_plugins/xla_cuda12", packages + "/jax_plugins/xla_cuda12/xla_cuda_plugin.so"},
-		{noLibrary, "cuda", "there is an NVIDIA GPU, but no usable driver library: libcuda.so.1 is not there"},
+		{noLibrary, "cuda", "there is an NVIDIA GPU but no usable driver library: libcuda.so.1 is missing"},
 		{hidden, "cuda", `CUDA_VISIBLE_DEVICES="-1" hides every GPU; unset it`},
 		{m, home + "/a[1]*", "a[1]*/pjrt_c_api_cpu_plugin.so"},
-		{m, home + "/my_cuda.so", "no NVIDIA GPU and no driver here"},
+		{m, home + "/my_cuda.so", "no NVIDIA GPU or driver found"},
 		{m, home + "/mine.so", "mine.so"},
 		{m, home + "/empty", "no XLA plugin in the folder"},
 		{m, home + "/none", "no such file or directory; name its .so file"},
 		{m, home + "/broken", "broken/pjrt_c_api_cpu_plugin.so: it is broken"},
-		{m, "tpu", `unknown plugin "tpu"; there are cpu, cuda, and the path`},
-		{nothing, "", "no XLA plugin for cuda or cpu is installed; get it with: go run ./lesson doctor --install xla:cpu"},
-		{nothing, "cuda", "no XLA plugin for cuda is installed; get it with: go run ./lesson doctor --install xla:cuda"},
+		{m, "tpu", `unknown plugin "tpu"; want cpu, cuda, or the path`},
+		{nothing, "", "no XLA plugin for cuda or cpu is installed"},
+		{nothing, "cuda", "no XLA plugin for cuda is installed"},
 	} {
 		p, err := test.m.choose(test.what)
 		got := strings.TrimPrefix(p.Path, home+"/")
@@ -162,7 +162,7 @@ func TestChoose(t *testing.T) {
 			got = err.Error()
 		}
 		if err == nil && got != test.want || err != nil && !strings.Contains(got, test.want) || strings.Contains(got, "\n") {
-			t.Errorf("choose(%q) gives %s, want %s", test.what, got, test.want)
+			t.Errorf("choose(%q) = %s, want %s", test.what, got, test.want)
 		}
 	}
 }
@@ -182,11 +182,11 @@ func TestComplete(t *testing.T) {
 		{"cuda", "speed=2", `unknown option "speed"; XLA's options are`},
 		{"cuda", "noallocator", `unknown option "noallocator"`},
 		{"cuda", "help", `unknown option "help"`},
-		{"cuda", "tf32=maybe", `option tf32: "maybe" is not true or false`},
-		{"cuda", "memory_fraction=2", `option memory_fraction: "2" is not a number above 0 and up to 1`},
-		{"cuda", "memory_fraction", `option memory_fraction: "" is not a number`},
-		{"cuda", "visible_devices=0:1", `option visible_devices: "0:1" is not numbers with semicolons`},
-		{"cuda", "allocator=big", `option allocator: "big" is not default, bfc`},
+		{"cuda", "tf32=maybe", `option tf32: "maybe" is not valid, want true or false`},
+		{"cuda", "memory_fraction=2", `option memory_fraction: "2" is not valid, want a number greater than 0 and at most 1`},
+		{"cuda", "memory_fraction", `option memory_fraction: "" is not valid, want a number`},
+		{"cuda", "visible_devices=0:1", `option visible_devices: "0:1" is not valid, want a list of numbers`},
+		{"cuda", "allocator=big", `option allocator: "big" is not valid, want default, bfc`},
 	} {
 		options, err := complete(test.kind, strings.Split(test.given, ","))
 		got := strings.Join(options, ",")
@@ -198,22 +198,22 @@ func TestComplete(t *testing.T) {
 		}
 	}
 	if names := optionNames(); !slices.IsSorted(names) {
-		t.Errorf("the options are %q, not sorted", names)
+		t.Errorf("the options are %q, want them sorted", names)
 	}
 }
 
-// TestPrepare: XLA is told the folder of libdevice, where one lies beside the plugin, and what the
-// user says is kept.
+// TestPrepare checks that XLA_FLAGS names the folder of libdevice if there is one beside the plugin,
+// and that the user's flags are kept.
 func TestPrepare(t *testing.T) {
 	for name, test := range map[string]struct {
-		plugin, beside, flags, want string // DIR is the folder of all
+		plugin, beside, flags, want string // DIR stands for the temporary folder
 	}{
 		"jax, CUDA 13":   {"site-packages/jax_plugins/xla_cuda13/xla_cuda_plugin.so", "site-packages/nvidia/cu13", "", "--xla_gpu_cuda_data_dir=DIR/site-packages/nvidia/cu13"},
 		"jax, CUDA 12":   {"site-packages/jax_plugins/xla_cuda12/xla_cuda_plugin.so", "site-packages/nvidia/cuda_nvcc", "", "--xla_gpu_cuda_data_dir=DIR/site-packages/nvidia/cuda_nvcc"},
 		"go-xla":         {"go-xla/nvidia/pjrt_c_api_cuda_plugin.so", "go-xla/nvidia/cu13", "", "--xla_gpu_cuda_data_dir=DIR/go-xla/nvidia/cu13"},
 		"jaxlib":         {"site-packages/jax_plugins/xla_cuda12/xla_cuda_plugin.so", "site-packages/jaxlib/cuda", "", "--xla_gpu_cuda_data_dir=DIR/site-packages/jaxlib/cuda"},
 		"other flags":    {"x/xla_cuda_plugin.so", "x/cuda", "--xla_dump_to=/tmp", "--xla_dump_to=/tmp --xla_gpu_cuda_data_dir=DIR/x/cuda"},
-		"the user's":     {"x/xla_cuda_plugin.so", "x/cuda", "--xla_gpu_cuda_data_dir=/opt/cuda", "--xla_gpu_cuda_data_dir=/opt/cuda"},
+		"the user's own": {"x/xla_cuda_plugin.so", "x/cuda", "--xla_gpu_cuda_data_dir=/opt/cuda", "--xla_gpu_cuda_data_dir=/opt/cuda"},
 		"a space":        {"x y/xla_cuda_plugin.so", "x y/cuda", "", ""}, // which would end the flag
 		"nothing beside": {"x/xla_cuda_plugin.so", "elsewhere", "", ""},
 	} {

@@ -10,18 +10,18 @@ import (
 	"github.com/residual-go/residual/pkg/backend/internal/xla"
 )
 
-// A Survey is what there is on this machine to choose from.
+// A Survey lists the backends, plugins and GPUs of this machine.
 type Survey struct {
-	Default string   `json:"default"` // what Auto means
-	Why     string   `json:"why"`
-	NotXLA  string   `json:"xla_not_linked,omitempty"` // why XLA is not in this program; "" if it is
-	Folders []string `json:"plugin_folders"`           // where plugins are looked for
+	Default string   `json:"default"`                  // the backend that Auto stands for
+	Why     string   `json:"why"`                      // the reason for that choice, in words
+	NotXLA  string   `json:"xla_not_linked,omitempty"` // why XLA is not part of this program; "" if it is
+	Folders []string `json:"plugin_folders"`           // the folders searched for plugins
 	Plugins []Plugin `json:"plugins"`
 	Driver  string   `json:"nvidia_driver,omitempty"` // the NVIDIA driver's version, such as 580.65.06
-	GPUs    []string `json:"gpus"`                    // their names and memory
+	GPUs    []string `json:"gpus"`                    // their names and amounts of memory
 }
 
-// Look returns what is on this machine. It opens the plugins that it finds, without starting one.
+// Look surveys this machine. It opens the plugins that it finds but starts none of them.
 func Look() Survey { return thisMachine().look() }
 
 func (m machine) look() Survey {
@@ -33,7 +33,7 @@ func (m machine) look() Survey {
 	return s
 }
 
-// driverVersion is the version of the NVIDIA driver that the kernel has loaded, or "".
+// driverVersion returns the version of the loaded NVIDIA driver, or "".
 func (m machine) driverVersion() string {
 	data, err := os.ReadFile(filepath.Join(m.root, "sys/module/nvidia/version"))
 	if err != nil {
@@ -42,7 +42,7 @@ func (m machine) driverVersion() string {
 	return strings.TrimSpace(string(data))
 }
 
-// smi is what nvidia-smi says of the GPUs, a line for each. Of a test's machine it knows nothing.
+// smi asks nvidia-smi for the GPUs, one line for each. It fails on the machine of a test.
 func (m machine) smi() ([]byte, error) {
 	if m.root != "/" {
 		return nil, exec.ErrNotFound
@@ -50,7 +50,7 @@ func (m machine) smi() ([]byte, error) {
 	return exec.Command("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader").Output()
 }
 
-// gpus asks nvidia-smi, and where there is none the driver's own files, for the names of the GPUs.
+// gpus returns the names of the GPUs, from nvidia-smi or, without it, from the driver's files.
 func (m machine) gpus() []string {
 	names := []string{}
 	if out, err := m.smi(); err == nil {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestLook finds what lies in the usual places, each plugin once, and the GPUs by the driver's own
-// files.
+// TestLook checks that the survey lists each plugin in the usual folders once, and reads the GPUs from
+// the driver's files.
 func TestLook(t *testing.T) {
 	home, libraries := t.TempDir(), t.TempDir()
 	m := pretend(bare(t, map[string]string{"HOME": home, "LD_LIBRARY_PATH": "lib:" + libraries}))
@@ -47,16 +47,16 @@ func TestLook(t *testing.T) {
 		t.Errorf("GPUs %q with driver %q, want %q with 580.65.06", got.GPUs, got.Driver, want)
 	}
 	if slices.Contains(got.Folders, "lib") {
-		t.Errorf("plugins are looked for in %q, one of which is another wherever one stands", got.Folders)
+		t.Errorf("folders %q, want no relative path", got.Folders)
 	}
 }
 
-// TestAutoSaysHowToGoOn: whoever did not ask for XLA, and cannot have it, is told how to do without.
-func TestAutoSaysHowToGoOn(t *testing.T) {
+// TestAutoNamesTheCPUBackend checks that the error of a default backend names one that works.
+func TestAutoNamesTheCPUBackend(t *testing.T) {
 	folder := t.TempDir()
 	fake(t, folder, "pjrt_c_api_cpu_plugin.so", "CREATE_ERROR=\"broken\"")
 	m := bare(t, map[string]string{searchPaths: folder})
-	const advice = "go on without XLA: --backend cpu"
+	const advice = `the backend "cpu" needs no XLA`
 	if _, err := m.start(Auto); err == nil || !strings.Contains(err.Error(), "broken") || !strings.HasSuffix(err.Error(), advice) {
 		t.Errorf("auto: %v, want the plugin's error and %q", err, advice)
 	}

@@ -13,7 +13,7 @@ import (
 
 const xlaName = "xla"
 
-// startXLA starts "xla", "xla:kind" or "xla:path", with options behind commas.
+// startXLA starts the backend "xla", "xla:KIND" or "xla:PATH", with options after commas.
 func (m machine) startXLA(config string) (compute.Backend, error) {
 	if !m.linked {
 		return nil, xla.ErrNotLinked
@@ -42,23 +42,23 @@ func (m machine) startXLA(config string) (compute.Backend, error) {
 	}
 	if backend.NumDevices() == 0 {
 		backend.Finalize()
-		return nil, fmt.Errorf("plugin %s: it found no device", p.Path)
+		return nil, fmt.Errorf("plugin %s: it finds no device", p.Path)
 	}
 	if backend.NumDevices() > 1 {
-		return &shared{backend}, nil
+		return &spmdBackend{backend}, nil
 	}
 	return backend, nil
 }
 
-// choose returns the plugin that is asked for, by kind, by path, or, with nothing, the best one.
-// It is usable as far as can be told without starting it.
+// choose returns the plugin of the given kind or at the given path or, if what is "", the best one
+// installed. The plugin is usable as far as can be determined without starting it.
 func (m machine) choose(what string) (Plugin, error) {
 	if strings.ContainsRune(what, '/') || strings.HasSuffix(what, ".so") {
 		plugins, err := m.named(what)
 		if err != nil {
 			return Plugin{}, err
 		}
-		// A Python may have plugins for several CUDA, of which the driver can do one.
+		// Python may have plugins for several versions of CUDA, of which the driver supports one.
 		for i := range plugins {
 			if m.examine(&plugins[i]); plugins[i].Problem == "" {
 				return plugins[i], nil
@@ -72,7 +72,7 @@ func (m machine) choose(what string) (Plugin, error) {
 		kinds = []string{cuda, xlaCPU}
 	case cuda, xlaCPU:
 	default:
-		return Plugin{}, fmt.Errorf("unknown plugin %q; there are cpu, cuda, and the path of a plugin or of its folder, with a slash in it", what)
+		return Plugin{}, fmt.Errorf("unknown plugin %q; want cpu, cuda, or the path of a plugin or of its folder, which must contain a slash", what)
 	}
 	var problem error
 	for _, kind := range kinds {
@@ -89,17 +89,16 @@ func (m machine) choose(what string) (Plugin, error) {
 	if problem != nil {
 		return Plugin{}, problem
 	}
-	wanted := cmp.Or(what, xlaCPU)
-	return Plugin{}, fmt.Errorf("no XLA plugin for %s is installed; get it with: go run ./lesson doctor --install xla:%s (go run ./lesson doctor says where plugins are looked for)", strings.Join(kinds, " or "), wanted)
+	return Plugin{}, &NotInstalledError{Kinds: kinds}
 }
 
-// prepare tells XLA, by its variable XLA_FLAGS, where libdevice and ptxas of the plugin at path
-// are, if they lie beside it and the user has not said it.
+// prepare adds to XLA_FLAGS the folder with libdevice and ptxas, if that lies beside the plugin at
+// path and the user has not named one.
 func (m machine) prepare(path string) error {
 	const variable, flag = "XLA_FLAGS", "--xla_gpu_cuda_data_dir"
 	flags, _ := m.env(variable)
 	data := cudaData(path)
-	if data == "" || strings.Contains(flags, flag) || strings.ContainsAny(data, " \t\n") { // a space ends a flag
+	if data == "" || strings.Contains(flags, flag) || strings.ContainsAny(data, " \t\n") { // white space would end the flag
 		return nil
 	}
 	if err := os.Setenv(variable, strings.TrimSpace(flags+" "+flag+"="+data)); err != nil {

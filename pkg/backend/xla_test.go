@@ -12,7 +12,7 @@ import (
 	"github.com/residual-go/residual/pkg/backend/internal/xla"
 )
 
-// TestPlugins starts fake plugins by path, good ones and all kinds of bad ones.
+// TestPlugins starts good and broken fake plugins by their paths.
 func TestPlugins(t *testing.T) {
 	if !xla.Linked {
 		t.Skip("skipping:", xla.ErrNotLinked)
@@ -24,22 +24,22 @@ func TestPlugins(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		macros []string
-		path   string // instead
-		want   string // in the error; "" for none
-		never  string // not in the error
+		path   string // of another file, instead of a fake plugin
+		want   string // part of the error, or "" for none
+		never  string // must not be in the error
 	}{
 		"good":          {want: ""},
-		"other major":   {macros: []string{"MAJOR=1"}, want: "it has PJRT API 1.104 and version 0 is wanted (0.104 best); install"},
-		"short":         {macros: []string{"SIZE=600"}, want: "it has PJRT API 0.104 with 70 functions, and at least 97 are needed"},
+		"other major":   {macros: []string{"MAJOR=1"}, want: "it has PJRT API 1.104, want version 0, best 0.104; install"},
+		"short":         {macros: []string{"SIZE=600"}, want: "it has PJRT API 0.104 with 70 functions, want at least 97"},
 		"no head":       {macros: []string{"SIZE=8"}, want: "its table of functions has 8 bytes"},
 		"no table":      {macros: []string{"NO_TABLE"}, want: "GetPjrtApi returned no table"},
-		"no entry":      {macros: []string{"NO_ENTRY"}, want: "it is no XLA plugin: it has no function GetPjrtApi"},
+		"no entry":      {macros: []string{"NO_ENTRY"}, want: "not an XLA plugin: it has no function GetPjrtApi"},
 		"no compile":    {macros: []string{"NO_COMPILE"}, want: "without the function PJRT_Client_Compile"},
-		"text":          {path: text, want: "it is no ELF shared library"},
+		"text":          {path: text, want: "not an ELF shared library"},
 		"absent":        {path: filepath.Join(dir, "none.so"), want: "no such file"},
-		"no device":     {macros: []string{"DEVICES=0"}, want: "it found no device"},
-		"fails":         {macros: []string{`CREATE_ERROR="CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected\n\tat x.cc"`}, want: "CUDA finds no GPU; see what nvidia-smi", never: "x.cc"},
-		"out of memory": {macros: []string{`CREATE_ERROR="RESOURCE_EXHAUSTED: Out of memory while trying to allocate 17179869184 bytes.\nBufferAssignment stats:\n many"`}, want: "too little memory on the device; take a smaller --batch", never: "many"},
+		"no device":     {macros: []string{"DEVICES=0"}, want: "it finds no device"},
+		"fails":         {macros: []string{`CREATE_ERROR="CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected\n\tat x.cc"`}, want: "CUDA finds no GPU; check nvidia-smi", never: "x.cc"},
+		"out of memory": {macros: []string{`CREATE_ERROR="RESOURCE_EXHAUSTED: Out of memory while trying to allocate 17179869184 bytes.\nBufferAssignment stats:\n many"`}, want: "the device has too little memory; use smaller batches", never: "many"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := test.path
@@ -55,7 +55,7 @@ func TestPlugins(t *testing.T) {
 				return
 			}
 			if err == nil {
-				t.Fatal("started")
+				t.Fatal("the plugin started, want an error")
 			}
 			message := err.Error()
 			if !strings.Contains(message, test.want) || strings.ContainsRune(message, '\n') || test.never != "" && strings.Contains(message, test.never) {
@@ -65,8 +65,7 @@ func TestPlugins(t *testing.T) {
 	}
 }
 
-// TestDevices: a backend has the devices that its plugin presents, and what it cannot compile is
-// an error.
+// TestDevices checks the number of devices, and that a program the plugin cannot compile is an error.
 func TestDevices(t *testing.T) {
 	for macro, want := range map[string]int{"DEVICES=1": 1, "DEVICES=2": 2} {
 		described := map[int]string{1: ", 1 device", 2: ", 2 devices"}[want]
@@ -79,7 +78,7 @@ func TestDevices(t *testing.T) {
 			t.Errorf("%d devices, want %d", got, want)
 		}
 		if got := Describe(backend); !strings.HasPrefix(got, "XLA for ") || !strings.HasSuffix(got, described) {
-			t.Errorf("it is described as %q, want XLA for …%s", got, described)
+			t.Errorf("description %q, want XLA for …%s", got, described)
 		}
 		caught := exceptions.TryCatch[error](func() {
 			graph.MustExecOnce(backend, func(x *graph.Node) *graph.Node { return graph.Add(x, x) }, float32(1))
@@ -91,8 +90,8 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// TestPathDoesNotDecide: go-xla takes a plugin for CUDA's or for the CPU's if its name says so.
-// Folders do not count.
+// TestPathDoesNotDecide checks that words in the folder's name do not make a plugin one for CUDA or
+// CPUs, as they would in go-xla.
 func TestPathDoesNotDecide(t *testing.T) {
 	path := fake(t, filepath.Join(t.TempDir(), "cuda cpu, nvidia"), "pjrt_c_api_fake_plugin.so")
 	folder := filepath.Join(t.TempDir(), "cuda-cpu")
@@ -109,12 +108,12 @@ func TestPathDoesNotDecide(t *testing.T) {
 		IsCPU() bool
 	})
 	if !ok || kinds.IsCUDA() || kinds.IsCPU() {
-		t.Errorf("%s is taken for CUDA's or the CPU's", backend.Description())
+		t.Errorf("%s counts as a plugin for CUDA or CPUs", backend.Description())
 	}
 }
 
-// TestOptionsArrive at the plugin: preallocate is false for CUDA however it was named, and for
-// nothing else.
+// TestOptionsArrive checks that options reach the plugin, and that preallocate defaults to false for
+// CUDA plugins, however they are named, and for no others.
 func TestOptionsArrive(t *testing.T) {
 	folder := t.TempDir()
 	fake(t, folder, "xla_cuda_plugin.so", "ECHO_OPTIONS")

@@ -13,9 +13,9 @@ import (
 	"github.com/residual-go/residual/pkg/backend"
 )
 
-// TestXLA computes small graphs of what networks are made of, on XLA and on the project's own
-// backend. XLA's options are left as they are, so that a convolution on a GPU may use tf32, of ten
-// bits of mantissa: numbers agree to 1e-2 of the largest.
+// TestXLA computes small graphs with the operations of networks on XLA and on the project's own
+// backend. A convolution on a GPU may use tf32, with ten bits of mantissa, so the values must agree to
+// 1e-2 of the largest.
 func TestXLA(t *testing.T) {
 	xla := XLA(t)
 	own, err := backend.New("cpu")
@@ -26,7 +26,7 @@ func TestXLA(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, want := values(t, xla, test), values(t, own, test)
 			if len(got) != len(want) {
-				t.Fatalf("%d numbers, want %d", len(got), len(want))
+				t.Fatalf("%d values, want %d", len(got), len(want))
 			}
 			most := 0.0
 			for _, v := range want {
@@ -34,15 +34,15 @@ func TestXLA(t *testing.T) {
 			}
 			for i := range want {
 				if diff := math.Abs(float64(got[i] - want[i])); !(diff <= 1e-2*most) {
-					t.Fatalf("number %d is %g, want %g, and the largest is %g", i, got[i], want[i], most)
+					t.Fatalf("value %d is %g, want %g; the largest is %g", i, got[i], want[i], most)
 				}
 			}
 		})
 	}
 }
 
-// TestOwnBackend computes the same graphs on the reference, so that they are right where there is
-// no plugin.
+// TestOwnBackend compares the same graphs with GoMLX's Go backend, so that they are checked on
+// machines without a plugin too.
 func TestOwnBackend(t *testing.T) {
 	own, err := backend.New("cpu")
 	if err != nil {
@@ -56,21 +56,21 @@ func TestOwnBackend(t *testing.T) {
 		got, want := values(t, own, test), values(t, reference, test)
 		for i := range want {
 			if diff := math.Abs(float64(got[i] - want[i])); !(diff <= 1e-4*(1+math.Abs(float64(want[i])))) {
-				t.Errorf("%s: number %d is %g, want %g", name, i, got[i], want[i])
+				t.Errorf("%s: value %d is %g, want %g", name, i, got[i], want[i])
 				break
 			}
 		}
 	}
 }
 
-// numbers are a tensor of small numbers of both signs that look like noise.
+// numbers returns a float32 tensor with values in [-1, 1] that look like noise.
 func numbers(g *graph.Graph, dimensions ...int) *graph.Node {
 	shape := shapes.Make(dtypes.Float32, dimensions...)
 	x := graph.IotaFull(g, shape)
 	return graph.Sin(graph.MulScalar(graph.Mul(x, x), 0.37))
 }
 
-// graphs give one node of float32 each.
+// graphs each return one float32 node.
 var graphs = map[string]func(g *graph.Graph) *graph.Node{
 	"add": func(g *graph.Graph) *graph.Node {
 		return graph.Add(graph.Const(g, float32(2)), graph.Const(g, float32(3)))
@@ -99,8 +99,8 @@ var graphs = map[string]func(g *graph.Graph) *graph.Node{
 	},
 }
 
-// norm is batch norm over the last axis as in training: in one operation where the backend has
-// it, as XLA does, and else of simpler ones.
+// norm is batch norm in training over all axes but the last: in one operation if the backend has
+// it, as XLA does, otherwise composed of simpler ones.
 func norm(g *graph.Graph, x *graph.Node) (y, mean, variance *graph.Node) {
 	features := x.Shape().Dim(-1)
 	scale, offset := graph.AddScalar(numbers(g, features), 2), numbers(g, features)
@@ -116,7 +116,7 @@ func norm(g *graph.Graph, x *graph.Node) (y, mean, variance *graph.Node) {
 	return graph.Add(graph.Mul(normed, over(scale)), over(offset)), mean, variance
 }
 
-// values returns the numbers of the graph's node.
+// values returns the elements of the node that build returns.
 func values(t *testing.T, b compute.Backend, build func(*graph.Graph) *graph.Node) []float32 {
 	t.Helper()
 	exec, err := graph.NewExec(b, build)

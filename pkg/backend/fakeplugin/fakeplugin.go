@@ -1,6 +1,6 @@
-// Package fakeplugin gives tests a plugin of XLA where there is none: one that is started, shows
-// devices and takes buffers, but compiles no program. testdata/plugin.c says what else it does, and
-// what can be made wrong with it.
+// Package fakeplugin builds a fake XLA plugin for tests. It starts, lists devices and accepts
+// buffers, but compiles no program. testdata/plugin.c documents the macros that change its behaviour
+// or break it.
 package fakeplugin
 
 import (
@@ -16,15 +16,15 @@ import (
 	"github.com/residual-go/residual/pkg/backend/internal/xla"
 )
 
-// Linked reports whether this test is built with XLA, and so can open a plugin.
+// Linked reports whether XLA is part of this test program, so that it can open plugins.
 const Linked = xla.Linked
 
 //go:embed testdata/plugin.c
 var source string
 
-// Build compiles the plugin to the file at path, and makes the folders above it. Macros are those
-// of plugin.c, as in "DEVICES=2". Where XLA is not linked, or there is no C compiler, the test is
-// skipped.
+// Build compiles the plugin to the file at path, and creates the folders above it. The macros are
+// those of plugin.c, such as "DEVICES=2". Build skips the test if XLA is not linked or there is no C
+// compiler.
 func Build(t testing.TB, path string, macros ...string) {
 	t.Helper()
 	if !Linked {
@@ -48,7 +48,7 @@ func Build(t testing.TB, path string, macros ...string) {
 	}
 }
 
-// compiler is the C compiler that cgo uses, with the folder of go-xla's header.
+// compiler returns the command of cgo's C compiler, with the folder of go-xla's header.
 var compiler = sync.OnceValues(func() ([]string, error) {
 	out, err := exec.Command("go", "env", "CC").Output()
 	if err != nil {
@@ -56,7 +56,7 @@ var compiler = sync.OnceValues(func() ([]string, error) {
 	}
 	command := strings.Fields(string(out))
 	if len(command) == 0 {
-		return nil, errors.New("go env CC names none")
+		return nil, errors.New("go env CC is empty")
 	}
 	if _, err := exec.LookPath(command[0]); err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 	"github.com/residual-go/residual/pkg/backend/fakeplugin"
 )
 
-// TestDoctorPlugins finds plugins, good ones and bad ones, and outlives one that ends its process.
+// TestDoctorPlugins checks that doctor lists good and broken plugins, and survives one that crashes.
 func TestDoctorPlugins(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -17,8 +17,8 @@ func TestDoctorPlugins(t *testing.T) {
 	fakeplugin.Build(t, good, "DEVICES=2")
 	fakeplugin.Build(t, p.path("pjrt_c_api_old_plugin.so"), "MAJOR=1")
 	out := p.ok("doctor")
-	has(t, out, "default: xla:cpu (there is a usable plugin, "+good, "cpu, "+good+": PJRT API 0.104, usable",
-		"old, "+p.path("pjrt_c_api_old_plugin.so")+": not usable: it has PJRT API 1.104 and version 0 is wanted", "XLA on the CPU: found")
+	has(t, out, "default: xla:cpu (the plugin "+good+" is usable", "cpu, "+good+": PJRT API 0.104, usable",
+		"old, "+p.path("pjrt_c_api_old_plugin.so")+": not usable: it has PJRT API 1.104, want version 0", "XLA on the CPU: found")
 	if got := strings.Count(out, "\nDevice "); got != 2 {
 		t.Errorf("doctor shows %d devices, want 2:\n%s", got, out)
 	}
@@ -34,32 +34,32 @@ func TestDoctorPlugins(t *testing.T) {
 	p.fails([]string{"it has PJRT API 1.104"}, "train", "--backend", "xla:"+p.path("pjrt_c_api_old_plugin.so"), "--data", "builtin")
 
 	fakeplugin.Build(t, p.path("pjrt_c_api_cpu_plugin.so"), "ABORT")
-	p.fails([]string{"backend xla:cpu crashed as it was started", "GOMLX_BACKEND"}, "doctor")
+	p.fails([]string{"backend xla:cpu crashed while starting", "GOMLX_BACKEND"}, "doctor")
 	p.set("GOMLX_BACKEND", "cpu")
-	has(t, p.ok("doctor"), "default: cpu (GOMLX_BACKEND says so)")
+	has(t, p.ok("doctor"), "default: cpu (set by GOMLX_BACKEND)")
 }
 
-// TestInstallRefused: without network doctor --install says what to do, and leaves nothing.
+// TestInstallRefused checks that doctor --install without a network says what to do and leaves no files.
 func TestInstallRefused(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.set("HOME", p.path("home"))
-	p.set("HTTPS_PROXY", closed) // nobody answers there, whatever network there is
+	p.set("HTTPS_PROXY", closed) // no server answers there
 	p.set("https_proxy", closed)
-	p.fails([]string{`"tpu"`, "xla:cpu and xla:cuda"}, "doctor", "--install", "tpu")
+	p.fails([]string{`"tpu"`, "xla:cpu or xla:cuda"}, "doctor", "--install", "tpu")
 	if !fakeplugin.Linked {
 		p.fails([]string{"built without XLA"}, "doctor", "--install", "xla:cpu")
 		return
 	}
 	for plugin, words := range map[string][]string{
-		"xla:cpu":  {"without network, unpack", "github.com/gomlx/pjrt-cpu-binaries"},
-		"xla:cuda": {"--backend xla:/path/to/site-packages"},
+		"xla:cpu":  {"without a network, unpack", "github.com/gomlx/pjrt-cpu-binaries"},
+		"xla:cuda": {"the backend xla:/path/to/site-packages"},
 	} {
 		p.fails(words, "doctor", "--install", plugin)
 	}
 	entries, err := os.ReadDir(p.path("home/.local/lib"))
 	if err != nil || len(entries) > 0 {
-		t.Errorf("%d things are left of the installing (%v), want none", len(entries), err)
+		t.Errorf("%d files are left of the installation (%v), want none", len(entries), err)
 	}
 	p.set("GOMLX_NO_AUTO_INSTALL", "1")
 	p.fails([]string{"GOMLX_NO_AUTO_INSTALL is set"}, "doctor", "--install", "xla:cpu")

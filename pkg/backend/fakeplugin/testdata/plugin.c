@@ -1,18 +1,18 @@
-// A plugin that computes nothing, for tests, and what can be wrong with one. Macros choose:
+// A fake plugin for tests. It computes nothing. Macros change or break it:
 //
 //	MAJOR           the major version of its API
 //	SIZE            the length of its table, in bytes
-//	NO_ENTRY        it has no GetPjrtApi
+//	NO_ENTRY        there is no GetPjrtApi
 //	NO_TABLE        GetPjrtApi returns NULL
 //	NO_COMPILE      the table has no PJRT_Client_Compile
-//	ABORT           PJRT_Client_Create ends the process
-//	CREATE_ERROR    PJRT_Client_Create answers with this error
-//	ECHO_OPTIONS    PJRT_Client_Create answers with the options it was given as an error
-//	DEVICES         how many devices there are
+//	ABORT           PJRT_Client_Create aborts the process
+//	CREATE_ERROR    PJRT_Client_Create returns this error
+//	ECHO_OPTIONS    PJRT_Client_Create returns an error that lists the options
+//	DEVICES         the number of devices
 //
-// It takes buffers, and forgets what is in them. Programs are never compiled: the answer is
-// UNIMPLEMENTED. But they are written to the file that the environment variable
-// RESIDUAL_FAKE_PROGRAM names, if it does.
+// The plugin accepts buffers and discards their content. Compiling a program always fails with
+// UNIMPLEMENTED; before that, the program is written to the file named by the environment variable
+// RESIDUAL_FAKE_PROGRAM, if it is set.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,13 +168,13 @@ static PJRT_Error *client_compile(PJRT_Client_Compile_Args *args) {
 	if (path != NULL) {
 		FILE *file = fopen(path, "w");
 		if (file == NULL || fwrite(args->program->code, 1, args->program->code_size, file) != args->program->code_size || fclose(file) != 0) {
-			return fail(PJRT_Error_Code_INTERNAL, "the program cannot be written");
+			return fail(PJRT_Error_Code_INTERNAL, "cannot write the program");
 		}
 	}
 	return fail(PJRT_Error_Code_UNIMPLEMENTED, "the fake plugin compiles nothing");
 }
 
-// unimplemented stands for the functions that have an error to return and no more to do.
+// unimplemented stands in for all functions that are not defined above.
 static PJRT_Error *unimplemented(void *args) {
 	return fail(PJRT_Error_Code_UNIMPLEMENTED, "the fake plugin cannot do this");
 }

@@ -1,15 +1,16 @@
-// Package quiet keeps go-xla from speaking while a program starts. Import it for that alone.
+// Package quiet keeps go-xla from printing errors while a program starts. Import it for that effect
+// alone.
 //
-// When go-xla (v0.4.2) is initialised it reads the user's home and /etc/ld.so.conf for folders
-// where plugins may lie, and where one is missing, as on Alpine or in a small container, it
-// writes errors to standard error, whatever the program is about to do. Package backend looks
-// for plugins itself and hands go-xla what it opened, so the search is for nothing. It is left
-// out if PJRT_PLUGIN_LIBRARY_PATH is set: this package sets it to nothing while go-xla is
-// initialised, and [Restore] removes it again.
+// When go-xla (v0.4.2) is initialised, it searches the user's home folder and /etc/ld.so.conf for
+// folders with plugins. If one of them is missing, as on Alpine or in a small container, it writes
+// errors to standard error, whatever the program is about to do. Package backend searches for
+// plugins itself and passes go-xla the one it has opened, so go-xla's search is not needed. go-xla
+// skips it if PJRT_PLUGIN_LIBRARY_PATH is set. This package sets the variable to the empty string
+// while go-xla is initialised, and [Restore] removes it again.
 //
-// Go initialises packages in the order of their import paths as soon as what they import is
-// initialised. This one imports only os, and its path sorts before that of k8s.io/klog, which
-// go-xla imports; so it comes first.
+// Go initialises a package once all its imports are initialised, and packages that are ready in the
+// order of their import paths. This one imports only os, and its path sorts before that of
+// k8s.io/klog, which go-xla imports, so it comes first.
 package quiet
 
 import "os"

@@ -10,7 +10,7 @@ import (
 	"github.com/residual-go/residual/pkg/backend"
 )
 
-// TestMain is a program that has go-xla in it, and does nothing but tell its variable.
+// TestMain is also the child process: a program with go-xla that only prints the variable.
 func TestMain(m *testing.M) {
 	if os.Getenv("RESIDUAL_QUIET_CHILD") != "" {
 		value, set := os.LookupEnv("PJRT_PLUGIN_LIBRARY_PATH")
@@ -20,9 +20,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestNothingIsSaid by a program without a home, where go-xla would write errors, nor by one that
-// looks for plugins; and the variable is what the user made it.
-func TestNothingIsSaid(t *testing.T) {
+// TestNothingIsPrinted checks that a program without a home folder, for which go-xla would print errors,
+// prints none, and that the variable keeps the user's value.
+func TestNothingIsPrinted(t *testing.T) {
 	for _, test := range []struct{ variable, want string }{
 		{"", `"" false "cpu"`},
 		{"PJRT_PLUGIN_LIBRARY_PATH=/nonesuch", `"/nonesuch" true "cpu"`},
@@ -36,7 +36,7 @@ func TestNothingIsSaid(t *testing.T) {
 			t.Fatal(err)
 		}
 		if said.Len() > 0 || string(out) != test.want {
-			t.Errorf("with %q: it says %q and gives %s, want nothing said and %s", test.variable, said.String(), out, test.want)
+			t.Errorf("with %q: standard error %q and output %s, want none and %s", test.variable, said.String(), out, test.want)
 		}
 	}
 }

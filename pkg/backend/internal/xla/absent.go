@@ -4,25 +4,25 @@ package xla
 
 import "github.com/gomlx/compute"
 
-// Linked reports whether this program can open plugins.
+// Linked reports whether XLA is part of this program.
 const Linked = false
 
-// Plugin is an open plugin; there is none in a program without XLA.
+// Plugin is an open plugin. A program without XLA has none.
 type Plugin struct{}
 
 // Open returns ErrNotLinked.
 func Open(string) (*Plugin, error) { return nil, ErrNotLinked }
 
-// Version is the plugin's version of the C API.
+// Version returns the version of the plugin's PJRT C API.
 func (*Plugin) Version() string { return "" }
 
 // Backend returns ErrNotLinked.
 func (*Plugin) Backend(string, []string) (compute.Backend, error) { return nil, ErrNotLinked }
 
-// Driver returns ErrNotLinked: without cgo no driver can be asked.
+// Driver returns ErrNotLinked: it takes cgo to ask the driver.
 func Driver() (int, error) { return 0, ErrNotLinked }
 
-// CPUVersion is empty: without go-xla no release goes with it.
+// CPUVersion is empty in a program without go-xla.
 const CPUVersion = ""
 
 // Fetch returns ErrNotLinked.

@@ -18,43 +18,43 @@ import (
 
 func init() {
 	quiet.Restore()
-	// Else go-xla fetches plugins from the network whenever one looks for a plugin.
+	// Otherwise go-xla downloads plugins whenever it searches for one.
 	xla.EnableAutoInstall(false)
 }
 
-// known are the tables that go-xla has, by the names it has them under, for good. The lock is for
-// go-xla's list as well, which it changes without one.
-var known = struct {
+// registered maps the tables that go-xla has been given to their names in go-xla, which it keeps
+// forever. The lock also protects go-xla's own list, which has none.
+var registered = struct {
 	sync.Mutex
 	names map[*table]string
 }{names: map[*table]string{}}
 
-// register gives the plugin to go-xla under a name, and returns the name. The caller holds the
+// register passes the plugin to go-xla under a name, and returns the name. The caller holds the
 // lock.
 //
-// go-xla tells from a plugin's name, which is its path if it was asked for by path, whether it is
-// CUDA's or a CPU's: /home/cuda/cpu.so would be both. So the name has the kind and nothing else,
-// and a slash that keeps go-xla from searching folders for it.
+// go-xla guesses from a plugin's name or path whether it is for CUDA or for CPUs: /home/cuda/cpu.so
+// would be both. So the name is only the kind, after a slash that keeps go-xla from searching
+// folders for it.
 func (p *Plugin) register(kind string) (string, error) {
-	if name, there := known.names[p.table]; there {
+	if name, there := registered.names[p.table]; there {
 		return name, nil
 	}
 	name := "/" + kind
-	if n := len(known.names); n > 0 {
+	if n := len(registered.names); n > 0 {
 		name = fmt.Sprintf("/%s/%d", kind, n+1)
 	}
 	if err := pjrt.RegisterPreloadedPlugin(name, uintptr(unsafe.Pointer(p.table))); err != nil {
 		return "", err
 	}
-	known.names[p.table] = name
+	registered.names[p.table] = name
 	return name, nil
 }
 
-// Backend starts the plugin, of kind "cuda", "cpu" or another's, with go-xla's options. A panic of
-// go-xla is returned as an error.
+// Backend starts the plugin, of kind "cuda", "cpu" or another, with go-xla's options. It returns a
+// panic of go-xla as an error.
 func (p *Plugin) Backend(kind string, options []string) (compute.Backend, error) {
-	known.Lock()
-	defer known.Unlock()
+	registered.Lock()
+	defer registered.Unlock()
 	var backend compute.Backend
 	var err error
 	panicked := exceptions.Try(func() {

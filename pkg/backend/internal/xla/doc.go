@@ -1,21 +1,20 @@
-// Package xla opens XLA's plugins and makes GoMLX backends of them, by go-xla (v0.4.2).
+// Package xla opens XLA plugins and makes GoMLX backends of them with go-xla (v0.4.2).
 //
-// A plugin is a shared library that has the function GetPjrtApi, which returns a table of
-// functions, PJRT's C API (pjrt_c_api.h). go-xla calls through the table without looking at its
-// version or its length. So a library is first examined as a file ([Examine]), then opened, and
-// the head of its table read ([Open]); only one that fits is handed to go-xla
-// ([Plugin.Backend]).
+// A plugin is a shared library with a function GetPjrtApi, which returns a table of functions, the
+// PJRT C API (pjrt_c_api.h). go-xla calls functions of the table without checking its version or
+// length. So this package first examines the file ([Examine]), then opens it and checks the head of
+// its table ([Open]), and passes it to go-xla ([Plugin.Backend]) only if it fits.
 //
-// XLA is linked on Linux, on amd64 and arm64, where there is cgo, and not with the build tag
-// noxla: [Linked]. (go-xla has files for macOS and Windows as well. The one for macOS says that
-// a plugin opened by a running program crashes; neither could be tried.) Elsewhere the
-// functions return [ErrNotLinked].
+// XLA is part of the program ([Linked]) on Linux, on amd64 and arm64, with cgo and without the build
+// tag noxla. Elsewhere the functions return [ErrNotLinked]. (go-xla has files for macOS and Windows
+// too, but the one for macOS says that opening a plugin from a running program crashes, and we could
+// try neither.)
 package xla
 
 import "errors"
 
-// ErrNoDriver is Driver's answer on a machine without an NVIDIA driver.
-var ErrNoDriver = errors.New("libcuda.so.1 is not there")
+// ErrNoDriver is the error of [Driver] on a machine without an NVIDIA driver.
+var ErrNoDriver = errors.New("libcuda.so.1 is missing")
 
-// ErrNotLinked is returned by what needs XLA in a program that was built without it.
+// ErrNotLinked is the error of functions that need XLA in a program built without it.
 var ErrNotLinked = errors.New("this program was built without XLA; build it on Linux (amd64 or arm64) with a C compiler, CGO_ENABLED=1 and without -tags noxla")

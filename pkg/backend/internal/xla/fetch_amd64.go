@@ -4,8 +4,8 @@ package xla
 
 import "github.com/gomlx/go-xla/installer"
 
-// fetchCUDA fetches jax's newest plugin and NVIDIA's libraries for it, of a CUDA that the driver
-// supports.
+// fetchCUDA downloads jax's newest plugin for a CUDA version that the driver supports, and NVIDIA's
+// libraries for it.
 func fetchCUDA(folder string) error {
 	version := "cuda13"
 	if supports, err := Driver(); err == nil && supports < 13000 {

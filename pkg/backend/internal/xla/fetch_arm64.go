@@ -4,7 +4,7 @@ package xla
 
 import "errors"
 
-// fetchCUDA returns an error: go-xla's installer knows amd64 alone.
+// fetchCUDA returns an error: go-xla's installer supports only amd64.
 func fetchCUDA(string) error {
-	return errors.New("go-xla has no CUDA plugin for arm64; install jax's with pip, and name its folder: --backend xla:/path/to/site-packages")
+	return errors.New("go-xla has no CUDA plugin for arm64; install jax with pip and use the backend xla:/path/to/site-packages")
 }

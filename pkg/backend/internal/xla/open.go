@@ -9,8 +9,8 @@ package xla
 #include <stdio.h>
 #include <stdlib.h>
 
-// The head of PJRT_Api (pjrt_c_api.h), which no version has changed, and the functions behind
-// it, of which the number is the version's.
+// The head of PJRT_Api (pjrt_c_api.h), which is the same in all versions, and the functions that
+// follow, whose number depends on the version.
 typedef struct {
 	size_t struct_size;
 	void *extension_start;
@@ -23,8 +23,8 @@ typedef struct {
 	void *functions[];
 } residual_api;
 
-// residual_open opens the library at path for good and returns its table, or NULL and a
-// message. dlerror belongs to the thread, so that all this is one call.
+// residual_open opens the library at path, never to close it, and returns its table, or NULL and
+// a message. It is a single call because dlerror's message belongs to the thread.
 static const residual_api *residual_open(const char *path, char *message, size_t size) {
 	void *library = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
 	if (library == NULL) {
@@ -43,11 +43,11 @@ static const residual_api *residual_open(const char *path, char *message, size_t
 	return api;
 }
 
-// residual_function is the i-th function of the table.
+// residual_function returns the i-th function of the table.
 static void *residual_function(const residual_api *api, size_t i) { return api->functions[i]; }
 
-// residual_driver returns which CUDA the NVIDIA driver supports, 12040 for 12.4; 0 if there is
-// no libcuda.so.1, or -1 if it has no answer. It starts nothing on a GPU.
+// residual_driver returns the CUDA version that the NVIDIA driver supports, 12040 for 12.4, or 0 if
+// there is no libcuda.so.1, or -1 if it does not say. It starts nothing on a GPU.
 static int residual_driver(void) {
 	void *library = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
 	if (library == NULL) {
@@ -70,19 +70,18 @@ import (
 	"unsafe"
 )
 
-// Linked reports whether this program can open plugins.
+// Linked reports whether XLA is part of this program.
 const Linked = true
 
-// The version of the C API that go-xla v0.4.2 is written against. A plugin of another major
-// version has another layout. Minor versions append functions to the table, and of those
-// go-xla needs the ones below.
+// The version of the C API that go-xla v0.4.2 is written for. A plugin of another major version has
+// another layout. Minor versions append functions to the table.
 const (
 	major = 0
 	minor = 104
 )
 
-// required are the functions that go-xla's backend calls, by their place in the table. The last
-// says how long a table has to be.
+// required lists the functions that go-xla's backend calls, by their place in the table. The last
+// one determines how long the table must be.
 var required = []struct {
 	place int
 	name  string
@@ -125,16 +124,16 @@ var required = []struct {
 	{96, "PJRT_Executable_GetCompiledMemoryStats"},
 }
 
-// Plugin is an open plugin whose table fits go-xla.
+// Plugin is an open plugin that go-xla can use.
 type Plugin struct {
 	table *table
 }
 
-// table is a plugin's table of functions. It is the plugin's memory.
+// table is a plugin's table of functions, in the plugin's memory.
 type table = C.residual_api
 
-// Open opens the plugin at path and checks its table. What is open stays open: a plugin starts
-// threads and registers things that outlive closing it. Opening one again is cheap.
+// Open opens the plugin at path and checks its table. A plugin is never closed, because its threads
+// and registrations would outlive it. Opening it again is cheap.
 func Open(path string) (*Plugin, error) {
 	if err := Examine(path); err != nil {
 		return nil, err
@@ -144,7 +143,7 @@ func Open(path string) (*Plugin, error) {
 	var message [1024]C.char
 	api := C.residual_open(name, &message[0], C.size_t(len(message)))
 	if api == nil {
-		return nil, fmt.Errorf("it cannot be opened: %s", strings.TrimPrefix(C.GoString(&message[0]), path+": "))
+		return nil, fmt.Errorf("cannot open it: %s", strings.TrimPrefix(C.GoString(&message[0]), path+": "))
 	}
 	p := &Plugin{table: api}
 	if err := p.check(); err != nil {
@@ -153,18 +152,18 @@ func Open(path string) (*Plugin, error) {
 	return p, nil
 }
 
-// check compares the head of the table with what go-xla wants.
+// check compares the table with what go-xla needs.
 func (p *Plugin) check() error {
 	head := C.size_t(unsafe.Sizeof(*p.table))
 	if p.table.struct_size < head {
-		return fmt.Errorf("its table of functions has %d bytes, which is less than a head; it is no PJRT plugin, or damaged", p.table.struct_size)
+		return fmt.Errorf("its table of functions has %d bytes, too few for a header; not a PJRT plugin, or damaged", p.table.struct_size)
 	}
 	if p.table.pjrt_api_version.major_version != major {
-		return fmt.Errorf("it has PJRT API %s and version %d is wanted (%d.%d best); install a plugin that goes with go-xla v0.4.2", p.Version(), major, major, minor)
+		return fmt.Errorf("it has PJRT API %s, want version %d, best %d.%d; install a plugin that fits go-xla v0.4.2", p.Version(), major, major, minor)
 	}
 	last := required[len(required)-1].place
 	if have := (p.table.struct_size - head) / C.size_t(unsafe.Sizeof(uintptr(0))); have <= C.size_t(last) {
-		return fmt.Errorf("it has PJRT API %s with %d functions, and at least %d are needed (%d.%d is best); install a newer plugin", p.Version(), have, last+1, major, minor)
+		return fmt.Errorf("it has PJRT API %s with %d functions, want at least %d, best version %d.%d; install a newer plugin", p.Version(), have, last+1, major, minor)
 	}
 	for _, f := range required {
 		if C.residual_function(p.table, C.size_t(f.place)) == nil {
@@ -174,19 +173,19 @@ func (p *Plugin) check() error {
 	return nil
 }
 
-// Version is the plugin's version of the C API, such as 0.104.
+// Version returns the version of the plugin's PJRT C API, such as 0.104.
 func (p *Plugin) Version() string {
 	return fmt.Sprintf("%d.%d", p.table.pjrt_api_version.major_version, p.table.pjrt_api_version.minor_version)
 }
 
-// Driver returns the CUDA version that the NVIDIA driver supports, as CUDA numbers it: 12040
-// for 12.4. It starts nothing on a GPU.
+// Driver returns the CUDA version that the NVIDIA driver supports, in CUDA's encoding: 12040 for
+// 12.4. It starts nothing on a GPU.
 func Driver() (int, error) {
 	switch version := int(C.residual_driver()); {
 	case version == 0:
 		return 0, ErrNoDriver
 	case version < 0:
-		return 0, errors.New("libcuda.so.1 does not say which version it is")
+		return 0, errors.New("libcuda.so.1 does not report its version")
 	default:
 		return version, nil
 	}

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// calls are go-xla's calls through the table: from Go, and from its pieces of C.
+// calls matches go-xla's calls through the table, in Go and in its C code.
 var calls = regexp.MustCompile(`(?:C\.call_|api->)(PJRT_\w+)\(`)
 
-// goXLA is the folder of go-xla's module.
+// goXLA returns the folder of go-xla's module.
 func goXLA(t *testing.T) string {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/gomlx/go-xla").Output()
@@ -27,7 +27,7 @@ func goXLA(t *testing.T) string {
 	return strings.TrimSpace(string(dir))
 }
 
-// TestTable compares the places of the functions, and the version, with go-xla's header.
+// TestTable compares the functions' places and the version with go-xla's header.
 func TestTable(t *testing.T) {
 	program := "#include <stddef.h>\n#include <stdio.h>\n#include \"pjrt_c_api.h\"\nint main(void) {\n" +
 		"printf(\"%d.%d\\n\", PJRT_API_MAJOR, PJRT_API_MINOR);\n"
@@ -60,8 +60,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestRequired: every function that go-xla calls through the table is in the list, but those that
-// its backend does not need.
+// TestRequired checks that required lists every function that go-xla calls through the table, except
+// those that its backend does not need.
 func TestRequired(t *testing.T) {
 	unneeded := map[string]bool{"PJRT_Client_Devices": true, "PJRT_Buffer_Bitcast": true}
 	listed := map[string]bool{}
@@ -85,7 +85,7 @@ func TestRequired(t *testing.T) {
 			name := match[1]
 			found++
 			if !listed[name] && !unneeded[name] {
-				t.Errorf("%s calls %s, which is not among the required", filepath.Base(file), name)
+				t.Errorf("%s calls %s, which required does not list", filepath.Base(file), name)
 			}
 		}
 	}
@@ -94,7 +94,7 @@ func TestRequired(t *testing.T) {
 	}
 }
 
-func TestPipeIsNotWaitedFor(t *testing.T) {
+func TestExamineDoesNotWaitForPipes(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "plugin.so")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Skip("skipping: no pipes here:", err)
@@ -103,10 +103,10 @@ func TestPipeIsNotWaitedFor(t *testing.T) {
 	go func() { answer <- Examine(pipe) }()
 	select {
 	case err := <-answer:
-		if err == nil || err.Error() != "it is no ordinary file" {
-			t.Errorf("Examine of a pipe: %v", err)
+		if err == nil || err.Error() != "not a regular file" {
+			t.Errorf("Examine of a pipe: error %v, want \"not a regular file\"", err)
 		}
 	case <-time.After(10 * time.Second):
-		t.Error("Examine waits for somebody to write to a pipe")
+		t.Error("Examine waits for a writer to the pipe")
 	}
 }

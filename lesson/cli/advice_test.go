@@ -1,0 +1,25 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/backend"
+)
+
+func TestMessageAddsAdvice(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("disk full"), "disk full"},
+		{errors.New("PJRT error (code=8): no room"), "the device has too little memory; use smaller batches, end other programs on the device, or use another device (PJRT error (code=8): no room); the flags for that: --batch, --precision bfloat16, --backend 'xla:cuda,visible_devices=1'"},
+		{fmt.Errorf("start: %w", &backend.NotInstalledError{Kinds: []string{"cuda", "cpu"}}), "start: no XLA plugin for cuda or cpu is installed; to install one: go run ./lesson doctor --install xla:cpu (go run ./lesson doctor lists the folders searched)"},
+		{fmt.Errorf("doctor: %w", childMessage("the device has too little memory (RESOURCE_EXHAUSTED)")), "doctor: the device has too little memory (RESOURCE_EXHAUSTED)"},
+	} {
+		if got := Message(test.err); got != test.want {
+			t.Errorf("Message(%q) = %q, want %q", test.err, got, test.want)
+		}
+	}
+}
