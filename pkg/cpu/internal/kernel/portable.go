@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// portable is the set in Go.
+// portable is the set of kernels in Go.
 var portable = Set{
 	Name:   "portable",
 	Lanes:  1,
@@ -55,37 +55,37 @@ var portable = Set{
 	Burn: burnPortable,
 }
 
-// The blocking of the portable set: what leaves the compiler enough registers.
+// The micro-kernel of the portable set is small enough for the compiler to keep it in registers.
 const portableMR, portableNR = 2, 4
 
-// at returns the n elements that start i elements after p.
+// at returns the n elements starting i elements after p.
 func at[T any](p *T, i, n int) []T {
 	return unsafe.Slice((*T)(unsafe.Add(unsafe.Pointer(p), i*int(unsafe.Sizeof(*p)))), n)
 }
 
-// bits returns the n elements that start at p as bit patterns.
+// bits returns the n elements starting at p as bit patterns.
 func bits(p *float32, n int) []uint32 {
 	return unsafe.Slice((*uint32)(unsafe.Pointer(p)), n)
 }
 
-// sqrt compiles to one instruction of float32.
+// sqrt compiles to a single float32 instruction.
 func sqrt(x float32) float32 {
 	return float32(math.Sqrt(float64(x)))
 }
 
-// toBFloat16 rounds to the upper half of a float32.
+// toBFloat16 rounds to bfloat16, the upper half of a float32.
 func toBFloat16(x float32) float32 {
 	bits := math.Float32bits(x)
 	if x != x {
-		bits |= 1 << 22 // a carry could make anything of NaN
+		bits |= 1 << 22 // keep NaN a NaN, whatever its payload
 	} else {
 		bits += 0x7fff + bits>>16&1
 	}
 	return math.Float32frombits(bits &^ 0xffff)
 }
 
-// The loops over elements are small enough that the compiler inlines them, and
-// then the function that they apply.
+// The elementwise loops are small enough for the compiler to inline them, and with them the
+// function that they apply.
 
 func unary(dst, a *float32, n int, f func(float32) float32) {
 	d, x := unsafe.Slice(dst, n), unsafe.Slice(a, n)
@@ -157,7 +157,7 @@ func fromMaskPortable(dst, mask *float32, n int) {
 
 func sumRowsPortable(acc, x *float32, cols, rows int) {
 	if cols == 1 {
-		// The sum in lanes, as the vector sets do it: faster, and rounded less.
+		// Sum in lanes, as the vector sets do: this is faster and more precise.
 		wide := rows / sumLanes
 		var s [sumLanes]float32
 		sumRowsPortable(&s[0], x, sumLanes, wide)
@@ -219,11 +219,11 @@ func momentRowsPortable(acc, mean, x *float32, cols, rows int) {
 	}
 }
 
-// sumLanes is how many partial sums the portable set makes of one column.
+// sumLanes is the number of partial sums of a single column in the portable set.
 const sumLanes = 8
 
-// tail returns what follows the first i of n elements, and how many. If none
-// does, the pointer is p: a pointer past the end would be one to something else.
+// tail returns the elements after the first i of n, and their number. If there are none it returns
+// p: a pointer past the end of an array would point to another object.
 func tail(p *float32, i, n int) (*float32, int) {
 	if i == n {
 		return p, 0
@@ -231,11 +231,11 @@ func tail(p *float32, i, n int) (*float32, int) {
 	return &at(p, i, 1)[0], n - i
 }
 
-// A quad is a row of results, or of B. The compiler keeps the fields of so small
-// a struct in registers, but not the elements of an array.
+// quad is a row of results or of B. The compiler keeps the fields of such a small struct in
+// registers, but not the elements of an array.
 type quad struct{ x0, x1, x2, x3 float32 }
 
-// quadAt returns the quad that starts i elements after p.
+// quadAt returns the quad starting i elements after p.
 func quadAt(p *float32, i int) quad {
 	x := (*[4]float32)(at(p, i, 4))
 	return quad{x[0], x[1], x[2], x[3]}
@@ -246,8 +246,7 @@ func (q quad) plus(a float32, b quad) quad {
 	return quad{q.x0 + a*b.x0, q.x1 + a*b.x1, q.x2 + a*b.x2, q.x3 + a*b.x3}
 }
 
-// store writes q to the four elements that start i elements after p, or adds it
-// there.
+// store writes q to the four elements starting i elements after p, or adds it to them.
 func (q quad) store(p *float32, i int, add bool) {
 	if add {
 		q = q.plus(1, quadAt(p, i))
@@ -255,6 +254,7 @@ func (q quad) store(p *float32, i int, add bool) {
 	*(*[4]float32)(at(p, i, 4)) = [4]float32{q.x0, q.x1, q.x2, q.x3}
 }
 
+// rowsPortable is the "rows" kernel.
 func rowsPortable(args *Rows) {
 	off := unsafe.Slice(args.Off, args.Taps*portableMR)
 	run := func(i int) []float32 {
@@ -283,7 +283,7 @@ func rowsPortable(args *Rows) {
 	}
 }
 
-// colsPortable returns the "cols" kernels of 1 to portableMR rows.
+// colsPortable returns the "cols" kernels for 1 to portableMR rows.
 func colsPortable() []func(*Cols) {
 	kernels := make([]func(*Cols), portableMR)
 	for i := range kernels {
@@ -292,6 +292,7 @@ func colsPortable() []func(*Cols) {
 	return kernels
 }
 
+// colsRows is the "cols" kernel for m rows.
 func colsRows(args *Cols, m int) {
 	off := unsafe.Slice(args.Off, 2*args.N)
 	for i := range m {
@@ -310,7 +311,7 @@ func burnPortable(iterations int) (flops int) {
 		s = s.plus(0.5, x)
 		t = t.plus(0.5, x)
 	}
-	// The compiler would leave out what nobody looks at.
+	// Use the sums, so that the compiler does not remove their computation.
 	var kept [8]float32
 	s.store(&kept[0], 0, false)
 	t.store(&kept[0], 4, false)

@@ -39,7 +39,7 @@ func cols6x16m5AVX2(args *Cols)
 //go:noescape
 func cols6x16m6AVX2(args *Cols)
 
-// burnAVX2 does independent multiply-adds and returns the operations done.
+// burnAVX2 runs independent multiply-adds and returns the number of operations.
 //
 //go:noescape
 func burnAVX2(iterations int) (flops int)
@@ -114,7 +114,7 @@ func xorAVX2(dst *float32, a *float32, b *float32, n int)
 //go:noescape
 func andNotAVX2(dst *float32, a *float32, b *float32, n int)
 
-// selectAVX2 is a where mask is set, and else b.
+// selectAVX2 is a where mask is set, b elsewhere.
 //
 //go:noescape
 func selectAVX2(dst *float32, mask *float32, a *float32, b *float32, n int)
@@ -149,12 +149,12 @@ func rsqrtAVX2(dst *float32, a *float32, n int)
 //go:noescape
 func expAVX2(dst *float32, a *float32, n int)
 
-// fromMaskAVX2 is 1 where mask is set, and else 0.
+// fromMaskAVX2 is 1 where mask is set, 0 elsewhere.
 //
 //go:noescape
 func fromMaskAVX2(dst *float32, mask *float32, n int)
 
-// bfloat16AVX2 is a rounded to the nearest bfloat16, to even.
+// bfloat16AVX2 is a rounded to the nearest bfloat16, ties to even.
 //
 //go:noescape
 func bfloat16AVX2(dst *float32, a *float32, n int)
@@ -274,7 +274,7 @@ func cols8x16m7AVX512(args *Cols)
 //go:noescape
 func cols8x16m8AVX512(args *Cols)
 
-// burnAVX512 does independent multiply-adds and returns the operations done.
+// burnAVX512 runs independent multiply-adds and returns the number of operations.
 //
 //go:noescape
 func burnAVX512(iterations int) (flops int)
@@ -349,7 +349,7 @@ func xorAVX512(dst *float32, a *float32, b *float32, n int)
 //go:noescape
 func andNotAVX512(dst *float32, a *float32, b *float32, n int)
 
-// selectAVX512 is a where mask is set, and else b.
+// selectAVX512 is a where mask is set, b elsewhere.
 //
 //go:noescape
 func selectAVX512(dst *float32, mask *float32, a *float32, b *float32, n int)
@@ -384,12 +384,12 @@ func rsqrtAVX512(dst *float32, a *float32, n int)
 //go:noescape
 func expAVX512(dst *float32, a *float32, n int)
 
-// fromMaskAVX512 is 1 where mask is set, and else 0.
+// fromMaskAVX512 is 1 where mask is set, 0 elsewhere.
 //
 //go:noescape
 func fromMaskAVX512(dst *float32, mask *float32, n int)
 
-// bfloat16AVX512 is a rounded to the nearest bfloat16, to even.
+// bfloat16AVX512 is a rounded to the nearest bfloat16, ties to even.
 //
 //go:noescape
 func bfloat16AVX512(dst *float32, a *float32, n int)

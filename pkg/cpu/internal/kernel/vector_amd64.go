@@ -4,12 +4,11 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-// vectorSets returns the sets that are assembly and that this machine can run,
-// the best first.
+// vectorSets returns the assembly sets that this machine can run, fastest first.
 func vectorSets() []*Set {
 	var sets []*Set
-	// BMI2 makes the masks. All machines with AVX-512 have it, but it is a
-	// feature of its own.
+	// The masks are made by a BMI2 instruction. All machines with AVX-512 have BMI2, but it is a
+	// separate feature.
 	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasBMI2 {
 		sets = append(sets, &avx512)
 	}
@@ -19,7 +18,7 @@ func vectorSets() []*Set {
 	return sets
 }
 
-// avx512 is the set for AVX-512.
+// avx512 is the set of kernels for AVX-512.
 var avx512 = Set{
 	Name:  "avx512",
 	Lanes: 16,
@@ -79,7 +78,7 @@ var avx512 = Set{
 	Burn: burnAVX512,
 }
 
-// avx2 is the set for AVX2 with FMA.
+// avx2 is the set of kernels for AVX2 with FMA.
 var avx2 = Set{
 	Name:  "avx2",
 	Lanes: 8,

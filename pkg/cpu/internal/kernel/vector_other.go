@@ -2,7 +2,7 @@
 
 package kernel
 
-// vectorSets returns the sets that are assembly: none here.
+// vectorSets returns no sets: there is no assembly for this architecture.
 func vectorSets() []*Set {
 	return nil
 }

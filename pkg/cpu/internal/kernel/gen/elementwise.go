@@ -9,11 +9,10 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// An operation returns the vector of results of vectors of operands, which it
-// may change.
+// operation returns the vector of results for vectors of operands, which it may overwrite.
 type operation func(in []VecVirtual) VecVirtual
 
-// instruction returns the operation that is one instruction of two operands.
+// instruction returns the operation of a single instruction with two operands.
 func instruction(f func(ops ...Op)) operation {
 	return func(in []VecVirtual) VecVirtual {
 		f(in[1], in[0], in[0])
@@ -21,7 +20,7 @@ func instruction(f func(ops ...Op)) operation {
 	}
 }
 
-// elementwise writes the functions that go element by element.
+// elementwise generates the elementwise functions.
 func (v isa) elementwise() {
 	const unroll = 4
 	for _, f := range []struct {
@@ -45,13 +44,13 @@ func (v isa) elementwise() {
 	} {
 		v.elements(f.name, f.doc, "a, b", unroll, nil, f.do)
 	}
-	v.elements("select", "is a where mask is set, and else b.", "mask, a, b", unroll, nil, v.selection)
+	v.elements("select", "is a where mask is set, b elsewhere.", "mask, a, b", unroll, nil, v.selection)
 	v.elements("mulAdd", "is a*b + c, rounded once.", "a, b, c", unroll, nil, func(in []VecVirtual) VecVirtual {
 		VFMADD213PS(in[2], in[1], in[0])
 		return in[0]
 	})
 
-	// Operations with a constant, which is in a register before the loop.
+	// Operations with a constant, which is loaded into a register before the loop.
 	var held VecVirtual
 	hold := func(bits uint32) func() {
 		return func() { held = v.broadcast(bits) }
@@ -73,7 +72,7 @@ func (v isa) elementwise() {
 		return in[0]
 	})
 	v.elements("exp", "is e**a.", "a", 1, nil, v.exp)
-	v.elements("fromMask", "is 1 where mask is set, and else 0.", "mask", unroll, hold(one), func(in []VecVirtual) VecVirtual {
+	v.elements("fromMask", "is 1 where mask is set, 0 elsewhere.", "mask", unroll, hold(one), func(in []VecVirtual) VecVirtual {
 		return v.and(in[0], held)
 	})
 	v.bfloat16()
@@ -81,34 +80,27 @@ func (v isa) elementwise() {
 	v.fromBytes()
 }
 
-// bfloat16 writes the function that rounds to the upper half of a float32.
+// bfloat16 generates the function that rounds to bfloat16, the upper half of a float32.
 func (v isa) bfloat16() {
 	var one, most, upper, quiet VecVirtual
 	prepare := func() {
 		one, most = v.broadcast(1), v.broadcast(0x7fff)
 		upper, quiet = v.broadcast(0xffff0000), v.broadcast(0x00400000)
 	}
-	v.elements("bfloat16", "is a rounded to the nearest bfloat16, to even.", "a", 2, prepare, func(in []VecVirtual) VecVirtual {
+	v.elements("bfloat16", "is a rounded to the nearest bfloat16, ties to even.", "a", 2, prepare, func(in []VecVirtual) VecVirtual {
 		x, y := in[0], v.vec()
-		// Just less than half a unit, and the last bit that stays, decide what is carried.
+		// Adding just under half a unit, plus the last bit that is kept, rounds ties to even.
 		VPSRLD(U8(16), x, y)
 		y = v.and(y, one)
 		VPADDD(most, y, y)
 		VPADDD(x, y, y)
-		// A carry could make anything of NaN.
-		nan := v.or(x, quiet)
-		if v.avx512() {
-			k := K()
-			VCMPPS(U8(unordered), x, x, k)
-			VMOVAPS(nan, k, y)
-		} else {
-			VBLENDVPS(v.compare(unordered, x, x), nan, y, y)
-		}
+		// Keep NaN a NaN, whatever its payload.
+		v.whereNaN(x, v.or(x, quiet), y)
 		return v.and(y, upper)
 	})
 }
 
-// elements writes a function of the arrays whose names are in params.
+// elements generates a function of the arrays named in params.
 func (v isa) elements(name, doc, params string, unroll int, prepare func(), do operation) {
 	v.function(name, "func(dst, "+params+" *float32, n int)", doc)
 	dst := Load(Param("dst"), GP64())
@@ -133,9 +125,9 @@ type (
 	storer func(VecVirtual, Mem)
 )
 
-// blocks writes loops over the elements 0 to n: of several vectors, of one
-// vector, and what is left. It ends the function. Step does the vector of
-// elements that start ahead of element i.
+// blocks generates the loops over n elements and ends the function: first several vectors at a
+// time, then one vector, then the remaining elements. step generates the code for the vector that
+// starts at element i+ahead.
 func (v isa) blocks(unroll int, step func(i Register, ahead int, load loader, store storer)) {
 	n := Load(Param("n"), GP64())
 	i := GP64()
@@ -166,48 +158,41 @@ func (v isa) blocks(unroll int, step func(i Register, ahead int, load loader, st
 	v.end()
 }
 
-// extreme returns VMAXPS or VMINPS, but NaN where either operand is.
+// extreme returns the operation of VMAXPS or VMINPS with NaN where either operand is NaN.
 func (v isa) extreme(f func(...Op)) operation {
 	return func(in []VecVirtual) VecVirtual {
 		a, b, x := in[0], in[1], v.vec()
-		// This is b if either is NaN: wrong if it is a.
+		// The instruction returns b if either operand is NaN, which is wrong if only a is.
 		f(b, a, x)
-		if v.avx512() {
-			k := K()
-			VCMPPS(U8(unordered), a, a, k)
-			VMOVAPS(a, k, x)
-			return x
-		}
-		VBLENDVPS(v.compare(unordered, a, a), a, x, x)
+		v.whereNaN(a, a, x)
 		return x
 	}
 }
 
-// comparison returns the operation that compares.
+// comparison returns the operation that compares two vectors.
 func (v isa) comparison(predicate uint8) operation {
 	return func(in []VecVirtual) VecVirtual { return v.compare(predicate, in[0], in[1]) }
 }
 
-// selection takes bits of the second operand where the first is set, and else
-// of the third.
+// selection takes the bits of the second operand where those of the first are set, and of the
+// third operand elsewhere.
 func (v isa) selection(in []VecVirtual) VecVirtual {
 	mask, a, b := in[0], in[1], in[2]
 	if !v.avx512() {
 		return v.or(v.and(mask, a), v.andNot(b, mask))
 	}
-	// The result for each combination of bits: mask is worth 4, a 2 and b 1.
+	// The truth table: bit 4*mask + 2*a + b is the result for these three bits.
 	const table = 1<<7 | 1<<6 | 1<<3 | 1<<1
 	VPTERNLOGD(U8(table), b, a, mask)
 	return mask
 }
 
-// exp is e**x, as 2**k times e**r, with the Taylor series of e**r. Since
-// |r| < 0.35, the series to r**7 is 5e-9 off, well under half a unit in the last
-// place.
+// exp computes e**x as 2**k times e**r, with the Taylor series of e**r. Since |r| < 0.35, the error
+// of the series up to r**7 is 5e-9, well under half a unit in the last place.
 func (v isa) exp(in []VecVirtual) VecVirtual {
 	x := in[0]
-	// Outside these, the result is 0 or infinite, and k would leave its range.
-	// With the operands in this order NaN stays.
+	// Outside these limits the result is 0 or infinite, and k would leave its range. With the
+	// operands in this order, NaN stays NaN.
 	VMAXPS(x, v.float(-104), x)
 	VMINPS(x, v.float(89), x)
 
@@ -215,7 +200,7 @@ func (v isa) exp(in []VecVirtual) VecVirtual {
 	VMULPS(v.float(math.Log2E), x, kf)
 	VCVTPS2DQ(kf, k)
 	VCVTDQ2PS(k, kf)
-	// ln 2 in two parts: k times the first is exact.
+	// ln 2 in two parts, of which k times the first is exact.
 	high := math.Float32frombits(math.Float32bits(math.Ln2) &^ 0xfff)
 	low := float32(math.Ln2 - float64(high))
 	VFNMADD231PS(v.float(high), kf, x)
@@ -228,8 +213,7 @@ func (v isa) exp(in []VecVirtual) VecVirtual {
 		VFMADD213PS(v.float(float32(1/factorial)), x, sum)
 	}
 
-	// 2**k as two factors, since it may be infinite or too small for a float32
-	// when the result isn't.
+	// Multiply by 2**k in two factors: it may overflow or underflow when the result does not.
 	half := v.vec()
 	VPSRAD(U8(1), k, half)
 	VPSUBD(half, k, k)
@@ -242,7 +226,7 @@ func (v isa) exp(in []VecVirtual) VecVirtual {
 	return sum
 }
 
-// fill writes the function that sets all elements.
+// fill generates the function that sets all elements to a value.
 func (v isa) fill() {
 	v.function("fill", "func(dst *float32, value float32, n int)", "is value.")
 	dst := Load(Param("dst"), GP64())
@@ -253,8 +237,8 @@ func (v isa) fill() {
 	})
 }
 
-// fromBytes writes the function that converts bytes. What is left after the whole
-// vectors it does one by one: AVX2 has no masks for bytes.
+// fromBytes generates the function that converts bytes. AVX2 has no masks for bytes, so elements
+// that do not fill a vector are converted one by one.
 func (v isa) fromBytes() {
 	v.function("fromBytes", "func(dst *float32, src *byte, n int)", "is float32(src).")
 	dst := Load(Param("dst"), GP64())

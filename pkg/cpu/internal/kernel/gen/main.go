@@ -1,5 +1,4 @@
-// Gen writes the assembly of package kernel: the same kernels for AVX2 and for
-// AVX-512.
+// Gen generates the assembly of package kernel: the same kernels for AVX2 and AVX-512.
 package main
 
 import (
@@ -12,7 +11,7 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// floatSize is the size of a float32, and of the int32 of an offset.
+// floatSize is the size in bytes of a float32, and of an int32 offset.
 const floatSize = 4
 
 func main() {
@@ -29,36 +28,36 @@ func main() {
 	Generate()
 }
 
-// isa is an instruction set. Its methods write what differs between the two.
+// isa is an instruction set. Its methods generate code and hide what differs between the two.
 type isa struct {
-	name      string // ends the names of functions
-	lanes     int    // floats of a vector
-	registers int    // vectors
+	name      string // suffix of function names
+	lanes     int    // floats per vector
+	registers int    // number of vector registers
 }
 
-// avx512 says whether there are mask registers and instructions that use them.
+// avx512 reports whether there are mask registers and instructions that use them.
 func (v isa) avx512() bool { return v.lanes == 16 }
 
-// bytes is the size of a vector.
+// bytes returns the size of a vector in bytes.
 func (v isa) bytes() int { return v.lanes * floatSize }
 
-// function starts a function. Its doc comment goes on from its name.
+// function starts a function. Its doc comment is its name followed by doc.
 func (v isa) function(name, signature, doc string) {
 	name += v.name
-	// They call nothing and have no frame.
+	// The functions call nothing and have no frame.
 	TEXT(name, attr.NOSPLIT, signature)
 	Pragma("noescape")
 	Doc(name + " " + doc)
 }
 
-// end returns from the function, without making SSE code that follows wait for
-// the upper halves of the vectors.
+// end returns from the function. VZEROUPPER saves the SSE code that follows from waiting for the
+// upper halves of the vectors.
 func (v isa) end() {
 	VZEROUPPER()
 	RET()
 }
 
-// vec returns a new vector.
+// vec returns a new vector register.
 func (v isa) vec() VecVirtual {
 	if v.avx512() {
 		return ZMM()
@@ -66,7 +65,7 @@ func (v isa) vec() VecVirtual {
 	return YMM()
 }
 
-// vecs returns n new vectors.
+// vecs returns n new vector registers.
 func (v isa) vecs(n int) []VecVirtual {
 	s := make([]VecVirtual, n)
 	for i := range s {
@@ -75,7 +74,7 @@ func (v isa) vecs(n int) []VecVirtual {
 	return s
 }
 
-// load returns a vector from memory.
+// load loads a vector from memory.
 func (v isa) load(m Mem) VecVirtual {
 	x := v.vec()
 	VMOVUPS(m, x)
@@ -91,11 +90,10 @@ func (v isa) zero(x VecVirtual) {
 	}
 }
 
-// A mask selects the elements of a vector that are there when fewer than a
-// whole vector are left.
+// mask selects the valid elements of a vector when fewer elements than a whole vector are left.
 type mask struct{ Register }
 
-// mask returns the mask of the first n elements, n < v.lanes. It changes n.
+// mask returns the mask of the first n elements, n < v.lanes. It overwrites n.
 func (v isa) mask(n Register) mask {
 	if v.avx512() {
 		t, k := GP32(), K()
@@ -104,14 +102,14 @@ func (v isa) mask(n Register) mask {
 		KMOVW(t, k)
 		return mask{k}
 	}
-	// A window on as many ones as zeros that has n ones left.
+	// A vector from window, placed so that its first n elements are ones.
 	t := GP64()
 	LEAQ(window(), t)
 	NEGQ(n)
 	return mask{v.load(Mem{Base: t, Index: n, Scale: floatSize, Disp: v.bytes()})}
 }
 
-// loadMasked returns the elements of a vector that are there, and else zeros.
+// loadMasked loads the valid elements of a vector, and zeros for the others.
 func (v isa) loadMasked(m Mem, k mask) VecVirtual {
 	x := v.vec()
 	if v.avx512() {
@@ -122,7 +120,7 @@ func (v isa) loadMasked(m Mem, k mask) VecVirtual {
 	return x
 }
 
-// storeMasked writes the elements that are there.
+// storeMasked writes the valid elements of a vector.
 func (v isa) storeMasked(x VecVirtual, m Mem, k mask) {
 	if v.avx512() {
 		VMOVUPS(x, k.Register, m)
@@ -131,7 +129,7 @@ func (v isa) storeMasked(x VecVirtual, m Mem, k mask) {
 	}
 }
 
-// clearMasked clears the elements that are not there.
+// clearMasked clears the invalid elements of a vector.
 func (v isa) clearMasked(x VecVirtual, k mask) {
 	if v.avx512() {
 		VMOVAPS_Z(x, k.Register, x)
@@ -140,8 +138,8 @@ func (v isa) clearMasked(x VecVirtual, k mask) {
 	}
 }
 
-// and, or, xor and andNot return a bitwise operation of two vectors; andNot is
-// a &^ b, the operands in the order of Go and not of the instruction.
+// and, or, xor and andNot return a bitwise operation on two vectors. andNot is a &^ b, with the
+// operands in the order of Go, not of the instruction.
 
 func (v isa) and(a, b VecVirtual) VecVirtual { return v.op(VANDPS, VPANDD, a, b) }
 
@@ -159,7 +157,7 @@ func (v isa) andNot(a, b VecVirtual) VecVirtual {
 	return x
 }
 
-// op returns the result of one of two instructions, which commute.
+// op returns the result of one of two instructions, both of which commute.
 func (v isa) op(avx2, avx512 func(...Op), a, b VecVirtual) VecVirtual {
 	x := v.vec()
 	if v.avx512() {
@@ -170,7 +168,7 @@ func (v isa) op(avx2, avx512 func(...Op), a, b VecVirtual) VecVirtual {
 	return x
 }
 
-// Predicates of comparisons: none signals.
+// Predicates of comparisons. All are quiet for NaN: they raise no exception.
 const (
 	equal     = 0x00
 	unordered = 0x03
@@ -179,7 +177,7 @@ const (
 	lessEqual = 0x12
 )
 
-// compare returns all ones where the predicate is true of a and b.
+// compare returns a mask with all bits set where the predicate holds for a and b.
 func (v isa) compare(predicate uint8, a, b VecVirtual) VecVirtual {
 	x := v.vec()
 	if v.avx512() {
@@ -192,22 +190,33 @@ func (v isa) compare(predicate uint8, a, b VecVirtual) VecVirtual {
 	return x
 }
 
-// broadcast returns a constant in every element.
+// whereNaN copies the elements of value to dst where those of test are NaN.
+func (v isa) whereNaN(test, value, dst VecVirtual) {
+	if v.avx512() {
+		k := K()
+		VCMPPS(U8(unordered), test, test, k)
+		VMOVAPS(value, k, dst)
+	} else {
+		VBLENDVPS(v.compare(unordered, test, test), value, dst, dst)
+	}
+}
+
+// broadcast returns a vector with the given bits in every element.
 func (v isa) broadcast(bits uint32) VecVirtual {
 	x := v.vec()
 	VBROADCASTSS(constant(bits), x)
 	return x
 }
 
-// float returns a constant in every element.
+// float returns a vector with f in every element.
 func (v isa) float(f float32) VecVirtual {
 	return v.broadcast(math.Float32bits(f))
 }
 
-// constants are those that are in the file.
+// constants has the constants that are already in the file.
 var constants = map[uint32]Mem{}
 
-// constant returns where a constant is.
+// constant returns the address of a constant, which it adds to the file if necessary.
 func constant(bits uint32) Mem {
 	m, ok := constants[bits]
 	if !ok {
@@ -217,10 +226,10 @@ func constant(bits uint32) Mem {
 	return m
 }
 
-// ones is what window returns, once it is in the file.
+// ones is the address that window returns, or nil while the data are not in the file.
 var ones *Mem
 
-// window returns where there are 8 elements of ones and then 8 of zeros.
+// window returns the address of 8 elements of ones followed by 8 of zeros.
 func window() Mem {
 	if ones == nil {
 		m := GLOBL("window", attr.RODATA|attr.NOPTR)
@@ -236,7 +245,7 @@ func window() Mem {
 	return *ones
 }
 
-// offset returns the memory that many bytes after m.
+// offset returns the address the given number of bytes after m.
 func offset(m Mem, bytes int) Mem {
 	m.Disp += bytes
 	return m

@@ -9,21 +9,20 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// products writes the micro-kernels of matrix products, and the peak to compare
-// them with.
+// products generates the micro-kernels of matrix products, and the loop that measures the peak.
 func (v isa) products() {
 	if v.avx512() {
 		v.shape(8, 2)
 		v.shape(8, 1)
 	} else {
-		// 12 sums of the 16 registers, 2 of a row of B and 1 of A: the most that
-		// fits, and the fewest loads for a multiplication.
+		// Of the 16 registers, 12 hold sums, 2 a row of B and 1 an element of A. This is the
+		// largest block that fits, and so the one with the fewest loads per multiplication.
 		v.shape(6, 2)
 	}
 	v.burn()
 }
 
-// shape writes the kernels of rows by a number of vectors.
+// shape generates the kernels for blocks of the given number of rows and vectors.
 func (v isa) shape(rows, vectors int) {
 	v.rows(rows, vectors)
 	for m := range rows {
@@ -31,15 +30,15 @@ func (v isa) shape(rows, vectors int) {
 	}
 }
 
-// A block is the sums of a micro-kernel, in registers.
+// block is the sums of a micro-kernel, in registers.
 type block struct {
 	v    isa
-	sums [][][]VecVirtual // several sets, of rows, of vectors
+	sums [][][]VecVirtual // [set][row][vector]
 }
 
-// block returns a block of zeros. A set of sums is not enough if there are fewer
-// than multiply-adds under way: they would wait for each other. Two sets take
-// turns then, if there are registers for both, a row of B and an element of A.
+// block returns a block of zeros. If a set of sums is smaller than the number of multiply-adds that
+// can be in flight, these would wait for each other. Two sets then take turns, provided that there
+// are registers for both, a row of B and an element of A.
 func (v isa) block(rows, vectors int) block {
 	sets := 1
 	if 2*rows*vectors+vectors+1 <= v.registers {
@@ -60,7 +59,7 @@ func (v isa) block(rows, vectors int) block {
 	return b
 }
 
-// multiply adds a column of A times a row of B to the set whose turn k is.
+// multiply adds a column of A times a row of B to the set number k, modulo the number of sets.
 func (b block) multiply(k int, column []Mem, row Mem) {
 	sums := b.sums[k%len(b.sums)]
 	var right []VecVirtual
@@ -80,8 +79,8 @@ func (b block) multiply(k int, column []Mem, row Mem) {
 	}
 }
 
-// store writes the sums to the rows of C, which next walks, or adds them there
-// if the argument Add says so.
+// store writes the sums to the rows of C, or adds them if the argument Add is set. next returns an
+// iterator over the rows of C.
 func (b block) store(add Mem, next func() func() Mem) {
 	total := b.sums[0]
 	for _, more := range b.sums[1:] {
@@ -111,7 +110,7 @@ func (b block) store(add Mem, next func() func() Mem) {
 	b.v.end()
 }
 
-// rows writes the "rows" kernel.
+// rows generates the "rows" kernel.
 func (v isa) rows(rows, vectors int) {
 	const unroll = 4
 	width := vectors * v.lanes
@@ -124,8 +123,7 @@ func (v isa) rows(rows, vectors int) {
 	sums := v.block(rows, vectors)
 
 	Label("tap")
-	// Pointers to the ends of the runs, so that one index counts up to 0 for
-	// all of them.
+	// Pointers to the ends of the runs: one index that counts up to 0 then serves all of them.
 	a, zero := GP64(), GP64()
 	MOVQ(addr(args.Field("Run")), zero)
 	SHLQ(U8(2), zero)
@@ -144,7 +142,7 @@ func (v isa) rows(rows, vectors int) {
 	r := GP64()
 	MOVQ(addr(args.Field("Run")), r)
 	NEGQ(r)
-	// multiply does the element that is that many after r.
+	// multiply generates the code for element r+ahead.
 	multiply := func(ahead int) {
 		column := make([]Mem, rows)
 		for i, run := range runs {
@@ -191,7 +189,7 @@ func (v isa) rows(rows, vectors int) {
 	})
 }
 
-// cols writes the "cols" kernel of m rows, of a shape of so many.
+// cols generates the "cols" kernel for m rows of a shape of the given size.
 func (v isa) cols(m, rows, vectors int) {
 	const unroll = 2
 	width := vectors * v.lanes
@@ -203,10 +201,10 @@ func (v isa) cols(m, rows, vectors int) {
 	off := Load(args.Field("Off"), GP64())
 	n := Load(args.Field("N"), GP64())
 	sums := v.block(m, vectors)
-	// multiply does the outer product that is that many after off.
+	// multiply generates the outer product of pair number ahead after off.
 	multiply := func(ahead int) {
 		ao, bo := GP64(), GP64()
-		// Both offsets in one load: loads are what this kernel has most of.
+		// Load both offsets at once: loads are this kernel's bottleneck.
 		MOVQ(Mem{Base: off, Disp: 2 * ahead * floatSize}, bo)
 		MOVLQSX(bo.As32(), ao)
 		SARQ(U8(32), bo)
@@ -251,12 +249,12 @@ func (v isa) cols(m, rows, vectors int) {
 	})
 }
 
-// burn writes the loop of multiply-adds that measures the peak.
+// burn generates the loop of multiply-adds that measures the peak.
 func (v isa) burn() {
-	// More than are under way at once, on any machine so far.
+	// More than can be in flight at once on any machine so far.
 	const sums = 12
 	v.function("burn", "func(iterations int) (flops int)",
-		"does independent multiply-adds and returns the operations done.")
+		"runs independent multiply-adds and returns the number of operations.")
 	n := Load(Param("iterations"), GP64())
 	flops := GP64()
 	IMUL3Q(I32(sums*v.lanes*2), n, flops)
@@ -279,7 +277,7 @@ func (v isa) burn() {
 	v.end()
 }
 
-// addr returns where a field is.
+// addr returns the address of a field or parameter.
 func addr(c gotypes.Component) Mem {
 	b, err := c.Resolve()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// sums writes the functions that sum down the rows of matrices.
+// sums generates the functions for column sums of matrices.
 func (v isa) sums() {
 	v.sum("sumRows", "adds Σ x to acc.", "acc, x", []string{"x"}, "", 8,
 		func(acc, _ VecVirtual, in []VecVirtual, _ *mask) {
@@ -18,7 +18,7 @@ func (v isa) sums() {
 		func(acc, _ VecVirtual, in []VecVirtual, _ *mask) {
 			VFMADD231PS(in[0], in[1], acc)
 		})
-	// A mean takes as many registers as a sum.
+	// A mean takes a register for every register of sums.
 	widest := 4
 	if v.avx512() {
 		widest = 8
@@ -33,12 +33,12 @@ func (v isa) sums() {
 		})
 }
 
-// A term adds the term of the operands to acc. Under a mask, the elements of the
-// operands that are not there are zeros, and acc must not change where they are.
+// term adds the term of the operands to acc. Under a mask, invalid elements of the operands are
+// zeros, and the same elements of acc must not change.
 type term func(acc, mean VecVirtual, in []VecVirtual, k *mask)
 
-// sum writes the function with those parameters that sums terms of sources, and
-// of a mean if one is named. It does up to widest vectors of columns at a time.
+// sum generates a function with the given parameters that sums terms of sources and, if mean is
+// not empty, of a mean. It handles up to widest vectors of columns at a time.
 func (v isa) sum(name, doc, params string, sources []string, mean string, widest int, do term) {
 	v.function(name, "func("+params+" *float32, cols, rows int)", doc)
 	acc := Load(Param("acc"), GP64())
@@ -60,7 +60,7 @@ func (v isa) sum(name, doc, params string, sources []string, mean string, widest
 	stride := GP64()
 	MOVQ(cols, stride)
 	SHLQ(U8(2), stride)
-	// down does so many vectors of columns, in all rows.
+	// down generates the loop over all rows for the given number of vectors of columns.
 	down := func(label string, vectors int, load loader, store storer, k *mask) {
 		var sum, mu []VecVirtual
 		for j := range vectors {
@@ -126,7 +126,7 @@ func (v isa) sum(name, doc, params string, sources []string, mean string, widest
 	v.end()
 }
 
-// column sums a single column, which is a vector: of n elements, n > 0.
+// column generates the sum of a single column of n elements, n > 0.
 func (v isa) column(acc, means Register, from []Register, n Register, do term) {
 	const unroll = 8
 	sums := v.vecs(unroll)
@@ -172,7 +172,7 @@ func (v isa) column(acc, means Register, from []Register, n Register, do term) {
 			VADDPS(sums[j+w], sums[j], sums[j])
 		}
 	}
-	// Then the halves of the vector that is left, until it is an element.
+	// Add the halves of the remaining vector until one element is left.
 	sum := sums[0]
 	if v.avx512() {
 		upper := YMM()
