@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-const header = `// This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/half
-// Hand in this file alone.
+const header = `// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/half
+// Hand in only this file.
 
 `
 

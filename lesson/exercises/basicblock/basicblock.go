@@ -1,7 +1,7 @@
-// This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/basicblock
-// Hand in this file alone.
+// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/basicblock
+// Hand in only this file.
 
-// Package basicblock has the residual block of two convolutions.
+// Package basicblock has the residual block with two convolutions.
 package basicblock
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Block is the residual block of He et al. 2015, figure 2 and figure 5, left, where the
-// shape does not change: x is [batch, height, width, channels], and so is the result.
+// Block is the residual block of He et al. 2015 (figure 2; figure 5, left), for the case that
+// the shape does not change: x and the result are [batch, height, width, channels].
 //
 // Its layers are in scope.In("conv1"), scope.In("bn1"), scope.In("conv2") and
 // scope.In("bn2").

@@ -1,7 +1,7 @@
-// This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/bugblock
-// Hand in this file alone.
+// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/bugblock
+// Hand in only this file.
 
-// Package bugblock has the residual block of a colleague.
+// Package bugblock has a colleague's residual block.
 package bugblock
 
 import (
@@ -13,11 +13,11 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/nn"
 )
 
-// Block is the residual block of two convolutions: x is [batch, height, width, in], the
+// Block is the residual block with two convolutions: x is [batch, height, width, in], the
 // result [batch, ⌈height/stride⌉, ⌈width/stride⌉, channels].
 //
 // Its layers are in scope.In("conv1"), scope.In("bn1"), scope.In("conv2") and
-// scope.In("bn2"), and shortcut, a right one, in scope.In("downsample").
+// scope.In("bn2"). shortcut, which is correct, has scope.In("downsample").
 func Block(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.Shortcut) *graph.Node {
 	x = nn.Conv(scope.In("conv1"), x, channels, 3, stride)
 	x = nn.ReLU(nn.Norm(scope.In("bn1"), x))

@@ -1,7 +1,7 @@
-// This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/bugnorm
-// Hand in this file alone.
+// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/bugnorm
+// Hand in only this file.
 
-// Package bugnorm has the batch norm of a colleague.
+// Package bugnorm has a colleague's batch norm.
 package bugnorm
 
 import (
@@ -16,12 +16,12 @@ const (
 	momentum = 0.1 // the weight of the new batch in the running statistics
 )
 
-// Norm is batch norm over the last axis of x, [batch, height, width, channels], and has x's
-// shape. Its variables are weight (γ), bias (β), running_mean and running_var, [channels].
+// Norm is batch norm over the last axis of x, [batch, height, width, channels]; the result has
+// x's shape. Its variables are weight (γ), bias (β), running_mean and running_var, [channels].
 //
-// While training it uses the mean and the variance of the batch, and moves the running ones
-// a step towards them, the running variance towards the unbiased one. Otherwise it uses the
-// running ones, and changes nothing.
+// In training it uses the mean and the variance of the batch, and moves the running ones one
+// step towards them, the running variance towards the unbiased variance. Otherwise it uses
+// the running ones and changes nothing.
 func Norm(scope *model.Scope, x *graph.Node) *graph.Node {
 	g, channels := x.Graph(), x.Shape().Dim(-1)
 	variable := func(name string, initial model.VariableInitializer) *model.Variable {
@@ -44,11 +44,12 @@ func Norm(scope *model.Scope, x *graph.Node) *graph.Node {
 	return graph.Add(graph.Mul(y, each(gamma.NodeValue(g))), each(beta.NodeValue(g)))
 }
 
-// towards returns the running statistic a step nearer to the batch's, both [channels].
+// towards returns the running statistic, moved one step towards the batch's; both are
+// [channels].
 func towards(running *model.Variable, batch *graph.Node) *graph.Node {
 	old := running.NodeValue(batch.Graph())
 	return graph.Add(graph.MulScalar(old, 1-momentum), graph.MulScalar(graph.StopGradient(batch), momentum))
 }
 
-// each makes [channels] into [1, 1, 1, channels], which fits every image and pixel.
+// each reshapes [channels] to [1, 1, 1, channels], which broadcasts to all images and pixels.
 func each(x *graph.Node) *graph.Node { return graph.Reshape(x, 1, 1, 1, -1) }

@@ -1,24 +1,22 @@
-// This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/momentum
-// Hand in this file alone.
+// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/momentum
+// Hand in only this file.
 
 // Package momentum has stochastic gradient descent with momentum.
 package momentum
 
-// SGD is stochastic gradient descent as PyTorch does it. The check makes it with these
-// fields, so leave them as they are, and changes LearningRate between steps.
+// SGD is stochastic gradient descent as in PyTorch. The check sets these fields, so leave
+// them as they are; it changes LearningRate between steps.
 type SGD struct {
-	// LearningRate is the length of a step, Momentum the share of the velocity that is kept
-	// from step to step, and WeightDecay the share of each weight that is added to its
-	// gradient.
+	// LearningRate scales a step, Momentum is the share of the velocity that is kept from
+	// step to step, and WeightDecay the share of each weight that is added to its gradient.
 	LearningRate, Momentum, WeightDecay float64
-	// Velocity has an element for each weight: all gradients so far, each less the longer
-	// it is ago. Before the first step it is nil.
+	// Velocity has one element for each weight: the sum of all gradients so far, in which
+	// older ones count for less. It is nil before the first step.
 	Velocity []float64
 }
 
-// Step changes the weights by one step, given the gradient of the loss by each of them: as
-// many as there are weights. For a weight w with gradient g and velocity v, which starts
-// at 0:
+// Step updates the weights by one step, given the gradient of the loss for each of them. For
+// a weight w with gradient g and velocity v, which starts at 0:
 //
 //	g ← g + WeightDecay·w
 //	v ← Momentum·v + g

@@ -1,7 +1,7 @@
-// This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/shortcut
-// Hand in this file alone.
+// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/shortcut
+// Hand in only this file.
 
-// Package shortcut has the way around a residual block.
+// Package shortcut has the path around a residual block.
 package shortcut
 
 import (
@@ -9,12 +9,12 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Shortcut brings a block's input, x, to the shape of what the block's branch computes, so
-// that they can be added. x is [batch, height, width, in], the result
+// Shortcut brings a block's input, x, to the shape of the branch's output, so that the two
+// can be added. x is [batch, height, width, in], the result
 // [batch, ⌈height/stride⌉, ⌈width/stride⌉, channels].
 //
-// Where that is no other shape the result is x itself. Elsewhere it is a projection: a 1×1
-// convolution in scope.In("0") and batch norm in scope.In("1").
+// If that is the shape of x already, the result is x itself. Otherwise it is a projection: a
+// 1×1 convolution in scope.In("0") and a batch norm in scope.In("1").
 func Shortcut(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
 	panic("not done yet: lesson/exercises/shortcut/README.md says what to do")
 }

@@ -1,7 +1,7 @@
-// This file is yours to edit. The task: README.md in this folder. To check it: go test ./lesson/exercises/stage
-// Hand in this file alone.
+// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/stage
+// Hand in only this file.
 
-// Package stage has the blocks between two changes of size.
+// Package stage has a stage of a residual network: blocks that work at the same size.
 package stage
 
 import (
@@ -11,9 +11,9 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/nn"
 )
 
-// Stage is as many blocks as blocks says, at least 1, one after the other. x is
-// [batch, height, width, in], the result
-// [batch, ⌈height/stride⌉, ⌈width/stride⌉, channels].
+// Stage chains the given number of blocks, at least 1. x is [batch, height, width, in], the
+// result [batch, ⌈height/stride⌉, ⌈width/stride⌉, channels]. The first block has the stride,
+// all others have stride 1.
 //
 // The blocks are in scope.In("0"), scope.In("1") and so on.
 func Stage(scope *model.Scope, x *graph.Node, blocks, channels, stride int, block nn.Block) *graph.Node {

@@ -1,7 +1,7 @@
-// Package augment makes more out of few images: what is in one stays what it is if the
-// image is mirrored or moved a little.
+// Package augment makes many images out of few: an object stays what it is when the image is
+// mirrored or moved a little.
 //
-// An image is height·width·3 bytes, row by row, and red, green and blue of a pixel side
+// An image is height·width·3 bytes, row by row, with the red, green and blue of a pixel side
 // by side: channel c of the pixel in row y and column x is pixels[(y*width+x)*3+c].
 package augment
 
@@ -21,9 +21,9 @@ func Flip(pixels []byte, height, width int) {
 	// END SOLUTION
 }
 
-// Crop adds padding black pixels, all 0, on each side of the image, and returns the part
-// of it that has the size of the image and begins at row top and column left of the padded
-// image; both are from 0 to 2·padding. The image itself stays as it is.
+// Crop adds padding black pixels, all 0, on each side of the image and returns a part of the
+// padded image: the part of the image's size that begins at row top and column left. Both
+// are from 0 to 2·padding. The given image stays as it is.
 func Crop(pixels []byte, height, width, padding, top, left int) []byte {
 	// BEGIN SOLUTION
 	crop := make([]byte, len(pixels))
@@ -39,10 +39,10 @@ func Crop(pixels []byte, height, width, padding, top, left int) []byte {
 	// END SOLUTION
 }
 
-// Epoch returns all the images, each once, in a random order, and their labels in that
-// order: the label of images[i] is labels[i], before and after. Each image has been cropped
-// at a place of its own, any of the (2·padding+1)² with the same chance, and then flipped
-// or not, with the same chance.
+// Epoch returns all images, each once, in a random order, and their labels in the same order:
+// labels[i] belongs to images[i], before and after. Each image is cropped at its own random
+// place, any of the (2·padding+1)² with the same probability, and then flipped with
+// probability ½.
 //
 // All randomness comes from rng, so that a run can be repeated. The given images and labels
 // stay as they are: the next epoch starts from them.

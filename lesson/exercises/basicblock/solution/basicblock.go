@@ -1,4 +1,4 @@
-// Package basicblock has the residual block of two convolutions.
+// Package basicblock has the residual block with two convolutions.
 package basicblock
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/nn"
 )
 
-// Block is the residual block of He et al. 2015, figure 2 and figure 5, left, where the
-// shape does not change: x is [batch, height, width, channels], and so is the result.
+// Block is the residual block of He et al. 2015 (figure 2; figure 5, left), for the case that
+// the shape does not change: x and the result are [batch, height, width, channels].
 //
 // Its layers are in scope.In("conv1"), scope.In("bn1"), scope.In("conv2") and
 // scope.In("bn2").

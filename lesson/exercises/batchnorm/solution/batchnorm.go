@@ -1,17 +1,17 @@
-// Package batchnorm has batch normalisation, forward.
+// Package batchnorm has the forward pass of batch normalisation.
 package batchnorm
 
 import "math"
 
-// BatchNorm is a batch normalisation as PyTorch's BatchNorm2d does it. The check makes it
-// with these fields: leave them as they are.
+// BatchNorm is batch normalisation as in PyTorch's BatchNorm2d. The check sets these fields:
+// leave them as they are.
 type BatchNorm struct {
-	// Gamma and Beta scale and shift each channel after it was normalised: [channels].
+	// Gamma and Beta scale and shift each channel after it is normalised: [channels].
 	Gamma, Beta []float64
 	// Mean and Variance are the running statistics of each channel: [channels].
 	Mean, Variance []float64
-	// Momentum is the share of a new batch in the running statistics, and Epsilon what is
-	// added to a variance before its root is taken, which so is never 0.
+	// Momentum is the weight of a new batch in the running statistics. Epsilon is added to a
+	// variance before the root is taken, so that it is never 0.
 	Momentum, Epsilon float64
 }
 
@@ -20,10 +20,11 @@ type BatchNorm struct {
 //
 //	y = Gamma·(x − mean)/√(variance + Epsilon) + Beta
 //
-// In training, mean and variance are the batch's own, the variance being the biased one,
-// the mean of squares. The running statistics move a step of size Momentum towards them,
-// the running variance towards the unbiased one: the sum of squares by n − 1, where n is
-// batch·height·width. Otherwise mean and variance are the running ones, and nothing moves.
+// In training, mean and variance are the batch's own, and the variance is the biased one: the
+// mean of the squared distances. The running statistics move towards the batch's, by the
+// share Momentum; the running variance moves towards the unbiased variance, the sum of the
+// squared distances divided by n − 1, where n is batch·height·width. Otherwise mean and
+// variance are the running ones, and these stay as they are.
 func (b *BatchNorm) Forward(x [][][][]float64, training bool) [][][][]float64 {
 	// BEGIN SOLUTION
 	mean, variance := b.Mean, b.Variance
@@ -57,8 +58,8 @@ func (b *BatchNorm) Forward(x [][][][]float64, training bool) [][][][]float64 {
 // BEGIN SOLUTION
 // STUB:
 
-// statistics returns the mean and the biased variance of each channel of x, and how many
-// values each has.
+// statistics returns the mean and the biased variance of each channel of x, and the number of
+// values of a channel.
 func statistics(x [][][][]float64) (mean, variance []float64, n float64) {
 	channels := len(x[0][0][0])
 	mean, variance = make([]float64, channels), make([]float64, channels)

@@ -1,4 +1,4 @@
-// Package bottleneck has the residual block of three convolutions.
+// Package bottleneck has the residual block with three convolutions.
 package bottleneck
 
 import (
@@ -8,15 +8,15 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/nn"
 )
 
-// Expansion is how many times more channels leave a bottleneck than its 3×3 convolution has.
+// Expansion is the ratio of a bottleneck's output channels to those of its 3×3 convolution.
 const Expansion = 4
 
-// Block is the bottleneck of He et al. 2015, figure 5, right, as torchvision has it: x is
+// Block is the bottleneck of He et al. 2015 (figure 5, right), as in torchvision: x is
 // [batch, height, width, in], the result
 // [batch, ⌈height/stride⌉, ⌈width/stride⌉, Expansion·planes].
 //
-// Its layers are in scope.In("conv1"), scope.In("bn1") and so on to scope.In("bn3"), and
-// shortcut is to be called with scope.In("downsample").
+// Its layers are in scope.In("conv1"), scope.In("bn1") and so on to scope.In("bn3"). Call
+// shortcut with scope.In("downsample").
 func Block(scope *model.Scope, x *graph.Node, planes, stride int, shortcut nn.Shortcut) *graph.Node {
 	// BEGIN SOLUTION
 	y := nn.Conv(scope.In("conv1"), x, planes, 1, 1)

@@ -1,4 +1,4 @@
-// Package bugblock has the residual block of a colleague.
+// Package bugblock has a colleague's residual block.
 package bugblock
 
 import (
@@ -10,11 +10,11 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/nn"
 )
 
-// Block is the residual block of two convolutions: x is [batch, height, width, in], the
+// Block is the residual block with two convolutions: x is [batch, height, width, in], the
 // result [batch, ⌈height/stride⌉, ⌈width/stride⌉, channels].
 //
 // Its layers are in scope.In("conv1"), scope.In("bn1"), scope.In("conv2") and
-// scope.In("bn2"), and shortcut, a right one, in scope.In("downsample").
+// scope.In("bn2"). shortcut, which is correct, has scope.In("downsample").
 func Block(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.Shortcut) *graph.Node {
 	// BEGIN SOLUTION
 	// STUB: x = nn.Conv(scope.In("conv1"), x, channels, 3, stride)
@@ -26,8 +26,8 @@ func Block(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.
 	// STUB: }
 	// STUB: return nn.ReLU(graph.Add(y, x))
 
-	// The bug: x was assigned to on the way, so that what was added was the output of the
-	// first ReLU. That always has the branch's shape, and so nothing was ever projected.
+	// The bug: x was overwritten on the way, so the output of the first ReLU was added. That
+	// always has the branch's shape, so nothing was ever projected.
 	y := nn.Conv(scope.In("conv1"), x, channels, 3, stride)
 	y = nn.ReLU(nn.Norm(scope.In("bn1"), y))
 	y = nn.Conv(scope.In("conv2"), y, channels, 3, 1)

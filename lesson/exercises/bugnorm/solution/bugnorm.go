@@ -1,4 +1,4 @@
-// Package bugnorm has the batch norm of a colleague.
+// Package bugnorm has a colleague's batch norm.
 package bugnorm
 
 import (
@@ -13,12 +13,12 @@ const (
 	momentum = 0.1 // the weight of the new batch in the running statistics
 )
 
-// Norm is batch norm over the last axis of x, [batch, height, width, channels], and has x's
-// shape. Its variables are weight (γ), bias (β), running_mean and running_var, [channels].
+// Norm is batch norm over the last axis of x, [batch, height, width, channels]; the result has
+// x's shape. Its variables are weight (γ), bias (β), running_mean and running_var, [channels].
 //
-// While training it uses the mean and the variance of the batch, and moves the running ones
-// a step towards them, the running variance towards the unbiased one. Otherwise it uses the
-// running ones, and changes nothing.
+// In training it uses the mean and the variance of the batch, and moves the running ones one
+// step towards them, the running variance towards the unbiased variance. Otherwise it uses
+// the running ones and changes nothing.
 func Norm(scope *model.Scope, x *graph.Node) *graph.Node {
 	g, channels := x.Graph(), x.Shape().Dim(-1)
 	variable := func(name string, initial model.VariableInitializer) *model.Variable {
@@ -38,7 +38,7 @@ func Norm(scope *model.Scope, x *graph.Node) *graph.Node {
 		// STUB: towards(runningMean, mean)
 		// STUB: towards(runningVariance, unbiased)
 
-		// The bug: the new values were computed, and not stored in the variables.
+		// The bug: the new values were computed but not stored in the variables.
 		runningMean.SetNodeValue(towards(runningMean, mean))
 		runningVariance.SetNodeValue(towards(runningVariance, unbiased))
 		// END SOLUTION
@@ -47,11 +47,12 @@ func Norm(scope *model.Scope, x *graph.Node) *graph.Node {
 	return graph.Add(graph.Mul(y, each(gamma.NodeValue(g))), each(beta.NodeValue(g)))
 }
 
-// towards returns the running statistic a step nearer to the batch's, both [channels].
+// towards returns the running statistic, moved one step towards the batch's; both are
+// [channels].
 func towards(running *model.Variable, batch *graph.Node) *graph.Node {
 	old := running.NodeValue(batch.Graph())
 	return graph.Add(graph.MulScalar(old, 1-momentum), graph.MulScalar(graph.StopGradient(batch), momentum))
 }
 
-// each makes [channels] into [1, 1, 1, channels], which fits every image and pixel.
+// each reshapes [channels] to [1, 1, 1, channels], which broadcasts to all images and pixels.
 func each(x *graph.Node) *graph.Node { return graph.Reshape(x, 1, 1, 1, -1) }

@@ -1,25 +1,26 @@
-// Package evaluate measures how good a network is.
+// Package evaluate measures the accuracy of a network.
 package evaluate
 
-// Model is a network that can be asked about images, a batch at a time.
+// Model is a network that classifies images, a batch at a time.
 type Model interface {
-	// Training says whether the model is in training mode, in which batch norm uses the
-	// statistics of the batch at hand, and so an answer depends on the batch's other images.
+	// Training reports whether the model is in training mode, in which batch norm uses the
+	// current batch's statistics, so that the result for an image depends on the rest of its
+	// batch.
 	Training() bool
 	// SetTraining sets the mode.
 	SetTraining(training bool)
-	// Logits returns the logits of each image, one for each class: [batch][classes]. An
-	// image's class, as the model has it, is the one with the largest logit.
+	// Logits returns the logits of each image, one for each class: [batch][classes]. The
+	// model's guess for an image is the class with the largest logit.
 	Logits(images [][]float32) [][]float32
 }
 
-// Evaluate returns the accuracy of the model: of all the images, the share, from 0 to 1,
-// whose class is the one that labels says: labels[i] is that of images[i], a number from 0.
-// There is at least one image. Images and labels stay as they are.
+// Evaluate returns the accuracy of the model: the share of images, from 0 to 1, for which
+// its guess is the label. labels[i] is the class of images[i], counted from 0. There is at
+// least one image. Images and labels stay as they are.
 //
-// The images are given to the model in their order, in evaluation mode, batch at a time,
-// batch ≥ 1; the last batch may have fewer, and none is empty. Afterwards the model is in
-// the mode that it was in before.
+// The model gets the images in their order, in evaluation mode, batch at a time, batch ≥ 1;
+// the last batch may be smaller, but none is empty. Afterwards the model is back in the mode
+// that it was in before.
 func Evaluate(model Model, images [][]float32, labels []int, batch int) float64 {
 	// BEGIN SOLUTION
 	defer model.SetTraining(model.Training())

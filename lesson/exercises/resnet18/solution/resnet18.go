@@ -9,12 +9,11 @@ import (
 )
 
 // ResNet18 returns the logits, [batch, classes], of images, [batch, height, width, 3].
-// width is the number of channels that leave the stem: 64 in the paper, fewer where it
-// should be quick.
+// width is the number of the stem's output channels: 64 in the paper, fewer to be quick.
 //
-// The stem is in scope.In("conv1") and scope.In("bn1"), block number i of stage s in
-// scope.In("layer%d", s).In("%d", i), s from 1 and i from 0, and the last layer in
-// scope.In("fc").
+// The stem is in scope.In("conv1") and scope.In("bn1"), block i of stage s is in
+// scope.In("layer%d", s).In("%d", i), with s counted from 1 and i from 0, and the last layer
+// is in scope.In("fc").
 func ResNet18(scope *model.Scope, images *graph.Node, width, classes int, block nn.Block) *graph.Node {
 	// BEGIN SOLUTION
 	x := nn.Conv(scope.In("conv1"), images, width, 7, 2)

@@ -1,4 +1,4 @@
-// Package shortcut has the way around a residual block.
+// Package shortcut has the path around a residual block.
 package shortcut
 
 import (
@@ -8,12 +8,12 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/nn"
 )
 
-// Shortcut brings a block's input, x, to the shape of what the block's branch computes, so
-// that they can be added. x is [batch, height, width, in], the result
+// Shortcut brings a block's input, x, to the shape of the branch's output, so that the two
+// can be added. x is [batch, height, width, in], the result
 // [batch, ⌈height/stride⌉, ⌈width/stride⌉, channels].
 //
-// Where that is no other shape the result is x itself. Elsewhere it is a projection: a 1×1
-// convolution in scope.In("0") and batch norm in scope.In("1").
+// If that is the shape of x already, the result is x itself. Otherwise it is a projection: a
+// 1×1 convolution in scope.In("0") and a batch norm in scope.In("1").
 func Shortcut(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
 	// BEGIN SOLUTION
 	if stride == 1 && x.Shape().Dim(-1) == channels {

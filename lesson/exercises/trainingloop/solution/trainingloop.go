@@ -3,13 +3,13 @@ package trainingloop
 
 import "github.com/residual-go/residual/lesson/exercises/nn"
 
-// Train trains the learner for so many epochs in batches of batch examples and returns
-// what became of each epoch.
+// Train trains the learner for the given number of epochs, in batches of batch examples, and
+// returns the losses of each epoch.
 //
-// Every epoch takes all training examples in a new order; its last batch is smaller if
-// there are not enough left to fill it. Before each step the learning rate is set to
-// rate(step), where steps count from 0 on through all epochs. After each epoch the network
-// is tested, in evaluation mode.
+// Every epoch takes all training examples in a new order; its last batch is smaller if there
+// are not enough examples left to fill it. Before each step, the learning rate is set to
+// rate(step), where steps are counted from 0 through all epochs. After each epoch the network
+// is tested in evaluation mode.
 func Train(learner nn.Learner, epochs, batch int, rate func(step int) float64) []nn.Epoch {
 	// BEGIN SOLUTION
 	var history []nn.Epoch
