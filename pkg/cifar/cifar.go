@@ -3,14 +3,22 @@
 // Images, 2009; https://www.cs.toronto.edu/~kriz/cifar.html).
 //
 // A [Fetcher] downloads the official binary archive into a cache folder, checks its
-// SHA-256 and unpacks it. [Read] reads the unpacked folder, or any other folder of the
-// same layout, and names what it read honestly: only records that were verified are
-// called CIFAR-10 or CIFAR-100.
+// SHA-256 and unpacks it. [Read] reads the unpacked folder, or any other folder with the
+// same layout. Only images that have been verified are named CIFAR-10 or CIFAR-100.
+//
+// Where to find what:
+//
+//   - cifar.go, classes.go: the two data sets: files, sizes, checksums, class names
+//   - fetch.go: downloading into the cache, with package download
+//   - unpack.go: unpacking the archive, with checks against hostile ones
+//   - read.go: finding and reading a folder
+//   - records.go: the record format, read and written
+//   - verify.go: what the images may be called
 package cifar
 
 import "fmt"
 
-// Kind is one of the two data sets.
+// Kind is one of the two data sets, CIFAR-10 and CIFAR-100.
 type Kind int
 
 // The data sets.
@@ -31,35 +39,38 @@ func (k Kind) String() string {
 }
 
 const (
-	// Images are side×side pixels in three colour planes.
+	// Images have side×side pixels in three colour planes.
 	side   = 32
 	planes = 3
+	plane  = side * side // bytes
 )
 
-// layout is what there is to know about one data set: its archive, its files, its records.
+// layout describes a data set: its archive, its files and its records.
 type layout struct {
 	kind Kind
 
-	// archive is the official file name, url its official address, urlVariable the
-	// environment variable that overrides it, and sum its SHA-256 in hexadecimal.
+	// archive is the official file name, url the official address, urlVariable the
+	// environment variable that overrides the address, and sum the archive's SHA-256 in
+	// hexadecimal.
 	archive, url, urlVariable, sum string
-	// folder is the archive's only top folder; pickled is that of the Python archive.
+	// folder is the archive's top folder; pickled is that of the Python archive.
 	folder, pickled string
 
-	// train and test are the files of records, with trainRecords in each of train.
+	// train and test are the record files. Each of train has trainRecords records.
 	train                     []string
 	test                      string
 	trainRecords, testRecords int
-	// maxRecords bounds what is read of a file: the largest official one has 50,000.
+	// maxRecords is the most records read from one file; the largest official one has 50,000.
 	maxRecords int
-	// classNames has one class name a line. unread are the archive's other useful files.
+	// classNames is the file with one class name per line. unread are other files in the
+	// archive that are worth unpacking.
 	classNames string
 	unread     []string
 
-	// labelClasses has the number of classes of each label byte of a record; the last
-	// of them is the label that is used.
+	// labelClasses is the number of classes for each label byte of a record. The last label
+	// is the one that is used.
 	labelClasses []int
-	// pickles are the file names by which the Python layout is recognised.
+	// pickles are the file names by which the Python version of the data is recognised.
 	pickles []string
 }
 
@@ -106,7 +117,7 @@ func layoutOf(kind Kind) (layout, error) {
 	return layout{}, fmt.Errorf("%v is not a CIFAR data set, want CIFAR10 or CIFAR100", kind)
 }
 
-// layouts returns both layouts, for the places that recognise one by its files.
+// layouts returns both layouts, for code that detects the data set from its files.
 func layouts() []layout {
 	var all []layout
 	for _, kind := range []Kind{CIFAR10, CIFAR100} {
@@ -117,21 +128,21 @@ func layouts() []layout {
 	return all
 }
 
-// recordSize returns the bytes of one record: its labels, then the red, the green and
+// recordSize returns the number of bytes of a record: its labels, then the red, the green and
 // the blue plane.
 func (l layout) recordSize() int64 {
 	return int64(len(l.labelClasses) + planes*side*side)
 }
 
-// classes returns the number of classes of the label that is used.
+// classes returns the number of classes.
 func (l layout) classes() int { return l.labelClasses[len(l.labelClasses)-1] }
 
-// records returns the names of the files of records, the test file last.
+// records returns the names of the record files, the test file last.
 func (l layout) records() []string {
 	return append(l.train[:len(l.train):len(l.train)], l.test)
 }
 
-// officialRecords returns how many records the official file of that name holds.
+// officialRecords returns the number of records in the official file with that name.
 func (l layout) officialRecords(name string) int {
 	if name == l.test {
 		return l.testRecords
@@ -139,7 +150,7 @@ func (l layout) officialRecords(name string) int {
 	return l.trainRecords
 }
 
-// pickleError is the answer to the Python form of the data, found at path.
+// pickleError returns the error for the Python version of the data, found at path.
 func (l layout) pickleError(path string) error {
-	return fmt.Errorf("%s holds %v as Python pickles, which this package does not read: use the binary archive %s from %s", path, l.kind, l.archive, l.url)
+	return fmt.Errorf("%s holds %v as Python pickles, which cannot be read; use the binary archive %s from %s", path, l.kind, l.archive, l.url)
 }

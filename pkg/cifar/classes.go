@@ -1,7 +1,7 @@
 package cifar
 
-// Classes returns the class names in the order of the labels, as the official files have
-// them: of CIFAR-100 the fine ones.
+// Classes returns the class names in the order of the labels, spelled as in the official
+// files. For CIFAR-100 these are the 100 fine classes.
 func (k Kind) Classes() []string {
 	switch k {
 	case CIFAR10:

@@ -11,9 +11,9 @@ func TestClasses(t *testing.T) {
 		if len(classes) != want {
 			t.Errorf("%v has %d classes, want %d", kind, len(classes), want)
 		}
-		// The labels of both are in the order of the alphabet.
+		// In both data sets the labels are in alphabetical order.
 		if !slices.IsSorted(classes) || len(slices.Compact(classes)) != want {
-			t.Errorf("the classes of %v are not in order, or one comes twice", kind)
+			t.Errorf("the classes of %v are not sorted or not unique", kind)
 		}
 	}
 }

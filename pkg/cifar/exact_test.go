@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// exactData returns the folder with leading records of the official CIFAR-10 files.
+// exactData returns the folder with the first records of the official CIFAR-10 files.
 func exactData(t *testing.T) string {
 	t.Helper()
 	data := os.Getenv("RESIDUAL_TEST_DATA")
 	if data == "" {
-		t.Skip("RESIDUAL_TEST_DATA is not set: it names the folder with cifar10-exact, leading records of the official CIFAR-10 files")
+		t.Skip("RESIDUAL_TEST_DATA is not set: the folder with cifar10-exact, the first records of the official CIFAR-10 files")
 	}
 	return filepath.Join(data, "cifar10-exact")
 }
@@ -57,7 +57,7 @@ func TestReadExactRecords(t *testing.T) {
 	}
 }
 
-// TestNameOfExactRecords changes real records and their number: the name must follow.
+// TestNameOfExactRecords changes real records and their number, and checks the name.
 func TestNameOfExactRecords(t *testing.T) {
 	source := filepath.Join(exactData(t), "cifar-10-batches-bin")
 	l := mustLayout(t, CIFAR10)
@@ -67,7 +67,7 @@ func TestNameOfExactRecords(t *testing.T) {
 	}
 	check := func(what, want string) {
 		t.Helper()
-		if got := l.honestName(dir, dir); got != want {
+		if got := l.verifiedName(dir, dir); got != want {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
 	}
@@ -77,13 +77,13 @@ func TestNameOfExactRecords(t *testing.T) {
 		if err := os.Chmod(path, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		// Grown with zeros, which are records of label 0, as a hole in the file.
+		// A file grows by zeros, which are records with label 0.
 		if err := os.Truncate(path, records*l.recordSize()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	const plain = "images in d (CIFAR-10 layout)"
-	check("leading records", "CIFAR-10 (subset)")
+	check("the first records", "CIFAR-10 (subset)")
 	for _, name := range l.records() {
 		resize(name, 10_000)
 	}

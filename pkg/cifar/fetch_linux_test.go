@@ -19,8 +19,7 @@ import (
 	"github.com/residual-go/residual/pkg/download"
 )
 
-// TestMain runs one Fetch instead of the tests in a subprocess of the tests below, which
-// set the environment variables.
+// TestMain runs the tests or, in a subprocess that the tests below start, one Fetch.
 func TestMain(m *testing.M) {
 	switch os.Getenv("CIFAR_TEST_CHILD") {
 	case "":
@@ -38,14 +37,14 @@ func childFetcher() *Fetcher {
 	return &Fetcher{Dir: os.Getenv("CIFAR_TEST_DIR"), URL: os.Getenv("CIFAR_TEST_URL"), sum: os.Getenv("CIFAR_TEST_SUM")}
 }
 
-// fetchWithLimit fetches with a limit on the size of files, and tells the error.
+// fetchWithLimit fetches with a limit on the size of files and prints the error.
 func fetchWithLimit() (status int) {
 	limit, err := strconv.ParseUint(os.Getenv("CIFAR_TEST_LIMIT"), 10, 64)
 	if err != nil {
 		fmt.Println(err)
 		return 2
 	}
-	signal.Ignore(syscall.SIGXFSZ) // so that the limit is an error and not the end
+	signal.Ignore(syscall.SIGXFSZ) // the limit should be an error, not the end of the process
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
 		fmt.Println(err)
 		return 2
@@ -57,7 +56,7 @@ func fetchWithLimit() (status int) {
 	return 0
 }
 
-// hangingContext says so and hangs when it is asked in the middle of unpacking.
+// hangingContext hangs when its error is asked for in the middle of unpacking, and says so.
 type hangingContext struct {
 	context.Context
 	dir string
@@ -83,18 +82,17 @@ func child(t *testing.T, role string, f *Fetcher, more ...string) *exec.Cmd {
 	return command
 }
 
-// largeArchive returns a whole tar.gz of l of at least n bytes, and its SHA-256.
+// largeArchive returns a complete tar.gz with at least n bytes, and its SHA-256.
 func largeArchive(t *testing.T, l layout, n int) (archive []byte, sum string) {
 	noise := make([]byte, n)
-	rand.NewChaCha8([32]byte{}).Read(noise) // which does not compress
+	rand.NewChaCha8([32]byte{}).Read(noise) // not compressible
 	archive = gzipOf(t, tarOf(t, append(wholeEntries(l), regular(l.folder+"/padding", noise))))
 	return archive, sumOf(archive)
 }
 
 func TestFetchAfterAKill(t *testing.T) {
 	l := mustLayout(t, CIFAR10)
-	// Large: with the whole archive in the read buffer, unpacking would never ask the
-	// context again.
+	// If the archive fitted into the read buffer, unpacking would not ask the context again.
 	archive, sum := largeArchive(t, l, 1<<20)
 	f := fetcher(t, serve(t, whole(archive)).URL, sum)
 	command := child(t, "hang", f)
@@ -111,11 +109,11 @@ func TestFetchAfterAKill(t *testing.T) {
 	command.Process.Kill()
 	command.Wait()
 	if err != nil || line != "unpacking\n" {
-		t.Fatalf("the process to kill says %q, %v", line, err)
+		t.Fatalf("the process to kill printed %q, error %v", line, err)
 	}
 	leftovers, _ := filepath.Glob(filepath.Join(f.Dir, ".*.tmp-*"))
 	if len(leftovers) != 1 {
-		t.Fatalf("leftovers %q, want one: the process was not killed while it unpacked", leftovers)
+		t.Fatalf("leftovers %q, want one: the process was not killed while unpacking", leftovers)
 	}
 	if _, ok := f.Cached(CIFAR10); ok {
 		t.Error("half a folder counts as cached")
@@ -134,7 +132,7 @@ func TestFetchWaitsForTheLock(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 250*time.Millisecond)
 	defer cancel()
 	if _, err := f.Fetch(ctx, CIFAR10); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v while another has the lock, want one that wraps context.DeadlineExceeded", err)
+		t.Errorf("error %v while somebody else holds the lock, want context.DeadlineExceeded", err)
 	}
 	unlock()
 	wantWhole(t, f)
@@ -151,19 +149,19 @@ func TestFetchWithFileSizeLimit(t *testing.T) {
 	text := string(output)
 	for _, part := range []string{partName, "file too large", fmt.Sprint(half, " bytes are kept"), "run again to resume"} {
 		if !strings.Contains(text, part) {
-			t.Errorf("error %q does not have %q in it", text, part)
+			t.Errorf("error %q does not contain %q", text, part)
 		}
 	}
 	wantWhole(t, f)
 }
 
-// TestFetchOntoAFullDisk fills a small file system, first while downloading, then while
-// unpacking, and makes room after that.
+// TestFetchOntoAFullDisk fills a small file system, first during the download, then while
+// unpacking, and finally makes room.
 func TestFetchOntoAFullDisk(t *testing.T) {
 	l := mustLayout(t, CIFAR10)
 	archive, sum := largeArchive(t, l, 256<<10)
 	disk := t.TempDir()
-	size := len(archive) + 256<<10 // enough for the archive and what is in it
+	size := len(archive) + 256<<10 // enough for the archive and its content
 	if err := syscall.Mount("none", disk, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
 		t.Skipf("no small file system to fill: mount tmpfs: %v", err)
 	}
@@ -173,7 +171,7 @@ func TestFetchOntoAFullDisk(t *testing.T) {
 		}
 	})
 	f := &Fetcher{Dir: filepath.Join(disk, "cache"), URL: serve(t, whole(archive)).URL, sum: sum}
-	// fill leaves room for so many pages.
+	// fill leaves room for that many pages.
 	ballast := filepath.Join(disk, "ballast")
 	fill := func(pages int) {
 		t.Helper()
@@ -194,7 +192,7 @@ func TestFetchOntoAFullDisk(t *testing.T) {
 		t.Error("the error does not wrap ENOSPC")
 	}
 	if fileSize(f.path(partName)) == 0 {
-		t.Error("the bytes that had arrived are lost")
+		t.Error("the bytes that had arrived were lost")
 	}
 
 	os.Remove(ballast)
@@ -202,7 +200,7 @@ func TestFetchOntoAFullDisk(t *testing.T) {
 	_, err = f.Fetch(context.Background(), CIFAR10)
 	wantError(t, err, "unpack", archiveName, "no space left on device")
 	if sum, _ := fileSum(context.Background(), f.path(archiveName), maxArchive); sum != f.sum {
-		t.Error("the archive is lost")
+		t.Error("the archive was lost")
 	}
 	if leftovers, _ := filepath.Glob(f.path(".*.tmp-*")); len(leftovers) != 0 {
 		t.Errorf("left behind: %q", leftovers)

@@ -18,13 +18,13 @@ import (
 	"time"
 )
 
-// site is a server of one archive that can be told to misbehave.
+// site is a server that counts its requests.
 type site struct {
 	*httptest.Server
 	requests atomic.Int32
 }
 
-// serve starts a server that answers with handler and counts.
+// serve starts a site that answers with handler.
 func serve(t *testing.T, handler http.HandlerFunc) *site {
 	t.Helper()
 	s := &site{}
@@ -39,19 +39,19 @@ func serve(t *testing.T, handler http.HandlerFunc) *site {
 	return s
 }
 
-// whole answers like a good server, with ranges.
+// whole serves the archive correctly and supports ranges.
 func whole(archive []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(archive))
 	}
 }
 
-// fetcher returns a Fetcher of a small CIFAR-10 from address into a fresh folder.
+// fetcher returns a Fetcher that downloads from address into a new folder.
 func fetcher(t *testing.T, address, sum string) *Fetcher {
-	return &Fetcher{Dir: filepath.Join(t.TempDir(), "cache"), URL: address, StallTimeout: 10 * time.Second, sum: sum}
+	return &Fetcher{Dir: filepath.Join(t.TempDir(), "cache"), URL: address, stallTimeout: 10 * time.Second, sum: sum}
 }
 
-// wantWhole fails unless f fetches, and what it fetched can be read.
+// wantWhole fails unless f fetches a data set that can be read.
 func wantWhole(t *testing.T, f *Fetcher) {
 	t.Helper()
 	dir, err := f.Fetch(context.Background(), CIFAR10)
@@ -66,11 +66,11 @@ func wantWhole(t *testing.T, f *Fetcher) {
 		t.Errorf("%d images, want 10", train.Len())
 	}
 	if cached, ok := f.Cached(CIFAR10); !ok || cached != dir {
-		t.Errorf("Cached says %q, %v; Fetch %q", cached, ok, dir)
+		t.Errorf("Cached returns %q, %v; Fetch returned %q", cached, ok, dir)
 	}
 	for _, name := range namesIn(t, f.Dir) {
 		if strings.HasSuffix(name, ".part") || strings.Contains(name, ".tmp-") {
-			t.Errorf("%s is left behind", name)
+			t.Errorf("%s was left behind", name)
 		}
 	}
 }
@@ -108,7 +108,7 @@ func TestFetch(t *testing.T) {
 		t.Errorf("%d requests for two fetches, want 1", n)
 	}
 
-	// It is not the official archive, so the images must not be called CIFAR-10.
+	// This is not the official archive, so the images must not be called CIFAR-10.
 	train, _, err := Read(f.Dir)
 	if err != nil {
 		t.Fatal(err)
@@ -117,12 +117,12 @@ func TestFetch(t *testing.T) {
 		t.Errorf("named %q", train.Name)
 	}
 
-	// A damaged folder is not whole: it is made again, from the archive that was kept.
+	// A damaged folder is unpacked again, from the archive that was kept.
 	if err := os.Truncate(filepath.Join(f.path(folderName), "data_batch_2.bin"), 5); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := f.Cached(CIFAR10); ok {
-		t.Error("a folder with a short file counts as cached")
+		t.Error("a folder with a truncated file counts as cached")
 	}
 	wantWhole(t, f)
 	if n := s.requests.Load(); n != 1 {
@@ -141,12 +141,12 @@ func TestFetchCIFAR100(t *testing.T) {
 		t.Errorf("read: %v", err)
 	}
 	if _, err := f.Fetch(context.Background(), Kind(9)); err == nil || !strings.Contains(err.Error(), "Kind(9)") {
-		t.Errorf("error %v for a kind that is none", err)
+		t.Errorf("error %v for an invalid kind", err)
 	}
 }
 
-// TestFetchDeclaredAsCompressed has a server that says of the archive that it is
-// compressed for the transfer, as some do of everything that ends in .gz.
+// TestFetchDeclaredAsCompressed: the server declares a compressed transfer, as some do for
+// everything that ends in .gz.
 func TestFetchDeclaredAsCompressed(t *testing.T) {
 	archive, sum := smallArchive(t, mustLayout(t, CIFAR10))
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -168,7 +168,7 @@ func TestFetchSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if dir != filepath.Join(cache, folderName) || s.requests.Load() != 1 {
-		t.Errorf("fetched into %s with %d requests", dir, s.requests.Load())
+		t.Errorf("fetched into %s with %d requests, want 1 request", dir, s.requests.Load())
 	}
 
 	t.Setenv("RESIDUAL_CACHE", "")
@@ -179,7 +179,7 @@ func TestFetchSettings(t *testing.T) {
 	wantError(t, err, "RESIDUAL_CACHE")
 }
 
-// TestFetchFromPart starts with something in the .part file.
+// TestFetchFromPart starts with a .part file from an earlier run.
 func TestFetchFromPart(t *testing.T) {
 	archive, sum := smallArchive(t, mustLayout(t, CIFAR10))
 	junk := bytes.Repeat([]byte("junk"), len(archive))
@@ -192,7 +192,7 @@ func TestFetchFromPart(t *testing.T) {
 	}
 	refusesRange := func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Range") != "" {
-			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable) // without saying the length
+			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable) // without the length
 			return
 		}
 		w.Write(archive)
@@ -268,7 +268,7 @@ func TestFetchWrongBytes(t *testing.T) {
 	wantError(t, err, s.URL, sum, sumOf(wrong), "removed")
 	for _, name := range namesIn(t, f.Dir) {
 		if !strings.HasSuffix(name, ".lock") {
-			t.Errorf("%s is left behind", name)
+			t.Errorf("%s was left behind", name)
 		}
 	}
 
@@ -297,12 +297,12 @@ func TestFetchServerErrors(t *testing.T) {
 			_, err := f.Fetch(context.Background(), CIFAR10)
 			wantError(t, err, "CIFAR-10", s.URL, test.want, "by hand", archiveName, f.Dir)
 
-			// What an earlier run got is not lost.
+			// The bytes of an earlier run are kept.
 			writeFiles(t, f.Dir, map[string][]byte{partName: []byte("abc")})
 			_, err = f.Fetch(context.Background(), CIFAR10)
 			wantError(t, err, test.want)
 			if got, _ := os.ReadFile(f.path(partName)); string(got) != "abc" {
-				t.Errorf("the part was %q, now %q", "abc", got)
+				t.Errorf("the part was %q and is now %q", "abc", got)
 			}
 		})
 	}
@@ -321,7 +321,7 @@ func TestFetchStalls(t *testing.T) {
 				<-r.Context().Done()
 			})
 			f := fetcher(t, s.URL, sum)
-			f.StallTimeout = 200 * time.Millisecond
+			f.stallTimeout = 200 * time.Millisecond
 			_, err := f.Fetch(context.Background(), CIFAR10)
 			wantError(t, err, s.URL, "no byte for 200ms")
 			if got := fileSize(f.path(partName)); got != int64(sent) {
@@ -331,7 +331,7 @@ func TestFetchStalls(t *testing.T) {
 	}
 }
 
-// TestFetchSlowly takes longer than the stall timeout in all, but never stalls.
+// TestFetchSlowly takes longer than the stall timeout but never stalls.
 func TestFetchSlowly(t *testing.T) {
 	archive, sum := smallArchive(t, mustLayout(t, CIFAR10))
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -342,10 +342,10 @@ func TestFetchSlowly(t *testing.T) {
 		}
 	})
 	f := fetcher(t, s.URL, sum)
-	f.StallTimeout = 600 * time.Millisecond
+	f.stallTimeout = 600 * time.Millisecond
 	f.Progress = func(_, total int64) {
 		if total != -1 {
-			t.Errorf("total %d from a server that does not say it", total)
+			t.Errorf("total %d from a server that does not send it", total)
 		}
 	}
 	wantWhole(t, f)
@@ -366,7 +366,7 @@ func TestFetchCancelled(t *testing.T) {
 		t.Errorf("error %v, want one that wraps context.Canceled", err)
 	}
 	if fileSize(f.path(partName)) == 0 {
-		t.Error("the bytes that had arrived are lost")
+		t.Error("the bytes that had arrived were lost")
 	}
 }
 
@@ -376,16 +376,16 @@ func TestFetchWithoutNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := "http://" + listener.Addr().String() + "/archive"
-	listener.Close() // nobody listens there now
+	listener.Close() // nobody is listening now
 	archive, sum := smallArchive(t, mustLayout(t, CIFAR10))
 	f := fetcher(t, strings.Replace(address, "//", "//me:secret@", 1), sum)
 	_, err = f.Fetch(context.Background(), CIFAR10)
 	wantError(t, err, strings.TrimPrefix(address, "http://"), "refused", "by hand: put "+archiveName+" into "+f.Dir)
 	if strings.Contains(err.Error(), "secret") {
-		t.Errorf("the error tells the password: %v", err)
+		t.Errorf("the error contains the password: %v", err)
 	}
 
-	// The way out that the error names.
+	// What the error suggests works.
 	writeFiles(t, f.Dir, map[string][]byte{archiveName: archive})
 	wantWhole(t, f)
 }
@@ -418,7 +418,7 @@ func TestFetchWrongArchiveByHand(t *testing.T) {
 	}
 }
 
-// TestFetchKeepsWhatIsInTheWay has a folder of somebody else's at the final name.
+// TestFetchKeepsWhatIsInTheWay: the final name is taken by somebody else's folder.
 func TestFetchKeepsWhatIsInTheWay(t *testing.T) {
 	archive, sum := smallArchive(t, mustLayout(t, CIFAR10))
 	f := fetcher(t, serve(t, whole(archive)).URL, sum)

@@ -22,7 +22,7 @@ func mustLayout(t testing.TB, kind Kind) layout {
 	return l
 }
 
-// record returns a record of l whose pixel at (y, x) is (y, x, label).
+// record returns a record whose pixel at row y, column x is (y, x, label).
 func record(l layout, label byte) []byte {
 	var r []byte
 	for range len(l.labelClasses) - 1 {
@@ -39,8 +39,8 @@ func record(l layout, label byte) []byte {
 	return r
 }
 
-// smallFiles returns the files of a whole data set: n records in each file, the i-th of
-// label i modulo 10.
+// smallFiles returns the files of a complete data set with n records in each file. Record i
+// has label i modulo 10.
 func smallFiles(l layout, n int) map[string][]byte {
 	files := make(map[string][]byte)
 	for _, name := range l.records() {
@@ -59,7 +59,7 @@ func smallFiles(l layout, n int) map[string][]byte {
 	return files
 }
 
-// writeFiles writes files into dir and returns it.
+// writeFiles writes files into dir and returns dir.
 func writeFiles(t testing.TB, dir string, files map[string][]byte) string {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -82,8 +82,8 @@ func regular(name string, content []byte) entry {
 	return entry{tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(content))}, content}
 }
 
-// wholeEntries returns the entries of a whole small archive, in a fixed order, and like
-// the official one with an entry for the folder and a read-me.
+// wholeEntries returns the entries of a complete small archive, in a fixed order. Like the
+// official one it has an entry for the folder and a read-me.
 func wholeEntries(l layout) []entry {
 	files := smallFiles(l, 2)
 	entries := []entry{
@@ -108,7 +108,7 @@ func tarOf(t testing.TB, entries []entry) []byte {
 			t.Fatal(err)
 		}
 	}
-	// No Close for entries that promise more than they hold: it would be an error.
+	// Close would fail for entries that announce more bytes than they have.
 	if err := w.Flush(); err == nil {
 		w.Close()
 	}
@@ -128,7 +128,7 @@ func gzipOf(t testing.TB, content []byte) []byte {
 	return buffer.Bytes()
 }
 
-// smallArchive returns a whole small tar.gz of l and its SHA-256.
+// smallArchive returns a complete small tar.gz and its SHA-256.
 func smallArchive(t testing.TB, l layout) (archive []byte, sum string) {
 	archive = gzipOf(t, tarOf(t, wholeEntries(l)))
 	return archive, sumOf(archive)
@@ -139,23 +139,23 @@ func sumOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// wantError fails unless err is one line that has every one of parts in it.
+// wantError fails unless err is one line that contains all of parts.
 func wantError(t testing.TB, err error, parts ...string) {
 	t.Helper()
 	if err == nil {
-		t.Fatalf("no error, want one with %q", parts)
+		t.Fatalf("no error, want one that contains %q", parts)
 	}
 	if strings.Contains(err.Error(), "\n") {
-		t.Errorf("error of more than one line: %q", err)
+		t.Errorf("the error has more than one line: %q", err)
 	}
 	for _, part := range parts {
 		if !strings.Contains(err.Error(), part) {
-			t.Errorf("error %q does not have %q in it", err, part)
+			t.Errorf("error %q does not contain %q", err, part)
 		}
 	}
 }
 
-// namesIn returns the names of what is in dir, hidden ones too.
+// namesIn returns the names of everything in dir, including hidden files.
 func namesIn(t testing.TB, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -169,7 +169,7 @@ func namesIn(t testing.TB, dir string) []string {
 	return names
 }
 
-// fileSize returns the size of the file at path, 0 if there is none.
+// fileSize returns the size of the file at path, or 0 if there is none.
 func fileSize(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {

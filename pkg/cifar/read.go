@@ -13,19 +13,19 @@ import (
 	"github.com/residual-go/residual/pkg/printable"
 )
 
-// Read reads the training and the test images in dir, in the files' order. dir holds the
-// .bin files themselves, or the folder cifar-10-batches-bin or cifar-100-binary that
-// holds them; which data set it is shows from the files. All files of records must be
-// there, each with at least one record; they may hold fewer than the official ones.
+// Read reads the training and the test images in dir, in file order. dir contains the .bin
+// files, or the folder cifar-10-batches-bin or cifar-100-binary with them. The data set is
+// detected from the files. All record files must be there with at least one record each; they
+// may have fewer records than the official files.
 //
-// The sets are named CIFAR-10 or CIFAR-100 only if the files are verified: they are still
-// as a [Fetcher] unpacked them or, for CIFAR-10 without a Fetcher's mark, each file begins
-// with the official first 100 records. Official files of CIFAR-10 with fewer records than
-// the 10,000 of the real ones are "CIFAR-10 (subset)". Anything else is "images in D
-// (CIFAR-10 layout)" or "images in D (CIFAR-100 layout)", with D the base name of dir.
+// The images are named CIFAR-10 or CIFAR-100 only if they are verified: either the files are
+// unchanged since a [Fetcher] unpacked them or, for CIFAR-10 files from elsewhere, each begins
+// with the official first 100 records. If such CIFAR-10 files have fewer than the official
+// 10,000 records, the name is "CIFAR-10 (subset)". Anything else is named "images in D
+// (CIFAR-10 layout)" or "images in D (CIFAR-100 layout)", where D is the base name of dir.
 //
-// Without a list of ten names in batches.meta.txt, CIFAR-10's own class names are used.
-// CIFAR-100 needs its fine_label_names.txt.
+// If batches.meta.txt does not list ten class names, CIFAR-10's own are used. CIFAR-100 needs
+// its fine_label_names.txt.
 func Read(dir string) (train, test *dataset.Images, err error) {
 	home, l, err := locate(dir)
 	if err != nil {
@@ -41,14 +41,14 @@ func Read(dir string) (train, test *dataset.Images, err error) {
 	if test, err = l.readImages(home, []string{l.test}); err != nil {
 		return nil, nil, err
 	}
-	name := l.honestName(home, dir)
+	name := l.verifiedName(home, dir)
 	train.Name, test.Name = name, name
 	train.Classes, test.Classes = classes, classes
 	return train, test, nil
 }
 
-// readImages reads the named files of records in home, one after the other. The sizes of
-// all of them are looked at before any memory is taken.
+// readImages reads the named record files in home, one after the other. All their sizes are
+// checked before memory is allocated.
 func (l layout) readImages(home string, names []string) (*dataset.Images, error) {
 	var records int64
 	for _, name := range names {
@@ -60,7 +60,7 @@ func (l layout) readImages(home string, names []string) (*dataset.Images, error)
 		case err != nil:
 			return nil, fmt.Errorf("read %v: %w", l.kind, err)
 		case !info.Mode().IsRegular():
-			return nil, fmt.Errorf("%s: not a regular file, want a file of records of %v", path, l.kind)
+			return nil, fmt.Errorf("%s: not a regular file, want a record file of %v", path, l.kind)
 		case info.Size() > int64(l.maxRecords)*l.recordSize():
 			return nil, l.tooManyError(path)
 		}
@@ -86,12 +86,12 @@ func (l layout) appendFile(pixels []byte, labels []int32, path string) ([]byte, 
 	return l.appendRecords(pixels, labels, file, path)
 }
 
-// readClasses reads the class names in home.
+// readClasses reads the file of class names in home.
 func (l layout) readClasses(home string) ([]string, error) {
 	path := filepath.Join(home, l.classNames)
 	names, err := readLines(path)
 	if err == nil && len(names) != l.classes() {
-		err = fmt.Errorf("%s: %d class names, want %d, one a line; fetch or copy the file again", path, len(names), l.classes())
+		err = fmt.Errorf("%s: %d class names, want %d, one per line; fetch or copy the file again", path, len(names), l.classes())
 	}
 	if err == nil {
 		return names, nil
@@ -102,7 +102,7 @@ func (l layout) readClasses(home string) ([]string, error) {
 	return nil, fmt.Errorf("read the class names of %v: %w", l.kind, err)
 }
 
-// readLines returns the lines of a small text file that are not blank.
+// readLines returns the non-blank lines of a small text file.
 func readLines(path string) ([]string, error) {
 	text, err := readSmall(path)
 	if err != nil {
@@ -111,7 +111,7 @@ func readLines(path string) ([]string, error) {
 	var lines []string
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
-		// Names go to terminals and figures: no control sequences, no binary file.
+		// The names go to terminals and figures.
 		if !printable.Is(line) {
 			return nil, fmt.Errorf("%s: not a text file", path)
 		}
@@ -122,10 +122,10 @@ func readLines(path string) ([]string, error) {
 	return lines, nil
 }
 
-// maxText bounds the text files: the longest official one has about 1 kB.
+// maxText bounds the size of text files; the longest official one has about 1 kB.
 const maxText = 1 << 16
 
-// readSmall reads a regular file of at most maxText bytes.
+// readSmall reads a regular file with at most maxText bytes.
 func readSmall(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -142,7 +142,7 @@ func readSmall(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, maxText))
 }
 
-// locate returns the folder in or at dir that holds the files, and their layout.
+// locate returns the folder that contains the files, dir or one in it, and their layout.
 func locate(dir string) (home string, l layout, err error) {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -171,18 +171,19 @@ func locate(dir string) (home string, l layout, err error) {
 	case 1:
 		return home, l, nil
 	}
-	return "", layout{}, fmt.Errorf("%s holds both CIFAR-10 and CIFAR-100 files: read the folder of one of them, for example %s", dir, homes[0])
+	return "", layout{}, fmt.Errorf("%s holds both CIFAR-10 and CIFAR-100 files; choose the folder of one of them, such as %s", dir, homes[0])
 }
 
-// locateInFile is the answer to a path that is a file.
+// locateInFile returns the error for a path that is a file instead of a folder.
 func locateInFile(path string) error {
 	if l, ok := pickledArchive(path); ok {
 		return l.pickleError(path)
 	}
-	return fmt.Errorf("%s is a file: unpack it and read the folder with the .bin files, or put the official archive into the cache folder and fetch", path)
+	return fmt.Errorf("%s is a file, want the folder with the .bin files; unpack the file or, if it is the official archive, put it into the cache folder and fetch", path)
 }
 
-// noneError says why there is nothing to read in dir.
+// noneError returns the error for a folder without CIFAR files. It names what is there
+// instead: pickles or an archive.
 func noneError(dir string) error {
 	for _, l := range layouts() {
 		for _, folder := range []string{dir, filepath.Join(dir, l.pickled)} {
@@ -199,10 +200,10 @@ func noneError(dir string) error {
 			}
 		}
 	}
-	return fmt.Errorf("%s holds no CIFAR data: want the .bin files of cifar-10-batches-bin or of cifar-100-binary in it", dir)
+	return fmt.Errorf("%s holds no CIFAR data; want the .bin files of cifar-10-batches-bin or cifar-100-binary", dir)
 }
 
-// list returns the names in dir that are no folders; none if there is no such folder.
+// list returns the names of the files in dir, and none if there is no such folder.
 func list(dir string) (map[string]bool, error) {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {

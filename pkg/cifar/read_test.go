@@ -119,7 +119,7 @@ func TestReadErrors(t *testing.T) {
 			train, set, err := Read(writeFiles(t, t.TempDir(), test.files))
 			wantError(t, err, test.want...)
 			if train != nil || set != nil {
-				t.Error("images along with an error")
+				t.Error("images were returned along with an error")
 			}
 		})
 	}
@@ -160,9 +160,9 @@ func TestReadErrors(t *testing.T) {
 	})
 }
 
-// TestNameNeedsTheMark checks what the mark of a fetched folder is worth: files that were
-// changed later, or a mark of another archive, do not make a CIFAR-100.
-func TestNameNeedsTheMark(t *testing.T) {
+// TestNameNeedsTheMarker: images are called CIFAR-100 only with the marker of the official
+// archive and unchanged files.
+func TestNameNeedsTheMarker(t *testing.T) {
 	l := mustLayout(t, CIFAR100)
 	files := smallFiles(l, 1)
 	dir := writeFiles(t, filepath.Join(t.TempDir(), "d"), files)
@@ -186,19 +186,19 @@ func TestNameNeedsTheMark(t *testing.T) {
 	}
 	const plain = "images in d (CIFAR-100 layout)"
 	if got := name(); got != plain {
-		t.Errorf("without a mark: %q", got)
+		t.Errorf("without a marker: %q", got)
 	}
 	mark(sumOf(nil))
 	if got := name(); got != plain {
-		t.Errorf("with the mark of another archive: %q", got)
+		t.Errorf("with the marker of another archive: %q", got)
 	}
 	mark(l.sum)
 	if got := name(); got != "CIFAR-100" {
-		t.Errorf("with the official mark: %q", got)
+		t.Errorf("with the official marker: %q", got)
 	}
 	files[l.test][1000]++
 	writeFiles(t, dir, files)
 	if got := name(); got != plain {
-		t.Errorf("with the official mark and a changed file: %q", got)
+		t.Errorf("with the official marker and a changed file: %q", got)
 	}
 }

@@ -6,14 +6,43 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/residual-go/residual/pkg/dataset"
 )
 
-// ReadRecords reads a file of records of kind to its end. It returns the pixels as
-// [n, 32, 32, 3] in the order red, green, blue, and the n labels; of the two labels of
-// CIFAR-100 the fine one.
+// WriteRecords writes images of 32×32 pixels as CIFAR-10 records, for programs that read the
+// binary version of CIFAR-10. A record is one byte for the label, then 1,024 bytes for the red
+// plane, row by row, 1,024 for the green one and 1,024 for the blue one. The format has no
+// place for the name of the data set: other images do not become CIFAR-10 by being written
+// this way.
+func WriteRecords(w io.Writer, m *dataset.Images) error {
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	if m.Height != side || m.Width != side || len(m.Classes) > 256 {
+		return fmt.Errorf("%s: %d×%d pixels and %d classes do not fit the record format, want %d×%d and at most 256",
+			m.Name, m.Height, m.Width, len(m.Classes), side, side)
+	}
+	var record [1 + planes*plane]byte
+	out := bufio.NewWriter(w)
+	for i, label := range m.Labels {
+		record[0] = byte(label)
+		for j, v := range m.Image(i) {
+			record[1+j%planes*plane+j/planes] = v
+		}
+		if _, err := out.Write(record[:]); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+// ReadRecords reads all records of r. It returns the pixels, [n, 32, 32, 3] in the order red,
+// green, blue, and the labels, [n]. CIFAR-100 has two labels per record, of which the fine one
+// is returned.
 //
-// file is the name to use in errors. No record at all, a last record that is cut short,
-// a label that is out of range and more than 100,000 records are errors.
+// file is the name to use in errors. It is an error if there is no record, if the last one is
+// cut short, if a label is out of range, and if there are more than 100,000 records.
 func ReadRecords(r io.Reader, kind Kind, file string) (pixels []byte, labels []int32, err error) {
 	l, err := layoutOf(kind)
 	if err != nil {
@@ -22,10 +51,9 @@ func ReadRecords(r io.Reader, kind Kind, file string) (pixels []byte, labels []i
 	return l.appendRecords(nil, nil, r, file)
 }
 
-// appendRecords appends the records of r to pixels and labels. It returns nil slices
-// with an error.
+// appendRecords appends the records of r to pixels and labels. With an error it returns nil
+// slices.
 func (l layout) appendRecords(pixels []byte, labels []int32, r io.Reader, file string) ([]byte, []int32, error) {
-	const plane = side * side
 	buffered := bufio.NewReaderSize(r, 1<<18)
 	record := make([]byte, l.recordSize())
 	for n := 0; ; n++ {

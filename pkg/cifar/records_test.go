@@ -12,7 +12,7 @@ func TestReadRecords(t *testing.T) {
 	for _, kind := range []Kind{CIFAR10, CIFAR100} {
 		l := mustLayout(t, kind)
 		content := append(record(l, 3), record(l, 8)...)
-		// One byte at a time: records must not depend on how the bytes arrive.
+		// One byte at a time: how the bytes arrive must not matter.
 		pixels, labels, err := ReadRecords(iotest.OneByteReader(bytes.NewReader(content)), kind, "f")
 		if err != nil {
 			t.Fatal(err)
@@ -52,7 +52,7 @@ func TestReadRecordsErrors(t *testing.T) {
 			pixels, labels, err := ReadRecords(test.r, test.kind, "f.bin")
 			wantError(t, err, test.want...)
 			if pixels != nil || labels != nil {
-				t.Error("images along with an error")
+				t.Error("images were returned along with an error")
 			}
 		})
 	}
@@ -63,7 +63,7 @@ func TestReadRecordsIsBounded(t *testing.T) {
 	l.maxRecords = 2
 	content := bytes.Repeat(record(l, 1), 3)
 	if _, labels, err := l.appendRecords(nil, nil, bytes.NewReader(content[:2*l.recordSize()]), "f"); err != nil || len(labels) != 2 {
-		t.Errorf("as many records as are allowed: %d labels, %v", len(labels), err)
+		t.Errorf("the maximum number of records: %d labels, %v", len(labels), err)
 	}
 	_, _, err := l.appendRecords(nil, nil, bytes.NewReader(content), "f.bin")
 	wantError(t, err, "f.bin", "more than 2 records")

@@ -19,17 +19,17 @@ import (
 	"github.com/residual-go/residual/pkg/atomicfile"
 )
 
-// unpackSlack bounds what an archive may hold besides the files that are unpacked:
+// unpackSlack is how many bytes an archive may hold besides the files that are unpacked:
 // headers, padding, a read-me.
 const unpackSlack = 1 << 20
 
-// required returns the files that an archive must hold.
+// required returns the names of the files that an archive must have.
 func (l layout) required() []string { return append(l.records(), l.classNames) }
 
-// wanted returns the files that are unpacked.
+// wanted returns the names of the files that are unpacked.
 func (l layout) wanted() []string { return append(l.required(), l.unread...) }
 
-// maxSize returns the most bytes that the file of that name may have in an archive.
+// maxSize returns the maximum size of the file with that name in an archive, in bytes.
 func (l layout) maxSize(name string) int64 {
 	if slices.Contains(l.records(), name) {
 		return int64(l.officialRecords(name)) * l.recordSize()
@@ -37,7 +37,7 @@ func (l layout) maxSize(name string) int64 {
 	return maxText
 }
 
-// maxUnpacked returns the most bytes that an archive may hold after decompression.
+// maxUnpacked returns the maximum size of a decompressed archive, in bytes.
 func (l layout) maxUnpacked() int64 {
 	total := int64(unpackSlack)
 	for _, name := range l.wanted() {
@@ -46,7 +46,7 @@ func (l layout) maxUnpacked() int64 {
 	return total
 }
 
-// unpackFile unpacks the archive at path, see unpack.
+// unpackFile unpacks the archive at path; see unpack.
 func (l layout) unpackFile(ctx context.Context, path, dir string) ([]markedFile, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -60,11 +60,10 @@ func (l layout) unpackFile(ctx context.Context, path, dir string) ([]markedFile,
 	return files, nil
 }
 
-// unpack writes the wanted files of the tar.gz archive r into dir, which exists and is
-// empty, and returns what it wrote. A file lands in dir under a name from the layout,
-// never under one from the archive. Other regular files in the archive are passed over;
-// links, special files, paths out of the archive, a file that comes twice and more bytes
-// than the official archive has are errors.
+// unpack writes the wanted files of the tar.gz archive r into dir, an empty folder, and
+// returns what it wrote. File names come from the layout, never from the archive. Other
+// regular files in the archive are ignored. Links, special files, paths that leave the archive's
+// folder, duplicate files and more bytes than the official archive has are errors.
 func (l layout) unpack(ctx context.Context, r io.Reader, dir string) ([]markedFile, error) {
 	unzipped, err := gzip.NewReader(bufio.NewReaderSize(contextReader{ctx, r}, 1<<18))
 	if err != nil && ctx.Err() != nil {
@@ -76,20 +75,20 @@ func (l layout) unpack(ctx context.Context, r io.Reader, dir string) ([]markedFi
 	bounded := &io.LimitedReader{R: unzipped, N: l.maxUnpacked()}
 	files, err := l.unpackTar(tar.NewReader(bounded), bounded, dir)
 	if err == nil {
-		// What follows the last entry is read too: gzip's checksum stands at the end.
+		// The checksum of gzip comes after the last entry.
 		_, err = io.Copy(io.Discard, bounded)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err()
 	case bounded.N == 0:
-		return nil, fmt.Errorf("more than %d bytes when unpacked, not an archive of %v", l.maxUnpacked(), l.kind)
+		return nil, fmt.Errorf("more than %d bytes when unpacked; this is not an archive of %v", l.maxUnpacked(), l.kind)
 	case err != nil:
 		return nil, err
 	}
 	for _, name := range l.required() {
 		if !slices.ContainsFunc(files, func(f markedFile) bool { return f.Name == name }) {
-			return nil, fmt.Errorf("no %s/%s in the archive, not an archive of %v", l.folder, name, l.kind)
+			return nil, fmt.Errorf("no %s/%s in the archive; this is not an archive of %v", l.folder, name, l.kind)
 		}
 	}
 	return files, nil
@@ -112,14 +111,14 @@ func (l layout) unpackTar(archive *tar.Reader, bounded *io.LimitedReader, dir st
 		wanted := header.Typeflag == tar.TypeReg && folder == l.folder+"/" && slices.Contains(l.wanted(), name)
 		switch {
 		case !wanted && header.Size > bounded.N:
-			// Not worth decompressing up to the bound.
+			// Refused now rather than after decompressing it up to the bound.
 			return nil, fmt.Errorf("entry %q of %d bytes is too large", header.Name, header.Size)
 		case !wanted:
 			continue
 		case header.Size > l.maxSize(name):
 			return nil, fmt.Errorf("entry %q of %d bytes is too large, want at most %d", header.Name, header.Size, l.maxSize(name))
 		case slices.ContainsFunc(files, func(f markedFile) bool { return f.Name == name }):
-			return nil, fmt.Errorf("entry %q comes twice", header.Name)
+			return nil, fmt.Errorf("entry %q appears twice", header.Name)
 		}
 		file, err := writeEntry(archive, filepath.Join(dir, name))
 		if err != nil {
@@ -129,7 +128,7 @@ func (l layout) unpackTar(archive *tar.Reader, bounded *io.LimitedReader, dir st
 	}
 }
 
-// checkEntry refuses what no archive of this data has any business holding.
+// checkEntry refuses entries that an archive of this data never has.
 func (l layout) checkEntry(header *tar.Header) error {
 	switch header.Typeflag {
 	case tar.TypeReg, tar.TypeDir:
@@ -138,8 +137,7 @@ func (l layout) checkEntry(header *tar.Header) error {
 	default:
 		return fmt.Errorf("entry %q is a link or a special file, refused", header.Name)
 	}
-	// The tar reader knows no platform, so neither does this check: the separators and
-	// drive letters of every platform are refused.
+	// Separators and drive letters of all platforms are refused on every platform.
 	name := header.Name
 	if path.IsAbs(name) || strings.ContainsAny(name, `\:`) || slices.Contains(strings.Split(name, "/"), "..") {
 		return fmt.Errorf("entry %q leaves the archive's folder, refused", name)
@@ -164,7 +162,7 @@ func writeEntry(archive *tar.Reader, path string) (markedFile, error) {
 	return markedFile{Name: filepath.Base(path), Size: size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
 }
 
-// pickledEntry returns the layout whose Python archive has an entry of that name.
+// pickledEntry returns the layout whose Python archive contains an entry with that name.
 func pickledEntry(name string) (layout, bool) {
 	top, _, _ := strings.Cut(path.Clean(name), "/")
 	for _, l := range layouts() {
@@ -175,7 +173,7 @@ func pickledEntry(name string) (layout, bool) {
 	return layout{}, false
 }
 
-// pickledArchive reports whether the file at path begins like a Python archive.
+// pickledArchive returns the layout whose Python archive the file at path is, if any.
 func pickledArchive(path string) (layout, bool) {
 	file, err := os.Open(path)
 	if err != nil {

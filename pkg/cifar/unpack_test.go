@@ -22,7 +22,7 @@ func TestUnpack(t *testing.T) {
 		}
 		content := smallFiles(l, 2)
 		if len(files) != len(content) || len(namesIn(t, dir)) != len(content) {
-			t.Errorf("%v: unpacked %v, in the folder are %q", kind, files, namesIn(t, dir))
+			t.Errorf("%v: unpacked %v, the folder contains %q", kind, files, namesIn(t, dir))
 		}
 		for _, file := range files {
 			got, err := os.ReadFile(filepath.Join(dir, file.Name))
@@ -49,21 +49,21 @@ func TestUnpackHostile(t *testing.T) {
 		entry entry
 		want  []string
 	}{
-		"dot dot":        {regular("../escaped", []byte("x")), []string{"../escaped", "leaves"}},
-		"inner dot dot":  {regular(l.folder+"/../../escaped", []byte("x")), []string{"leaves"}},
-		"hidden dot dot": {regular(l.folder+"/x/../"+l.train[0], []byte("x")), []string{"leaves"}},
-		"absolute":       {regular("/tmp/escaped", []byte("x")), []string{"/tmp/escaped", "leaves"}},
-		"backslash":      {regular(`..\escaped`, []byte("x")), []string{"leaves"}},
-		"drive":          {regular("C:escaped", []byte("x")), []string{"leaves"}},
-		"symbolic link":  {link(tar.TypeSymlink, first, "/etc/passwd"), []string{first, "link"}},
-		"hard link":      {link(tar.TypeLink, first, "/etc/passwd"), []string{first, "link"}},
-		"folder as link": {link(tar.TypeSymlink, l.folder, "/tmp"), []string{"link"}},
-		"pipe":           {link(tar.TypeFifo, first, ""), []string{first, "special"}},
-		"huge file":      {promise(first, 1<<40), []string{first, "too large"}},
-		"one too many":   {promise(first, 10_000*3073+1), []string{first, "too large", "30730000"}},
-		"huge names":     {promise(l.folder+"/batches.meta.txt", 1<<30), []string{"batches.meta.txt", "too large"}},
-		"huge other":     {promise("other", math.MaxInt64), []string{"other", "too large"}},
-		"pickles":        {regular("cifar-10-batches-py/data_batch_1", []byte("x")), []string{"Python pickles", "cifar-10-binary.tar.gz"}},
+		"dot dot":               {regular("../escaped", []byte("x")), []string{"../escaped", "leaves"}},
+		"inner dot dot":         {regular(l.folder+"/../../escaped", []byte("x")), []string{"leaves"}},
+		"dot dot in the middle": {regular(l.folder+"/x/../"+l.train[0], []byte("x")), []string{"leaves"}},
+		"absolute":              {regular("/tmp/escaped", []byte("x")), []string{"/tmp/escaped", "leaves"}},
+		"backslash":             {regular(`..\escaped`, []byte("x")), []string{"leaves"}},
+		"drive":                 {regular("C:escaped", []byte("x")), []string{"leaves"}},
+		"symbolic link":         {link(tar.TypeSymlink, first, "/etc/passwd"), []string{first, "link"}},
+		"hard link":             {link(tar.TypeLink, first, "/etc/passwd"), []string{first, "link"}},
+		"folder as link":        {link(tar.TypeSymlink, l.folder, "/tmp"), []string{"link"}},
+		"pipe":                  {link(tar.TypeFifo, first, ""), []string{first, "special"}},
+		"huge file":             {promise(first, 1<<40), []string{first, "too large"}},
+		"one too many":          {promise(first, 10_000*3073+1), []string{first, "too large", "30730000"}},
+		"huge names":            {promise(l.folder+"/batches.meta.txt", 1<<30), []string{"batches.meta.txt", "too large"}},
+		"huge other":            {promise("other", math.MaxInt64), []string{"other", "too large"}},
+		"pickles":               {regular("cifar-10-batches-py/data_batch_1", []byte("x")), []string{"Python pickles", "cifar-10-binary.tar.gz"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			outer := t.TempDir()
@@ -75,7 +75,7 @@ func TestUnpackHostile(t *testing.T) {
 			_, err := l.unpack(context.Background(), bytes.NewReader(archive), dir)
 			wantError(t, err, test.want...)
 			if names := append(namesIn(t, dir), append(namesIn(t, filepath.Dir(dir)), namesIn(t, outer)...)...); !slices.Equal(names, []string{"b", "a"}) {
-				t.Errorf("files after a refusal: %q", names)
+				t.Errorf("files after the archive was refused: %q", names)
 			}
 		})
 	}
@@ -96,7 +96,7 @@ func TestUnpackDamaged(t *testing.T) {
 		"no tar":       {gzipOf(t, []byte("hello")), []string{"damaged archive"}},
 		"cut":          {whole[:len(whole)/2], []string{"unexpected EOF"}},
 		"checksum":     {badSum, []string{"checksum"}},
-		"duplicate":    {gzipOf(t, tarOf(t, append(slices.Clone(entries), entries[3]))), []string{"comes twice"}},
+		"duplicate":    {gzipOf(t, tarOf(t, append(slices.Clone(entries), entries[3]))), []string{"appears twice"}},
 		"missing file": {gzipOf(t, tarOf(t, slices.Delete(slices.Clone(entries), 4, 5))), []string{"no cifar-10-batches-bin/data_batch_3.bin"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,15 +106,15 @@ func TestUnpackDamaged(t *testing.T) {
 	}
 }
 
-// TestUnpackBomb feeds zeros beyond any real archive: as one passed-over file after
-// another, and after the archive's end.
+// TestUnpackBomb unpacks far more zeros than a real archive has: as one ignored file after
+// another, and after the end of the archive.
 func TestUnpackBomb(t *testing.T) {
 	l := mustLayout(t, CIFAR10)
-	l.trainRecords, l.testRecords = 100, 100 // for a lower bound, of about 3 MB
+	l.trainRecords, l.testRecords = 100, 100 // lowers the bound to about 3 MB
 	zeros := make([]byte, 1<<20)
 	file := tarOf(t, []entry{regular("zeros", zeros)})
-	file = gzipOf(t, file[:len(file)-1024]) // less the end of the archive
-	// Gzip files one after the other are one stream, here of 10 GB.
+	file = gzipOf(t, file[:len(file)-1024]) // without the end-of-archive marker
+	// Concatenated gzip files are one stream, here of 10 GB.
 	_, err := l.unpack(context.Background(), bytes.NewReader(bytes.Repeat(file, 10_000)), t.TempDir())
 	wantError(t, err, "too large")
 
@@ -134,8 +134,8 @@ func TestUnpackStopsWithItsContext(t *testing.T) {
 	}
 }
 
-// FuzzArchive wants -fuzzminimizetime 5x: making its archives smaller byte by byte takes
-// all the time there is.
+// FuzzArchive should be run with -fuzzminimizetime 5x: otherwise minimising archives byte by
+// byte takes all the time.
 func FuzzArchive(f *testing.F) {
 	l := mustLayout(f, CIFAR10)
 	whole := tarOf(f, wholeEntries(l))
@@ -147,7 +147,7 @@ func FuzzArchive(f *testing.F) {
 	f.Add(tarOf(f, []entry{{tar.Header{Name: l.folder + "/data_batch_1.bin", Typeflag: tar.TypeReg, Size: 1 << 30}, nil}}), true)
 	f.Add(tarOf(f, []entry{regular("cifar-10-batches-py/x", nil)}), true)
 	f.Fuzz(func(t *testing.T, content []byte, wrap bool) {
-		if wrap { // the fuzzer changes what is inside the compression
+		if wrap { // the fuzzer mutates the uncompressed bytes
 			content = gzipOf(t, content)
 		}
 		outer := t.TempDir()
@@ -157,7 +157,7 @@ func FuzzArchive(f *testing.F) {
 		}
 		files, err := l.unpack(context.Background(), bytes.NewReader(content), dir)
 		if names := namesIn(t, outer); len(names) != 1 {
-			t.Fatalf("files outside of the folder: %q", names)
+			t.Fatalf("files outside the folder: %q", names)
 		}
 		for _, name := range namesIn(t, dir) {
 			info, statErr := os.Lstat(filepath.Join(dir, name))

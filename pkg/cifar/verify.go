@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 )
 
-// markerFile is the last file that a Fetcher writes into the folder it unpacks.
+// markerFile is the last file that a Fetcher writes into a folder.
 const markerFile = "verified.json"
 
-// marker is the content of markerFile: which archive the folder was unpacked from, and
-// what its files were then.
+// marker is the content of markerFile: the archive that the folder was unpacked from and the
+// files that were in it.
 type marker struct {
 	Archive string       `json:"archive"`
 	SHA256  string       `json:"sha256"`
@@ -36,8 +36,8 @@ func readMarker(dir string) (m marker, ok bool) {
 	return m, json.Unmarshal(text, &m) == nil
 }
 
-// covers reports whether m is the mark of an archive with the given SHA-256 and lists
-// every file that Read reads.
+// covers reports whether m is the marker of an archive with the given SHA-256 and lists every
+// file that Read needs.
 func (m marker) covers(l layout, sum string) bool {
 	listed := make(map[string]bool)
 	for _, file := range m.Files {
@@ -46,7 +46,7 @@ func (m marker) covers(l layout, sum string) bool {
 	return m.SHA256 == sum && hasAll(listed, l.required())
 }
 
-// sizesHold reports whether the marked files are in dir with their sizes.
+// sizesHold reports whether the listed files are in dir with their recorded sizes.
 func (m marker) sizesHold(dir string) bool {
 	for _, file := range m.Files {
 		info, err := os.Stat(filepath.Join(dir, file.Name))
@@ -57,7 +57,7 @@ func (m marker) sizesHold(dir string) bool {
 	return true
 }
 
-// contentHolds reports whether the marked files are in dir, byte for byte.
+// contentHolds reports whether the listed files are in dir, unchanged.
 func (m marker) contentHolds(dir string) bool {
 	if !m.sizesHold(dir) {
 		return false
@@ -70,12 +70,11 @@ func (m marker) contentHolds(dir string) bool {
 	return true
 }
 
-// honestName returns what the images in home may be called; dir is the folder that the
-// caller of Read named.
-func (l layout) honestName(home, dir string) string {
+// verifiedName returns the name of the images in home: that of the data set if the files are
+// verified, a neutral one otherwise. dir is the folder that was passed to Read.
+func (l layout) verifiedName(home, dir string) string {
 	if m, marked := readMarker(home); marked {
-		// A folder that was changed after it was fetched is not the data set any more,
-		// however its files begin.
+		// If files were changed after they were fetched, it does not matter how they begin.
 		if m.covers(l, l.sum) && m.contentHolds(home) {
 			return l.kind.String()
 		}
@@ -91,11 +90,11 @@ func (l layout) honestName(home, dir string) string {
 	return fmt.Sprintf("images in %s (%v layout)", filepath.Base(dir), l.kind)
 }
 
-// leadRecords is the number of records at the start of a file that leadSum is about.
+// leadRecords is the number of records at the start of a file that leadSum covers.
 const leadRecords = 100
 
-// leadsKnown reports whether every file of records in home begins with the official
-// records and holds no more than the official number, and whether all of them are whole.
+// leadsKnown reports whether every record file in home begins with the official records and
+// has at most the official number of them, and whether all have exactly that number.
 func (l layout) leadsKnown(home string) (known, whole bool) {
 	whole = true
 	for _, name := range l.records() {
@@ -115,8 +114,8 @@ func (l layout) leadsKnown(home string) (known, whole bool) {
 	return true, whole
 }
 
-// leadSum returns the SHA-256 of the first 100 records of the official file of that name,
-// "" if it is not known. Those of CIFAR-10 were taken from the official binary files.
+// leadSum returns the SHA-256 of the first 100 records of the official file with that name, or
+// "" if it is not known. The sums were computed from the official binary files of CIFAR-10.
 func (l layout) leadSum(name string) string {
 	if l.kind != CIFAR10 {
 		return ""
@@ -138,8 +137,8 @@ func (l layout) leadSum(name string) string {
 	return ""
 }
 
-// fileSum returns the SHA-256, in hexadecimal, of the first limit bytes of a file, of all
-// of it if it is shorter.
+// fileSum returns the SHA-256, in hexadecimal, of the first limit bytes of a file, or of all
+// its bytes if there are fewer.
 func fileSum(ctx context.Context, path string, limit int64) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -153,7 +152,7 @@ func fileSum(ctx context.Context, path string, limit int64) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// contextReader reads from r until ctx is done.
+// contextReader reads from r and fails once ctx is done.
 type contextReader struct {
 	ctx context.Context
 	r   io.Reader

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/residual-go/residual/pkg/cifar"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/shapes10"
@@ -35,7 +36,7 @@ func writeFolder(t *testing.T, dir string, n int) {
 		t.Fatal(err)
 	}
 	var records bytes.Buffer
-	if err := shapes10.WriteRecords(&records, shapes10.Train(n, 3)); err != nil {
+	if err := cifar.WriteRecords(&records, shapes10.Train(n, 3)); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"} {

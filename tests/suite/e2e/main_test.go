@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/residual-go/residual/pkg/cifar"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
@@ -222,7 +223,7 @@ func writeCIFAR10(t *testing.T, dir string, n int) {
 func writeRecords(t *testing.T, path string, images *dataset.Images) {
 	t.Helper()
 	var records bytes.Buffer
-	if err := shapes10.WriteRecords(&records, images); err != nil {
+	if err := cifar.WriteRecords(&records, images); err != nil {
 		t.Fatal(err)
 	}
 	writeFile(t, path, records.Bytes())

@@ -1,4 +1,4 @@
-package shapes10
+package cifar
 
 import (
 	"bytes"
@@ -6,10 +6,11 @@ import (
 	"testing"
 
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/shapes10"
 )
 
 func TestWriteRecords(t *testing.T) {
-	m := Train(12, 9)
+	m := shapes10.Train(12, 9)
 	var file bytes.Buffer
 	if err := WriteRecords(&file, m); err != nil {
 		t.Fatal(err)
@@ -45,12 +46,12 @@ func TestWriteRecordsRefuses(t *testing.T) {
 	} {
 		var file bytes.Buffer
 		if err := WriteRecords(&file, m); err == nil || file.Len() > 0 {
-			t.Errorf("%s: error %v and %d bytes, want an error and none", name, err, file.Len())
+			t.Errorf("%s: error %v and %d bytes, want an error and no bytes", name, err, file.Len())
 		}
 	}
 }
 
-// full is a disk with no room.
+// full is a writer to a full disk.
 type full struct{}
 
 var errFull = errors.New("disk full")
@@ -59,7 +60,7 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 
 func TestWriteRecordsReportsTheWriter(t *testing.T) {
 	for _, n := range []int{1, 10} {
-		if err := WriteRecords(full{}, Train(n, 1)); !errors.Is(err, errFull) {
+		if err := WriteRecords(full{}, shapes10.Train(n, 1)); !errors.Is(err, errFull) {
 			t.Errorf("%d images: error %v, want %v", n, err, errFull)
 		}
 	}
