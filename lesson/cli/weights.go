@@ -24,7 +24,7 @@ type inspected struct {
 	Parameters   int64         `json:"parameters"`
 	weights.Description
 	Report *statedict.Comparison `json:"report"`
-	Notes  []string        `json:"notes"`
+	Notes  []string              `json:"notes"`
 }
 
 func weightsCommand() *cobra.Command {

@@ -9,11 +9,11 @@ import (
 //
 //	γ·(w∗x − mean)/√(variance + ε) + β = (s·w)∗x + (β − s·mean), with s = γ/√(variance + ε)
 //
-// where nothing else needs the convolution's output. That is all of them in a network of
-// He et al. 2015. In one with pre-activation, the normalisations that follow an addition or
-// a pool stay.
+// if nothing else uses the convolution's output. In a network of He et al. 2015 that is every
+// normalisation. In one with pre-activation, the normalisations after an addition or a pool
+// stay.
 //
-// A convolution keeps its name; its output takes that of the normalisation.
+// The convolution keeps its name; its output gets the name of the normalisation's.
 func (g *graph) fold() {
 	uses := map[string]int{}
 	for _, node := range g.nodes {
@@ -21,7 +21,7 @@ func (g *graph) fold() {
 			uses[input]++
 		}
 	}
-	convolutions := map[string]int{} // where they are among kept, by output
+	convolutions := map[string]int{} // index in kept, by output
 	var kept []node
 	for _, node := range g.nodes {
 		if node.operator == "BatchNormalization" && uses[node.inputs[0]] == 1 {
@@ -38,8 +38,8 @@ func (g *graph) fold() {
 	g.nodes = kept
 }
 
-// folded returns the convolution that does the normalisation's work as well. Sums are
-// taken in float64, so that there is one rounding.
+// folded returns a convolution that also does the normalisation's work. It computes in
+// float64, so that each result is rounded only once.
 func (g *graph) folded(convolution, norm node) node {
 	weight := g.constants[convolution.inputs[1]]
 	gamma, beta := g.constants[norm.inputs[1]].floats, g.constants[norm.inputs[2]].floats

@@ -1,16 +1,17 @@
 package onnx
 
-// graph is a network as ONNX has it: nodes that make values of values, by their names.
+// graph is a network in ONNX's terms: nodes that compute values from values, which they refer
+// to by name.
 type graph struct {
 	name string
-	// nodes come after those that make their inputs.
+	// nodes are in an order in which each comes after those that compute its inputs.
 	nodes []node
-	// constants are the values that are stored, the weights among them.
+	// constants are the stored values, the weights among them.
 	constants     map[string]tensor
 	input, output valueInfo
 }
 
-// node applies an operator. Each of those used here has one output.
+// node applies an operator. Every operator used here has one output.
 type node struct {
 	name, operator string
 	inputs         []string
@@ -24,22 +25,22 @@ type attribute struct {
 	value any
 }
 
-// tensor is a stored value: float32 numbers, or int64 ones.
+// tensor is a stored value: float32 or int64.
 type tensor struct {
 	dims     []int
 	floats   []float32
 	integers []int64
 }
 
-// valueInfo tells the type of the network's input or output, which is float32. A dimension
-// is an int, or the name of one that is known only when the network is run.
+// valueInfo describes the network's input or output, which is float32. A dimension is an int,
+// or a name if it is known only when the network is run.
 type valueInfo struct {
 	name string
 	dims []any
 	doc  string
 }
 
-// stored returns the names of the constants that the nodes use, in the order of their use.
+// stored returns the names of the constants that the nodes use, in the order of first use.
 func (g *graph) stored() []string {
 	var names []string
 	seen := map[string]bool{}

@@ -11,31 +11,47 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// channels is the number of them in an image.
-const channels = 3
+const (
+	// channels is the number of channels of an image.
+	channels = 3
+	// epsilon is what batch normalisations add to the variance; see nn.BatchNorm.
+	epsilon = 1e-5
+)
 
-// epsilon is what batch normalisations add to the variance; see nn.BatchNorm.
-const epsilon = 1e-5
-
-// network is a graph being built, by methods like those of package resnet's forward pass.
+// network is a graph under construction. Its methods mirror the forward pass of package
+// resnet.
 type network struct {
 	resnet.Config
 	*graph
 	weights map[string]statedict.Tensor
-	err     error // the first
 }
 
-// value is what a node makes, [batch, channels, …].
+// value is the output of a node, [batch, channels, …].
 type value struct {
 	name     string
 	channels int
 }
 
-// build returns the network as a graph, which shares the weights' data.
-func build(config resnet.Config, weights map[string]statedict.Tensor) (*graph, error) {
-	if err := config.Validate(); err != nil {
-		return nil, err
+// checkWeights returns an error unless the weights are exactly those of the network.
+func checkWeights(config resnet.Config, weights map[string]statedict.Tensor) error {
+	shapes, err := statedict.Shapes(config)
+	if err != nil {
+		return err
 	}
+	if err := statedict.Compare(shapes, weights).Err("the network"); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(weights)) {
+		if err := weights[name].Validate(); err != nil {
+			return fmt.Errorf("%s %w", name, err)
+		}
+	}
+	return nil
+}
+
+// build returns the network as a graph, which shares the weights' data. The weights must be
+// the network's.
+func build(config resnet.Config, weights map[string]statedict.Tensor) *graph {
 	n := &network{Config: config, graph: &graph{name: cmp.Or(config.Name, "network"), constants: map[string]tensor{}}, weights: weights}
 
 	x := n.stem(value{"images", channels})
@@ -51,13 +67,7 @@ func build(config resnet.Config, weights map[string]statedict.Tensor) (*graph, e
 		planes *= 2
 	}
 	n.head(x)
-
-	for _, name := range slices.Sorted(maps.Keys(weights)) {
-		if _, ok := n.constants[name]; !ok && n.err == nil {
-			n.err = fmt.Errorf("the weights are not this network's: no place for %s", name)
-		}
-	}
-	return n.graph, n.err
+	return n.graph
 }
 
 func (n *network) stem(x value) value {
@@ -159,7 +169,7 @@ func (n *network) preActivated(name string, x value, convolutions []convolution,
 	return n.add(name+".add", "Add", y.channels, []string{y.name, x.name})
 }
 
-// changes reports whether a block's shortcut is anything but the identity.
+// changes reports whether a block's shortcut is something other than the identity.
 func (n *network) changes(x value, channels, stride int) bool {
 	return n.Shortcut == resnet.ShortcutC || stride != 1 || x.channels != channels
 }
@@ -178,7 +188,7 @@ func (n *network) shortcut(name string, x value, channels, stride int) value {
 	if stride != 1 {
 		inputs := []string{x.name,
 			n.integers(name+".slice.starts", 0, 0),
-			n.integers(name+".slice.ends", math.MaxInt64, math.MaxInt64), // the ends, however far
+			n.integers(name+".slice.ends", math.MaxInt64, math.MaxInt64), // to the end
 			n.integers(name+".slice.axes", 2, 3),
 			n.integers(name+".slice.steps", int64(stride), int64(stride)),
 		}
@@ -190,7 +200,7 @@ func (n *network) shortcut(name string, x value, channels, stride int) value {
 	return n.add(name+".pad", "Pad", channels, []string{x.name, pads})
 }
 
-// convolution is the shape of a 2-D convolution without bias.
+// convolution describes a 2-D convolution without bias.
 type convolution struct {
 	out, kernel, stride, groups int
 }
@@ -215,31 +225,19 @@ func (n *network) relu(name string, x value) value {
 	return n.add(name, "Relu", x.channels, []string{x.name})
 }
 
-// add adds a node, whose output has its name.
+// add adds a node and returns its output, which has the node's name.
 func (n *network) add(name, operator string, channels int, inputs []string, attributes ...attribute) value {
 	n.nodes = append(n.nodes, node{name, operator, inputs, name, attributes})
 	return value{name, channels}
 }
 
-// weight stores one of the weights, which must have the given shape, and returns its name.
+// weight stores one of the weights, which has the given shape, and returns its name.
 func (n *network) weight(name string, shape ...int) string {
-	size := 1
-	for _, dim := range shape {
-		size *= dim
-	}
-	w, ok := n.weights[name]
-	switch {
-	case n.err != nil:
-	case !ok:
-		n.err = fmt.Errorf("the weights are not this network's: no %s", name)
-	case !slices.Equal(w.Shape, shape) || len(w.Data) != size:
-		n.err = fmt.Errorf("the weights are not this network's: %s has shape %v and %d numbers, want %v", name, w.Shape, len(w.Data), shape)
-	}
-	n.constants[name] = tensor{dims: shape, floats: w.Data}
+	n.constants[name] = tensor{dims: shape, floats: n.weights[name].Data}
 	return name
 }
 
-// integers stores a list of integers, and returns its name.
+// integers stores a list of integers and returns its name.
 func (n *network) integers(name string, list ...int64) string {
 	n.constants[name] = tensor{dims: []int{len(list)}, integers: list}
 	return name

@@ -1,21 +1,24 @@
 // Package onnx writes networks as ONNX models, for ONNX Runtime and the many other programs
-// that read them: phones, browsers, C++, C#, accelerators.
+// that read them: on phones, in browsers, in C++ and C#, on accelerators.
 //
-// A model is written for operator set 17 and version 8 of the intermediate representation
-// (https://github.com/onnx/onnx/blob/v1.12.0/docs/IR.md), of which ONNX Runtime reads both
-// from its release 1.12 on. It has
+// It writes operator set 17 and version 8 of the intermediate representation
+// (https://github.com/onnx/onnx/blob/v1.12.0/docs/IR.md), which ONNX Runtime reads since its
+// release 1.12. A model has
 //
 //   - the input "images", float32 [batch, 3, height, width]: RGB, each channel of a pixel
-//     scaled to 0 … 1, less its mean, divided by its standard deviation, see dataset.Normalization. The
-//     batch is of any size; height and width are those of the model's transform, or any, if
-//     it has none;
+//     scaled to 0 … 1, minus its mean, divided by its standard deviation; see
+//     dataset.Normalization. The batch has any size. Height and width are those of the
+//     model's transform, or any if it has none;
 //   - the output "logits", float32 [batch, classes];
-//   - nodes and values with the names that resnet.Tap tells (conv1, layer1.0.bn1, …) and
+//   - nodes and values with the names that resnet.Tap uses (conv1, layer1.0.bn1, …), and
 //     weights with those of torchvision's state dict (conv1.weight, …);
-//   - what else is known, as metadata: see [Write].
+//   - everything else that is known, as metadata; see [Write].
 //
-// onnx.go has the way in, network.go the network as nodes, fold.go the folding of batch
-// normalisations, graph.go what a graph is, and proto.go its encoding.
+// It is written by hand because the Go libraries for ONNX read models, and code generated from
+// onnx.proto would hold all the weights a second time. The encoding uses protowire.
+//
+// onnx.go is the entry point, network.go turns a network into nodes, fold.go folds batch
+// normalisations, graph.go defines the graph, and proto.go encodes it.
 package onnx
 
 import (
@@ -30,28 +33,27 @@ import (
 
 // Options for Write.
 type Options struct {
-	// Fold multiplies each batch normalisation that follows a convolution, and nothing else
-	// does, into that convolution, which then has a bias. The network computes the same, up to
-	// rounding, with fewer nodes; it can no longer be trained as it was.
+	// Fold multiplies each batch normalisation into the convolution before it, which then has a
+	// bias, if nothing else uses the convolution's output. The network computes the same, up to
+	// rounding, with fewer nodes, but can no longer be trained.
 	Fold bool
 }
 
-// Write writes m to w as an ONNX model. Weights that are not all those of the network, in
-// PyTorch's layouts, are an error, and so is a model of 2 GiB or more, which no Protocol
-// Buffers message can hold.
+// Write writes m to w as an ONNX model. It is an error if the weights are not exactly the
+// network's, in PyTorch's layouts, or if the model has 2 GiB or more, the limit of Protocol
+// Buffers.
 //
-// The model's metadata are architecture (the resnet.Config), classes, mean, std and
-// transform as JSON, and recipe, data and accuracy (from 0 to 1) as text; what is not known
-// is left out.
+// The metadata has architecture (the resnet.Config), classes, mean, std and transform as
+// JSON, and recipe, data and accuracy (from 0 to 1) as text. Unknown facts are left out.
 //
-// The weights go from m to w in small pieces; only folding holds a copy of those it changes.
+// The weights go from m to w in small pieces. Only folding copies them, those that it changes.
 func Write(w io.Writer, m *weights.Model, options Options) error {
-	g, err := build(m.Config, m.Tensors)
-	if err != nil {
+	if err := checkWeights(m.Config, m.Tensors); err != nil {
 		return fmt.Errorf("write an ONNX model: %w", err)
 	}
+	g := build(m.Config, m.Tensors)
 	g.input = valueInfo{"images", []any{"batch", channels, "height", "width"},
-		"RGB images: each channel of a pixel scaled to 0 … 1, less its mean, divided by its standard deviation"}
+		"RGB images: each channel of a pixel scaled to 0 … 1, minus its mean, divided by its standard deviation"}
 	if t := m.Transform; t.Height > 0 && t.Width > 0 {
 		g.input.dims[2], g.input.dims[3] = t.Height, t.Width
 	}

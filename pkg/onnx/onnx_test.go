@@ -15,10 +15,9 @@ import (
 	"github.com/residual-go/residual/pkg/weights"
 )
 
-// What a whole file is like, and what other programs compute with it, is tested in
-// tests/suite/onnx.
+// tests/suite/onnx tests whole files, and what other programs compute with them.
 
-// smallest is a network of one block, with weights.
+// smallest returns a network of one block, with weights of zero.
 func smallest() *weights.Model {
 	m := &weights.Model{
 		Config:  resnet.Config{Name: "smallest", Stem: resnet.CIFARStem, Blocks: []int{1}, Width: 2, Classes: 3},
@@ -49,15 +48,15 @@ func TestWriteRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, spoil := range map[string]func(m *weights.Model){
-		"resnet: 0 classes":           func(m *weights.Model) { m.Config.Classes = 0 },
-		"no layer1.0.bn2.running_var": func(m *weights.Model) { delete(m.Tensors, "layer1.0.bn2.running_var") },
-		"fc.bias has shape [2] and 2 numbers, want [3]": func(m *weights.Model) {
+		"resnet: 0 classes":                func(m *weights.Model) { m.Config.Classes = 0 },
+		"missing layer1.0.bn2.running_var": func(m *weights.Model) { delete(m.Tensors, "layer1.0.bn2.running_var") },
+		"mismatched fc.bias (shape [2], want [3])": func(m *weights.Model) {
 			m.Tensors["fc.bias"] = statedict.Tensor{Shape: []int{2}, Data: make([]float32, 2)}
 		},
-		"fc.bias has shape [3] and 2 numbers, want [3]": func(m *weights.Model) {
+		"fc.bias has shape [3] and 2 elements": func(m *weights.Model) {
 			m.Tensors["fc.bias"] = statedict.Tensor{Shape: []int{3}, Data: make([]float32, 2)}
 		},
-		"no place for bn2.weight": func(m *weights.Model) { m.Tensors["bn2.weight"] = m.Tensors["bn1.weight"] },
+		"unexpected bn2.weight": func(m *weights.Model) { m.Tensors["bn2.weight"] = m.Tensors["bn1.weight"] },
 	} {
 		m := smallest()
 		spoil(m)
@@ -69,8 +68,7 @@ func TestWriteRefuses(t *testing.T) {
 	}
 }
 
-// Not every file can be written to its end.
-func TestWriteReportsWhatTheWriterDoes(t *testing.T) {
+func TestWriteReturnsTheWritersErrors(t *testing.T) {
 	full := errors.New("the disk is full")
 	var whole bytes.Buffer
 	if err := Write(&whole, smallest(), Options{}); err != nil {
@@ -86,7 +84,7 @@ func TestWriteReportsWhatTheWriterDoes(t *testing.T) {
 	}
 }
 
-// limited is a writer with room for so many bytes.
+// limited is a writer with room for a limited number of bytes.
 type limited struct {
 	room int
 	full error
@@ -99,7 +97,7 @@ func (l *limited) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestTooLarge has a graph of just over 2 GiB, in which all weights are the same memory.
+// TestTooLarge has a graph of just over 2 GiB, in which all weights share the same memory.
 func TestTooLarge(t *testing.T) {
 	g := &graph{constants: map[string]tensor{}}
 	n := node{operator: "Sum"}
@@ -116,11 +114,10 @@ func TestTooLarge(t *testing.T) {
 	delete(g.constants, "0")
 	full := errors.New("the disk is full")
 	if err := g.write(&limited{0, full}, nil); !errors.Is(err, full) {
-		t.Errorf("4 MiB less: %v, want the first write to be tried", err)
+		t.Errorf("4 MiB less: %v, want the error of the first write", err)
 	}
 }
 
-// The weights are read, and not changed.
 func TestFoldLeavesTheModelAlone(t *testing.T) {
 	m := smallest()
 	for name, tensor := range m.Tensors {
@@ -137,8 +134,8 @@ func TestFoldLeavesTheModelAlone(t *testing.T) {
 	}
 }
 
-// A convolution of two channels, by hand: γ, β, mean and variance are such that the
-// deviations are 2 and 1/2.
+// TestFolded folds a convolution of two channels whose standard deviations are 2 and 1/2, and
+// compares with results computed by hand.
 func TestFolded(t *testing.T) {
 	g := &graph{constants: map[string]tensor{
 		"w":     {dims: []int{2, 1, 1, 2}, floats: []float32{1, 2, 3, 4}},
@@ -158,8 +155,8 @@ func TestFolded(t *testing.T) {
 	}
 }
 
-// Which batch normalisations stay: those that come after an addition or a pool, or after a
-// convolution whose output is needed for something else as well.
+// The batch normalisations that stay are those after an addition or a pool, or after a
+// convolution whose output something else uses too.
 func TestWhatFolds(t *testing.T) {
 	for _, test := range []struct {
 		config resnet.Config
@@ -173,7 +170,7 @@ func TestWhatFolds(t *testing.T) {
 	} {
 		config := test.config
 		config.Blocks, config.Width, config.Classes = []int{1, 1}, 2, 2
-		g, _ := build(config, nil) // all weights are missing, and none is needed
+		g := build(config, nil) // the weights are not needed
 		for name, tensor := range g.constants {
 			size := 1
 			for _, dim := range tensor.dims {

@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/residual-go/residual/pkg/tensorfile"
 )
 
-// message is a Protocol Buffers message as its bytes, to which fields are appended. The
-// numbers of the fields are those of
-// https://github.com/onnx/onnx/blob/v1.12.0/onnx/onnx.proto3; lists of integers are written
-// one by one, as the messages of onnx.proto, which ONNX's own readers are made from, have
-// them.
+// message is an encoded Protocol Buffers message, to which fields are appended. The field
+// numbers are those of https://github.com/onnx/onnx/blob/v1.12.0/onnx/onnx.proto3. Lists of
+// integers are not packed, since ONNX's own readers are generated from onnx.proto, where they
+// are not.
 type message []byte
 
 func (m *message) integer(field protowire.Number, x int64) {
@@ -26,7 +27,7 @@ func (m *message) float(field protowire.Number, x float32) {
 }
 
 func (m *message) text(field protowire.Number, s string) {
-	// Readers refuse a whole file for one string that is not UTF-8, as a file's name may be.
+	// Readers reject the whole file if one string is not UTF-8, and file names need not be.
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	*m = protowire.AppendString(protowire.AppendTag(*m, field, protowire.BytesType), s)
 }
@@ -35,7 +36,7 @@ func (m *message) message(field protowire.Number, sub message) {
 	*m = protowire.AppendBytes(protowire.AppendTag(*m, field, protowire.BytesType), sub)
 }
 
-// begin appends the tag and length of a message or of bytes, of which size bytes follow.
+// begin appends the tag and length of a message, or of bytes, whose size bytes follow.
 func (m *message) begin(field protowire.Number, size int) {
 	*m = protowire.AppendVarint(protowire.AppendTag(*m, field, protowire.BytesType), uint64(size))
 }
@@ -56,8 +57,8 @@ const (
 	attributeInts  = 7
 )
 
-// write writes a ModelProto of the graph. Lengths come before contents in Protocol Buffers;
-// all but the stored numbers is encoded first, so that these need not be copied.
+// write writes the graph as a ModelProto. In Protocol Buffers a length precedes its content, so
+// everything but the stored elements is encoded first, and those need not be copied.
 func (g *graph) write(w io.Writer, metadata []property) error {
 	content := g.encode()
 	names := g.stored()
@@ -85,7 +86,7 @@ func (g *graph) write(w io.Writer, metadata []property) error {
 	model.message(8, operators)
 	model.begin(7, size)
 	if total := len(model) + size; total > largestLength {
-		return fmt.Errorf("%d bytes do not fit into one file, which holds at most %d", total, largestLength)
+		return fmt.Errorf("%d bytes do not fit into one file, whose limit is %d", total, largestLength)
 	}
 
 	if _, err := w.Write(append(model, content...)); err != nil {
@@ -102,7 +103,7 @@ func (g *graph) write(w io.Writer, metadata []property) error {
 	return nil
 }
 
-// encode returns the GraphProto less its initializers.
+// encode returns the GraphProto without its initializers.
 func (g *graph) encode() message {
 	var m message
 	for _, node := range g.nodes {
@@ -190,23 +191,15 @@ func (t tensor) head(name string) message {
 	return m
 }
 
-// size is the number of bytes of the raw data.
+// size returns the size of the raw data in bytes.
 func (t tensor) size() int { return 4*len(t.floats) + 8*len(t.integers) }
 
-// writeData writes the raw data: little endian, row by row.
+// writeData writes the raw data: little-endian, in row-major order.
 func (t tensor) writeData(w io.Writer) error {
-	const piece = 1 << 14
-	buffer := make([]byte, 0, 4*piece)
-	for from := 0; from < len(t.floats); from += piece {
-		buffer = buffer[:0]
-		for _, x := range t.floats[from:min(from+piece, len(t.floats))] {
-			buffer = binary.LittleEndian.AppendUint32(buffer, math.Float32bits(x))
-		}
-		if _, err := w.Write(buffer); err != nil {
-			return err
-		}
+	if err := tensorfile.WriteFloats(w, t.floats); err != nil {
+		return err
 	}
-	buffer = buffer[:0]
+	var buffer []byte
 	for _, x := range t.integers {
 		buffer = binary.LittleEndian.AppendUint64(buffer, uint64(x))
 	}
