@@ -12,23 +12,23 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// Explanation is what a network says about some images, and what is needed to tell where
-// in them it found that.
+// Explanation has a network's logits for some images, and what is needed to see which parts of
+// the images they come from.
 type Explanation struct {
 	// Logits are those of Network.Logits, [images, classes].
 	Logits []float32
-	// Features go into the global average pool: [images, Height, Width, Channels].
+	// Features are the input of the global average pool, [images, Height, Width, Channels].
 	Features                []float32
 	Height, Width, Channels int
-	// Weight is that of the linear layer behind the pool, [Channels, classes].
+	// Weight is the weight of the linear layer after the pool, [Channels, classes].
 	Weight []float32
 }
 
-// Explain returns the logits of n images, as Logits does, with what went into the last two
-// layers. The images are bytes [n, height, width, 3].
+// Explain returns the logits of images [images, height, width, 3], as Logits does, with the
+// input of the last two layers. It is an error if a logit is NaN or infinite.
 //
-// Inside, images are filled up to a power of two: a graph is compiled for every number of
-// images, and this way that happens seldom. Logits that are no numbers are an error.
+// The images are padded to a power of two, because a graph is compiled for each number of
+// images.
 func (n *Network) Explain(pixels []byte, height, width int) (*Explanation, error) {
 	images, err := countImages(pixels, height, width)
 	if err != nil {
@@ -58,7 +58,7 @@ func (n *Network) Explain(pixels []byte, height, width int) (*Explanation, error
 	e.Features = data[1][:images*e.Height*e.Width*e.Channels]
 	for i := range images {
 		if sum := LogSumExp(e.Logits[i*n.config.Classes:][:n.config.Classes]); math.IsNaN(sum) || math.IsInf(sum, 0) {
-			return nil, fmt.Errorf("%s gives logits that are no numbers; its weights have diverged", n.config.Name)
+			return nil, fmt.Errorf("%s gives logits that are NaN or infinite; its weights have diverged", n.config.Name)
 		}
 	}
 	for _, output := range outputs {
@@ -73,7 +73,7 @@ func (n *Network) Explain(pixels []byte, height, width int) (*Explanation, error
 func explaining(store *model.Store, path string, config resnet.Config, normalization dataset.Normalization) func(*model.Scope, *graph.Node) []*graph.Node {
 	last := fmt.Sprintf("layer%d", len(config.Blocks))
 	if config.PreActivation {
-		last = "relu" // behind the batch norm that follows the last stage
+		last = "relu" // after the batch norm that follows the last stage
 	}
 	return func(_ *model.Scope, pixels *graph.Node) []*graph.Node {
 		scope := store.Scope(path)
@@ -87,22 +87,23 @@ func explaining(store *model.Store, path string, config resnet.Config, normaliza
 	}
 }
 
-// Classes is the number of classes.
+// Classes returns the number of classes.
 func (e *Explanation) Classes() int { return len(e.Weight) / e.Channels }
 
-// Top returns the k most probable classes of one image, the likeliest first.
+// Top returns the k most probable classes of one image, the most probable first.
 func (e *Explanation) Top(image, k int) []Guess {
 	return Top(e.Logits[image*e.Classes():][:e.Classes()], k)
 }
 
-// ClassMap returns the class activation map of one image and class, [Height, Width] row by
-// row: how much each place adds to the class's logit (Zhou et al. 2016, "Learning Deep
-// Features for Discriminative Localization"),
+// ClassMap returns the class activation map [Height, Width] of one image and class: how much
+// each position contributes to the class's logit (Zhou et al. 2016, "Learning Deep Features
+// for Discriminative Localization"),
 //
 //	CAM_c(y, x) = Σ_k w_kc · f_k(y, x),
 //
-// where f_k are the features and w the weight. The pool and the linear layer are linear, so
-// their order can be changed: the mean of a class's map, and the bias, is its logit.
+// where f_k are the features and w is the weight. The pool and the linear layer are both
+// linear, so their order can be exchanged: a class's logit is the mean of its map plus the
+// bias.
 func (e *Explanation) ClassMap(image, class int) []float64 {
 	values, classes := make([]float64, e.Height*e.Width), e.Classes()
 	for place := range values {

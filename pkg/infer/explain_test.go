@@ -12,7 +12,7 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// The mean of a class's map, and the bias, is its logit: that makes the map an explanation.
+// A class's logit is the mean of its map plus the bias: that makes the map an explanation.
 func TestExplainEqualsLogits(t *testing.T) {
 	const classes = 7
 	for name, change := range map[string]func(*resnet.Config){
@@ -39,7 +39,7 @@ func TestExplainEqualsLogits(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer n.Finalize()
-		for _, count := range []int{3, 1, 4} { // 3 is filled up to 4
+		for _, count := range []int{3, 1, 4} { // 3 is padded to 4
 			m := images(count, classes)
 			m.Height, m.Width = 12, 20
 			m.Pixels = make([]byte, count*m.ImageSize())
@@ -70,7 +70,7 @@ func TestExplainEqualsLogits(t *testing.T) {
 					got += v / 15
 				}
 				if math.Abs(got-float64(want[i])) > 1e-4 {
-					t.Errorf("%s, image %d of %d: the map of class %d and the bias make %g, the network %g", name, image, count, class, got, want[i])
+					t.Errorf("%s, image %d of %d: the map of class %d and the bias give %g, the network %g", name, image, count, class, got, want[i])
 				}
 			}
 			last := count - 1

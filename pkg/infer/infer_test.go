@@ -26,7 +26,7 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// engine is the backend of all these tests: a tensor is at home in one only.
+// engine is the backend of all these tests, because a tensor belongs to one backend.
 var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("cpu") })
 
 var normalization = dataset.Normalization{Mean: [3]float32{0.5, 0.4, 0.3}, Std: [3]float32{0.25, 0.2, 0.5}}
@@ -114,7 +114,7 @@ func logits(t *testing.T, n *infer.Network, m *dataset.Images) []float32 {
 	return all
 }
 
-// Logits are those of the network's forward pass on normalised pixels, not in training.
+// Logits are those of the network's forward pass on normalised pixels, outside training.
 func TestLogitsAreTheNetworks(t *testing.T) {
 	n, store := network(t, 7)
 	m := images(3, 7)
@@ -148,7 +148,7 @@ func normalised(m *dataset.Images) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(x, m.Len(), m.Height, m.Width, 3)
 }
 
-func TestLogitsRefuseWhatAreNoImages(t *testing.T) {
+func TestLogitsRefusePartsOfImages(t *testing.T) {
 	n, _ := network(t, 3)
 	for _, test := range []struct{ bytes, height, width int }{{0, 4, 5}, {59, 4, 5}, {61, 4, 5}, {60, 0, 5}, {60, 4, 0}} {
 		_, err := n.Logits(make([]byte, test.bytes), test.height, test.width)
@@ -158,7 +158,7 @@ func TestLogitsRefuseWhatAreNoImages(t *testing.T) {
 	}
 }
 
-// Evaluate's numbers, from the logits of all images at once and by sorting.
+// The expected metrics are computed from the logits of all images at once, and by sorting.
 func TestEvaluateEqualsADirectComputation(t *testing.T) {
 	const classes = 8
 	n, _ := network(t, classes)
@@ -204,21 +204,21 @@ func TestEvaluateEqualsADirectComputation(t *testing.T) {
 	}
 	want.Top1, want.Top5 = float64(want.Correct)/23, float64(inTop5)/23
 	if want.Correct == 0 || inTop5 == want.Correct || inTop5 == 23 {
-		t.Fatalf("%d correct and %d among the first five tell nothing apart", want.Correct, inTop5)
+		t.Fatalf("%d correct and %d among the first five are a weak test", want.Correct, inTop5)
 	}
 	for _, batch := range []int{1, 4, 23, 100} {
 		got := evaluate(t, n, m, batch)
 		if math.Abs(got.Loss-want.Loss) > 1e-5 {
-			t.Errorf("batches of %d: loss %g, want %g", batch, got.Loss, want.Loss)
+			t.Errorf("batch size %d: loss %g, want %g", batch, got.Loss, want.Loss)
 		}
 		for i, loss := range want.Losses {
 			if math.Abs(got.Losses[i]-loss) > 1e-5 {
-				t.Errorf("batches of %d: image %d has loss %g, want %g", batch, i, got.Losses[i], loss)
+				t.Errorf("batch size %d: image %d has loss %g, want %g", batch, i, got.Losses[i], loss)
 			}
 		}
 		got.Loss, got.Losses = want.Loss, want.Losses
 		if a, b := fmt.Sprintf("%+v", *got), fmt.Sprintf("%+v", want); a != b {
-			t.Errorf("batches of %d: result %s, want %s", batch, a, b)
+			t.Errorf("batch size %d: result %s, want %s", batch, a, b)
 		}
 		if _, err := json.Marshal(got); err != nil {
 			t.Errorf("the result has no JSON: %v", err)
@@ -226,7 +226,7 @@ func TestEvaluateEqualsADirectComputation(t *testing.T) {
 	}
 }
 
-// Of equal logits the first class is the guess, and ranks before the others.
+// Of equal logits the first class is the guess and ranks before the others.
 func TestEvaluateWithTies(t *testing.T) {
 	m := images(6, 7)
 	for name, test := range map[string]struct {
@@ -269,14 +269,14 @@ func TestALossFromLargeLogitsIsFinite(t *testing.T) {
 	}
 }
 
-func TestEvaluateTellsHowFarItIs(t *testing.T) {
+func TestEvaluateReportsProgress(t *testing.T) {
 	n, _ := network(t, 3)
 	var seen []int
 	if _, err := n.Evaluate(context.Background(), images(10, 3), 4, func(images int) { seen = append(seen, images) }); err != nil {
 		t.Fatal(err)
 	}
 	if want := []int{4, 8, 10}; !slices.Equal(seen, want) {
-		t.Errorf("it said %v, want %v", seen, want)
+		t.Errorf("it reported %v, want %v", seen, want)
 	}
 }
 
@@ -284,7 +284,7 @@ func TestEvaluateLeavesTheImagesAlone(t *testing.T) {
 	n, _ := network(t, 3)
 	m := images(5, 3)
 	pixels, labels := slices.Clone(m.Pixels), slices.Clone(m.Labels)
-	evaluate(t, n, m.First(3), 2) // whose last batch is filled up, but not over the fourth image
+	evaluate(t, n, m.First(3), 2) // its last batch is padded, but not over the fourth image
 	if !slices.Equal(m.Pixels, pixels) || !slices.Equal(m.Labels, labels) {
 		t.Error("the images were changed")
 	}
@@ -298,9 +298,9 @@ func TestEvaluateRefuses(t *testing.T) {
 		want   string
 	}{
 		{images(0, 3), 4, "noise: no images to evaluate on"},
-		{images(5, 4), 4, "noise has 4 classes and resnet8-w2 tells 3 apart"},
-		{images(5, 3), 0, "batches of 0 images"},
-		{images(5, 3), -1, "batches of -1 images"},
+		{images(5, 4), 4, "noise has 4 classes and resnet8-w2 distinguishes 3"},
+		{images(5, 3), 0, "batch size 0, want at least 1"},
+		{images(5, 3), -1, "batch size -1, want at least 1"},
 	} {
 		_, err := n.Evaluate(context.Background(), test.images, test.batch, nil)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -323,7 +323,7 @@ func TestEvaluateStopsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestLogitsThatAreNoNumbersAreAnError(t *testing.T) {
+func TestLogitsThatAreNotFiniteAreAnError(t *testing.T) {
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
 		_, err := constant(t, 1, bad, 2).Evaluate(context.Background(), images(3, 3), 2, nil)
 		if err == nil || !strings.Contains(err.Error(), "diverged") {
@@ -438,7 +438,7 @@ func ExampleTop() {
 	// class 3: 0.24
 }
 
-func TestImagesThatAreKeptGiveTheSameResult(t *testing.T) {
+func TestKeptImagesGiveTheSameResult(t *testing.T) {
 	n, _ := network(t, 3)
 	first, second := images(23, 3), images(9, 3)
 	for _, m := range []*dataset.Images{first, second} {
@@ -448,9 +448,9 @@ func TestImagesThatAreKeptGiveTheSameResult(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := evaluate(t, n, m, batch); !reflect.DeepEqual(got, want) {
-				t.Errorf("%d kept images in batches of %d: %+v, want %+v", m.Len(), batch, got, want)
+				t.Errorf("%d kept images in batch size %d: %+v, want %+v", m.Len(), batch, got, want)
 			}
-			if err := n.Keep(images(2, 3)); err != nil { // so that the next are not the kept ones
+			if err := n.Keep(images(2, 3)); err != nil { // so that the next images are not the kept ones
 				t.Fatal(err)
 			}
 		}
@@ -458,7 +458,7 @@ func TestImagesThatAreKeptGiveTheSameResult(t *testing.T) {
 	broken := images(4, 3)
 	broken.Labels[0] = 7
 	if err := n.Keep(broken); err == nil {
-		t.Error("Keep takes images with a label that is none")
+		t.Error("Keep accepts images with an invalid label")
 	}
 }
 
@@ -475,7 +475,7 @@ func TestMixedPrecisionIsCloseToFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer half.Finalize()
-	half.Compute(dtypes.BFloat16)
+	half.SetPrecision(dtypes.BFloat16)
 	got := logits(t, half, m)
 	largest, apart := 0.0, 0.0
 	for i := range want {

@@ -462,7 +462,7 @@ func (s *session) prepare(from *checkpoint.State) error {
 	if s.network, err = infer.New(s.Backend, s.store, ModelPath, s.recipe.Model, s.recipe.Normalization); err != nil {
 		return err
 	}
-	s.network.Compute(s.recipe.DType())
+	s.network.SetPrecision(s.recipe.DType())
 	if s.Input == InputDevice {
 		return s.network.Keep(s.Test)
 	}

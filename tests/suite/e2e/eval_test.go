@@ -50,7 +50,7 @@ func TestEval(t *testing.T) {
 	if half.Total != 5 {
 		t.Errorf("eval --subset 5 is about %d images", half.Total)
 	}
-	p.fails([]string{"batches of 0 images", "at least 1"}, "eval", "--run", "runs/tiny", "--batch", "0")
+	p.fails([]string{"batch size 0", "at least 1"}, "eval", "--run", "runs/tiny", "--batch", "0")
 }
 
 func TestEvalOtherClasses(t *testing.T) {
