@@ -8,8 +8,8 @@ import (
 	"github.com/residual-go/residual/pkg/dataset"
 )
 
-// TestLinearClassifier is the promise that the set needs more than one layer, and yet
-// holds something for one to find. Chance is 10%.
+// TestLinearClassifier: a linear classifier does better than chance, 10%, but not well: the
+// data set needs more than one layer.
 func TestLinearClassifier(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains for some seconds")
@@ -20,17 +20,17 @@ func TestLinearClassifier(t *testing.T) {
 	onTrain, onTest := c.accuracy(train), c.accuracy(test)
 	t.Logf("accuracy %.1f%% on the training images, %.1f%% on the test images", 100*onTrain, 100*onTest)
 	if onTrain < 0.3 {
-		t.Errorf("%.1f%% on the training images: the classifier is not trained", 100*onTrain)
+		t.Errorf("%.1f%% on the training images: the classifier was not trained", 100*onTrain)
 	}
 	if onTest < 0.15 || onTest > 0.5 {
 		t.Errorf("%.1f%% on the test images, want 15%% to 50%%", 100*onTest)
 	}
 }
 
-// linear is a softmax regression on pixels: ten templates, each with its bias last.
+// linear is softmax regression on pixels: the weights of ten classes, each with its bias last.
 type linear [10][Side*Side*3 + 1]float32
 
-// input returns an image as numbers about 0, of deviation about 1, and the 1 of the bias.
+// input returns the pixels of an image, roughly normalised, followed by a 1 for the bias.
 func input(image []byte) (x [Side*Side*3 + 1]float32) {
 	for j, v := range image {
 		x[j] = (float32(v) - 110) / 60
@@ -50,7 +50,7 @@ func (c *linear) logits(x *[Side*Side*3 + 1]float32) (logits [10]float64) {
 	return logits
 }
 
-// train goes over the images a few times, one at a time, with a rate that falls to zero.
+// train runs SGD with a batch size of 1 and a learning rate that falls linearly to zero.
 func (c *linear) train(m *dataset.Images, epochs int) {
 	r := rand.New(rand.NewPCG(1, 1))
 	step, steps := 0, epochs*m.Len()

@@ -5,10 +5,10 @@ import (
 	"math/rand/v2"
 )
 
-// A paint is two related colours and how they alternate.
+// A paint is a pattern of two related colours.
 type paint struct {
 	one, other colour
-	pattern    func(p point) float64 // 0 is one, 1 the other
+	pattern    func(p point) float64 // the share of the other colour, 0 to 1
 }
 
 // at returns the colour of the paint at p.
@@ -21,7 +21,7 @@ func (t paint) at(p point) colour {
 	return c
 }
 
-// newPaint returns a paint about a colour, with a pattern by chance.
+// newPaint returns a paint of random pattern whose two colours are close to about.
 func newPaint(about colour, r *rand.Rand) paint {
 	const spread = 45
 	t := paint{one: about, other: about}
@@ -46,7 +46,7 @@ func newPaint(about colour, r *rand.Rand) paint {
 	return t
 }
 
-// gradient changes evenly across the picture.
+// gradient changes evenly across the image.
 func gradient(axis point) func(point) float64 {
 	middle := point{Side / 2, Side / 2}
 	return func(p point) float64 {
@@ -54,12 +54,12 @@ func gradient(axis point) func(point) float64 {
 	}
 }
 
-// stripes are soft, and a period apart.
+// stripes are soft-edged and repeat after period pixels.
 func stripes(axis point, period float64) func(point) float64 {
 	return func(p point) float64 { return 0.5 + float64(wave(axis.dot(p)/period)/2) }
 }
 
-// checks are a board of soft squares.
+// checks are soft-edged squares, as on a chessboard.
 func checks(axis point, period float64) func(point) float64 {
 	return func(p point) float64 {
 		q := p.in(axis).times(1 / period)
@@ -67,14 +67,14 @@ func checks(axis point, period float64) func(point) float64 {
 	}
 }
 
-// wave goes between −1 and 1 and back while x grows by 1, and stays a while at both ends.
+// wave goes from 1 to −1 and back while x grows by 1, and lingers at both ends.
 func wave(x float64) float64 {
 	fraction := x - math.Floor(x)
 	return clamp(float64(8*math.Abs(fraction-0.5))-2, -1, 1)
 }
 
-// clouds are smooth noise: random values on a grid of the given step, and in between
-// what lies between.
+// clouds are smooth noise: random values on a grid with the given step, interpolated in
+// between.
 func clouds(step float64, r *rand.Rand) func(point) float64 {
 	const cells = Side/3 + 2 // enough for the smallest step, 3
 	var grid [cells][cells]float64

@@ -6,18 +6,18 @@ import (
 	"math/rand/v2"
 )
 
-// A colour is red, green and blue in 0 … 255.
+// A colour is red, green and blue, each 0 to 255.
 type colour [3]float64
 
-// A canvas is a picture in the making, Side rows of Side pixels.
+// A canvas is an image being painted, Side rows of Side pixels.
 type canvas [Side * Side]colour
 
-// scene paints a whole picture with the figure as its subject: ground, clutter behind,
-// subject, clutter before, light and noise. All that it chooses it draws from r; the
-// outline and, two times in five, the colour of the ground depend on the class.
-func (c *canvas) scene(class int, subject figure, r *rand.Rand) {
-	subjectColour, groundColour := contrasting(class, r)
-	c.fill(newPaint(groundColour, r))
+// scene paints a whole image with the given subject: background, clutter behind, subject,
+// clutter in front, lighting and noise. All its choices are drawn from r. Only the subject and,
+// two times in five, the colour of the background depend on the class.
+func (c *canvas) scene(class int, subject shape, r *rand.Rand) {
+	subjectColour, background := contrasting(class, r)
+	c.fill(newPaint(background, r))
 	for range 2 + r.IntN(6) {
 		c.clutter(r)
 	}
@@ -34,17 +34,17 @@ func (c *canvas) scene(class int, subject figure, r *rand.Rand) {
 	c.noise(between(r, 4, 22), r)
 }
 
-// contrasting returns the colours of a subject and of its ground, one of them lighter than
-// the other by a step that an eye sees at once. Smaller steps, or colours that differ in hue
-// alone, make a network hover at chance for hundreds of steps before it learns anything.
+// contrasting returns the colours of a subject and its background. One of them is clearly
+// lighter than the other: with less contrast, or with colours that differ only in hue, a
+// network stays at chance for hundreds of steps before it learns anything.
 //
-// In nine pictures of ten the subject is the lighter one. If it were in five, no pixel would
-// lean one way or the other in any class, and a linear classifier could only guess.
-func contrasting(class int, r *rand.Rand) (subject, ground colour) {
+// The subject is the lighter one in nine images out of ten. If it were half the time, the average
+// image of each class would be flat, and a linear classifier could only guess.
+func contrasting(class int, r *rand.Rand) (subject, background colour) {
 	const step, mostlyLight = 55, 0.9
-	light, dark := anyColour(r), groundColour(class, r)
+	light, dark := anyColour(r), backgroundColour(class, r)
 	for light.luminance()-dark.luminance() < step {
-		light, dark = anyColour(r), groundColour(class, r)
+		light, dark = anyColour(r), backgroundColour(class, r)
 	}
 	if r.Float64() < mostlyLight {
 		return light, dark
@@ -56,17 +56,17 @@ func anyColour(r *rand.Rand) colour {
 	return colour{between(r, 20, 235), between(r, 20, 235), between(r, 20, 235)}
 }
 
-// habitats are the dark colours on which the classes are found two times in five, as ships
-// are on water. They are a hint that a network learns in its first steps, as it does from
-// photographs; without one, deep networks stay at chance for hundreds of steps, and what
-// a short lesson shows is only how long.
+// habitats are the dark background colours that the classes have two times in five, as ships
+// have water. Like the backgrounds of photographs, they are a hint that a network learns in its
+// first steps. Without it, deep networks stay at chance for hundreds of steps, and a short
+// lesson would show little else.
 var habitats = [...]colour{
 	{40, 60, 140}, {150, 60, 50}, {60, 110, 60}, {110, 90, 30}, {40, 40, 60},
 	{130, 130, 120}, {60, 120, 130}, {30, 30, 100}, {120, 60, 120}, {90, 120, 40},
 }
 
-// groundColour is any colour or, two times in five, one near the class's habitat.
-func groundColour(class int, r *rand.Rand) colour {
+// backgroundColour returns any colour or, two times in five, one near the class's habitat.
+func backgroundColour(class int, r *rand.Rand) colour {
 	if r.IntN(5) >= 2 {
 		return anyColour(r)
 	}
@@ -77,32 +77,31 @@ func groundColour(class int, r *rand.Rand) colour {
 	return near
 }
 
-// luminance is how light a colour looks, roughly, in 0 … 255.
+// luminance returns roughly how light a colour looks, 0 to 255.
 func (a colour) luminance() float64 {
 	return float64(0.3*a[0]) + float64(0.6*a[1]) + float64(0.1*a[2])
 }
 
-// A placement puts a figure somewhere on a canvas.
+// A placement is the position, rotation and size of a shape on a canvas.
 type placement struct {
 	centre point   // in pixels
-	axis   point   // where the figure's right is
+	axis   point   // the direction in which the right of the shape points
 	radius float64 // in pixels
-	mirror bool    // left for right, before it is turned
+	mirror bool    // swap left and right, before rotation
 }
 
-// fill paints everything.
+// fill paints the whole canvas.
 func (c *canvas) fill(with paint) {
 	for i := range c {
 		c[i] = with.at(centreOf(i%Side, i/Side))
 	}
 }
 
-// reach is how far a figure may extend to each side of its middle, in its radii.
+// reach is how far a shape may extend from its centre in each direction, in radii.
 const reach = 1.3
 
-// draw paints a figure over what is there. A pixel that the outline crosses is covered
-// in part.
-func (c *canvas) draw(f figure, where placement, with paint) {
+// draw paints a shape over the canvas. Pixels on the outline are covered partly.
+func (c *canvas) draw(s shape, where placement, with paint) {
 	extent := float64(reach*where.radius) + 1
 	left, right := span(where.centre.x, extent)
 	top, bottom := span(where.centre.y, extent)
@@ -113,7 +112,7 @@ func (c *canvas) draw(f figure, where placement, with paint) {
 			if where.mirror {
 				p.x = -p.x
 			}
-			cover := clamp(0.5-float64(f(p)*where.radius), 0, 1)
+			cover := clamp(0.5-float64(s(p)*where.radius), 0, 1)
 			if cover == 0 {
 				continue
 			}
@@ -126,15 +125,15 @@ func (c *canvas) draw(f figure, where placement, with paint) {
 	}
 }
 
-// centreOf returns the middle of a pixel.
+// centreOf returns the centre of a pixel.
 func centreOf(x, y int) point { return point{float64(x) + 0.5, float64(y) + 0.5} }
 
-// span returns the pixels within extent of a middle, from the first to past the last.
-func span(middle, extent float64) (from, to int) {
-	return max(0, int(middle-extent)), min(Side, int(middle+extent)+1)
+// span returns the range of pixels within extent of a centre, from first to before end.
+func span(centre, extent float64) (first, end int) {
+	return max(0, int(centre-extent)), min(Side, int(centre+extent)+1)
 }
 
-// clutter adds one small thing that is no figure: a blob or a line, anywhere.
+// clutter adds one small blob or line at a random place.
 func (c *canvas) clutter(r *rand.Rand) {
 	where := placement{
 		centre: point{between(r, 0, Side), between(r, 0, Side)},
@@ -149,7 +148,7 @@ func (c *canvas) clutter(r *rand.Rand) {
 	c.draw(thing, where, newPaint(anyColour(r), r))
 }
 
-// light changes contrast and brightness.
+// light changes the contrast and the brightness.
 func (c *canvas) light(contrast, brightness float64) {
 	const grey = 128
 	for i := range c {
@@ -159,17 +158,18 @@ func (c *canvas) light(contrast, brightness float64) {
 	}
 }
 
-// noise adds to every value an error of the given standard deviation. The number of ones
-// among 64 random bits is as good as normal, with a deviation of 4, and exact everywhere.
-func (c *canvas) noise(deviation float64, r *rand.Rand) {
+// noise adds an error with the given standard deviation to every value. The number of ones
+// among 64 random bits is close to normally distributed, with a standard deviation of 4, and
+// is the same on every machine.
+func (c *canvas) noise(std float64, r *rand.Rand) {
 	for i := range c {
 		for k := range c[i] {
-			c[i][k] += float64(float64(bits.OnesCount64(r.Uint64())-32) * (deviation / 4))
+			c[i][k] += float64(float64(bits.OnesCount64(r.Uint64())-32) * (std / 4))
 		}
 	}
 }
 
-// bytes rounds the canvas into an image of [dataset.Images], [Side, Side, 3].
+// bytes writes the canvas, rounded and clipped to 0 … 255, to image, [Side, Side, 3].
 func (c *canvas) bytes(image []byte) {
 	for i := range c {
 		for k, v := range c[i] {
@@ -178,5 +178,5 @@ func (c *canvas) bytes(image []byte) {
 	}
 }
 
-// between returns a number in low … high.
+// between returns a random number from low to high.
 func between(r *rand.Rand, low, high float64) float64 { return mixed(low, high, r.Float64()) }

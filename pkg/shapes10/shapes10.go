@@ -1,43 +1,49 @@
-// Package shapes10 draws the data set that every machine has: ten classes of small colour
-// pictures, made from a seed, for where there is no network to fetch CIFAR-10 from.
+// Package shapes10 draws a data set that needs no download: ten classes of small colour images
+// made from a seed, for machines that cannot fetch CIFAR-10.
 //
-// A picture is 32×32 pixels and shows one circle, ring, square, triangle, star, cross,
-// heart, moon, arrow or spiral, a label each. Its place, size, turn (up to an eighth of a
-// circle either way) and mirroring are left to chance, and so are the colours and the
-// patterns of the figure and of the ground: plain, shaded, striped, chequered or cloudy.
-// Only two times in five the ground has a colour that goes with the class.
-// Blobs and lines lie about and sometimes across it. Contrast, brightness and noise vary
-// from picture to picture. A mirrored picture is still one of its class, so the usual
-// flips and crops are right for training.
+// An image is 32×32 pixels and shows a circle, ring, square, triangle, star, cross, heart, moon,
+// arrow or spiral. Its position, size, rotation (up to an eighth of a turn either way) and
+// mirroring are random, and so are the colours and the patterns of the shape and the background:
+// plain, shaded, striped, chequered or cloudy. Only two times in five does the background have a
+// colour that is typical of the class. Blobs and lines lie about, some of them across the shape.
+// Contrast, brightness and noise vary from image to image. A mirrored image still belongs to its
+// class, so the usual flips and crops are right for training.
 //
-// It is not CIFAR-10, and says so wherever its [Name] is shown. It has the same size, the
-// same number of classes and, by [WriteRecords], the same record layout, so whatever reads
-// one reads the other.
+// The data set is not CIFAR-10, and its [Name] says so wherever it is shown. It has the same
+// image size, the same number of classes and, written by cifar.WriteRecords, the same record
+// format, so code that reads one can read the other.
+//
+// Where to find what:
+//
+//   - shapes10.go: the data set: labels, seeds, training and test images
+//   - scene.go: how an image is composed and painted
+//   - shapes.go: the shapes
+//   - paint.go: the colours and patterns
+//   - geometry.go: points, and the arithmetic that is the same on every machine
 //
 // # Reproducibility
 //
-// Image i of a split is a function of the seed, the split and i alone: not of how many
-// images are drawn, nor of how many processors draw them. The bytes do not depend on the
-// architecture either; what that takes is told in geometry.go. A test pins their hash. It
-// was run on amd64, with and without GOAMD64=v3, and on 386; for arm64 the instructions
-// were looked at. What remains assumed is that math/rand/v2 keeps its sequences.
+// Image i of a split depends only on the seed, the split and i, not on how many images are drawn
+// or on how many processors. The bytes do not depend on the architecture either; geometry.go
+// says what that takes. A test pins their hash. It has been run on amd64, with and without
+// GOAMD64=v3, and on 386; for arm64 the generated instructions were inspected. The remaining
+// assumption is that math/rand/v2 keeps its sequences.
 //
 // # Difficulty
 //
-// Measured on Train([DefaultTrain], 42) and Test([DefaultTest], 42), test accuracy, one run
-// each:
+// Test accuracy with Train([DefaultTrain], 42) and Test([DefaultTest], 42), one run each:
 //
 //	10.0%  guessing
 //	42.0%  softmax regression on the normalised pixels: AdamW, best of three weight decays
 //	       (43.3% at the best epoch)
 //	95.9%  ResNet-20 after 10 epochs
 //
-// ResNet-20, epoch by epoch: 42.5, 42.6, 42.8, 48.9, 58.4, 69.2, 59.4, 88.9, 91.5, 95.9%:
-// what the colours give away first, the outlines after that. It was PyTorch's, reading the
-// files of [WriteRecords]: SGD with Nesterov momentum 0.9 and weight decay 5e-4, random
-// crops after 4 pixels of padding, random flips, batches of 128 and a one-cycle learning
-// rate with 30% of warm-up and a peak of 0.4. An AI that looked at a contact sheet of an
-// earlier version, with a little less contrast and more noise, named 156 of 160 rightly.
+// ResNet-20 by epoch: 42.5, 42.6, 42.8, 48.9, 58.4, 69.2, 59.4, 88.9, 91.5, 95.9%. It first
+// learns what the colours give away and then the shapes. This was PyTorch, with the images
+// written as CIFAR-10 records: SGD with Nesterov momentum 0.9 and weight decay 5e-4, random crops
+// after 4 pixels of padding, random flips, batches of 128 and a one-cycle learning rate with 30%
+// warm-up and a peak of 0.4. An AI that looked at a contact sheet of an earlier version, with a
+// little less contrast and more noise, named 156 of 160 images correctly.
 //
 // Drawing the training images takes one core about a second.
 package shapes10
@@ -56,29 +62,28 @@ const Name = "Shapes-10 (built-in)"
 // Side is the height and the width of every image, in pixels.
 const Side = 32
 
-// The sizes that the project trains and tests on.
+// The numbers of training and test images in this project.
 const (
 	DefaultTrain = 10_000
 	DefaultTest  = 2_000
 )
 
-// Classes returns the ten names; a label is an index into them.
+// Classes returns the names of the ten classes, in the order of the labels.
 func Classes() []string {
 	return []string{"circle", "ring", "square", "triangle", "star", "cross", "heart", "moon", "arrow", "spiral"}
 }
 
-// Train returns the first n images of the training split of a seed.
+// Train returns the first n training images for a seed.
 func Train(n int, seed uint64) *dataset.Images {
 	return generate(n, source{seed, 0}, runtime.GOMAXPROCS(0))
 }
 
-// Test returns the first n images of the test split of a seed. No image of it is one of
-// the training split.
+// Test returns the first n test images for a seed. They differ from all training images.
 func Test(n int, seed uint64) *dataset.Images {
 	return generate(n, source{seed, 1}, runtime.GOMAXPROCS(0))
 }
 
-// generate draws the first n images of a split, worker w every image i with
+// generate draws the first n images of a split. Worker w draws every image i with
 // i mod workers = w.
 func generate(n int, from source, workers int) *dataset.Images {
 	m := &dataset.Images{
@@ -89,14 +94,14 @@ func generate(n int, from source, workers int) *dataset.Images {
 		Pixels:  make([]byte, n*Side*Side*3),
 		Labels:  make([]int32, n),
 	}
-	outlines := figures()
+	outlines := shapes()
 	var group sync.WaitGroup
 	for w := range workers {
 		group.Go(func() {
 			var c canvas
 			for i := w; i < n; i += workers {
 				label := from.label(i)
-				c.scene(label, outlines[label], from.stream(pictures, i))
+				c.scene(label, outlines[label], from.stream(scenes, i))
 				c.bytes(m.Image(i))
 				m.Labels[i] = int32(label)
 			}
@@ -106,34 +111,33 @@ func generate(n int, from source, workers int) *dataset.Images {
 	return m
 }
 
-// A source is all the chance there is in one split of one seed.
+// A source is the source of randomness for a split.
 type source struct {
 	seed  uint64
-	split uint64 // 0 is training, 1 is test
+	split uint64 // 0 for training, 1 for test
 }
 
-// What a stream of random numbers is for.
+// The purposes of random numbers.
 const (
 	labels = iota
-	pictures
+	scenes
 )
 
-// label returns the class of image i. Every ten images in a row, from a multiple of ten,
-// are one of each class in an order of their own, so the classes of any prefix differ by
-// at most one image.
+// label returns the class of image i. Each block of ten images has one of each class, in its
+// own random order, so that the classes are balanced to within one image in every prefix.
 func (s source) label(i int) int {
 	classes := len(Classes())
 	return s.stream(labels, i/classes).Perm(classes)[i%classes]
 }
 
-// stream returns the random numbers of item i. The four values seed, split, purpose and i
-// make a state of the generator that no other four make: mix is one to one.
+// stream returns the random numbers of item i. Seed, split, purpose and i together determine a
+// state of the generator that no other combination has, because mix is one-to-one.
 func (s source) stream(purpose uint64, i int) *rand.Rand {
 	return rand.New(rand.NewPCG(s.seed, mix(uint64(i)<<2|purpose<<1|s.split)))
 }
 
-// mix scatters neighbouring numbers over all 64 bits, without collisions. It is the
-// finaliser of SplitMix64.
+// mix scatters neighbouring numbers over all 64 bits without collisions. It is the finaliser of
+// SplitMix64.
 func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb

@@ -11,8 +11,8 @@ import (
 	"github.com/residual-go/residual/pkg/dataset"
 )
 
-// TestGolden pins the bytes: a change here is another data set, and every number measured
-// on it must be measured again.
+// TestGolden pins the bytes. If they change, this is a different data set, and everything that
+// was measured on it must be measured again.
 func TestGolden(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -40,7 +40,7 @@ func TestWorkersMakeNoDifference(t *testing.T) {
 	for _, workers := range []int{2, 3, 8, 64} {
 		got := generate(53, from, workers)
 		if !bytes.Equal(got.Pixels, want.Pixels) || fmt.Sprint(got.Labels) != fmt.Sprint(want.Labels) {
-			t.Errorf("%d workers drew other images than one", workers)
+			t.Errorf("%d workers drew different images from one", workers)
 		}
 	}
 }
@@ -48,11 +48,11 @@ func TestWorkersMakeNoDifference(t *testing.T) {
 func TestFewerImagesAreAPrefix(t *testing.T) {
 	few, many := Test(33, 5), Test(100, 5)
 	if first := many.First(33); !bytes.Equal(few.Pixels, first.Pixels) || fmt.Sprint(few.Labels) != fmt.Sprint(first.Labels) {
-		t.Error("the first 33 of 100 images are not the 33 images")
+		t.Error("the first 33 of 100 images differ from the 33 images")
 	}
 }
 
-// TestNothingRepeats compares all images of both splits of two seeds.
+// TestNothingRepeats: no two images of both splits of two seeds are equal.
 func TestNothingRepeats(t *testing.T) {
 	const n = 500
 	seen := make(map[[Side * Side * 3]byte]string)
@@ -62,7 +62,7 @@ func TestNothingRepeats(t *testing.T) {
 				here := fmt.Sprintf("%s %d of seed %d", name, i, seed)
 				image := [Side * Side * 3]byte(m.Image(i))
 				if there, ok := seen[image]; ok {
-					t.Errorf("image %s is image %s", here, there)
+					t.Errorf("image %s equals image %s", here, there)
 				}
 				seen[image] = here
 			}
@@ -80,8 +80,8 @@ func TestValid(t *testing.T) {
 			t.Errorf("Train(%d): %d images of %d×%d in %d classes, named %q", n, m.Len(), m.Height, m.Width, len(m.Classes), m.Name)
 		}
 	}
-	if got := len(figures()); got != len(Classes()) {
-		t.Errorf("%d figures for %d classes", got, len(Classes()))
+	if got := len(shapes()); got != len(Classes()) {
+		t.Errorf("%d shapes for %d classes", got, len(Classes()))
 	}
 }
 
@@ -95,7 +95,7 @@ func TestEveryPrefixIsBalanced(t *testing.T) {
 			least, most = min(least, c), max(most, c)
 		}
 		if most-least > 1 {
-			t.Fatalf("after %d images the classes have %v", i+1, counts)
+			t.Fatalf("after %d images the class counts are %v", i+1, counts)
 		}
 	}
 	if a, b := fmt.Sprint(m.Labels[:10]), fmt.Sprint(m.Labels[10:20]); a == b {
@@ -103,10 +103,10 @@ func TestEveryPrefixIsBalanced(t *testing.T) {
 	}
 }
 
-// TestFiguresStayInReach holds draw to its word that nothing of a figure lies outside the
-// square it looks at, and every figure to having an inside.
-func TestFiguresStayInReach(t *testing.T) {
-	for k, f := range figures() {
+// TestShapesStayInReach: no shape extends beyond the square that draw looks at, and every
+// shape has a reasonable area.
+func TestShapesStayInReach(t *testing.T) {
+	for k, f := range shapes() {
 		inside := 0
 		for x := -2.0; x <= 2; x += 1.0 / 32 {
 			for y := -2.0; y <= 2; y += 1.0 / 32 {
@@ -119,18 +119,18 @@ func TestFiguresStayInReach(t *testing.T) {
 				}
 			}
 		}
-		// A disc of radius 1 has π·32² of these points.
+		// The unit disc has about π·32² of these points.
 		if share := float64(inside) / (math.Pi * 32 * 32); share < 0.2 || share > 1 {
 			t.Errorf("%s fills %.2f of the unit disc, want 0.2 to 1", Classes()[k], share)
 		}
 	}
 }
 
-// TestDistancesAreDistances: the outline's coverage of a pixel is right only if a step of
-// one length changes the distance by no more than that, in every direction.
+// TestDistancesAreDistances: the coverage of pixels on the outline is right only if a step in
+// any direction changes the distance by at most the length of the step.
 func TestDistancesAreDistances(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for k, f := range figures() {
+	for k, f := range shapes() {
 		for range 20_000 {
 			p := point{between(r, -1.5, 1.5), between(r, -1.5, 1.5)}
 			q := p.add(direction(r.Float64()).times(0.01))
@@ -155,8 +155,8 @@ func TestNoise(t *testing.T) {
 	if mean := sum / n; math.Abs(mean) > 0.7 {
 		t.Errorf("mean %v, want 0", mean)
 	}
-	if deviation := math.Sqrt(squares / n); math.Abs(deviation-10) > 0.5 {
-		t.Errorf("standard deviation %v, want 10", deviation)
+	if std := math.Sqrt(squares / n); math.Abs(std-10) > 0.5 {
+		t.Errorf("standard deviation %v, want 10", std)
 	}
 }
 

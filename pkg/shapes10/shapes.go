@@ -2,13 +2,14 @@ package shapes10
 
 import "math"
 
-// A figure is an outline: its signed distance at a point, negative inside. It fills the
-// circle of radius 1 about the origin, more or less, and its top is at negative y.
-type figure func(p point) float64
+// A shape is given by its signed distance function: the distance of a point from the outline,
+// negative inside. It roughly fills the unit circle about the origin, with its top at
+// negative y.
+type shape func(p point) float64
 
-// figures returns the outlines of the classes, in the order of [Classes].
-func figures() []figure {
-	return []figure{
+// shapes returns the shapes of the classes, in the order of [Classes].
+func shapes() []shape {
+	return []shape{
 		disc(point{}, 0.85),
 		ring,
 		polygon(around(4, 1.0/8, 1.05)),
@@ -22,24 +23,24 @@ func figures() []figure {
 	}
 }
 
-// disc is a full circle.
-func disc(centre point, radius float64) figure {
+// disc is a filled circle.
+func disc(centre point, radius float64) shape {
 	return func(p point) float64 { return p.sub(centre).length() - radius }
 }
 
 func ring(p point) float64 { return math.Abs(p.length()-0.72) - 0.22 }
 
-// moon is a disc out of which another has bitten.
+// moon is a disc with a bite, also a disc, taken out of it.
 func moon(p point) float64 {
 	bite := point{0.48, 0}
 	return max(p.length()-1, 0.8-p.sub(bite).length())
 }
 
-// heart has a tip below, two round lobes above and a notch between them. The lobes are
-// discs on the upper sides of a square that stands on its corner.
+// heart has its tip at the bottom and two round lobes with a notch between them at the top.
+// The lobes are discs on the upper sides of a square that stands on its corner.
 func heart(p point) float64 {
 	const scale = 1.75
-	// In q the tip is at (0, 0) and the notch at (0, 1).
+	// In the coordinates of q the tip is at (0, 0) and the notch at (0, 1).
 	q := point{math.Abs(p.x) / scale, 0.52 - p.y/scale}
 	if q.x+q.y > 1 {
 		return float64(scale * (q.sub(point{0.25, 0.75}).length() - math.Sqrt2/4))
@@ -67,20 +68,20 @@ func arrow() []point {
 	return []point{{0, -1.1}, {head, neck}, {shaft, neck}, {shaft, 1}, {-shaft, 1}, {-shaft, neck}, {-head, neck}}
 }
 
-// spiral makes two turns and a bit, from the middle outwards.
+// spiral makes a little more than two turns, from the centre outwards.
 func spiral() []point {
 	const turns, steps = 2.1, 30
 	var line []point
 	for i := range steps + 1 {
-		// Even steps of the length, not of the angle: the outer turns are the longer ones.
+		// Steps are even in length, not in angle: the outer turns are longer.
 		out := math.Sqrt(float64(i) / steps)
 		line = append(line, direction(turns*out).times(out))
 	}
 	return line
 }
 
-// around returns n points about the origin at even angles, the first at the given angle
-// in turns, their distances taken from radii in turn.
+// around returns n points about the origin at evenly spaced angles. first is the angle of the
+// first point, in turns; the distances from the origin cycle through radii.
 func around(n int, first float64, radii ...float64) []point {
 	corners := make([]point, n)
 	for i := range corners {
@@ -89,8 +90,8 @@ func around(n int, first float64, radii ...float64) []point {
 	return corners
 }
 
-// polygon is the inside of a closed line through corners.
-func polygon(corners []point) figure {
+// polygon is the area inside a closed line through corners.
+func polygon(corners []point) shape {
 	var sides []segment
 	for i, corner := range corners {
 		sides = append(sides, newSegment(corner, corners[(i+1)%len(corners)]))
@@ -100,7 +101,7 @@ func polygon(corners []point) figure {
 		inside := false
 		for _, s := range sides {
 			nearest = min(nearest, s.squared(p))
-			// A ray to the right leaves the inside at every second side it meets.
+			// A point is inside if a ray to the right crosses an odd number of sides.
 			if (s.from.y > p.y) != (s.to.y > p.y) && (s.along.cross(p.sub(s.from)) > 0) == (s.along.y < 0) {
 				inside = !inside
 			}
@@ -112,8 +113,8 @@ func polygon(corners []point) figure {
 	}
 }
 
-// stroke is a line through points, drawn with a round pen of the given half width.
-func stroke(points []point, half float64) figure {
+// stroke is a line through points, drawn with a round pen; half is half the line width.
+func stroke(points []point, half float64) shape {
 	var parts []segment
 	for i := range len(points) - 1 {
 		parts = append(parts, newSegment(points[i], points[i+1]))
@@ -131,7 +132,7 @@ func stroke(points []point, half float64) figure {
 type segment struct {
 	from, to point
 	along    point // to − from
-	shrink   point // along divided by its squared length
+	shrink   point // along, divided by its squared length
 }
 
 func newSegment(from, to point) segment {
@@ -139,7 +140,7 @@ func newSegment(from, to point) segment {
 	return segment{from, to, along, along.times(1 / along.dot(along))}
 }
 
-// squared returns the squared distance from p.
+// squared returns the squared distance of p from the segment.
 func (s segment) squared(p point) float64 {
 	w := p.sub(s.from)
 	off := w.sub(s.along.times(clamp(w.dot(s.shrink), 0, 1)))
