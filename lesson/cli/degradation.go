@@ -71,7 +71,7 @@ training images, shrunk by the stem. Runs that are there already are gone on wit
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(w, "\nData: %s. %d epochs, batch %d, %s.\n\n", result.Data, e.Recipe.Epochs, e.Recipe.Batch,
+			fmt.Fprintf(w, "\nData: %s. %d epochs, batch %d, %s.\n\n", result.Data, e.Recipe.Epochs, e.Recipe.BatchSize,
 				time.Since(started).Round(time.Second))
 			if err := result.WriteTable(w); err != nil {
 				return err

@@ -133,7 +133,7 @@ func (f *fineTuning) change(cmd *cobra.Command, r *recipe.Recipe) error {
 		if !(f.headLR > 0) {
 			return fmt.Errorf("--head-lr %g, want a number above 0", f.headLR)
 		}
-		r.HeadRate = f.headLR / r.LearningRate
+		r.HeadLearningRateMultiplier = f.headLR / r.LearningRate
 	}
 	// What is left of r.Freeze is for the network at hand to say.
 	checked := *r
@@ -145,8 +145,8 @@ func (f *fineTuning) change(cmd *cobra.Command, r *recipe.Recipe) error {
 func (f *fineTuning) announce(cmd *cobra.Command, r recipe.Recipe, m *weights.Model, loaded int) {
 	w := f.talk(cmd)
 	rates := fmt.Sprintf("Learning rate: %.4g", r.LearningRate)
-	if r.HeadRate != 0 && r.HeadRate != 1 {
-		rates += fmt.Sprintf(", %.4g for the head", r.LearningRate*r.HeadRate)
+	if r.HeadLearningRateMultiplier != 0 && r.HeadLearningRateMultiplier != 1 {
+		rates += fmt.Sprintf(", %.4g for the head", r.LearningRate*r.HeadLearningRateMultiplier)
 	}
 	frozen := "nothing"
 	if r.Freeze != "" {

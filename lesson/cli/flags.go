@@ -80,7 +80,7 @@ func (f *flags) apply(cmd *cobra.Command, r *recipe.Recipe) error {
 		r.Epochs = f.epochs
 	}
 	if given("batch") {
-		r.Batch = f.batch
+		r.BatchSize = f.batch
 	}
 	if given("lr") {
 		r.LearningRate = f.lr

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/figure"
@@ -14,7 +16,6 @@ import (
 	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
-	"github.com/spf13/cobra"
 )
 
 // images opens --data for a new run and has the recipe say what makes the same images again.
@@ -91,7 +92,7 @@ func (f *runFlags) follow(cmd *cobra.Command, r recipe.Recipe, set *datasource.S
 		dir = freeRun(r.Model.Name + "-" + r.Name)
 	}
 	fmt.Fprintf(w, "Model: %s. Recipe: %s, %d epochs, batch %d. Backend: %s. Run: %s\n",
-		r.Model.Name, r.Name, r.Epochs, r.Batch, backend.Describe(o.Backend), dir)
+		r.Model.Name, r.Name, r.Epochs, r.BatchSize, backend.Describe(o.Backend), dir)
 
 	o.Input = run.Input(f.input)
 	o.Training, o.Test, o.LogEvery, o.Report = set.Training, set.Test, f.logEvery, reporter(w, r.Model.Name)

@@ -75,7 +75,7 @@ func TestTrainedFindsTheRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Model, r.Epochs, r.Batch, r.Augment = config, 1, 16, dataset.Augment{}
+	r.Model, r.Epochs, r.BatchSize, r.Augment = config, 1, 16, dataset.Augment{}
 	written := func(outcome *run.Outcome) int64 {
 		outcome.Store.Finalize()
 		info, err := os.Stat(outcome.Weights)

@@ -25,8 +25,8 @@ type Augment struct {
 
 // Options say how [NewBatches] walks over images.
 type Options struct {
-	// Batch is the number of images per batch.
-	Batch int
+	// BatchSize is the number of images per batch.
+	BatchSize int
 	// DropLast leaves out the last batch of an epoch if it is not full.
 	DropLast bool
 	// Shuffle gives every epoch an order of its own. Without it, images come as they lie.
@@ -57,11 +57,11 @@ func NewBatches(images *Images, options Options) (*Batches, error) {
 	switch {
 	case images.Len() == 0:
 		return nil, fmt.Errorf("%s: no images to make batches of", images.Name)
-	case options.Batch < 1:
-		return nil, fmt.Errorf("%s: batches of %d images, want at least 1", images.Name, options.Batch)
-	case options.DropLast && images.Len() < options.Batch:
+	case options.BatchSize < 1:
+		return nil, fmt.Errorf("%s: batches of %d images, want at least 1", images.Name, options.BatchSize)
+	case options.DropLast && images.Len() < options.BatchSize:
 		return nil, fmt.Errorf("%s: %d images do not fill a batch of %d; take a smaller batch or more images",
-			images.Name, images.Len(), options.Batch)
+			images.Name, images.Len(), options.BatchSize)
 	case options.Epochs < 0 || options.FirstStep < 0 || options.Workers < 0:
 		return nil, fmt.Errorf("%s: negative epochs (%d), first step (%d) or workers (%d)",
 			images.Name, options.Epochs, options.FirstStep, options.Workers)
@@ -81,9 +81,9 @@ func (b *Batches) Name() string { return b.images.Name }
 // StepsPerEpoch is the number of batches in an epoch.
 func (b *Batches) StepsPerEpoch() int {
 	if b.options.DropLast {
-		return b.images.Len() / b.options.Batch
+		return b.images.Len() / b.options.BatchSize
 	}
-	return (b.images.Len() + b.options.Batch - 1) / b.options.Batch
+	return (b.images.Len() + b.options.BatchSize - 1) / b.options.BatchSize
 }
 
 // Iter walks over the batches from FirstStep on, for Epochs epochs. Workers make them
@@ -145,8 +145,8 @@ type batch struct {
 // order of its epoch.
 func (b *Batches) make(step int, order []int) batch {
 	epoch := step / b.StepsPerEpoch()
-	from := step % b.StepsPerEpoch() * b.options.Batch
-	to := min(from+b.options.Batch, b.images.Len())
+	from := step % b.StepsPerEpoch() * b.options.BatchSize
+	to := min(from+b.options.BatchSize, b.images.Len())
 	size := b.images.ImageSize()
 	made := batch{make([]uint8, (to-from)*size), make([]int32, to-from)}
 	for i, index := range order[from:to] {

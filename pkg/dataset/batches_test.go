@@ -84,7 +84,7 @@ func TestEveryEpochHasEveryImageOnceInAnOrderOfItsOwn(t *testing.T) {
 	m := testImages(103, 1, 2)
 	epochs := map[string]string{} // by order
 	for seed := range uint64(3) {
-		all := order(t, m, collect(t, newBatches(t, m, Options{Batch: 10, Shuffle: true, Seed: seed, Epochs: 3}), everything))
+		all := order(t, m, collect(t, newBatches(t, m, Options{BatchSize: 10, Shuffle: true, Seed: seed, Epochs: 3}), everything))
 		if len(all) != 3*103 {
 			t.Fatalf("3 epochs of 103 images have %d", len(all))
 		}
@@ -105,7 +105,7 @@ func TestEveryEpochHasEveryImageOnceInAnOrderOfItsOwn(t *testing.T) {
 
 func TestWithoutShuffleImagesComeAsTheyLie(t *testing.T) {
 	m := testImages(7, 1, 2)
-	got := order(t, m, collect(t, newBatches(t, m, Options{Batch: 3, Epochs: 2, Seed: 5}), everything))
+	got := order(t, m, collect(t, newBatches(t, m, Options{BatchSize: 3, Epochs: 2, Seed: 5}), everything))
 	if want := append(numbers(m), numbers(m)...); !slices.Equal(got, want) {
 		t.Errorf("images came as %v, want %v", got, want)
 	}
@@ -113,7 +113,7 @@ func TestWithoutShuffleImagesComeAsTheyLie(t *testing.T) {
 
 func TestBatchesAreAFunctionOfSeedEpochAndIndexAlone(t *testing.T) {
 	m := testImages(23, 4, 3)
-	options := Options{Batch: 5, Shuffle: true, Augment: Augment{Crop: 2, Flip: true, Cutout: 2}, Seed: 3, Epochs: 4, Workers: 1}
+	options := Options{BatchSize: 5, Shuffle: true, Augment: Augment{Crop: 2, Flip: true, Cutout: 2}, Seed: 3, Epochs: 4, Workers: 1}
 	for _, dropLast := range []bool{false, true} {
 		options.DropLast, options.FirstStep, options.Workers, options.Seed = dropLast, 0, 1, 3
 		want := collect(t, newBatches(t, m, options), everything)
@@ -137,7 +137,7 @@ func TestBatchesAreAFunctionOfSeedEpochAndIndexAlone(t *testing.T) {
 
 func TestBatchesCanBeWalkedAgain(t *testing.T) {
 	m := testImages(12, 2, 2)
-	b := newBatches(t, m, Options{Batch: 5, Shuffle: true, Augment: Augment{Flip: true}, Epochs: 2, Workers: 2})
+	b := newBatches(t, m, Options{BatchSize: 5, Shuffle: true, Augment: Augment{Flip: true}, Epochs: 2, Workers: 2})
 	first := collect(t, b, everything)
 	if !equalBatches(collect(t, b, everything), first) {
 		t.Error("the second walk over the same batches differs from the first")
@@ -160,7 +160,7 @@ func TestStepsPerEpochAndTheLastBatch(t *testing.T) {
 	} {
 		name := fmt.Sprintf("%d images in batches of %d, DropLast %v", test.images, test.batch, test.dropLast)
 		m := testImages(test.images, 1, 2)
-		b := newBatches(t, m, Options{Batch: test.batch, DropLast: test.dropLast, Shuffle: true, Epochs: 2})
+		b := newBatches(t, m, Options{BatchSize: test.batch, DropLast: test.dropLast, Shuffle: true, Epochs: 2})
 		if got := b.StepsPerEpoch(); got != len(test.sizes) {
 			t.Errorf("%s: %d steps per epoch, want %d", name, got, len(test.sizes))
 		}
@@ -176,7 +176,7 @@ func TestStepsPerEpochAndTheLastBatch(t *testing.T) {
 
 func TestZeroEpochsAreWithoutEnd(t *testing.T) {
 	m := testImages(5, 1, 2)
-	b := newBatches(t, m, Options{Batch: 2, Shuffle: true, Workers: 3})
+	b := newBatches(t, m, Options{BatchSize: 2, Shuffle: true, Workers: 3})
 	all := collect(t, b, 30) // ten epochs of three
 	if len(all) != 30 {
 		t.Fatalf("it ended after %d batches", len(all))
@@ -194,7 +194,7 @@ func TestLeavingTheLoopEndsTheWorkers(t *testing.T) {
 			for _, taken := range []int{1, 2, 7} {
 				// The bubble's test fails if any goroutine that was started in it stays blocked.
 				synctest.Test(t, func(t *testing.T) {
-					collect(t, newBatches(t, m, Options{Batch: 3, Epochs: epochs, Workers: workers}), taken)
+					collect(t, newBatches(t, m, Options{BatchSize: 3, Epochs: epochs, Workers: workers}), taken)
 					m.Labels[0] = 2 // a worker that still read would be a race
 				})
 			}
@@ -206,7 +206,7 @@ func TestLeavingTheLoopEndsTheWorkers(t *testing.T) {
 				t.Error("the loop's panic was swallowed")
 			}
 		}()
-		for range newBatches(t, m, Options{Batch: 3, Workers: 2}).Iter() {
+		for range newBatches(t, m, Options{BatchSize: 3, Workers: 2}).Iter() {
 			panic("in the loop")
 		}
 	})
@@ -219,17 +219,17 @@ func TestImpossibleOptionsAreRefused(t *testing.T) {
 		options Options
 		want    string
 	}{
-		{testImages(0, 4, 3), Options{Batch: 1}, "no images"},
+		{testImages(0, 4, 3), Options{BatchSize: 1}, "no images"},
 		{m, Options{}, "batches of 0 images"},
-		{m, Options{Batch: -1}, "batches of -1 images"},
-		{m, Options{Batch: 6, DropLast: true}, "5 images do not fill a batch of 6"},
-		{m, Options{Batch: 1, Epochs: -1}, "negative epochs (-1)"},
-		{m, Options{Batch: 1, FirstStep: -2}, "first step (-2)"},
-		{m, Options{Batch: 1, Workers: -3}, "workers (-3)"},
-		{m, Options{Batch: 1, Augment: Augment{Crop: -1}}, "crop -1"},
-		{m, Options{Batch: 1, Augment: Augment{Crop: 4}}, "crop 4 and cutout 0, want 0 up to the image size, 4×3"},
-		{m, Options{Batch: 1, Augment: Augment{Cutout: -1}}, "cutout -1"},
-		{m, Options{Batch: 1, Augment: Augment{Cutout: 4}}, "cutout 4, want 0 up to the image size, 4×3"},
+		{m, Options{BatchSize: -1}, "batches of -1 images"},
+		{m, Options{BatchSize: 6, DropLast: true}, "5 images do not fill a batch of 6"},
+		{m, Options{BatchSize: 1, Epochs: -1}, "negative epochs (-1)"},
+		{m, Options{BatchSize: 1, FirstStep: -2}, "first step (-2)"},
+		{m, Options{BatchSize: 1, Workers: -3}, "workers (-3)"},
+		{m, Options{BatchSize: 1, Augment: Augment{Crop: -1}}, "crop -1"},
+		{m, Options{BatchSize: 1, Augment: Augment{Crop: 4}}, "crop 4 and cutout 0, want 0 up to the image size, 4×3"},
+		{m, Options{BatchSize: 1, Augment: Augment{Cutout: -1}}, "cutout -1"},
+		{m, Options{BatchSize: 1, Augment: Augment{Cutout: 4}}, "cutout 4, want 0 up to the image size, 4×3"},
 	} {
 		_, err := NewBatches(test.images, test.options)
 		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "test images: ") {
@@ -315,7 +315,7 @@ func TestAugmentationIsUniformOverWhatIsPossible(t *testing.T) {
 		for i := range got {
 			got[i] = map[string]int{}
 		}
-		for _, made := range collect(t, newBatches(t, m, Options{Batch: 20, Augment: a, Seed: 11, Epochs: epochs}), everything) {
+		for _, made := range collect(t, newBatches(t, m, Options{BatchSize: 20, Augment: a, Seed: 11, Epochs: epochs}), everything) {
 			for i, label := range made.labels { // not shuffled
 				if label != m.Labels[i] {
 					t.Fatalf("%+v: image %d comes with label %d, want %d", a, i, label, m.Labels[i])
@@ -351,7 +351,7 @@ func TestImagesOfAnEpochAreAugmentedIndependently(t *testing.T) {
 	one := testImages(1, 4, 3)
 	want := possible(one, 0, a)
 	got := map[string]int{}
-	for _, made := range collect(t, newBatches(t, one.Pick(make([]int, copies)), Options{Batch: 128, Augment: a, Epochs: 1}), everything) {
+	for _, made := range collect(t, newBatches(t, one.Pick(make([]int, copies)), Options{BatchSize: 128, Augment: a, Epochs: 1}), everything) {
 		for image := range slices.Chunk(made.pixels, one.ImageSize()) {
 			got[string(image)]++
 		}
@@ -368,7 +368,7 @@ func TestEpochsAndSeedsAugmentDifferently(t *testing.T) {
 	m := testImages(30, 8, 8)
 	seen := map[string]string{}
 	for seed := range uint64(3) {
-		b := newBatches(t, m, Options{Batch: 30, Augment: Augment{Crop: 4, Cutout: 4}, Seed: seed, Epochs: 3})
+		b := newBatches(t, m, Options{BatchSize: 30, Augment: Augment{Crop: 4, Cutout: 4}, Seed: seed, Epochs: 3})
 		for epoch, made := range collect(t, b, everything) {
 			name := fmt.Sprintf("epoch %d of seed %d", epoch, seed)
 			if other, ok := seen[string(made.pixels)]; ok {
@@ -387,7 +387,7 @@ func TestAugmentationIsPossibleForAllSizes(t *testing.T) {
 		side := min(height, width)
 		a := Augment{Crop: random.IntN(side + 1), Flip: random.IntN(2) == 1, Cutout: random.IntN(side + 1)}
 		m := testImages(3, height, width)
-		all := collect(t, newBatches(t, m, Options{Batch: 3, Augment: a, Seed: random.Uint64(), Epochs: 10}), everything)
+		all := collect(t, newBatches(t, m, Options{BatchSize: 3, Augment: a, Seed: random.Uint64(), Epochs: 10}), everything)
 		for i := range m.Len() {
 			outcomes := possible(m, i, a)
 			for epoch, made := range all {

@@ -18,7 +18,7 @@ func ExampleNewBatches() {
 	fmt.Println(training.Len(), "to train on,", validation.Len(), "held back")
 
 	batches, err := dataset.NewBatches(training, dataset.Options{
-		Batch: 3, Shuffle: true, Augment: dataset.Augment{Crop: 1, Flip: true}, Seed: 42, Epochs: 1,
+		BatchSize: 3, Shuffle: true, Augment: dataset.Augment{Crop: 1, Flip: true}, Seed: 42, Epochs: 1,
 	})
 	if err != nil {
 		fmt.Println(err)

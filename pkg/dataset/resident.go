@@ -31,7 +31,7 @@ type Resident struct {
 // nothing else. shares is the number of devices that each take their part of a batch, 1 for
 // one device. A batch that cannot be shared out equally is an error.
 func (b *Batches) Resident(store *model.Store, path string, shares int) (*Resident, error) {
-	for _, size := range []int{min(b.options.Batch, b.images.Len()), b.lastBatch()} {
+	for _, size := range []int{min(b.options.BatchSize, b.images.Len()), b.lastBatch()} {
 		if size%shares != 0 {
 			return nil, fmt.Errorf("%s: a batch of %d images cannot be shared out to %d devices; change the batch or the subset, or drop the last batch",
 				b.images.Name, size, shares)
@@ -51,10 +51,10 @@ func (b *Batches) Resident(store *model.Store, path string, shares int) (*Reside
 
 // lastBatch is the size of the last batch of an epoch.
 func (b *Batches) lastBatch() int {
-	if rest := b.images.Len() % b.options.Batch; rest != 0 && !b.options.DropLast {
+	if rest := b.images.Len() % b.options.BatchSize; rest != 0 && !b.options.DropLast {
 		return rest
 	}
-	return b.options.Batch
+	return b.options.BatchSize
 }
 
 // Name is that of the images.
@@ -73,8 +73,8 @@ func (r *Resident) Iter() iter.Seq2[train.Batch, error] {
 					return
 				}
 			}
-			from := step % b.StepsPerEpoch() * b.options.Batch
-			share := (min(from+b.options.Batch, b.images.Len()) - from) / r.shares
+			from := step % b.StepsPerEpoch() * b.options.BatchSize
+			share := (min(from+b.options.BatchSize, b.images.Len()) - from) / r.shares
 			at := make([]int32, 0, 2*r.shares)
 			for i := range r.shares {
 				at = append(at, int32(epoch), int32(from+i*share))

@@ -59,15 +59,15 @@ func TestResidentBatchesAreTheHosts(t *testing.T) {
 		options       Options
 		shares        int
 	}{
-		{4, 3, Options{Batch: 5, Epochs: 2}, 1},
-		{4, 3, Options{Batch: 5, Shuffle: true, Seed: 1, Epochs: 3}, 1},
-		{8, 8, Options{Batch: 7, Shuffle: true, Augment: Augment{Crop: 2}, Seed: 2, Epochs: 2}, 1},
-		{8, 7, Options{Batch: 6, Shuffle: true, Augment: Augment{Flip: true}, Seed: 3, Epochs: 2, DropLast: true}, 1},
-		{8, 8, Options{Batch: 23, Augment: Augment{Cutout: 3}, Seed: 4, Epochs: 2}, 1},
-		{8, 8, Options{Batch: 23, Augment: Augment{Cutout: 8}, Seed: 4, Epochs: 1}, 1},
-		{32, 32, Options{Batch: 8, Shuffle: true, Augment: Augment{Crop: 4, Flip: true, Cutout: 8}, Seed: 1<<64 - 5, Epochs: 3}, 1},
-		{9, 6, Options{Batch: 8, Shuffle: true, Augment: Augment{Crop: 3, Flip: true, Cutout: 2}, Seed: 6, Epochs: 4, FirstStep: 5}, 1},
-		{9, 6, Options{Batch: 8, Shuffle: true, Augment: Augment{Crop: 3, Flip: true, Cutout: 2}, Seed: 6, Epochs: 2, DropLast: true}, 4},
+		{4, 3, Options{BatchSize: 5, Epochs: 2}, 1},
+		{4, 3, Options{BatchSize: 5, Shuffle: true, Seed: 1, Epochs: 3}, 1},
+		{8, 8, Options{BatchSize: 7, Shuffle: true, Augment: Augment{Crop: 2}, Seed: 2, Epochs: 2}, 1},
+		{8, 7, Options{BatchSize: 6, Shuffle: true, Augment: Augment{Flip: true}, Seed: 3, Epochs: 2, DropLast: true}, 1},
+		{8, 8, Options{BatchSize: 23, Augment: Augment{Cutout: 3}, Seed: 4, Epochs: 2}, 1},
+		{8, 8, Options{BatchSize: 23, Augment: Augment{Cutout: 8}, Seed: 4, Epochs: 1}, 1},
+		{32, 32, Options{BatchSize: 8, Shuffle: true, Augment: Augment{Crop: 4, Flip: true, Cutout: 8}, Seed: 1<<64 - 5, Epochs: 3}, 1},
+		{9, 6, Options{BatchSize: 8, Shuffle: true, Augment: Augment{Crop: 3, Flip: true, Cutout: 2}, Seed: 6, Epochs: 4, FirstStep: 5}, 1},
+		{9, 6, Options{BatchSize: 8, Shuffle: true, Augment: Augment{Crop: 3, Flip: true, Cutout: 2}, Seed: 6, Epochs: 2, DropLast: true}, 4},
 	} {
 		name := fmt.Sprintf("%d×%d, %+v, %d shares", test.height, test.width, test.options, test.shares)
 		m := testImages(23, test.height, test.width)
@@ -99,15 +99,15 @@ func TestBatchesThatCannotBeSharedOut(t *testing.T) {
 		shares  int
 		want    string
 	}{
-		{Options{Batch: 5, DropLast: true}, 2, "a batch of 5 images cannot be shared out to 2 devices"},
-		{Options{Batch: 6}, 3, "a batch of 4 images cannot be shared out to 3 devices"},
+		{Options{BatchSize: 5, DropLast: true}, 2, "a batch of 5 images cannot be shared out to 2 devices"},
+		{Options{BatchSize: 6}, 3, "a batch of 4 images cannot be shared out to 3 devices"},
 	} {
 		_, err := newBatches(t, m, test.options).Resident(model.NewStore(), "/data", test.shares)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v, %d devices: error %v, want one with %q", test.options, test.shares, err, test.want)
 		}
 	}
-	if _, err := newBatches(t, m, Options{Batch: 6, DropLast: true}).Resident(model.NewStore(), "/data", 3); err != nil {
+	if _, err := newBatches(t, m, Options{BatchSize: 6, DropLast: true}).Resident(model.NewStore(), "/data", 3); err != nil {
 		t.Errorf("a last batch that is dropped stands in the way: %v", err)
 	}
 }

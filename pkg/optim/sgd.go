@@ -81,11 +81,11 @@ func (b *SGDBuilder) DecayNormsAndBiases(decay bool) *SGDBuilder {
 	return b
 }
 
-// Multiple gives every variable, by its path in the store, a learning rate of its own: that
+// LearningRateMultiplier gives every variable, by its path in the store, a learning rate of its own: that
 // multiple of the learning rate, 1 for all of them by default. It does what PyTorch's groups
 // of parameters do, whose learning rates a schedule changes in proportion. A multiple below
 // 0, or that is no number, panics when the graph is built.
-func (b *SGDBuilder) Multiple(of func(path string) float64) *SGDBuilder {
+func (b *SGDBuilder) LearningRateMultiplier(of func(path string) float64) *SGDBuilder {
 	b.multiple = of
 	return b
 }

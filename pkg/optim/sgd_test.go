@@ -93,13 +93,13 @@ func TestThreeStepsByHand(t *testing.T) {
 		"Nesterov and decay that spares": {optim.SGD().Momentum(0.5).Nesterov(true).WeightDecay(0.5).DecayNormsAndBiases(false),
 			[3]float64{0.775, 0.529375, 0.286234375}, [3]float64{0.7, 0.35, -0.025}},
 		"learning rate": {optim.SGD().LearningRate(0.5), [3]float64{0.5, 0, -0.5}, [3]float64{0, -1, -2}},
-		"ten times for the bias": {optim.SGD().LearningRate(0.01).Multiple(biasTimes(10)),
+		"ten times for the bias": {optim.SGD().LearningRate(0.01).LearningRateMultiplier(biasTimes(10)),
 			[3]float64{0.99, 0.98, 0.97}, [3]float64{0.8, 0.6, 0.4}},
 		// The weight as in "momentum and decay that spares", the bias as if at a rate of 0.05:
 		// g: 2.5, 2.4375, 2.3453125; v: 2.5, 3.6875, 4.1890625
-		"half for the bias, with momentum and decay": {optim.SGD().Momentum(0.5).WeightDecay(0.5).Multiple(biasTimes(0.5)),
+		"half for the bias, with momentum and decay": {optim.SGD().Momentum(0.5).WeightDecay(0.5).LearningRateMultiplier(biasTimes(0.5)),
 			[3]float64{0.85, 0.6325, 0.392125}, [3]float64{0.875, 0.690625, 0.481171875}},
-		"none for the bias": {optim.SGD().WeightDecay(0.5).Multiple(biasTimes(0)),
+		"none for the bias": {optim.SGD().WeightDecay(0.5).LearningRateMultiplier(biasTimes(0)),
 			[3]float64{0.85, 0.7075, 0.572125}, [3]float64{1, 1, 1}},
 		"no rate": {optim.SGD().LearningRate(0).Momentum(0.5).WeightDecay(1), [3]float64{1, 1, 1}, [3]float64{1, 1, 1}},
 	} {
@@ -229,7 +229,7 @@ func TestALossThatIsNoScalarPanics(t *testing.T) {
 
 func TestImpossibleMultiplesPanic(t *testing.T) {
 	for _, multiple := range []float64{-1, math.NaN(), math.Inf(1)} {
-		trainer := newTrainer(model.NewStore(), optim.SGD().Multiple(biasTimes(multiple)).Done())
+		trainer := newTrainer(model.NewStore(), optim.SGD().LearningRateMultiplier(biasTimes(multiple)).Done())
 		_, err := trainer.TrainStep(train.Batch{Inputs: []*tensors.Tensor{tensors.FromValue([]float32{1})}})
 		if want := "/bias is to have"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%g times the rate: error %v, want one with %q", multiple, err, want)

@@ -43,9 +43,9 @@ type Recipe struct {
 	// as PyTorch's do after eval(); their γ and β are trained.
 	FreezeNorms bool `json:"freeze_norms,omitempty"`
 
-	Epochs   int  `json:"epochs"`
-	Batch    int  `json:"batch"`
-	DropLast bool `json:"drop_last,omitempty"`
+	Epochs    int  `json:"epochs"`
+	BatchSize int  `json:"batch_size"`
+	DropLast  bool `json:"drop_last,omitempty"`
 
 	// Precision is what the network computes in, and is trained in: Float32, for which empty
 	// stands, or BFloat16, which is mixed precision (see [resnet.Config.Forward]).
@@ -58,15 +58,15 @@ type Recipe struct {
 
 	// LearningRate is the peak of Schedule.
 	LearningRate float64 `json:"learning_rate"`
-	// HeadRate is the learning rate of the last layer, as a multiple of that of the others; 0
+	// HeadLearningRateMultiplier is the learning rate of the last layer, as a multiple of that of the others; 0
 	// stands for 1.
-	HeadRate            float64        `json:"head_rate,omitempty"`
-	Schedule            optim.Schedule `json:"schedule"`
-	Momentum            float64        `json:"momentum,omitempty"`
-	Nesterov            bool           `json:"nesterov,omitempty"`
-	WeightDecay         float64        `json:"weight_decay,omitempty"`
-	DecayNormsAndBiases bool           `json:"decay_norms_and_biases,omitempty"`
-	LabelSmoothing      float64        `json:"label_smoothing,omitempty"`
+	HeadLearningRateMultiplier float64        `json:"head_learning_rate_multiplier,omitempty"`
+	Schedule                   optim.Schedule `json:"schedule"`
+	Momentum                   float64        `json:"momentum,omitempty"`
+	Nesterov                   bool           `json:"nesterov,omitempty"`
+	WeightDecay                float64        `json:"weight_decay,omitempty"`
+	DecayNormsAndBiases        bool           `json:"decay_norms_and_biases,omitempty"`
+	LabelSmoothing             float64        `json:"label_smoothing,omitempty"`
 
 	Augment dataset.Augment `json:"augment"`
 	// Normalization is how pixels are normalised.
@@ -79,21 +79,28 @@ type Recipe struct {
 // UnmarshalJSON reads a recipe, and knows the keys that earlier versions wrote.
 func (r *Recipe) UnmarshalJSON(text []byte) error {
 	type current Recipe
-	read := struct {
+	earlier := struct {
 		*current
+		Batch     *int        `json:"batch"`
+		HeadRate  *float64    `json:"head_rate"`
 		Mean      *[3]float32 `json:"mean"`
 		Deviation *[3]float32 `json:"deviation"`
 	}{current: (*current)(r)}
-	if err := json.Unmarshal(text, &read); err != nil {
+	if err := json.Unmarshal(text, &earlier); err != nil {
 		return err
 	}
-	if read.Mean != nil {
-		r.Normalization.Mean = *read.Mean
-	}
-	if read.Deviation != nil {
-		r.Normalization.Std = *read.Deviation
-	}
+	take(&r.BatchSize, earlier.Batch)
+	take(&r.HeadLearningRateMultiplier, earlier.HeadRate)
+	take(&r.Normalization.Mean, earlier.Mean)
+	take(&r.Normalization.Std, earlier.Deviation)
 	return nil
+}
+
+// take sets to to the value that was read, if there is one.
+func take[T any](to, read *T) {
+	if read != nil {
+		*to = *read
+	}
 }
 
 // FineTune is the name of the recipe to fine-tune by, where nothing else is said.
@@ -121,12 +128,12 @@ func Names() []string { return []string{"article", "paper", "fast", FineTune, "h
 // weights in its place, with its normalisation.
 func ByName(name string) (Recipe, error) {
 	model := "resnet20"
-	recipe := Recipe{Name: name, Batch: 128, Momentum: 0.9, DecayNormsAndBiases: true,
+	recipe := Recipe{Name: name, BatchSize: 128, Momentum: 0.9, DecayNormsAndBiases: true,
 		Augment: dataset.Augment{Crop: 4, Flip: true}, Normalization: dataset.CIFAR10Normalization(), Seed: 42}
 	switch name {
 	case "article":
 		model = "resnet50"
-		recipe.Epochs, recipe.Batch = 10, 64
+		recipe.Epochs, recipe.BatchSize = 10, 64
 		recipe.LearningRate, recipe.Schedule = 0.001, optim.Schedule{Kind: optim.Constant}
 		recipe.Augment = dataset.Augment{}
 		recipe.Normalization = dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
@@ -141,12 +148,12 @@ func ByName(name string) (Recipe, error) {
 		recipe.Schedule = optim.Schedule{Kind: optim.OneCycle, WarmUp: 0.3, Initial: 0.04, Final: 4e-6}
 		recipe.Nesterov, recipe.WeightDecay = true, 5e-4
 	case FineTune:
-		recipe.Epochs, recipe.Batch = 10, 64
-		recipe.LearningRate, recipe.HeadRate, recipe.FreezeNorms = 0.01, 10, true
+		recipe.Epochs, recipe.BatchSize = 10, 64
+		recipe.LearningRate, recipe.HeadLearningRateMultiplier, recipe.FreezeNorms = 0.01, 10, true
 		recipe.Schedule = optim.Schedule{Kind: optim.Cosine}
 		recipe.WeightDecay = 5e-4
 	case "head":
-		recipe.Epochs, recipe.Batch = 10, 64
+		recipe.Epochs, recipe.BatchSize = 10, 64
 		recipe.LearningRate, recipe.Schedule = 0.1, optim.Schedule{Kind: optim.Constant}
 		recipe.Freeze = "body"
 		recipe.Augment = dataset.Augment{}
@@ -195,18 +202,18 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("recipe %s: unknown precision %q; there are %s", r.Name, r.Precision, strings.Join(Precisions(), ", "))
 	case r.Devices < 0:
 		return fmt.Errorf("recipe %s: %d devices, want at least 1", r.Name, r.Devices)
-	case r.Batch/devices < 2 && r.LocalNorms:
-		return fmt.Errorf("recipe %s: batches of %d leave each of %d devices too few for batch norms of their own, want at least 2 images", r.Name, r.Batch, devices)
-	case r.Batch%devices != 0:
-		return fmt.Errorf("recipe %s: batches of %d cannot be shared out to %d devices; take a multiple of %d", r.Name, r.Batch, devices, devices)
+	case r.BatchSize/devices < 2 && r.LocalNorms:
+		return fmt.Errorf("recipe %s: batches of %d leave each of %d devices too few for batch norms of their own, want at least 2 images", r.Name, r.BatchSize, devices)
+	case r.BatchSize%devices != 0:
+		return fmt.Errorf("recipe %s: batches of %d cannot be shared out to %d devices; take a multiple of %d", r.Name, r.BatchSize, devices, devices)
 	case r.Epochs < 1:
 		return fmt.Errorf("recipe %s: %d epochs, want at least 1", r.Name, r.Epochs)
-	case r.Batch < 2:
-		return fmt.Errorf("recipe %s: batches of %d, want at least 2 (batch norm needs more than one image)", r.Name, r.Batch)
+	case r.BatchSize < 2:
+		return fmt.Errorf("recipe %s: batches of %d, want at least 2 (batch norm needs more than one image)", r.Name, r.BatchSize)
 	case !(r.LearningRate > 0) || math.IsInf(r.LearningRate, 0):
 		return fmt.Errorf("recipe %s: learning rate %g, want a number above 0", r.Name, r.LearningRate)
-	case !(r.HeadRate >= 0) || math.IsInf(r.HeadRate, 0):
-		return fmt.Errorf("recipe %s: %g times the learning rate for the last layer, want a number of at least 0", r.Name, r.HeadRate)
+	case !(r.HeadLearningRateMultiplier >= 0) || math.IsInf(r.HeadLearningRateMultiplier, 0):
+		return fmt.Errorf("recipe %s: %g times the learning rate for the last layer, want a number of at least 0", r.Name, r.HeadLearningRateMultiplier)
 	case !(r.Momentum >= 0 && r.Momentum < 1):
 		return fmt.Errorf("recipe %s: momentum %g, want 0 ≤ momentum < 1", r.Name, r.Momentum)
 	case r.Nesterov && r.Momentum == 0:
@@ -225,7 +232,7 @@ func (r Recipe) Validate() error {
 // Batches returns the recipe's training batches over images, from the given step on.
 func (r Recipe) Batches(images *dataset.Images, firstStep int) (*dataset.Batches, error) {
 	return dataset.NewBatches(images, dataset.Options{
-		Batch: r.Batch, DropLast: r.DropLast, Shuffle: true, Augment: r.Augment,
+		BatchSize: r.BatchSize, DropLast: r.DropLast, Shuffle: true, Augment: r.Augment,
 		Seed: r.Seed, Epochs: r.Epochs, FirstStep: firstStep,
 	})
 }
@@ -238,13 +245,13 @@ func (r Recipe) Training() resnet.Training {
 // Optimizer returns the recipe's optimiser.
 func (r Recipe) Optimizer() optimizer.Interface {
 	return optim.SGD().LearningRate(r.LearningRate).Momentum(r.Momentum).Nesterov(r.Nesterov).
-		WeightDecay(r.WeightDecay).DecayNormsAndBiases(r.DecayNormsAndBiases).Multiple(r.multiple).Done()
+		WeightDecay(r.WeightDecay).DecayNormsAndBiases(r.DecayNormsAndBiases).LearningRateMultiplier(r.multiple).Done()
 }
 
 // multiple is that of the learning rate for the variable at the given path.
 func (r Recipe) multiple(variable string) float64 {
-	if r.HeadRate != 0 && path.Base(path.Dir(variable)) == resnet.HeadName {
-		return r.HeadRate
+	if r.HeadLearningRateMultiplier != 0 && path.Base(path.Dir(variable)) == resnet.HeadName {
+		return r.HeadLearningRateMultiplier
 	}
 	return 1
 }

@@ -27,12 +27,12 @@ func TestNamedRecipesAreAsDocumented(t *testing.T) {
 	cropAndFlip := dataset.Augment{Crop: 4, Flip: true}
 	for model, want := range map[string]Recipe{
 		"resnet50": {
-			Name: "article", Epochs: 10, Batch: 64,
+			Name: "article", Epochs: 10, BatchSize: 64,
 			LearningRate: 0.001, Schedule: optim.Schedule{Kind: optim.Constant}, Momentum: 0.9,
 			DecayNormsAndBiases: true, Normalization: half, Seed: 42,
 		},
 		"resnet20": {
-			Name: "paper", Epochs: 164, Batch: 128,
+			Name: "paper", Epochs: 164, BatchSize: 128,
 			LearningRate: 0.1, Schedule: optim.Schedule{Kind: optim.MultiStep, Milestones: []float64{0.5, 0.75}, Gamma: 0.1},
 			Momentum: 0.9, WeightDecay: 1e-4, DecayNormsAndBiases: true,
 			Augment: cropAndFlip, Normalization: cifar, Seed: 42,
@@ -48,14 +48,14 @@ func TestNamedRecipesAreAsDocumented(t *testing.T) {
 		}
 	}
 	tuned := byName(t, FineTune)
-	if tuned.Batch != 64 || tuned.LearningRate != 0.01 || tuned.HeadRate != 10 || tuned.Freeze != "" || !tuned.FreezeNorms || tuned.Augment != cropAndFlip {
+	if tuned.BatchSize != 64 || tuned.LearningRate != 0.01 || tuned.HeadLearningRateMultiplier != 10 || tuned.Freeze != "" || !tuned.FreezeNorms || tuned.Augment != cropAndFlip {
 		t.Errorf("finetune is %+v", tuned)
 	}
-	if head := byName(t, "head"); head.Batch != 64 || head.HeadRate != 0 || head.Freeze != "body" || head.WeightDecay != 0 || head.Augment != (dataset.Augment{}) {
+	if head := byName(t, "head"); head.BatchSize != 64 || head.HeadLearningRateMultiplier != 0 || head.Freeze != "body" || head.WeightDecay != 0 || head.Augment != (dataset.Augment{}) {
 		t.Errorf("head is %+v", head)
 	}
 	fast := byName(t, "fast")
-	if fast.Model.Name != "resnet20" || fast.Epochs != 10 || fast.Batch != 128 || !fast.Nesterov || fast.Momentum != 0.9 ||
+	if fast.Model.Name != "resnet20" || fast.Epochs != 10 || fast.BatchSize != 128 || !fast.Nesterov || fast.Momentum != 0.9 ||
 		fast.Schedule.Kind != optim.OneCycle || fast.LearningRate != 0.4 || fast.WeightDecay != 5e-4 || fast.Augment != cropAndFlip {
 		t.Errorf("fast is %+v", fast)
 	}
@@ -115,11 +115,11 @@ func TestValidateRefuses(t *testing.T) {
 		{func(r *Recipe) { r.Model.Classes = 0 }, "0 classes"},
 		{func(r *Recipe) { r.Schedule.Kind = "none" }, `unknown schedule "none"`},
 		{func(r *Recipe) { r.Epochs = 0 }, "0 epochs"},
-		{func(r *Recipe) { r.Batch = 1 }, "batches of 1"},
+		{func(r *Recipe) { r.BatchSize = 1 }, "batches of 1"},
 		{func(r *Recipe) { r.Precision = "float8" }, `unknown precision "float8"; there are float32, bfloat16`},
 		{func(r *Recipe) { r.Devices = -1 }, "-1 devices"},
-		{func(r *Recipe) { r.Devices, r.Batch = 3, 128 }, "batches of 128 cannot be shared out to 3 devices"},
-		{func(r *Recipe) { r.Devices, r.Batch, r.LocalNorms = 4, 4, true }, "batches of 4 leave each of 4 devices too few"},
+		{func(r *Recipe) { r.Devices, r.BatchSize = 3, 128 }, "batches of 128 cannot be shared out to 3 devices"},
+		{func(r *Recipe) { r.Devices, r.BatchSize, r.LocalNorms = 4, 4, true }, "batches of 4 leave each of 4 devices too few"},
 		{func(r *Recipe) { r.LearningRate = 0 }, "learning rate 0"},
 		{func(r *Recipe) { r.LearningRate = nan }, "learning rate NaN"},
 		{func(r *Recipe) { r.LearningRate = inf }, "learning rate +Inf"},
@@ -133,9 +133,9 @@ func TestValidateRefuses(t *testing.T) {
 		{func(r *Recipe) { r.LabelSmoothing = 1 }, "label smoothing 1"},
 		{func(r *Recipe) { r.LabelSmoothing = nan }, "label smoothing NaN"},
 		{func(r *Recipe) { r.Normalization.Std[2] = 0 }, "recipe fast: normalization: standard deviations [0.247 0.2435 0]"},
-		{func(r *Recipe) { r.HeadRate = -1 }, "-1 times the learning rate"},
-		{func(r *Recipe) { r.HeadRate = nan }, "NaN times the learning rate"},
-		{func(r *Recipe) { r.HeadRate = inf }, "+Inf times the learning rate"},
+		{func(r *Recipe) { r.HeadLearningRateMultiplier = -1 }, "-1 times the learning rate"},
+		{func(r *Recipe) { r.HeadLearningRateMultiplier = nan }, "NaN times the learning rate"},
+		{func(r *Recipe) { r.HeadLearningRateMultiplier = inf }, "+Inf times the learning rate"},
 		{func(r *Recipe) { r.Freeze = "layer4" }, `unknown part "layer4" of resnet20`},
 		{func(r *Recipe) { r.Normalization.Mean[1] = float32(nan) }, "means [0.4914 NaN"},
 	} {
@@ -151,7 +151,7 @@ func TestJSONKeepsARecipe(t *testing.T) {
 	changed := byName(t, "paper")
 	changed.Model.PreActivation, changed.Model.Groups, changed.Data, changed.Subset = true, 2, "cifar10", "first 5"
 	changed.DecayNormsAndBiases, changed.LabelSmoothing, changed.Augment.Cutout, changed.Seed = false, 0.1, 8, math.MaxUint64
-	changed.Start, changed.HeadRate, changed.Freeze, changed.FreezeNorms = "resnet50", 10, "layer2", true
+	changed.Start, changed.HeadLearningRateMultiplier, changed.Freeze, changed.FreezeNorms = "resnet50", 10, "layer2", true
 	changed.Transform = &picture.Transform{Resize: 256, Height: 224, Width: 224, Filter: picture.Bicubic}
 	for _, want := range []Recipe{byName(t, "article"), byName(t, "paper"), byName(t, "fast"), byName(t, FineTune), changed} {
 		text, err := json.Marshal(want)
@@ -171,7 +171,7 @@ func TestWhatIsUnusualIsLeftOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"transform", "start", "head_rate", "freeze", "precision", "devices", "local_norms"} {
+	for _, key := range []string{"transform", "start", "head_learning_rate_multiplier", "freeze", "precision", "devices", "local_norms"} {
 		if strings.Contains(string(text), key) {
 			t.Errorf("the recipe fast has %q in %s", key, text)
 		}
@@ -191,7 +191,7 @@ func TestTheHeadHasItsRate(t *testing.T) {
 		{10, "/model/layer1/0/conv1/weight", 1},
 		{0.5, "/model/bn1/bias", 1},
 	} {
-		r.HeadRate = test.rate
+		r.HeadLearningRateMultiplier = test.rate
 		if got := r.multiple(test.path); got != test.want {
 			t.Errorf("with a head rate of %g, %s has %g times the learning rate, want %g", test.rate, test.path, got, test.want)
 		}
@@ -202,7 +202,7 @@ func TestBatchesFollowTheRecipe(t *testing.T) {
 	images := &dataset.Images{Name: "grey", Classes: []string{"one"}, Height: 8, Width: 8, Labels: make([]int32, 21)}
 	images.Pixels = make([]byte, images.Len()*images.ImageSize())
 	r := byName(t, "paper")
-	r.Batch, r.Epochs = 4, 3
+	r.BatchSize, r.Epochs = 4, 3
 	for _, test := range []struct {
 		dropLast           bool
 		first, want, sizes int

@@ -128,12 +128,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("resnet: width %d, want at least 1", c.Width)
 	case c.Classes < 1:
 		return fmt.Errorf("resnet: %d classes, want at least 1", c.Classes)
-	case c.Stem != ImageNetStem && c.Stem != CIFARStem:
-		return fmt.Errorf("resnet: unknown stem %d", c.Stem)
-	case c.Block != Basic && c.Block != Bottleneck:
-		return fmt.Errorf("resnet: unknown block %d", c.Block)
-	case c.Shortcut < ShortcutB || c.Shortcut > ShortcutC:
-		return fmt.Errorf("resnet: unknown shortcut %d", c.Shortcut)
+	case !known(stemWords(), c.Stem):
+		return unknownWord("stem", stemWords(), fmt.Sprint(int(c.Stem)))
+	case !known(blockWords(), c.Block):
+		return unknownWord("block", blockWords(), fmt.Sprint(int(c.Block)))
+	case !known(shortcutWords(), c.Shortcut):
+		return unknownWord("shortcut", shortcutWords(), fmt.Sprint(int(c.Shortcut)))
 	case groups < 1 || widthPerGroup < 1:
 		return fmt.Errorf("resnet: %d groups of width %d, want at least 1 of each", groups, widthPerGroup)
 	case c.Block == Basic && (groups != 1 || widthPerGroup != 64):

@@ -110,7 +110,7 @@ func TestImagesOnTheDeviceGiveTheSameRun(t *testing.T) {
 // writes over it.
 func TestNoMeasureIsLost(t *testing.T) {
 	r := testRecipe()
-	r.Batch, r.Epochs = 2, 1 // 32 steps, twice what the device keeps
+	r.BatchSize, r.Epochs = 2, 1 // 32 steps, twice what the device keeps
 	o := testOptions()
 	o.LogEvery = 1
 	_, want := trained(t, r, o)
@@ -219,7 +219,7 @@ func TestMoreDevicesThanThereAreLeaveNothingBehind(t *testing.T) {
 	}
 
 	r.Devices = 5
-	r.Batch = 15 // 64 images leave 4
+	r.BatchSize = 15 // 64 images leave 4
 	_, err = Train(context.Background(), filepath.Join(t.TempDir(), "run"), r, manyDevices(t, "cpu:devices=5"))
 	if want := "64 images in batches of 15 leave a last batch of 4, which cannot be shared out to 5 devices"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Train: %v, want an error with %q", err, want)
@@ -252,7 +252,7 @@ func TestLocalNormsNeedMoreThanOneImage(t *testing.T) {
 // A share of one image is no more than a batch of one to norms of its own.
 func TestLocalNormsNeedTwoImages(t *testing.T) {
 	r := testRecipe()
-	r.Devices, r.Batch, r.LocalNorms, r.Epochs = 2, 62, true, 1 // 64 images leave 2
+	r.Devices, r.BatchSize, r.LocalNorms, r.Epochs = 2, 62, true, 1 // 64 images leave 2
 	o := manyDevices(t, "cpu:devices=2")
 	_, err := Train(context.Background(), filepath.Join(t.TempDir(), "run"), r, o)
 	if want := "a last batch of one for each of 2 devices"; err == nil || !strings.Contains(err.Error(), want) {

@@ -83,8 +83,8 @@ type Options struct {
 	CheckpointEvery time.Duration
 	// Keep is how many checkpoints are kept, the newest. 0 stands for 2.
 	Keep int
-	// EvaluationBatch is the batch for the test images. 0 stands for 256.
-	EvaluationBatch int
+	// EvaluationBatchSize is the batch for the test images. 0 stands for 256.
+	EvaluationBatchSize int
 	// Input is where the images lie and batches are made; "" stands for InputAuto.
 	Input Input
 	// ReadEvery is the largest number of steps whose losses stay on the device before they are
@@ -129,8 +129,8 @@ func (o Options) withDefaults() Options {
 	if o.Keep == 0 {
 		o.Keep = 2
 	}
-	if o.EvaluationBatch == 0 {
-		o.EvaluationBatch = 256
+	if o.EvaluationBatchSize == 0 {
+		o.EvaluationBatchSize = 256
 	}
 	// Only there may a device be waiting for the host.
 	onXLA := o.Backend.Name() == "xla"
@@ -394,18 +394,18 @@ func fits(r recipe.Recipe, images *dataset.Images, first int) (*dataset.Batches,
 	if classes := len(images.Classes); classes != r.Model.Classes {
 		return nil, fmt.Errorf("%s has %d classes and the recipe's network %d", images.Name, classes, r.Model.Classes)
 	}
-	if !r.DropLast && images.Len()%r.Batch == 1 && !r.Training().KeepsStatistics() {
+	if !r.DropLast && images.Len()%r.BatchSize == 1 && !r.Training().KeepsStatistics() {
 		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of one, which batch norm cannot train on; change the batch or the subset",
-			images.Len(), r.Batch)
+			images.Len(), r.BatchSize)
 	}
-	devices, last := max(1, r.Devices), images.Len()%r.Batch
+	devices, last := max(1, r.Devices), images.Len()%r.BatchSize
 	if !r.DropLast && last%devices != 0 {
 		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of %d, which cannot be shared out to %d devices; change the batch or the subset",
-			images.Len(), r.Batch, last, devices)
+			images.Len(), r.BatchSize, last, devices)
 	}
 	if !r.DropLast && r.LocalNorms && last == devices && !r.Training().KeepsStatistics() {
 		return nil, fmt.Errorf("%d images in batches of %d leave a last batch of one for each of %d devices, which batch norms of their own cannot train on; change the batch or the subset",
-			images.Len(), r.Batch, devices)
+			images.Len(), r.BatchSize, devices)
 	}
 	return r.Batches(images, first)
 }
@@ -607,8 +607,8 @@ func (s *session) setRate(step int) error {
 }
 
 func (s *session) batchSize(step int) int {
-	from := step % s.perEpoch * s.recipe.Batch
-	return min(s.recipe.Batch, s.Training.Len()-from)
+	from := step % s.perEpoch * s.recipe.BatchSize
+	return min(s.recipe.BatchSize, s.Training.Len()-from)
 }
 
 // note takes note of what the done-th step measured.
@@ -714,7 +714,7 @@ func (s *session) evaluate() error {
 	if s.network == nil {
 		return nil
 	}
-	result, err := s.network.Evaluate(s.ctx, s.Test, s.EvaluationBatch, func(done int) { s.Report.Evaluating(done, s.Test.Len()) })
+	result, err := s.network.Evaluate(s.ctx, s.Test, s.EvaluationBatchSize, func(done int) { s.Report.Evaluating(done, s.Test.Len()) })
 	if err != nil {
 		return err
 	}

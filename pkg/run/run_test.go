@@ -89,7 +89,7 @@ func testRecipe() recipe.Recipe {
 	}
 	config.Classes = 3
 	return recipe.Recipe{
-		Name: "test", Model: config, Epochs: 3, Batch: 10,
+		Name: "test", Model: config, Epochs: 3, BatchSize: 10,
 		LearningRate: 0.05, Schedule: optim.Schedule{Kind: optim.OneCycle, Initial: 0.1},
 		Momentum: 0.9, Nesterov: true, WeightDecay: 1e-3, LabelSmoothing: 0.1,
 		Augment:       dataset.Augment{Crop: 1, Flip: true, Cutout: 2},
@@ -418,7 +418,7 @@ func TestAnEpochHasOneLine(t *testing.T) {
 func TestImagesThatDoNotFitLeaveNoRunBehind(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	r := testRecipe()
-	r.Batch = 9 // 64 images end with one of one
+	r.BatchSize = 9 // 64 images end with one of one
 	if _, err := Train(context.Background(), dir, r, testOptions()); err == nil || !strings.Contains(err.Error(), "batch of one") {
 		t.Errorf("error %v, want one about the last batch of one", err)
 	}

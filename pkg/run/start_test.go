@@ -19,7 +19,7 @@ import (
 // rate for that and another for the rest, of which the first part is frozen.
 func fineTuning() (recipe.Recipe, Options) {
 	r, options := testRecipe(), testOptions()
-	r.Start, r.HeadRate, r.Freeze = "a test", 4, "layer1"
+	r.Start, r.HeadLearningRateMultiplier, r.Freeze = "a test", 4, "layer1"
 	made := r
 	made.Seed++
 	store, err := declare(made)
@@ -169,7 +169,7 @@ func TestStartedWithALastBatchOfOne(t *testing.T) {
 		ok     bool
 	}{{"body", false, true}, {"layer1", true, true}, {"layer1", false, false}} {
 		r, options := fineTuning()
-		r.Epochs, r.Batch, r.Freeze, r.FreezeNorms = 1, 9, test.freeze, test.norms // of 64 images
+		r.Epochs, r.BatchSize, r.Freeze, r.FreezeNorms = 1, 9, test.freeze, test.norms // of 64 images
 		_, err := Train(context.Background(), t.TempDir(), r, options)
 		if test.ok && err != nil || !test.ok && (err == nil || !strings.Contains(err.Error(), "batch of one")) {
 			t.Errorf("frozen through %s, norms %v: error %v", test.freeze, test.norms, err)
@@ -225,7 +225,7 @@ func TestHeadRate(t *testing.T) {
 	r.Epochs, r.Freeze, r.WeightDecay = 1, "", 0
 	var heads [][]float32
 	for _, rate := range []float64{0, 1, 1e-30} {
-		r.HeadRate = rate
+		r.HeadLearningRateMultiplier = rate
 		dir := t.TempDir()
 		if _, err := Train(context.Background(), dir, r, options); err != nil {
 			t.Fatal(err)

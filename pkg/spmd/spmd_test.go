@@ -116,7 +116,7 @@ func TestSharesAreThePartsOfTheBatch(t *testing.T) {
 	for i := range images.Pixels {
 		images.Pixels[i] = byte(i)
 	}
-	batches, err := dataset.NewBatches(images, dataset.Options{Batch: 6, Epochs: 1})
+	batches, err := dataset.NewBatches(images, dataset.Options{BatchSize: 6, Epochs: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

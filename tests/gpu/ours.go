@@ -88,7 +88,7 @@ func stepRecipe(s spec) (recipe.Recipe, error) {
 	if r.Model, err = network(s.Network); err != nil {
 		return r, err
 	}
-	r.Batch, r.Precision = s.Batch, s.Precision
+	r.BatchSize, r.Precision = s.Batch, s.Precision
 	r.LearningRate, r.Schedule = 1e-3, optim.Schedule{Kind: optim.Constant}
 	r.Nesterov = false
 	r.Epochs = 1 << 20 // longer than anybody waits

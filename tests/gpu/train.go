@@ -52,7 +52,7 @@ func train(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("make a folder for the run: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	p := &progress{out: json.NewEncoder(stdout), batch: r.Batch}
+	p := &progress{out: json.NewEncoder(stdout), batch: r.BatchSize}
 	began := time.Now()
 	o, err := run.Train(ctx, dir, r, onDevice(run.Options{Backend: engine, Training: training, Test: test, Report: p}))
 	if err == nil && p.err != nil {

@@ -45,7 +45,7 @@ func Default() Experiment {
 	return Experiment{
 		Shallow: 20, Deep: 56, Width: 16, Stem: resnet.ImageNetStem,
 		Recipe: recipe.Recipe{
-			Name: "degradation", Subset: "10000,2000", Epochs: 18, Batch: 32, DropLast: true,
+			Name: "degradation", Subset: "10000,2000", Epochs: 18, BatchSize: 32, DropLast: true,
 			LearningRate: 0.05, Schedule: optim.Schedule{Kind: optim.Cosine, WarmUp: 0.05},
 			Momentum: 0.9, WeightDecay: 1e-4, DecayNormsAndBiases: true,
 			Augment:       dataset.Augment{Crop: 4, Flip: true},
@@ -139,7 +139,7 @@ func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend
 		arm, err := train(ctx, filepath.Join(dir, config.Name), r, run.Options{
 			Backend: backend, Training: training, Test: test, Report: report(config.Name),
 			// Not beyond the epoch: the curves need their points.
-			LogEvery: max(1, min(20, training.Len()/r.Batch)),
+			LogEvery: max(1, min(20, training.Len()/r.BatchSize)),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", config.Name, err)

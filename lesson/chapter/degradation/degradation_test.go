@@ -24,7 +24,7 @@ import (
 func tiny() Experiment {
 	e := Default()
 	e.Shallow, e.Deep, e.Width, e.Stem = 8, 14, 2, resnet.CIFARStem
-	e.Recipe.Epochs, e.Recipe.Batch, e.Recipe.Augment = 2, 8, dataset.Augment{}
+	e.Recipe.Epochs, e.Recipe.BatchSize, e.Recipe.Augment = 2, 8, dataset.Augment{}
 	return e
 }
 
@@ -73,7 +73,7 @@ func TestValidate(t *testing.T) {
 		"depth 15 is not 6n+2":    func(e *Experiment) { e.Deep = 15 },
 		"width 0":                 func(e *Experiment) { e.Width = 0 },
 		"0 epochs":                func(e *Experiment) { e.Recipe.Epochs = 0 },
-		"batches of 1":            func(e *Experiment) { e.Recipe.Batch = 1 },
+		"batches of 1":            func(e *Experiment) { e.Recipe.BatchSize = 1 },
 		"learning rate NaN":       func(e *Experiment) { e.Recipe.LearningRate = math.NaN() },
 		"unknown schedule \"up\"": func(e *Experiment) { e.Recipe.Schedule.Kind = "up" },
 	} {
@@ -105,7 +105,7 @@ func TestOnlyDepthAndShortcutsDiffer(t *testing.T) {
 			t.Errorf("network %d is %s, plain %v, depth %d; want %v", i, config.Name, config.Plain, depths[i], want[i])
 		}
 		if config.Classes != 3 || config.Width != 2 || config.Stem != resnet.CIFARStem {
-			t.Errorf("%s has %d classes, width %d and stem %d, want 3, 2 and the CIFAR stem", config.Name, config.Classes, config.Width, config.Stem)
+			t.Errorf("%s has %d classes, width %d and stem %s, want 3, 2 and the CIFAR stem", config.Name, config.Classes, config.Width, config.Stem)
 		}
 		summary, err := config.Summary(8, 8)
 		if err != nil {

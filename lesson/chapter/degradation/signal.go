@@ -38,7 +38,7 @@ func (r *Result) SignalFigure(when When, caption string) (*figure.Figure, error)
 	for i, arm := range r.Arms {
 		curve := figure.Curve{Name: arm.Network, Style: style(i)}
 		err := arm.open(when, func(store *model.Store, recipe recipe.Recipe) error {
-			activations, err := probe.Activations(r.backend, store, run.ModelPath, recipe, r.training.First(recipe.Batch))
+			activations, err := probe.Activations(r.backend, store, run.ModelPath, recipe, r.training.First(recipe.BatchSize))
 			for _, activation := range activations {
 				if isBlock(activation.Name) {
 					curve.Y = append(curve.Y, activation.Variance)
@@ -69,7 +69,7 @@ func (r *Result) GradientFigure(when When, caption string) (*figure.Figure, erro
 	norms := make([][]probe.Norm, len(r.Arms))
 	for i, arm := range r.Arms {
 		err := arm.open(when, func(store *model.Store, recipe recipe.Recipe) (err error) {
-			norms[i], err = probe.GradientNorms(r.backend, store, run.ModelPath, recipe, r.training.First(recipe.Batch))
+			norms[i], err = probe.GradientNorms(r.backend, store, run.ModelPath, recipe, r.training.First(recipe.BatchSize))
 			return err
 		})
 		if err != nil {

@@ -36,9 +36,9 @@ type Experiment struct {
 	PerClass []int
 	// Seeds is how often each is repeated, with other images, and other random weights.
 	Seeds int
-	// Steps and Batch are those of every training; where there are fewer images than that,
+	// Steps and BatchSize are those of every training; where there are fewer images than that,
 	// a batch is all of them.
-	Steps, Batch int
+	Steps, BatchSize int
 	// LearningRates has that of every Way, in the order of Ways.
 	LearningRates [3]float64
 }
@@ -47,7 +47,7 @@ type Experiment struct {
 // for their way over all the numbers of images, on Shapes-10.
 func Default() Experiment {
 	return Experiment{
-		PerClass: []int{5, 10, 20, 50, 100, 500}, Seeds: 3, Steps: 200, Batch: 64,
+		PerClass: []int{5, 10, 20, 50, 100, 500}, Seeds: 3, Steps: 200, BatchSize: 64,
 		LearningRates: [3]float64{Scratch: 0.05, Frozen: 0.05, FineTuned: 0.01},
 	}
 }
@@ -94,7 +94,7 @@ func (e Experiment) learn(ctx context.Context, way Way, pretrained *Network, few
 		return 0, err
 	}
 	defer network.Close()
-	t := Training{Steps: e.Steps, Batch: min(e.Batch, few.Len()), LearningRate: e.LearningRates[way], Seed: seed, Report: progress}
+	t := Training{Steps: e.Steps, BatchSize: min(e.BatchSize, few.Len()), LearningRate: e.LearningRates[way], Seed: seed, Report: progress}
 	if way == Frozen {
 		var features *Features
 		if features, err = network.Features(few); err != nil {

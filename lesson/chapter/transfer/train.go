@@ -26,7 +26,7 @@ const momentum = 0.9
 // rate, without weight decay and without augmentation.
 type Training struct {
 	Steps        int
-	Batch        int // no more than there are images
+	BatchSize    int // no more than there are images
 	LearningRate float64
 	// Seed makes the order of the images, a new one every time they have all been seen.
 	Seed uint64
@@ -40,10 +40,10 @@ type Training struct {
 
 func (t Training) validate(images int) error {
 	switch {
-	case t.Steps < 1 || t.Batch < 1:
-		return fmt.Errorf("%d steps with batches of %d, want at least 1 of each", t.Steps, t.Batch)
-	case images < t.Batch:
-		return fmt.Errorf("%d images are too few for a batch of %d", images, t.Batch)
+	case t.Steps < 1 || t.BatchSize < 1:
+		return fmt.Errorf("%d steps with batches of %d, want at least 1 of each", t.Steps, t.BatchSize)
+	case images < t.BatchSize:
+		return fmt.Errorf("%d images are too few for a batch of %d", images, t.BatchSize)
 	}
 	return nil
 }
@@ -157,11 +157,11 @@ func fit[T byte | float32](ctx context.Context, n *Network, all examples[T], t T
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if len(order) < t.Batch { // what is left over makes no batch: another time
+		if len(order) < t.BatchSize { // what is left over makes no batch: another time
 			order = random.Perm(len(all.labels))
 		}
-		inputs, labels := all.batch(order[:t.Batch])
-		order = order[t.Batch:]
+		inputs, labels := all.batch(order[:t.BatchSize])
+		order = order[t.BatchSize:]
 		loss, accuracy, err := exec.Call2(inputs, labels)
 		if err != nil {
 			return nil, fmt.Errorf("train %s, step %d: %w", n.recipe.Model.Name, step+1, err)
@@ -181,7 +181,7 @@ func (t Training) report(step int, loss, accuracy float64, started time.Time) {
 	}
 	m := run.Metrics{Kind: run.StepLine, Epoch: 1, Epochs: 1, Step: step + 1, StepInEpoch: step + 1, StepsPerEpoch: t.Steps,
 		Loss: loss, Accuracy: accuracy, LearningRate: t.LearningRate,
-		ImagesPerSecond: float64((step+1)*t.Batch) / time.Since(started).Seconds()}
+		ImagesPerSecond: float64((step+1)*t.BatchSize) / time.Since(started).Seconds()}
 	t.Report.Step(m)
 	if m.Step%lineEvery == 0 {
 		t.Report.Line(m)

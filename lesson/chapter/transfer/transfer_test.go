@@ -74,7 +74,7 @@ func trained(t *testing.T) *Network {
 	t.Helper()
 	n := newNetwork(t)
 	known, _ := Split(testImages(100), 3)
-	train(t, n, known, Training{Steps: 40, Batch: 20, LearningRate: 0.05})
+	train(t, n, known, Training{Steps: 40, BatchSize: 20, LearningRate: 0.05})
 	return n
 }
 
@@ -156,7 +156,7 @@ func TestSplit(t *testing.T) {
 func TestLoad(t *testing.T) {
 	n := newNetwork(t)
 	r := n.recipe
-	r.Epochs, r.Batch, r.LearningRate, r.Schedule.Kind = 1, 10, 0.1, optim.Constant
+	r.Epochs, r.BatchSize, r.LearningRate, r.Schedule.Kind = 1, 10, 0.1, optim.Constant
 	path := filepath.Join(t.TempDir(), "weights.safetensors")
 	want := weightsOf(t, n)
 	state := checkpoint.State{Recipe: r, Height: 8, Width: 8, Classes: []string{"red", "green", "blue"}, Weights: want}
@@ -221,7 +221,7 @@ func TestWithHeadOf(t *testing.T) {
 	old := newNetwork(t)
 	tuned := newHead(t, old, 2, 5)
 	_, others := Split(testImages(50), 3)
-	train(t, tuned, others, Training{Steps: 3, Batch: 10, LearningRate: 0.1})
+	train(t, tuned, others, Training{Steps: 3, BatchSize: 10, LearningRate: 0.1})
 	n, err := tuned.WithHeadOf(old)
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +243,7 @@ func TestFrozenBody(t *testing.T) {
 	n.FreezeBody()
 	_, others := Split(testImages(100), 3)
 	before := weightsOf(t, n)
-	training := Training{Steps: 10, Batch: 20, LearningRate: 0.1, Evaluation: true}
+	training := Training{Steps: 10, BatchSize: 20, LearningRate: 0.1, Evaluation: true}
 	losses := train(t, n, others, training)
 	if got := changed(before, weightsOf(t, n)); !slices.Equal(got, []string{"fc.bias", "fc.weight"}) {
 		t.Errorf("in evaluation changed: %v, want the head alone", got)
@@ -273,7 +273,7 @@ func TestFrozenBody(t *testing.T) {
 func TestTrainHeadIsTrainOfFrozen(t *testing.T) {
 	old := trained(t)
 	_, others := Split(testImages(75), 3)
-	training := Training{Steps: 8, Batch: 12, LearningRate: 0.1, Seed: 3, Evaluation: true}
+	training := Training{Steps: 8, BatchSize: 12, LearningRate: 0.1, Seed: 3, Evaluation: true}
 	behind := newHead(t, old, 2, 1)
 	behind.FreezeBody()
 	want := train(t, behind, others, training)
@@ -316,7 +316,7 @@ func TestTrainLearnsAndRepeats(t *testing.T) {
 		t.Errorf("the same training gave other weights the second time: %v", got)
 	}
 	// A second training has its own learning rate and starts without momentum.
-	training := Training{Steps: 1, Batch: 20, LearningRate: 0}
+	training := Training{Steps: 1, BatchSize: 20, LearningRate: 0}
 	before := weightsOf(t, a)
 	train(t, a, known, training)
 	for _, name := range changed(before, weightsOf(t, a)) {
@@ -332,15 +332,15 @@ func TestTrainLearnsAndRepeats(t *testing.T) {
 func TestTrainWrong(t *testing.T) {
 	n := newNetwork(t)
 	known, others := Split(testImages(30), 3)
-	if _, err := n.Train(context.Background(), others, Training{Steps: 1, Batch: 4}); err == nil || !strings.Contains(err.Error(), "replace its head") {
+	if _, err := n.Train(context.Background(), others, Training{Steps: 1, BatchSize: 4}); err == nil || !strings.Contains(err.Error(), "replace its head") {
 		t.Errorf("two classes for a head of three: %v", err)
 	}
-	if _, err := n.Train(context.Background(), known, Training{Steps: 1, Batch: 19}); err == nil {
+	if _, err := n.Train(context.Background(), known, Training{Steps: 1, BatchSize: 19}); err == nil {
 		t.Error("a batch of more images than there are is no error")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := n.Train(ctx, known, Training{Steps: 1, Batch: 4}); err != context.Canceled {
+	if _, err := n.Train(ctx, known, Training{Steps: 1, BatchSize: 4}); err != context.Canceled {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -376,7 +376,7 @@ func TestExperiment(t *testing.T) {
 	old := trained(t)
 	before := weightsOf(t, old)
 	_, others := Split(testImages(100), 3)
-	e := Experiment{PerClass: []int{3, 10}, Seeds: 2, Steps: 6, Batch: 8, LearningRates: [3]float64{0.05, 0.05, 0.01}}
+	e := Experiment{PerClass: []int{3, 10}, Seeds: 2, Steps: 6, BatchSize: 8, LearningRates: [3]float64{0.05, 0.05, 0.01}}
 	var reports [3]recorder
 	result, err := e.Run(context.Background(), old, others, others, func(way Way) run.Reporter { return &reports[way] })
 	if err != nil {

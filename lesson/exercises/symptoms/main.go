@@ -202,7 +202,7 @@ func (l *laboratory) train(network func(scope *model.Scope, images *graph.Node) 
 		return nil, err
 	}
 
-	batches, err := dataset.NewBatches(l.training, dataset.Options{Batch: batchSize, DropLast: true, Shuffle: true, Seed: 1, Epochs: l.epochs})
+	batches, err := dataset.NewBatches(l.training, dataset.Options{BatchSize: batchSize, DropLast: true, Shuffle: true, Seed: 1, Epochs: l.epochs})
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func TestFinetune(t *testing.T) {
 	}
 	r := p.recipeOf(dir)
 	tiny := tinyRecipe(t, "", 1)
-	if !strings.HasSuffix(r.Start, filepath.Base(start)) || r.Freeze != "layer1" || !r.FreezeNorms || math.Abs(r.HeadRate-5) > 1e-12 ||
+	if !strings.HasSuffix(r.Start, filepath.Base(start)) || r.Freeze != "layer1" || !r.FreezeNorms || math.Abs(r.HeadLearningRateMultiplier-5) > 1e-12 ||
 		r.Normalization != tiny.Normalization || r.Model.Name != tiny.Model.Name || r.Data != "builtin" || r.Subset != "2/class,20" {
 		t.Errorf("recipe.json has %+v, want what the flags and the weights say", r)
 	}
@@ -159,7 +159,7 @@ func TestFinetuneArticle(t *testing.T) {
 	p := trained(t)
 	p.ok("finetune", "--weights", "runs/tiny", "--data", small(t), "--recipe", "article", "--epochs", "1")
 	r := p.recipeOf(filepath.Join("runs", "resnet8-w2-article-1"))
-	if r.Batch != 64 || r.LearningRate != 0.001 || r.Momentum != 0.9 || r.HeadRate != 0 || r.Freeze != "" || r.FreezeNorms {
+	if r.BatchSize != 64 || r.LearningRate != 0.001 || r.Momentum != 0.9 || r.HeadLearningRateMultiplier != 0 || r.Freeze != "" || r.FreezeNorms {
 		t.Errorf("recipe.json has %+v, want the article's", r)
 	}
 }

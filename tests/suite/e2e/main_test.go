@@ -248,7 +248,7 @@ func tinyRecipe(t *testing.T, data string, epochs int) recipe.Recipe {
 	}
 	config.Stem = resnet.ImageNetStem
 	return recipe.Recipe{
-		Name: "tiny", Model: config, Data: data, Epochs: epochs, Batch: 16,
+		Name: "tiny", Model: config, Data: data, Epochs: epochs, BatchSize: 16,
 		LearningRate: 0.05, Schedule: optim.Schedule{Kind: optim.Constant}, Momentum: 0.9,
 		Normalization: dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}}, Seed: 7,
 	}

@@ -21,7 +21,7 @@ func TestRealData(t *testing.T) {
 	has(t, p.ok("data", "verify", "--data", data), "Data: CIFAR-10 (subset); 5085 training and 500 test images")
 
 	r := tinyRecipe(t, data, 4)
-	r.Subset, r.Batch = "500", 50
+	r.Subset, r.BatchSize = "500", 50
 	p.begin("run", r)
 	has(t, p.ok("train", "--run", "run", "--resume"), "Data: CIFAR-10 (subset), first 500; 500 training and 500 test images")
 	var losses []float64

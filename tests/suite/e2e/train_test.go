@@ -65,7 +65,7 @@ func TestTrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := decode[recipe.Recipe](t, string(content))
-	if r.Model.Name != "resnet20" || r.Epochs != 1 || r.Batch != 4 || r.LearningRate != 0.01 || r.Data != small(t) || r.Subset != "8" {
+	if r.Model.Name != "resnet20" || r.Epochs != 1 || r.BatchSize != 4 || r.LearningRate != 0.01 || r.Data != small(t) || r.Subset != "8" {
 		t.Errorf("recipe.json has %+v, want what the flags say", r)
 	}
 	lines := p.metrics(dir)

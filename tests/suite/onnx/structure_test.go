@@ -234,7 +234,7 @@ func TestMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const architecture = `{"name":"tiny","stem":1,"block":0,"blocks":[1,2],"width":3,"shortcut":1,"classes":4}`
+	const architecture = `{"name":"tiny","stem":"cifar","block":"basic","blocks":[1,2],"width":3,"shortcut":"A","classes":4}`
 	if got, want := fmt.Sprint(read.metadata), fmt.Sprint(map[string]string{"architecture": architecture}); got != want {
 		t.Errorf("metadata %s, want %s", got, want)
 	}

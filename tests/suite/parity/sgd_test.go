@@ -37,7 +37,7 @@ func TestSGD(t *testing.T) {
 				for key, value := range initial {
 					store.VariableWithValue("/"+key, value.tensor()).SetTrainable(!slices.Contains(spec.Frozen, key))
 				}
-				sgd := spec.builder().Multiple(func(path string) float64 {
+				sgd := spec.builder().LearningRateMultiplier(func(path string) float64 {
 					if multiple, ok := spec.Multiples[strings.TrimPrefix(path, "/")]; ok {
 						return multiple
 					}

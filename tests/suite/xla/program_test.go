@@ -46,7 +46,7 @@ func program(t *testing.T, r recipe.Recipe, input run.Input) string {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // after the first step
-	o := run.Options{Backend: start(t, fmt.Sprint("cpu:devices=", devices)), Training: shapes10.Train(3*r.Batch, 1)}
+	o := run.Options{Backend: start(t, fmt.Sprint("cpu:devices=", devices)), Training: shapes10.Train(3*r.BatchSize, 1)}
 	if _, err := run.Train(ctx, dir, r, o); !errors.Is(err, run.ErrInterrupted) {
 		t.Fatalf("a step on the CPU: %v", err)
 	}
@@ -91,7 +91,7 @@ func TestTrainingStepsAreBuiltForXLA(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Model.Classes = 10
-			r.Batch, r.Precision, r.Devices, r.LocalNorms = 8, test.precision, test.devices, test.local
+			r.BatchSize, r.Precision, r.Devices, r.LocalNorms = 8, test.precision, test.devices, test.local
 			r.Augment.Cutout = 8
 			text := program(t, r, test.input)
 

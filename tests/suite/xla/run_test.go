@@ -28,7 +28,7 @@ func TestBatchesOnXLA(t *testing.T) {
 	engine := backendtest.XLA(t)
 	images := shapes10.Train(40, 3)
 	for _, a := range []dataset.Augment{{}, {Crop: 4, Flip: true, Cutout: 8}} {
-		batches, err := dataset.NewBatches(images, dataset.Options{Batch: 16, Shuffle: true, Augment: a, Seed: 9, Epochs: 3})
+		batches, err := dataset.NewBatches(images, dataset.Options{BatchSize: 16, Shuffle: true, Augment: a, Seed: 9, Epochs: 3})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func small(t *testing.T) recipe.Recipe {
 	if r.Model, err = resnet.CIFAR(8, 8); err != nil {
 		t.Fatal(err)
 	}
-	r.Model.Classes, r.Batch, r.Epochs, r.LearningRate = 10, 32, 3, 0.02
+	r.Model.Classes, r.BatchSize, r.Epochs, r.LearningRate = 10, 32, 3, 0.02
 	r.Start = "the CPU's random numbers"
 	return r
 }
@@ -107,7 +107,7 @@ func weights(t *testing.T, r recipe.Recipe) map[string]statedict.Tensor {
 func train(t *testing.T, engine compute.Backend, r recipe.Recipe, input run.Input) []run.Metrics {
 	t.Helper()
 	dir := t.TempDir()
-	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.Batch, 1), Test: shapes10.Test(100, 2), Start: weights(t, r), Input: input, LogEvery: 1}
+	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.BatchSize, 1), Test: shapes10.Test(100, 2), Start: weights(t, r), Input: input, LogEvery: 1}
 	if _, err := run.Train(context.Background(), dir, r, o); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestTrainingOnXLA(t *testing.T) {
 func TestResumingOnXLA(t *testing.T) {
 	engine := backendtest.XLA(t)
 	r := small(t)
-	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.Batch, 1), Start: weights(t, r)}
+	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.BatchSize, 1), Start: weights(t, r)}
 	whole, parts := t.TempDir(), t.TempDir()
 	if _, err := run.Train(context.Background(), whole, r, o); err != nil {
 		t.Fatal(err)
