@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
 	"github.com/residual-go/residual/lesson/exercises/check"
 	"github.com/residual-go/residual/lesson/grade"
@@ -42,7 +43,7 @@ What an answer prints is shown by go test -v ./lesson/exercises/NAME, which chec
 			if err != nil {
 				return err
 			}
-			root, err := grade.FindCourse(".")
+			root, err := checkout.Root(".")
 			if err != nil {
 				return err
 			}

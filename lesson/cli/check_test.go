@@ -10,15 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
 	"github.com/residual-go/residual/lesson/exercises/check"
-	"github.com/residual-go/residual/lesson/grade"
 )
 
 // overlaid makes Go take text for the answer to the exercise, whatever the file has.
 func overlaid(t *testing.T, name string, text []byte) checker {
 	t.Helper()
-	root, err := grade.FindCourse(".")
+	root, err := checkout.Root(".")
 	if err != nil {
 		t.Fatal(err)
 	}

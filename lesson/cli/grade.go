@@ -11,6 +11,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/grade"
 	"github.com/residual-go/residual/pkg/atomicfile"
 )
@@ -39,7 +40,7 @@ are, marked as incomplete.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w := cmd.OutOrStdout()
 			var err error
-			if options.Course, err = grade.FindCourse("."); err != nil {
+			if options.Course, err = checkout.Root("."); err != nil {
 				return err
 			}
 			if err := writable(out); err != nil {

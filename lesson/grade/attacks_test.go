@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/residual-go/residual/lesson/checkout"
 )
 
 // TestAttacks has what a submission may try with the gate shut.
@@ -36,7 +38,7 @@ func TestAttacks(t *testing.T) {
 		}`), expected{Failed, 0, "small: Add(1, 2)"}, nil},
 		{"exit", write(`import "os"`, `func Add(a, b int) int { os.Exit(0); return 0 }`), expected{Refused, 0, `the import of "os"`}, nil},
 		{"calls the check", write(`import "`+checkPath+`"`, `func Add(a, b int) int { _ = check.Limit; return 0 }`), expected{Refused, 0, "/check"}, nil},
-		{"takes the solution", write(`import "`+ModulePath+`/lesson/exercises/outputsize/solution"`, `var Add = outputsize.Add`),
+		{"takes the solution", write(`import "`+checkout.Module+`/lesson/exercises/outputsize/solution"`, `var Add = outputsize.Add`),
 			expected{Refused, 0, "/solution"}, nil},
 		{"C", write(`import "C"`, right), expected{Refused, 0, `"C"`}, nil},
 		{"goes by linkname", write(`import _ "unsafe"`, "//go:linkname exit os.Exit\nfunc exit(int)\n"+right), expected{Refused, 0, `"unsafe"`}, nil},

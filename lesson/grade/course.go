@@ -11,38 +11,16 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 
+	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
 	"github.com/residual-go/residual/pkg/printable"
 )
 
-// ModulePath is the course's module.
-const ModulePath = "github.com/residual-go/residual"
-
-const checkPath = ModulePath + "/" + exercises.Folder + "/check"
-
-// moduleLine is the line of a go.mod that names the module.
-var moduleLine = regexp.MustCompile(`(?m)^module\s+"?` + regexp.QuoteMeta(ModulePath) + `"?\s*(//.*)?$`)
-
-// FindCourse returns the root of the course's module that dir is in.
-func FindCourse(dir string) (string, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", fmt.Errorf("find the course: %w", err)
-	}
-	for at := dir; ; at = filepath.Dir(at) {
-		if mod, err := os.ReadFile(filepath.Join(at, "go.mod")); err == nil && moduleLine.Match(mod) {
-			return at, nil
-		}
-		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("%s is not in the course; run this in a checkout of it, where go.mod says module %s", dir, ModulePath)
-		}
-	}
-}
+const checkPath = checkout.Module + "/" + exercises.Folder + "/check"
 
 // course is what is taken from the checkout, read once, so that edits to it while the
 // grader runs make no difference.
@@ -175,7 +153,7 @@ func (c *course) readPackages(ctx context.Context, root string) error {
 	exercise := map[string]task{} // by import path
 	for _, t := range c.tasks {
 		args = append(args, "./"+t.folder(), "./"+t.folder()+"/solution")
-		exercise[ModulePath+"/"+t.folder()] = t
+		exercise[checkout.Module+"/"+t.folder()] = t
 	}
 	cmd := exec.CommandContext(ctx, c.goCommand, args...)
 	cmd.Dir, cmd.Env = root, append(c.environment, "HOME="+os.Getenv("HOME"))
@@ -192,7 +170,7 @@ func (c *course) readPackages(ctx context.Context, root string) error {
 			return fmt.Errorf("list the packages of the course: %w", err)
 		}
 		// Packages made for tests repeat the files of others.
-		if p.Module == nil || p.Module.Path != ModulePath || strings.ContainsRune(p.ImportPath, ' ') ||
+		if p.Module == nil || p.Module.Path != checkout.Module || strings.ContainsRune(p.ImportPath, ' ') ||
 			strings.HasSuffix(p.ImportPath, ".test") || strings.HasSuffix(p.ImportPath, "/solution") {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
 )
 
@@ -18,7 +19,7 @@ func TestCourse(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles GoMLX")
 	}
-	root, err := FindCourse(".")
+	root, err := checkout.Root(".")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,21 +53,5 @@ func TestCourse(t *testing.T) {
 	}
 	if mark := bob.Marks[second]; mark.Status != CompileError || !strings.Contains(mark.CompileError, "undefined: basicblock.") {
 		t.Errorf("an answer without the function: %+v", mark)
-	}
-}
-
-func TestFindCourse(t *testing.T) {
-	root := t.TempDir()
-	put(t, root, "go.mod", "module "+ModulePath+"/other\n")
-	put(t, root, "course/go.mod", "// The course.\nmodule "+ModulePath+" // v1\n\ngo 1.26\n")
-	put(t, root, "course/a/b/c", "")
-	course := filepath.Join(root, "course")
-	for _, dir := range []string{course, filepath.Join(course, "a", "b")} {
-		if got, err := FindCourse(dir); err != nil || got != course {
-			t.Errorf("from %s: %s, %v", dir, got, err)
-		}
-	}
-	if got, err := FindCourse(root); err == nil || !strings.Contains(err.Error(), "is not in the course") {
-		t.Errorf("beside the course: %q, %v", got, err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/residual-go/residual/lesson/checkout"
 )
 
 // pure are the packages that any submission may import: they compute and, but for the names
@@ -30,12 +32,12 @@ var pure = []string{
 }
 
 // Of these modules a submission may import what the worked solution of its exercise does.
-var solutionModules = []string{"github.com/gomlx/compute", "github.com/gomlx/gomlx", ModulePath}
+var solutionModules = []string{"github.com/gomlx/compute", "github.com/gomlx/gomlx", checkout.Module}
 
 // never are packages of this module that no submission may import, whatever the solution
 // does: check could report points, the others have the answers.
 func never(path string) bool {
-	return path == checkPath || path == ModulePath+"/pkg/resnet" || strings.HasSuffix(path, "/solution")
+	return path == checkPath || path == checkout.Module+"/pkg/resnet" || strings.HasSuffix(path, "/solution")
 }
 
 // forbidden says why a submission may not have an identifier, "" if it may. GoMLX's tensors

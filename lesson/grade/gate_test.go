@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
 )
 
@@ -68,12 +69,12 @@ func TestTeachersKnowTheImports(t *testing.T) {
 
 // TestGate has imports and comments that are not to pass, whatever the solution has.
 func TestGate(t *testing.T) {
-	g := gate{"outputsize", []string{"os", checkPath, ModulePath + "/pkg/resnet", ModulePath + "/pkg/nn", "example.com/x",
-		ModulePath + "/lesson/exercises/outputsize/solution", "github.com/gomlx/gomlx/ml/train/loss"}}
+	g := gate{"outputsize", []string{"os", checkPath, checkout.Module + "/pkg/resnet", checkout.Module + "/pkg/nn", "example.com/x",
+		checkout.Module + "/lesson/exercises/outputsize/solution", "github.com/gomlx/gomlx/ml/train/loss"}}
 	for _, path := range []string{"os", "os/exec", "syscall", "unsafe", "reflect", "runtime", "runtime/debug", "net", "net/http", "testing",
 		"flag", "log", "log/slog", "plugin", "embed", "C", "io/ioutil", "io/fs", "path/filepath", "encoding/json", "go/build", "internal/cpu",
-		"golang.org/x/sys/unix", "example.com/x", "../check", "/etc", ".", checkPath, ModulePath + "/pkg/resnet", ModulePath + "/pkg/run",
-		ModulePath + "/lesson/exercises/outputsize/solution", "github.com/gomlx/gomlx/ml/train/checkpoint"} {
+		"golang.org/x/sys/unix", "example.com/x", "../check", "/etc", ".", checkPath, checkout.Module + "/pkg/resnet", checkout.Module + "/pkg/run",
+		checkout.Module + "/lesson/exercises/outputsize/solution", "github.com/gomlx/gomlx/ml/train/checkpoint"} {
 		for _, name := range []string{"", "_ ", ". ", "fmt "} {
 			err := g.pass([]byte(answer("outputsize", "import (\n\t\"fmt\"\n\t"+name+"\""+path+"\"\n)", right)))
 			if err == nil || !strings.Contains(err.Error(), "line 5: the import of") || !strings.Contains(err.Error(), path) {
@@ -89,7 +90,7 @@ func TestGate(t *testing.T) {
 			t.Errorf("import %q: %v, want %q in it", path, err, want)
 		}
 	}
-	for _, path := range []string{"math", "math/rand/v2", ModulePath + "/pkg/nn", "github.com/gomlx/gomlx/core/graph", "github.com/gomlx/gomlx/ml/train/loss"} {
+	for _, path := range []string{"math", "math/rand/v2", checkout.Module + "/pkg/nn", "github.com/gomlx/gomlx/core/graph", "github.com/gomlx/gomlx/ml/train/loss"} {
 		if err := g.pass([]byte(answer("outputsize", "import \""+path+"\"", right))); err != nil {
 			t.Errorf("import %q: %v", path, err)
 		}

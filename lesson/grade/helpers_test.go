@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
 )
 
@@ -48,7 +49,7 @@ const (
 func smallCourse(t testing.TB) string {
 	t.Helper()
 	root := t.TempDir()
-	put(t, root, "go.mod", "module "+ModulePath+" // a small one\n\ngo 1.26\n")
+	put(t, root, "go.mod", "module "+checkout.Module+" // a small one\n\ngo 1.26\n")
 	real := filepath.Join("..", "exercises", "check")
 	for _, name := range []string{"check.go", "hints.go", "memory.go", "report.go"} {
 		content, err := os.ReadFile(filepath.Join(real, name))
@@ -83,8 +84,8 @@ func Add(t T, exercise string, add func(a, b int) int) {
 import (
 	"testing"
 
-	"`+ModulePath+`/lesson/exercises/check"
-	"`+ModulePath+`/lesson/exercises/`+name+`"
+	"`+checkout.Module+`/lesson/exercises/check"
+	"`+checkout.Module+`/lesson/exercises/`+name+`"
 )
 
 func TestAdd(t *testing.T) { check.Add(t, "`+name+`", `+name+`.Add) }

@@ -29,15 +29,13 @@ import (
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 
+	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/shapes10"
 )
-
-// modulePath is what the go.mod at the root of a checkout says.
-const modulePath = "module github.com/residual-go/residual"
 
 // Must returns value, or ends the cell with the error in a line.
 func Must[T any](value T, err error) T {
@@ -64,17 +62,11 @@ func flush() {
 
 // Root returns the folder of the checkout, which is the working folder or one above it.
 func Root() string {
-	dir, err := os.Getwd()
-	Check(err)
-	for at := dir; ; at = filepath.Dir(at) {
-		content, err := os.ReadFile(filepath.Join(at, "go.mod"))
-		if err == nil && bytes.HasPrefix(content, []byte(modulePath+"\n")) {
-			return at
-		}
-		if at == filepath.Dir(at) {
-			Check(fmt.Errorf("%s is not in a checkout of Residual; open the notebook from its notebooks folder", dir))
-		}
+	root, err := checkout.Root(".")
+	if err != nil {
+		err = fmt.Errorf("%w; open the notebook in the folder notebooks of a checkout", err)
 	}
+	return Must(root, err)
 }
 
 // Context returns a context that ends when the cell is interrupted.
