@@ -12,7 +12,7 @@ import (
 
 type opcode byte
 
-// The instructions, by the names they have in Python's pickletools.
+// The instructions, by their names in Python's pickletools.
 const (
 	mark           opcode = '('
 	stop           opcode = '.'
@@ -70,16 +70,16 @@ const (
 	byteArray8 opcode = 0x96
 )
 
-// step does one instruction.
+// step executes one instruction.
 func (d *Decoder) step(op opcode) error {
 	switch op {
 	case proto:
 		version, err := d.byte()
 		if err == nil && version > 5 {
-			err = fmt.Errorf("protocol %d, want 5 at most", version)
+			err = fmt.Errorf("protocol %d, want at most 5", version)
 		}
 		return err
-	case frame: // a hint for readers of streams
+	case frame: // a hint for buffered reading
 		length, err := d.uint(8)
 		if err == nil && length > uint64(d.end-d.offset) {
 			err = d.short(length)
@@ -205,7 +205,7 @@ func (d *Decoder) step(op opcode) error {
 		module, ok := names[0].(string)
 		name, okay := names[1].(string)
 		if !ok || !okay {
-			return errors.New("a global whose name is not text")
+			return errors.New("a global's name is not text")
 		}
 		return d.pushHosts(d.host.Global(module, name))
 	case binPersID:
@@ -217,7 +217,7 @@ func (d *Decoder) step(op opcode) error {
 	case reduce, newObj:
 		return d.call()
 	case newObjEx:
-		if _, err := d.pop(); err != nil { // arguments by name
+		if _, err := d.pop(); err != nil { // keyword arguments
 			return err
 		}
 		return d.call()
@@ -248,12 +248,12 @@ func (d *Decoder) call() error {
 	}
 	args, ok := operands[1].(Tuple)
 	if !ok {
-		return errors.New("arguments that are no tuple")
+		return errors.New("the arguments are not a tuple")
 	}
 	return d.pushHosts(d.host.Call(operands[0], args))
 }
 
-// global asks the host for what two lines of text name.
+// global asks the host for the function or class that two lines of text name.
 func (d *Decoder) global() error {
 	var names [2]string
 	for i := range names {
@@ -284,13 +284,13 @@ func (d *Decoder) extend(items []any) error {
 	}
 	list, ok := top.(*List)
 	if !ok {
-		return errors.New("items for what is no list")
+		return errors.New("items are added to something that is not a list")
 	}
 	list.Items = append(list.Items, items...)
 	return nil
 }
 
-// set puts keys and values by turns into the dict on the stack.
+// set adds alternating keys and values to the dict on the stack.
 func (d *Decoder) set(items []any) error {
 	top, err := d.top()
 	if err != nil {
@@ -298,7 +298,7 @@ func (d *Decoder) set(items []any) error {
 	}
 	dict, ok := top.(*Dict)
 	if !ok || len(items)%2 != 0 {
-		return errors.New("entries for what is no dict, or half an entry")
+		return errors.New("entries are set in something that is not a dict, or a key has no value")
 	}
 	for entry := range slices.Chunk(items, 2) {
 		dict.Set(entry[0], entry[1])
@@ -306,7 +306,8 @@ func (d *Decoder) set(items []any) error {
 	return nil
 }
 
-// put numbers the value on the stack with a number of n bytes, get pushes the value of one.
+// put stores the value on top of the stack in the memo, under a number of n bytes. get pushes
+// a value from the memo.
 func (d *Decoder) put(n int) error {
 	number, err := d.uint(n)
 	if err != nil {
@@ -323,7 +324,7 @@ func (d *Decoder) get(n int) error {
 	}
 	value, ok := d.memo[number]
 	if !ok {
-		return fmt.Errorf("value number %d, of which there is none", number)
+		return fmt.Errorf("the memo has no value %d", number)
 	}
 	d.push(value)
 	return nil
@@ -345,7 +346,7 @@ func (d *Decoder) pushInt(n int) error {
 	return err
 }
 
-// pushLong reads an int of up to 255 bytes, two's complement, the least significant first.
+// pushLong reads an int of up to 255 bytes, little-endian and in two's complement.
 func (d *Decoder) pushLong() error {
 	length, err := d.uint(1)
 	if err != nil {
@@ -368,7 +369,7 @@ func (d *Decoder) pushLong() error {
 	return nil
 }
 
-// pushText and pushBytes read a length of n bytes and so much text.
+// pushText and pushBytes read a length of n bytes and then as many bytes of content.
 func (d *Decoder) pushText(n int) error {
 	text, err := d.counted(n)
 	d.push(string(text))
@@ -387,7 +388,7 @@ func (d *Decoder) pushTuple(n int) error {
 	return err
 }
 
-// floor is the height below which the stack is out of reach, that of the last mark.
+// floor is the height of the last mark, below which the stack cannot be used.
 func (d *Decoder) floor() int {
 	if len(d.marks) == 0 {
 		return 0
@@ -410,7 +411,7 @@ func (d *Decoder) pop() (any, error) {
 	return items[0], nil
 }
 
-// popN returns a copy of the last n values, and popMark of those since the last mark.
+// popN pops the last n values, and popMark those since the last mark.
 func (d *Decoder) popN(n int) ([]any, error) {
 	if len(d.stack)-n < d.floor() {
 		return nil, errors.New("the stack is empty")
@@ -422,15 +423,15 @@ func (d *Decoder) popN(n int) ([]any, error) {
 
 func (d *Decoder) popMark() ([]any, error) {
 	if len(d.marks) == 0 {
-		return nil, errors.New("no mark on the stack")
+		return nil, errors.New("the stack has no mark")
 	}
 	items, err := d.popN(len(d.stack) - d.floor())
 	d.marks = d.marks[:len(d.marks)-1]
 	return items, err
 }
 
-// byte reads one byte, uint a little-endian number of n bytes, take n bytes, and counted as
-// many bytes as a number of n bytes before them says.
+// byte reads one byte, uint a little-endian number of n bytes, take n bytes, and counted a
+// length of n bytes and as many bytes as it says.
 func (d *Decoder) byte() (byte, error) {
 	if d.offset >= d.end {
 		return 0, d.short(1)
@@ -475,10 +476,10 @@ func (d *Decoder) counted(n int) ([]byte, error) {
 	return d.take(length)
 }
 
-// short is the error of a pickle that wants to go on for n more bytes.
+// short returns the error of a pickle that needs n more bytes than there are.
 func (d *Decoder) short(n uint64) error {
 	if d.end < d.size {
-		return plainError{fmt.Errorf("the pickle is more than %d MiB long", maxSize>>20)}
+		return plainError{fmt.Errorf("the pickle has more than %d MiB", maxSize>>20)}
 	}
 	return plainError{fmt.Errorf("cut short: the pickle needs %d bytes at byte %d and has %d", n, d.offset, d.end-d.offset)}
 }

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// witness is a host that knows the class known.Name, writes down what is asked of it and
-// refuses the rest.
+// witness is a host that knows the classes of the module known and refuses everything else. It
+// records what it is asked for.
 type witness struct{ asked []string }
 
 type object struct{ of string }
@@ -63,7 +63,7 @@ func dict(entries ...any) *Dict {
 	return d
 }
 
-// The pickles are Python 3.11's, of pickle.dumps(value, protocol), if nothing else is said.
+// Unless a name says otherwise, Python 3.11 wrote these pickles: pickle.dumps(value, protocol).
 func TestDecode(t *testing.T) {
 	large, _ := new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
 	for name, test := range map[string]struct {
@@ -83,7 +83,7 @@ func TestDecode(t *testing.T) {
 		"-2**63":                 {"\x80\x02\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x80.", int64(-1 << 63)},
 		"2**63":                  {"\x80\x02\x8a\x09\x00\x00\x00\x00\x00\x00\x00\x80\x00.", new(big.Int).Lsh(big.NewInt(1), 63)},
 		"torch's magic number":   {"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", large},
-		"a long of no digits":    {"\x80\x02\x8a\x00.", int64(0)}, // not written, but read by Python
+		"a long of no digits":    {"\x80\x02\x8a\x00.", int64(0)}, // Python reads this, but does not write it
 		"0.1":                    {"\x80\x02G?\xb9\x99\x99\x99\x99\x99\x9a.", 0.1},
 		"'ü'":                    {"\x80\x02X\x02\x00\x00\x00\xc3\xbcq\x00.", "ü"},
 		"'ü', protocol 4":        {"\x80\x04\x95\x06\x00\x00\x00\x00\x00\x00\x00\x8c\x02\xc3\xbc\x94.", "ü"},
@@ -103,13 +103,13 @@ func TestDecode(t *testing.T) {
 		"a key twice":            {"\x80\x02}(U\x01aK\x01U\x01bK\x02U\x01aK\x03u.", dict("a", int64(3), "b", int64(2))},
 		"a value twice":          {"\x80\x02]q\x00(U\x01aq\x01h\x01e.", &List{[]any{"a", "a"}}},
 		"memoize, protocol 4":    {"\x80\x04\x8c\x01a\x94h\x00\x86\x94.", Tuple{"a", "a"}},
-		"what is dropped":        {"\x80\x02K\x01K\x020(K\x031K\x042\x86.", Tuple{int64(4), int64(4)}},
+		"dropped values":         {"\x80\x02K\x01K\x020(K\x031K\x042\x86.", Tuple{int64(4), int64(4)}},
 		"a global":               {"\x80\x02cknown\nThing\n.", object{"Thing"}},
 		"a global, protocol 4":   {"\x80\x04\x8c\x05known\x8c\x05Thing\x93.", object{"Thing"}},
 		"a call":                 {"\x80\x02cknown\nThing\nK\x01\x85R.", object{"Thing(1)"}},
 		"a new object":           {"\x80\x02cknown\nThing\n)\x81}b.", object{"Thing(0)"}},
-		"with arguments by name": {"\x80\x04cknown\nThing\n)}\x92.", object{"Thing(0)"}},
-		"outside of the pickle":  {"\x80\x02U\x01kQ.", object{"at k"}},
+		"keyword arguments":      {"\x80\x04cknown\nThing\n)}\x92.", object{"Thing(0)"}},
+		"outside the pickle":     {"\x80\x02U\x01kQ.", object{"at k"}},
 	} {
 		got, err := decode(test.pickle)
 		if err != nil || !reflect.DeepEqual(got, test.want) {
@@ -118,7 +118,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-func TestDecodeOneAfterAnother(t *testing.T) {
+func TestDecodeSequence(t *testing.T) {
 	const text = "\x80\x02K\x01q\x00.\x80\x02K\x02.rest"
 	d := NewDecoder(strings.NewReader(text), int64(len(text)), &witness{})
 	for i, offset := range []int64{7, 12} {
@@ -127,18 +127,18 @@ func TestDecodeOneAfterAnother(t *testing.T) {
 			t.Errorf("pickle %d is %v, %v, and ends at %d; want %d", i+1, got, err, d.Offset(), offset)
 		}
 	}
-	// What the first one numbered is not the second's.
+	// The first pickle's memo is not the second's.
 	const other = "\x80\x02K\x01q\x00.\x80\x02h\x00."
 	d = NewDecoder(strings.NewReader(other), int64(len(other)), &witness{})
 	if _, err := d.Decode(); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := d.Decode(); err == nil {
-		t.Errorf("a value of the pickle before was read: %v", got)
+		t.Errorf("a value of the previous pickle was read: %v", got)
 	}
 }
 
-func TestAllIsInOrder(t *testing.T) {
+func TestDictKeepsItsOrder(t *testing.T) {
 	var got []string
 	for key, value := range dict("b", 1, "a", 2, "b", 3).All() {
 		got = append(got, fmt.Sprint(key, value))
@@ -151,8 +151,8 @@ func TestAllIsInOrder(t *testing.T) {
 	}
 }
 
-// Nothing is called, and the host learns the names.
-func TestGlobalsAreTheHosts(t *testing.T) {
+// Nothing is called, and the host is asked about every name.
+func TestGlobalsGoToTheHost(t *testing.T) {
 	for name, text := range map[string]string{
 		"os.system":      "\x80\x02cos\nsystem\nX\x02\x00\x00\x00id\x85R.",
 		"builtins.eval":  "\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x01x\x85R.",
@@ -169,33 +169,33 @@ func TestGlobalsAreTheHosts(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ pickle, want string }{
-		"nothing":                       {"", "cut short"},
-		"a protocol to come":            {"\x80\x06N.", "protocol 6"},
-		"opcode 0xff":                   {"\x80\x02\xff.", "byte 2: unknown instruction 0xff"},
-		"protocol 0":                    {"I1\n.", "unknown instruction 0x49"},
-		"an extension":                  {"\x80\x02\x82\x01.", "unknown instruction 0x82"},
-		"nothing to return":             {"\x80\x02.", "the stack is empty"},
-		"text longer than the file":     {"\x80\x02X\xff\xff\xff\xffa.", "cut short: the pickle needs 4294967295 bytes at byte 7 and has 2"},
-		"text of 2**63 bytes":           {"\x80\x04\x8d\x00\x00\x00\x00\x00\x00\x00\x80.", "cut short"},
-		"bytes of 2**64-1":              {"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\xff.", "cut short"},
-		"a frame of 2**62":              {"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x40N.", "cut short"},
-		"a long of 255 bytes":           {"\x80\x02\x8a\xff\x01.", "cut short"},
-		"half an entry":                 {"\x80\x02}(U\x01au.", "half an entry"},
-		"entries of a list":             {"\x80\x02](U\x01aNu.", "no dict"},
-		"items of a dict":               {"\x80\x02}Na.", "no list"},
-		"items of a tuple":              {"\x80\x02)(Ne.", "no list"},
-		"no mark":                       {"\x80\x02NNt.", "no mark"},
-		"below the mark":                {"\x80\x02N(0.", "the stack is empty"},
-		"below the mark, by two":        {"\x80\x02N(N\x86.", "the stack is empty"},
-		"a number that nothing has":     {"\x80\x02h\x07.", "number 7, of which there is none"},
-		"numbering nothing":             {"\x80\x02q\x00.", "the stack is empty"},
-		"a call with a list":            {"\x80\x02cknown\nf\n]R.", "no tuple"},
-		"a call of text":                {"\x80\x02U\x01f)R.", "refused"},
-		"state for text":                {"\x80\x02U\x01f}b.", "refused"},
-		"a global's name without end":   {"\x80\x02c" + strings.Repeat("a", 5000), "a name of more than 1024 bytes"},
-		"a global of numbers":           {"\x80\x04K\x01K\x02\x93.", "not text"},
-		"a list for an id":              {"\x80\x02]Q.", "refused"},
-		"more instructions than anyone": {"\x80\x02" + strings.Repeat("N0", maxSteps), "instructions"},
+		"nothing":                   {"", "cut short"},
+		"a future protocol":         {"\x80\x06N.", "protocol 6"},
+		"opcode 0xff":               {"\x80\x02\xff.", "byte 2: unknown instruction 0xff"},
+		"protocol 0":                {"I1\n.", "unknown instruction 0x49"},
+		"an extension":              {"\x80\x02\x82\x01.", "unknown instruction 0x82"},
+		"nothing to return":         {"\x80\x02.", "the stack is empty"},
+		"text longer than the file": {"\x80\x02X\xff\xff\xff\xffa.", "cut short: the pickle needs 4294967295 bytes at byte 7 and has 2"},
+		"text of 2**63 bytes":       {"\x80\x04\x8d\x00\x00\x00\x00\x00\x00\x00\x80.", "cut short"},
+		"bytes of 2**64-1":          {"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\xff.", "cut short"},
+		"a frame of 2**62":          {"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x40N.", "cut short"},
+		"a long of 255 bytes":       {"\x80\x02\x8a\xff\x01.", "cut short"},
+		"half an entry":             {"\x80\x02}(U\x01au.", "a key has no value"},
+		"entries of a list":         {"\x80\x02](U\x01aNu.", "not a dict"},
+		"items of a dict":           {"\x80\x02}Na.", "not a list"},
+		"items of a tuple":          {"\x80\x02)(Ne.", "not a list"},
+		"no mark":                   {"\x80\x02NNt.", "no mark"},
+		"below the mark":            {"\x80\x02N(0.", "the stack is empty"},
+		"below the mark, by two":    {"\x80\x02N(N\x86.", "the stack is empty"},
+		"an unknown memo":           {"\x80\x02h\x07.", "the memo has no value 7"},
+		"a memo of nothing":         {"\x80\x02q\x00.", "the stack is empty"},
+		"a call with a list":        {"\x80\x02cknown\nf\n]R.", "not a tuple"},
+		"a call of text":            {"\x80\x02U\x01f)R.", "refused"},
+		"state for text":            {"\x80\x02U\x01f}b.", "refused"},
+		"a global's endless name":   {"\x80\x02c" + strings.Repeat("a", 5000), "a name of more than 1024 bytes"},
+		"a global of numbers":       {"\x80\x04K\x01K\x02\x93.", "not text"},
+		"a list for an id":          {"\x80\x02]Q.", "refused"},
+		"too many instructions":     {"\x80\x02" + strings.Repeat("N0", maxSteps), "instructions"},
 	} {
 		_, err := decode(test.pickle)
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
@@ -215,7 +215,7 @@ func TestEveryTruncationIsAnError(t *testing.T) {
 	}
 	for length := range text {
 		if _, err := NewDecoder(bytes.NewReader(text), int64(length), anything{}).Decode(); err == nil {
-			t.Errorf("the first %d of %d bytes are no error", length, len(text))
+			t.Errorf("the first %d of %d bytes are not an error", length, len(text))
 		}
 	}
 	if _, err := NewDecoder(bytes.NewReader(text), int64(len(text)), anything{}).Decode(); err != nil {
@@ -223,7 +223,7 @@ func TestEveryTruncationIsAnError(t *testing.T) {
 	}
 }
 
-// anything is a host without refusals.
+// anything is a host that refuses nothing.
 type anything struct{}
 
 func (anything) Global(module, name string) (any, error) { return object{name}, nil }
@@ -231,12 +231,12 @@ func (anything) Call(any, Tuple) (any, error)            { return &Dict{}, nil }
 func (anything) Build(any, any) error                    { return nil }
 func (anything) Persistent(any) (any, error)             { return object{}, nil }
 
-// Values that contain themselves, are nested a hundred thousand deep, or would be 2**64 items
-// if they were written out, are read in no time and said the type of.
-func TestValuesWithoutEnd(t *testing.T) {
+// Values that contain themselves, are nested 100,000 levels deep, or would have 2**64 items if
+// they were written out, are read quickly, and so is their type.
+func TestEndlessValues(t *testing.T) {
 	circle, err := decode("\x80\x02]q\x00h\x00a.")
 	if err != nil || circle.(*List).Items[0] != circle {
-		t.Errorf("a list with itself in it: %v", err)
+		t.Errorf("a list that contains itself: %v", err)
 	}
 	const depth = 100_000
 	deep, err := decode("\x80\x02" + strings.Repeat("]", depth) + strings.Repeat("a", depth-1) + ".")
@@ -249,17 +249,17 @@ func TestValuesWithoutEnd(t *testing.T) {
 	}
 }
 
-// The worst that instructions can do, each for as long as they may.
+// These pickles use as much memory as their instructions allow.
 func TestMemoryIsBounded(t *testing.T) {
 	for name, test := range map[string]struct {
 		pickle string
 		most   uint64 // bytes
 	}{
-		"lengths that are not there": {"\x80\x04\x8d\x00\x00\x00\x00\x10\x00\x00\x00a.", 1 << 16},
-		"dicts":                      {strings.Repeat("}", maxSteps), 512 << 20},
-		"numbered values":            {"N" + strings.Repeat("]\x94", maxSteps/2), 512 << 20},
-		"dicts of one entry":         {"U\x01aq\x00" + strings.Repeat("}h\x00Ns", maxSteps/4), 512 << 20},
-		"marks":                      {strings.Repeat("(", maxSteps), 512 << 20},
+		"lengths past the end": {"\x80\x04\x8d\x00\x00\x00\x00\x10\x00\x00\x00a.", 1 << 16},
+		"dicts":                {strings.Repeat("}", maxSteps), 512 << 20},
+		"memos":                {"N" + strings.Repeat("]\x94", maxSteps/2), 512 << 20},
+		"dicts of one entry":   {"U\x01aq\x00" + strings.Repeat("}h\x00Ns", maxSteps/4), 512 << 20},
+		"marks":                {strings.Repeat("(", maxSteps), 512 << 20},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -268,7 +268,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 		runtime.ReadMemStats(&after)
 		if got := after.TotalAlloc - before.TotalAlloc; got > test.most {
-			t.Errorf("%s: %d bytes were allocated in all, want %d at most", name, got, test.most)
+			t.Errorf("%s: %d bytes were allocated, want at most %d", name, got, test.most)
 		} else {
 			t.Logf("%s: %d MiB", name, got>>20)
 		}

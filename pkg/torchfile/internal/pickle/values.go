@@ -5,29 +5,29 @@ import (
 	"math/big"
 )
 
-// Bytes is a bytes or bytearray of Python.
+// Bytes is a Python bytes or bytearray.
 type Bytes []byte
 
-// Tuple is a tuple.
+// Tuple is a Python tuple.
 type Tuple []any
 
-// List is a list, or a set in the order in which it was filled.
+// List is a Python list, or a set in insertion order.
 type List struct{ Items []any }
 
-// Dict is a dict in the order in which it was filled. Entries whose keys are no strings,
-// such as an optimizer's for parameter number 3, are not kept: no state dict has them.
+// Dict is a Python dict in insertion order. Entries whose keys are not strings, such as an
+// optimizer's for parameter number 3, are dropped: no state dict has them.
 type Dict struct {
 	keys   []string
 	values map[string]any
 }
 
-// Get returns the value under key, and whether there is one.
+// Get returns the value of key, and whether there is one.
 func (d *Dict) Get(key string) (value any, ok bool) {
 	value, ok = d.values[key]
 	return value, ok
 }
 
-// Set puts a value under key, over what was there; a key that is no string is ignored.
+// Set sets the value of key. A key that is not a string is ignored.
 func (d *Dict) Set(key, value any) {
 	text, ok := key.(string)
 	if !ok {
@@ -53,8 +53,8 @@ func (d *Dict) All() iter.Seq2[string, any] {
 	}
 }
 
-// TypeName returns Python's name for the type of a value of this package. It does not look
-// into the value, which may be large or contain itself.
+// TypeName returns Python's name for the type of a value. It does not look into the value,
+// which may be large or contain itself.
 func TypeName(value any) string {
 	switch value.(type) {
 	case nil:
