@@ -15,7 +15,7 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/check"
 )
 
-// overlaid makes Go take text for the answer to the exercise, whatever the file has.
+// overlaid makes Go compile text as the answer to the exercise, whatever the file contains.
 func overlaid(t *testing.T, name string, text []byte) checker {
 	t.Helper()
 	root, err := checkout.Root(".")
@@ -40,7 +40,7 @@ func overlaid(t *testing.T, name string, text []byte) checker {
 }
 
 func TestCheck(t *testing.T) {
-	solution, err := os.ReadFile(filepath.Join("exercises", "outputsize", "solution", "outputsize.go"))
+	solution, err := os.ReadFile(filepath.Join("..", "exercises", "outputsize", "solution", "outputsize.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,13 +64,13 @@ func TestCheck(t *testing.T) {
 		{"stub", stub, checkLimit, false, []string{title + "not done yet\n", "  lesson/exercises/outputsize/README.md says what to do\n"}},
 		{"wrong", answer("return (in+2*padding-kernel)/stride + 1"), checkLimit, false,
 			[]string{title + "7 of 10 points\n", "  what cannot be: OutputSize(2, 3, 2, 0)\n      expected: 0\n      got:      1\n", "(kernel-larger-than-image)"}},
-		{"endless", answer("for {\nprintln(in)\n}"), time.Second, false, []string{title + "no end\n", "stopped after 1s"}},
-		{"does not compile", answer("return half"), checkLimit, false, []string{title + "does not compile\n", "undefined: half"}},
+		{"endless", answer("for {\nprintln(in)\n}"), time.Second, false, []string{title + "timed out\n", "stopped after 1s"}},
+		{"does not compile", answer("return half"), checkLimit, false, []string{title + "compile error\n", "undefined: half"}},
 		{"ends the process", answer("go func() { panic(\"too late\") }()\nselect {}"), checkLimit, false,
-			[]string{title + "broke off\n", "  panic: too late\n"}},
-		// As watchMemory ends it, but without taking the memory.
+			[]string{title + "crashed\n", "  panic: too late\n"}},
+		// Ends like watchMemory does, but without taking the memory.
 		{"takes all memory", answer("println(\"fatal error: " + check.OutOfMemory + "\")\nos.Exit(2)\nreturn 0"), checkLimit, false,
-			[]string{title + "broke off\n", "Does a loop append without end?\n"}},
+			[]string{title + "out of memory\n", "Does a loop append without end?\n"}},
 		{"go vet finds something", answer("_ = fmt.Sprintf(\"%d\", \"x\")\nif kernel > in+2*padding {\nreturn 0\n}\nreturn (in+2*padding-kernel)/stride + 1"), checkLimit, true, []string{title + "10 of 10 points\n"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestCheck(t *testing.T) {
 			var output strings.Builder
 			err = checker.check(t.Context(), &output, list, true)
 			if (err == nil) != c.right {
-				t.Errorf("got the error %v, want one: %t", err, !c.right)
+				t.Errorf("got error %v, want one: %t", err, !c.right)
 			}
 			for _, words := range c.words {
 				if !strings.Contains(output.String(), words) {
@@ -94,12 +94,12 @@ func TestCheck(t *testing.T) {
 			if c.name != "right" && c.name != "stub" {
 				return
 			}
-			// Without names nothing but the table, and what to do next.
+			// Without names: only the table, and what to do next.
 			output.Reset()
 			if err := checker.check(t.Context(), &output, list, false); err != nil {
 				t.Errorf("without names: %v", err)
 			}
-			next := "\n0 of 1 exercises are done. The next one is of notebook 3; its task:\n  lesson/exercises/outputsize/README.md\n\nTry next:\n  go run ./lesson check outputsize\n"
+			next := "\n0 of 1 exercises are done. The next one belongs to notebook 3; its task:\n  lesson/exercises/outputsize/README.md\n\nTry next:\n  go run ./lesson check outputsize\n"
 			if c.right {
 				next = "\nAll exercises are done.\n"
 			}
@@ -110,11 +110,11 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestCheckWarnsOfTheGate has an answer that is right, but not for the grader.
-func TestCheckWarnsOfTheGate(t *testing.T) {
+// A correct answer that the grader would refuse is reported.
+func TestRefusal(t *testing.T) {
 	root := t.TempDir()
 	folder := filepath.Join(root, filepath.FromSlash(exercises.Folder), "outputsize")
-	solution, err := os.ReadFile(filepath.Join("exercises", "outputsize", "solution", "outputsize.go"))
+	solution, err := os.ReadFile(filepath.Join("..", "exercises", "outputsize", "solution", "outputsize.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,15 +124,15 @@ func TestCheckWarnsOfTheGate(t *testing.T) {
 	c := checker{root: root}
 	file := filepath.Join(folder, "outputsize.go")
 	for _, step := range []struct{ path, text, want string }{
-		{file, "package outputsize\n\nimport \"log\"\n", ""}, // there is no solution yet
+		{file, "package outputsize\n\nimport \"log\"\n", ""}, // without a solution
 		{filepath.Join(folder, "solution", "outputsize.go"), string(solution), `line 3: the import of "log" is not allowed`},
 		{file, string(solution), ""},
 	} {
 		if err := os.WriteFile(step.path, []byte(step.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if why := c.refusal("outputsize"); !strings.HasPrefix(why, step.want) || (why == "") != (step.want == "") {
-			t.Errorf("refused for %q, want %q", why, step.want)
+		if got := c.refusal("outputsize"); !strings.HasPrefix(got, step.want) || (got == "") != (step.want == "") {
+			t.Errorf("refused because of %q, want %q", got, step.want)
 		}
 	}
 }
@@ -142,18 +142,18 @@ func TestCheckInterrupted(t *testing.T) {
 	cancel()
 	checker := overlaid(t, "outputsize", nil)
 	if _, err := checker.run(ctx, "outputsize"); !errors.Is(err, context.Canceled) {
-		t.Errorf("got the error %v, want that it was interrupted", err)
+		t.Errorf("got error %v, want context.Canceled", err)
 	}
 }
 
 func TestExercisesNamed(t *testing.T) {
 	all, err := exercisesNamed(nil)
 	if err != nil || len(all) != len(exercises.All()) {
-		t.Errorf("without names: %d exercises and the error %v", len(all), err)
+		t.Errorf("without names: %d exercises and error %v", len(all), err)
 	}
 	some, err := exercisesNamed([]string{"momentum", "./lesson/exercises/batchnorm/"})
 	if err != nil || len(some) != 2 || some[0].Name != "momentum" || some[1].Name != "batchnorm" {
-		t.Errorf("got %v and the error %v", some, err)
+		t.Errorf("got %v and error %v", some, err)
 	}
 	for name, want := range map[string]string{
 		"momentun":    `no exercise "momentun"; did you mean momentum? the exercises are outputsize, `,
@@ -164,18 +164,7 @@ func TestExercisesNamed(t *testing.T) {
 		"":            `no exercise ""; the exercises are outputsize, `,
 	} {
 		if _, err := exercisesNamed([]string{name}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%q: got the error %v, want %q in it", name, err, want)
-		}
-	}
-}
-
-func TestEdits(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"stage", "satge", 2}, {"same", "same", 0}} {
-		if got := edits(c.a, c.b); got != c.want {
-			t.Errorf("edits(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+			t.Errorf("%q: got error %v, want %q in it", name, err, want)
 		}
 	}
 }

@@ -25,8 +25,8 @@ func TestQuoted(t *testing.T) {
 	}
 }
 
-// TestFree: with --force a file may make way, and nothing else.
-func TestFree(t *testing.T) {
+// With --force a file may be overwritten, but nothing else.
+func TestCheckFree(t *testing.T) {
 	t.Chdir(t.TempDir())
 	listener, err := net.Listen("unix", "socket")
 	if err != nil {
@@ -40,8 +40,8 @@ func TestFree(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{"socket": "socket is a device or a pipe", "file": "", "link": "", ".": ". is a folder", "new": ""} {
-		if err := free(path, true); (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("free(%q, true): error %v, want %q", path, err, want)
+		if err := checkFree(path, true); (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("checkFree(%q, true): error %v, want %q", path, err, want)
 		}
 	}
 }
@@ -62,7 +62,7 @@ func TestFreeRun(t *testing.T) {
 	}
 }
 
-// TestFreeRunEnds where no folder for runs can be.
+// The search ends even where there can be no folder for runs.
 func TestFreeRunEnds(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("runs", nil, 0o644); err != nil {
@@ -76,6 +76,6 @@ func TestFreeRunEnds(t *testing.T) {
 			t.Errorf("the free run is %s, want %s", got, want)
 		}
 	case <-time.After(10 * time.Second):
-		t.Error("looks for a free run without end")
+		t.Error("the search for a free run does not end")
 	}
 }

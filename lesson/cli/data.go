@@ -10,6 +10,7 @@ import (
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/plots"
 )
 
@@ -27,34 +28,28 @@ func dataCommand() *cobra.Command {
 	return cmd
 }
 
-// kindOf is the data set of the given name.
-func kindOf(spec string) (cifar.Kind, error) {
-	switch spec {
-	case datasource.CIFAR10, datasource.Auto:
-		return cifar.CIFAR10, nil
-	case datasource.CIFAR100:
-		return cifar.CIFAR100, nil
-	}
-	return 0, fmt.Errorf("%q cannot be fetched; %s and %s can", spec, datasource.CIFAR10, datasource.CIFAR100)
-}
-
 func dataFetchCommand() *cobra.Command {
 	var f flags
 	cmd := &cobra.Command{
 		Use:   "fetch",
 		Short: "Download CIFAR-10 or CIFAR-100 into the cache",
 		Long: `Download CIFAR-10 or CIFAR-100 (about 170 MB) into the cache folder, check it and
-unpack it. A download that was cut off goes on where it stopped.
+unpack it. An interrupted download resumes where it stopped.
 
-RESIDUAL_CACHE sets the folder, RESIDUAL_CIFAR10_URL and RESIDUAL_CIFAR100_URL where
-to download from.`,
+The environment variable RESIDUAL_CACHE sets the folder, RESIDUAL_CIFAR10_URL and
+RESIDUAL_CIFAR100_URL the addresses to download from.`,
 		Example: "  go run ./lesson data fetch\n  go run ./lesson data fetch --data cifar100",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w := f.talk(cmd)
-			kind, err := kindOf(f.data)
-			if err != nil {
-				return err
+			w := f.messages(cmd)
+			var kind cifar.Kind
+			switch f.data {
+			case datasource.CIFAR10, datasource.Auto:
+				kind = cifar.CIFAR10
+			case datasource.CIFAR100:
+				kind = cifar.CIFAR100
+			default:
+				return fmt.Errorf("%q cannot be downloaded; only %s and %s can", f.data, datasource.CIFAR10, datasource.CIFAR100)
 			}
 			fetcher := &cifar.Fetcher{Progress: download(w)}
 			dir, err := fetcher.Fetch(cmd.Context(), kind)
@@ -69,7 +64,8 @@ to download from.`,
 			return nil
 		},
 	}
-	f.add(cmd, "data", "json")
+	f.add(cmd, "json")
+	cmd.Flags().StringVar(&f.data, "data", datasource.CIFAR10, "data set: cifar10 or cifar100")
 	return cmd
 }
 
@@ -81,7 +77,7 @@ func dataVerifyCommand() *cobra.Command {
 		Example: "  go run ./lesson data verify\n  go run ./lesson data verify --data DIR",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			set, err := f.open(cmd.Context(), cmd, f.data, "")
+			set, err := f.openImages(cmd, f.data, "", picture.Transform{})
 			if err != nil {
 				return err
 			}
@@ -90,11 +86,11 @@ func dataVerifyCommand() *cobra.Command {
 					return err
 				}
 			}
-			w := f.talk(cmd)
+			w := f.messages(cmd)
 			training, test := perClass(set.Training), perClass(set.Test)
 			var damage error
 			if set.Skipped > 0 {
-				damage = fmt.Errorf("pictures of %s that cannot be read: %d; mend or remove them", f.data, set.Skipped)
+				damage = fmt.Errorf("%d of the images in %s cannot be read; repair or remove them", set.Skipped, f.data)
 			}
 			if f.json {
 				if err := printJSON(cmd.OutOrStdout(), map[string]any{"data": set.Training.Name,
@@ -114,7 +110,7 @@ func dataVerifyCommand() *cobra.Command {
 			if damage != nil {
 				return damage
 			}
-			fmt.Fprintln(w, "All records are whole and all labels in range.")
+			fmt.Fprintln(w, "All records are complete and all labels are in range.")
 			ending(w, nil, "go run ./lesson data show --data "+quoted(f.data))
 			return nil
 		},
@@ -123,6 +119,7 @@ func dataVerifyCommand() *cobra.Command {
 	return cmd
 }
 
+// perClass counts the images of each class.
 func perClass(images *dataset.Images) []int {
 	counts := make([]int, len(images.Classes))
 	for _, label := range images.Labels {
@@ -136,11 +133,11 @@ func dataShowCommand() *cobra.Command {
 	figures := "figures"
 	cmd := &cobra.Command{
 		Use:     "show",
-		Short:   "Draw some images of every class",
+		Short:   "Draw example images of every class",
 		Example: "  go run ./lesson data show --data builtin\n  go run ./lesson data show --data photos",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			set, err := f.open(cmd.Context(), cmd, f.data, f.subset)
+			set, err := f.openImages(cmd, f.data, f.subset, picture.Transform{})
 			if err != nil {
 				return err
 			}
@@ -158,7 +155,7 @@ func dataShowCommand() *cobra.Command {
 			if !named(set.Spec) {
 				next = "go run ./lesson train --data " + quoted(f.data)
 			}
-			ending(f.talk(cmd), paths, next)
+			ending(f.messages(cmd), paths, next)
 			return nil
 		},
 	}
@@ -167,7 +164,7 @@ func dataShowCommand() *cobra.Command {
 	return cmd
 }
 
-// named reports whether spec is one of the names of data, not a folder.
+// named reports whether spec is a name of data and not a folder.
 func named(spec string) bool {
 	switch spec {
 	case datasource.Auto, datasource.CIFAR10, datasource.CIFAR100, datasource.Builtin:

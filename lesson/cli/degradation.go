@@ -9,6 +9,7 @@ import (
 
 	"github.com/residual-go/residual/lesson/chapter/degradation"
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/run"
 )
 
@@ -21,18 +22,18 @@ func degradationCommand() *cobra.Command {
 		Short: "Train plain and residual networks at two depths, side by side",
 		Long: `Train plain and residual networks at two depths, side by side.
 
-Four networks are trained by the same recipe, from the same seed and on the same
-batches. Depth and shortcuts are all that differs. The table and the figures show
-what depth does to each kind.
+The four networks are trained with the same recipe, from the same seed and on the same
+batches. They differ only in depth and shortcuts. The table and the figures show what
+depth does to each kind.
 
-The defaults are the paper's depths in a size for two cores and ten minutes: 10,000
-training images, shrunk by the stem. Runs that are there already are gone on with.`,
+The defaults are the paper's depths, made small enough for ten minutes on two cores:
+10,000 training images, downsampled by the stem. Existing runs are resumed.`,
 		Example: `  go run ./lesson degradation
   go run ./lesson degradation --data builtin --epochs 3 --run runs/short
   go run ./lesson degradation --shallow 8 --deep 20 --run runs/shallow`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, w := cmd.Context(), f.talk(cmd)
+			ctx, w := cmd.Context(), f.messages(cmd)
 			if err := f.apply(cmd, &e.Recipe); err != nil {
 				return err
 			}
@@ -46,15 +47,15 @@ training images, shrunk by the stem. Runs that are there already are gone on wit
 			if f.subset != "" {
 				e.Recipe.Subset = f.subset
 			}
-			set, err := f.open(ctx, cmd, f.data, e.Recipe.Subset)
+			set, err := f.openImages(cmd, f.data, e.Recipe.Subset, picture.Transform{})
 			if err != nil {
 				return err
 			}
 			e.Recipe.Data = set.Spec
 			dir := f.run
 			if dir == "" {
-				// One folder for each kind of data, so that a laptop that comes back online does
-				// not trip over what it did offline.
+				// A folder for each data set, because --data auto may mean another one the next
+				// time: CIFAR-10 online, the built-in images offline.
 				dir = filepath.Join("runs", "degradation-"+filepath.Base(set.Spec))
 			}
 			fmt.Fprintf(w, "Backend: %s\n", backend.Describe(engine))
@@ -64,7 +65,7 @@ training images, shrunk by the stem. Runs that are there already are gone on wit
 				return reporter(w, network)
 			})
 			if err != nil {
-				return resumable(err, "run the same command again; what is done is kept in "+dir)
+				return resumable(err, "run the same command again to resume; finished work is kept in "+dir)
 			}
 			set.Training.Name = result.Data
 			paths, err := result.Figures(figures, set.Caption())
@@ -89,9 +90,10 @@ training images, shrunk by the stem. Runs that are there already are gone on wit
 		},
 	}
 	f.add(cmd, "data", "subset", "epochs", "batch", "lr", "seed", "backend", "run", "json")
-	cmd.Flags().IntVar(&e.Shallow, "shallow", e.Shallow, "depth of the shallow networks, 6n+2")
-	cmd.Flags().IntVar(&e.Deep, "deep", e.Deep, "depth of the deep networks, 6n+2")
-	cmd.Flags().IntVar(&e.Width, "width", e.Width, "channels of the first stage; 16 in the paper")
+	cmd.Flags().Lookup("run").Usage = "folder for the four runs (default: one in runs, named after the data)"
+	cmd.Flags().IntVar(&e.Shallow, "shallow", e.Shallow, "depth of the shallow networks, of the form 6n+2")
+	cmd.Flags().IntVar(&e.Deep, "deep", e.Deep, "depth of the deep networks, of the form 6n+2")
+	cmd.Flags().IntVar(&e.Width, "width", e.Width, "channels of the first stage")
 	cmd.Flags().StringVar(&figures, "figures", figures, "folder for the figures")
 	return cmd
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/residual-go/residual/pkg/shapes10"
 )
 
-// report is what doctor finds.
+// report is what doctor finds out about the machine.
 type report struct {
 	Go          string            `json:"go"`
 	Platform    string            `json:"platform"`
@@ -28,7 +28,7 @@ type report struct {
 	Default     string            `json:"default_backend"`
 	XLA         backend.Survey    `json:"xla"`
 	Cache       string            `json:"cache"`
-	Data        map[string]string `json:"data"` // name to folder, "" if not there
+	Data        map[string]string `json:"data"` // folders by name, "" if not downloaded
 }
 
 func doctorCommand() *cobra.Command {
@@ -36,16 +36,16 @@ func doctorCommand() *cobra.Command {
 	var install string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Show what this machine has, and what to install for more",
-		Long: `Show what this machine has, and what to install for more.
+		Short: "Show what this machine offers, and what to install for more",
+		Long: `Show what this machine offers, and what to install for more.
 
---install fetches a plugin of XLA with go-xla's installer, into ~/.local/lib/go-xla:
-xla:cpu, or xla:cuda, which brings NVIDIA's libraries along. Nothing else downloads one.`,
+--install downloads an XLA plugin with go-xla's installer into ~/.local/lib/go-xla: xla:cpu,
+or xla:cuda, which includes NVIDIA's libraries. No other command ever downloads a plugin.`,
 		Example: "  go run ./lesson doctor\n  go run ./lesson doctor --install xla:cuda",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("install") {
-				return installPlugin(cmd, f.talk(cmd), install)
+				return installPlugin(cmd, f.messages(cmd), install)
 			}
 			r, err := examine()
 			if err != nil {
@@ -63,7 +63,7 @@ xla:cpu, or xla:cuda, which brings NVIDIA's libraries along. Nothing else downlo
 			if broken != nil {
 				return broken
 			}
-			fmt.Fprintln(w, "\nNothing needs to be installed. For more:")
+			fmt.Fprintln(w, "\nNothing needs to be installed. Optional extras:")
 			for _, extra := range extras(r.XLA) {
 				state := "found"
 				if !extra.found() {
@@ -76,12 +76,12 @@ xla:cpu, or xla:cuda, which brings NVIDIA's libraries along. Nothing else downlo
 		},
 	}
 	f.add(cmd, "json")
-	cmd.Flags().StringVar(&install, "install", "", "download and install a plugin of XLA: xla:cpu or xla:cuda")
+	cmd.Flags().StringVar(&install, "install", "", "download and install an XLA plugin: xla:cpu or xla:cuda")
 	cmd.AddCommand(doctorStartCommand(), doctorFetchCommand())
 	return cmd
 }
 
-// examine looks at everything but at whether the backend starts.
+// examine finds out everything but whether the backend starts.
 func examine() (report, error) {
 	r := report{
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
@@ -102,7 +102,7 @@ func examine() (report, error) {
 	return r, nil
 }
 
-// print writes the report for people; devices are those of the backend that auto means.
+// print prints the report with the devices of the default backend.
 func (r report) print(w io.Writer, devices []string) {
 	fmt.Fprintf(w, "Go        %s, %s\n", r.Go, r.Platform)
 	fmt.Fprintf(w, "CPU       %d processors; %s\n", r.CPUs, strings.Join(r.CPUFeatures, " "))
@@ -133,21 +133,21 @@ func (r report) print(w io.Writer, devices []string) {
 	for _, kind := range []cifar.Kind{cifar.CIFAR10, cifar.CIFAR100} {
 		where := r.Data[kind.String()]
 		if where == "" {
-			where = "not there; get it with: go run ./lesson data fetch --data " + strings.ToLower(strings.ReplaceAll(kind.String(), "-", ""))
+			where = "not downloaded; download it with: go run ./lesson data fetch --data " + strings.ToLower(strings.ReplaceAll(kind.String(), "-", ""))
 		}
 		fmt.Fprintf(w, "Data      %v: %s\n", kind, where)
 	}
-	fmt.Fprintf(w, "Data      %s: always there\n", shapes10.Name)
+	fmt.Fprintf(w, "Data      %s: always available\n", shapes10.Name)
 }
 
-// extra is a program outside the project that adds something.
+// extra is something outside the project that is useful but not necessary.
 type extra struct {
 	what    string
 	found   func() bool
 	install string
 }
 
-// extras are those programs; survey says which plugins of XLA there are.
+// extras lists them; the survey says which XLA plugins are installed.
 func extras(survey backend.Survey) []extra {
 	usable := func(kind string) func() bool {
 		return func() bool {
@@ -160,22 +160,23 @@ func extras(survey backend.Survey) []extra {
 		{"a C compiler, for XLA on Linux and the race detector in make test",
 			func() bool { return finds("cc") || finds("gcc") || finds("clang") },
 			"install gcc or clang"},
-		{"PyTorch for /usr/bin/python3, to make the values of the parity tests anew",
+		{"PyTorch for /usr/bin/python3, to regenerate the reference values of the tests",
 			func() bool { return exec.Command("/usr/bin/python3", "-c", "import torch, torchvision").Run() == nil },
 			"on Debian: apt-get install python3-torch python3-torchvision"},
 	}
-	if survey.NotXLA != "" { // a plugin would be of no use
+	if survey.NotXLA != "" { // a plugin would be useless
 		all = all[2:]
 	}
 	return all
 }
 
+// finds reports whether the program is in PATH.
 func finds(program string) bool {
 	_, err := exec.LookPath(program)
 	return err == nil
 }
 
-// cpuFeatures names the vector instructions that numerical code can use.
+// cpuFeatures names the vector instructions that matter for numerical code.
 func cpuFeatures() []string {
 	var found []string
 	for _, feature := range []struct {

@@ -7,7 +7,7 @@ import (
 	"github.com/residual-go/residual/pkg/backend"
 )
 
-// TestReportIsPrintable: a plugin's file may be called anything, and a terminal is told none of it.
+// File names and what tools print may contain control sequences. None may reach the terminal.
 func TestReportIsPrintable(t *testing.T) {
 	const evil = "\x1b[2J"
 	var out strings.Builder
@@ -15,11 +15,11 @@ func TestReportIsPrintable(t *testing.T) {
 		{Kind: evil, Path: "/" + evil, API: "0.1"}, {Kind: evil, Path: "/" + evil, Problem: evil},
 	}}}.print(&out, []string{evil})
 	if strings.Contains(out.String(), evil) {
-		t.Errorf("a terminal is sent %q", out.String())
+		t.Errorf("the terminal gets %q", out.String())
 	}
 }
 
-// TestExtras: plugins are offered where one could be used.
+// Plugins are offered only where they can be used.
 func TestExtras(t *testing.T) {
 	for _, test := range []struct {
 		survey backend.Survey
@@ -34,7 +34,7 @@ func TestExtras(t *testing.T) {
 			compiler = compiler || strings.Contains(e.what, "C compiler")
 		}
 		if offered != test.want || !compiler {
-			t.Errorf("%+v: plugins are offered: %v, want %v; a compiler: %v", test.survey, offered, test.want, compiler)
+			t.Errorf("%+v: plugins are offered: %v, want %v; a compiler: %v, want true", test.survey, offered, test.want, compiler)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,13 +22,13 @@ import (
 	"github.com/residual-go/residual/pkg/weights"
 )
 
-// The formats that export writes, which are also the endings of their files.
+// The formats that export writes. They are also the file extensions.
 const (
 	safetensorsFormat = "safetensors"
 	onnxFormat        = "onnx"
 )
 
-// exported is what export wrote.
+// exported describes the file that export wrote.
 type exported struct {
 	File         string   `json:"file"`
 	Format       string   `json:"format"`
@@ -44,15 +45,15 @@ func exportCommand() *cobra.Command {
 	var fold, force bool
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Write a trained network for PyTorch, ONNX Runtime and others",
-		Long: `Write a trained network for other programs, by the ending of the file:
+		Short: "Export a trained network for PyTorch, ONNX Runtime and others",
+		Long: `Export a trained network for other programs. The extension of the file selects the format:
 
-  .safetensors   the weights alone, with torchvision's names and PyTorch's layouts, and
-                 without the optimiser's state
-  .onnx          network and weights, for ONNX Runtime and all that reads ONNX
+  .safetensors   only the weights, with torchvision's names and PyTorch's layouts, without
+                 the state of the optimiser
+  .onnx          network and weights, for ONNX Runtime and everything else that reads ONNX
 
-Both also hold what is known about the network: classes, normalisation, size of the
-images, recipe and, of a run, test accuracy.`,
+Both also describe the network: its classes, normalisation, image size and recipe and, for
+a run, the test accuracy.`,
 		Example: `  go run ./lesson export --run runs/resnet20-fast-1 --out resnet20.safetensors
   go run ./lesson export --run runs/resnet20-fast-1 --out resnet20.onnx --fold`,
 		Args: noArguments,
@@ -62,12 +63,12 @@ images, recipe and, of a run, test accuracy.`,
 				return err
 			}
 			if fold && format != onnxFormat {
-				return errors.New("--fold is for ONNX; PyTorch has a place for each batch normalisation's weights")
+				return errors.New("--fold is only for ONNX; in PyTorch the batch norms keep their own weights")
 			}
-			if err := free(out, force); err != nil {
+			if err := checkFree(out, force); err != nil {
 				return err
 			}
-			m, err := f.loaded(cmd)
+			m, err := f.loadWeights(cmd)
 			if err != nil {
 				return err
 			}
@@ -86,13 +87,13 @@ images, recipe and, of a run, test accuracy.`,
 			}
 			info, err := os.Stat(out)
 			if err != nil {
-				return fmt.Errorf("look at what was written: %w", err)
+				return fmt.Errorf("check the written file: %w", err)
 			}
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), exported{out, format, fold, info.Size(), m.Config.Name, m.Config.Classes, m.Accuracy})
 			}
-			w := f.talk(cmd)
-			fmt.Fprintf(w, "%s for %d classes%s, %.2f MB\n\n", m.Config.Name, m.Config.Classes, known(m), float64(info.Size())/1e6)
+			w := cmd.OutOrStdout()
+			fmt.Fprintf(w, "%s for %d classes%s, %.2f MB\n\n", m.Config.Name, m.Config.Classes, provenance(m), float64(info.Size())/1e6)
 			next := "go run ./lesson export " + f.from() + " --out " + quoted(strings.TrimSuffix(out, filepath.Ext(out))+"."+onnxFormat)
 			if format == onnxFormat {
 				fmt.Fprint(w, useONNX(m, out))
@@ -105,51 +106,56 @@ images, recipe and, of a run, test accuracy.`,
 		},
 	}
 	f.add(cmd, "weights", "run", "json")
-	cmd.Flags().StringVar(&out, "out", "", "file to write, .safetensors or .onnx")
-	cmd.Flags().StringVar(&format, "format", "", "safetensors or onnx (default: by the file's ending)")
-	cmd.Flags().BoolVar(&fold, "fold", false, "multiply batch normalisations into the convolutions before them (ONNX)")
-	cmd.Flags().BoolVar(&force, "force", false, "write over a file that is there")
+	cmd.Flags().StringVar(&out, "out", "", "file to write: .safetensors or .onnx")
+	cmd.Flags().StringVar(&format, "format", "", "safetensors or onnx (default: by the extension of --out)")
+	cmd.Flags().BoolVar(&fold, "fold", false, "fold batch norms into the convolutions before them (ONNX only)")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")
 	return cmd
 }
 
-// exportFormat is the format to write out in: the one asked for, or else that of its ending.
+// exportFormat returns the format to write: the given one or, if that is empty, the one that
+// belongs to the extension of out.
 func exportFormat(out, format string) (string, error) {
-	switch asked := format; {
-	case out == "":
-		return "", errors.New("write to which file? Give --out FILE.safetensors or --out FILE.onnx")
-	case asked == "":
-		format = strings.ToLower(strings.TrimPrefix(filepath.Ext(out), "."))
-		if format != safetensorsFormat && format != onnxFormat {
-			return "", fmt.Errorf("%s ends neither in .safetensors nor in .onnx; say which with --format", out)
+	if out == "" {
+		return "", errors.New("no file given; use --out FILE.safetensors or --out FILE.onnx")
+	}
+	known := []string{safetensorsFormat, onnxFormat}
+	if format == "" {
+		extension := strings.ToLower(strings.TrimPrefix(filepath.Ext(out), "."))
+		if !slices.Contains(known, extension) {
+			return "", fmt.Errorf("%s ends neither in .safetensors nor in .onnx; choose with --format", out)
 		}
-	case asked != safetensorsFormat && asked != onnxFormat:
-		return "", fmt.Errorf("unknown format %q; the formats are %s, %s", asked, safetensorsFormat, onnxFormat)
+		return extension, nil
+	}
+	if !slices.Contains(known, format) {
+		return "", fmt.Errorf("unknown format %q; the formats are %s", format, strings.Join(known, ", "))
 	}
 	return format, nil
 }
 
-// free wants nothing to be at path, or with force nothing but a file, and its folder to be
-// there: it is better to hear of it before the weights are read.
-func free(path string, force bool) error {
+// checkFree reports early, before the weights are read, if path cannot be written: because
+// something exists there (with force, something other than a file), or its folder does not.
+func checkFree(path string, force bool) error {
 	info, err := os.Lstat(path)
 	switch {
 	case err == nil && info.IsDir():
 		return fmt.Errorf("%s is a folder; give the name of a file", path)
 	case err == nil && !force:
-		return fmt.Errorf("%s is there already; --force writes over it", path)
-	case err == nil && info.Mode()&^fs.ModePerm&^fs.ModeSymlink != 0: // /dev/null is to stay what it is
+		return fmt.Errorf("%s already exists; --force overwrites it", path)
+	case err == nil && info.Mode()&^fs.ModePerm&^fs.ModeSymlink != 0: // such as /dev/null
 		return fmt.Errorf("%s is a device or a pipe; give the name of a file", path)
 	}
 	dir := filepath.Dir(path)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("there is no folder %s to write %s into; make it first", dir, filepath.Base(path))
+		return fmt.Errorf("there is no folder %s to write %s to; create it first", dir, filepath.Base(path))
 	}
 	return nil
 }
 
-// testAccuracy is what the run in dir measured with its newest weights, if it did.
+// testAccuracy returns the test accuracy of the newest checkpoint of the run in dir, nil if it
+// was not tested.
 func testAccuracy(dir string) (*float64, error) {
-	checkpoint, _, err := run.Latest(dir, func(string) {}) // the note was given when it was loaded
+	checkpoint, _, err := run.Latest(dir, func(string) {}) // the notes were printed when it was loaded
 	if err != nil {
 		return nil, err
 	}
@@ -168,8 +174,8 @@ func testAccuracy(dir string) (*float64, error) {
 	return nil, nil
 }
 
-// known is what there is to say of where the weights come from.
-func known(m *weights.Model) string {
+// provenance says where the weights come from and how good they are, as far as that is known.
+func provenance(m *weights.Model) string {
 	var text string
 	if m.Data != "" {
 		text = ", trained on " + m.Data
@@ -180,28 +186,28 @@ func known(m *weights.Model) string {
 	return text
 }
 
-// usePyTorch is how the weights in the file are loaded in PyTorch.
+// usePyTorch explains how to load the weights in PyTorch.
 func usePyTorch(m *weights.Model, file string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "In PyTorch:\n\n  import safetensors.torch\n")
 	if torchvisionHas(m.Config) {
 		fmt.Fprintf(&b, "  import torchvision\n  model = torchvision.models.%s(num_classes=%d)\n", m.Config.Name, m.Config.Classes)
 	} else {
-		fmt.Fprintf(&b, "  # model: this network, which torchvision has not, with torchvision's names for its layers\n")
+		fmt.Fprintf(&b, "  # model: this network, which torchvision does not have, with layers named as in torchvision\n")
 	}
 	fmt.Fprintf(&b, "  model.load_state_dict(safetensors.torch.load_file(%q), strict=True)\n  model.eval()\n", file)
-	fmt.Fprintf(&b, "\n%s", input(m))
+	fmt.Fprintf(&b, "\n%s", preprocessing(m))
 	return b.String()
 }
 
-// torchvisionHas reports whether torchvision has the network, under the same name.
+// torchvisionHas reports whether torchvision has the network under the same name.
 func torchvisionHas(config resnet.Config) bool {
 	known, err := resnet.ByName(config.Name)
 	known.Classes, known.ZeroInitResidual = config.Classes, config.ZeroInitResidual
 	return err == nil && known.Stem == resnet.ImageNetStem && !known.Plain && reflect.DeepEqual(known, config)
 }
 
-// useONNX is how the model in the file is run in ONNX Runtime.
+// useONNX explains how to run the model in ONNX Runtime.
 func useONNX(m *weights.Model, file string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "In ONNX Runtime, from Python:\n\n  import numpy, onnxruntime\n")
@@ -210,16 +216,16 @@ func useONNX(m *weights.Model, file string) string {
 	fmt.Fprintf(&b, "  images = images.transpose(0, 3, 1, 2).astype(numpy.float32)\n")
 	fmt.Fprintf(&b, "  session = onnxruntime.InferenceSession(%q, providers=[\"CPUExecutionProvider\"])\n", file)
 	fmt.Fprintf(&b, "  logits, = session.run(None, {\"images\": images})\n")
-	fmt.Fprintf(&b, "\n%s", input(m))
+	fmt.Fprintf(&b, "\n%s", preprocessing(m))
 	return b.String()
 }
 
-// input says how a picture becomes what the network takes.
-func input(m *weights.Model) string {
+// preprocessing explains how an image becomes input for the network.
+func preprocessing(m *weights.Model) string {
 	t := m.Transform
-	return fmt.Sprintf("A picture is scaled (%s) until its shorter side has %d pixels, and the middle %d×%d cut out;\nRGB, each channel scaled to 0 … 1, less its mean %s,\ndivided by its standard deviation %s.\n",
-		cmp.Or(t.Filter, picture.Bilinear), t.Resize, t.Width, t.Height, list(m.Normalization.Mean), list(m.Normalization.Std))
+	return fmt.Sprintf("Preprocessing: resize the shorter side to %d pixels (%s), crop the central %d×%d, scale RGB to 0 … 1,\nsubtract the mean %s, divide by the standard deviation %s.\n",
+		t.Resize, cmp.Or(t.Filter, picture.Bilinear), t.Width, t.Height, list(m.Normalization.Mean), list(m.Normalization.Std))
 }
 
-// list is a list in Python, and in JSON.
+// list formats the channels as a list in Python.
 func list(x [3]float32) string { return fmt.Sprintf("[%g, %g, %g]", x[0], x[1], x[2]) }

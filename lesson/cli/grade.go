@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/lesson/checkout"
@@ -25,15 +24,14 @@ func gradeCommand() *cobra.Command {
 		Short: "Grade a class's answers to the exercises",
 		Long: `Grade a class's answers to the exercises.
 
-DIR has a folder for each student, with the files of the exercises in it: NAME.go,
-NAME/NAME.go or, in a student's whole fork, lesson/exercises/NAME/NAME.go, all of it
-perhaps in one folder, as in an archive. Nothing else in there is read: tests and checks
-are the course's.
+DIR has a folder for each student, with the student's files in it: NAME.go, NAME/NAME.go
+or, in a complete fork, lesson/exercises/NAME/NAME.go. They may be inside one more folder,
+as in an unpacked archive. No other files are read: tests and checks come from the course.
 
-The submissions are not trusted: each runs in a temporary copy of the module, with limits
-on time and memory and, where the system can, without network. The course's own solutions
-are graded first, to see that all is well. Interrupted, it writes the grades that there
-are, marked as incomplete.`,
+Submissions are not trusted. Each runs in a temporary copy of the module with limits on
+time and memory and, where the system supports it, without network access. The course's
+own solutions are graded first, to make sure that everything works. After Ctrl-C the
+grades so far are written, marked as incomplete.`,
 		Example: `  go run ./lesson grade submissions
   go run ./lesson grade --exercises outputsize,convolution --out results group-a group-b`,
 		Args: arguments("folder of submissions"),
@@ -43,14 +41,14 @@ are, marked as incomplete.`,
 			if options.Course, err = checkout.Root("."); err != nil {
 				return err
 			}
-			if err := writable(out); err != nil {
+			if err := checkWritable(out); err != nil {
 				return err
 			}
 			if cmd.Flags().Changed("exercises") && len(options.Exercises) == 0 {
-				return errors.New("--exercises names none; leave it out for all of them")
+				return errors.New("--exercises is empty; leave it out to grade all exercises")
 			}
 			options.Folders, options.Memory = args, memory<<20
-			options.Progress = progressOf(cmd.ErrOrStderr())
+			options.Progress = grading(cmd.ErrOrStderr())
 			options.Sandboxed = func(s *grade.Sandbox) { fmt.Fprintf(cmd.ErrOrStderr(), "Sandbox: %v.\n", s) }
 			grades, interrupted := grade.Run(cmd.Context(), options)
 			if grades == nil {
@@ -75,14 +73,15 @@ are, marked as incomplete.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&options.Exercises, "exercises", nil, "names of exercises, with commas (default: all)")
+	flags.StringSliceVar(&options.Exercises, "exercises", nil, "names of exercises, separated by commas (default: all)")
 	flags.StringVar(&out, "out", ".", "folder for grades.csv and grades.json")
 	flags.DurationVar(&options.Timeout, "timeout", time.Minute, "time limit for an exercise")
 	flags.Int64Var(&memory, "memory", 4096, "memory limit for an exercise, in MiB")
 	return cmd
 }
 
-// gradeChildCommand is what the grader runs itself as, to become a submission's test.
+// gradeChildCommand is the hidden command as which the grader runs this program again, to
+// become the test of a submission.
 func gradeChildCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:                grade.ChildCommand + " ORDER",
@@ -93,9 +92,9 @@ func gradeChildCommand() *cobra.Command {
 	}
 }
 
-// writable makes the folder if it is missing and sees whether files can be made in it,
-// which is better known before a long run than after it.
-func writable(dir string) error {
+// checkWritable creates the folder if necessary and checks that files can be created in it,
+// so that grading does not fail at the very end.
+func checkWritable(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
@@ -108,21 +107,4 @@ func writable(dir string) error {
 		return fmt.Errorf("--out: %w", err)
 	}
 	return nil
-}
-
-// progressOf returns a function that shows how far grading is: a bar on a terminal, lines
-// elsewhere.
-func progressOf(w io.Writer) func(done, total int, what string) {
-	if !isTerminal(w) {
-		return func(done, total int, what string) { fmt.Fprintf(w, "[%d/%d] %s\n", done, total, what) }
-	}
-	var bar *progressbar.ProgressBar
-	return func(done, total int, what string) {
-		if bar == nil {
-			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionShowCount(),
-				progressbar.OptionSetWidth(24), progressbar.OptionClearOnFinish())
-		}
-		bar.Describe(what)
-		_ = bar.Set(done) // a terminal's error is no reason to stop
-	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestGradeMistakes has what is wrong before anything is graded.
+// Mistakes that are found before anything is graded.
 func TestGradeMistakes(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
@@ -16,7 +16,7 @@ func TestGradeMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"which folder of submissions?":        {},
+		"no folder of submissions given":      {},
 		"--out: ":                             {"--out", file, dir},
 		"has no folders":                      {"--out", dir, dir},
 		"find the submissions: ":              {"--out", dir, filepath.Join(dir, "absent")},

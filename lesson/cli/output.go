@@ -2,16 +2,19 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"unicode"
 
+	"github.com/residual-go/residual/pkg/datasource"
+	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/printable"
-	"github.com/residual-go/residual/pkg/run"
 )
 
+// printJSON writes a value as indented JSON.
 func printJSON(w io.Writer, value any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
@@ -21,7 +24,7 @@ func printJSON(w io.Writer, value any) error {
 	return nil
 }
 
-// ending says what was written and what to try next.
+// ending prints the last lines of a command: the files it wrote, if any, and what to try next.
 func ending(w io.Writer, wrote []string, next ...string) {
 	if len(wrote) > 0 {
 		fmt.Fprintln(w, "\nWrote:")
@@ -35,21 +38,20 @@ func ending(w io.Writer, wrote []string, next ...string) {
 	}
 }
 
-// quoted is a path as a shell takes it for one word.
+// quoted returns a path as one word for a shell, quoted if necessary.
 func quoted(path string) string {
-	plain := func(r rune) bool {
-		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+,:@%=", r)
+	special := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+,:@%=", r)
 	}
-	if path != "" && !strings.ContainsFunc(path, func(r rune) bool { return !plain(r) }) {
+	if path != "" && !strings.ContainsFunc(path, special) {
 		return path
 	}
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
-// resumable adds to an interruption's error how to go on.
-func resumable(err error, how string) error {
-	if errors.Is(err, run.ErrInterrupted) {
-		return fmt.Errorf("%w; %s", err, how)
-	}
-	return err
+// confusion is the figure of a network's confusion matrix on the test images.
+func confusion(network string, set *datasource.Set, result *infer.Result) plots.Drawing {
+	return plots.Drawing{Name: "confusion", Draw: func() (*figure.Figure, error) {
+		return plots.Confusion(network+": confusion matrix", set.Caption(), result)
+	}}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,14 +16,13 @@ func plotCommand() *cobra.Command {
 	figures := "figures"
 	cmd := &cobra.Command{
 		Use:   "plot RUN…",
-		Short: "Draw the curves of runs over one another",
+		Short: "Plot the curves of one or more runs together",
 		Example: `  go run ./lesson plot runs/resnet20-fast-1
   go run ./lesson plot runs/degradation-builtin/* --figures out`,
 		Args: arguments("run"),
 		RunE: func(cmd *cobra.Command, dirs []string) error {
 			var histories []*plots.History
 			var data []string
-			seen := map[string]bool{}
 			for _, dir := range dirs {
 				history, err := plots.Read(dir)
 				if err != nil {
@@ -36,8 +36,7 @@ func plotCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if !seen[checkpoint.Data] {
-					seen[checkpoint.Data] = true
+				if !slices.Contains(data, checkpoint.Data) {
 					data = append(data, checkpoint.Data)
 				}
 			}

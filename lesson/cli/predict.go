@@ -20,39 +20,38 @@ func predictCommand() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "predict IMAGE…",
-		Short: "Say what is in pictures, with probabilities",
-		Long: `Say what is in pictures: the likeliest classes with their probabilities.
+		Short: "Classify images and print probabilities",
+		Long: `Classify images: print the most probable classes of each with their probabilities.
 
-PNG, JPEG and WebP files of any size will do, folders stand for the pictures in them,
-and - for one picture on standard input. A picture is scaled and cropped as the
-weights say, which is as in training or close to it.
+IMAGE is a PNG, JPEG or WebP file of any size, a folder for all images in it, or - for one
+image on standard input. Images are resized and cropped as the weights require, which is
+the same as in training or close to it.
 
-With --cam it is drawn where in the picture the network found its first guess: the
-class activation map (Zhou et al. 2016) over the picture, from violet for least to
-yellow for most. What is darkened was cropped away.
+--cam also shows where in the image the network found its first guess. It draws the class
+activation map (Zhou et al. 2016) over the image, from violet for the least to yellow for
+the most. The darkened parts are cropped away before the network sees the image.
 
-A picture that cannot be read is reported, and does not keep the others from being
-read; the exit code then is 1.`,
+Images that cannot be read are reported and skipped; the exit code is then 1.`,
 		Example: `  go run ./lesson predict --run runs/resnet20-fast-1 cat.jpg
   go run ./lesson predict --weights resnet50 --cam holiday/
   go run ./lesson predict --weights resnet18.pth --json *.png > guesses.json
   curl -s https://example.com/cat.jpg | go run ./lesson predict --run runs/resnet20-fast-1 -`,
-		Args: arguments("picture"),
+		Args: arguments("image"),
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			if top < 1 || f.batch < 1 {
-				return fmt.Errorf("--top %d and --batch %d are to be at least 1", top, f.batch)
+			if top < 1 || f.batchSize < 1 {
+				return fmt.Errorf("--top %d and --batch %d must both be at least 1", top, f.batchSize)
 			}
 			if cmd.Flags().Changed("out") && !cam {
-				return fmt.Errorf("--out %s is for what --cam draws; give that too", out)
+				return fmt.Errorf("--out %s is only used with --cam; add --cam", out)
 			}
-			network, m, err := f.network(cmd)
+			network, m, err := f.loadNetwork(cmd)
 			if err != nil {
 				return err
 			}
 			defer network.Finalize()
 			p := predict.Predictor{
 				Network: network, Transform: m.Transform, Classes: m.Classes,
-				Top: top, BatchSize: f.batch, Stdin: cmd.InOrStdin(),
+				Top: top, BatchSize: f.batchSize, Stdin: cmd.InOrStdin(),
 			}
 			if cam {
 				p.MapFolder = out
@@ -63,8 +62,8 @@ read; the exit code then is 1.`,
 			inputs := predict.Inputs(paths)
 			printer := newPredictionPrinter(cmd, f.json, len(inputs))
 			err = p.Run(cmd.Context(), inputs, printer.add)
-			if ended := printer.close(); err == nil {
-				err = ended
+			if closeErr := printer.close(); err == nil {
+				err = closeErr
 			}
 			if err != nil {
 				return err
@@ -74,52 +73,52 @@ read; the exit code then is 1.`,
 				if m.Data != "" {
 					by += ", trained on " + m.Data
 				}
-				fmt.Fprintf(w, "\nBy %s: it knows %d classes and takes every picture for one of them.\n", by, len(m.Classes))
-				ending(w, printer.maps(out), "go run ./lesson serve "+f.from(), "go run ./lesson eval "+f.from())
+				fmt.Fprintf(w, "\nPredicted by %s. It knows %d classes and assigns every image to one of them.\n", by, len(m.Classes))
+				ending(w, printer.written(out), "go run ./lesson serve "+f.from(), "go run ./lesson eval "+f.from())
 			}
 			return printer.failure()
 		},
 	}
 	f.add(cmd, "backend", "weights", "run", "json")
-	cmd.Flags().IntVar(&top, "top", 5, "guesses for each picture")
-	cmd.Flags().IntVar(&f.batch, "batch", 32, "pictures that go through the network at once")
-	cmd.Flags().BoolVar(&cam, "cam", false, "draw where the network found its first guess, into --out")
-	cmd.Flags().StringVar(&out, "out", "runs/predict", "folder for what --cam draws, NAME-cam.png for each picture")
+	cmd.Flags().IntVar(&top, "top", 5, "number of guesses for each image")
+	cmd.Flags().IntVar(&f.batchSize, "batch", 32, "images that go through the network at once")
+	cmd.Flags().BoolVar(&cam, "cam", false, "draw class activation maps of the first guesses into --out")
+	cmd.Flags().StringVar(&out, "out", "runs/predict", "folder for the maps of --cam, NAME-cam.png for each image")
 	return cmd
 }
 
-// predictionPrinter prints predictions as they come: for people, or as the elements of a
-// JSON array.
+// predictionPrinter prints predictions as they arrive, as text or as the elements of a JSON
+// array.
 type predictionPrinter struct {
 	stdout, stderr io.Writer
 	json           bool
 	bar            *progressbar.ProgressBar // nil for none
 
 	total, seen, failed int
-	first               error // of those that failed
-	drawn               []string
+	firstErr            error
+	maps                []string // files with class activation maps
 }
 
 func newPredictionPrinter(cmd *cobra.Command, json bool, total int) *predictionPrinter {
 	p := &predictionPrinter{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), json: json, total: total}
-	// Where the predictions themselves go to the terminal they show how far it is.
+	// Predictions on the terminal show the progress by themselves.
 	if isTerminal(p.stderr) && !isTerminal(p.stdout) && total > 1 {
-		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetDescription("pictures"),
-			progressbar.OptionSetWidth(24), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
+		p.bar = newBar(p.stderr, int64(total), "images")
 	}
 	return p
 }
 
+// add prints one prediction.
 func (p *predictionPrinter) add(prediction predict.Prediction) error {
 	if prediction.Err != nil {
 		p.fail(prediction.Err)
 	}
 	if prediction.CAM != "" {
-		p.drawn = append(p.drawn, prediction.CAM)
+		p.maps = append(p.maps, prediction.CAM)
 	}
 	p.seen++
 	if p.bar != nil {
-		_ = p.bar.Set(p.seen) // a terminal's error is no reason to stop
+		_ = p.bar.Set(p.seen) // an error of the terminal is no reason to stop
 	}
 	var err error
 	switch {
@@ -132,33 +131,34 @@ func (p *predictionPrinter) add(prediction predict.Prediction) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("print what is in %s: %w", prediction.Image, err)
+		return fmt.Errorf("print the prediction for %s: %w", prediction.Image, err)
 	}
 	return nil
 }
 
-// fail reports a picture that could not be read. If it stays the only one it is the
-// command's own error; see failure.
+// fail reports an image that could not be read. A single one becomes the error of the command
+// instead; see failure.
 func (p *predictionPrinter) fail(err error) {
 	p.failed++
 	switch p.failed {
 	case 1:
-		p.first = err
+		p.firstErr = err
 		return
 	case 2:
-		fmt.Fprintln(p.stderr, printable.Line(p.first.Error()))
+		fmt.Fprintln(p.stderr, printable.Line(p.firstErr.Error()))
 	}
 	fmt.Fprintln(p.stderr, printable.Line(err.Error()))
 }
 
-// failure is the command's error for pictures that could not be read.
+// failure returns the command's error if images could not be read.
 func (p *predictionPrinter) failure() error {
 	if p.failed > 1 {
-		return fmt.Errorf("%d of %d pictures could not be read", p.failed, p.total)
+		return fmt.Errorf("%d of %d images could not be read", p.failed, p.total)
 	}
-	return p.first
+	return p.firstErr
 }
 
+// element prints one element of the JSON array.
 func (p *predictionPrinter) element(prediction predict.Prediction) error {
 	text, err := json.MarshalIndent(prediction, "  ", "  ")
 	if err != nil {
@@ -172,7 +172,7 @@ func (p *predictionPrinter) element(prediction predict.Prediction) error {
 	return err
 }
 
-// close ends what is on the screen; after an interruption too.
+// close completes the output, also after an interruption.
 func (p *predictionPrinter) close() error {
 	if p.bar != nil {
 		_ = p.bar.Clear()
@@ -190,10 +190,10 @@ func (p *predictionPrinter) close() error {
 	return nil
 }
 
-// maps names the maps that were drawn, or the folder if they are many.
-func (p *predictionPrinter) maps(folder string) []string {
-	if len(p.drawn) <= 10 {
-		return p.drawn
+// written lists the maps, or only their folder if they are many.
+func (p *predictionPrinter) written(folder string) []string {
+	if len(p.maps) <= 10 {
+		return p.maps
 	}
-	return []string{fmt.Sprintf("%s (%d class activation maps)", folder, len(p.drawn))}
+	return []string{fmt.Sprintf("%s (%d class activation maps)", folder, len(p.maps))}
 }

@@ -19,7 +19,7 @@ func summaryCommand() *cobra.Command {
   go run ./lesson summary --model resnet20 --size 32 --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w := f.talk(cmd)
+			w := f.messages(cmd)
 			if f.model == "" {
 				if f.json {
 					return printJSON(cmd.OutOrStdout(), resnet.Names())
@@ -38,8 +38,8 @@ func summaryCommand() *cobra.Command {
 			if !cmd.Flags().Changed("size") && config.Stem == resnet.CIFARStem {
 				size = 32
 			}
-			if size > maxSize {
-				return fmt.Errorf("--size %d, want at most %d", size, maxSize)
+			if size > maxSummarySize {
+				return fmt.Errorf("--size %d, want at most %d", size, maxSummarySize)
 			}
 			summary, err := config.Summary(size, size)
 			if err != nil {
@@ -61,10 +61,10 @@ func summaryCommand() *cobra.Command {
 	return cmd
 }
 
-// maxSize keeps the multiply-adds of every model well within 64 bits.
-const maxSize = 1 << 16
+// maxSummarySize keeps the multiply-adds of every model well within 64 bits.
+const maxSummarySize = 1 << 16
 
-// twin names a model worth comparing with the given one.
+// twin names a model that is worth comparing with the given one.
 func twin(name string) string {
 	for _, pair := range [][2]string{{"resnet", "plain"}, {"plain", "resnet"}} {
 		if other := strings.Replace(name, pair[0], pair[1], 1); other != name {

@@ -10,52 +10,54 @@ import (
 )
 
 func trainCommand() *cobra.Command {
-	var f runFlags
+	var f trainingFlags
 	cmd := &cobra.Command{
 		Use:   "train",
-		Short: "Train a network by a recipe",
-		Long: `Train a network by a recipe.
+		Short: "Train a network with a recipe",
+		Long: `Train a network with a recipe.
 
-The run's folder gets the recipe, a line of metrics every 100 steps and every epoch,
-the last checkpoints and, at the end, figures. Ctrl-C saves and says how to go on;
-so does whatever else ends a run early, up to the last checkpoint.`,
+The folder of the run receives the recipe, metrics (a line every 100 steps and every
+epoch), the latest checkpoints and, at the end, figures. Ctrl-C saves the run and prints
+the command that resumes it. A run that ended in any other way can be resumed from its
+last checkpoint.`,
 		Example: `  go run ./lesson train --model resnet20 --recipe fast
   go run ./lesson train --data builtin --subset 100/class --epochs 2
   go run ./lesson train --run runs/resnet20-fast-1 --resume`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.resume {
-				return f.goOn(cmd)
+				return f.resumeRun(cmd)
 			}
-			r, err := recipe.ByName(f.recipe)
-			if err == nil {
-				err = f.apply(cmd, &r)
-			}
-			if err == nil {
-				f.applyOwn(cmd, &r)
-			}
-			if err == nil {
-				err = r.Validate()
-			}
-			if err == nil {
-				err = f.check(cmd)
-			}
-			if err != nil {
-				return err
-			}
-			engine, err := backend.New(f.backend)
-			if err != nil {
-				return err
-			}
-			set, err := f.images(cmd, picture.Transform{}, &r)
-			if err != nil {
-				return err
-			}
-			r.Model.Classes = len(set.Training.Classes)
-			return f.follow(cmd, r, set, run.Options{Backend: engine})
+			return f.trainNew(cmd)
 		},
 	}
-	f.add(cmd, "model", "recipe", "data", "subset", "epochs", "batch", "lr", "seed", "backend", "run", "json")
-	f.addOwn(cmd)
+	f.add(cmd, "model")
 	return cmd
+}
+
+// trainNew is train without --resume.
+func (f *trainingFlags) trainNew(cmd *cobra.Command) error {
+	r, err := recipe.ByName(f.recipe)
+	if err != nil {
+		return err
+	}
+	if err := f.apply(cmd, &r); err != nil {
+		return err
+	}
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	engine, err := backend.New(f.backend)
+	if err != nil {
+		return err
+	}
+	set, err := f.openNewData(cmd, picture.Transform{}, &r)
+	if err != nil {
+		return err
+	}
+	r.Model.Classes = len(set.Training.Classes)
+	return f.train(cmd, r, set, run.Options{Backend: engine})
 }

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/datasource"
@@ -18,18 +21,89 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// images opens --data for a new run and has the recipe say what makes the same images again.
-// t is what is to be made of pictures where --size does not say; zero leaves it to the source.
-func (f *runFlags) images(cmd *cobra.Command, t picture.Transform, r *recipe.Recipe) (*datasource.Set, error) {
+// trainingFlags are the flags of train and finetune.
+type trainingFlags struct {
+	flags
+	resume     bool
+	size       int
+	logEvery   int
+	precision  string
+	devices    int
+	localNorms bool
+	input      string
+}
+
+// maxTrainingSize bounds --size: all images are kept in memory.
+const maxTrainingSize = 1024
+
+// add gives cmd the flags of both commands and the shared flag source, which names where the
+// network comes from: model or weights.
+func (f *trainingFlags) add(cmd *cobra.Command, source string) {
+	f.flags.add(cmd, source, "recipe", "data", "subset", "epochs", "batch", "lr", "seed", "backend", "run", "json")
+	set := cmd.Flags()
+	set.Lookup("run").Usage = "folder of the run (default: a new folder in runs)"
+	set.BoolVar(&f.resume, "resume", false, "resume the run in --run with its own recipe")
+	set.IntVar(&f.size, "size", 0, "height and width of the images in pixels (default: 32, or what pretrained weights expect; CIFAR and builtin keep their 32)")
+	set.IntVar(&f.logEvery, "log-every", 100, "steps between lines of the log and of the metrics")
+	set.StringVar(&f.precision, "precision", recipe.Float32, "precision of the network: float32, or bfloat16 with weights, statistics and loss in float32")
+	set.IntVar(&f.devices, "devices", 1, "devices that share every batch; up to rounding, the weights are the same as with one")
+	set.BoolVar(&f.localNorms, "local-norms", false, "with --devices, batch norms use only each device's share of the batch, which changes the weights")
+	set.StringVar(&f.input, "input", string(run.InputAuto), "where images are kept and batches are made: host, device, or auto, which is device for XLA and host otherwise")
+}
+
+// apply puts the flags that were given into the recipe.
+func (f *trainingFlags) apply(cmd *cobra.Command, r *recipe.Recipe) error {
+	if err := f.flags.apply(cmd, r); err != nil {
+		return err
+	}
+	given := cmd.Flags().Changed
+	if given("precision") {
+		r.Precision = f.precision
+	}
+	if given("devices") {
+		r.Devices = f.devices
+	}
+	if given("local-norms") {
+		r.LocalNorms = f.localNorms
+	}
+	return nil
+}
+
+// check reports mistakes in the flags that can be found before the data is opened.
+func (f *trainingFlags) check(cmd *cobra.Command) error {
+	if f.logEvery < 1 {
+		return fmt.Errorf("--log-every %d, want at least 1", f.logEvery)
+	}
+	if err := run.Input(f.input).Validate(); err != nil {
+		return fmt.Errorf("--input: %w", err)
+	}
+	if f.devices < 1 {
+		return fmt.Errorf("--devices %d, want at least 1", f.devices)
+	}
+	if f.localNorms && f.devices == 1 && !f.resume {
+		return errors.New("--local-norms needs several devices; add --devices")
+	}
+	if cmd.Flags().Changed("size") && (f.size < 1 || f.size > maxTrainingSize) {
+		return fmt.Errorf("--size %d, want 1 to %d pixels", f.size, maxTrainingSize)
+	}
+	if !f.resume && f.run != "" && run.Exists(f.run) {
+		return fmt.Errorf("%s already holds a run; add --resume to resume it, or choose another folder", f.run)
+	}
+	return nil
+}
+
+// openNewData opens --data for a new run and records in the recipe how to open the same images
+// again. t is the transform of the pretrained weights, zero without any; --size overrides it.
+func (f *trainingFlags) openNewData(cmd *cobra.Command, t picture.Transform, r *recipe.Recipe) (*datasource.Set, error) {
 	sized := cmd.Flags().Changed("size")
 	if sized {
 		resize := f.size
-		if side := min(t.Height, t.Width); side > 0 { // as much around the middle as there was
+		if side := min(t.Height, t.Width); side > 0 { // keep the proportion of the crop
 			resize = (t.Resize*f.size + side/2) / side
 		}
 		t = picture.Transform{Resize: resize, Height: f.size, Width: f.size, Filter: t.Filter}
 	}
-	set, err := f.openSized(cmd.Context(), cmd, f.data, f.subset, t)
+	set, err := f.openImages(cmd, f.data, f.subset, t)
 	if err != nil {
 		return nil, err
 	}
@@ -37,21 +111,21 @@ func (f *runFlags) images(cmd *cobra.Command, t picture.Transform, r *recipe.Rec
 	case set.Training.Height == t.Height && set.Training.Width == t.Width:
 		r.Transform = &t
 	case sized:
-		t.Resize = f.size // there is nothing around these images to be cut away
+		t.Resize = f.size // CIFAR's images have no margin to crop
 		r.Transform = &t
 		if err := set.Resize(cmd.Context(), t); err != nil {
 			return nil, memoryAdvice(cmd, err, "a smaller --subset")
 		}
 	}
 	r.Data, r.Subset = set.Spec, f.subset
-	// The recipes' crop is for CIFAR's 32 pixels.
+	// The recipes' crop is meant for CIFAR's 32 pixels.
 	r.Augment.Crop = r.Augment.Crop * min(set.Training.Height, set.Training.Width) / 32
 	return set, nil
 }
 
-// goOn is a command that trains, with --resume.
-func (f *runFlags) goOn(cmd *cobra.Command) error {
-	if err := onlyWith(cmd, "resume", "run", "backend", "json", "log-every", "input"); err != nil {
+// resumeRun is either command with --resume.
+func (f *trainingFlags) resumeRun(cmd *cobra.Command) error {
+	if err := onlyWithResume(cmd, "run", "backend", "json", "log-every", "input"); err != nil {
 		return err
 	}
 	if f.run == "" {
@@ -72,7 +146,7 @@ func (f *runFlags) goOn(cmd *cobra.Command) error {
 	if r.Transform != nil {
 		t = *r.Transform
 	}
-	set, err := f.openSized(cmd.Context(), cmd, r.Data, r.Subset, t)
+	set, err := f.openImages(cmd, r.Data, r.Subset, t)
 	if err != nil {
 		return err
 	}
@@ -81,12 +155,24 @@ func (f *runFlags) goOn(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	return f.follow(cmd, r, set, run.Options{Backend: engine})
+	return f.train(cmd, r, set, run.Options{Backend: engine})
 }
 
-// follow trains the set's images by the recipe, or goes on with it, and says what came of it.
-func (f *runFlags) follow(cmd *cobra.Command, r recipe.Recipe, set *datasource.Set, o run.Options) error {
-	ctx, w := cmd.Context(), f.talk(cmd)
+// onlyWithResume returns an error if a flag was given that is neither --resume nor allowed
+// with it.
+func onlyWithResume(cmd *cobra.Command, allowed ...string) error {
+	var wrong error
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if flag.Name != "resume" && !slices.Contains(allowed, flag.Name) && wrong == nil {
+			wrong = fmt.Errorf("--%s cannot be combined with --resume: a run resumes with the settings it began with", flag.Name)
+		}
+	})
+	return wrong
+}
+
+// train begins or resumes a run, and prints the result.
+func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasource.Set, o run.Options) error {
+	ctx, w := cmd.Context(), f.messages(cmd)
 	dir := f.run
 	if dir == "" {
 		dir = freeRun(r.Model.Name + "-" + r.Name)
@@ -106,7 +192,7 @@ func (f *runFlags) follow(cmd *cobra.Command, r recipe.Recipe, set *datasource.S
 	if err != nil {
 		return resumable(err, fmt.Sprintf("resume with: go run ./lesson %s --run %s --resume", cmd.Name(), quoted(dir)))
 	}
-	paths, err := runFigures(dir, set, outcome.Test)
+	paths, err := saveRunFigures(dir, set, outcome.Test)
 	if err != nil {
 		return err
 	}
@@ -119,7 +205,7 @@ func (f *runFlags) follow(cmd *cobra.Command, r recipe.Recipe, set *datasource.S
 		}{dir, outcome.Weights, outcome.Test})
 	}
 	next := "go run ./lesson plot " + quoted(dir)
-	if r.Start != "" { // weights that are to be used, and not the curve of a lesson
+	if r.Start != "" { // after fine-tuning, people want the weights rather than the curves
 		next = "go run ./lesson export --run " + quoted(dir) + " --out " + quoted(r.Model.Name+".safetensors")
 	}
 	ending(w, append([]string{outcome.Weights}, paths...),
@@ -129,38 +215,31 @@ func (f *runFlags) follow(cmd *cobra.Command, r recipe.Recipe, set *datasource.S
 	return nil
 }
 
-// runFigures draws a finished run's figures into its folder.
-func runFigures(dir string, set *datasource.Set, result *infer.Result) ([]string, error) {
+// saveRunFigures draws the figures of a finished run into its folder.
+func saveRunFigures(dir string, set *datasource.Set, result *infer.Result) ([]string, error) {
 	history, err := plots.Read(dir)
 	if err != nil {
 		return nil, err
 	}
 	caption := set.Caption()
-	name := func(what string) string { return history.Name + ": " + what }
+	title := func(what string) string { return history.Name + ": " + what }
 	return plots.Save(filepath.Join(dir, "figures"),
-		plots.Drawing{Name: "loss", Draw: func() (*figure.Figure, error) { return plots.Loss(name("loss"), caption, history) }},
-		plots.Drawing{Name: "accuracy", Draw: func() (*figure.Figure, error) { return plots.Accuracy(name("accuracy"), caption, history) }},
-		plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return plots.Schedule(name("learning rate"), history) }},
+		plots.Drawing{Name: "loss", Draw: func() (*figure.Figure, error) { return plots.Loss(title("loss"), caption, history) }},
+		plots.Drawing{Name: "accuracy", Draw: func() (*figure.Figure, error) { return plots.Accuracy(title("accuracy"), caption, history) }},
+		plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return plots.Schedule(title("learning rate"), history) }},
 		confusion(history.Name, set, result),
 		plots.Drawing{Name: "guesses", Draw: func() (*figure.Figure, error) {
-			return plots.Guesses(name("the first test images"), caption, set.Test, result, 40)
+			return plots.Guesses(title("the first test images"), caption, set.Test, result, 40)
 		}},
 	)
 }
 
-// confusion is the confusion matrix of a network on the set's test images.
-func confusion(network string, set *datasource.Set, result *infer.Result) plots.Drawing {
-	return plots.Drawing{Name: "confusion", Draw: func() (*figure.Figure, error) {
-		return plots.Confusion(network+": confusion matrix", set.Caption(), result)
-	}}
-}
-
-// freeRun returns the first of runs/name-1, runs/name-2, … that is not there yet.
+// freeRun returns the first of runs/name-1, runs/name-2, … that does not exist yet.
 func freeRun(name string) string {
 	for i := 1; ; i++ {
 		dir := filepath.Join("runs", fmt.Sprintf("%s-%d", name, i))
 		if _, err := os.Stat(dir); err != nil {
-			return dir // an error other than its absence is the run's to report
+			return dir // package run reports any error except that it does not exist
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/residual-go/residual/pkg/weights"
 )
 
-// inspected is what weights says of a file.
+// inspected is what weights reports about a file.
 type inspected struct {
 	File         string        `json:"file"`
 	Source       string        `json:"source"`
@@ -31,20 +31,20 @@ func weightsCommand() *cobra.Command {
 	var f flags
 	cmd := &cobra.Command{
 		Use:   "weights [FILE|URL|NAME]",
-		Short: "Say what a file of weights is, or list those that can be fetched",
-		Long: `Say what weights are: the format of their file, the network they are for, its classes,
-and how pictures are prepared for it. Without an argument it lists names of weights that
-can be fetched, and which of them are here.
+		Short: "Describe a file of weights, or list the weights that can be downloaded",
+		Long: `Describe weights: the format of the file, the network they belong to, its classes, and how
+images are prepared for it. Without an argument, list the names of weights that can be
+downloaded, and which of them are in the cache.
 
-Weights are a file that PyTorch, timm or this command wrote, the folder of a run, a URL
-with the SHA-256 of what is there (https://…/w.pth#sha256=…), or the name of weights that
-torchvision or timm publishes. What is fetched is kept in the cache.`,
+Weights can be a file from PyTorch, timm or this program, the folder of a run, a URL with
+the SHA-256 of the file (https://…/w.pth#sha256=…), or the name of weights that torchvision
+or timm publishes. Downloads are kept in the cache.`,
 		Example: `  go run ./lesson weights
   go run ./lesson weights resnet18
   go run ./lesson weights resnet20-12fca82f.th --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return fmt.Errorf("%q is one word too many, weights takes one file, URL or name; see %s", args[1], helpOf(cmd))
+				return fmt.Errorf("unexpected argument %q: weights takes one file, URL or name; see %s", args[1], helpOf(cmd))
 			}
 			return nil
 		},
@@ -52,11 +52,11 @@ torchvision or timm publishes. What is fetched is kept in the cache.`,
 			if len(args) == 0 {
 				return f.listWeights(cmd)
 			}
-			spec, err := latest(cmd, args[0])
+			spec, err := latestCheckpoint(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			path, origin, err := hub.Fetch(cmd.Context(), spec, download(f.talk(cmd)))
+			path, origin, err := hub.Fetch(cmd.Context(), spec, download(f.messages(cmd)))
 			if err != nil {
 				return err
 			}
@@ -75,7 +75,7 @@ torchvision or timm publishes. What is fetched is kept in the cache.`,
 		},
 	}
 	f.add(cmd, "model", "json")
-	cmd.Flag("model").Usage = "architecture, for weights that leave it open, such as plain20; summary lists them"
+	cmd.Flag("model").Usage = "architecture, for weights that do not determine it, such as plain20; go run ./lesson summary lists them"
 	return cmd
 }
 
@@ -101,7 +101,7 @@ func inspect(path string, origin hub.Origin, architecture string) (*inspected, e
 	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, report, append([]string{}, notes...)}, nil
 }
 
-// write says it to people.
+// write prints the report as a table.
 func (i *inspected) write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(what, format string, values ...any) {
@@ -123,7 +123,7 @@ func (i *inspected) write(w io.Writer) error {
 	if filter == "" {
 		filter = picture.Bilinear
 	}
-	row("Pictures", "shorter side to %d pixels (%s), middle of %d×%d", i.Transform.Resize, filter, i.Transform.Height, i.Transform.Width)
+	row("Images", "shorter side to %d pixels (%s), central crop of %d×%d", i.Transform.Resize, filter, i.Transform.Height, i.Transform.Width)
 	row("", "mean %v, std %v", i.Normalization.Mean, i.Normalization.Std)
 	if i.Data != "" {
 		row("Trained on", "%s", i.Data)
@@ -141,12 +141,12 @@ func (i *inspected) write(w io.Writer) error {
 		row([]string{"Notes", ""}[min(n, 1)], "%s", note)
 	}
 	if err := table.Flush(); err != nil {
-		return fmt.Errorf("print what the weights are: %w", err)
+		return fmt.Errorf("print the description: %w", err)
 	}
 	return nil
 }
 
-// listWeights lists the names that can be fetched.
+// listWeights prints the names of the weights that can be downloaded.
 func (f *flags) listWeights(cmd *cobra.Command) error {
 	list, err := hub.Catalogue()
 	if err != nil {
@@ -168,8 +168,8 @@ func (f *flags) listWeights(cmd *cobra.Command) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the names: %w", err)
 	}
-	fmt.Fprintln(w, "\nresnet18 and the like, alone, are torchvision's first: resnet18.tv_in1k.")
-	fmt.Fprintln(w, "There are more of timm's: https://huggingface.co/timm")
+	fmt.Fprintln(w, "\nA name without a dot, such as resnet18, means torchvision's first weights: resnet18.tv_in1k.")
+	fmt.Fprintln(w, "More weights from timm: https://huggingface.co/timm")
 	ending(w, nil, "go run ./lesson weights resnet18", "go run ./lesson predict --weights resnet18 IMAGE")
 	return nil
 }

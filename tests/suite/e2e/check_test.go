@@ -2,8 +2,8 @@ package e2e
 
 import "testing"
 
-// TestCheckErrors is about what is to be said before anything is built; what check does is
-// tested beside it.
+// Errors that are found before anything is built. The checks themselves are tested in package
+// cli.
 func TestCheckErrors(t *testing.T) {
 	p := newPlace(t)
 	p.fails([]string{`no exercise "outputsise"`, "did you mean outputsize?", "batchnorm"}, "check", "outputsise")

@@ -16,10 +16,11 @@ import (
 	"github.com/residual-go/residual/pkg/shapes10"
 )
 
-// archive is where a fetched archive of CIFAR-10 lies in the place's cache.
+// archive is the name of CIFAR-10's archive in the cache.
 const archive = "cifar-10-binary.tar.gz"
 
-// serve starts a server for the place's CIFAR-10, and gives the place a cache to look at.
+// serve starts a server that the place downloads CIFAR-10 from, and returns the folder of the
+// place's cache.
 func (p *place) serve(handler http.HandlerFunc) (cache string) {
 	p.t.Helper()
 	server := httptest.NewServer(handler)
@@ -38,7 +39,7 @@ func TestFetchWithoutServer(t *testing.T) {
 		if r.stdout != "" {
 			t.Errorf("fetch %s: want nothing on stdout, got:\n%s", name, r.stdout)
 		}
-		// Asked for by name, there is nothing in its place.
+		// There is no fallback for data that was asked for by name.
 		p.fails([]string{"127.0.0.1:1"}, "data", "verify", "--data", name)
 	}
 }
@@ -51,9 +52,9 @@ func TestFetchGarbage(t *testing.T) {
 	})
 	p.fails([]string{"SHA-256", "not the official archive", "by hand"}, "data", "fetch")
 	if entries, err := filepath.Glob(filepath.Join(cache, "cifar*")); err != nil || len(entries) > 0 {
-		t.Errorf("the cache has %q (%v), want nothing of what was no archive", entries, err)
+		t.Errorf("the cache has %q (%v), want nothing left of the download", entries, err)
 	}
-	has(t, p.ok("doctor"), "CIFAR-10: not there")
+	has(t, p.ok("doctor"), "CIFAR-10: not downloaded")
 }
 
 func TestFetchRefused(t *testing.T) {
@@ -63,8 +64,8 @@ func TestFetchRefused(t *testing.T) {
 	p.fails([]string{"404 Not Found", "by hand"}, "data", "fetch")
 }
 
-// TestFetchCutOff has a server that breaks off in the middle: what came is kept, and the
-// next fetch asks for the rest.
+// The server breaks off in the middle: what has arrived is kept, and the next fetch asks for the
+// rest.
 func TestFetchCutOff(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -75,7 +76,7 @@ func TestFetchCutOff(t *testing.T) {
 		asked.Store(r.Header.Get("Range"))
 		w.Header().Set("Content-Length", fmt.Sprint(2*half))
 		w.Write(make([]byte, half))
-		// The handler ends before its length: the server closes the connection.
+		// The handler returns early, so the server closes the connection.
 	})
 	p.fails([]string{fmt.Sprintf("%d bytes are kept", half), "run again to resume"}, "data", "fetch")
 	if info, err := os.Stat(filepath.Join(cache, archive+".part")); err != nil || info.Size() != half {
@@ -83,11 +84,11 @@ func TestFetchCutOff(t *testing.T) {
 	}
 	p.fails(nil, "data", "fetch")
 	if got, want := asked.Load(), fmt.Sprintf("bytes=%d-", half); got != want {
-		t.Errorf("the second fetch asks for %q, want %q", got, want)
+		t.Errorf("the second fetch asks for range %q, want %q", got, want)
 	}
 }
 
-// TestFetchStalled has a server that falls silent, and somebody who does not wait.
+// The server stops sending, and the user presses Ctrl-C.
 func TestFetchStalled(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
@@ -117,7 +118,7 @@ func TestFetchStalled(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			cmd.Process.Kill()
-			t.Fatalf("%s does not come to %d bytes", part, half)
+			t.Fatalf("%s never reaches %d bytes", part, half)
 		}
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
@@ -136,11 +137,11 @@ func TestFetchStalled(t *testing.T) {
 func TestVerifyAndShow(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	// The folder's name promises what its content is not.
+	// The folder's name alone does not make it CIFAR-10.
 	writeCIFAR10(t, p.path("CIFAR-10"), 4)
 	const name = "images in CIFAR-10 (CIFAR-10 layout)"
 	has(t, p.ok("data", "verify", "--data", "CIFAR-10"), "Data: "+name+"; 20 training and 4 test images", "airplane",
-		"All records are whole and all labels in range.")
+		"All records are complete and all labels are in range.")
 	counts := decode[struct {
 		Data           string
 		Classes        []string
@@ -217,7 +218,7 @@ func TestDamagedFolders(t *testing.T) {
 	}
 }
 
-// TestAutoFallsBack wants the built-in set without a network, and no doubt about it.
+// Without a network --data auto uses the built-in images, and says so clearly.
 func TestAutoFallsBack(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -226,7 +227,7 @@ func TestAutoFallsBack(t *testing.T) {
 		"Data: "+shapes10.Name+", first 2 per class; 20 training and 20 test images")
 	checkFigures(t, p.path("figures"), "drawn shapes, not CIFAR-10", "images-builtin")
 
-	// The same on standard error where standard output is for JSON.
+	// With --json the notice goes to standard error.
 	r := p.run("data", "verify", "--json")
 	has(t, r.stderr, "CIFAR-10 is not available")
 	if got := decode[struct{ Data string }](t, r.stdout); got.Data != shapes10.Name {

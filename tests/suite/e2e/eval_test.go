@@ -39,16 +39,16 @@ func TestEval(t *testing.T) {
 	if got.Total != 16 || got.Loss == nil || *got.Loss <= 0 || got.Top1 != float64(got.Correct)/16 || got.Top5 < got.Top1 || got.Top5 > 1 {
 		t.Errorf("eval --json does not add up: %s", text)
 	}
-	// The run's own test of its last weights says the same.
+	// The run tested its last weights with the same result.
 	lines := p.metrics("runs/tiny")
 	if want := lines[len(lines)-1]["test_top1"]; got.Top1 != want {
-		t.Errorf("eval finds top-1 %v, the run found %v", got.Top1, want)
+		t.Errorf("eval: top-1 %v, want the run's %v", got.Top1, want)
 	}
 	has(t, p.ok("eval", "--weights", "runs/tiny"), "on 16 test images", "predict --weights runs/tiny")
 	has(t, p.ok("weights", "runs/tiny"), filepath.Base(p.newestCheckpoint("runs/tiny")), "resnet8-w2")
 	half := decode[evaluation](t, p.ok("eval", "--run", "runs/tiny", "--subset", "5", "--batch", "3", "--json"))
 	if half.Total != 5 {
-		t.Errorf("eval --subset 5 is about %d images", half.Total)
+		t.Errorf("eval --subset 5 evaluates %d images", half.Total)
 	}
 	p.fails([]string{"batch size 0", "at least 1"}, "eval", "--run", "runs/tiny", "--batch", "0")
 }
@@ -96,7 +96,7 @@ func TestDamagedWeights(t *testing.T) {
 	}
 	p.fails([]string{"missing.safetensors", "no such file"}, "eval", "--weights", "missing.safetensors")
 
-	// Of a run whose newest checkpoint is damaged the one before is taken, and that is said.
+	// If the newest checkpoint is damaged, the one before is used, with a note.
 	paths, err := filepath.Glob(p.path("runs", "tiny", "checkpoints", "*"))
 	if err != nil || len(paths) != 2 {
 		t.Fatalf("the run has the checkpoints %q (%v), want 2", paths, err)
@@ -122,7 +122,7 @@ func encodePNG(t *testing.T, picture image.Image) []byte {
 	return buffer.Bytes()
 }
 
-// painted is picture with a gradient in every pixel's colour and opacity.
+// painted fills the image with gradients of colour and opacity.
 func painted(picture interface {
 	image.Image
 	Set(x, y int, c color.Color)
@@ -177,7 +177,7 @@ func TestPredict(t *testing.T) {
 	}
 	got := decode[[]prediction](t, p.ok(append([]string{"predict", "--run", "runs/tiny", "--json"}, names...)...))
 	if len(got) != len(names) {
-		t.Fatalf("%d predictions for %d pictures", len(got), len(names))
+		t.Fatalf("%d predictions for %d images", len(got), len(names))
 	}
 	for i, prediction := range got {
 		if prediction.Image != names[i] || len(prediction.Guesses) != 5 {
@@ -192,14 +192,14 @@ func TestPredict(t *testing.T) {
 			sum += guess.Probability
 		}
 		if sum > 1+1e-9 || sum < 0.5 {
-			t.Errorf("%s: five probabilities of ten add up to %g, want 0.5 to 1", prediction.Image, sum)
+			t.Errorf("%s: five of ten probabilities add up to %g, want 0.5 to 1", prediction.Image, sum)
 		}
 	}
 	out := p.ok("predict", "--run", "runs/tiny", "right.png")
-	has(t, out, "right.png\n", "%  ", "trained on images in small (CIFAR-10 layout): it knows 10 classes", "Try next:", "eval --run runs/tiny")
+	has(t, out, "right.png\n", "%  ", "Predicted by resnet8-w2, trained on images in small (CIFAR-10 layout). It knows 10 classes", "Try next:", "eval --run runs/tiny")
 }
 
-func TestPredictNoPicture(t *testing.T) {
+func TestPredictDamagedImages(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
 	whole := encodePNG(t, painted(image.NewRGBA(image.Rect(0, 0, 60, 60))))
@@ -207,7 +207,7 @@ func TestPredictNoPicture(t *testing.T) {
 	writeFile(t, p.path("half.png"), whole[:len(whole)/2])
 	writeFile(t, p.path("text.png"), []byte("no picture at all"))
 	writeFile(t, p.path("empty.jpg"), nil)
-	// A good file before it does not hide the bad one.
+	// A good file before the bad one does not hide the error.
 	p.fails([]string{"half.png", "damaged"}, "predict", "--run", "runs/tiny", "whole.png", "half.png")
 	p.fails([]string{"text.png", "not a PNG, JPEG or WebP"}, "predict", "--run", "runs/tiny", "text.png")
 	p.fails([]string{"empty.jpg", "not a PNG, JPEG or WebP"}, "predict", "--run", "runs/tiny", "empty.jpg")

@@ -20,7 +20,7 @@ import (
 	"github.com/residual-go/residual/pkg/weights"
 )
 
-// weightsOf returns the weights of a checkpoint, as texts to compare.
+// weightsOf returns the weights of a checkpoint as strings that can be compared.
 func weightsOf(t *testing.T, path string) map[string]string {
 	t.Helper()
 	state, err := checkpoint.Load(path)
@@ -44,7 +44,7 @@ func (p *place) recipeOf(dir string) recipe.Recipe {
 	return decode[recipe.Recipe](p.t, string(content))
 }
 
-// TestFinetune puts a run's network to other images, and uses what comes of it.
+// Fine-tune the network of a run on other images, and use the result.
 func TestFinetune(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
@@ -53,8 +53,8 @@ func TestFinetune(t *testing.T) {
 	dir := filepath.Join("runs", "resnet8-w2-finetune-1")
 	start := p.newestCheckpoint("runs/tiny")
 	has(t, out, "Data: Shapes-10 (built-in), first 2 per class; 20 training and 20 test images",
-		"tensors loaded, the 2 of the head left at their initial values, for 10 classes\n",
-		"Learning rate: 0.02, 0.1 for the head. Frozen: layer1 and all before it, and all running statistics",
+		"tensors loaded; the 2 of the head are new, for 10 classes\n",
+		"Learning rate: 0.02, 0.1 for the head. Frozen: layer1 and everything before it, and all running statistics",
 		"Model: resnet8-w2. Recipe: finetune, 2 epochs, batch 10.", "Run: "+dir, "Epoch [1/2], Step [2/2], Loss: ",
 		"Wrote:", "Try next:", "eval --run "+dir, "predict --run "+dir, "export --run "+dir)
 	if !accuracyLine.MatchString(out) {
@@ -73,18 +73,18 @@ func TestFinetune(t *testing.T) {
 		frozen := strings.HasPrefix(name, "conv1.") || strings.HasPrefix(name, "bn1.") || strings.HasPrefix(name, "layer1.") ||
 			strings.Contains(name, ".running_")
 		if same := before[name] == after[name]; same != frozen {
-			t.Errorf("frozen through layer1: %s is as it was: %v", name, same)
+			t.Errorf("frozen up to layer1: %s is unchanged: %v, want %v", name, same, frozen)
 		}
 	}
 	has(t, p.ok("eval", "--run", dir), "resnet8-w2, trained on Shapes-10 (built-in), first 2 per class, on 20 test images", "Test Accuracy: ")
 	p.ok("export", "--run", dir, "--out", "w.safetensors")
-	// And on from there.
+	// The result can be fine-tuned in turn.
 	has(t, p.ok("finetune", "--weights", "w.safetensors", "--data", small(t), "--recipe", "head", "--batch", "16", "--epochs", "1"),
-		"Learning rate: 0.1. Frozen: body and all before it", "Run: "+filepath.Join("runs", "resnet8-w2-head-1"))
+		"Learning rate: 0.1. Frozen: body and everything before it", "Run: "+filepath.Join("runs", "resnet8-w2-head-1"))
 }
 
-// TestFinetunePhotos: pictures of a folder become what the weights expect, for the training,
-// and for whoever uses what came of it.
+// Photos in a folder are resized to what the weights expect, in training and for all later uses
+// of the result.
 func TestFinetunePhotos(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
@@ -113,10 +113,10 @@ func TestFinetunePhotos(t *testing.T) {
 	} {
 		out := p.ok(append([]string{"finetune", "--weights", "w.safetensors", "--data", "photos", "--freeze-norms=false",
 			"--batch", "8", "--epochs", "6", "--run", test.dir}, test.args...)...)
-		has(t, out, "16 training and 4 test images", "left at their initial values, for 2 classes\n")
+		has(t, out, "16 training and 4 test images", "the 2 of the head are new, for 2 classes\n")
 		accuracy := accuracyLine.FindString(out)
 		if accuracy != "Test Accuracy: 100.00%" {
-			t.Errorf("told dark from light: %s, want all", accuracy)
+			t.Errorf("telling dark from light: %s, want 100%%", accuracy)
 		}
 		has(t, p.ok("eval", "--run", test.dir), accuracy)
 		has(t, p.ok("predict", "--run", test.dir, "photos/dark/1.png"), "dark")
@@ -125,14 +125,14 @@ func TestFinetunePhotos(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got.Transform != test.want || !slices.Equal(got.Classes, []string{"dark", "light"}) {
-			t.Errorf("the run's weights are for %+v and %v, want %+v, dark and light", got.Transform, got.Classes, test.want)
+			t.Errorf("the run's weights have %+v and classes %v, want %+v, dark and light", got.Transform, got.Classes, test.want)
 		}
 	}
 	p.ok("train", "--resume", "--run", "sized")
 }
 
-// TestFinetuneHead: a frozen body is bit for bit as it was, and so is one whose parts are
-// all trained at no rate to speak of.
+// A frozen body stays the same bit for bit, and so does one that is trained at a vanishing
+// learning rate.
 func TestFinetuneHead(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
@@ -147,13 +147,13 @@ func TestFinetuneHead(t *testing.T) {
 		after := weightsOf(t, p.newestCheckpoint(dir))
 		for name := range before {
 			if same := before[name] == after[name]; same != !strings.HasPrefix(name, "fc.") {
-				t.Errorf("finetune %s: %s is as it was: %v", strings.Join(args, " "), name, same)
+				t.Errorf("finetune %s: %s is unchanged: %v", strings.Join(args, " "), name, same)
 			}
 		}
 	}
 }
 
-// TestFinetuneArticle is the program of tutorials, in the small.
+// The program that tutorials show, on a small scale.
 func TestFinetuneArticle(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
@@ -164,7 +164,7 @@ func TestFinetuneArticle(t *testing.T) {
 	}
 }
 
-// TestFinetuneSize scales the images, and does so again to go on, and to evaluate.
+// --size resizes the images, and so do a resumed run and eval.
 func TestFinetuneSize(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
@@ -177,20 +177,20 @@ func TestFinetuneSize(t *testing.T) {
 	for _, args := range [][]string{{"finetune", "--resume"}, {"train", "--resume"}, {"eval"}} {
 		again := p.ok(append(args, "--run", "run")...)
 		if got := accuracyLine.FindString(again); got != accuracy || accuracy == "" {
-			t.Errorf("%s %q, when it was made %q", strings.Join(args, " "), got, accuracy)
+			t.Errorf("%s: %q, want %q as in training", strings.Join(args, " "), got, accuracy)
 		}
 	}
 	if r := p.run("finetune", "--weights", "runs/tiny", "--data", "builtin", "--size", "1024"); r.code == 0 || !strings.Contains(r.stderr, "GB of memory") {
-		t.Errorf("images that fit no memory: exit code %d, stderr:\n%s", r.code, r.stderr)
+		t.Errorf("images that need too much memory: exit code %d, stderr:\n%s", r.code, r.stderr)
 	}
 }
 
-// TestFinetuneKilled: a run that was killed goes on without the weights it started from, to
-// the same bits.
+// A run that was killed can be resumed without the weights it started from, and ends with the
+// same bits.
 func TestFinetuneKilled(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("the run is killed by a signal")
+		t.Skip("the test kills the run with a signal")
 	}
 	p := trained(t)
 	args := []string{"finetune", "--weights", "weights.safetensors", "--data", small(t), "--batch", "16", "--epochs", "12", "--log-every", "1"}
@@ -228,10 +228,10 @@ func TestFinetuneKilled(t *testing.T) {
 	whole, again := weightsOf(t, p.newestCheckpoint("whole")), weightsOf(t, p.newestCheckpoint("killed"))
 	for name := range whole {
 		if whole[name] != again[name] {
-			t.Errorf("%s is another after the run was killed and resumed", name)
+			t.Errorf("%s differs after the run was killed and resumed", name)
 		}
 	}
-	// Every epoch once.
+	// The metrics have every epoch exactly once.
 	var epochs []string
 	for _, line := range p.metrics("killed") {
 		if line["kind"] == "epoch" {
@@ -243,7 +243,7 @@ func TestFinetuneKilled(t *testing.T) {
 	}
 }
 
-// TestFinetuneMistakes has what is found before any work begins.
+// Mistakes that are found before any work begins.
 func TestFinetuneMistakes(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
@@ -266,10 +266,10 @@ func TestFinetuneMistakes(t *testing.T) {
 		{"finetune --weights runs/tiny --log-every 0", []string{"--log-every 0"}},
 		{"finetune --weights runs/tiny --backend abacus", []string{`"abacus"`}},
 		{"finetune --weights runs/tiny --data nowhere", []string{`"nowhere"`}},
-		{"finetune --weights runs/tiny --run runs/tiny --data " + data, []string{"runs/tiny holds a run already"}},
+		{"finetune --weights runs/tiny --run runs/tiny --data " + data, []string{"runs/tiny already holds a run"}},
 		{"finetune --resume", []string{"--run"}},
-		{"finetune --resume --run runs/tiny --weights runs/tiny", []string{"--weights does not go with --resume"}},
-		{"finetune --resume --run runs/tiny --freeze stem", []string{"--freeze does not go with --resume"}},
+		{"finetune --resume --run runs/tiny --weights runs/tiny", []string{"--weights cannot be combined with --resume"}},
+		{"finetune --resume --run runs/tiny --freeze stem", []string{"--freeze cannot be combined with --resume"}},
 		{"train --recipe head --batch 16 --data " + data, []string{"freezes what nothing has trained"}},
 	} {
 		if r := p.run(strings.Fields(test.args)...); r.code == 0 || strings.Count(r.stderr, "\n") != 1 {
@@ -280,8 +280,8 @@ func TestFinetuneMistakes(t *testing.T) {
 	}
 }
 
-// TestFinetuneRealWeights gives weights that PyTorch trained on CIFAR-10 a new head, for CIFAR-10
-// again: what the body knows is still there.
+// Weights that PyTorch trained on CIFAR-10 get a new head for CIFAR-10: the features of the body
+// are still good.
 func TestFinetuneRealWeights(t *testing.T) {
 	t.Parallel()
 	folder := os.Getenv("RESIDUAL_TEST_DATA")
@@ -296,13 +296,13 @@ func TestFinetuneRealWeights(t *testing.T) {
 	p.ok("finetune", "--weights", filepath.Join(folder, "weights", "resnet20-12fca82f.th"), "--data", filepath.Join(folder, "cifar10-exact"),
 		"--subset", "500", "--recipe", "head", "--epochs", "3", "--run", "run")
 	lines := p.metrics("run")
-	// With the head it came with the network has 455 of the 500 right.
+	// With its original head the network gets 455 of the 500 right.
 	if accuracy := lines[len(lines)-1]["test_top1"].(float64); accuracy < 0.88 {
-		t.Errorf("a new head gets %.1f%% of the test images right, want what the body is good for, about 91%%", 100*accuracy)
+		t.Errorf("a new head reaches %.1f%%, want about the 91%% of the original one", 100*accuracy)
 	}
 }
 
-// TestFinetuneInterrupted: Ctrl-C says how to go on.
+// After Ctrl-C the command says how to resume.
 func TestFinetuneInterrupted(t *testing.T) {
 	t.Parallel()
 	p := trained(t)

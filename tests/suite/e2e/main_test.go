@@ -1,5 +1,5 @@
-// Package e2e runs the lesson command as people do: as a process, in a folder of its own,
-// without a network and away from the user's cache.
+// Package e2e runs the lesson command as a user does: as a process, in a folder of its own. The
+// tests use neither the network nor the user's cache.
 package e2e
 
 import (
@@ -29,7 +29,7 @@ import (
 	"github.com/residual-go/residual/pkg/shapes10"
 )
 
-// binary is the command, and common a folder for what several tests read.
+// binary is the compiled command, and common a folder of files that several tests read.
 var binary, common string
 
 func TestMain(m *testing.M) {
@@ -54,10 +54,10 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// closed is an address at which nobody answers.
+// closed is an address where no server listens.
 const closed = "http://127.0.0.1:1/x"
 
-// place is a folder to run the command in, with a cache and addresses of its own.
+// place is a folder to run the command in, with its own environment.
 type place struct {
 	t   *testing.T
 	dir string
@@ -81,7 +81,8 @@ func (p *place) path(elements ...string) string {
 	return filepath.Join(append([]string{p.dir}, elements...)...)
 }
 
-// patience is far more than any command here takes. One that hangs is asked where.
+// patience is much longer than any command here takes. A command that hangs gets SIGQUIT, which
+// prints its goroutines.
 const patience = time.Minute
 
 // command is the lesson command with the given arguments, in the place.
@@ -95,7 +96,7 @@ func (p *place) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// result is how a process ended.
+// result is the outcome of a process.
 type result struct {
 	stdout, stderr string
 	code           int
@@ -113,7 +114,7 @@ func (p *place) run(args ...string) result {
 	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// ok runs the command, wants it to succeed, and returns its standard output.
+// ok runs the command, requires it to succeed, and returns its standard output.
 func (p *place) ok(args ...string) string {
 	p.t.Helper()
 	r := p.run(args...)
@@ -123,13 +124,13 @@ func (p *place) ok(args ...string) string {
 	return r.stdout
 }
 
-// fails runs the command and wants it to fail with one line, which it returns, that has
+// fails runs the command and requires it to fail with one line on standard error that contains
 // all the given words.
 func (p *place) fails(words []string, args ...string) result {
 	p.t.Helper()
 	r := p.run(args...)
 	if r.code == 0 {
-		p.t.Errorf("lesson %s: exit code 0, want another", strings.Join(args, " "))
+		p.t.Errorf("lesson %s: exit code 0, want an error", strings.Join(args, " "))
 	}
 	if strings.Count(r.stderr, "\n") != 1 || !strings.HasPrefix(r.stderr, "lesson: ") || !strings.HasSuffix(r.stderr, "\n") {
 		p.t.Errorf("lesson %s: want one line on stderr that begins with lesson:, got:\n%s", strings.Join(args, " "), r.stderr)
@@ -142,7 +143,7 @@ func (p *place) fails(words []string, args ...string) result {
 	return r
 }
 
-// has wants all the words in the text.
+// has requires the text to contain all the words.
 func has(t *testing.T, text string, words ...string) {
 	t.Helper()
 	for _, word := range words {
@@ -152,7 +153,7 @@ func has(t *testing.T, text string, words ...string) {
 	}
 }
 
-// decode wants text to be one JSON value, and nothing behind it.
+// decode decodes text, which must be exactly one JSON value.
 func decode[T any](t *testing.T, text string) T {
 	t.Helper()
 	var value T
@@ -166,8 +167,8 @@ func decode[T any](t *testing.T, text string) T {
 	return value
 }
 
-// checkFigures wants every figure in dir as a PNG that decodes and an SVG that parses,
-// with the words in it.
+// checkFigures requires every figure in dir as a valid PNG and as a valid SVG that contains the
+// words.
 func checkFigures(t *testing.T, dir, words string, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -203,7 +204,7 @@ func checkFigures(t *testing.T, dir, words string, names ...string) {
 	}
 }
 
-// writeCIFAR10 writes a folder in CIFAR-10's layout, with n images in each file.
+// writeCIFAR10 writes a folder in CIFAR-10's layout with n images in each file.
 func writeCIFAR10(t *testing.T, dir string, n int) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -239,7 +240,7 @@ func writeFile(t *testing.T, path string, content []byte) {
 	}
 }
 
-// tinyRecipe trains the smallest network there is, in milliseconds a step.
+// tinyRecipe trains the smallest possible network, in milliseconds a step.
 func tinyRecipe(t *testing.T, data string, epochs int) recipe.Recipe {
 	t.Helper()
 	config, err := resnet.CIFAR(8, 2)
@@ -254,8 +255,8 @@ func tinyRecipe(t *testing.T, data string, epochs int) recipe.Recipe {
 	}
 }
 
-// begin makes a run's folder as it is before the first checkpoint: train --resume starts
-// it over. The models that --model names are too large to be trained often in a test.
+// begin creates the folder of a run that has no checkpoint yet, so that train --resume starts it.
+// The models that --model names are too large to train many of them in tests.
 func (p *place) begin(dir string, r recipe.Recipe) {
 	p.t.Helper()
 	content, err := json.Marshal(r)
@@ -268,7 +269,8 @@ func (p *place) begin(dir string, r recipe.Recipe) {
 	}
 }
 
-// small is a folder in CIFAR-10's layout, for reading: 80 training and 16 test images.
+// small returns a folder in CIFAR-10's layout with 80 training and 16 test images, which tests
+// must not change.
 func small(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(common, "small")
@@ -278,7 +280,7 @@ func small(t *testing.T) string {
 
 var writeSmall, trainTiny sync.Once
 
-// trained returns a place with a finished run in runs/tiny, its own copy.
+// trained returns a place with its own copy of a finished run in runs/tiny.
 func trained(t *testing.T) *place {
 	t.Helper()
 	p := newPlace(t)

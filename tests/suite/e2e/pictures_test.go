@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// writePictures makes a folder of photographs, as far as a test has some: n of each colour,
-// every other one a PNG.
+// writePictures writes a folder of images: three colours with n images each, JPEG and PNG in
+// turn.
 func writePictures(t *testing.T, dir string, n int) {
 	t.Helper()
 	for class, c := range map[string]color.RGBA{"red": {200, 40, 40, 255}, "green": {40, 200, 40, 255}, "blue": {40, 40, 200, 255}} {
@@ -44,7 +44,7 @@ func writePictures(t *testing.T, dir string, n int) {
 	}
 }
 
-// TestPictures trains on a folder of pictures, and has eval find the same ones again.
+// Train on a folder of images and evaluate on the same ones.
 func TestPictures(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -52,14 +52,14 @@ func TestPictures(t *testing.T) {
 	writeFile(t, p.path("my colours", "red", "broken.png"), []byte("<html>not found</html>"))
 
 	const notice = "Left out of my colours:\n  red/broken.png is an HTML page; download the image that it shows\n"
-	damaged := p.fails([]string{"my colours", "cannot be read: 1;"}, "data", "verify", "--data", "my colours")
+	damaged := p.fails([]string{"my colours", "1 of the images in my colours cannot be read"}, "data", "verify", "--data", "my colours")
 	has(t, damaged.stdout, filepath.FromSlash(notice), "Data: pictures in my colours; 48 training and 12 test images")
-	if strings.Contains(damaged.stdout, "whole") {
-		t.Errorf("a broken picture, and all is whole:\n%s", damaged.stdout)
+	if strings.Contains(damaged.stdout, "complete") {
+		t.Errorf("all records are complete despite a broken image:\n%s", damaged.stdout)
 	}
 	asJSON := p.run("data", "verify", "--data", "my colours", "--json")
 	if has(t, asJSON.stdout, `"skipped": 1`); asJSON.code == 0 {
-		t.Error("data verify --json of a broken picture: exit code 0, want another")
+		t.Error("data verify --json with a broken image: exit code 0, want an error")
 	}
 	has(t, p.ok("data", "show", "--data", "my colours", "--subset", "2/class"), "Data: pictures in my colours, first 2 per class; 6 training and 6 test images",
 		"train --data 'my colours'")
@@ -76,11 +76,11 @@ func TestPictures(t *testing.T) {
 	got := decode[evaluation](t, evaluated.stdout)
 	lines := p.metrics("made")
 	if want := lines[len(lines)-1]["test_top1"]; got.Total != 12 || got.Data != "pictures in my colours" || got.Top1 != want {
-		t.Errorf("eval finds top-1 %v on %d images of %s, the run found %v on 12 of pictures in my colours", got.Top1, got.Total, got.Data, want)
+		t.Errorf("eval: top-1 %v on %d images of %s, want %v on 12 of pictures in my colours", got.Top1, got.Total, got.Data, want)
 	}
-	has(t, p.ok("predict", "--run", "made", filepath.Join("my colours", "red", "0.jpg")), "it knows 3 classes")
+	has(t, p.ok("predict", "--run", "made", filepath.Join("my colours", "red", "0.jpg")), "It knows 3 classes")
 
-	// Another folder has other classes; and without any, the layout is said.
+	// A folder with other classes, and one without class folders.
 	writePictures(t, p.path("other"), 2)
 	if err := os.Rename(p.path("other", "red"), p.path("other", "rouge")); err != nil {
 		t.Fatal(err)
@@ -89,8 +89,7 @@ func TestPictures(t *testing.T) {
 	p.fails([]string{filepath.Join("other", "rouge"), "not in class folders", filepath.Join("cat", "1.jpg")}, "train", "--data", filepath.Join("other", "rouge"))
 }
 
-// TestPicturesTrain has the folder and its number of classes in the recipe, from wherever it
-// was named.
+// The recipe records the folder by its absolute path, and the number of classes.
 func TestPicturesTrain(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)

@@ -28,14 +28,13 @@ type guess struct {
 	Probability float64
 }
 
-// webp is a picture of one transparent pixel.
+// webp is an image of one transparent pixel.
 const webp = "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="
 
-// exif is the segment of a JPEG that says that its first row is the right side of the
-// picture.
+// exif is the JPEG segment for an image whose first row is the right side.
 const exif = "\xff\xe1\x00\x22Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
 
-// bands is a picture that looks different from every side.
+// bands is an image that looks different from every side.
 func bands(width, height int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, width, height))
 	for y := range height {
@@ -55,7 +54,7 @@ func TestPredictFolder(t *testing.T) {
 	}
 	for name, content := range map[string][]byte{
 		"album/b.webp": small, "album/a.PNG": encodePNG(t, bands(100, 50)), "album/d.png": encodePNG(t, bands(32, 32)),
-		"album/c.jpg": []byte("no picture"), "album/notes.txt": []byte("no picture"), "album/more/e.png": encodePNG(t, bands(9, 9)),
+		"album/c.jpg": []byte("not an image"), "album/notes.txt": []byte("no picture"), "album/more/e.png": encodePNG(t, bands(9, 9)),
 	} {
 		writeFile(t, p.path(filepath.FromSlash(name)), content)
 	}
@@ -70,7 +69,7 @@ func TestPredictFolder(t *testing.T) {
 		return images
 	}
 
-	// One bad picture: the others are done, and it is the error.
+	// One bad image: the others are predicted, and its error is the error of the command.
 	r, got := run("--top", "3", "--batch", "2", "album")
 	if want := []string{"album/a.PNG", "album/b.webp", "album/c.jpg", "album/d.png"}; !slices.Equal(names(got), want) {
 		t.Fatalf("predictions of %q, want %q", names(got), want)
@@ -83,22 +82,22 @@ func TestPredictFolder(t *testing.T) {
 	if want := "lesson: " + got[2].Error + "\n"; r.code != 1 || r.stderr != want || !strings.Contains(want, "c.jpg is not a PNG") {
 		t.Errorf("exit code %d and %q on stderr, want 1 and %q", r.code, r.stderr, want)
 	}
-	// Two: each has its line.
+	// Two bad images: each has its own line.
 	r, got = run("missing.png", "album")
 	if lines := strings.Split(r.stderr, "\n"); r.code != 1 || len(got) != 5 || len(lines) != 4 || !strings.Contains(lines[0], "missing.png") ||
-		!strings.Contains(lines[1], "c.jpg") || lines[2] != "lesson: 2 of 5 pictures could not be read" {
-		t.Errorf("with two bad pictures: exit code %d, %d predictions, stderr:\n%s", r.code, len(got), r.stderr)
+		!strings.Contains(lines[1], "c.jpg") || lines[2] != "lesson: 2 of 5 images could not be read" {
+		t.Errorf("with two bad images: exit code %d, %d predictions, stderr:\n%s", r.code, len(got), r.stderr)
 	}
-	// How many go through the network at once changes nothing.
+	// The batch size does not change the result.
 	_, alone := run(filepath.Join("album", "d.png"))
 	if !slices.EqualFunc(alone[0].Guesses, got[4].Guesses, func(a, b guess) bool {
 		return a.Class == b.Class && a.Index == b.Index && a.Probability-b.Probability < 1e-5 && b.Probability-a.Probability < 1e-5
 	}) {
-		t.Errorf("alone d.png is taken for %+v, with others for %+v", alone[0].Guesses, got[4].Guesses)
+		t.Errorf("the guesses for d.png are %+v alone, and %+v among others", alone[0].Guesses, got[4].Guesses)
 	}
 	p.fails([]string{"--top 0", "at least 1"}, "predict", "--run", "runs/tiny", "--top", "0", "album")
 	p.fails([]string{"--out maps", "--cam"}, "predict", "--run", "runs/tiny", "--out", "maps", "album")
-	p.fails([]string{"no picture in runs", "not looked into"}, "predict", "--run", "runs/tiny", "runs")
+	p.fails([]string{"no images in runs", "not searched"}, "predict", "--run", "runs/tiny", "runs")
 }
 
 func TestPredictStdin(t *testing.T) {
@@ -115,12 +114,12 @@ func TestPredictStdin(t *testing.T) {
 	got := decode[[]prediction](t, string(out))
 	want := decode[[]prediction](t, p.ok("predict", "--run", "runs/tiny", "--json", "picture.png"))
 	if len(got) != 1 || got[0].Image != "-" || !slices.Equal(got[0].Guesses, want[0].Guesses) {
-		t.Errorf("standard input gives %+v, the file %+v", got, want)
+		t.Errorf("standard input gives %+v, the file gives %+v", got, want)
 	}
 	p.fails([]string{"standard input is not a PNG, JPEG or WebP"}, "predict", "--run", "runs/tiny", "-")
 }
 
-// TestPredictCAM is about the pictures that --cam draws, of one that lies on its side too.
+// The maps of --cam, including that of an image that EXIF turns upright.
 func TestPredictCAM(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
@@ -166,16 +165,16 @@ func TestPredictCAM(t *testing.T) {
 	}
 	for i, guess := range got[0].Guesses {
 		if want := got[1].Guesses[i]; guess.Class != want.Class || guess.Probability-want.Probability > 1e-5 || want.Probability-guess.Probability > 1e-5 {
-			t.Errorf("lying on its side the picture is taken for %+v, upright for %+v", guess, want)
+			t.Errorf("the guesses for the image on its side are %+v, and %+v upright", guess, want)
 		}
 	}
 	writeFile(t, p.path("file"), nil)
 	p.fails([]string{"file"}, "predict", "--run", "runs/tiny", "--cam", "--out", filepath.Join("file", "maps"), "large.png")
 }
 
-// TestPredictRealPictures shows real images of CIFAR-10, as files, to a network that was
-// trained on them in PyTorch, whose own count of right ones is 455.
-func TestPredictRealPictures(t *testing.T) {
+// Real images of CIFAR-10, as files, and a network that was trained on CIFAR-10 in PyTorch, where
+// it gets 455 of them right.
+func TestPredictRealImages(t *testing.T) {
 	t.Parallel()
 	folder := os.Getenv("RESIDUAL_TEST_DATA")
 	if folder == "" {

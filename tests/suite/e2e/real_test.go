@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestRealData trains on records of the real CIFAR-10, which are no part of the project.
+// Train on records of the real CIFAR-10, which is not part of the project.
 func TestRealData(t *testing.T) {
 	t.Parallel()
 	folder := os.Getenv("RESIDUAL_TEST_DATA")
@@ -30,7 +30,7 @@ func TestRealData(t *testing.T) {
 			losses = append(losses, line["loss"].(float64))
 		}
 	}
-	// ln 10 = 2.303 is the loss of a guess; four epochs of the tiny network get to about 2.1.
+	// ln 10 = 2.303 is the loss of guessing; four epochs of the tiny network reach about 2.1.
 	if len(losses) != 4 || !(losses[3] < losses[0]-0.05) || !(losses[3] < 2.25) {
 		t.Errorf("the training loss by epoch is %.3f, want it to fall", losses)
 	}

@@ -31,11 +31,11 @@ func TestServe(t *testing.T) {
 	said := bufio.NewReader(stdout)
 	line, err := said.ReadString('\n')
 	if err != nil {
-		t.Fatalf("serve said %q and no more: %v\n%s", line, err, &stderr)
+		t.Fatalf("serve printed only %q: %v\n%s", line, err, &stderr)
 	}
 	url := regexp.MustCompile(`http://127\.0\.0\.1:\d+/`).FindString(line)
 	if url == "" || !strings.Contains(line, "resnet8-w2") {
-		t.Fatalf("serve says %q, want what is served, and its address", line)
+		t.Fatalf("serve prints %q, want the model and the address", line)
 	}
 
 	response, err := http.Post(url+"predict?cam=1", "image/png", bytes.NewReader(picture))
@@ -55,7 +55,7 @@ func TestServe(t *testing.T) {
 		t.Errorf("serve gives %+v, predict %+v", got.Guesses, want)
 	}
 
-	// Its port is taken.
+	// The port is in use.
 	address := strings.Trim(strings.TrimPrefix(url, "http://"), "/")
 	p.fails([]string{address, "--addr", "any free port"}, "serve", "--run", "runs/tiny", "--addr", address)
 	p.fails([]string{"8080", "HOST:PORT"}, "serve", "--run", "runs/tiny", "--addr", "8080")
@@ -68,9 +68,9 @@ func TestServe(t *testing.T) {
 		t.Error(err)
 	}
 	if err := cmd.Wait(); err != nil || string(rest) != "Stopped.\n" || stderr.Len() > 0 {
-		t.Errorf("interrupted it ends with %v, says %q, and on stderr %q", err, rest, &stderr)
+		t.Errorf("after Ctrl-C: error %v, stdout %q, stderr %q; want Stopped.", err, rest, &stderr)
 	}
 	if _, err := http.Get(url); err == nil {
-		t.Error("it still answers")
+		t.Error("the server still answers")
 	}
 }

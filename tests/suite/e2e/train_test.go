@@ -22,7 +22,7 @@ var (
 	accuracyLine = regexp.MustCompile(`(?m)^Test Accuracy: \d{1,3}\.\d\d%$`)
 )
 
-// metrics returns the lines of the run's metrics.jsonl, each one JSON value.
+// metrics returns the lines of the run's metrics.jsonl, decoded.
 func (p *place) metrics(dir string) []map[string]any {
 	p.t.Helper()
 	content, err := os.ReadFile(p.path(dir, "metrics.jsonl"))
@@ -40,7 +40,7 @@ func (p *place) metrics(dir string) []map[string]any {
 	return lines
 }
 
-// TestTrain trains a named model with flags, from nothing to the figures.
+// Train a named model with flags, from the start to the figures.
 func TestTrain(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -80,8 +80,8 @@ func TestTrain(t *testing.T) {
 	checkFigures(t, figures, "images in small (CIFAR-10 layout), first 8", "loss", "accuracy", "confusion", "guesses")
 }
 
-// TestTrainOnDevices: the flags of accelerators do on the CPU what they say. Where the images lie
-// changes no weight.
+// The flags for accelerators work on the CPU as well. Where the images are kept does not change
+// the weights.
 func TestTrainOnDevices(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -96,9 +96,9 @@ func TestTrainOnDevices(t *testing.T) {
 		return content
 	}
 	if !bytes.Equal(checkpoint("host"), checkpoint("device")) {
-		t.Error("images on the device give another checkpoint")
+		t.Error("images on the device change the checkpoint")
 	}
-	p.ok("train", "--run", "device", "--resume", "--input", "host") // which belongs to the machine, not to the recipe
+	p.ok("train", "--run", "device", "--resume", "--input", "host") // --input belongs to the machine, not to the recipe
 	p.ok(append(base, "--run", "two", "--devices", "2", "--backend", "cpu:devices=2", "--precision", "bfloat16", "--local-norms")...)
 	content, err := os.ReadFile(p.path("two", "recipe.json"))
 	if err != nil {
@@ -112,16 +112,16 @@ func TestTrainOnDevices(t *testing.T) {
 	p.fails([]string{"2 devices are asked for and backend cpu has 1"}, append(base, "--run", "none", "--devices", "2")...)
 	p.fails([]string{"2 devices are asked for and backend cpu has 1"}, "train", "--run", "two", "--resume")
 	p.fails([]string{"batches of 4 cannot be shared out to 3 devices"}, append(base, "--run", "none", "--devices", "3", "--backend", "cpu:devices=3")...)
-	p.fails([]string{"--local-norms is for several devices"}, append(base, "--run", "none", "--local-norms")...)
+	p.fails([]string{"--local-norms needs several devices"}, append(base, "--run", "none", "--local-norms")...)
 	p.fails([]string{"--devices 0"}, append(base, "--run", "none", "--devices", "0")...)
 	p.fails([]string{`unknown precision "half"`, "float32, bfloat16"}, append(base, "--run", "none", "--precision", "half")...)
 	p.fails([]string{`--input: unknown input "disk"`, "auto, host and device"}, append(base, "--run", "none", "--input", "disk")...)
 	if _, err := os.Stat(p.path("none")); err == nil {
-		t.Error("a run that cannot be leaves a folder")
+		t.Error("a run that cannot start leaves a folder")
 	}
 }
 
-// TestTrainDiverges: a learning rate that is far too high ends in a line, not in a trace.
+// A learning rate that is far too high ends in a one-line error.
 func TestTrainDiverges(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -132,20 +132,20 @@ func TestTrainDiverges(t *testing.T) {
 func TestTrainRefuses(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
-	p.fails([]string{"runs/tiny holds a run already", "--resume"}, "train", "--run", "runs/tiny", "--data", small(t))
-	p.fails([]string{"--epochs does not go with --resume"}, "train", "--run", "runs/tiny", "--resume", "--epochs", "5")
+	p.fails([]string{"runs/tiny already holds a run", "--resume"}, "train", "--run", "runs/tiny", "--data", small(t))
+	p.fails([]string{"--epochs cannot be combined with --resume"}, "train", "--run", "runs/tiny", "--resume", "--epochs", "5")
 	p.fails([]string{"do not fill a batch of 128", "smaller batch"}, "train", "--data", small(t))
 
 	writeFile(t, p.path("file"), []byte("no folder"))
 	p.fails([]string{"file", "not a directory"}, "train", "--run", "file/run", "--data", small(t), "--batch", "16")
 
-	// The folder for runs that nobody named.
+	// The default folder for runs.
 	other := newPlace(t)
 	writeFile(t, other.path("runs"), []byte("no folder"))
 	other.fails([]string{"runs", "not a directory"}, "train", "--data", small(t), "--batch", "16")
 }
 
-// TestResumeOfOtherData: the folder that a run began with has other images now.
+// The data folder of a run has other images when the run is resumed.
 func TestResumeOfOtherData(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -155,7 +155,7 @@ func TestResumeOfOtherData(t *testing.T) {
 	writeCIFAR10(t, p.path("images"), 4)
 	r := p.run("train", "--run", "run", "--resume")
 	if r.code == 0 {
-		t.Error("a run goes on with other images than it began with")
+		t.Error("a run was resumed with other images than it began with")
 	}
 	has(t, r.stderr, "40 images", "20 of images in images")
 }
@@ -176,8 +176,8 @@ func TestTrainJSON(t *testing.T) {
 	}
 }
 
-// interrupted runs the command, sends it Ctrl-C at its first line of a step, and returns the
-// one line it ends with on standard error. It must exit with 130.
+// interrupted runs the command, sends it Ctrl-C after the first log line of a step, and returns
+// the one line on standard error. The exit code must be 130.
 func (p *place) interrupted(args ...string) (said string) {
 	p.t.Helper()
 	if runtime.GOOS == "windows" {
@@ -212,17 +212,17 @@ func (p *place) interrupted(args ...string) (said string) {
 	return stderr.String()
 }
 
-// TestInterrupt stops a run with Ctrl-C and goes on by the very command it is told.
+// Stop a run with Ctrl-C and resume it with exactly the command that it prints.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	const epochs = 30 // of 5 steps
 	p := newPlace(t)
-	dir := "runs/it's mine" // for a shell to take as one word
+	dir := "runs/it's mine" // needs quoting in a shell
 	p.begin(dir, tinyRecipe(t, small(t), epochs))
 	said := p.interrupted("train", "--run", dir, "--resume", "--log-every", "1")
 	match := regexp.MustCompile(`interrupted after step (\d+) of 150; resume with: go run \./lesson (.*)\n$`).FindStringSubmatch(said)
 	if match == nil {
-		t.Fatalf("the message does not say how to go on: %s", said)
+		t.Fatalf("the message does not say how to resume: %s", said)
 	}
 	if want := fmt.Sprintf("step-%08s.safetensors", match[1]); filepath.Base(p.newestCheckpoint(dir)) != want {
 		t.Errorf("the newest checkpoint is %s, want %s", p.newestCheckpoint(dir), want)
@@ -238,7 +238,7 @@ func TestInterrupt(t *testing.T) {
 	if !accuracyLine.Match(output) {
 		t.Errorf("the resumed run does not end with its accuracy:\n%s", output)
 	}
-	// Every step and every epoch once, in order: nothing lost, nothing done twice.
+	// Every step and every epoch exactly once and in order.
 	steps, epoch := 0, 0
 	for _, line := range p.metrics(dir) {
 		if line["kind"] == "epoch" {
@@ -296,7 +296,7 @@ func TestDegradation(t *testing.T) {
 	if gap := got.Arms[3].TrainLoss - got.Arms[2].TrainLoss; math.Abs(gap-got.ResidualGap) > 1e-12 || got.Arms[3].Plain {
 		t.Errorf("residual gap %g, want %g", got.ResidualGap, gap)
 	}
-	// The second time nothing is trained: the speeds in the metrics would be others.
+	// The second invocation trains nothing, or the speeds in the metrics would differ.
 	if after := p.metrics(filepath.Join(dir, "plain8")); fmt.Sprint(after) != fmt.Sprint(before) {
 		t.Error("the second invocation trains again")
 	}
@@ -305,7 +305,7 @@ func TestDegradation(t *testing.T) {
 	if r := p.run(append(args, "--lr", "0.2")...); r.code == 0 || !strings.Contains(r.stderr, "plain8 holds a run of another recipe") {
 		t.Errorf("other settings on old runs: exit code %d, stderr:\n%s", r.code, r.stderr)
 	}
-	// The folder by another name is the same data.
+	// The same folder by another path is the same data.
 	relative, err := filepath.EvalSymlinks(p.dir)
 	if err != nil {
 		t.Fatal(err)
@@ -314,6 +314,6 @@ func TestDegradation(t *testing.T) {
 		args[2] = relative
 		p.ok(args...)
 	}
-	// Each of the four is a run like any other.
+	// Each of the four is an ordinary run.
 	has(t, p.ok("eval", "--run", filepath.Join(dir, "resnet14")), "Test Accuracy: ")
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/residual-go/residual/pkg/weights"
 )
 
-// offline is a place whose mirrors do not answer.
+// offline returns a place whose download servers do not answer.
 func offline(t *testing.T) *place {
 	p := newPlace(t)
 	p.set("RESIDUAL_CACHE", p.path("cache"))
@@ -41,7 +41,7 @@ func TestWeightsList(t *testing.T) {
 		"resnet50d.a1_in1k": {"its stem has several convolutions"},
 		"https://x.org/w":   {"#sha256="},
 		"none.pth":          {"none.pth"},
-		"a b":               {`"b" is one word too many`, "go run ./lesson weights --help"},
+		"a b":               {`unexpected argument "b"`, "go run ./lesson weights --help"},
 	} {
 		if r := p.fails(want, append([]string{"weights"}, strings.Fields(spec)...)...); r.stdout != "" {
 			t.Errorf("lesson weights %s: want nothing on stdout, got:\n%s", spec, r.stdout)
@@ -65,7 +65,7 @@ func TestWeights(t *testing.T) {
 	if err := m.Save(p.path("m.safetensors")); err != nil {
 		t.Fatal(err)
 	}
-	has(t, p.ok("weights", "m.safetensors"), "safetensors", "resnet8-w2", "2: ant, bee", "shorter side to 40 pixels (bicubic), middle of 32×36",
+	has(t, p.ok("weights", "m.safetensors"), "safetensors", "resnet8-w2", "2: ant, bee", "shorter side to 40 pixels (bicubic), central crop of 32×36",
 		"insects", "fast", "50.00%", "37 tensors loaded", "lesson predict --weights m.safetensors IMAGE")
 	got := decode[struct {
 		Format       string
@@ -77,14 +77,14 @@ func TestWeights(t *testing.T) {
 	}](t, p.ok("weights", "m.safetensors", "--json"))
 	if got.Format != "safetensors" || got.Architecture.Name != c.Name || got.Parameters == 0 || len(got.Classes) != 2 ||
 		len(got.Report.Loaded) != len(m.Tensors) || len(got.Notes) != 0 {
-		t.Errorf("as JSON it is %+v", got)
+		t.Errorf("weights --json gives %+v", got)
 	}
-	if r := p.fails([]string{"which images?", "insects", "--data"}, "eval", "--weights", "m.safetensors"); r.stdout != "" {
-		t.Errorf("eval without images said:\n%s", r.stdout)
+	if r := p.fails([]string{"no test images", "insects", "--data"}, "eval", "--weights", "m.safetensors"); r.stdout != "" {
+		t.Errorf("eval without images printed:\n%s", r.stdout)
 	}
 	p.fails([]string{"m.safetensors", "does not match resnet20"}, "weights", "m.safetensors", "--model", "resnet20")
 
-	// A file of others that is no network of this kind.
+	// Weights without a head.
 	delete(m.Tensors, "fc.weight")
 	if err := (&statedict.Dict{Tensors: m.Tensors}).Save(p.path("headless.safetensors")); err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestWeights(t *testing.T) {
 	p.fails([]string{"headless.safetensors", "without a head"}, "weights", "headless.safetensors")
 }
 
-// ones returns weights of 1 for the residual network of option A.
+// ones returns weights of 1 for a residual network with shortcuts of option A.
 func ones(c resnet.Config) map[string]statedict.Tensor {
 	tensors := map[string]statedict.Tensor{}
 	add := func(name string, shape ...int) {
@@ -127,7 +127,7 @@ func ones(c resnet.Config) map[string]statedict.Tensor {
 	return tensors
 }
 
-// TestTrainedWeights evaluates a network that was trained in PyTorch, on real images.
+// Evaluate a network that was trained in PyTorch on real images.
 func TestTrainedWeights(t *testing.T) {
 	t.Parallel()
 	data := os.Getenv("RESIDUAL_TEST_DATA")

@@ -19,12 +19,12 @@ func TestHelp(t *testing.T) {
 	for _, name := range append(commands, "data fetch", "data verify", "data show") {
 		has(t, p.ok(append(strings.Fields(name), "--help")...), "Examples:", "go run ./lesson "+name)
 	}
-	// A command's help is no mistake, nor is that of the group.
+	// Without a subcommand, data prints its help.
 	has(t, p.ok("data"), "fetch", "verify", "show")
 }
 
-// TestMistakes has what is found before any work begins: nothing is printed but an error
-// that says what to do.
+// Mistakes that are found before any work begins. Nothing is printed but an error that says what to
+// do.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -39,8 +39,8 @@ func TestMistakes(t *testing.T) {
 		{"--bogus", []string{"--bogus", "go run ./lesson --help"}},
 		{"train --epochs many", []string{`"many"`, "--epochs"}},
 		{"train --seed -1", []string{`"-1"`, "--seed"}},
-		{"predict", []string{"picture", "go run ./lesson predict --help"}},
-		{"plot", []string{"run", "go run ./lesson plot --help"}},
+		{"predict", []string{"no image given", "go run ./lesson predict --help"}},
+		{"plot", []string{"no run given", "go run ./lesson plot --help"}},
 		{"train --model resnet21", []string{`"resnet21"`, "resnet20", "resnet56"}},
 		{"summary --model nope", []string{`"nope"`, "resnet50"}},
 		{"summary --model resnet18 --size 0", []string{"0×0"}},
@@ -90,7 +90,7 @@ func TestMistakes(t *testing.T) {
 func TestSummary(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	// The totals of torchvision's resnet50: 25,557,032 parameters, 4.09 GMAC at 224×224.
+	// torchvision's resnet50 has 25,557,032 parameters and 4.09 GMAC at 224×224.
 	has(t, p.ok("summary", "--model", "resnet50"), "25,557,032", "4,089,184,256", "Try next:", "summary --model")
 
 	type summary struct {
@@ -113,10 +113,10 @@ func TestSummary(t *testing.T) {
 		sum += layer.Parameters
 	}
 	if sum != got.Parameters {
-		t.Errorf("the layers' parameters add up to %d, the total is %d", sum, got.Parameters)
+		t.Errorf("the parameters of the layers add up to %d, the total is %d", sum, got.Parameters)
 	}
 	small := decode[summary](t, p.ok("summary", "--model", "resnet20", "--classes", "100", "--json"))
-	// He et al. 2015 say 0.27 million for 10 classes; 90 more take 65 parameters each.
+	// 0.27 million for 10 classes (He et al. 2015), and 65 for each of 90 more classes.
 	if want := int64(269_722 + 90*65); small.Parameters != want || small.Input[0] != 32 {
 		t.Errorf("resnet20 for 100 classes has %d parameters at %v, want %d at 32×32", small.Parameters, small.Input, want)
 	}
@@ -129,8 +129,8 @@ func TestSummary(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	has(t, p.ok("doctor"), "go1.", "Backends  cpu, go, xla; default: cpu (", "Device    Residual CPU backend", "XLA ", "Cache ", "CIFAR-10: not there", "data fetch --data cifar10",
-		"CIFAR-100: not there", "Shapes-10 (built-in): always there", "Try next:")
+	has(t, p.ok("doctor"), "go1.", "Backends  cpu, go, xla; default: cpu (", "Device    Residual CPU backend", "XLA ", "Cache ", "CIFAR-10: not downloaded", "data fetch --data cifar10",
+		"CIFAR-100: not downloaded", "Shapes-10 (built-in): always available", "Try next:")
 	got := decode[struct {
 		CPUs     int
 		Backends []string

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/printable"
+	"github.com/residual-go/residual/pkg/run"
+)
+
+// ExitCode returns the exit code for an error: 130 after Ctrl-C or SIGTERM, as shells have it,
+// and 1 otherwise.
+func ExitCode(err error) int {
+	if errors.Is(err, run.ErrInterrupted) || errors.Is(err, context.Canceled) {
+		return 130
+	}
+	return 1
+}
+
+// Message returns the text of an error for people, on one line.
+func Message(err error) string {
+	if err == context.Canceled { // it does not say what was cancelled
+		err = run.ErrInterrupted
+	}
+	if _, complete := errors.AsType[childMessage](err); complete {
+		return printable.Line(err.Error())
+	}
+	err = backend.Explain(err)
+	text := printable.Line(err.Error())
+	if more := advice(err); more != "" {
+		text += "; " + more
+	}
+	return text
+}
+
+// advice returns the command or the flags that help with an error of a library, "" if there are
+// none.
+func advice(err error) string {
+	notInstalled, isNotInstalled := errors.AsType[*backend.NotInstalledError](err)
+	switch {
+	case isNotInstalled:
+		kind := notInstalled.Kinds[len(notInstalled.Kinds)-1]
+		return "to install one, run go run ./lesson doctor --install xla:" + kind + " (go run ./lesson doctor lists the folders searched)"
+	case errors.Is(err, backend.ErrNoCUDNN), errors.Is(err, backend.ErrNoPtxas):
+		return "to install it, run go run ./lesson doctor --install xla:cuda"
+	case errors.Is(err, backend.ErrOutOfMemory):
+		return "the flags for that are --batch, --precision bfloat16 and --backend 'xla:cuda,visible_devices=1'"
+	}
+	return ""
+}
+
+// resumable adds to the error of an interrupted run how to resume it. It returns other errors
+// unchanged.
+func resumable(err error, how string) error {
+	if errors.Is(err, run.ErrInterrupted) {
+		return fmt.Errorf("%w; %s", err, how)
+	}
+	return err
+}
+
+// memoryAdvice adds to an error about images that need too much memory what to choose
+// instead: a smaller --size, if the command has that flag, or the alternative. It returns
+// other errors unchanged.
+func memoryAdvice(cmd *cobra.Command, err error, alternative string) error {
+	if _, ok := errors.AsType[*dataset.MemoryError](err); !ok {
+		return err
+	}
+	if cmd.Flags().Lookup("size") != nil {
+		alternative = "a smaller --size or " + alternative
+	}
+	return fmt.Errorf("%w; choose %s", err, alternative)
+}

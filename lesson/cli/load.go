@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/spf13/cobra"
+
+	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/datasource"
+	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/weights"
+)
+
+// openImages opens the images that spec names and prints what they are. Photos in a folder
+// are resized as t says, to 32×32 pixels if it is zero; other images keep their size.
+func (f *flags) openImages(cmd *cobra.Command, spec, subset string, t picture.Transform) (*datasource.Set, error) {
+	w := f.messages(cmd)
+	set, err := datasource.Open(cmd.Context(), spec, datasource.Options{
+		Subset: subset, Transform: t, Progress: download(w), Decoded: decoded(w),
+	})
+	if err != nil {
+		return nil, memoryAdvice(cmd, err, "a folder with fewer images")
+	}
+	if set.Notice != "" {
+		rule := strings.Repeat("*", 78)
+		fmt.Fprintf(w, "%s\n%s\n%s\n", rule, set.Notice, rule)
+	}
+	fmt.Fprintf(w, "Data: %s; %d training and %d test images\n", set.Training.Name, set.Training.Len(), set.Test.Len())
+	return set, nil
+}
+
+// loadNetwork loads the network that --weights or --run names onto the backend.
+func (f *flags) loadNetwork(cmd *cobra.Command) (*infer.Network, *weights.Model, error) {
+	m, err := f.loadWeights(cmd)
+	if err != nil {
+		return nil, nil, err
+	}
+	engine, err := backend.New(f.backend)
+	if err != nil {
+		return nil, nil, err
+	}
+	store := model.NewStore()
+	if err := m.Restore(store, run.ModelPath); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", m.Source, err)
+	}
+	network, err := infer.New(engine, store, run.ModelPath, m.Config, m.Normalization)
+	return network, m, err
+}
+
+// loadWeights reads the weights that --weights or --run names.
+func (f *flags) loadWeights(cmd *cobra.Command) (*weights.Model, error) {
+	switch {
+	case f.weights != "" && f.run != "":
+		return nil, errors.New("--weights and --run both name weights; give only one")
+	case f.run != "":
+		_, path, err := run.Latest(f.run, notes(cmd))
+		if err != nil {
+			return nil, err
+		}
+		return f.openWeights(cmd, path, false)
+	case f.weights == "":
+		return nil, errors.New("no network given; use --run DIR or --weights FILE (go run ./lesson train makes a run)")
+	}
+	return f.openWeights(cmd, f.weights, false)
+}
+
+// openWeights reads the weights that spec names. Weights without a head are an error unless
+// the network gets a new one.
+func (f *flags) openWeights(cmd *cobra.Command, spec string, newHead bool) (*weights.Model, error) {
+	spec, err := latestCheckpoint(cmd, spec)
+	if err != nil {
+		return nil, err
+	}
+	return weights.Open(cmd.Context(), spec, weights.Options{NewHead: newHead, Progress: download(f.messages(cmd))})
+}
+
+// latestCheckpoint returns the newest checkpoint if spec is the folder of a run, and otherwise
+// spec.
+func latestCheckpoint(cmd *cobra.Command, spec string) (string, error) {
+	if !run.Exists(spec) {
+		return spec, nil
+	}
+	_, path, err := run.Latest(spec, notes(cmd))
+	return path, err
+}
+
+// notes returns a callback that prints notes on standard error, such as that a damaged
+// checkpoint was skipped.
+func notes(cmd *cobra.Command) func(string) {
+	return func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) }
+}
