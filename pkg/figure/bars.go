@@ -6,31 +6,33 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg/draw"
 )
 
-// Bar is one bar of a figure of [Bars].
+// Bar is one bar of a figure made by [Bars].
 type Bar struct {
-	// Name stands under the bar.
+	// Name is written below the bar.
 	Name string
-	// Value is its height. A NaN or an infinity has no bar and is called n/a.
+	// Value is the height of the bar. A NaN or an infinity has no bar and is labelled n/a.
 	Value float64
-	// Label stands above the bar; "" is for the value in three digits, or in percent.
+	// Label is written above the bar; "" writes the value, in three digits or in percent.
 	Label string
-	// Note is a second, smaller line under the name: "2015 · 152 layers".
+	// Note is a second, smaller line below the name: "2015 · 152 layers".
 	Note string
-	// Group is what the bar belongs to in a figure that compares several: the name of a
-	// network, say, where Name is that of a block. Bars of one Name stand side by side, one
-	// of each Group, and a legend lists the groups.
+	// Group names the series that the bar belongs to, where a figure compares several: the
+	// network, say, where Name is one of its blocks. Bars of one Name stand side by side,
+	// one for each Group, and a legend lists the groups.
 	Group string
-	// Style is the look of the bar. The zero Style takes colour and pattern from the place
-	// of its group among the groups. A Dash is a pattern of stripes, and Thin an outline
-	// around a light ground.
+	// Style is the look of the bar. The zero Style takes colour and hatching from the index
+	// of the group. A Dash chooses a hatching, and Thin an outline around a tint.
 	Style Style
 }
 
-// Bars draws vertical bars from 0, with names under them and values above. Many narrow
-// ones have their names and values turned. [LogY] has no effect: a bar has to begin at 0.
+// Bars draws vertical bars that start at 0, with their names below and their values above.
+// Where bars are many and narrow, names and values are turned. [LogY] has no effect,
+// because a logarithmic axis has no 0 to start from.
 func Bars(title, yLabel string, bars []Bar, opts ...Option) (*Figure, error) {
 	f, err := newBars(title, yLabel, bars, opts)
 	if err != nil {
@@ -39,19 +41,21 @@ func Bars(title, yLabel string, bars []Bar, opts ...Option) (*Figure, error) {
 	return f, nil
 }
 
-// barChart is bars laid out, by column and by place in the column.
+// barChart is the layout of bars in columns, one column for each name. Coordinates are
+// relative to the upper left corner of the axes.
 type barChart struct {
-	panel
-	bars   []Bar // in a column one after the other, or each in its own
+	bars   []Bar
 	column []int // of each bar
-	place  []int // of its group
+	place  []int // of each bar: the index of its group
 	names  []string
 	notes  []string
 	groups []entry
+
+	y      *plot.Axis
 	step   float64   // from column to column
 	pitch  float64   // from bar to bar in a column
 	texts  []string  // above the bars
-	values lettering // of the texts; of size 0 where there are none
+	values lettering // of the texts; size 0 if there is no room for them
 	o      options
 }
 
@@ -60,75 +64,56 @@ func newBars(title, yLabel string, bars []Bar, opts []Option) (*Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.logY = false
-	b := barChart{bars: slices.Clone(bars), o: o}
-	if err := b.arrange(); err != nil {
+	p := newPlot("", yLabel)
+	b := &barChart{bars: slices.Clone(bars), y: &p.Y, o: o}
+	if err := b.group(); err != nil {
 		return nil, err
 	}
-	// The numbers of the axis take about the same room whatever the labels above the bars
-	// make of its end.
-	y, err := b.yAxis(0)
-	if err != nil {
+	columns := float64(len(b.names))
+	scaled(&p.X, 0.5, columns+0.5, false, []plot.Tick{{Value: 1, Label: "0"}})
+	panels := []panel{{Plot: p, entries: b.groups}}
+	head := newHeader(title, "")
+	layOut := func() (bottom float64) {
+		return arrange(panels, 1, head.height, pageWidth-margin,
+			func(room float64) (width, height float64) { return math.Floor(room), plotHeight })
+	}
+	// The numbers beside the axis are about as wide whatever room the values above the bars
+	// take, so the width can be found first.
+	if err := b.fitY(0); err != nil {
 		return nil, err
 	}
-	tickText := lettering{size: tickSize, colour: softInk}
-	head := newHeader(title, "", pageWidth)
-	left := math.Round(margin + labelSize*leading + 6 + widestTick(tickText, y.ticks) + 8)
-	b.plot.x0, b.plot.x1 = left, pageWidth-rightEdge
-	b.x = axis{low: 0.5, high: float64(len(b.names)) + 0.5}
-	b.step = b.plot.width() / float64(len(b.names))
+	layOut()
+	b.step = panels[0].axes.width() / columns
 	b.pitch = min(0.76*b.step/float64(max(1, len(b.groups))), 72)
 	room := b.fitValues()
-	if y, err = b.yAxis(room); err != nil {
+	if err := b.fitY(room); err != nil {
 		return nil, err
 	}
-	b.legend = newLegend(b.groups, b.plot.width())
-	b.plot.y0 = head.height + b.legend.height() + 10 + b.beyond(y, room)
-	b.plot.y1 = b.plot.y0 + plotHeight
+	panels[0].headroom = b.beyond(room)
 	below := namesBelow(b.names, b.step)
-	notes, bottom := b.fitNotes(&below)
-	foot := newFooter(o.caption, pageWidth)
-	height := math.Ceil(bottom + 8 + foot.height)
+	notes, lines := b.fitNotes(&below)
+	below.label(&p.X)
+	p.Add(grid(p.Y.Tick.Marker), drawFunc(b.draw), openFrame)
+	bottom := layOut() + float64(lines)*noteStep
 
-	draw := func(c *canvas) {
-		head.draw(c)
-		b.legend.draw(c, point{left, head.height})
-		b.drawGrid(c, y)
-		b.drawYTicks(c, y, tickText)
-		for i := range b.bars {
-			b.clearValue(c, i, y)
-		}
-		for i := range b.bars {
-			b.drawBar(c, i, y)
-		}
-		for i := range b.bars {
-			b.drawValue(c, i, y)
-		}
-		b.drawFrame(c)
-		if y.low < 0 && y.high > 0 {
-			zero := b.plot.y1 - y.part(0)*plotHeight
-			c.line(b.plot.x0, zero, b.plot.x1, zero, axisPen())
-		}
-		below.draw(c, b.panel)
-		for i, lines := range notes {
-			for k, line := range lines {
-				at := b.plot.y1 + 8 + tickSize*leading + float64(k)*noteStep
-				c.text(line, point{b.middle(i), at + noteSize*0.9}, noteUnder())
+	return head.page(bottom, o.caption, func(c *canvas) {
+		axes := panels[0].axes
+		panels[0].draw(c)
+		for i, note := range notes {
+			for k, line := range note {
+				at := axes.y1 + 7 + tickSize*leading + float64(k)*noteStep
+				c.text(line, point{axes.x0 + b.middle(i), at + noteSize*0.9}, noteUnder())
 			}
 		}
-		label := lettering{size: labelSize, colour: ink, align: 0.5, turned: true}
-		c.text(label.fit(yLabel, plotHeight), point{margin + labelSize, (b.plot.y0 + b.plot.y1) / 2}, label)
-		foot.draw(c, height)
-	}
-	return &Figure{width: pageWidth, height: height, draw: draw}, nil
+	}), nil
 }
 
-const noteStep = 15 // from line to line of the notes under the names
+const noteStep = 15 // from line to line of the notes below the names
 
 func noteUnder() lettering { return lettering{size: 11.5, colour: softInk, align: 0.5} }
 
-// arrange checks the bars and finds the column of each and the groups.
-func (b *barChart) arrange() error {
+// group checks the bars and finds the column of each and the groups.
+func (b *barChart) group() error {
 	if len(b.bars) == 0 {
 		return errors.New("no bars")
 	}
@@ -137,7 +122,7 @@ func (b *barChart) arrange() error {
 	taken := map[[2]int]bool{}
 	for _, bar := range b.bars {
 		if !bar.Style.valid() {
-			return fmt.Errorf("%q has no such style: %+v", bar.Name, bar.Style)
+			return fmt.Errorf("%q: unknown style %+v", bar.Name, bar.Style)
 		}
 		column, known := columns[bar.Name]
 		if !known || !grouped {
@@ -153,8 +138,9 @@ func (b *barChart) arrange() error {
 			place = len(places)
 			places[bar.Group] = place
 			if grouped {
-				swatch := func(c *canvas, r rect) { c.pattern(r, bar.Style.stroke(place), bar.Style.pattern(place)) }
-				b.groups = append(b.groups, entry{bar.Group, swatch})
+				b.groups = append(b.groups, entry{bar.Group, thumbFunc(func(c *canvas, r rect) {
+					c.hatched(r, bar.Style.stroke(place), bar.Style.hatch(place))
+				})})
 			}
 		}
 		at := [2]int{column, place}
@@ -167,9 +153,9 @@ func (b *barChart) arrange() error {
 	return nil
 }
 
-// yAxis returns the axis that holds the bars, from 0, and room pixels for what is written
-// beyond their ends.
-func (b *barChart) yAxis(room float64) (axis, error) {
+// fitY finds the y axis that holds the bars, from 0, and has room pixels beyond their ends
+// for the values.
+func (b *barChart) fitY(room float64) error {
 	e := extent{0, 0, true}
 	some := false
 	for _, bar := range b.bars {
@@ -180,11 +166,11 @@ func (b *barChart) yAxis(room float64) (axis, error) {
 	}
 	switch {
 	case !some:
-		return axis{}, errors.New("nothing to draw: no bar has a finite value")
+		return errors.New("nothing to draw: no bar has a finite value")
 	case b.o.rangeSet:
 		e.low, e.high = b.o.yLow, b.o.yTop
 	case e.high-e.low < smallest:
-		e.high = 1 // all are 0
+		e.high = 1 // all values are 0
 	default:
 		ends := 0.0
 		for _, v := range [...]float64{e.low, e.high} {
@@ -200,14 +186,13 @@ func (b *barChart) yAxis(room float64) (axis, error) {
 			e.high += room * unit
 		}
 	}
-	y := axis{low: e.low, high: e.high}
-	y.ticks = linearTicks(y.low, y.high, plotHeight/55, false, b.o.percent)
-	return y, nil
+	scaled(b.y, e.low, e.high, false, linearTicks(e.low, e.high, plotHeight/55, false, b.o.percent))
+	return nil
 }
 
 // fitValues finds the lettering of the values: as large as the bars are wide, and turned
-// where they are narrow. It returns how much room a value takes above its bar. Bars too
-// narrow even for turned values have none.
+// where they are narrow. It returns how much room a value takes above its bar. Above bars
+// too narrow even for turned values, none are written.
 func (b *barChart) fitValues() (room float64) {
 	b.texts = b.valueTexts()
 	wide := b.pitch
@@ -228,7 +213,7 @@ func (b *barChart) fitValues() (room float64) {
 	return min(b.values.widest(b.texts), longestName) + 14
 }
 
-// valueTexts returns what stands above the bars. Percentages all have a decimal if one
+// valueTexts returns what is written above the bars. Percentages all have a decimal if one
 // of them needs it.
 func (b *barChart) valueTexts() []string {
 	decimals := 0
@@ -245,7 +230,7 @@ func (b *barChart) valueTexts() []string {
 		case !drawable(bar.Value):
 			texts[i] = "n/a"
 		case b.o.percent:
-			texts[i] = strings.ReplaceAll(strconv.FormatFloat(100*bar.Value, 'f', decimals, 64), "-", "−") + "%"
+			texts[i] = minus(strconv.FormatFloat(100*bar.Value, 'f', decimals, 64)) + "%"
 		default:
 			texts[i] = threeDigits(bar.Value)
 		}
@@ -253,88 +238,105 @@ func (b *barChart) valueTexts() []string {
 	return texts
 }
 
-// threeDigits writes v with as many decimals as three digits take, no zeros at the end.
-func threeDigits(v float64) string {
-	if v == 0 {
-		return "0"
-	}
-	magnitude := math.Abs(v)
-	if magnitude >= 1e7 || magnitude < 1e-3 {
-		return strings.ReplaceAll(strconv.FormatFloat(v, 'g', 3, 64), "-", "−")
-	}
-	decimals := max(0, 2-int(math.Floor(math.Log10(magnitude))))
-	s := strconv.FormatFloat(v, 'f', decimals, 64)
-	if strings.Contains(s, ".") {
-		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	}
-	return strings.ReplaceAll(s, "-", "−")
-}
-
-// fitNotes breaks the notes to lines under the names, or appends them to names that are
-// turned, and returns where both end.
-func (b *barChart) fitNotes(below *names) (notes [][]string, bottom float64) {
+// fitNotes breaks the notes into lines below the names, or appends them to names that are
+// turned. It returns the notes of every column and the number of lines of the longest.
+func (b *barChart) fitNotes(below *names) (notes [][]string, lines int) {
 	if below.turned {
-		texts := make([]string, len(b.names))
-		for i, name := range b.names {
-			texts[i] = name
-			if b.notes[i] != "" {
-				texts[i] += " · " + b.notes[i]
+		texts := slices.Clone(b.names)
+		for i, note := range b.notes {
+			if note != "" {
+				texts[i] += " · " + note
 			}
 		}
 		*below = namesBelow(texts, b.step)
-		return nil, b.plot.y1 + 8 + below.width
+		return nil, 0
 	}
-	lines := 0
 	for _, note := range b.notes {
 		notes = append(notes, noteUnder().wrap(note, b.step-6))
 		lines = max(lines, len(notes[len(notes)-1]))
 	}
-	return notes, b.plot.y1 + 8 + tickSize*leading + float64(lines)*noteStep
+	return notes, lines
 }
 
 // middle returns where the middle of a column is.
-func (b *barChart) middle(column int) float64 { return b.plot.x0 + (float64(column)+0.5)*b.step }
+func (b *barChart) middle(column int) float64 { return (float64(column) + 0.5) * b.step }
 
 // across returns where the middle of a bar is.
 func (b *barChart) across(i int) float64 {
 	return b.middle(b.column[i]) + (float64(b.place[i])-float64(max(1, len(b.groups))-1)/2)*b.pitch
 }
 
-// ends returns where a bar begins and where it ends.
-func (b *barChart) ends(i int, y axis) (base, end float64) {
-	at := func(v float64) float64 { return b.plot.y1 - y.part(max(y.low, min(v, y.high)))*plotHeight }
-	if v := b.bars[i].Value; drawable(v) {
-		return at(0), at(v)
-	}
-	return at(0), at(0)
+// at returns how far below the upper end of the axis a value is, or the end of the axis
+// that is nearest to it.
+func (b *barChart) at(v float64) float64 {
+	return (1 - b.y.Norm(max(b.y.Min, min(v, b.y.Max)))) * plotHeight
 }
 
-func (b *barChart) drawBar(c *canvas, i int, y axis) {
-	base, end := b.ends(i, y)
+// ends returns where a bar begins and where it ends.
+func (b *barChart) ends(i int) (base, end float64) {
+	if v := b.bars[i].Value; drawable(v) {
+		return b.at(0), b.at(v)
+	}
+	return b.at(0), b.at(0)
+}
+
+// beyond returns how far values stick out above the axes, which happens where [YRange]
+// leaves them no room.
+func (b *barChart) beyond(room float64) (most float64) {
+	for i, bar := range b.bars {
+		if _, end := b.ends(i); !(bar.Value < 0) {
+			most = max(most, room-4-end)
+		}
+	}
+	return most
+}
+
+// draw draws the bars and their values into axes.
+func (b *barChart) draw(axes draw.Canvas, _ *plot.Plot) {
+	c := &canvas{axes}
+	for i := range b.bars {
+		if b.values.size > 0 { // no line of the grid runs through a value
+			c.fill(b.valueBox(i).inset(-2), white)
+		}
+	}
+	for i := range b.bars {
+		b.drawBar(c, i)
+	}
+	for i := range b.bars {
+		b.drawValue(c, i)
+	}
+	if b.y.Min < 0 && b.y.Max > 0 {
+		c.line(0, b.at(0), c.area().x1, b.at(0), axisPen())
+	}
+}
+
+func (b *barChart) drawBar(c *canvas, i int) {
+	base, end := b.ends(i)
 	half := b.pitch / 2
 	if len(b.groups) > 1 {
 		half -= min(1.5, 0.08*b.pitch)
 	}
 	if end != base {
 		look, at := b.bars[i].Style, b.across(i)
-		c.pattern(rect{at - half, min(base, end), at + half, max(base, end)}, look.stroke(b.place[i]), look.pattern(b.place[i]))
+		c.hatched(rect{at - half, min(base, end), at + half, max(base, end)}, look.stroke(b.place[i]), look.hatch(b.place[i]))
 	}
 }
 
-// beyond returns how far the values stand out above the axes, where the range of the axis
-// was not chosen for them. room is what a value takes.
-func (b *barChart) beyond(y axis, room float64) (most float64) {
-	for i, bar := range b.bars {
-		if _, end := b.ends(i, y); !(bar.Value < 0) {
-			most = max(most, room-4-(end-b.plot.y1+plotHeight))
-		}
+func (b *barChart) drawValue(c *canvas, i int) {
+	if b.values.size == 0 {
+		return
 	}
-	return most
+	r := b.valueBox(i)
+	at := point{r.middle().x, r.y1}
+	if b.values.turned {
+		at.x = r.x1
+	}
+	c.text(b.fitted(i), at, b.values)
 }
 
 // valueBox is the area that a bar's value takes.
-func (b *barChart) valueBox(i int, y axis) rect {
-	_, end := b.ends(i, y)
+func (b *barChart) valueBox(i int) rect {
+	_, end := b.ends(i)
 	wide, high := b.values.width(b.fitted(i)), b.values.size*0.72
 	if b.values.turned {
 		wide, high = high, wide
@@ -347,68 +349,3 @@ func (b *barChart) valueBox(i int, y axis) rect {
 }
 
 func (b *barChart) fitted(i int) string { return b.values.fit(b.texts[i], longestName) }
-
-// clearValue takes the lines of the grid out from under a value.
-func (b *barChart) clearValue(c *canvas, i int, y axis) {
-	if b.values.size > 0 {
-		r := b.valueBox(i, y)
-		c.fill(rect{r.x0 - 2, r.y0 - 2, r.x1 + 2, r.y1 + 2}, white)
-	}
-}
-
-func (b *barChart) drawValue(c *canvas, i int, y axis) {
-	if b.values.size == 0 {
-		return
-	}
-	r := b.valueBox(i, y)
-	if b.values.turned {
-		c.text(b.fitted(i), point{r.x1, r.y1}, b.values)
-		return
-	}
-	c.text(b.fitted(i), point{(r.x0 + r.x1) / 2, r.y1}, b.values)
-}
-
-// pattern is how an area is fullFill.
-type pattern int
-
-const (
-	fullFill      pattern = iota
-	risingStripes         // stripes
-	fallingStripes
-	crossedStripes
-	lightFill
-)
-
-// pattern returns the pattern for the bars of a group at index i.
-func (s Style) pattern(i int) pattern {
-	if s == (Style{Marker: s.Marker}) {
-		s.Dash = Dash(i % 4)
-	}
-	if s.Thin {
-		return lightFill
-	}
-	return [...]pattern{Solid: fullFill, Dashed: risingStripes, Dotted: crossedStripes, DashDotted: fallingStripes}[s.Dash]
-}
-
-// pattern fills r in the colour of pen.
-func (c *canvas) pattern(r rect, pen stroke, p pattern) {
-	if p == fullFill {
-		c.fill(r, pen.colour)
-		return
-	}
-	c.fill(r, mix(pen.colour, white, 0.8))
-	const apart = 6
-	stripe := stroke{colour: pen.colour, width: 1.4}
-	inside := rect{r.x0 + 1, min(r.y0+1, r.y1), r.x1 - 1, max(r.y1-1, r.y0)}
-	// Stripes begin at multiples of their distance, so that those of neighbours line up.
-	for x := math.Floor((r.x0-r.height())/apart) * apart; x < r.x1+r.height() && p != lightFill; x += apart {
-		if p == risingStripes || p == crossedStripes {
-			c.clipped([]point{{x, r.y1}, {x + r.height(), r.y0}}, stripe, inside)
-		}
-		if p == fallingStripes || p == crossedStripes {
-			c.clipped([]point{{x, r.y0}, {x + r.height(), r.y1}}, stripe, inside)
-		}
-	}
-	edge := rect{r.x0 + 0.75, min(r.y0+0.75, r.y1), r.x1 - 0.75, max(r.y1-0.75, r.y0)}
-	c.frame(edge, stroke{colour: pen.colour, width: 1.5})
-}

@@ -5,68 +5,68 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/plot"
 )
 
-// laidOut returns the chart of bars with its axis, as newBars lays it out.
-func laidOut(t *testing.T, bars []Bar, o options) (*barChart, axis) {
+// laidOut returns a bar chart laid out on axes 700 pixels wide.
+func laidOut(t *testing.T, bars []Bar, o options) *barChart {
 	t.Helper()
-	b := &barChart{bars: bars, o: o}
-	if err := b.arrange(); err != nil {
+	b := &barChart{bars: bars, y: &plot.Axis{}, o: o}
+	if err := b.group(); err != nil {
 		t.Fatal(err)
 	}
-	b.plot = rect{0, 0, 700, plotHeight}
-	b.step = b.plot.width() / float64(len(b.names))
+	b.step = 700 / float64(len(b.names))
 	b.pitch = 0.76 * b.step / float64(max(1, len(b.groups)))
-	y, err := b.yAxis(b.fitValues())
-	if err != nil {
+	if err := b.fitY(b.fitValues()); err != nil {
 		t.Fatal(err)
 	}
-	return b, y
+	return b
 }
 
 func TestBarsBeginAtZero(t *testing.T) {
-	b, y := laidOut(t, []Bar{{Name: "a", Value: 90}, {Name: "b", Value: 45}, {Name: "c", Value: -45}}, options{})
+	b := laidOut(t, []Bar{{Name: "a", Value: 90}, {Name: "b", Value: 45}, {Name: "c", Value: -45}}, options{})
 	length := func(i int) float64 {
-		base, end := b.ends(i, y)
+		base, end := b.ends(i)
 		return base - end
 	}
 	if half := length(0) / 2; math.Abs(length(1)-half) > 1e-9 || math.Abs(length(2)+half) > 1e-9 {
-		t.Errorf("bars of 90, 45 and −45 are %g, %g and %g long", length(0), length(1), length(2))
+		t.Errorf("bars of 90, 45 and −45 are %g, %g and %g long, want proportional lengths", length(0), length(1), length(2))
 	}
 	for i := range b.bars {
-		if box := b.valueBox(i, y); box.y0 < 0 || box.y1 > plotHeight {
-			t.Errorf("the value of bar %d is at %v, outside of the axes", i, box)
+		if box := b.valueBox(i); box.y0 < 0 || box.y1 > plotHeight {
+			t.Errorf("the value of bar %d is at %v, outside the axes", i, box)
 		}
 	}
 }
 
 func TestGroupedBarsDoNotTouch(t *testing.T) {
-	b, y := laidOut(t, removed(27), options{percent: true})
+	b := laidOut(t, removed(27), options{percent: true})
 	if len(b.names) != 27 || len(b.groups) != 2 {
 		t.Fatalf("%d names and %d groups, want 27 and 2", len(b.names), len(b.groups))
 	}
 	if !b.values.turned {
-		t.Error("the values of narrow bars are not turned")
+		t.Error("the values above narrow bars are not turned")
 	}
 	for i := 1; i < len(b.bars); i++ {
 		if gap := b.across(i) - b.across(i-1); gap < b.pitch-1e-9 {
-			t.Errorf("bar %d is %g beside the last, and %g wide", i, gap, b.pitch)
+			t.Errorf("bars %d and %d are %g apart and %g wide", i-1, i, gap, b.pitch)
 		}
-		if left, right := b.valueBox(i-1, y), b.valueBox(i, y); right.x0 < left.x1 {
-			t.Errorf("value %d begins at %g, where the last ends at %g", i, right.x0, left.x1)
+		if left, right := b.valueBox(i-1), b.valueBox(i); right.x0 < left.x1 {
+			t.Errorf("value %d begins at %g, but the previous one ends at %g", i, right.x0, left.x1)
 		}
 	}
 }
 
-// Equal names are one column only where groups are compared.
+// Equal names share a column only if the bars have groups.
 func TestBarsOfOneName(t *testing.T) {
-	b, _ := laidOut(t, []Bar{{Name: "conv", Value: 1}, {Name: "conv", Value: 2}}, options{})
+	b := laidOut(t, []Bar{{Name: "conv", Value: 1}, {Name: "conv", Value: 2}}, options{})
 	if !slices.Equal(b.column, []int{0, 1}) {
-		t.Errorf("columns %v, want 0 and 1", b.column)
+		t.Errorf("got columns %v, want 0 and 1", b.column)
 	}
 	first, second := b.bars[0].Style.stroke(b.place[0]), b.bars[1].Style.stroke(b.place[1])
 	if first.colour != second.colour {
-		t.Error("two bars of no group differ in colour")
+		t.Error("two bars without a group differ in colour")
 	}
 }
 
@@ -76,7 +76,7 @@ func TestValuesAboveBars(t *testing.T) {
 		-0.5: "−0.5", 0: "0", 0.00012345: "0.000123", 1.2345e9: "1.23e+09",
 	} {
 		if got := threeDigits(v); got != want {
-			t.Errorf("%g is written %s, want %s", v, got, want)
+			t.Errorf("%g is written as %s, want %s", v, got, want)
 		}
 	}
 	for _, c := range []struct {
@@ -91,7 +91,7 @@ func TestValuesAboveBars(t *testing.T) {
 			b.bars = append(b.bars, Bar{Value: v})
 		}
 		if got := strings.Join(b.valueTexts(), " "); got != c.want {
-			t.Errorf("%v is written %s, want %s", c.values, got, c.want)
+			t.Errorf("%v is written as %s, want %s", c.values, got, c.want)
 		}
 	}
 }

@@ -4,135 +4,51 @@ import (
 	"image"
 	"image/color"
 	"math"
-	"sort"
-	"strings"
-	"sync"
-	"unicode"
 
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/font/liberation"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// dotsPerPixel is the sharpness of a PNG.
+// dotsPerPixel is how many pixels of a PNG make a CSS pixel, in each direction.
 const dotsPerPixel = 2
 
-// px converts CSS pixels to the canvas's unit: 96 to the inch.
+// px converts CSS pixels to gonum's unit of length: there are 96 CSS pixels to the inch.
 func px(v float64) vg.Length { return vg.Length(v) * vg.Inch / 96 }
 
-// point is a place on the page, y downwards.
+// pixels converts a length to CSS pixels.
+func pixels(l vg.Length) float64 { return float64(l / px(1)) }
+
+// point is a place on a canvas in CSS pixels, or one in the units of a plot's axes.
 type point struct{ x, y float64 }
 
-// rect is an area of the page: left, top, right, bottom.
+// rect is an area in CSS pixels: left, top, right, bottom.
 type rect struct{ x0, y0, x1, y1 float64 }
 
 func (r rect) width() float64  { return r.x1 - r.x0 }
 func (r rect) height() float64 { return r.y1 - r.y0 }
+func (r rect) middle() point   { return point{(r.x0 + r.x1) / 2, (r.y0 + r.y1) / 2} }
 
-// canvas is a vg.Canvas in CSS pixels with y downwards, the way a page is laid out.
-type canvas struct {
-	vg.Canvas
-	height float64
+// inset returns the area without a margin of width d along its edges. An area too flat
+// for the margin has no height left.
+func (r rect) inset(d float64) rect {
+	return rect{r.x0 + d, min(r.y0+d, r.y1), r.x1 - d, max(r.y1-d, r.y0)}
 }
 
-func (c *canvas) at(p point) vg.Point { return vg.Point{X: px(p.x), Y: px(c.height - p.y)} }
+// meets reports whether two areas overlap.
+func (r rect) meets(s rect) bool { return r.x0 < s.x1 && s.x0 < r.x1 && r.y0 < s.y1 && s.y0 < r.y1 }
 
-func (c *canvas) fill(r rect, colour color.Color) {
-	c.SetColor(colour)
-	c.Fill(c.outline(r))
+// canvas is gonum's canvas in CSS pixels from its upper left corner, with y pointing down,
+// as a page is laid out.
+type canvas struct{ draw.Canvas }
+
+// area returns all of the canvas.
+func (c *canvas) area() rect {
+	size := c.Size()
+	return rect{0, 0, pixels(size.X), pixels(size.Y)}
 }
 
-// frame strokes the edge of r, centred on it.
-func (c *canvas) frame(r rect, pen stroke) {
-	c.use(pen)
-	c.Stroke(c.outline(r))
-}
-
-func (c *canvas) outline(r rect) vg.Path {
-	var p vg.Path
-	p.Move(c.at(point{r.x0, r.y0}))
-	p.Line(c.at(point{r.x1, r.y0}))
-	p.Line(c.at(point{r.x1, r.y1}))
-	p.Line(c.at(point{r.x0, r.y1}))
-	p.Close()
-	return p
-}
-
-func (c *canvas) use(pen stroke) {
-	c.SetColor(pen.colour)
-	c.SetLineWidth(px(pen.width))
-	dashes := make([]vg.Length, len(pen.dash))
-	for i, length := range pen.dash {
-		dashes[i] = px(length)
-	}
-	c.SetLineDash(dashes, 0)
-}
-
-func (c *canvas) line(x0, y0, x1, y1 float64, pen stroke) {
-	c.polyline([]point{{x0, y0}, {x1, y1}}, pen)
-}
-
-func (c *canvas) polyline(points []point, pen stroke) {
-	c.use(pen)
-	c.Stroke(c.path(points))
-}
-
-func (c *canvas) path(points []point) vg.Path {
-	var p vg.Path
-	for i, q := range points {
-		if i == 0 {
-			p.Move(c.at(q))
-		} else {
-			p.Line(c.at(q))
-		}
-	}
-	return p
-}
-
-// clipped strokes the part of the line that lies inside r.
-func (c *canvas) clipped(points []point, pen stroke, r rect) {
-	inside := c.window(r)
-	c.use(pen)
-	for _, part := range inside.ClipLinesXY(c.all(points)) {
-		var p vg.Path
-		p.Move(part[0])
-		for _, q := range part[1:] {
-			p.Line(q)
-		}
-		c.Stroke(p)
-	}
-}
-
-// fillClipped fills the part of an area that lies inside r. Its edges are closed lines; an
-// edge that runs the other way round is that of a hole.
-func (c *canvas) fillClipped(edges [][]point, colour color.Color, r rect) {
-	inside := c.window(r)
-	var p vg.Path
-	for _, edge := range edges {
-		for i, q := range inside.ClipPolygonXY(c.all(edge)) {
-			if i == 0 {
-				p.Move(q)
-			} else {
-				p.Line(q)
-			}
-		}
-		if len(p) > 0 {
-			p.Close()
-		}
-	}
-	if len(p) > 0 {
-		c.SetColor(colour)
-		c.Fill(p)
-	}
-}
-
-func (c *canvas) window(r rect) draw.Canvas {
-	return draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
-		Min: c.at(point{r.x0, r.y1}),
-		Max: c.at(point{r.x1, r.y0}),
-	}}
-}
+// at converts a place to gonum's coordinates, whose origin is at the bottom.
+func (c *canvas) at(p point) vg.Point { return vg.Point{X: c.Min.X + px(p.x), Y: c.Max.Y - px(p.y)} }
 
 func (c *canvas) all(points []point) []vg.Point {
 	all := make([]vg.Point, len(points))
@@ -142,10 +58,62 @@ func (c *canvas) all(points []point) []vg.Point {
 	return all
 }
 
-// star draws a star around p, for the one point a figure is about, with a light edge that
-// sets it off from any ground.
+// window returns the area r of the page for gonum to draw on.
+func (c *canvas) window(r rect) draw.Canvas {
+	return draw.Canvas{Canvas: c.Canvas.Canvas, Rectangle: vg.Rectangle{
+		Min: c.at(point{r.x0, r.y1}),
+		Max: c.at(point{r.x1, r.y0}),
+	}}
+}
+
+// corners returns the outline of r, not closed.
+func (r rect) corners() []point {
+	return []point{{r.x0, r.y0}, {r.x1, r.y0}, {r.x1, r.y1}, {r.x0, r.y1}}
+}
+
+func (c *canvas) fill(r rect, colour color.Color) { c.polygon(r.corners(), colour) }
+
+func (c *canvas) polygon(points []point, colour color.Color) { c.FillPolygon(colour, c.all(points)) }
+
+// frame strokes the edge of r, centred on it.
+func (c *canvas) frame(r rect, pen stroke) { c.outline(r.corners(), pen) }
+
+// outline strokes a closed line.
+func (c *canvas) outline(points []point, pen stroke) {
+	path := make(vg.Path, 0, len(points)+1)
+	for i, p := range c.all(points) {
+		if i == 0 {
+			path.Move(p)
+		} else {
+			path.Line(p)
+		}
+	}
+	path.Close()
+	c.SetLineStyle(pen.lineStyle())
+	c.Stroke(path)
+}
+
+func (c *canvas) line(x0, y0, x1, y1 float64, pen stroke) {
+	c.polyline([]point{{x0, y0}, {x1, y1}}, pen)
+}
+
+func (c *canvas) polyline(points []point, pen stroke) { c.StrokeLines(pen.lineStyle(), c.all(points)) }
+
+// clipped strokes the part of a line that lies inside r.
+func (c *canvas) clipped(points []point, pen stroke, r rect) {
+	inside := c.window(r)
+	c.StrokeLines(pen.lineStyle(), inside.ClipLinesXY(c.all(points))...)
+}
+
+// disc fills a circle.
+func (c *canvas) disc(p point, radius float64, colour color.Color) {
+	c.DrawGlyphNoClip(draw.GlyphStyle{Color: colour, Radius: px(radius), Shape: draw.CircleGlyph{}}, c.at(p))
+}
+
+// star draws a star around p with a white edge that sets it off from any background. It
+// marks the one point that a figure is about.
 func (c *canvas) star(p point, radius float64, colour color.Color) {
-	points := make([]point, 11)
+	points := make([]point, 10)
 	for i := range points {
 		r := radius
 		if i%2 == 1 {
@@ -154,47 +122,12 @@ func (c *canvas) star(p point, radius float64, colour color.Color) {
 		sin, cos := math.Sincos(float64(i) * math.Pi / 5)
 		points[i] = point{p.x + r*sin, p.y - r*cos}
 	}
-	path := c.path(points)
-	path.Close()
-	c.use(stroke{colour: white, width: 3})
-	c.Stroke(path)
-	c.SetColor(colour)
-	c.Fill(path)
-}
-
-// marker draws one of a few shapes, filled, around p. Shapes tell series apart where the
-// points count more than the line between them.
-func (c *canvas) marker(shape int, p point, radius float64, colour color.Color) {
-	c.SetColor(colour)
-	if shape%5 == 0 {
-		var path vg.Path
-		centre := c.at(p)
-		path.Move(vg.Point{X: centre.X + px(radius), Y: centre.Y})
-		path.Arc(centre, px(radius), 0, 2*math.Pi)
-		path.Close()
-		c.Fill(path)
-		return
-	}
-	r := radius
-	corners := [...][]point{
-		{{-0.9, -0.9}, {0.9, -0.9}, {0.9, 0.9}, {-0.9, 0.9}}, // square
-		{{0, -1.25}, {1.15, 0.8}, {-1.15, 0.8}},              // triangle up
-		{{0, -1.35}, {1.35, 0}, {0, 1.35}, {-1.35, 0}},       // diamond
-		{{0, 1.25}, {1.15, -0.8}, {-1.15, -0.8}},             // triangle down
-	}[shape%5-1]
-	points := make([]point, len(corners))
-	for i, q := range corners {
-		points[i] = point{p.x + r*q.x, p.y + r*q.y}
-	}
-	path := c.path(points)
-	path.Close()
-	c.Fill(path)
+	c.outline(points, stroke{colour: white, width: 3})
+	c.polygon(points, colour)
 }
 
 // image draws img over r.
-func (c *canvas) image(img image.Image, r rect) {
-	c.DrawImage(vg.Rectangle{Min: c.at(point{r.x0, r.y1}), Max: c.at(point{r.x1, r.y0})}, img)
-}
+func (c *canvas) image(img image.Image, r rect) { c.DrawImage(c.window(r).Rectangle, img) }
 
 // text writes s with its baseline at p.
 func (c *canvas) text(s string, p point, l lettering) {
@@ -214,64 +147,4 @@ func (c *canvas) text(s string, p point, l lettering) {
 	c.Rotate(math.Pi / 2)
 	c.FillString(face, vg.Point{X: back}, s)
 	c.Pop()
-}
-
-// middle is how far below the middle of a line of digits or capitals its baseline is.
-func (l lettering) middle() float64 { return 0.36 * l.size }
-
-func (l lettering) width(s string) float64 {
-	face := l.face()
-	return float64(face.Width(clean(s)) / px(1))
-}
-
-// fit returns s, cut short with an ellipsis if it is wider than width.
-func (l lettering) fit(s string, width float64) string {
-	s = clean(s)
-	if l.width(s) <= width {
-		return s
-	}
-	runes := []rune(s)
-	cut := func(n int) string { return strings.TrimRight(string(runes[:n]), " ") + "…" }
-	tooMany := sort.Search(len(runes), func(n int) bool { return l.width(cut(n)) > width })
-	return cut(max(0, tooMany-1))
-}
-
-// wrap breaks s into lines no wider than width, at spaces.
-func (l lettering) wrap(s string, width float64) []string {
-	var lines []string
-	for _, word := range strings.Fields(clean(s)) {
-		if n := len(lines); n > 0 && l.width(lines[n-1]+" "+word) <= width {
-			lines[n-1] += " " + word
-		} else {
-			lines = append(lines, l.fit(word, width))
-		}
-	}
-	return lines
-}
-
-// widest returns the width of the widest text.
-func (l lettering) widest(texts []string) (widest float64) {
-	for _, s := range texts {
-		widest = max(widest, l.width(s))
-	}
-	return widest
-}
-
-func (l lettering) face() font.Face {
-	f := font.Font{Typeface: "Liberation", Variant: "Sans", Weight: l.weight(), Style: l.slant()}
-	return fonts().Lookup(f, px(l.size))
-}
-
-// fonts parses the bundled fonts once.
-var fonts = sync.OnceValue(func() *font.Cache { return font.NewCache(liberation.Collection()) })
-
-// clean takes out of s what XML does not allow in a file: control characters, line
-// breaks with them, and bytes that are not UTF-8.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\ufffe' || r == '\uffff' {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
 }

@@ -8,6 +8,10 @@ import (
 	"math"
 	"slices"
 	"sort"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 // Surface is a panel of a figure of [Contours]: heights over a rectangle, such as the loss
@@ -15,18 +19,19 @@ import (
 type Surface struct {
 	// Title stands above the panel.
 	Title string
-	// X and Y are where the heights are given, at least two of each and rising.
+	// X and Y are the places at which the heights are given: at least two of each, in rising
+	// order.
 	X, Y []float64
-	// Z are the heights: Z[iy][ix] is that at X[ix], Y[iy]. Between them the surface is
-	// smooth and nowhere higher or lower than the heights around. Around a NaN or an infinity
-	// the panel is left white.
+	// Z are the heights: Z[iy][ix] is the height at X[ix], Y[iy]. Between them the surface
+	// is smooth, and nowhere higher or lower than the heights around. The panel is white
+	// around a NaN or an infinity.
 	Z [][]float64
 }
 
 // Contours draws surfaces seen from above, as in Li et al., "Visualizing the Loss Landscape
-// of Neural Nets" (2018): a colour for the height and lines of equal height, with one scale
-// for all panels. [LogZ] makes the scale logarithmic, [ZRange] fixes its ends, and
-// [AxisLabels] says what the axes are. A star marks the place 0, 0.
+// of Neural Nets" (2018): colours and lines of equal height, with one scale for all panels.
+// [LogZ] makes the scale logarithmic, and [AxisLabels] names the axes. A star marks the
+// point 0, 0.
 func Contours(title string, panels []Surface, opts ...Option) (*Figure, error) {
 	f, err := contours(title, panels, opts)
 	if err != nil {
@@ -35,19 +40,85 @@ func Contours(title string, panels []Surface, opts ...Option) (*Figure, error) {
 	return f, nil
 }
 
-// relief is a surface made ready.
-type relief struct {
-	x, y []float64
-	z    [][]float64 // NaN for what has no place on the scale
+func contours(title string, surfaces []Surface, opts []Option) (*Figure, error) {
+	o, err := gather(opts)
+	if err != nil {
+		return nil, err
+	}
+	if len(surfaces) == 0 {
+		return nil, errors.New("no surfaces")
+	}
+	reliefs := make([]relief, len(surfaces))
+	var span extent
+	for i, s := range surfaces {
+		if reliefs[i], err = s.prepare(o.logZ); err != nil {
+			return nil, fmt.Errorf("surface %d: %w", i, err)
+		}
+		for _, row := range reliefs[i].z {
+			for _, v := range row {
+				if !math.IsNaN(v) {
+					span.include(v)
+				}
+			}
+		}
+	}
+	if !span.some {
+		return nil, errors.New("nothing to draw: no height has a place on the scale")
+	}
+	if span.low == span.high {
+		span = span.widened(o.logZ)
+	}
+	var scale plot.Axis
+	scaled(&scale, span.low, span.high, o.logZ, levels(span, o.logZ))
+
+	panels := make([]panel, len(surfaces))
+	for i, s := range surfaces {
+		p := newPlot(o.xLabel, o.yLabel)
+		reliefs[i] = reliefs[i].smoothed(scale)
+		reliefs[i].addTo(p, scale)
+		panels[i] = panel{Plot: p, heading: s.Title}
+	}
+	head := newHeader(title, "")
+	bar := newScaleBar(viridis(), o.zLabel, parts(scale))
+	bottom := arrangePlanes(panels, head.height, pageWidth-bar.room)
+	first := panels[0].axes
+	bar.Y.Label.Text = labelText().fit(o.zLabel, first.height())
+	return head.page(bottom, o.caption, func(c *canvas) {
+		right := 0.0
+		for _, p := range panels {
+			p.draw(c)
+			right = max(right, p.axes.x1)
+		}
+		bar.draw(c, right, first.y0, first.y1)
+	}), nil
 }
 
-// smoothed returns the relief with more points, and heights as parts of the scale.
-func (r relief) smoothed(scale axis) relief {
+// parts returns the ticks of a scale as parts of its length.
+func parts(scale plot.Axis) []plot.Tick {
+	ticks := slices.Clone(scale.Tick.Marker.Ticks(scale.Min, scale.Max))
+	for i, t := range ticks {
+		ticks[i].Value = scale.Norm(t.Value)
+	}
+	return ticks
+}
+
+// relief is a surface ready to be drawn.
+type relief struct {
+	x, y []float64
+	z    [][]float64 // NaN where a height has no place on the scale
+}
+
+// smoothed returns the relief with more points, and with heights from 0 to 1, the parts of
+// the scale.
+func (r relief) smoothed(scale plot.Axis) relief {
 	var rows [][]float64
 	for _, row := range r.z {
 		parts := make([]float64, len(row))
 		for i, v := range row {
-			parts[i] = scale.part(v)
+			parts[i] = v // NaN stays NaN
+			if !math.IsNaN(v) {
+				parts[i] = scale.Norm(v)
+			}
 		}
 		rows = append(rows, refined(parts))
 	}
@@ -65,11 +136,11 @@ func (r relief) smoothed(scale axis) relief {
 	return fine
 }
 
-// refinement is how many steps there are between n values and all their successors:
-// enough that lines look smooth.
+// refinement returns into how many steps the distance from each of n values to the next is
+// divided, so that lines look smooth.
 func refinement(n int) int { return (150 + n - 2) / (n - 1) }
 
-// between returns the values with steps between them.
+// between returns the values with the steps of refinement between them.
 func between(values []float64) []float64 {
 	n := refinement(len(values))
 	fine := values[:1:1]
@@ -82,14 +153,14 @@ func between(values []float64) []float64 {
 	return fine
 }
 
-// refined returns values at the steps of between, along Catmull and Rom's cubic. It is kept
-// between the two values on either side, so that it makes no hill or hollow of its own.
+// refined returns values at the steps of between, on a Catmull-Rom spline. Each stays
+// between its two neighbours, so that the spline adds no hills or hollows of its own.
 func refined(values []float64) []float64 {
 	n := refinement(len(values))
 	fine := values[:1:1]
 	for i := 1; i < len(values); i++ {
 		b, c := values[i-1], values[i]
-		a, d := 2*b-c, 2*c-b // straight on where there is no neighbour
+		a, d := 2*b-c, 2*c-b // a straight line where there is no neighbour
 		if i >= 2 && !math.IsNaN(values[i-2]) {
 			a = values[i-2]
 		}
@@ -104,70 +175,6 @@ func refined(values []float64) []float64 {
 		fine = append(fine, c)
 	}
 	return fine
-}
-
-const barRoom = 98 // for the colour bar and its numbers
-
-func contours(title string, panels []Surface, opts []Option) (*Figure, error) {
-	o, err := gather(opts)
-	if err != nil {
-		return nil, err
-	}
-	if len(panels) == 0 {
-		return nil, errors.New("no surfaces")
-	}
-	planes := make([]plane, len(panels))
-	reliefs := make([]relief, len(panels))
-	var span extent
-	for i, s := range panels {
-		if reliefs[i], err = s.prepare(o.logZ); err != nil {
-			return nil, fmt.Errorf("surface %d: %w", i, err)
-		}
-		for _, row := range reliefs[i].z {
-			for _, v := range row {
-				if !math.IsNaN(v) {
-					span.include(v)
-				}
-			}
-		}
-		planes[i].heading, planes[i].xLabel, planes[i].yLabel = s.Title, o.xLabel, o.yLabel
-		planes[i].x = axis{low: s.X[0], high: s.X[len(s.X)-1]}
-		planes[i].y = axis{low: s.Y[0], high: s.Y[len(s.Y)-1]}
-	}
-	if !span.some {
-		return nil, errors.New("nothing to draw: no height has a place on the scale")
-	}
-	if o.zRangeSet {
-		span.low, span.high = o.zLow, o.zTop
-	} else if span.low == span.high {
-		span = span.widened(o.logZ)
-	}
-	scale := axis{low: span.low, high: span.high, log: o.logZ}
-	scale.ticks = levels(scale)
-
-	head := newHeader(title, "", pageWidth)
-	bottom := places(planes, head.height, barRoom)
-	foot := newFooter(o.caption, pageWidth)
-	height := math.Ceil(bottom + foot.height)
-	pictures := make([]image.Image, len(planes))
-	for i, p := range planes {
-		reliefs[i] = reliefs[i].smoothed(scale)
-		pictures[i] = reliefs[i].picture(p)
-	}
-	draw := func(c *canvas) {
-		head.draw(c)
-		for i, p := range planes {
-			c.image(pictures[i], p.plot)
-			reliefs[i].drawLines(c, p, scale)
-			if origin := p.place(p.y)(point{}); p.holds(origin) {
-				c.star(origin, 7, ink)
-			}
-			p.drawAround(c)
-		}
-		drawScale(c, planes, scale, o.zLabel)
-		foot.draw(c, height)
-	}
-	return &Figure{width: pageWidth, height: height, draw: draw}, nil
 }
 
 func (s Surface) prepare(log bool) (relief, error) {
@@ -199,104 +206,109 @@ func checkRising(name string, values []float64) error {
 	}
 	for i, v := range values {
 		if !drawable(v) || i > 0 && v <= values[i-1] {
-			return fmt.Errorf("%s[%d] is %g, want rising numbers", name, i, v)
+			return fmt.Errorf("%s[%d] is %g, want rising values", name, i, v)
 		}
 	}
 	return nil
 }
 
-// levels returns the heights of the lines, about ten at round values: on a logarithmic
-// scale 1, 2 and 5 times the powers of ten where it reaches far.
-func levels(scale axis) []tick {
-	if !scale.log {
-		return linearTicks(scale.low, scale.high, 9, false, false)
+// levels returns the heights of the lines, about ten round values; on a logarithmic scale
+// that spans enough decades, 1, 2 and 5 times the powers of ten.
+func levels(span extent, log bool) []plot.Tick {
+	if !log {
+		return linearTicks(span.low, span.high, 9, false, false)
 	}
-	var steps, powers []tick
-	for e := math.Floor(math.Log10(scale.low)); e <= math.Log10(scale.high); e++ {
+	var steps, powers []plot.Tick
+	for e := math.Floor(math.Log10(span.low)); e <= math.Log10(span.high); e++ {
 		for _, m := range [...]float64{1, 2, 5} {
 			v := m * math.Pow(10, e)
-			steps = append(steps, tick{v, shortNumber(v)})
+			steps = append(steps, plot.Tick{Value: v, Label: shortNumber(v)})
 		}
 		powers = append(powers, steps[len(steps)-3])
 	}
-	steps, powers = within(steps, scale.low, scale.high), within(powers, scale.low, scale.high)
+	steps, powers = within(steps, span.low, span.high), within(powers, span.low, span.high)
 	switch {
 	case len(steps) < 4:
-		return linearTicks(scale.low, scale.high, 9, false, false)
+		return linearTicks(span.low, span.high, 9, false, false)
 	case len(steps) <= 15:
 		return steps
 	}
 	stride := (len(powers) + 14) / 15
-	var kept []tick
+	var kept []plot.Tick
 	for i := 0; i < len(powers); i += stride {
 		kept = append(kept, powers[i])
 	}
 	return kept
 }
 
-// picture returns the surface in colours, white where it has no height.
-func (r relief) picture(p plane) image.Image {
-	width, height := int(p.plot.width()*dotsPerPixel), int(p.plot.height()*dotsPerPixel)
-	img := image.NewRGBA(image.Rect(0, 0, width, height))
-	columns := make([]place, width)
-	for i := range columns {
-		part := (float64(i) + 0.5) / float64(width)
-		columns[i] = locate(r.x, p.x.low+part*(p.x.high-p.x.low))
-	}
-	for k := range height {
-		part := 1 - (float64(k)+0.5)/float64(height)
-		row := locate(r.y, p.y.low+part*(p.y.high-p.y.low))
-		for i, column := range columns {
-			img.SetRGBA(i, k, r.colour(column, row))
+// addTo adds the relief to p, with lines at the ticks of scale.
+func (r relief) addTo(p *plot.Plot, scale plot.Axis) {
+	x0, x1, y0, y1 := r.x[0], r.x[len(r.x)-1], r.y[0], r.y[len(r.y)-1]
+	scaled(&p.X, x0, x1, false, linearTicks(x0, x1, 5, false, false))
+	scaled(&p.Y, y0, y1, false, linearTicks(y0, y1, 6, false, false))
+	p.Add(drawFunc(func(axes draw.Canvas, p *plot.Plot) {
+		c := &canvas{axes}
+		all, onto := c.area(), c.onto(p)
+		plotter.NewImage(r.image(all.width(), all.height()), x0, y0, x1, y1).Plot(axes, p)
+		r.drawLines(c, onto, parts(scale))
+		if origin := onto(point{}); axes.Contains(c.at(origin)) {
+			c.star(origin, 7, ink)
+		}
+	}), closedFrame)
+}
+
+// image returns the surface in colours, for an area of the given size in CSS pixels. It is
+// white where the surface has no height.
+func (r relief) image(width, height float64) image.Image {
+	columns, rows := locate(r.x, width), locate(r.y, height)
+	slices.Reverse(rows)
+	img := image.NewRGBA(image.Rect(0, 0, len(columns), len(rows)))
+	for iy, y := range rows {
+		for ix, x := range columns {
+			low := x.between(r.z[y.i][x.i], r.z[y.i][x.next])
+			high := x.between(r.z[y.next][x.i], r.z[y.next][x.next])
+			colour := white
+			if v := y.between(low, high); !math.IsNaN(v) {
+				colour = heat(v)
+			}
+			img.SetRGBA(ix, iy, colour)
 		}
 	}
 	return img
 }
 
-// place is between two values of an axis: those at index i and i+1, part of the way.
-type place struct {
-	i    int
-	part float64
-}
-
-func locate(values []float64, v float64) place {
-	i := sort.SearchFloat64s(values, v) - 1
-	i = max(0, min(i, len(values)-2))
-	return place{i, (v - values[i]) / (values[i+1] - values[i])}
-}
-
-// colour returns the colour between four heights. Steps too small to be seen make the
-// file half as large.
-func (r relief) colour(x, y place) color.RGBA {
-	const steps = 128
-	low := r.z[y.i][x.i]*(1-x.part) + r.z[y.i][x.i+1]*x.part
-	high := r.z[y.i+1][x.i]*(1-x.part) + r.z[y.i+1][x.i+1]*x.part
-	v := low*(1-y.part) + high*y.part
-	if math.IsNaN(v) {
-		return white
+// locate returns where the dots of an axis of the given length lie among its values.
+func locate(values []float64, length float64) []blend {
+	dots := make([]blend, int(math.Round(length*dotsPerPixel)))
+	first, last := values[0], values[len(values)-1]
+	for k := range dots {
+		v := first + (float64(k)+0.5)/float64(len(dots))*(last-first)
+		i := max(0, min(sort.SearchFloat64s(values, v)-1, len(values)-2))
+		dots[k] = blend{i, i + 1, (v - values[i]) / (values[i+1] - values[i])}
 	}
-	return heat(math.Round(max(0, min(v, 1))*steps) / steps)
+	return dots
 }
 
-// drawLines draws the lines of equal height and writes the heights into gaps in them.
-func (r relief) drawLines(c *canvas, p plane, scale axis) {
-	onPage := p.place(p.y)
+// drawLines draws the lines of equal height, and writes the heights into gaps in the
+// lines. onto converts from the units of the axes to a place on the canvas; levels are
+// parts of the scale.
+func (r relief) drawLines(c *canvas, onto func(point) point, levels []plot.Tick) {
 	at := func(values []float64, v float64) float64 {
 		i := min(int(v), len(values)-2)
 		return values[i] + (v-float64(i))*(values[i+1]-values[i])
 	}
-	lines := make([][][]point, len(scale.ticks))
-	for i, level := range scale.ticks {
-		for _, line := range isolines(r.z, scale.part(level.value)) {
+	lines := make([][][]point, len(levels))
+	for i, level := range levels {
+		for _, line := range isolines(r.z, level.Value) {
 			for k, q := range line {
-				line[k] = onPage(point{at(r.x, q.x), at(r.y, q.y)})
+				line[k] = onto(point{at(r.x, q.x), at(r.y, q.y)})
 			}
 			lines[i] = append(lines[i], dense(line))
 		}
 	}
-	notes := annotate(lines, scale.ticks, p)
-	for i, level := range scale.ticks {
-		pen := stroke{colour: lineOn(scale.part(level.value)), width: 1.1}
+	notes := annotate(lines, levels, c.area(), onto(point{}))
+	for i, level := range levels {
+		pen := stroke{colour: lineOn(level.Value), width: 1.1}
 		for _, line := range lines[i] {
 			for _, piece := range outside(line, notes) {
 				c.polyline(piece, pen)
@@ -305,52 +317,52 @@ func (r relief) drawLines(c *canvas, p plane, scale axis) {
 	}
 	for _, n := range notes {
 		text := levelText()
-		text.colour = lineOn(scale.part(n.level.value))
-		c.text(n.level.label, point{(n.box.x0 + n.box.x1) / 2, (n.box.y0+n.box.y1)/2 + text.middle()}, text)
+		text.colour = lineOn(n.level.Value)
+		middle := n.box.middle()
+		c.text(n.level.Label, point{middle.x, middle.y + text.middle()}, text)
 	}
 }
 
-// lineOn returns the colour of a line on the colour of its own height.
-func lineOn(part float64) color.RGBA {
-	if part < 0.6 {
-		return mix(heat(part), white, 0.75)
+// lineOn returns the colour of a line at the given height, from 0 to 1.
+func lineOn(height float64) color.RGBA {
+	if height < 0.6 {
+		return mix(heat(height), white, 0.75)
 	}
-	return mix(heat(part), ink, 0.8)
+	return mix(heat(height), ink, 0.8)
 }
 
 func levelText() lettering { return lettering{size: 11, align: 0.5} }
 
-// note is the number of a level and the area it takes.
+// note is the number written at a level, and the area it takes.
 type note struct {
-	level tick
+	level plot.Tick
 	box   rect
 }
 
-// annotate finds a place for the number of each level, on its longest line where that runs
-// most nearly level, clear of the frame, the origin and the other numbers. Levels without
-// a good place have none: the colours tell them.
-func annotate(lines [][][]point, ticks []tick, p plane) []note {
+// annotate finds a place for the number of each level: on its longest line, where that is
+// closest to horizontal, and clear of the edges of the area, the star at the origin and the
+// other numbers. A level without such a place has no number; its colour shows the height.
+func annotate(lines [][][]point, levels []plot.Tick, area rect, origin point) []note {
 	const shortest = 70 // line with a number
-	origin := p.place(p.y)(point{})
 	taken := []rect{{origin.x - 12, origin.y - 12, origin.x + 12, origin.y + 12}}
 	var notes []note
-	for i, level := range ticks {
+	for i, level := range levels {
 		var longest []point
 		for _, line := range lines[i] {
 			if len(line) > len(longest) {
 				longest = line
 			}
 		}
-		if level.label == "" || float64(len(longest))*denseStep < shortest {
+		if level.Label == "" || float64(len(longest))*denseStep < shortest {
 			continue
 		}
-		half := levelText().width(level.label)/2 + 3
+		half := levelText().width(level.Label)/2 + 3
 		best, found := 0.0, false
 		var box rect
 		for k := 4; k < len(longest)-4; k++ {
 			at, before, after := longest[k], longest[k-4], longest[k+4]
 			candidate := rect{at.x - half, at.y - 7, at.x + half, at.y + 7}
-			if candidate.x0 < p.plot.x0+3 || candidate.x1 > p.plot.x1-3 || candidate.y0 < p.plot.y0+3 || candidate.y1 > p.plot.y1-3 {
+			if candidate.x0 < area.x0+3 || candidate.x1 > area.x1-3 || candidate.y0 < area.y0+3 || candidate.y1 > area.y1-3 {
 				continue
 			}
 			if slices.ContainsFunc(taken, candidate.meets) {
@@ -369,10 +381,7 @@ func annotate(lines [][][]point, ticks []tick, p plane) []note {
 	return notes
 }
 
-// meets reports whether two areas have a point in common.
-func (r rect) meets(s rect) bool { return r.x0 < s.x1 && s.x0 < r.x1 && r.y0 < s.y1 && s.y0 < r.y1 }
-
-const denseStep = 2 // pixels
+const denseStep = 2 // CSS pixels
 
 // dense returns the line with a point at every step.
 func dense(line []point) []point {
@@ -387,46 +396,15 @@ func dense(line []point) []point {
 	return points
 }
 
-// outside returns the parts of a dense line that are not under a number.
+// outside returns the parts of a dense line that no number covers.
 func outside(line []point, notes []note) [][]point {
-	var parts [][]point
-	open := false
-	for _, q := range line {
-		under := func(n note) bool { return q.x > n.box.x0 && q.x < n.box.x1 && q.y > n.box.y0 && q.y < n.box.y1 }
-		if slices.ContainsFunc(notes, under) {
-			open = false
-			continue
+	x, y := make([]float64, len(line)), make([]float64, len(line))
+	for i, q := range line {
+		x[i], y[i] = q.x, q.y
+		covers := func(n note) bool { return q.x > n.box.x0 && q.x < n.box.x1 && q.y > n.box.y0 && q.y < n.box.y1 }
+		if slices.ContainsFunc(notes, covers) {
+			y[i] = math.NaN()
 		}
-		if !open {
-			parts, open = append(parts, nil), true
-		}
-		last := &parts[len(parts)-1]
-		*last = append(*last, q)
 	}
-	return parts
-}
-
-// drawScale draws the scale of the colours to the right of the first row.
-func drawScale(c *canvas, planes []plane, scale axis, name string) {
-	right := 0.0
-	for _, p := range planes {
-		right = max(right, p.plot.x1)
-	}
-	bar := rect{right + 18, planes[0].plot.y0, right + 33, planes[0].plot.y1}
-	const steps = 128
-	for i := range steps {
-		// From the bottom, each band reaching up to the top: no seams between them.
-		part := float64(i) / steps
-		c.fill(rect{bar.x0, bar.y0, bar.x1, bar.y1 - part*bar.height()}, heat(part+0.5/steps))
-	}
-	c.frame(bar, axisPen())
-	text := lettering{size: noteSize, colour: softInk}
-	for _, t := range scale.ticks {
-		y := bar.y1 - scale.part(t.value)*bar.height()
-		c.line(bar.x1, y, bar.x1+4, y, axisPen())
-		c.text(t.label, point{bar.x1 + 7, y + text.middle()}, text)
-	}
-	label := lettering{size: labelSize, colour: ink, align: 0.5, turned: true}
-	at := bar.x1 + 7 + widestTick(text, scale.ticks) + 6 + labelSize
-	c.text(label.fit(name, bar.height()), point{min(at, pageWidth-6), (bar.y0 + bar.y1) / 2}, label)
+	return pieces(x, y)
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"gonum.org/v1/plot"
 )
 
 func TestRefinedStaysBetweenNeighbours(t *testing.T) {
@@ -20,23 +22,23 @@ func TestRefinedStaysBetweenNeighbours(t *testing.T) {
 		a, b := values[i/n], values[min(i/n+1, len(values)-1)]
 		switch {
 		case i%n == 0 && v != a && !math.IsNaN(a):
-			t.Errorf("value %d is %g, want %g as given", i/n, v, a)
+			t.Errorf("value %d is %g, want the given %g", i/n, v, a)
 		case i%n > 0 && math.IsNaN(v) != (math.IsNaN(a) || math.IsNaN(b)):
-			t.Errorf("between %g and %g it is %g", a, b, v)
+			t.Errorf("between %g and %g there is %g", a, b, v)
 		case v < min(a, b) || v > max(a, b):
 			t.Errorf("between %g and %g it is %g", a, b, v)
 		}
 	}
-	// A straight line stays one.
+	// A straight line stays straight.
 	for i, v := range refined([]float64{1, 2, 3}) {
 		if want := 1 + float64(i)/float64(refinement(3)); math.Abs(v-want) > 1e-12 {
-			t.Fatalf("value %d of a line is %g, want %g", i, v, want)
+			t.Fatalf("value %d of a straight line is %g, want %g", i, v, want)
 		}
 	}
 }
 
-// What is drawn is the surface: low and dark in the middle, white where there is no height,
-// and the right way up.
+// The image shows the surface: low and dark in the middle, white where it has no height, and
+// not upside down.
 func TestContoursShowTheSurface(t *testing.T) {
 	s := bowl(21)
 	s.Z = field(21, func(x, y float64) float64 { return x*x + y*y + y })
@@ -45,12 +47,9 @@ func TestContoursShowTheSurface(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scale := axis{low: -0.25, high: 3}
-	p := plane{y: axis{low: -1, high: 1}}
-	p.x, p.plot = p.y, rect{0, 0, 100, 100}
-	picture := r.smoothed(scale).picture(p)
+	img := r.smoothed(plot.Axis{Min: -0.25, Max: 3, Scale: plot.LinearScale{}}).image(100, 100)
 	at := func(x, y float64) string {
-		c := picture.At(int((x+1)*99.9), int((1-y)*99.9))
+		c := img.At(int((x+1)*99.9), int((1-y)*99.9))
 		for i := range 129 {
 			if c == heat(float64(i)/128) {
 				return string(rune('a' + i/13))
@@ -69,35 +68,32 @@ func TestContoursShowTheSurface(t *testing.T) {
 }
 
 func TestNumbersOfLevelsDoNotOverlap(t *testing.T) {
-	p := plane{y: axis{low: -1, high: 1}}
-	p.x, p.plot = p.y, rect{100, 100, 400, 400}
-	scale := axis{low: 0.01, high: 2, log: true}
-	scale.ticks = levels(scale)
-	lines := make([][][]point, len(scale.ticks))
-	for i, level := range scale.ticks {
-		for _, line := range isolines(field(301, func(x, y float64) float64 { return x*x + y*y }), level.value) {
+	ticks := levels(extent{0.01, 2, true}, true)
+	lines := make([][][]point, len(ticks))
+	for i, level := range ticks {
+		for _, line := range isolines(field(301, func(x, y float64) float64 { return x*x + y*y }), level.Value) {
 			for k, q := range line {
 				line[k] = point{100 + q.x, 400 - q.y}
 			}
 			lines[i] = append(lines[i], dense(line))
 		}
 	}
-	notes := annotate(lines, scale.ticks, p)
+	notes := annotate(lines, ticks, rect{100, 100, 400, 400}, point{250, 250})
 	if len(notes) < 5 {
-		t.Errorf("%d of %d levels have a number", len(notes), len(scale.ticks))
+		t.Errorf("%d of %d levels have a number", len(notes), len(ticks))
 	}
 	for i, n := range notes {
 		if n.box.x0 < 100 || n.box.x1 > 400 || n.box.y0 < 100 || n.box.y1 > 400 {
-			t.Errorf("%s is at %v, outside of the panel", n.level.label, n.box)
+			t.Errorf("%s is at %v, outside the panel", n.level.Label, n.box)
 		}
 		if slices.ContainsFunc(notes[:i], func(other note) bool { return other.box.meets(n.box) }) {
-			t.Errorf("%s lies over another number", n.level.label)
+			t.Errorf("%s overlaps another number", n.level.Label)
 		}
 		for _, line := range lines {
 			for _, piece := range outside(line[0], notes) {
 				for _, q := range piece {
 					if q.x > n.box.x0 && q.x < n.box.x1 && q.y > n.box.y0 && q.y < n.box.y1 {
-						t.Fatalf("a line runs through %s", n.level.label)
+						t.Fatalf("a line runs through %s", n.level.Label)
 					}
 				}
 			}
@@ -105,7 +101,7 @@ func TestNumbersOfLevelsDoNotOverlap(t *testing.T) {
 	}
 }
 
-// One scale for all panels: a high one changes the colours of the other.
+// All panels share one scale: a high one changes the colours of the other.
 func TestPanelsShareTheScale(t *testing.T) {
 	low, high := bowl(9), bowl(9)
 	for _, row := range high.Z {
@@ -133,6 +129,6 @@ func TestPanelsShareTheScale(t *testing.T) {
 		return count
 	}
 	if same, other := lowest(low, low), lowest(low, high); other < 2*same {
-		t.Errorf("the lowest colour has %d dots, and %d beside a panel that is much higher", same, other)
+		t.Errorf("the lowest colour has %d dots beside an equal panel and %d beside a much higher one, want at least twice as many", same, other)
 	}
 }

@@ -5,37 +5,39 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"gonum.org/v1/plot"
 )
 
 // Curve is one line of a figure.
 type Curve struct {
-	// Name stands in the legend. A curve without one is drawn and not listed.
+	// Name appears in the legend. A curve without a name is drawn but not listed.
 	Name string
-	// X and Y are the points, in the order they are joined. They are of one length; a nil
-	// X stands for 1, 2, 3 …, as epochs are counted. X must be finite. A NaN or an
-	// infinity in Y leaves a gap.
+	// X and Y are the points, in the order in which they are joined, and have equal
+	// lengths; a nil X means 1, 2, 3 …, as epochs are counted. X must be finite. A NaN or
+	// an infinity in Y leaves a gap.
 	X, Y []float64
-	// Style is the look of the line. Zero is fine.
+	// Style is the look of the line. The zero value will do.
 	Style Style
-	// Smooth is a number of points. Above 1, the raw curve is drawn faintly and the mean
-	// over a centred window of so many points (made odd) strongly. A centred window,
-	// unlike a running mean, does not shift the curve to the right; at both ends it takes
-	// the points there are. Gaps stay gaps and are left out of the means.
+	// Smooth is a number of points. Above 1, the raw curve is drawn faintly, and boldly the
+	// mean over a centred window of that many points (made odd). Unlike a running mean, a
+	// centred window does not shift the curve to the right; at both ends it is cut short.
+	// Gaps stay gaps and do not enter the means.
 	Smooth int
 }
 
-// Run is the training and testing of one network, measured at the same times.
+// Run holds the training and test measurements of one network, taken at the same times.
 type Run struct {
 	// Name of the network.
 	Name string
-	// X are the times: epochs or iterations; nil stands for 1, 2, 3 ….
+	// X are the times: epochs or iterations; nil means 1, 2, 3 ….
 	X []float64
 	// Train and Test are the measurements. Either may be nil.
 	Train, Test []float64
 }
 
-// Curves returns the run as a pair of curves in one colour, number color of the palette:
-// training thin, testing bold and in the given dash.
+// Curves returns the run as two curves in one colour of the palette, counted from 1:
+// training thin, test bold and with the given dash.
 func (r Run) Curves(color int, dash Dash) []Curve {
 	var pair []Curve
 	if r.Test != nil {
@@ -47,9 +49,9 @@ func (r Run) Curves(color int, dash Dash) []Curve {
 	return pair
 }
 
-// Curves draws any number of curves over one another, with their legend above them.
+// Curves draws curves in one set of axes, with their legend above.
 func Curves(title, xLabel, yLabel string, curves []Curve, opts ...Option) (*Figure, error) {
-	c := chart{title: title, xLabel: xLabel, yLabel: yLabel, panels: []panel{{curves: curves}}}
+	c := chart{title: title, xLabel: xLabel, yLabel: yLabel, sides: []side{{curves: curves}}}
 	f, err := c.figure(opts)
 	if err != nil {
 		return nil, fmt.Errorf("curves %q: %w", title, err)
@@ -58,28 +60,28 @@ func Curves(title, xLabel, yLabel string, curves []Curve, opts ...Option) (*Figu
 }
 
 // PlainVsResidual draws figure 4 of He et al., "Deep Residual Learning for Image
-// Recognition" (2015): plain networks on the left and residual ones on the right with one
-// y axis, training in thin lines and testing in bold ones. Give the runs of both sides in
-// the same order, from shallow to deep: a depth has one colour and one dash in both
-// panels.
+// Recognition" (2015): plain networks on the left, residual ones on the right, with one y
+// axis; training in thin lines, test in bold ones. Give the runs of both sides in the same
+// order, from shallow to deep: a depth has the same colour and dash on both sides.
 func PlainVsResidual(title, xLabel, yLabel string, plain, residual []Run, opts ...Option) (*Figure, error) {
-	side := func(heading string, runs []Run) panel {
-		p := panel{heading: heading}
+	from := func(heading string, runs []Run) side {
+		s := side{heading: heading}
 		for i, r := range runs {
 			dash := Solid
 			if i < len(runs)-1 {
-				dash = Dash(1 + i%3) // the deepest is the solid one
+				dash = Dash(1 + i%3) // the deepest network is the solid one
 			}
-			p.curves = append(p.curves, r.Curves(i+1, dash)...)
+			s.curves = append(s.curves, r.Curves(i+1, dash)...)
 		}
-		return p
+		return s
 	}
-	c := chart{title: title, xLabel: xLabel, yLabel: yLabel, panels: []panel{
-		side("Plain networks", plain),
-		side("Residual networks", residual),
+	c := chart{title: title, xLabel: xLabel, yLabel: yLabel, sides: []side{
+		from("Plain networks", plain),
+		from("Residual networks", residual),
 	}}
 	if len(plain) == 0 || len(residual) == 0 {
-		return nil, fmt.Errorf("plain against residual %q: %d plain and %d residual networks", title, len(plain), len(residual))
+		return nil, fmt.Errorf("plain against residual %q: %d plain and %d residual networks, want at least one of each",
+			title, len(plain), len(residual))
 	}
 	f, err := c.figure(opts)
 	if err != nil {
@@ -88,10 +90,10 @@ func PlainVsResidual(title, xLabel, yLabel string, plain, residual []Run, opts .
 	return f, nil
 }
 
-// Schedule draws learning rates by epoch or step, whichever xLabel says. A rate that was
-// constant holds until the x of the next, so that a drop shows as one and not as a slope.
+// Schedule draws learning rates by epoch or step; xLabel says which. A rate that was
+// constant holds until the next point, so that a drop shows as a drop and not as a slope.
 func Schedule(title, xLabel string, curves []Curve, opts ...Option) (*Figure, error) {
-	c := chart{title: title, xLabel: xLabel, yLabel: "learning rate", stairs: true, panels: []panel{{curves: curves}}}
+	c := chart{title: title, xLabel: xLabel, yLabel: "learning rate", stairs: true, sides: []side{{curves: curves}}}
 	f, err := c.figure(opts)
 	if err != nil {
 		return nil, fmt.Errorf("schedule %q: %w", title, err)
@@ -99,10 +101,10 @@ func Schedule(title, xLabel string, curves []Curve, opts ...Option) (*Figure, er
 	return f, nil
 }
 
-// GradientNorms draws the norm of the gradient of every layer, on a logarithmic axis,
-// for several networks. The layers are in order from input to output. A series without X
-// has one value for every layer; one with X, of a network with fewer layers, has a value
-// for the layers counted there from 1.
+// GradientNorms draws the norm of the gradient of every layer of several networks on a
+// logarithmic axis. The layers are in order from input to output. A series without X has
+// one value for every layer. A network with fewer layers has an X that says to which
+// layer, counted from 1, each value belongs.
 func GradientNorms(title string, layers []string, series []Curve, opts ...Option) (*Figure, error) {
 	f, err := gradientNorms(title, layers, series, opts)
 	if err != nil {
@@ -120,6 +122,7 @@ func gradientNorms(title string, layers []string, series []Curve, opts []Option)
 		if s.Style == (Style{}) {
 			series[i].Style.Color = i + 1 // solid: the markers tell the series apart
 		}
+		series[i].Style.Marker = true
 		if s.X == nil && len(s.Y) != len(layers) {
 			return nil, fmt.Errorf("%q has %d values for %d layers", s.Name, len(s.Y), len(layers))
 		}
@@ -131,131 +134,154 @@ func gradientNorms(title string, layers []string, series []Curve, opts []Option)
 	}
 	c := chart{
 		title: title, xLabel: "layer, from input to output", yLabel: "norm of the gradient",
-		panels:     []panel{{curves: series}},
-		categories: slices.Clone(layers),
-		markers:    true,
+		sides:      []side{{curves: series}},
+		categories: layers,
 	}
 	return c.figure(append([]Option{LogY()}, opts...))
 }
 
-// trace is a curve made ready: checked, copied, cleared of what cannot be drawn.
-type trace struct {
-	name   string
-	x, y   []float64 // y has NaN for every gap
-	smooth []float64 // nil unless asked for
-	pen    stroke
-	marker int  // its shape
-	marked bool // with a marker at every point
+// chart is a figure of curves: one set of axes, or several side by side with one y axis.
+type chart struct {
+	title, xLabel, yLabel string
+	sides                 []side
+	categories            []string // names of x = 1, 2, 3 … in place of numbers
+	stairs                bool
 }
 
-// trace checks the curve at index i and copies it. The logarithm of x and y is for the
-// axes that have one.
-func (c Curve) trace(i int, logX, logY bool) (trace, error) {
-	t := trace{name: c.Name, x: slices.Clone(c.X), y: slices.Clone(c.Y), pen: c.Style.stroke(i), marker: i, marked: c.Style.Marker}
-	if !c.Style.valid() {
-		return t, fmt.Errorf("%q has no such style: %+v", c.Name, c.Style)
-	}
-	if c.X == nil {
-		t.x = make([]float64, len(c.Y))
-		for i := range t.x {
-			t.x[i] = float64(i + 1)
-		}
-	}
-	if len(t.x) != len(t.y) {
-		return t, fmt.Errorf("%q has %d x for %d y", c.Name, len(t.x), len(t.y))
-	}
-	for i, x := range t.x {
-		if !drawable(x) {
-			return t, fmt.Errorf("%q: x[%d] is %g", c.Name, i, x)
-		}
-	}
-	for i, y := range t.y {
-		if !drawable(y) || logY && y < smallest || logX && t.x[i] < smallest {
-			t.y[i] = math.NaN()
-		}
-	}
-	if c.Smooth > 1 {
-		t.smooth = centredMeans(t.y, c.Smooth)
-	}
-	return t, nil
+// side is one set of axes of a chart.
+type side struct {
+	heading string
+	curves  []Curve
 }
 
-// centredMeans returns the means of y over window/2 points to each side, fewer at the
-// ends, and NaN where y is.
-//
-// Every mean is summed anew: a sliding sum would carry the rounding error of one huge loss
-// through the rest of the run.
-func centredMeans(y []float64, window int) []float64 {
-	means := make([]float64, len(y))
-	for i := range y {
-		if math.IsNaN(y[i]) {
-			means[i] = math.NaN()
-			continue
+func (ch chart) figure(opts []Option) (*Figure, error) {
+	o, err := gather(opts)
+	if err != nil {
+		return nil, err
+	}
+	if ch.categories != nil {
+		o.logX = false
+	}
+	traces, y, err := ch.traces(o)
+	if err != nil {
+		return nil, err
+	}
+	ticks := linearTicks(y.low, y.high, plotHeight/55, false, o.percent)
+	if o.logY {
+		ticks = logTicks(y.low, y.high, plotHeight/45, o.percent)
+	}
+	panels := make([]panel, len(ch.sides))
+	for i, s := range ch.sides {
+		p := newPlot(ch.xLabel, ch.yLabel)
+		scaled(&p.Y, y.low, y.high, o.logY, ticks)
+		if i > 0 {
+			p.HideY()
+			p.Y.Label.Text = ""
 		}
-		sum, n := 0.0, 0
-		for _, v := range y[max(0, i-window/2):min(len(y), i+window/2+1)] {
-			if !math.IsNaN(v) {
-				sum, n = sum+v, n+1
+		panels[i] = panel{Plot: p, heading: s.heading}
+		p.Add(grid(plot.ConstantTicks(ticks)))
+		for _, t := range traces[i] {
+			if raw, smoothed := t.raw(); smoothed {
+				p.Add(raw) // first, so that no raw line hides a smoothed one
 			}
 		}
-		means[i] = sum / float64(n)
+		for _, t := range traces[i] {
+			p.Add(t)
+			panels[i].entries = append(panels[i].entries, entry{t.name, t})
+		}
+		p.Add(openFrame)
 	}
-	return means
+	head := newHeader(ch.title, "")
+	layOut := func() (bottom float64) {
+		return arrange(panels, len(panels), head.height, pageWidth-margin,
+			func(room float64) (width, height float64) { return math.Floor(room), plotHeight })
+	}
+	for i := range panels { // so that the widths can be known
+		ch.fixX(&panels[i].X, traces[i], 1, o.logX)
+	}
+	layOut()
+	width := panels[0].axes.width()
+	for i := range panels {
+		ch.fixX(&panels[i].X, traces[i], width, o.logX)
+	}
+	return head.page(layOut(), o.caption, func(c *canvas) {
+		for _, p := range panels {
+			p.draw(c)
+		}
+	}), nil
 }
 
-// pieces splits the points into runs without gaps.
-func pieces(x, y []float64) [][]point {
-	var all [][]point
-	open := false
-	for i := range y {
-		if math.IsNaN(y[i]) {
-			open = false
-			continue
-		}
-		if !open {
-			all, open = append(all, nil), true
-		}
-		last := &all[len(all)-1]
-		*last = append(*last, point{x[i], y[i]})
-	}
-	return all
-}
-
-// stairs lets a value that was constant hold up to the next point.
-func stairs(points []point) []point {
-	var steps []point
-	for i, p := range points {
-		if i >= 2 && points[i-2].y == points[i-1].y && p.y != points[i-1].y {
-			steps = append(steps, point{p.x, points[i-1].y})
-		}
-		steps = append(steps, p)
-	}
-	return steps
-}
-
-// thinned drops points of a long line, already in page coordinates, that share a dot with
-// their neighbours: of all that follow one another in a column of dots it keeps the
-// first, the lowest, the highest and the last, which cover the same dots as all of them.
-func thinned(points []point) []point {
-	column := func(p point) float64 { return math.Floor(p.x * dotsPerPixel) }
-	var kept []point
-	for start := 0; start < len(points); {
-		end, low, high := start+1, start, start
-		for end < len(points) && column(points[end]) == column(points[start]) {
-			if points[end].y < points[low].y {
-				low = end
+// traces checks the curves of all sides and finds the y axis that holds them.
+func (ch chart) traces(o options) (traces [][]trace, y extent, err error) {
+	traces = make([][]trace, len(ch.sides))
+	for i, s := range ch.sides {
+		for k, c := range s.curves {
+			t, err := c.trace(k, o.logX, o.logY)
+			if err != nil {
+				return nil, y, err
 			}
-			if points[end].y > points[high].y {
-				high = end
+			t.stairs = ch.stairs
+			if len(ch.categories) > 40 {
+				t.marker.Radius = px(2.4)
 			}
-			end++
+			for _, v := range t.y {
+				if !math.IsNaN(v) {
+					y.include(v)
+				}
+			}
+			if t.empty() && t.name != "" {
+				t.name += " (nothing to draw)" // a run that diverged at once, say
+			}
+			traces[i] = append(traces[i], t)
 		}
-		indices := []int{start, low, high, end - 1}
-		slices.Sort(indices)
-		for _, i := range slices.Compact(indices) {
-			kept = append(kept, points[i])
-		}
-		start = end
 	}
-	return kept
+	switch {
+	case o.rangeSet && y.some:
+		return traces, extent{o.yLow, o.yTop, true}, nil
+	case y.some:
+		return traces, y.widened(o.logY), nil
+	case o.logY:
+		return nil, y, errors.New("nothing to draw: no curve has a finite value above 0")
+	case o.logX:
+		return nil, y, errors.New("nothing to draw: no curve has a finite value at an x above 0")
+	}
+	return nil, y, errors.New("nothing to draw: no curve has a finite value")
+}
+
+// fixX sets the x axis of a panel. It ends where the data ends, because time does not go
+// on after the run. A logarithmic axis shows something other than time, and has room at
+// both ends.
+func (ch chart) fixX(a *plot.Axis, traces []trace, width float64, log bool) {
+	if n := len(ch.categories); n > 0 {
+		scaled(a, 0.5, float64(n)+0.5, false, nil)
+		namesBelow(ch.categories, width/float64(n)).label(a)
+		return
+	}
+	var x extent
+	whole := true
+	for _, t := range traces {
+		for i, v := range t.x {
+			if !math.IsNaN(t.y[i]) {
+				x.include(v)
+				whole = whole && v == math.Trunc(v)
+			}
+		}
+	}
+	switch {
+	case !x.some && log:
+		x = extent{1, 10, true}
+	case !x.some:
+		x = extent{0, 1, true}
+	case log:
+		x = x.widened(true)
+	case x.low == x.high:
+		x = x.widened(false)
+	case x.low > 0 && x.low < 0.1*x.high:
+		x.low = 0
+	}
+	ticks := linearTicks(x.low, x.high, int(width/80), whole, false)
+	if log {
+		ticks = fullLogTicks(x.low, x.high, width)
+	}
+	scaled(a, x.low, x.high, log, ticks)
 }

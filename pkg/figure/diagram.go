@@ -8,32 +8,32 @@ import (
 	"strings"
 )
 
-// DiagramLayer is a box of a figure of [Diagram].
+// DiagramLayer is one box of a figure made by [Diagram].
 type DiagramLayer struct {
-	// Kind gives the box its colour, and the legend a line: "convolution".
+	// Kind sets the colour of the box and is listed in the legend: "convolution".
 	Kind string
-	// Label stands in the box, in two lines if need be: "3×3, 64". A network of more than 40
-	// layers has no labels.
+	// Label is written in the box, on two lines if necessary: "3×3, 64". Networks of more
+	// than 40 layers are drawn without labels.
 	Label string
-	// Size is the shape that leaves the layer: "56×56×64". It is written under the first of
-	// the boxes of one size, where there is room.
+	// Size is the shape of the layer's output: "56×56×64". It is written below the first of
+	// consecutive boxes with the same Size, where there is room.
 	Size string
-	// Group is what the box belongs to, with its neighbours of the same Group: "layer1". A
-	// bracket above them has the name.
+	// Group names the part of the network that the box belongs to: "layer1". A bracket
+	// above neighbours of one Group carries the name.
 	Group string
 }
 
-// Link is a shortcut past the layers From to To: it goes from the input of the one to an
-// addition to the output of the other. Layers count from 0.
+// Link is a shortcut past the layers From to To, counted from 0: it runs from the input of
+// From to an addition to the output of To.
 type Link struct {
 	From, To int
-	// Projection dashes the line: what it carries is not added as it is.
+	// Projection draws a dashed line: the shortcut projects its input before the addition.
 	Projection bool
 }
 
-// Diagram draws a network as a chain of boxes from left to right, in as many rows as it
-// takes, and its shortcuts as lines above. Rows end between shortcuts and, where that
-// leaves them well filled, between groups.
+// Diagram draws a network as a chain of boxes from left to right, in as many rows as
+// needed, and its shortcuts as lines above. Rows break between shortcuts and, where they
+// are still well filled, between groups.
 func Diagram(title string, layers []DiagramLayer, links []Link, opts ...Option) (*Figure, error) {
 	f, err := newDiagram(title, layers, links, opts)
 	if err != nil {
@@ -42,50 +42,50 @@ func Diagram(title string, layers []DiagramLayer, links []Link, opts ...Option) 
 	return f, nil
 }
 
-// mostLabelled is how many layers a network may have for its boxes to be labelled.
+// mostLabelled is the largest number of layers of a network whose boxes are labelled.
 const mostLabelled = 40
 
-// diagram is a network laid out.
+// diagram is the layout of a network.
 type diagram struct {
 	layers []DiagramLayer
 	links  []Link
 	kinds  []string
 	kind   []int  // of each layer
-	lane   []int  // of each link, from 0; links above one another have different ones
+	lane   []int  // of each link, from 0; links that overlap have different lanes
 	splits []bool // whether a link begins before the layer
-	joins  []bool // whether one ends behind it
+	joins  []bool // whether a link ends after the layer
 
 	compact bool
 	box     float64 // width of a box
-	tall    float64 // height of it
+	tall    float64 // height of a box
 	deep    int     // lines of the longest label
 	sizes
 	rows []row
 	x    []float64 // the left edge of each box
 }
 
-// sizes are the lengths that a diagram with labels and one without differ in.
+// sizes are the lengths that differ between diagrams with and without labels.
 type sizes struct {
 	gap      float64 // between two boxes
-	joinRoom float64 // more of it for an addition
-	forkRoom float64 // and for the beginning of a link
+	joinRoom float64 // extra gap for an addition
+	forkRoom float64 // extra gap for the beginning of a link
 	radius   float64 // of an addition
 	laneStep float64 // from one lane of links to the next
 	pen      float64
 }
 
-// row is a row of layers, from first up to but not including end, and where it is on the
+// row is a row of layers, from first up to but not including end, and its place on the
 // page.
 type row struct {
 	first, end  int
-	top, boxes  float64 // of the brackets, and of the boxes
+	top, boxes  float64 // upper edges of the brackets and of the boxes
 	sizesAt     []label
 	right       float64 // where its last layer, or its addition, ends
 	lanes       int
 	hasBrackets bool
 }
 
-// label is a text under a box.
+// label is a text below a box.
 type label struct {
 	text string
 	at   point
@@ -101,23 +101,18 @@ func newDiagram(title string, layers []DiagramLayer, links []Link, opts []Option
 		return nil, err
 	}
 	d.fit()
-	head := newHeader(title, "", pageWidth)
+	head := newHeader(title, "")
 	key := newLegend(d.entries(), pageWidth-2*margin)
 	bottom := d.place(head.height + key.height() + 14)
-	foot := newFooter(o.caption, pageWidth)
-	height := math.Ceil(bottom + foot.height)
-	draw := func(c *canvas) {
-		head.draw(c)
+	return head.page(bottom, o.caption, func(c *canvas) {
 		key.draw(c, point{margin, head.height})
 		for i := range d.rows {
 			d.drawRow(c, i)
 		}
-		foot.draw(c, height)
-	}
-	return &Figure{width: pageWidth, height: height, draw: draw}, nil
+	}), nil
 }
 
-// prepare checks the layers and links and finds what goes where.
+// prepare checks the layers and links and assigns links to lanes.
 func (d *diagram) prepare() error {
 	n := len(d.layers)
 	if n == 0 {
@@ -126,7 +121,7 @@ func (d *diagram) prepare() error {
 	d.splits, d.joins = make([]bool, n), make([]bool, n)
 	for i, l := range d.links {
 		if l.From < 0 || l.To < l.From || l.To >= n {
-			return fmt.Errorf("link %d goes from layer %d to %d, of %d", i, l.From, l.To, n)
+			return fmt.Errorf("link %d runs from layer %d to layer %d of %d", i, l.From, l.To, n)
 		}
 		d.splits[l.From], d.joins[l.To] = true, true
 	}
@@ -164,14 +159,15 @@ func (d *diagram) prepare() error {
 
 const (
 	boxSize     = 12
-	smallestBox = 10 // type in a box
+	smallestBox = 10 // smallest type in a box
 	boxStep     = 15 // from line to line in a box
 	boxEdge     = 3
 )
 
 func boxText(size float64) lettering { return lettering{size: size, colour: ink, align: 0.5} }
 
-// fit finds the width of the boxes: the largest that needs no more rows than the smallest.
+// fit finds the width of the boxes: the largest one that needs no more rows than the
+// smallest.
 func (d *diagram) fit() {
 	d.compact = len(d.layers) > mostLabelled
 	narrowest, widest := 9.0, 16.0
@@ -206,8 +202,8 @@ func (d *diagram) fit() {
 	}
 }
 
-// lines returns how many lines the longest label has in boxes of a width; too many if a
-// word does not fit.
+// lines returns the largest number of lines of a label in boxes of the given width, or
+// math.MaxInt if a word does not fit.
 func (d *diagram) lines(width float64) (most int) {
 	for _, l := range d.layers {
 		lines, _ := inBox(l.Label, width, 1)
@@ -221,8 +217,8 @@ func (d *diagram) lines(width float64) (most int) {
 	return most
 }
 
-// inBox breaks a label to lines for a box of a width: at least so many, if it has so many
-// words. Type is smaller where a long word needs it.
+// inBox breaks a label into lines for a box of the given width: at least least lines, if
+// the label has that many words. A long word makes the type smaller.
 func inBox(s string, width float64, least int) ([]string, lettering) {
 	look := boxText(boxSize)
 	width -= 2 * boxEdge
@@ -237,7 +233,7 @@ func inBox(s string, width float64, least int) ([]string, lettering) {
 	return lines, look
 }
 
-// broken returns the layers in rows, for boxes of a width.
+// broken breaks the layers into rows, for boxes of the given width.
 func (d *diagram) broken(width float64) []row {
 	var rows []row
 	for first := 0; first < len(d.layers); {
@@ -269,12 +265,12 @@ func (d *diagram) broken(width float64) []row {
 	return rows
 }
 
-// free reports whether no link passes between a layer and the one before it.
+// free reports whether no link passes between a layer and its predecessor.
 func (d *diagram) free(layer int) bool {
 	return !slices.ContainsFunc(d.links, func(l Link) bool { return l.From < layer && l.To >= layer })
 }
 
-// before returns the room in front of a layer, and behind that behind one.
+// before returns the room before a layer, and behind the room after it.
 func (d *diagram) before(i int) float64 {
 	if d.splits[i] {
 		return d.gap/2 + d.forkRoom
@@ -289,7 +285,7 @@ func (d *diagram) behind(i int) float64 {
 	return d.gap / 2
 }
 
-// span returns how long a row of the layers from first up to end is.
+// span returns the length of a row of the layers from first up to end.
 func (d *diagram) span(first, end int, width float64) (length float64) {
 	for i := first; i < end; i++ {
 		length += d.before(i) + width + d.behind(i)
@@ -300,12 +296,12 @@ func (d *diagram) span(first, end int, width float64) (length float64) {
 const (
 	bracketHeight = 26
 	sizeStep      = 15
-	rowGap        = 16
+	diagramRowGap = 16
 )
 
 func sizeText() lettering { return lettering{size: 11, colour: softInk, align: 0.5} }
 
-// place puts everything on the page from top down and returns where it ends.
+// place places everything on the page from top down and returns where it ends.
 func (d *diagram) place(top float64) (bottom float64) {
 	d.x = make([]float64, len(d.layers))
 	last := ""
@@ -333,16 +329,16 @@ func (d *diagram) place(top float64) (bottom float64) {
 		row.boxes = top
 		top += d.tall + 4
 		top += d.placeSizes(row, &last)
-		top += rowGap
+		top += diagramRowGap
 	}
-	return top - rowGap
+	return top - diagramRowGap
 }
 
-// placeSizes puts the sizes under the boxes of a row, in a second line where the first has
-// no room, and returns how high the lines are.
+// placeSizes places the sizes below the boxes of a row, on a second line where the first
+// has no room, and returns the height of the lines.
 func (d *diagram) placeSizes(row *row, last *string) (height float64) {
 	text := sizeText()
-	var free [2]float64 // where each line is free from
+	var free [2]float64 // where the free part of each line begins
 	for i := row.first; i < row.end; i++ {
 		size := d.layers[i].Size
 		if size == "" || size == *last {
@@ -351,7 +347,7 @@ func (d *diagram) placeSizes(row *row, last *string) (height float64) {
 		half := text.width(size) / 2
 		at := d.x[i] + d.box/2
 		if d.compact {
-			at = d.x[i] + half // from this box on
+			at = d.x[i] + half // starting at this box
 		}
 		at = max(margin+half, min(at, pageWidth-margin-half))
 		for line := range free {
@@ -373,25 +369,23 @@ func (d *diagram) placeSizes(row *row, last *string) (height float64) {
 func (d *diagram) entries() []entry {
 	var entries []entry
 	for k, kind := range d.kinds {
-		entries = append(entries, entry{kind, func(c *canvas, r rect) {
-			d.drawBox(c, r, k)
-		}})
+		entries = append(entries, entry{kind, thumbFunc(func(c *canvas, r rect) { d.drawBox(c, r, k) })})
 	}
 	for _, kind := range [...]struct {
 		name       string
 		projection bool
 	}{{"identity shortcut", false}, {"projection shortcut", true}} {
 		if slices.ContainsFunc(d.links, func(l Link) bool { return l.Projection == kind.projection }) {
-			entries = append(entries, entry{kind.name, func(c *canvas, r rect) {
-				y := (r.y0 + r.y1) / 2
+			entries = append(entries, entry{kind.name, thumbFunc(func(c *canvas, r rect) {
+				y := r.middle().y
 				c.line(r.x0, y, r.x1, y, linkPen(1.6, kind.projection))
-			}})
+			})})
 		}
 	}
 	if len(d.links) > 0 {
-		entries = append(entries, entry{"addition", func(c *canvas, r rect) {
-			drawAddition(c, point{(r.x0 + r.x1) / 2, (r.y0 + r.y1) / 2}, 6.5, 1.4)
-		}})
+		entries = append(entries, entry{"addition", thumbFunc(func(c *canvas, r rect) {
+			drawAddition(c, r.middle(), 6.5, 1.4)
+		})})
 	}
 	return entries
 }
@@ -404,20 +398,20 @@ func linkPen(width float64, projection bool) stroke {
 	return pen
 }
 
-// drawBox draws a box of a kind: a light one for a label, or one with a pattern.
+// drawBox draws a box of a kind: tinted if it has a label, else hatched.
 func (d *diagram) drawBox(c *canvas, r rect, kind int) {
 	pen := Style{}.stroke(kind)
 	if d.compact {
-		c.pattern(r, pen, Style{}.pattern(kind))
+		c.hatched(r, pen, Style{}.hatch(kind))
 		return
 	}
 	c.fill(r, mix(pen.colour, white, 0.82))
-	c.frame(rect{r.x0 + 0.8, r.y0 + 0.8, r.x1 - 0.8, r.y1 - 0.8}, stroke{colour: pen.colour, width: 1.6})
+	c.frame(r.inset(0.8), stroke{colour: pen.colour, width: 1.6})
 }
 
 func drawAddition(c *canvas, p point, radius, width float64) {
-	c.marker(0, p, radius+width/2, ink)
-	c.marker(0, p, radius-width/2, white)
+	c.disc(p, radius+width/2, ink)
+	c.disc(p, radius-width/2, white)
 	arm := radius * 0.6
 	c.line(p.x-arm, p.y, p.x+arm, p.y, stroke{colour: ink, width: width})
 	c.line(p.x, p.y-arm, p.x, p.y+arm, stroke{colour: ink, width: width})
@@ -427,7 +421,7 @@ func (d *diagram) drawRow(c *canvas, r int) {
 	row := d.rows[r]
 	middle := row.boxes + d.tall/2
 	chain := stroke{colour: ink, width: d.pen}
-	// The chain goes on beyond both ends where there is another row.
+	// The chain continues beyond both ends if there is another row.
 	from, to := d.x[row.first]-d.before(row.first)-d.gap, row.right
 	if r < len(d.rows)-1 {
 		to += d.gap
@@ -466,14 +460,15 @@ func (d *diagram) drawRow(c *canvas, r int) {
 
 func (d *diagram) drawLabel(c *canvas, label string, box rect) {
 	lines, text := inBox(label, box.width(), d.deep)
-	y := (box.y0+box.y1)/2 - float64(len(lines)-1)*boxStep/2 + text.middle()
+	y := box.middle().y - float64(len(lines)-1)*boxStep/2 + text.middle()
 	for _, line := range lines {
-		c.text(line, point{(box.x0 + box.x1) / 2, y}, text)
+		c.text(line, point{box.middle().x, y}, text)
 		y += boxStep
 	}
 }
 
-// join returns where the addition behind a layer is, and fork where a link begins.
+// join returns the place of the addition after a layer, and fork the place before a layer
+// where a link begins.
 func (d *diagram) join(row row, i int) point {
 	return point{d.x[i] + d.box + d.gap/2 + d.joinRoom/2 - 1, row.boxes + d.tall/2}
 }
@@ -482,7 +477,7 @@ func (d *diagram) fork(row row, i int) point {
 	return point{d.x[i] - d.gap/2 - d.forkRoom/2, row.boxes + d.tall/2}
 }
 
-// drawLink draws the part of a link that is in a row.
+// drawLink draws the part of a link that lies in a row.
 func (d *diagram) drawLink(c *canvas, row row, l Link, lane int) {
 	if l.From >= row.end || l.To < row.first {
 		return
@@ -493,7 +488,7 @@ func (d *diagram) drawLink(c *canvas, row row, l Link, lane int) {
 	line := []point{{margin, y}}
 	if l.From >= row.first {
 		fork := d.fork(row, l.From)
-		c.marker(0, fork, d.pen*1.5, ink)
+		c.disc(fork, d.pen*1.5, ink)
 		line = append([]point{fork}, bend(point{fork.x, y}, corner, 1)...)
 	}
 	if l.To < row.end {
@@ -525,14 +520,11 @@ func bend(p point, radius, side float64) []point {
 	return points
 }
 
-// arrow draws the head of an arrow with its tip at p, in the direction of dx, dy.
+// arrow draws an arrowhead with its tip at p, pointing in the direction dx, dy.
 func (c *canvas) arrow(p point, dx, dy, length float64) {
 	back := point{p.x - dx*length, p.y - dy*length}
 	half := length * 0.5
-	path := c.path([]point{p, {back.x - dy*half, back.y + dx*half}, {back.x + dy*half, back.y - dx*half}})
-	path.Close()
-	c.SetColor(ink)
-	c.Fill(path)
+	c.polygon([]point{p, {back.x - dy*half, back.y + dx*half}, {back.x + dy*half, back.y - dx*half}}, ink)
 }
 
 // drawBrackets draws a bracket over each run of layers of one group.

@@ -41,32 +41,32 @@ func TestDiagramIsOnThePage(t *testing.T) {
 	} {
 		d := arranged(t, c.layers, c.links)
 		if d.compact != c.compact {
-			t.Errorf("%s: compact is %v", c.name, d.compact)
+			t.Errorf("%s: compact is %t, want %t", c.name, d.compact, c.compact)
 		}
 		next := 0
 		for _, row := range d.rows {
 			if row.first != next || row.end <= row.first {
-				t.Fatalf("%s: a row of layers %d to %d after layer %d", c.name, row.first, row.end, next)
+				t.Fatalf("%s: a row of layers %d to %d, want it to begin at layer %d", c.name, row.first, row.end, next)
 			}
 			next = row.end
 			for i := row.first; i < row.end; i++ {
 				if d.x[i] < margin || i > row.first && d.x[i] < d.x[i-1]+d.box+d.gap/2 {
-					t.Errorf("%s: box %d is at %g", c.name, i, d.x[i])
+					t.Errorf("%s: box %d is at %g, outside the page or over its neighbour", c.name, i, d.x[i])
 				}
 			}
 			if row.right+d.gap > pageWidth-margin+0.01 {
-				t.Errorf("%s: a row ends at %g", c.name, row.right+d.gap)
+				t.Errorf("%s: a row ends at %g, outside the page", c.name, row.right+d.gap)
 			}
 			for i := row.first; i < row.end; i++ {
 				if x := d.join(row, i).x; d.joins[i] && (x-d.radius < d.x[i]+d.box || i+1 < row.end && x+d.radius > d.x[i+1]) {
-					t.Errorf("%s: the addition behind layer %d lies over a box", c.name, i)
+					t.Errorf("%s: the addition after layer %d overlaps a box", c.name, i)
 				}
 			}
 		}
 		if next != len(c.layers) {
-			t.Errorf("%s: the rows end at layer %d of %d", c.name, next, len(c.layers))
+			t.Errorf("%s: the rows end before layer %d of %d", c.name, next, len(c.layers))
 		}
-		// Links over one another must not lie on one line.
+		// Overlapping links must have different lanes.
 		for i, a := range c.links {
 			for k, b := range c.links[:i] {
 				if d.lane[i] == d.lane[k] && a.From <= b.To && b.From <= a.To {
@@ -82,11 +82,11 @@ func TestRowsEndBetweenShortcuts(t *testing.T) {
 		layers, links := network(blocks, 3)
 		d := arranged(t, layers, links)
 		if len(d.rows) < 2 {
-			t.Errorf("%d layers are in one row", len(layers))
+			t.Errorf("%d layers are in one row, want several", len(layers))
 		}
 		for _, row := range d.rows[1:] {
 			if !d.free(row.first) {
-				t.Errorf("of %d layers, a row begins at layer %d, under a shortcut", len(layers), row.first)
+				t.Errorf("of %d layers, a row begins at layer %d, in the middle of a shortcut", len(layers), row.first)
 			}
 		}
 	}
@@ -104,7 +104,7 @@ func TestDiagramShowsItsLinks(t *testing.T) {
 		return texts, bytes.Count(content, []byte("stroke-dasharray"))
 	}
 	texts, dashed := draw(links)
-	// Two stages begin with a projection, and the legend has a line.
+	// Two stages begin with a projection, and the legend shows one.
 	if dashed != 3 {
 		t.Errorf("%d dashed lines, want 3", dashed)
 	}
@@ -115,11 +115,11 @@ func TestDiagramShowsItsLinks(t *testing.T) {
 	}
 	texts, dashed = draw(nil)
 	if dashed != 0 || slices.Contains(texts, "addition") {
-		t.Errorf("a plain network has %d dashed lines and the texts %q", dashed, texts)
+		t.Errorf("a plain network has %d dashed lines and the texts %q, want no sign of shortcuts", dashed, texts)
 	}
-	// A size is written once for all layers that share it.
+	// A size is written once for consecutive layers that share it.
 	if count := strings.Count(fmt.Sprintf("%q", texts), `"28×28×128"`); count != 1 {
-		t.Errorf("a size is written %d times", count)
+		t.Errorf("a size is written %d times, want once", count)
 	}
 }
 
@@ -133,7 +133,7 @@ func TestLabelsAreNotCut(t *testing.T) {
 			t.Errorf("%q is written as %q", l.Label, lines)
 		}
 		if look.widest(lines) > d.box-2*boxEdge+0.01 || look.size < smallestBox {
-			t.Errorf("%q is %g wide in type of %g, in a box of %g", lines, look.widest(lines), look.size, d.box)
+			t.Errorf("%q is %g wide in type of size %g, in a box of width %g", lines, look.widest(lines), look.size, d.box)
 		}
 	}
 }

@@ -1,17 +1,55 @@
 // Package figure draws the figures of the course: learning curves, plain against
-// residual networks, gradient norms, confusion matrices, grids of images, learning
-// rate schedules, bars, sets of points in a plane, surfaces over one and networks.
+// residual networks, gradient norms, confusion matrices, grids of images, learning-rate
+// schedules, bar charts, regions of a plane, contour maps and diagrams of networks.
 //
-// A constructor such as [Curves] checks its data, copies it and lays the drawing out;
-// the [Figure] it returns is saved as PNG or SVG, or encoded for a notebook. Equal input
-// gives equal bytes. All figures share one style: an opaque white ground, so that they
-// read the same on paper and in a dark notebook, the colours of Okabe and Ito, and a
-// second cue beside every colour – a dash, a weight, a marker, stripes – for those who do
-// not see the colours or print without them.
+// A constructor such as [Curves] checks its data, copies it and lays out the drawing. The
+// [Figure] it returns is saved as PNG or SVG, or encoded for a notebook. Equal input
+// gives equal bytes. All figures share one style: an opaque white background, so that
+// they read the same on paper and in a dark notebook, the colours of Okabe and Ito, and a
+// second cue beside every colour (a dash, a line width, a marker, hatching) for readers
+// who cannot tell the colours apart or print without them.
 //
-// The drawing is done on gonum/plot's canvases with its Liberation fonts. It does not use
-// plot.Plot: legends above the axes, panels with one y axis between them, matrices and
-// grids need a layout that Plot does not have.
+// # What is gonum's and what is ours
+//
+// The axes of every chart are a [plot.Plot]; gonum also aligns the panels, draws the
+// legends, the cells of a confusion matrix and the colour bars, interpolates the colour
+// maps and clips what lies outside the axes. The rest is hand-written because
+//   - plot.Plot has neither wrapped titles and captions nor a legend in columns above
+//     the axes (page.go, legend.go);
+//   - plot.DefaultTicks and plot.LogTicks label three ticks or only powers of ten, and
+//     write neither percent, nor k and M, nor whole epochs alone (ticks.go);
+//   - plotter.Line rejects NaN, which is a gap in a curve, and keeps every point of a
+//     long run, which makes a huge SVG (trace.go);
+//   - plotter.BarChart has one colour for all its bars, no hatching and no values above
+//     them (bars.go);
+//   - plotter.Contour does not expose its lines, so they cannot carry numbers, and
+//     plotter.HeatMap draws cells, not a smooth surface
+//     (contours.go, isolines.go);
+//   - gonum has no palette of Okabe and Ito, no viridis, no grid of images and no
+//     diagrams of networks (style.go, colormap.go, images.go, diagram.go).
+//
+// # Files
+//
+//	figure.go    Figure: saving and encoding
+//	options.go   Option: captions, ranges, logarithmic axes
+//	curves.go    Curves, PlainVsResidual, Schedule, GradientNorms
+//	trace.go     a curve as a gonum plotter: gaps, smoothing, thinning
+//	bars.go      Bars
+//	confusion.go Confusion
+//	contours.go  Contours, and isolines.go the lines of equal height
+//	regions.go   Regions
+//	images.go    ImageGrid
+//	diagram.go   Diagram
+//	heatmap.go   Colorize and Overlay: pixels for ImageGrid
+//	panel.go     axes, and panels side by side
+//	ticks.go     where ticks are, and how their numbers are written
+//	names.go     names along an axis, turned where they do not fit
+//	legend.go    legends
+//	page.go      title, note and caption
+//	colormap.go  colour maps and colour bars
+//	style.go     colours, dashes, hatching
+//	text.go      fonts, measuring, cutting and wrapping
+//	canvas.go    gonum's canvas in CSS pixels
 package figure
 
 import (
@@ -23,27 +61,28 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/residual-go/residual/pkg/atomicfile"
 )
 
-// Figure is a drawing of a certain size. The functions of this package make them; the
+// Figure is a drawing of a fixed size. The functions of this package make figures; the
 // zero Figure is empty and cannot be encoded.
 type Figure struct {
 	width, height float64 // in CSS pixels
 	draw          func(*canvas)
 }
 
-// Size returns the width and height of the figure in CSS pixels, of which there are 96
-// to the inch. A PNG has twice as many dots each way, so a page that shows one should
-// give it this size.
+// Size returns the width and height of the figure in CSS pixels, 96 to the inch. A PNG
+// has twice as many pixels in each direction, so a page that shows one should set this
+// size.
 func (f *Figure) Size() (width, height int) { return int(f.width), int(f.height) }
 
-// Save writes the figure to every path, as PNG or SVG by the path's extension. Each file
-// is whole or not there. The folders must exist. No file is written if one of the
-// extensions is neither .png nor .svg.
+// Save writes the figure to every path, as PNG or SVG depending on the extension. Each
+// file is written completely or not at all. The folders must exist. If any extension is
+// neither .png nor .svg, no file is written.
 func (f *Figure) Save(paths ...string) error {
 	formats := make([]string, len(paths))
 	for i, path := range paths {
@@ -64,7 +103,7 @@ func (f *Figure) Save(paths ...string) error {
 // Encode writes the figure to w in the given format, "png" or "svg".
 func (f *Figure) Encode(w io.Writer, format string) error {
 	if f.draw == nil {
-		return errors.New("encode figure: it is empty")
+		return errors.New("encode figure: the figure is empty")
 	}
 	var content io.WriterTo
 	switch format {
@@ -92,18 +131,18 @@ func (f *Figure) svg() io.WriterTo {
 	f.drawOn(target)
 	var raw bytes.Buffer
 	target.WriteTo(&raw) // a bytes.Buffer does not fail
-	// vgsvg names the font it measured and no other, and calls its PNG images JPEG. Arial
-	// has the same widths. The quotes keep the text of a figure, in which they are
-	// escaped, out of reach.
-	mended := strings.NewReplacer(
+	// vgsvg names only the font it measured; Arial has the same widths. It also calls its
+	// PNG images JPEG and lets a viewer keep their proportions, which shrinks a colour bar
+	// of one column to a hairline. Text in a figure cannot match: its quotes are escaped.
+	repaired := strings.NewReplacer(
 		`style="font-family:Liberation Sans;font-variant:normal;`, `style="font-family:'Liberation Sans',Arial,Helvetica,sans-serif;`,
-		`href="data:image/jpg;`, `href="data:image/png;`,
+		`xlink:href="data:image/jpg;`, `preserveAspectRatio="none" xlink:href="data:image/png;`,
 	).Replace(raw.String())
-	return strings.NewReader(mended)
+	return strings.NewReader(repaired)
 }
 
 func (f *Figure) drawOn(target vg.Canvas) {
-	c := &canvas{Canvas: target, height: f.height}
+	c := &canvas{draw.NewCanvas(target, px(f.width), px(f.height))}
 	c.fill(rect{0, 0, f.width, f.height}, white)
 	f.draw(c)
 }

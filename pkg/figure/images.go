@@ -15,16 +15,17 @@ type Tile struct {
 	// Pixels is [Height, Width, 3]: row by row, red, green and blue of each pixel.
 	Pixels        []byte
 	Height, Width int
-	// Caption is written under the image, one line of it for each line of the text: the
-	// label, say, and under it the prediction.
+	// Caption is written below the image, line by line: the label, say, and below it the
+	// prediction.
 	Caption string
-	// Wrong marks the image as wrongly predicted: a thick frame, a cross in its corner and
-	// a bold caption.
+	// Wrong marks the image as wrongly predicted, with a thick frame, a cross in the corner
+	// and a bold caption.
 	Wrong bool
 }
 
-// ImageGrid draws images in rows of so many columns, each with its caption under it.
-// Small images are enlarged by whole numbers without smoothing: a pixel stays a square.
+// ImageGrid draws images in the given number of columns, each with its caption below.
+// Small images are enlarged by a whole number without smoothing, so that a pixel stays a
+// square.
 func ImageGrid(title string, columns int, tiles []Tile, opts ...Option) (*Figure, error) {
 	f, err := imageGrid(title, columns, tiles, opts)
 	if err != nil {
@@ -33,16 +34,16 @@ func ImageGrid(title string, columns int, tiles []Tile, opts ...Option) (*Figure
 	return f, nil
 }
 
-// cell is a tile made ready.
+// cell is a tile ready to be drawn.
 type cell struct {
-	picture       image.Image
-	width, height float64 // of the picture on the page
+	image         image.Image
+	width, height float64 // of the image on the page
 	caption       []string
 	wrong         bool
 }
 
 const (
-	largestSide = 224 // of a picture on the page
+	largestSide = 224 // of an image on the page
 	captionSize = 12
 	captionStep = 16
 	wrongFrame  = 3
@@ -56,7 +57,7 @@ func imageGrid(title string, columns int, tiles []Tile, opts []Option) (*Figure,
 		return nil, err
 	}
 	if columns < 1 {
-		return nil, fmt.Errorf("%d columns", columns)
+		return nil, fmt.Errorf("%d columns, want at least one", columns)
 	}
 	if len(tiles) == 0 {
 		return nil, errors.New("no images")
@@ -71,7 +72,7 @@ func imageGrid(title string, columns int, tiles []Tile, opts []Option) (*Figure,
 	if side < 8 {
 		return nil, fmt.Errorf("%d columns do not fit on a page", columns)
 	}
-	// A few large images stand together in the middle rather than far apart.
+	// A few large images stand together in the middle, not far apart.
 	pitch = min(pitch, side+60)
 	left := math.Floor((pageWidth - float64(columns)*pitch + gap) / 2)
 
@@ -91,32 +92,26 @@ func imageGrid(title string, columns int, tiles []Tile, opts []Option) (*Figure,
 	if wrong > 0 {
 		note = fmt.Sprintf("%d of %d wrong: framed, with a cross", wrong, len(tiles))
 	}
-	head := newHeader(title, note, pageWidth)
-	foot := newFooter(o.caption, pageWidth)
+	head := newHeader(title, note)
 	top := math.Round(head.height + 10)
 	step := math.Ceil(tallest + float64(lines)*captionStep + 16)
 	rows := (len(tiles) + columns - 1) / columns
-	height := math.Ceil(top + float64(rows)*step - 8 + foot.height)
-
-	draw := func(c *canvas) {
-		head.draw(c)
+	return head.page(top+float64(rows)*step-8, o.caption, func(c *canvas) {
 		for i, cell := range cells {
 			x := left + float64(i%columns)*pitch + (pitch-gap)/2
 			cell.draw(c, x, top+float64(i/columns)*step, tallest)
 		}
-		foot.draw(c, height)
-	}
-	return &Figure{width: pageWidth, height: height, draw: draw}, nil
+	}), nil
 }
 
-// cell checks the tile and scales its picture to fit a square of the given side.
+// cell checks the tile and scales its image to fit a square with the given side.
 func (t Tile) cell(side, captionWidth float64) (cell, error) {
 	if t.Height <= 0 || t.Width <= 0 {
-		return cell{}, fmt.Errorf("%d×%d pixels", t.Height, t.Width)
+		return cell{}, fmt.Errorf("size %d×%d, want at least one pixel", t.Height, t.Width)
 	}
-	// Not Height·Width·3, which may overflow.
+	// Height·Width·3 could overflow.
 	if rest := len(t.Pixels) % (3 * t.Width); rest != 0 || len(t.Pixels)/(3*t.Width) != t.Height {
-		return cell{}, fmt.Errorf("%d bytes for %d×%d pixels of 3", len(t.Pixels), t.Height, t.Width)
+		return cell{}, fmt.Errorf("%d bytes for %d×%d pixels of 3 bytes", len(t.Pixels), t.Height, t.Width)
 	}
 	source := image.NewNRGBA(image.Rect(0, 0, t.Width, t.Height))
 	for i := range t.Height * t.Width {
@@ -133,9 +128,9 @@ func (t Tile) cell(side, captionWidth float64) (cell, error) {
 	}
 	w := max(1, int(math.Round(float64(t.Width)*scale)))
 	h := max(1, int(math.Round(float64(t.Height)*scale)))
-	picture := image.NewRGBA(image.Rect(0, 0, w, h))
-	how.Scale(picture, picture.Bounds(), source, source.Bounds(), draw.Src, nil)
-	made.picture, made.width, made.height = picture, float64(w)/dotsPerPixel, float64(h)/dotsPerPixel
+	enlarged := image.NewRGBA(image.Rect(0, 0, w, h))
+	how.Scale(enlarged, enlarged.Bounds(), source, source.Bounds(), draw.Src, nil)
+	made.image, made.width, made.height = enlarged, float64(w)/dotsPerPixel, float64(h)/dotsPerPixel
 
 	text := captionText()
 	text.bold = t.Wrong
@@ -147,18 +142,19 @@ func (t Tile) cell(side, captionWidth float64) (cell, error) {
 	return made, nil
 }
 
-// draw draws the cell around x from y downwards, in a row whose tallest picture is given.
+// draw draws the cell, centred on x, from y down, in a row whose tallest image has the
+// given height.
 func (t cell) draw(c *canvas, x, y, tallest float64) {
-	// Onto whole dots, or the picture is smoothed after all.
+	// On whole dots, or the image is smoothed after all.
 	x0 := math.Round((x-t.width/2)*dotsPerPixel) / dotsPerPixel
 	y0 := math.Round((y+tallest-t.height)*dotsPerPixel) / dotsPerPixel
 	box := rect{x0, y0, x0 + t.width, y0 + t.height}
 	text := captionText()
 	if t.wrong {
 		text.bold = true
-		c.fill(rect{box.x0 - wrongFrame, box.y0 - wrongFrame, box.x1 + wrongFrame, box.y1 + wrongFrame}, wrongInk)
+		c.fill(box.inset(-wrongFrame), wrongInk)
 	}
-	c.image(t.picture, box)
+	c.image(t.image, box)
 	if t.wrong {
 		drawCross(c, box)
 	}
@@ -167,7 +163,7 @@ func (t cell) draw(c *canvas, x, y, tallest float64) {
 	}
 }
 
-// drawCross puts a white cross on a small field in the upper right corner.
+// drawCross draws a white cross on a small field in the upper right corner.
 func drawCross(c *canvas, box rect) {
 	side := max(7, min(18, 0.3*min(box.width(), box.height())))
 	field := rect{box.x1 - side, box.y0, box.x1, box.y0 + side}

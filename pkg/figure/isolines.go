@@ -2,22 +2,23 @@ package figure
 
 import "math"
 
-// crossing is an edge of a grid that a line crosses: the one from (x, y) to the right, or
+// crossing is an edge of a grid that a line crosses: the edge from (x, y) to the right, or
 // upwards.
 type crossing struct {
 	x, y   int
 	upward bool
 }
 
-// isolines returns the lines along which a surface has the given level. z[y][x] is its
-// height at a point of a grid, and it is linear along the grid's edges; where a cell has a
-// corner that is not a number, there is no line. Lines are in coordinates of the grid and
-// have the higher ground on their left, y being upwards; a closed one ends where it began.
+// isolines returns the lines along which a surface has the given level. z[y][x] is the
+// height of the surface at a point of a grid; along the edges of the grid it is linear. In
+// a cell with a NaN or infinite corner there is no line. Lines are in coordinates of the
+// grid and have the higher ground on their left, with y pointing up; a closed line ends
+// where it began.
 //
-// This is the method of marching squares. A cell with two opposite corners high and two
-// low has two lines, parted by its middle.
+// The method is marching squares. Two lines cross a cell with two opposite corners high and
+// the other two low; the mean of the corners decides which corners they cut off.
 func isolines(z [][]float64, level float64) [][]point {
-	var starts []crossing // in the order of the cells, so that the lines have one
+	var starts []crossing // in the order of the cells, so that the order of the lines is fixed
 	next, last := map[crossing]crossing{}, map[crossing]bool{}
 	for y := range len(z) - 1 {
 		for x := range len(z[y]) - 1 {
@@ -27,7 +28,7 @@ func isolines(z [][]float64, level float64) [][]point {
 			if math.IsNaN(sum) || math.IsInf(sum, 0) {
 				continue
 			}
-			// Around the cell against the clock, falling and rising crossings take turns.
+			// Counterclockwise around the cell, falling and rising crossings alternate.
 			turn := 1 // to the next crossing, around a low corner
 			if sum/4 < level {
 				turn = len(edges) - 1 // back, around a high one
@@ -72,7 +73,7 @@ func isolines(z [][]float64, level float64) [][]point {
 	return lines
 }
 
-// at returns where on its edge the crossing is.
+// at returns the place on its edge where the surface has the level.
 func (e crossing) at(z [][]float64, level float64) point {
 	from := z[e.y][e.x]
 	if e.upward {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// field returns a grid of n×n heights over −1 … 1 in both directions.
+// field returns n×n heights over −1 … 1 in both directions.
 func field(n int, height func(x, y float64) float64) [][]float64 {
 	z := make([][]float64, n)
 	for iy := range z {
@@ -17,8 +17,8 @@ func field(n int, height func(x, y float64) float64) [][]float64 {
 	return z
 }
 
-// area is the area in a closed line, positive if it runs against the clock.
-func area(line []point) (sum float64) {
+// enclosed returns the area within a closed line, positive if the line runs counterclockwise.
+func enclosed(line []point) (sum float64) {
 	for i := 1; i < len(line); i++ {
 		sum += (line[i-1].x*line[i].y - line[i].x*line[i-1].y) / 2
 	}
@@ -32,16 +32,16 @@ func TestIsolineOfABowlIsACircle(t *testing.T) {
 	}
 	line := lines[0]
 	if line[0] != line[len(line)-1] {
-		t.Error("it is not closed")
+		t.Error("the line is not closed")
 	}
 	for _, p := range line {
 		if r := math.Hypot(p.x-50, p.y-50); math.Abs(r-25) > 0.02 {
-			t.Fatalf("%v is %g from the middle, want 25", p, r)
+			t.Fatalf("%v is %g from the centre, want 25", p, r)
 		}
 	}
-	// The high ground is outside: on the left of a line that runs with the clock.
-	if got, want := area(line), -math.Pi*25*25; math.Abs(got/want-1) > 0.01 {
-		t.Errorf("an area of %g, want %g", got, want)
+	// The high ground is outside, so on the left of a line that runs clockwise.
+	if got, want := enclosed(line), -math.Pi*25*25; math.Abs(got/want-1) > 0.01 {
+		t.Errorf("the line encloses %g, want %g", got, want)
 	}
 }
 
@@ -78,14 +78,14 @@ func TestIsolinesOfSlopesAndSaddles(t *testing.T) {
 	}
 }
 
-// The middle of a cell decides which of its corners a saddle joins.
-func TestSaddleIsPartedByItsMiddle(t *testing.T) {
+// The mean of a cell decides which of its corners a saddle joins.
+func TestSaddleIsDividedByItsMean(t *testing.T) {
 	for _, level := range []float64{0.4, 0.6} {
 		for _, line := range isolines([][]float64{{1, 0}, {0, 1}}, level) {
 			middle := point{(line[0].x + line[1].x) / 2, (line[0].y + line[1].y) / 2}
 			high := middle.x < 0.5 == (middle.y < 0.5) // it cuts off a high corner
 			if high != (level > 0.5) {
-				t.Errorf("at level %g a line is around %v", level, middle)
+				t.Errorf("at level %g a line cuts off the wrong corner, near %v", level, middle)
 			}
 		}
 	}

@@ -1,81 +1,102 @@
 package figure
 
-// legend is the names of what a panel shows, in a few even columns.
+import (
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// legend is a legend in a few even columns. gonum draws each column.
 type legend struct {
-	entries    []entry
-	columns    int
-	rows       int
-	entryWidth float64
+	columns     []plot.Legend
+	rows        int
+	columnWidth float64
 }
 
-// entry is a line of a legend: a name and how to draw what it stands for.
+// entry is a line of a legend: a name and a thumbnail of what it stands for.
 type entry struct {
-	name   string
-	swatch func(c *canvas, r rect)
+	name  string
+	thumb plot.Thumbnailer
+}
+
+// thumbFunc draws a thumbnail that fills a canvas.
+type thumbFunc func(c *canvas, r rect)
+
+// Thumbnail implements [plot.Thumbnailer].
+func (f thumbFunc) Thumbnail(c *draw.Canvas) {
+	inside := &canvas{*c}
+	f(inside, inside.area())
+}
+
+// narrowed is a thumbnail with a gap to its right: gonum's own gap is a mere space.
+type narrowed struct{ plot.Thumbnailer }
+
+// Thumbnail implements [plot.Thumbnailer].
+func (n narrowed) Thumbnail(c *draw.Canvas) {
+	narrow := draw.Crop(*c, 0, -px(thumbGap), 0, 0)
+	n.Thumbnailer.Thumbnail(&narrow)
 }
 
 const (
-	swatchWidth  = 34
-	swatchHeight = 13
-	swatchGap    = 8
-	legendGap    = 22
-	legendHeight = 21 // of a row
+	thumbWidth    = 34
+	thumbGap      = 4
+	legendPadding = 9 // between rows
+	columnGap     = 22
 )
 
-func legendText() lettering { return lettering{size: legendSize, colour: ink} }
-
-// newLegend lays out the entries that have a name.
+// newLegend arranges the entries that have a name in columns, no wider than width
+// together.
 func newLegend(entries []entry, width float64) legend {
-	var l legend
+	text := legendText()
+	blank := plot.NewLegend()
+	blank.Top, blank.Left = true, true
+	blank.TextStyle, blank.ThumbnailWidth = text.style(), px(thumbWidth+thumbGap)
+	blank.TextStyle.YAlign = -0.11 // in the middle of the thumbnail
+	blank.Padding = px(legendPadding)
+	const thumb = thumbWidth + thumbGap
+	gap := text.width(" ")
+
+	var named []entry
 	widest := 0.0
 	for _, e := range entries {
 		if e.name != "" {
-			l.entries = append(l.entries, e)
-			widest = max(widest, legendText().width(e.name))
+			e.name = text.fit(e.name, width-thumb-gap)
+			named = append(named, e)
+			widest = max(widest, text.width(e.name))
 		}
 	}
-	n := len(l.entries)
+	n := len(named)
 	if n == 0 {
-		return l
+		return legend{}
 	}
-	l.entryWidth = min(swatchWidth+swatchGap+widest+1, width)
-	l.columns = max(1, min(n, int((width+legendGap)/(l.entryWidth+legendGap))))
-	l.rows = (n + l.columns - 1) / l.columns
-	l.columns = (n + l.rows - 1) / l.rows // as even as so many rows allow
+	l := legend{columnWidth: thumb + gap + widest + 1}
+	columns := max(1, min(n, int((width+columnGap)/(l.columnWidth+columnGap))))
+	l.rows = (n + columns - 1) / columns
+	columns = (n + l.rows - 1) / l.rows // as even as so many rows allow
+	for range columns {
+		l.columns = append(l.columns, blank)
+	}
+	for i, e := range named {
+		// Curves mostly come in pairs. This order keeps a pair in one row or in one column.
+		column := i % columns
+		if columns%2 == 1 {
+			column = i / l.rows
+		}
+		l.columns[column].Add(e.name, narrowed{e.thumb})
+	}
 	return l
 }
 
-func (l legend) height() float64 { return float64(l.rows) * legendHeight }
+func (l legend) height() float64 {
+	if l.rows == 0 {
+		return 0
+	}
+	return pixels(l.columns[0].Rectangle(draw.Canvas{}).Size().Y) + legendPadding
+}
 
-// draw writes the legend with its top left corner at p.
+// draw draws the legend with its upper left corner at p.
 func (l legend) draw(c *canvas, p point) {
-	for i, e := range l.entries {
-		// Curves mostly come in pairs. This order keeps a pair in one row or in one column.
-		column, row := i%l.columns, i/l.columns
-		if l.columns%2 == 1 {
-			column, row = i/l.rows, i%l.rows
-		}
-		x := p.x + float64(column)*(l.entryWidth+legendGap)
-		y := p.y + (float64(row)+0.5)*legendHeight
-		e.swatch(c, rect{x, y - swatchHeight/2, x + swatchWidth, y + swatchHeight/2})
-		text := legendText()
-		name := text.fit(e.name, l.entryWidth-swatchWidth-swatchGap)
-		c.text(name, point{x + swatchWidth + swatchGap, y + text.middle()}, text)
-	}
-}
-
-func (p panel) entries() []entry {
-	var entries []entry
-	for _, t := range p.traces {
-		entries = append(entries, entry{t.name, t.drawSwatch})
-	}
-	return entries
-}
-
-func (t trace) drawSwatch(c *canvas, r rect) {
-	y := (r.y0 + r.y1) / 2
-	c.line(r.x0, y, r.x1, y, t.pen)
-	if t.marked {
-		c.marker(t.marker, point{(r.x0 + r.x1) / 2, y}, 3.6, t.pen.colour)
+	for i, column := range l.columns {
+		x := p.x + float64(i)*(l.columnWidth+columnGap)
+		column.Draw(c.window(rect{x, p.y, x + l.columnWidth, p.y + l.height()}))
 	}
 }

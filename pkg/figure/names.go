@@ -1,72 +1,62 @@
 package figure
 
-// names is how the names of rows or columns fit along an axis.
+import (
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/text"
+)
+
+// names are the names of rows or columns, made to fit along an axis.
 type names struct {
 	texts  []string
-	look   lettering
+	style  text.Style
 	turned bool
-	every  int     // only every second, third … where all do not fit
-	width  float64 // of the widest
+	every  int // only every second, third … name is shown where they do not all fit
 }
 
 const (
-	longestName  = 150
+	longestName  = 150 // CSS pixels
 	smallestName = 10.5
 )
 
-// namesBelow fits names, step apart, under a horizontal axis: in somewhat smaller type if
-// they are too wide, or turned.
+// namesBelow fits names, step apart, below a horizontal axis: names that are too wide get
+// smaller type, or are turned.
 func namesBelow(texts []string, step float64) names {
-	n := namesBeside(texts, step)
 	for size := float64(tickSize); size >= smallestName; size -= 0.5 {
 		upright := lettering{size: size, colour: softInk}
-		if widest := upright.widest(texts); widest+4 <= step {
-			return names{texts: texts, look: upright, every: 1, width: widest}
+		if upright.widest(texts)+4 <= step {
+			return names{texts: texts, style: belowAxis(upright), every: 1}
 		}
 	}
+	n := namesBeside(texts, step)
 	n.turned = true
+	n.style.Rotation, n.style.YAlign = math.Pi/2, middleOfDigits
 	return n
 }
 
 // namesBeside fits names, step apart, beside a vertical axis.
 func namesBeside(texts []string, step float64) names {
-	n := names{every: 1, look: lettering{size: tickSize, colour: softInk}}
+	look := tickText()
+	n := names{style: besideAxis(look), every: 1}
 	for _, s := range texts {
-		n.texts = append(n.texts, n.look.fit(s, longestName))
+		n.texts = append(n.texts, look.fit(s, longestName))
 	}
-	n.width = n.look.widest(n.texts)
-	for float64(n.every)*step < n.look.size*1.05 {
+	for float64(n.every)*step < look.size*1.05 {
 		n.every++
 	}
 	return n
 }
 
-func (ch chart) categoryNames(width float64) names {
-	if ch.categories == nil {
-		return names{}
-	}
-	return namesBelow(ch.categories, width/float64(len(ch.categories)))
-}
-
-// draw writes the names under a panel.
-func (n names) draw(c *canvas, p panel) {
-	for i, s := range n.texts {
-		at := p.plot.x0 + p.x.part(float64(i+1))*p.plot.width()
-		if i%n.every == 0 {
-			c.line(at, p.plot.y1, at, p.plot.y1+5, axisPen())
-			n.write(c, s, at, p.plot.y1+8)
+// label writes the names along an axis, at 1, 2, 3 ….
+func (n names) label(a *plot.Axis) {
+	var ticks []plot.Tick
+	for i := 0; i < len(n.texts); i += n.every {
+		name := clean(n.texts[i])
+		if n.turned && name != "" {
+			name += "  " // or its end touches the axis
 		}
+		ticks = append(ticks, plot.Tick{Value: float64(i + 1), Label: name})
 	}
-}
-
-// write writes one name below the point (x, top).
-func (n names) write(c *canvas, s string, x, top float64) {
-	text := n.look
-	if n.turned {
-		text.align, text.turned = 1, true
-		c.text(s, point{x + text.middle(), top}, text)
-		return
-	}
-	text.align = 0.5
-	c.text(s, point{x, top + text.size*0.9}, text)
+	a.Tick.Marker, a.Tick.Label = plot.ConstantTicks(ticks), n.style
 }

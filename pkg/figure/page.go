@@ -1,18 +1,17 @@
 package figure
 
-// header is the title of a figure and, under it, a note in smaller type.
+import "math"
+
+// header is the title of a figure and, below it, a note in smaller type.
 type header struct {
 	title, note []string
 	height      float64
 }
 
-func titleText() lettering { return lettering{size: titleSize, colour: ink, bold: true} }
-func noteText() lettering  { return lettering{size: noteSize, colour: softInk} }
-
-func newHeader(title, note string, width float64) header {
+func newHeader(title, note string) header {
 	h := header{
-		title: titleText().wrap(title, width-2*margin),
-		note:  noteText().wrap(note, width-2*margin),
+		title: titleText().wrap(title, pageWidth-2*margin),
+		note:  noteText().wrap(note, pageWidth-2*margin),
 	}
 	h.height = margin + float64(len(h.title))*titleSize*leading + float64(len(h.note))*noteSize*leading + 4
 	return h
@@ -30,7 +29,7 @@ func (h header) draw(c *canvas) {
 	}
 }
 
-// footer is the caption under a figure.
+// footer is the caption below a figure.
 type footer struct {
 	lines  []string
 	height float64
@@ -38,9 +37,8 @@ type footer struct {
 
 func footText() lettering { return lettering{size: noteSize, colour: softInk, italic: true} }
 
-func newFooter(caption string, width float64) footer {
-	f := footer{lines: footText().wrap(caption, width-2*margin)}
-	f.height = 14
+func newFooter(caption string) footer {
+	f := footer{lines: footText().wrap(caption, pageWidth-2*margin), height: 14}
 	if len(f.lines) > 0 {
 		f.height += 4 + float64(len(f.lines))*noteSize*leading
 	}
@@ -53,4 +51,16 @@ func (f footer) draw(c *canvas, height float64) {
 		up := 14 + float64(len(f.lines)-1-i)*noteSize*leading
 		c.text(line, point{margin, height - up}, footText())
 	}
+}
+
+// page puts a header and a footer around a drawing that ends at bottom.
+func (h header) page(bottom float64, caption string, draw func(*canvas)) *Figure {
+	foot := newFooter(caption)
+	f := &Figure{width: pageWidth, height: math.Ceil(bottom + foot.height)}
+	f.draw = func(c *canvas) {
+		h.draw(c)
+		draw(c)
+		foot.draw(c, f.height)
+	}
+	return f
 }

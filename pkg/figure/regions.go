@@ -6,19 +6,23 @@ import (
 	"image/color"
 	"math"
 	"slices"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 // Region is a set of points of a plane.
 type Region struct {
-	// Name stands in the legend. A region without one is drawn and not listed.
+	// Name appears in the legend. A region without a name is drawn but not listed.
 	Name string
-	// Mask says for each cell of a grid over the panel whether it belongs to the region:
-	// Mask[0] is the lowest row, from left to right. All rows are of one length; regions may
-	// differ in theirs. A hundred cells each way or more look smooth.
+	// Mask says which cells of a grid over the panel belong to the region: Mask[0] is the
+	// lowest row, from left to right. All rows have equal lengths; regions may differ in
+	// size. A hundred cells or more in each direction look smooth.
 	Mask [][]bool
 	// Style is the look of the outline; the area is a tint of its colour.
 	Style Style
-	// Distance draws a line from the panel's point to the nearest point of the region, and
+	// Distance draws a line from the panel's Point to the nearest point of the region and
 	// writes its length, in units of the axes, into the legend.
 	Distance bool
 }
@@ -29,20 +33,20 @@ type Point struct {
 	Name string
 }
 
-// RegionPanel is one of the planes of a figure of [Regions].
+// RegionPanel is one plane of a figure of [Regions].
 type RegionPanel struct {
-	// Title stands above the panel; XLabel and YLabel beside its axes.
+	// Title stands above the panel; XLabel and YLabel name its axes.
 	Title, XLabel, YLabel string
 	// Regions are drawn in this order, so the largest should come first.
 	Regions []Region
-	// X0 to X1 and Y0 to Y1 is what the masks cover.
+	// X0 to X1 and Y0 to Y1 is the area that the masks cover.
 	X0, X1, Y0, Y1 float64
-	// Point is drawn as a star: the target that the regions come near to. It may be nil.
+	// Point is drawn as a star: the target that the regions come close to. It may be nil.
 	Point *Point
 }
 
-// Regions draws sets of points in one plane or several side by side: each lightly filled,
-// with an outline. Panels with equal y axes share its numbers.
+// Regions draws sets of points in a plane, or in several side by side: each lightly filled,
+// with an outline. Panels with equal y axes share their numbers.
 func Regions(title string, panels []RegionPanel, opts ...Option) (*Figure, error) {
 	f, err := regions(title, panels, opts)
 	if err != nil {
@@ -51,104 +55,144 @@ func Regions(title string, panels []RegionPanel, opts ...Option) (*Figure, error
 	return f, nil
 }
 
-// regionPlane is a panel laid out.
-type regionPlane struct {
-	shapes []shape
-	target *Point
-}
-
-// shape is a region made ready.
-type shape struct {
-	edges   [][]point // closed, in units of the axes
-	pen     stroke
-	nearest *point // to the target, if there is a line to it
-}
-
-func regions(title string, panels []RegionPanel, opts []Option) (*Figure, error) {
+func regions(title string, planes []RegionPanel, opts []Option) (*Figure, error) {
 	o, err := gather(opts)
 	if err != nil {
 		return nil, err
 	}
-	if len(panels) == 0 {
+	if len(planes) == 0 {
 		return nil, errors.New("no panels")
 	}
-	planes := make([]plane, len(panels))
-	contents := make([]regionPlane, len(panels))
-	for i, p := range panels {
-		if contents[i], planes[i].legend.entries, err = p.prepare(); err != nil {
+	panels := make([]panel, len(planes))
+	for i, p := range planes {
+		if panels[i], err = p.panel(); err != nil {
 			return nil, fmt.Errorf("panel %d: %w", i, err)
 		}
-		planes[i].heading, planes[i].xLabel, planes[i].yLabel = p.Title, p.XLabel, p.YLabel
-		planes[i].x, planes[i].y = axis{low: p.X0, high: p.X1}, axis{low: p.Y0, high: p.Y1}
 	}
-	head := newHeader(title, "", pageWidth)
-	bottom := places(planes, head.height, rightEdge)
-	foot := newFooter(o.caption, pageWidth)
-	height := math.Ceil(bottom + foot.height)
-	draw := func(c *canvas) {
-		head.draw(c)
-		for i, p := range planes {
-			contents[i].draw(c, p)
-			p.drawAround(c)
+	head := newHeader(title, "")
+	bottom := arrangePlanes(panels, head.height, pageWidth-margin)
+	return head.page(bottom, o.caption, func(c *canvas) {
+		for _, p := range panels {
+			p.draw(c)
 		}
-		foot.draw(c, height)
-	}
-	return &Figure{width: pageWidth, height: height, draw: draw}, nil
+	}), nil
 }
 
-func (p RegionPanel) prepare() (content regionPlane, entries []entry, err error) {
+func (p RegionPanel) panel() (panel, error) {
 	if err := errors.Join(checkRange("x", p.X0, p.X1, false), checkRange("y", p.Y0, p.Y1, false)); err != nil {
-		return content, nil, err
+		return panel{}, err
 	}
-	if p.Point != nil {
-		target := *p.Point
-		content.target = &target
-		if !drawable(target.X) || !drawable(target.Y) {
-			return content, nil, fmt.Errorf("the point %q is at %g, %g", target.Name, target.X, target.Y)
-		}
-	}
+	made := panel{Plot: newPlot(p.XLabel, p.YLabel), heading: p.Title}
+	scaled(&made.X, p.X0, p.X1, false, linearTicks(p.X0, p.X1, 5, false, false))
+	scaled(&made.Y, p.Y0, p.Y1, false, linearTicks(p.Y0, p.Y1, 6, false, false))
+	var lines []plot.Plotter
 	for i, r := range p.Regions {
 		if !r.Style.valid() {
-			return content, nil, fmt.Errorf("%q has no such style: %+v", r.Name, r.Style)
+			return panel{}, fmt.Errorf("%q: unknown style %+v", r.Name, r.Style)
 		}
 		if err := r.check(); err != nil {
-			return content, nil, fmt.Errorf("%q: %w", r.Name, err)
+			return panel{}, fmt.Errorf("%q: %w", r.Name, err)
 		}
-		s := shape{pen: r.Style.stroke(i), edges: r.edges(p)}
+		pen := r.Style.stroke(i)
+		edges := r.edges(p)
+		made.Add(drawFunc(filling(edges, pen).Plot))
+		for _, edge := range edges {
+			made.Add(lineThrough(edge, pen))
+		}
 		name := r.Name
-		if nearest, distance, some := r.nearest(p); r.Distance && p.Point != nil && some {
-			s.nearest = &nearest
+		if nearest, distance, some := r.nearest(p); r.Distance && some {
+			thin := stroke{colour: pen.colour, width: 1.4}
+			lines = append(lines, distanceLine(point{p.Point.X, p.Point.Y}, nearest, thin))
 			if name != "" {
 				name += ", distance " + threeDigits(distance)
 			}
 		}
-		if len(s.edges) == 0 && name != "" {
+		if len(edges) == 0 && name != "" {
 			name += " (nothing to draw)"
 		}
-		content.shapes = append(content.shapes, s)
-		entries = append(entries, entry{name, func(c *canvas, r rect) {
-			c.fill(r, tint(s.pen.colour))
-			c.frame(rect{r.x0 + 1, r.y0 + 1, r.x1 - 1, r.y1 - 1}, s.pen)
-		}})
+		made.entries = append(made.entries, entry{name, filling(nil, pen)})
 	}
-	return content, entries, nil
+	made.Add(lines...)
+	if p.Point != nil {
+		target := *p.Point
+		if !drawable(target.X) || !drawable(target.Y) {
+			return panel{}, fmt.Errorf("the point %q is at %g, %g, want finite coordinates", target.Name, target.X, target.Y)
+		}
+		made.Add(drawFunc(target.draw))
+	}
+	made.Add(closedFrame)
+	return made, nil
+}
+
+// filling returns an area to be filled with a tint of the colour of pen. An edge in the
+// opposite direction is that of a hole. Its thumbnail has an outline too.
+func filling(edges [][]point, pen stroke) *plotter.Polygon {
+	area := &plotter.Polygon{Color: color.NRGBA{pen.colour.R, pen.colour.G, pen.colour.B, 36}}
+	for _, edge := range edges {
+		ring := make(plotter.XYs, len(edge))
+		for i, q := range edge {
+			ring[i].X, ring[i].Y = q.x, q.y
+		}
+		area.XYs = append(area.XYs, ring)
+	}
+	if edges == nil {
+		area.LineStyle = pen.lineStyle()
+	}
+	return area
+}
+
+// lineThrough returns the part of a line that lies within the axes.
+func lineThrough(points []point, pen stroke) drawFunc {
+	return func(c draw.Canvas, p *plot.Plot) {
+		c.StrokeLines(pen.lineStyle(), c.ClipLinesXY(places(c, p, points))...)
+	}
+}
+
+// distanceLine returns the line from a point to the nearest of a region, with a dot at the
+// latter.
+func distanceLine(from, nearest point, pen stroke) drawFunc {
+	return func(c draw.Canvas, p *plot.Plot) {
+		lineThrough([]point{from, nearest}, pen).Plot(c, p)
+		c.DrawGlyph(marker(0, 3.6, pen.colour), places(c, p, []point{nearest})[0])
+	}
+}
+
+// draw draws the point as a star with its name beside it.
+func (t Point) draw(axes draw.Canvas, p *plot.Plot) {
+	c := &canvas{axes}
+	all := c.area()
+	at := c.onto(p)(point{t.X, t.Y})
+	if !axes.Contains(c.at(at)) {
+		return
+	}
+	c.star(at, 9, ink)
+	text := lettering{size: legendSize, colour: ink, bold: true}
+	name := text.fit(t.Name, all.width()/2)
+	place := point{at.x + 12, at.y - 8}
+	if place.x+text.width(name) > all.x1-4 {
+		place.x, text.align = at.x-12, 1
+	}
+	if place.y-text.size < all.y0 {
+		place.y = at.y + 18
+	}
+	c.text(name, place, text)
 }
 
 func (r Region) check() error {
 	if len(r.Mask) == 0 || len(r.Mask[0]) == 0 {
-		return errors.New("an empty mask")
+		return errors.New("the mask is empty")
 	}
 	for i, row := range r.Mask {
 		if len(row) != len(r.Mask[0]) {
-			return fmt.Errorf("row %d of the mask has %d cells, row 0 %d", i, len(row), len(r.Mask[0]))
+			return fmt.Errorf("row %d of the mask has %d cells, row 0 has %d", i, len(row), len(r.Mask[0]))
 		}
 	}
 	return nil
 }
 
-// edges returns the outline of the region in units of the panel's axes. It goes on for two
-// cells beyond the panel, where it is cut off: no line runs along the frame, as if the
-// region ended there.
+// edges returns the outline of the region in units of the panel's axes. It continues for
+// two cells beyond the panel and is cut off at the frame, so that no line runs along the
+// frame as if the region ended there.
 func (r Region) edges(p RegionPanel) [][]point {
 	const around = 3
 	rows, columns := len(r.Mask), len(r.Mask[0])
@@ -175,8 +219,8 @@ func (r Region) edges(p RegionPanel) [][]point {
 	return edges
 }
 
-// rounded takes the steps of the cells off a closed line, by means over neighbours. A
-// point moves by less than half a cell, so that a region of few cells does not vanish.
+// rounded smooths the steps of the cells out of a closed line, by means over neighbours. A
+// point moves by less than half a cell, so that a region of a few cells does not vanish.
 func rounded(line []point) {
 	const farthest = 0.4
 	n := len(line) - 1 // the last is the first again
@@ -197,8 +241,8 @@ func rounded(line []point) {
 	line[n] = line[0]
 }
 
-// nearest returns the region's point that is nearest to the panel's, and how far it is. A
-// cell is all of its area.
+// nearest returns the point of the region that is nearest to the panel's Point, and its
+// distance. All of the area of a cell belongs to the region.
 func (r Region) nearest(p RegionPanel) (nearest point, distance float64, some bool) {
 	if p.Point == nil {
 		return point{}, 0, false
@@ -219,49 +263,4 @@ func (r Region) nearest(p RegionPanel) (nearest point, distance float64, some bo
 		}
 	}
 	return nearest, distance, some
-}
-
-// tint is a colour to fill an area with, through which what is under it shows.
-func tint(c color.RGBA) color.NRGBA { return color.NRGBA{c.R, c.G, c.B, 36} }
-
-func (content regionPlane) draw(c *canvas, p plane) {
-	place := p.place(p.y)
-	for _, s := range content.shapes {
-		edges := make([][]point, len(s.edges))
-		for i, edge := range s.edges {
-			for _, q := range edge {
-				edges[i] = append(edges[i], place(q))
-			}
-		}
-		c.fillClipped(edges, tint(s.pen.colour), p.plot)
-		for _, edge := range edges {
-			c.clipped(edge, s.pen, p.plot)
-		}
-	}
-	if content.target == nil {
-		return
-	}
-	target := place(point{content.target.X, content.target.Y})
-	for _, s := range content.shapes {
-		if s.nearest == nil {
-			continue
-		}
-		end := place(*s.nearest)
-		c.clipped([]point{target, end}, stroke{colour: s.pen.colour, width: 1.4}, p.plot)
-		p.drawMarker(c, 0, end, 3.6, s.pen)
-	}
-	if !p.holds(target) {
-		return
-	}
-	c.star(target, 9, ink)
-	text := lettering{size: legendSize, colour: ink, bold: true}
-	name := text.fit(content.target.Name, p.plot.width()/2)
-	at := point{target.x + 12, target.y - 8}
-	if at.x+text.width(name) > p.plot.x1-4 {
-		at.x, text.align = target.x-12, 1
-	}
-	if at.y-text.size < p.plot.y0 {
-		at.y = target.y + 18
-	}
-	c.text(name, at, text)
 }

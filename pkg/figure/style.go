@@ -2,24 +2,16 @@ package figure
 
 import (
 	"image/color"
+	"math"
 
-	stdfont "golang.org/x/image/font"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 // Lengths are in CSS pixels.
 const (
 	pageWidth = 800 // of a notebook's column
 	margin    = 20
-
-	titleSize  = 17
-	headSize   = 14.5
-	labelSize  = 14
-	tickSize   = 12.5
-	legendSize = 13
-	noteSize   = 12
-
-	// leading is the distance between two lines of text over their size.
-	leading = 1.35
 )
 
 var (
@@ -31,9 +23,9 @@ var (
 	wrongInk  = color.RGBA{0xd5, 0x5e, 0x00, 255}
 )
 
-// palette returns colour i of Okabe and Ito's, counted from 0 and repeated. Their yellow
-// is left out: it does not show on white.
-func palette(i int) color.RGBA {
+// okabeIto returns colour i, from 0, of the palette of Okabe and Ito, which repeats. Their
+// yellow is left out because it is invisible on white.
+func okabeIto(i int) color.RGBA {
 	colours := [...]color.RGBA{
 		{0x00, 0x72, 0xb2, 255}, // blue
 		{0xd5, 0x5e, 0x00, 255}, // vermillion
@@ -46,16 +38,16 @@ func palette(i int) color.RGBA {
 	return colours[i%len(colours)]
 }
 
-// mix returns the colour the given part of the way from a to b.
+// mix returns the colour between a and b: a at part 0, b at part 1.
 func mix(a, b color.RGBA, part float64) color.RGBA {
 	between := func(x, y uint8) uint8 { return uint8(float64(x) + part*(float64(y)-float64(x)) + 0.5) }
 	return color.RGBA{between(a.R, b.R), between(a.G, b.G), between(a.B, b.B), 255}
 }
 
-// Dash is the pattern of a line.
+// Dash is the dash pattern of a line.
 type Dash int
 
-// The patterns of lines.
+// The dash patterns.
 const (
 	Solid Dash = iota
 	Dashed
@@ -77,34 +69,40 @@ func (d Dash) lengths(width float64) []float64 {
 	return nil
 }
 
-// Style says what the line of a curve looks like. The zero Style takes both colour and
-// dash from the curve's place among the curves, with a Marker or without; any other is
-// taken as it stands, but for a Color of 0.
+// Style is the look of a curve, a bar or the outline of a region. With the zero Style,
+// colour and dash follow from the curve's index; setting Marker alone keeps them. Any
+// other Style is used as it is, except that a Color of 0 still follows from the index.
 type Style struct {
-	// Color is 1, 2, 3 … for a colour of the palette: curves with one number have one
-	// colour, and so read as belonging together. 0 stands for the curve's place.
+	// Color selects a colour of the palette, counted from 1; curves with equal Color read
+	// as belonging together. 0 takes the colour from the curve's index.
 	Color int
-	// Dash sets lines of one colour apart: test from training, residual from plain.
+	// Dash tells lines of one colour apart: test from training, residual from plain.
 	Dash Dash
-	// Thin draws a fine line, for the lesser of a pair.
+	// Thin draws a fine line, for the less important one of a pair.
 	Thin bool
-	// Marker draws a mark at every point, in a shape that comes from the curve's place. It
-	// is for curves of few points, which are measurements, not a course of training.
+	// Marker draws a mark at every point; its shape follows from the curve's index. Use it
+	// for curves of few measured points, not for the course of a training run.
 	Marker bool
 }
 
 func (s Style) valid() bool { return s.Color >= 0 && s.Dash >= Solid && s.Dash <= DashDotted }
 
-// stroke returns the pen for the style of the curve at index i.
-func (s Style) stroke(i int) stroke {
+// of returns the style of the curve at index i, with the dash filled in.
+func (s Style) of(i int) Style {
 	if s == (Style{Marker: s.Marker}) {
 		s.Dash = Dash(i % 4)
 	}
+	return s
+}
+
+// stroke returns the pen for the curve at index i.
+func (s Style) stroke(i int) stroke {
+	s = s.of(i)
 	hue := i
 	if s.Color > 0 {
 		hue = s.Color - 1
 	}
-	pen := stroke{colour: palette(hue), width: 2.4}
+	pen := stroke{colour: okabeIto(hue), width: 2.4}
 	if s.Thin {
 		pen.width = 1.1
 	}
@@ -112,34 +110,86 @@ func (s Style) stroke(i int) stroke {
 	return pen
 }
 
-// stroke is a pen.
+// stroke is a pen. Lengths are in CSS pixels.
 type stroke struct {
 	colour color.RGBA
 	width  float64
 	dash   []float64
 }
 
-// lettering is the look of a text and how it lies to its point: align 0 begins there, 0.5
-// is centred, 1 ends there. Turned text reads upwards.
-type lettering struct {
-	size   float64
-	colour color.RGBA
-	bold   bool
-	italic bool
-	align  float64
-	turned bool
+// axisPen draws axes, ticks and frames.
+func axisPen() stroke { return stroke{colour: softInk, width: 1} }
+
+func (s stroke) lineStyle() draw.LineStyle {
+	style := draw.LineStyle{Color: s.colour, Width: px(s.width)}
+	for _, length := range s.dash {
+		style.Dashes = append(style.Dashes, px(length))
+	}
+	return style
 }
 
-func (l lettering) weight() stdfont.Weight {
-	if l.bold {
-		return stdfont.WeightBold
-	}
-	return stdfont.WeightNormal
+// markerShapes tell series apart where the points matter more than the line between them.
+var markerShapes = [...]draw.GlyphDrawer{
+	draw.CircleGlyph{},
+	draw.BoxGlyph{},
+	draw.PyramidGlyph{},
+	polygonGlyph{{X: 0, Y: 1.35}, {X: 1.35, Y: 0}, {X: 0, Y: -1.35}, {X: -1.35, Y: 0}}, // diamond
+	polygonGlyph{{X: 0, Y: -1.25}, {X: 1.15, Y: 0.8}, {X: -1.15, Y: 0.8}},              // triangle pointing down
 }
 
-func (l lettering) slant() stdfont.Style {
-	if l.italic {
-		return stdfont.StyleItalic
+// marker returns the mark for points of the curve at index i.
+func marker(i int, radius float64, colour color.Color) draw.GlyphStyle {
+	return draw.GlyphStyle{Color: colour, Radius: px(radius), Shape: markerShapes[i%len(markerShapes)]}
+}
+
+// polygonGlyph is a filled shape; its corners are in units of the radius.
+type polygonGlyph []vg.Point
+
+// DrawGlyph implements [draw.GlyphDrawer].
+func (g polygonGlyph) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, p vg.Point) {
+	corners := make([]vg.Point, len(g))
+	for i, q := range g {
+		corners[i] = p.Add(q.Scale(style.Radius))
 	}
-	return stdfont.StyleNormal
+	c.FillPolygon(style.Color, corners)
+}
+
+// hatch is the hatching that fills a bar.
+type hatch int
+
+const (
+	filled hatch = iota
+	risingStripes
+	fallingStripes
+	crossedStripes
+	light // an outline around a tint
+)
+
+// hatch returns the hatching for the bars of the group at index i.
+func (s Style) hatch(i int) hatch {
+	if s.Thin {
+		return light
+	}
+	return [...]hatch{Solid: filled, Dashed: risingStripes, Dotted: crossedStripes, DashDotted: fallingStripes}[s.of(i).Dash]
+}
+
+// hatched fills r with the hatching h in the colour of pen.
+func (c *canvas) hatched(r rect, pen stroke, h hatch) {
+	if h == filled {
+		c.fill(r, pen.colour)
+		return
+	}
+	c.fill(r, mix(pen.colour, white, 0.8))
+	const apart = 6
+	stripe := stroke{colour: pen.colour, width: 1.4}
+	// Stripes begin at multiples of their distance, so that those of neighbours line up.
+	for x := math.Floor((r.x0-r.height())/apart) * apart; x < r.x1+r.height() && h != light; x += apart {
+		if h == risingStripes || h == crossedStripes {
+			c.clipped([]point{{x, r.y1}, {x + r.height(), r.y0}}, stripe, r.inset(1))
+		}
+		if h == fallingStripes || h == crossedStripes {
+			c.clipped([]point{{x, r.y0}, {x + r.height(), r.y1}}, stripe, r.inset(1))
+		}
+	}
+	c.frame(r.inset(0.75), stroke{colour: pen.colour, width: 1.5})
 }

@@ -5,30 +5,11 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"gonum.org/v1/plot"
 )
 
-// axis maps values to 0 … 1 and knows its ticks.
-type axis struct {
-	low, high float64
-	log       bool
-	ticks     []tick
-}
-
-// tick is a mark at a value; a minor one has no label.
-type tick struct {
-	value float64
-	label string
-}
-
-// part returns how far along the axis v is, 0 at its low end and 1 at its high end.
-func (a axis) part(v float64) float64 {
-	if a.log {
-		return (math.Log10(v) - math.Log10(a.low)) / (math.Log10(a.high) - math.Log10(a.low))
-	}
-	return (v - a.low) / (a.high - a.low)
-}
-
-// extent is a range of values, empty until the first is taken in.
+// extent is a range of values. It is empty until a value is included.
 type extent struct {
 	low, high float64
 	some      bool
@@ -43,8 +24,8 @@ func (e *extent) include(v float64) {
 }
 
 // widened returns the extent with room around the data, so that no line runs along the
-// frame. A range of positive values that comes near 0 is taken down to it: distances
-// from 0 can then be compared by eye.
+// frame. A range of positive values that comes near 0 is extended to 0, so that the eye can
+// compare distances from it.
 func (e extent) widened(log bool) extent {
 	switch {
 	case log:
@@ -68,9 +49,9 @@ func (e extent) widened(log bool) extent {
 	return e
 }
 
-// linearTicks returns about count ticks at round values between low and high. whole keeps
-// them at whole numbers, for epochs; percent writes fractions in percent.
-func linearTicks(low, high float64, count int, whole, percent bool) []tick {
+// linearTicks returns about count ticks at round values between low and high. whole
+// restricts them to whole numbers, for epochs; percent writes fractions as percentages.
+func linearTicks(low, high float64, count int, whole, percent bool) []plot.Tick {
 	step := niceStep((high - low) / float64(max(count, 1)))
 	if whole {
 		step = max(step, 1)
@@ -82,9 +63,9 @@ func linearTicks(low, high float64, count int, whole, percent bool) []tick {
 		values = append(values, (first+i)*step)
 	}
 	write := numbers(step, max(math.Abs(low), math.Abs(high)), percent)
-	ticks := make([]tick, len(values))
+	ticks := make([]plot.Tick, len(values))
 	for i, v := range values {
-		ticks[i] = tick{v, write(v)}
+		ticks[i] = plot.Tick{Value: v, Label: write(v)}
 	}
 	return ticks
 }
@@ -100,11 +81,11 @@ func niceStep(raw float64) float64 {
 	return 10 * power
 }
 
-// numbers returns how to write values that are step apart and at most largest: all with
-// as many decimals as the step needs, thousands as k and millions as M.
+// numbers returns a function that writes values which are step apart and at most largest:
+// all with as many decimals as the step needs, thousands with k and millions with M.
 func numbers(step, largest float64, percent bool) func(v float64) string {
 	unit, suffix := 1.0, ""
-	percent = percent && largest < 1e6 // beyond, a fraction is no longer one
+	percent = percent && largest < 1e6 // larger values are hardly fractions
 	switch {
 	case percent:
 		unit, suffix = 0.01, "%"
@@ -126,27 +107,27 @@ func numbers(step, largest float64, percent bool) func(v float64) string {
 			return "0"
 		}
 		s := strconv.FormatFloat(v/unit, 'f', decimals, 64) + suffix
-		return strings.ReplaceAll(s, "-", "−")
+		return minus(s)
 	}
 }
 
-// logTicks returns the powers of ten from low to high, thinned to about count, and minor
-// ticks between neighbours. A range with fewer than two powers of ten in it gets labels at
-// 2 and 5 as well, or, if it is narrower still, at linear steps.
-func logTicks(low, high float64, count int, percent bool) []tick {
+// logTicks returns ticks at the powers of ten from low to high, thinned to about count, and
+// minor ticks between them. A range that contains fewer than two powers of ten gets labels
+// at 2 and 5 as well or, if it is narrower still, at linear steps.
+func logTicks(low, high float64, count int, percent bool) []plot.Tick {
 	first, last := math.Ceil(math.Log10(low)-1e-9), math.Floor(math.Log10(high)+1e-9)
-	var ticks []tick
+	var ticks []plot.Tick
 	if last-first >= 1 {
 		stride := math.Ceil((last - first + 1) / float64(max(count, 2)))
 		for e := first - 1; e <= last; e++ {
 			power := math.Pow(10, e)
 			if e >= first && math.Mod(e-first, stride) == 0 {
-				ticks = append(ticks, tick{power, powerOfTen(e, percent)})
+				ticks = append(ticks, plot.Tick{Value: power, Label: powerOfTen(e, percent)})
 			} else {
-				ticks = append(ticks, tick{power, ""})
+				ticks = append(ticks, plot.Tick{Value: power})
 			}
 			for m := 2.0; m <= 9 && stride == 1; m++ {
-				ticks = append(ticks, tick{m * power, ""})
+				ticks = append(ticks, plot.Tick{Value: m * power})
 			}
 		}
 		return within(ticks, low, high)
@@ -154,7 +135,7 @@ func logTicks(low, high float64, count int, percent bool) []tick {
 	for e := first - 1; e <= last+1; e++ {
 		for _, m := range [...]float64{1, 2, 5} {
 			v := m * math.Pow(10, e)
-			ticks = append(ticks, tick{v, numbers(math.Pow(10, e), v, percent)(v)})
+			ticks = append(ticks, plot.Tick{Value: v, Label: numbers(math.Pow(10, e), v, percent)(v)})
 		}
 	}
 	if ticks = within(ticks, low, high); len(ticks) >= 2 {
@@ -163,28 +144,28 @@ func logTicks(low, high float64, count int, percent bool) []tick {
 	return linearTicks(low, high, count, false, percent)
 }
 
-// fullLogTicks is logTicks for an axis of the given length, which has room for labels at 2
-// and 5 between the powers of ten as well unless there are many of these.
-func fullLogTicks(low, high, length float64) []tick {
+// fullLogTicks is logTicks for an axis of the given length. Unless the powers of ten are
+// many, there is room for labels at 2 and 5 between them.
+func fullLogTicks(low, high, length float64) []plot.Tick {
 	const room = 42 // for a label
 	decades := math.Log10(high / low)
 	if length*math.Log10(2) < room*decades {
 		return logTicks(low, high, int(length/60), false)
 	}
-	var ticks []tick
+	var ticks []plot.Tick
 	labelled := 0
 	for e := math.Floor(math.Log10(low) + 1e-9); e <= math.Log10(high)+1e-9; e++ {
 		for m := 1.0; m <= 9; m++ {
-			t := tick{value: m * math.Pow(10, e)}
+			t := plot.Tick{Value: m * math.Pow(10, e)}
 			if m == 1 || m == 2 || m == 5 {
-				t.label = shortNumber(t.value)
+				t.Label = shortNumber(t.Value)
 			}
 			ticks = append(ticks, t)
 		}
 	}
 	ticks = within(ticks, low, high)
 	for _, t := range ticks {
-		if t.label != "" {
+		if t.Label != "" {
 			labelled++
 		}
 	}
@@ -194,8 +175,8 @@ func fullLogTicks(low, high, length float64) []tick {
 	return ticks
 }
 
-// shortNumber writes a value of one digit by itself, thousands as k and millions as M. On
-// a logarithmic axis no unit is good for all.
+// shortNumber writes a value of one significant digit, thousands with k and millions with
+// M. Each value has its own unit, because no unit suits all values of a logarithmic axis.
 func shortNumber(v float64) string {
 	power := math.Pow(10, math.Floor(math.Log10(v)+1e-9))
 	switch {
@@ -209,20 +190,42 @@ func shortNumber(v float64) string {
 	return numbers(power, v, false)(v)
 }
 
-func within(ticks []tick, low, high float64) []tick {
+// within returns the ticks from low to high. It reuses the slice.
+func within(ticks []plot.Tick, low, high float64) []plot.Tick {
 	kept := ticks[:0]
 	for _, t := range ticks {
-		if t.value >= low*(1-1e-9) && t.value <= high*(1+1e-9) {
+		if t.Value >= low*(1-1e-9) && t.Value <= high*(1+1e-9) {
 			kept = append(kept, t)
 		}
 	}
 	return kept
 }
 
+// powerOfTen writes 10 to the power of e.
 func powerOfTen(e float64, percent bool) string {
 	if !percent && (e < -4 || e > 3) {
-		return strings.ReplaceAll(fmt.Sprintf("1e%+.0f", e), "-", "−")
+		return minus(fmt.Sprintf("1e%+.0f", e))
 	}
 	v := math.Pow(10, e)
 	return numbers(v, 1, percent)(v)
 }
+
+// threeDigits writes v with three significant digits, without zeros at the end.
+func threeDigits(v float64) string {
+	if v == 0 {
+		return "0"
+	}
+	magnitude := math.Abs(v)
+	if magnitude >= 1e7 || magnitude < 1e-3 {
+		return minus(strconv.FormatFloat(v, 'g', 3, 64))
+	}
+	decimals := max(0, 2-int(math.Floor(math.Log10(magnitude))))
+	s := strconv.FormatFloat(v, 'f', decimals, 64)
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return minus(s)
+}
+
+// minus writes the minus signs of a number as such, not as hyphens.
+func minus(number string) string { return strings.ReplaceAll(number, "-", "−") }

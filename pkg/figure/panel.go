@@ -1,0 +1,223 @@
+package figure
+
+import (
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// panel is one set of axes of a figure, with what is drawn in them, and a heading and a
+// legend above.
+type panel struct {
+	*plot.Plot
+	heading  string
+	entries  []entry // of the legend
+	headroom float64 // between legend and axes, for what sticks out of these
+
+	legend legend
+	axes   rect    // the area inside the axes
+	top    float64 // of the heading
+}
+
+const (
+	plotHeight    = 340
+	panelGap      = 24
+	rowGap        = 20
+	headingHeight = 24
+	legendSpace   = 8 // between legend and axes
+)
+
+// newPlot returns a plot in the style of the package. Its axes are drawn by [frame], over
+// the data.
+func newPlot(xLabel, yLabel string) *plot.Plot {
+	p := plot.New()
+	p.BackgroundColor = nil
+	p.X.Label.Text, p.Y.Label.Text = clean(xLabel), clean(yLabel)
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Width, a.Padding = 0, 0
+		a.Label.TextStyle = labelText().style()
+		a.Tick.LineStyle, a.Tick.Length = axisPen().lineStyle(), px(5)
+	}
+	p.X.Label.Padding, p.Y.Label.Padding = px(9), px(6)
+	p.X.Tick.Label, p.Y.Tick.Label = belowAxis(tickText()), besideAxis(tickText())
+	return p
+}
+
+// scaled sets the ends and the ticks of an axis.
+func scaled(a *plot.Axis, low, high float64, log bool, ticks []plot.Tick) {
+	a.Min, a.Max, a.Scale = low, high, plot.LinearScale{}
+	if log {
+		a.Scale = plot.LogScale{}
+	}
+	a.Tick.Marker = plot.ConstantTicks(ticks)
+}
+
+// arrange puts panels of equal size into rows between the left margin and the given right
+// edge, from top down. Given the width that one panel's axes could have at most, size
+// returns what they shall have; the rows are centred in what is left over. arrange returns
+// where the last row ends.
+func arrange(panels []panel, columns int, top, right float64, size func(room float64) (width, height float64)) (bottom float64) {
+	rows := (len(panels) + columns - 1) / columns
+	grid := make([][]*plot.Plot, rows)
+	for i := range grid {
+		grid[i] = make([]*plot.Plot, columns)
+	}
+	for i, p := range panels {
+		grid[i/columns][i%columns] = p.Plot
+	}
+	// A label wider than its axis would push the axes together: its width does not count.
+	xLabels := make([]string, len(panels))
+	for i, p := range panels {
+		if xLabels[i] = p.X.Label.Text; xLabels[i] != "" {
+			p.X.Label.Text = "x"
+		}
+	}
+	tiles := draw.Tiles{Rows: rows, Cols: columns, PadX: px(panelGap)}
+	page := draw.Canvas{Rectangle: vg.Rectangle{
+		Min: vg.Point{X: px(margin), Y: -px(float64(rows) * 1000)},
+		Max: vg.Point{X: px(right)},
+	}}
+	first := area(panels[0].DataCanvas(plot.Align(grid, tiles, page)[0][0]))
+	width, height := size(first.width())
+	around := -pixels(page.Min.Y) - float64(rows)*first.height() // what labels and ticks take
+
+	above, headed := 0.0, false // the axes of a row
+	for i := range panels {
+		p := &panels[i]
+		p.X.Label.Text = labelText().fit(xLabels[i], width)
+		p.Y.Label.Text = labelText().fit(p.Y.Label.Text, height)
+		p.legend = newLegend(p.entries, width)
+		above = max(above, p.legend.height()+p.headroom)
+		headed = headed || p.heading != ""
+	}
+	if headed {
+		above += headingHeight
+	}
+	above += legendSpace
+	pad := px(max(0, above-first.y0)) // the upper half of the topmost number is beside it
+
+	spare := px(math.Floor(float64(columns) * (first.width() - width) / 2))
+	bottom = top + around + float64(rows)*(pixels(pad)+height) + float64(rows-1)*rowGap
+	page.Min.X, page.Max.X = page.Min.X+spare, page.Max.X-spare
+	page.Min.Y, page.Max.Y = -px(bottom), -px(top)
+	tiles.PadTop, tiles.PadY = pad, pad+px(rowGap)
+	for i, canvases := range plot.Align(grid, tiles, page) {
+		for k, c := range canvases {
+			if n := i*columns + k; n < len(panels) {
+				p := &panels[n]
+				// On whole pixels, or lines and cells blur.
+				at := area(p.DataCanvas(c))
+				p.axes.x0, p.axes.y0 = math.Round(at.x0), math.Round(at.y0)
+				p.axes.x1, p.axes.y1 = p.axes.x0+width, p.axes.y0+height
+				p.top = p.axes.y0 - above
+			}
+		}
+	}
+	return bottom
+}
+
+// arrangePlanes arranges panels whose two axes are both of the data, at most three in a
+// row. A unit of x is as long as a unit of y unless that makes the panels very flat or
+// tall. In a row, panels with equal y axes share the numbers of the first.
+func arrangePlanes(panels []panel, top, right float64) (bottom float64) {
+	const tallest, widestRow = 420, 3
+	rows := (len(panels) + widestRow - 1) / widestRow
+	columns := (len(panels) + rows - 1) / rows
+	for i := len(panels) - 1; i > 0; i-- {
+		y, left := &panels[i].Y, panels[i-1].Y
+		if i%columns != 0 && y.Min == left.Min && y.Max == left.Max && y.Label.Text == left.Label.Text {
+			panels[i].HideY()
+			y.Label.Text = ""
+		}
+	}
+	first := panels[0]
+	ratio := max(0.5, min((first.Y.Max-first.Y.Min)/(first.X.Max-first.X.Min), 1.4))
+	return arrange(panels, columns, top, right, func(room float64) (width, height float64) {
+		width = math.Floor(min(room, tallest/ratio))
+		return width, math.Round(width * ratio)
+	})
+}
+
+// area returns where a canvas is, measured from gonum's origin, in CSS pixels downwards.
+func area(c draw.Canvas) rect {
+	return rect{pixels(c.Min.X), -pixels(c.Max.Y), pixels(c.Max.X), -pixels(c.Min.Y)}
+}
+
+// draw draws the panel where arrange put it.
+func (p panel) draw(c *canvas) {
+	c.text(headText().fit(p.heading, p.axes.width()), point{p.axes.x0, p.top + headSize}, headText())
+	p.legend.draw(c, point{p.axes.x0, p.axes.y0 - p.headroom - legendSpace - p.legend.height()})
+	c.plot(p.Plot, p.axes)
+}
+
+// plot draws p so that its axes enclose r. gonum finds the axes from the canvas around
+// them; the canvas is found here by trying.
+func (c *canvas) plot(p *plot.Plot, r rect) {
+	want := c.window(r)
+	outer := draw.Crop(want, -px(200), px(200), -px(200), px(200))
+	for range 8 {
+		got := p.DataCanvas(outer)
+		low, high := want.Min.Sub(got.Min), want.Max.Sub(got.Max)
+		outer.Min, outer.Max = outer.Min.Add(low), outer.Max.Add(high)
+		if max(math.Abs(float64(high.X)), math.Abs(float64(high.Y))) < 1e-9 {
+			break
+		}
+	}
+	p.Draw(outer)
+}
+
+// places returns where on c, the inside of p's axes, points given in the units of these
+// axes are.
+func places(c draw.Canvas, p *plot.Plot, points []point) []vg.Point {
+	x, y := p.Transforms(&c)
+	all := make([]vg.Point, len(points))
+	for i, q := range points {
+		all[i] = vg.Point{X: x(q.x), Y: y(q.y)}
+	}
+	return all
+}
+
+// onto returns where points in the units of p's axes are on c, the inside of the axes.
+func (c *canvas) onto(p *plot.Plot) func(point) point {
+	all := c.area()
+	return func(q point) point {
+		return point{p.X.Norm(q.x) * all.width(), (1 - p.Y.Norm(q.y)) * all.height()}
+	}
+}
+
+// drawFunc draws into axes.
+type drawFunc func(c draw.Canvas, p *plot.Plot)
+
+// Plot implements [plot.Plotter].
+func (f drawFunc) Plot(c draw.Canvas, p *plot.Plot) { f(c, p) }
+
+// grid returns horizontal lines at the ticks, fainter ones at those without a number.
+// plotter.Grid has no lines at these, and none at all where a neighbour's axis is shared.
+func grid(ticker plot.Ticker) drawFunc {
+	return func(c draw.Canvas, p *plot.Plot) {
+		for _, minor := range []bool{true, false} {
+			pen := stroke{colour: gridInk, width: 1}
+			if minor {
+				pen.colour = faintGrid
+			}
+			for _, t := range ticker.Ticks(p.Y.Min, p.Y.Max) {
+				if y := c.Y(p.Y.Norm(t.Value)); t.IsMinor() == minor {
+					c.StrokeLine2(pen.lineStyle(), c.Min.X, y, c.Max.X, y)
+				}
+			}
+		}
+	}
+}
+
+// openFrame draws the x and y axes and leaves the other two sides open.
+var openFrame drawFunc = func(c draw.Canvas, _ *plot.Plot) {
+	c.StrokeLines(axisPen().lineStyle(), []vg.Point{{X: c.Min.X, Y: c.Max.Y}, c.Min, {X: c.Max.X, Y: c.Min.Y}})
+}
+
+// closedFrame draws a frame around the axes.
+var closedFrame drawFunc = func(c draw.Canvas, _ *plot.Plot) {
+	inside := &canvas{c}
+	inside.frame(inside.area(), axisPen())
+}
