@@ -1,8 +1,9 @@
-// Package atomicfile writes files that are either whole or not there.
+// Package atomicfile writes files that are either complete or absent.
 //
-// A file is written under a temporary name in the folder it will live in, synced
-// to the disk and renamed over its final name. A process that is killed, or a disk
-// that fills up, leaves the previous file as it was.
+// A file is written under a temporary name in its folder, synced to disk and renamed to its final
+// name. If the process is killed or the disk is full, the previous file stays as it was.
+//
+// The package is hand-written because renameio, the library for this, does not support Windows.
 package atomicfile
 
 import (
@@ -13,15 +14,15 @@ import (
 	"path/filepath"
 )
 
-// Write calls fill with a buffered writer and puts what it wrote at path, with
-// permissions 0644 less the umask's. On any error, fill's included, path is left as it
-// was and the temporary file is removed.
+// Write creates or replaces the file at path with what fill writes to the buffered writer w. The
+// permissions are 0644 before the umask. On any error, including one of fill, the file at path stays
+// as it was.
 func Write(path string, fill func(w io.Writer) error) (err error) {
 	dir, base := filepath.Split(path)
 	if dir == "" {
 		dir = "."
 	}
-	// Not os.CreateTemp's 0600: a teacher's figures and checkpoints are read by others.
+	// Not os.CreateTemp, whose permissions are 0600: others read a teacher's figures and checkpoints.
 	f, err := createTemp(dir, base)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -53,7 +54,7 @@ func Write(path string, fill func(w io.Writer) error) (err error) {
 	return nil
 }
 
-// WriteBytes is Write for content that is already in memory.
+// WriteBytes creates or replaces the file at path with content, as Write does.
 func WriteBytes(path string, content []byte) error {
 	return Write(path, func(w io.Writer) error {
 		_, err := w.Write(content)
@@ -72,8 +73,8 @@ func createTemp(dir, base string) (*os.File, error) {
 	}
 }
 
-// syncDir makes the rename itself durable. Not every file system allows it, and the
-// file is in place either way, so a failure is not an error.
+// syncDir makes the rename durable. Not every file system supports that, and the file is in place
+// either way, so a failure is not an error.
 func syncDir(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		d.Sync()

@@ -323,7 +323,7 @@ func TestFetchStalls(t *testing.T) {
 			f := fetcher(t, s.URL, sum)
 			f.stallTimeout = 200 * time.Millisecond
 			_, err := f.Fetch(context.Background(), CIFAR10)
-			wantError(t, err, s.URL, "no byte for 200ms")
+			wantError(t, err, s.URL, "no data for 200ms")
 			if got := fileSize(f.path(partName)); got != int64(sent) {
 				t.Errorf("%d bytes are kept, want %d", got, sent)
 			}

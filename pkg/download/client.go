@@ -7,8 +7,7 @@ import (
 	"net/url"
 )
 
-// NewClient returns a client that gives up connecting after 10 s. It has no timeout for the
-// whole transfer, which takes what it takes.
+// NewClient returns a client that gives up connecting after 10 s. A transfer may take any time.
 func NewClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -19,7 +18,7 @@ func NewClient() *http.Client {
 	}}
 }
 
-// Redacted returns an address for people to see, without a password in it.
+// Redacted returns the address without its password, for messages.
 func Redacted(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil {

@@ -1,10 +1,10 @@
-// Package download brings files from the network to this machine, whole and checked or not
-// at all.
+// Package download downloads files and verifies them.
 //
-// A download is bounded in size, ends when no byte comes for a while, goes on where an
-// earlier one broke off, and becomes a file of its name only with the right SHA-256. A file
-// of that name that was put there by hand is checked as well, and then is as good as one
-// that was downloaded.
+// A download has a size limit, fails when no data arrives for a while, resumes where an earlier
+// one broke off, and appears under its final name only with the right SHA-256. A file that was
+// put there by hand is verified in the same way and then used.
+//
+// The package is hand-written because we found no library that does all of this.
 package download
 
 import (
@@ -23,62 +23,64 @@ import (
 	"time"
 )
 
-// File is a file in the network and its place on this machine.
+// File is a file on a server and its place on this machine.
 type File struct {
 	URL  string
 	Path string
-	// Noun is what errors call it, as "official archive".
+	// Noun is what errors call the file, such as "official archive".
 	Noun string
-	// SHA256 has the hexadecimal digits of the file's sum or, as PyTorch puts them into file
-	// names, the first of them, at least 8. Without any the file is taken as it comes.
+	// SHA256 has the hexadecimal digits of the file's checksum, or at least the first 8 of them, as
+	// in PyTorch's file names. If it is empty, the file is not verified.
 	SHA256 string
-	// Limit is the most bytes it may have.
+	// Limit is the largest size accepted, in bytes.
 	Limit int64
-	// Explain, if not nil, may say of a file with another sum what it is instead. where is the
-	// path or "the file there".
+	// Explain, if not nil, is called for a file with the wrong checksum. It may return an error
+	// that says what the file is instead. where is what the error should call the file: its path or
+	// "the file there".
 	Explain func(path, where string) error
 }
 
-// Fetcher fetches files. The zero Fetcher is ready to use. Several processes may fetch one
-// file at the same time: one works, the others wait for it.
+// Fetcher downloads files. The zero Fetcher is ready to use. If several processes fetch the same
+// file, one downloads it and the others wait.
 type Fetcher struct {
-	// Client makes the requests. nil means [NewClient]'s. A Client's own Timeout, if it has
-	// one, bounds the whole transfer.
+	// Client makes the requests. nil means a client of [NewClient]. A Timeout set in Client limits
+	// the whole transfer.
 	Client *http.Client
-	// StallTimeout is how long to wait for a byte. 0 means 30 s.
+	// StallTimeout is how long to wait for the next byte. 0 means 30 s.
 	StallTimeout time.Duration
-	// Progress, if not nil, is called as bytes arrive with how many of the file's bytes are
-	// there, an earlier run's included, and how many there will be, −1 if the server does not
-	// say. It is called on the goroutine of Fetch.
+	// Progress, if not nil, is called as data arrives, on the goroutine of Fetch. done is the number
+	// of bytes so far, including those of an earlier run; total is the size of the file, or −1 if
+	// the server does not report it.
 	Progress func(done, total int64)
 }
 
 const (
 	connectTimeout      = 10 * time.Second
 	defaultStallTimeout = 30 * time.Second
-	// minDigits of a sum is what there is to be: PyTorch's file names have so many.
+	// minDigits is the minimum number of digits of a checksum, as in PyTorch's file names.
 	minDigits = 8
 )
 
-// Fetch sees to it that the file lies at its path, checked: as it lies there, or downloaded,
-// by way of a file with .part behind the name, which the next Fetch continues after a failure.
-// It makes the folder if it is missing. What lies there with another sum is not touched.
+// Fetch returns nil once the verified file is at its path. It downloads the file unless it is there
+// already, to a file with the suffix .part, which the next Fetch resumes after a failure. It creates
+// the folder if necessary. If a file with another checksum is at the path, Fetch leaves it there and
+// returns an error.
 func (f *Fetcher) Fetch(ctx context.Context, file File) error {
 	if n := len(file.SHA256); n > 0 && (n < minDigits || n > 2*sha256.Size || strings.Trim(file.SHA256, "0123456789abcdef") != "") {
-		return fmt.Errorf("download %s: %q is no SHA-256, want %d to %d digits from 0 to 9 and a to f", Redacted(file.URL), file.SHA256, minDigits, 2*sha256.Size)
+		return fmt.Errorf("download %s: %q is not a SHA-256, want %d to %d digits from 0 to 9 and a to f", Redacted(file.URL), file.SHA256, minDigits, 2*sha256.Size)
 	}
-	// It is whole, as it came there by a rename: no lock is needed to check it, which a folder
-	// that cannot be written to would not give. Other errors come again below.
+	// Check without the lock first, since a read-only folder allows none. A file at the path is
+	// complete, because it got there by a rename. Other errors recur below.
 	if found, err := file.found(ctx); found {
 		return err
 	}
 	dir, name := filepath.Split(file.Path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make the folder to download to: %w", err)
+		return fmt.Errorf("create the download folder: %w", err)
 	}
 	unlock, err := Lock(ctx, filepath.Join(dir, "."+name+".lock"))
 	if err != nil {
-		return fmt.Errorf("lock the folder to download to: %w", err)
+		return fmt.Errorf("lock the download folder: %w", err)
 	}
 	defer unlock()
 	if found, err := file.found(ctx); found || err != nil {
@@ -95,7 +97,7 @@ func (f *Fetcher) Fetch(ctx context.Context, file File) error {
 	return os.Rename(part, file.Path)
 }
 
-// found reports whether there is a file at Path, and what is wrong with it.
+// found reports whether there is a file at Path and, if so, what is wrong with it.
 func (file File) found(ctx context.Context) (bool, error) {
 	info, err := os.Stat(file.Path)
 	switch {
@@ -103,13 +105,13 @@ func (file File) found(ctx context.Context) (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, err
-	case !info.Mode().IsRegular(): // a pipe would be waited for
-		return true, fmt.Errorf("%s is a folder or a device, want the %s; remove it and fetch again", file.Path, file.Noun)
+	case !info.Mode().IsRegular(): // reading a pipe would block
+		return true, fmt.Errorf("%s is a folder or device instead of the %s; remove it and fetch again", file.Path, file.Noun)
 	}
 	return true, file.check(ctx)
 }
 
-// check compares the sum of the file at Path with the one it should have.
+// check verifies the checksum of the file at Path.
 func (file File) check(ctx context.Context) error {
 	if file.SHA256 == "" {
 		return nil
@@ -121,7 +123,7 @@ func (file File) check(ctx context.Context) error {
 	if strings.HasPrefix(sum, file.SHA256) {
 		return nil
 	}
-	// It may have been put there by hand, so it is not ours to remove.
+	// Somebody may have put it there, so do not remove it.
 	if file.Explain != nil {
 		if err := file.Explain(file.Path, file.Path); err != nil {
 			return err
@@ -130,8 +132,8 @@ func (file File) check(ctx context.Context) error {
 	return fmt.Errorf("%s has SHA-256 %s, want %s: not the %s, or damaged; remove it and fetch again", file.Path, sum, file.SHA256, file.Noun)
 }
 
-// download brings the file at part to the whole file, continuing what is there, and checks
-// its SHA-256. A file with another sum is removed.
+// download completes the file at part, resuming if it exists, and verifies its checksum. It removes a
+// file with the wrong one.
 func (f *Fetcher) download(ctx context.Context, file File, part string) error {
 	for {
 		resumed, err := f.transfer(ctx, file, part)
@@ -161,13 +163,12 @@ func (f *Fetcher) download(ctx context.Context, file File, part string) error {
 		case !resumed:
 			return fmt.Errorf("SHA-256 is %s, want %s: not the %s, or damaged on the way; the file was removed", sum, file.SHA256, file.Noun)
 		}
-		// The earlier run's part may have been of something else: once more, all of it.
+		// The earlier run may have downloaded something else: start over.
 	}
 }
 
-// transfer makes the file at part what is at the address. It continues a file that is there
-// if the server can, and reports whether it did. After an error the bytes that arrived
-// are kept.
+// transfer downloads the file to part. If part exists and the server supports it, transfer resumes,
+// and reports that it did. After an error, the bytes received are kept.
 func (f *Fetcher) transfer(ctx context.Context, file File, part string) (resumed bool, err error) {
 	stallTimeout := f.StallTimeout
 	if stallTimeout == 0 {
@@ -176,13 +177,13 @@ func (f *Fetcher) transfer(ctx context.Context, file File, part string) (resumed
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stall := time.AfterFunc(stallTimeout, func() {
-		cancel(fmt.Errorf("no byte for %v", stallTimeout))
+		cancel(fmt.Errorf("no data for %v", stallTimeout))
 	})
 	defer stall.Stop()
 
 	offset := fileSize(part)
 	if offset >= file.Limit || file.SHA256 == "" {
-		offset = 0 // no part of the file, or nothing would show if it were none
+		offset = 0 // not a part of this file, or there is no checksum to prove that it is
 	}
 	response, offset, err := f.request(ctx, file.URL, offset)
 	if err != nil {
@@ -190,17 +191,17 @@ func (f *Fetcher) transfer(ctx context.Context, file File, part string) (resumed
 	}
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusRequestedRangeNotSatisfiable {
-		return true, nil // the part is as long as the file
+		return true, nil // the part is already complete
 	}
 	total := int64(-1)
 	if response.ContentLength >= 0 {
 		total = offset + response.ContentLength
 	}
 	if total > file.Limit {
-		return false, fmt.Errorf("%d bytes, more than any %s", total, file.Noun)
+		return false, fmt.Errorf("the file has %d bytes, want at most %d for the %s", total, file.Limit, file.Noun)
 	}
 
-	// No O_TRUNC: it would lose the part that is being continued.
+	// No O_TRUNC: it would lose the part to resume.
 	out, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE, 0o644)
 	if err != nil {
 		return false, err
@@ -220,7 +221,7 @@ func (f *Fetcher) transfer(ctx context.Context, file File, part string) (resumed
 		stall.Stop() // a slow disk is not a stalled server
 		if done+int64(n) > file.Limit {
 			out.Truncate(0)
-			return false, fmt.Errorf("more than %d bytes, more than any %s", file.Limit, file.Noun)
+			return false, fmt.Errorf("the file has more than %d bytes, the limit for the %s", file.Limit, file.Noun)
 		}
 		if _, err := out.Write(buffer[:n]); err != nil {
 			return false, err
@@ -242,9 +243,9 @@ func (f *Fetcher) transfer(ctx context.Context, file File, part string) (resumed
 	return offset > 0, out.Close()
 }
 
-// request asks for what is at address from byte offset on. It returns a response whose
-// body starts at the returned offset: the one asked for, or 0 if the server cannot do
-// that. A response of status 416 says that there is nothing after offset.
+// request requests the file at address, starting at byte offset. The body of the response starts at
+// the returned offset: the requested one, or 0 if the server does not support ranges. Status 416
+// means that the file ends at offset.
 func (f *Fetcher) request(ctx context.Context, address string, offset int64) (*http.Response, int64, error) {
 	client := f.Client
 	if client == nil {
@@ -255,8 +256,8 @@ func (f *Fetcher) request(ctx context.Context, address string, offset int64) (*h
 		if err != nil {
 			return nil, 0, WithoutURL(err)
 		}
-		// Without this, Go's client would unpack an archive that a server declares to be
-		// compressed in transfer, and the sum would not be the archive's.
+		// Otherwise Go's client would decompress an archive that the server declares as compressed
+		// for the transfer, and the checksum would not match.
 		request.Header.Set("Accept-Encoding", "identity")
 		if offset > 0 {
 			request.Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
@@ -275,14 +276,14 @@ func (f *Fetcher) request(ctx context.Context, address string, offset int64) (*h
 		}
 		response.Body.Close()
 		if offset > 0 && (status == http.StatusPartialContent || status == http.StatusRequestedRangeNotSatisfiable) {
-			offset = 0 // the part does not fit what is there now: from the start
+			offset = 0 // the part does not fit the file on the server: start over
 			continue
 		}
 		return nil, 0, fmt.Errorf("the server answers %s", response.Status)
 	}
 }
 
-// rangeStart returns the first byte of a Content-Range, −1 if it is not one.
+// rangeStart returns the first byte of a Content-Range, or −1 if it is malformed.
 func rangeStart(contentRange string) int64 {
 	var start int64
 	if _, err := fmt.Sscanf(contentRange, "bytes %d-", &start); err != nil {
@@ -291,7 +292,8 @@ func rangeStart(contentRange string) int64 {
 	return start
 }
 
-// rangeTotal returns the length in the Content-Range of a 416, −1 if it has none.
+// rangeTotal returns the length in the Content-Range of a response with status 416, or −1 if there
+// is none.
 func rangeTotal(contentRange string) int64 {
 	var total int64
 	if _, err := fmt.Sscanf(contentRange, "bytes */%d", &total); err != nil {
@@ -300,7 +302,7 @@ func rangeTotal(contentRange string) int64 {
 	return total
 }
 
-// cause returns why ctx was cancelled if it was, otherwise err.
+// cause returns the reason why ctx was cancelled or, if it was not, err.
 func cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -308,8 +310,8 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// WithoutURL returns the error of a request without the address, which may have a password
-// in it, for a caller that names it.
+// WithoutURL returns the error of a request without the address, which may contain a password. Callers
+// add the address with [Redacted].
 func WithoutURL(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
@@ -317,7 +319,7 @@ func WithoutURL(err error) error {
 	return err
 }
 
-// sumOf returns the SHA-256 of the file at path in hexadecimal.
+// sumOf returns the hexadecimal SHA-256 of the file at path.
 func sumOf(ctx context.Context, path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -341,7 +343,7 @@ func sumOf(ctx context.Context, path string) (string, error) {
 	}
 }
 
-// fileSize returns the size of the file at path, 0 if there is none.
+// fileSize returns the size of the file at path, or 0 if there is none.
 func fileSize(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {

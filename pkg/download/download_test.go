@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// content is what there is to download, and sum its SHA-256.
+// content is the file that the test servers serve, and sum its SHA-256.
 var (
 	content = bytes.Repeat([]byte("residual "), 1000)
 	sum     = hexSum(content)
@@ -29,7 +29,7 @@ func hexSum(content []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-// serve starts a server that answers with handler, and counts.
+// serve starts a server with the given handler that counts requests.
 func serve(t *testing.T, handler http.HandlerFunc) (address string, requests *atomic.Int32) {
 	t.Helper()
 	requests = &atomic.Int32{}
@@ -44,12 +44,12 @@ func serve(t *testing.T, handler http.HandlerFunc) (address string, requests *at
 	return server.URL, requests
 }
 
-// whole answers like a good server, with ranges.
+// whole serves content like a correct server, with ranges.
 func whole(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
 
-// place returns a File in a folder that is not there yet.
+// place returns a File in a folder that does not exist yet.
 func place(t *testing.T, address string) File {
 	return File{URL: address, Path: filepath.Join(t.TempDir(), "new", "f.bin"), Noun: "file of the test", SHA256: sum, Limit: 1 << 20}
 }
@@ -64,7 +64,7 @@ func write(t *testing.T, path string, content []byte) {
 	}
 }
 
-// checkError fails unless err is one line with all of the texts.
+// checkError checks that err is one line that contains all the texts.
 func checkError(t *testing.T, what string, err error, texts ...string) {
 	t.Helper()
 	if err == nil {
@@ -78,14 +78,14 @@ func checkError(t *testing.T, what string, err error, texts ...string) {
 	}
 }
 
-// checkWhole fails unless the file is there and nothing is left of the way there.
+// checkWhole checks that the file is complete and its .part file is gone.
 func checkWhole(t *testing.T, what string, file File) {
 	t.Helper()
 	if got, err := os.ReadFile(file.Path); err != nil || !bytes.Equal(got, content) {
-		t.Errorf("%s: %d bytes, %v; want the %d that are served", what, len(got), err, len(content))
+		t.Errorf("%s: read %d bytes, %v; want the %d bytes served", what, len(got), err, len(content))
 	}
 	if _, err := os.Stat(file.Path + ".part"); err == nil {
-		t.Errorf("%s: the part is still there", what)
+		t.Errorf("%s: the .part file still exists", what)
 	}
 }
 
@@ -102,7 +102,7 @@ func TestFetchChecksAnyNumberOfDigits(t *testing.T) {
 		}
 	}
 	if n := requests.Load(); n != 3 {
-		t.Errorf("%d requests for 3 files, twice, want 3", n)
+		t.Errorf("%d requests for 3 files fetched twice, want 3", n)
 	}
 	for _, digits := range []string{sum[:7], sum + "0", strings.ToUpper(sum), "0123456g"} {
 		file := place(t, address)
@@ -112,9 +112,9 @@ func TestFetchChecksAnyNumberOfDigits(t *testing.T) {
 	file := place(t, address)
 	file.SHA256 = "01234567"
 	err := new(Fetcher).Fetch(context.Background(), file)
-	checkError(t, "another sum", err, address, sum, "want 01234567", "not the file of the test", "by hand: put f.bin into "+filepath.Dir(file.Path))
+	checkError(t, "another checksum", err, address, sum, "want 01234567", "not the file of the test", "by hand: put f.bin into "+filepath.Dir(file.Path))
 	if _, err := os.Stat(file.Path); err == nil {
-		t.Error("a file with another sum is kept")
+		t.Error("a file with the wrong checksum was kept")
 	}
 }
 
@@ -130,18 +130,18 @@ func TestFetchByHand(t *testing.T) {
 	file.Explain = func(path, where string) error { return fmt.Errorf("%s is a picture", where) }
 	checkError(t, "explained", new(Fetcher).Fetch(context.Background(), file), file.Path+" is a picture")
 	if got, _ := os.ReadFile(file.Path); string(got) != "something else" {
-		t.Error("a file that was put there by hand was touched")
+		t.Error("a file put there by hand was changed")
 	}
 	if requests.Load() > 0 {
-		t.Error("the server was asked")
+		t.Error("a request was sent, want none")
 	}
 }
 
-// A folder of others, with what is needed in it, need not be one that can be written to.
-func TestFetchFromAFolderThatCannotBeWrittenTo(t *testing.T) {
+// A file in another user's folder can be used without write permission.
+func TestFetchFromAReadOnlyFolder(t *testing.T) {
 	file := place(t, "http://127.0.0.1:0/file")
 	write(t, file.Path, content)
-	// A folder in the place of the lock's file keeps even root from making it.
+	// A folder in place of the lock file keeps even root from creating that.
 	dir, name := filepath.Split(file.Path)
 	if err := os.Mkdir(filepath.Join(dir, "."+name+".lock"), 0o755); err != nil {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func TestFetchFromAFolderThatCannotBeWrittenTo(t *testing.T) {
 	checkError(t, "another file", new(Fetcher).Fetch(context.Background(), file), file.Path, "remove it")
 }
 
-func TestFetchWhereAFolderIs(t *testing.T) {
+func TestFetchToAFolder(t *testing.T) {
 	file := place(t, "http://127.0.0.1:0/file")
 	if err := os.MkdirAll(file.Path, 0o755); err != nil {
 		t.Fatal(err)
@@ -161,7 +161,7 @@ func TestFetchWhereAFolderIs(t *testing.T) {
 	checkError(t, "a folder", new(Fetcher).Fetch(context.Background(), file), file.Path, "is a folder", "remove it")
 }
 
-func TestFetchGoesOn(t *testing.T) {
+func TestFetchResumes(t *testing.T) {
 	var ranges []string
 	address, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		ranges = append(ranges, r.Header.Get("Range"))
@@ -182,10 +182,10 @@ func TestFetchGoesOn(t *testing.T) {
 	}
 	checkWhole(t, "in two parts", file)
 	if fmt.Sprint(ranges) != "[ bytes=4000-]" || done != int64(len(content)) || total != done {
-		t.Errorf("the ranges are %q, progress ends with %d of %d", ranges, done, total)
+		t.Errorf("ranges %q, progress ends with %d of %d", ranges, done, total)
 	}
 
-	// What does not become the file is fetched once more from the start.
+	// A part of another file: the checksum is wrong, so it starts over.
 	file = place(t, address)
 	write(t, file.Path+".part", bytes.Repeat([]byte("x"), 100))
 	if err := f.Fetch(context.Background(), file); err != nil {
@@ -193,7 +193,7 @@ func TestFetchGoesOn(t *testing.T) {
 	}
 	checkWhole(t, "a part of another file", file)
 
-	// Without a sum nobody would see it.
+	// Without a checksum it does not resume.
 	file = place(t, address)
 	file.SHA256 = ""
 	write(t, file.Path+".part", bytes.Repeat([]byte("x"), 100))
@@ -203,27 +203,27 @@ func TestFetchGoesOn(t *testing.T) {
 	checkWhole(t, "without a sum", file)
 }
 
-func TestFetchEnds(t *testing.T) {
+func TestFetchFails(t *testing.T) {
 	for name, test := range map[string]struct {
 		handler http.HandlerFunc
 		want    string
 	}{
-		"not there": {http.NotFound, "404 Not Found"},
-		"too long, as it says": {func(w http.ResponseWriter, r *http.Request) {
+		"missing": {http.NotFound, "404 Not Found"},
+		"too long by its header": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "2000000")
-		}, "2000000 bytes, more than any file of the test"},
-		"too long, as it shows": {func(w http.ResponseWriter, r *http.Request) {
+		}, "2000000 bytes, want at most 1048576 for the file of the test"},
+		"too long without a header": {func(w http.ResponseWriter, r *http.Request) {
 			for range 3 {
 				w.Write(make([]byte, 1<<19))
 				w.(http.Flusher).Flush()
 			}
 		}, "more than 1048576 bytes"},
-		"silent": {func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no byte for 200ms"},
+		"silent": {func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no data for 200ms"},
 		"silent halfway": {func(w http.ResponseWriter, r *http.Request) {
 			w.Write(content[:100])
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
-		}, "no byte for 200ms; 100 bytes are kept"},
+		}, "no data for 200ms; 100 bytes are kept"},
 	} {
 		address, _ := serve(t, test.handler)
 		file := place(t, address)
@@ -243,15 +243,15 @@ func TestFetchEnds(t *testing.T) {
 	}
 }
 
-func TestFetchTellsNoPassword(t *testing.T) {
+func TestFetchHidesPasswords(t *testing.T) {
 	err := new(Fetcher).Fetch(context.Background(), place(t, "http://me:secret@127.0.0.1:1/f"))
-	checkError(t, "nobody there", err, "127.0.0.1:1/f", "refused", "by hand")
+	checkError(t, "no server", err, "127.0.0.1:1/f", "refused", "by hand")
 	if strings.Contains(err.Error(), "secret") {
-		t.Errorf("the error tells the password: %v", err)
+		t.Errorf("the error shows the password: %v", err)
 	}
 }
 
-func TestFetchAtTheSameTime(t *testing.T) {
+func TestConcurrentFetches(t *testing.T) {
 	address, requests := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(50 * time.Millisecond)
 		whole(w, r)
@@ -289,5 +289,5 @@ func TestCacheDir(t *testing.T) {
 	t.Setenv("HOME", "")
 	t.Setenv("LocalAppData", "")
 	_, err := CacheDir()
-	checkError(t, "no folder", err, "RESIDUAL_CACHE")
+	checkError(t, "no home", err, "RESIDUAL_CACHE")
 }

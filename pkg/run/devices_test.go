@@ -203,7 +203,7 @@ func TestMoreDevicesThanThereAreLeaveNothingBehind(t *testing.T) {
 	r.Devices = 2
 	dir := filepath.Join(t.TempDir(), "run")
 	_, err := Train(context.Background(), dir, r, testOptions())
-	if want := "2 devices are asked for and backend cpu has 1"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "2 devices requested, but backend cpu has 1"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Train: %v, want an error with %q", err, want)
 	}
 	if _, err := os.Stat(dir); err == nil {
@@ -214,7 +214,7 @@ func TestMoreDevicesThanThereAreLeaveNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Resume(context.Background(), dir, testOptions())
-	if want := "2 devices are asked for and backend cpu has 1"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "2 devices requested, but backend cpu has 1"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Resume: %v, want an error with %q", err, want)
 	}
 

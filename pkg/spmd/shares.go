@@ -12,47 +12,47 @@ import (
 	"github.com/gomlx/gomlx/ml/train"
 )
 
-// Shares are batches of which each device gets an equal share. It implements GoMLX's
-// train.DistributedDataset.
+// Shares is a dataset whose batches are split into equal shares, one for each device. It implements
+// GoMLX's train.DistributedDataset.
 type Shares struct {
 	batches train.Dataset
 	mesh    *distributed.DeviceMesh
 	spec    *distributed.ShardingSpec
 }
 
-// axis is the name of the one axis of the mesh of devices.
+// axis is the name of the only axis of the device mesh.
 const axis = "data"
 
-// Check is an error if the backend has fewer than so many devices.
+// Check returns an error if the backend has fewer than the given number of devices.
 func Check(backend compute.Backend, devices int) error {
 	if have := backend.NumDevices(); devices > have {
-		return fmt.Errorf("%d devices are asked for and backend %s has %d; ask for no more, or take another backend, as cpu:devices=%d to try it out",
+		return fmt.Errorf("%d devices requested, but backend %s has %d; request fewer, or use another backend, such as cpu:devices=%d to try it out",
 			devices, backend.Name(), have, devices)
 	}
 	return nil
 }
 
-// Share has the first devices of the backend share the batches: every input and every tensor
-// of labels is cut along its first axis, the first device gets the first part.
+// Share splits the batches among the first devices of the backend: it cuts every tensor of inputs and
+// labels along its first axis into equal parts, in the order of the devices.
 func Share(batches train.Dataset, backend compute.Backend, devices int) (*Shares, error) {
 	if err := Check(backend, devices); err != nil {
 		return nil, err
 	}
 	mesh, err := distributed.NewDeviceMesh([]int{devices}, []string{axis})
 	if err != nil {
-		return nil, fmt.Errorf("share batches among %d devices: %w", devices, err)
+		return nil, fmt.Errorf("split batches among %d devices: %w", devices, err)
 	}
 	spec, err := distributed.NewShardingSpec(mesh, distributed.AxisSpec{axis})
 	if err != nil {
-		return nil, fmt.Errorf("share batches among %d devices: %w", devices, err)
+		return nil, fmt.Errorf("split batches among %d devices: %w", devices, err)
 	}
 	return &Shares{batches, mesh, spec}, nil
 }
 
-// Name is that of the batches.
+// Name returns the name of the dataset that is split.
 func (s *Shares) Name() string { return s.batches.Name() }
 
-// Strategy says that every device runs the same program, with collective operations in it.
+// Strategy returns SPMD: every device runs the same program, with collective operations.
 func (s *Shares) Strategy() distributed.Strategy { return distributed.SPMD }
 
 // DeviceAssignment returns the numbers of the devices.
@@ -64,14 +64,14 @@ func (s *Shares) DeviceAssignment() []compute.DeviceNum {
 	return devices
 }
 
-// Iter yields an error: these batches are for several devices.
+// Iter yields an error. Use DistributedIter.
 func (s *Shares) Iter() iter.Seq2[train.Batch, error] {
 	return func(yield func(train.Batch, error) bool) {
-		yield(train.Batch{}, errors.New("batches that are shared out to devices can only be walked over by DistributedIter"))
+		yield(train.Batch{}, errors.New("batches split among devices need DistributedIter"))
 	}
 }
 
-// DistributedIter yields the batches, shared out.
+// DistributedIter yields the batches, split into shares.
 func (s *Shares) DistributedIter() iter.Seq2[train.DistributedBatch, error] {
 	return func(yield func(train.DistributedBatch, error) bool) {
 		for batch, err := range s.batches.Iter() {
@@ -98,7 +98,7 @@ func (s *Shares) cut(whole []*tensors.Tensor) ([]*dtensor.Tensor, error) {
 	for i, t := range whole {
 		var err error
 		if cut[i], err = dtensor.ShardTensor(s.spec, t); err != nil {
-			return nil, fmt.Errorf("share a batch of %s among %d devices: %w", s.Name(), s.mesh.NumDevices(), err)
+			return nil, fmt.Errorf("split a batch of %s among %d devices: %w", s.Name(), s.mesh.NumDevices(), err)
 		}
 	}
 	return cut, nil

@@ -1,9 +1,9 @@
-// Package spmd is about graphs that run on several devices at once, each on its share of a
-// batch: "single program, multiple data". GoMLX makes and runs such graphs (model.Exec.SPMD);
-// what it lacks is here: a sum over the devices that can be differentiated, and batches that
-// are cut into shares.
+// Package spmd runs a graph on several devices at once, each with its share of a batch: "single
+// program, multiple data". GoMLX builds and runs such graphs (model.Exec.SPMD). This package adds
+// what GoMLX lacks: a mean over the devices that can be differentiated, and batches split into
+// shares.
 //
-// Everything is written so that it does the right thing, nothing, on one device.
+// On a single device its functions change nothing.
 package spmd
 
 import (
@@ -11,25 +11,25 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// Mean returns the mean of x over the devices, the same bits on all of them. x has the same
-// shape on every device. On one device it is x.
+// Mean returns the mean of x over the devices, bit for bit the same on all of them. x must have the
+// same shape on every device. On a single device, Mean returns x.
 //
-// Its gradient is that of the sum of all devices' losses: what x on one device changes, it
-// changes on all of them. GoMLX's AllReduce has none.
+// Its gradient is that of the sum of all devices' losses, because x on one device influences the
+// losses of all. GoMLX's AllReduce has no gradient.
 func Mean(x *graph.Node) *graph.Node {
 	devices := x.Graph().NumDevices()
 	if devices <= 1 {
 		return x
 	}
 	total := graph.StopGradient(sum(x)[0])
-	// What is added is 0, and there for its gradient alone.
-	way := graph.IdentityWithCustomGradient(x, func(_, v *graph.Node) *graph.Node { return sum(v)[0] })
-	total = graph.Add(total, graph.Sub(way, graph.StopGradient(x)))
+	// The added term is 0. It only provides the gradient.
+	identity := graph.IdentityWithCustomGradient(x, func(_, v *graph.Node) *graph.Node { return sum(v)[0] })
+	total = graph.Add(total, graph.Sub(identity, graph.StopGradient(x)))
 	return graph.DivScalar(total, float64(devices))
 }
 
-// Means returns the mean of each x over the devices in one exchange. It has no gradient: it
-// is for gradients themselves. On one device it is xs.
+// Means returns the mean of each x over the devices, with a single exchange between them. It has no
+// gradient, since it is meant for gradients. On a single device, Means returns xs.
 func Means(xs []*graph.Node) []*graph.Node {
 	if len(xs) == 0 {
 		return xs

@@ -27,8 +27,7 @@ func devices(t *testing.T, config string) compute.Backend {
 	return backend
 }
 
-// run runs f on three devices, each with its part of values [3·n], and returns the outputs of
-// each device.
+// run runs f on three devices, each with a third of the values, and returns the outputs of each device.
 func run(t *testing.T, f func(x *graph.Node) []*graph.Node, values []float32) [][][]float32 {
 	t.Helper()
 	const n = 3
@@ -68,10 +67,10 @@ func TestMeanIsTheSameOnAllDevices(t *testing.T) {
 			t.Errorf("device %d: mean %v, want %v", device, got, want)
 		}
 		if got, want := of[1], []float32{4, 10}; !slices.Equal(got, want) {
-			t.Errorf("device %d: mean of the second %v, want %v", device, got, want)
+			t.Errorf("device %d: mean of the second tensor %v, want %v", device, got, want)
 		}
 	}
-	// In float32 the order of the additions shows, and it is the same everywhere.
+	// In float32 the result depends on the order of the additions, which must be the same everywhere.
 	outputs := run(t, func(x *graph.Node) []*graph.Node { return []*graph.Node{spmd.Mean(x)} },
 		[]float32{0.1, 1e7, -3.3, 77, 1e-4, 0.7})
 	for device, of := range outputs {
@@ -81,8 +80,8 @@ func TestMeanIsTheSameOnAllDevices(t *testing.T) {
 	}
 }
 
-// The loss of all devices is Σᵢ wᵢ·m², with m the mean of the xⱼ and wᵢ the number of the
-// device: so its derivative by every xⱼ is 2m·Σw/3, whichever device it lies on.
+// The sum of the losses is Σᵢ wᵢ·m², where m is the mean of the xⱼ and wᵢ a weight of device i. So its
+// derivative by every xⱼ is 2m·Σw/3, on any device.
 func TestMeanHasTheGradientOfAllLosses(t *testing.T) {
 	for device, of := range run(t, func(xw *graph.Node) []*graph.Node {
 		x, w := graph.Slice(xw, graph.AxisElem(0)), graph.Slice(xw, graph.AxisElem(1))
@@ -95,10 +94,10 @@ func TestMeanHasTheGradientOfAllLosses(t *testing.T) {
 	}
 }
 
-func TestOneDeviceIsLeftAlone(t *testing.T) {
+func TestOneDeviceChangesNothing(t *testing.T) {
 	outputs, err := graph.CallOnceN(devices(t, ""), func(x *graph.Node) []*graph.Node {
 		if spmd.Mean(x) != x {
-			t.Error("Mean on one device makes operations")
+			t.Error("Mean on one device adds operations")
 		}
 		return append(spmd.Means([]*graph.Node{x}), graph.Gradient(graph.ReduceAllSum(spmd.Mean(x)), x)...)
 	}, []float32{1, 2})
@@ -132,7 +131,7 @@ func TestSharesAreThePartsOfTheBatch(t *testing.T) {
 		for device, shard := range batch.Inputs[0].Shards() {
 			pixels := tensors.MustCopyFlatData[uint8](shard)
 			if len(pixels) != 6 || pixels[0] != next {
-				t.Errorf("device %d got pixels %v, want the six from %d on", device, pixels, next)
+				t.Errorf("device %d got pixels %v, want six from %d on", device, pixels, next)
 			}
 			next += 6
 		}
@@ -141,14 +140,14 @@ func TestSharesAreThePartsOfTheBatch(t *testing.T) {
 		}
 	}
 	if next != 36 {
-		t.Errorf("%d bytes came, want 36", next)
+		t.Errorf("%d bytes in all, want 36", next)
 	}
 }
 
-func TestMoreDevicesThanThereAre(t *testing.T) {
+func TestTooManyDevices(t *testing.T) {
 	for have, config := range map[int]string{1: "", 2: "devices=2"} {
 		_, err := spmd.Share(nil, devices(t, config), 4)
-		want := fmt.Sprintf("4 devices are asked for and backend cpu has %d; ask for no more, or take another backend, as cpu:devices=4 to try it out", have)
+		want := fmt.Sprintf("4 devices requested, but backend cpu has %d; request fewer, or use another backend, such as cpu:devices=4 to try it out", have)
 		if err == nil || err.Error() != want {
 			t.Errorf("%q: error %v, want %q", config, err, want)
 		}
