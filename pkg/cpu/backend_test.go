@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/compute/support/backendtest"
 )
 
-// GoMLX's own compliance suite.
+// TestCompliance runs GoMLX's own compliance suite.
 func TestCompliance(t *testing.T) {
 	onEachKernel(t, func(t *testing.T, b *Backend) { backendtest.RunAll(t, b, nil) })
 }
@@ -22,10 +22,10 @@ func TestNumberOfDevices(t *testing.T) {
 		t.Errorf("%d devices, want 3", got)
 	}
 	if !b.Capabilities().Operations[compute.OpTypeAllReduce] {
-		t.Error("several devices are not capable of AllReduce")
+		t.Error("AllReduce is not among the capabilities of several devices")
 	}
 	if newDevices(t, "1").Capabilities().Operations[compute.OpTypeAllReduce] {
-		t.Error("one device is capable of AllReduce")
+		t.Error("AllReduce is among the capabilities of one device")
 	}
 	for _, option := range []string{"0", "9", "-1", "two", ""} {
 		_, err := New("devices=" + option)
@@ -47,7 +47,7 @@ func TestKernelsAreChosenByNameAndEnvironment(t *testing.T) {
 	}
 	for config, want := range map[string]string{"kernel=abacus": "portable", "speed=11": "kernel=NAME"} {
 		if _, err := New(config); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("New(%q): %v, want an error that has %q", config, err, want)
+			t.Errorf("New(%q): %v, want an error with %q", config, err, want)
 		}
 	}
 	t.Setenv(KernelEnv, "abacus")

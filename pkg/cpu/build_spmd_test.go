@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-func TestRefusedDistribution(t *testing.T) {
+func TestInvalidDistributionIsAnError(t *testing.T) {
 	b := newDevices(t, "2")
 	builder := b.Builder("refused")
 	wantError(t, builder.DistributedSPMD(3), `SPMD on 3 devices: backend "cpu" has 2; its option devices=N provides up to 8`)
@@ -24,7 +24,7 @@ func TestRefusedDistribution(t *testing.T) {
 	wantError(t, newDevices(t, "8").Builder("refused").DistributedSPMD(9), "has at most 8")
 }
 
-func TestRefusedAllReduce(t *testing.T) {
+func TestInvalidAllReduceIsAnError(t *testing.T) {
 	b := newDevices(t, "2")
 	single := newProgram(t, b)
 	_, err := single.f.AllReduce([]compute.Value{single.parameter("x", 1)}, compute.ReduceOpSum, [][]int{{0, 1}})

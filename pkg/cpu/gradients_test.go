@@ -18,7 +18,7 @@ import (
 	"github.com/residual-go/residual/pkg/nn"
 )
 
-// formula makes a graph of GoMLX's.
+// formula builds a GoMLX graph.
 type formula func(scope *model.Scope, in []*gomlx.Node) []*gomlx.Node
 
 // array is an input of a formula.
@@ -27,8 +27,8 @@ type array struct {
 	data []float64
 }
 
-// random returns an array of numbers that are well apart from one another and from 0, in any
-// order: no finite difference steps over where a maximum jumps.
+// random returns an array of values in random order that are well apart from each other and from 0, so
+// that no finite difference steps across a jump of a gradient.
 func random(seed uint64, dims ...int) array {
 	r := rand.New(rand.NewPCG(seed, 3))
 	data := make([]float64, size(dims))
@@ -38,7 +38,7 @@ func random(seed uint64, dims ...int) array {
 	return array{dims, data}
 }
 
-// evaluate computes a formula, in training, in float64 or float32.
+// evaluate computes a formula in training mode, in float64 or float32.
 func evaluate(t *testing.T, b compute.Backend, d dtypes.DType, f formula, inputs ...array) [][]float64 {
 	t.Helper()
 	store := model.NewStore()
@@ -87,14 +87,14 @@ func asFloat64(x *tensors.Tensor) []float64 {
 	return wide
 }
 
-// derivatives returns the derivatives of a formula's one output with respect to its inputs,
-// by finite differences that the reference computes in float64.
+// derivatives returns the derivatives of a formula's only output with respect to its inputs, by finite
+// differences that the reference backend computes in float64.
 func derivatives(t *testing.T, f formula, inputs ...array) [][]float64 {
 	t.Helper()
 	const h = 1e-5
 	var all [][]float64
 	for i, input := range inputs {
-		// All the changed inputs at once: f of each is an output.
+		// One graph computes all differences: it has an output for each changed element.
 		changed := evaluate(t, reference(), dtypes.Float64, func(scope *model.Scope, in []*gomlx.Node) []*gomlx.Node {
 			var outputs []*gomlx.Node
 			for j := range 2 * len(input.data) {
@@ -115,8 +115,8 @@ func derivatives(t *testing.T, f formula, inputs ...array) [][]float64 {
 	return all
 }
 
-// checkGradient compares GoMLX's gradient of a formula's one output, computed in float32 on
-// all kernels, with the derivatives of another: the same formula, or what it stands for.
+// checkGradient compares GoMLX's gradient of f, computed in float32 with all kernels, with the
+// derivatives of plain: the same formula, or one with the same values.
 func checkGradient(t *testing.T, f, plain formula, inputs ...array) {
 	t.Helper()
 	want := derivatives(t, plain, inputs...)
@@ -130,7 +130,7 @@ func checkGradient(t *testing.T, f, plain formula, inputs ...array) {
 	})
 }
 
-// weighted is the sum of a tensor's elements, each with a weight of its own.
+// weighted returns the sum of the elements of x, each with a different weight.
 func weighted(x *gomlx.Node) *gomlx.Node {
 	weights := random(99, x.Shape().Dimensions...)
 	return gomlx.ReduceAllSum(gomlx.Mul(x, gomlx.Const(x.Graph(), weights.tensor(x.DType()))))
@@ -184,7 +184,7 @@ func TestGradientsOfLayersAreTheirDerivatives(t *testing.T) {
 	}
 }
 
-// At 0 the first of equals has the gradient, and what is infinite does not come through.
+// At 0 the gradient is 0, and where it is 0 infinite values do not come through.
 func TestGradientOfReLUIsZeroWhereItIsZero(t *testing.T) {
 	onEachKernel(t, func(t *testing.T, b *Backend) {
 		x := array{[]int{6}, []float64{-1, math.Copysign(0, -1), 0, 1e-40, 2, math.Inf(-1)}}
@@ -197,8 +197,8 @@ func TestGradientOfReLUIsZeroWhereItIsZero(t *testing.T) {
 	})
 }
 
-// GoMLX composes the normalisation on a backend without an operation for it, and stops the
-// gradient at its mean and variance.
+// On a backend without an operation for batch normalization GoMLX composes it, and stops the gradient
+// at its mean and variance. This backend has the operation, so its gradient is the true one.
 func TestGradientOfGoMLXsBatchNormIsTrue(t *testing.T) {
 	for _, axis := range []int{3, 1, 0} {
 		t.Run(fmt.Sprintf("axis %d", axis), func(t *testing.T) {
@@ -216,7 +216,7 @@ func TestGradientOfGoMLXsBatchNormIsTrue(t *testing.T) {
 	}
 }
 
-// gradientsOfConvolution returns the gradients of Σ r·(x*w), or what GoMLX says against it.
+// gradientsOfConvolution returns the gradients of Σ r·(x*w), or GoMLX's error.
 func gradientsOfConvolution(b compute.Backend, s *sample, x, w, r []float32) (grads [2][]float32, err error) {
 	exec, err := gomlx.NewExec(b, func(x, w, r *gomlx.Node) []*gomlx.Node {
 		y := gomlx.Convolve(x, w).AxesConfig(s.axes).PaddingPerDim(s.paddings)
@@ -246,8 +246,8 @@ func gradientsOfConvolution(b compute.Backend, s *sample, x, w, r []float32) (gr
 	return grads, nil
 }
 
-// layerAxis returns a chooser of spatial axes as GoMLX has a true gradient for: windows of
-// odd sizes, moved by strides or with holes.
+// layerAxis returns a function that chooses spatial axes for which GoMLX's gradient is correct: kernels
+// of odd sizes, with either strides or dilations.
 func (g *generator) layerAxis() func(*convolution) (in, kernel, out int) {
 	strided := g.chance(2)
 	return func(c *convolution) (in, kernel, out int) {
@@ -267,8 +267,8 @@ func (g *generator) layerAxis() func(*convolution) (in, kernel, out int) {
 	}
 }
 
-// unify gives the output the layout of the input: GoMLX's gradient is wrong for others. What
-// would be turned round is not.
+// unify gives the output the layout of the input, because GoMLX's gradient is wrong for others, and
+// removes the reversal of the kernel.
 func (s *sample) unify() {
 	dims := make([]int, s.input.Rank())
 	dims[s.axes.InputBatch] = s.output.Dimensions[s.axes.OutputBatch]
@@ -289,8 +289,8 @@ func dot(a, b []float32) float64 {
 	return sum
 }
 
-// The gradients are the adjoints of the convolution, which is linear in each operand: their
-// product with any operand is the sum with that in the other's place. All sums are exact.
+// A convolution is linear in each operand, so its gradients are its adjoints: the product of a gradient
+// with any dx equals the product of r with the convolution of dx. All sums are exact.
 func TestGradientsOfRandomConvolutionsAreTheirAdjoints(t *testing.T) {
 	convolutions := uint64(fewer(320))
 	onEachKernel(t, func(t *testing.T, b *Backend) {
@@ -312,10 +312,10 @@ func TestGradientsOfRandomConvolutionsAreTheirAdjoints(t *testing.T) {
 			for range 2 {
 				dx, dw := next(len(x)), next(len(w))
 				if got, want := dot(grads[0], dx), dot(r, s.direct(dx, w)); got != want {
-					t.Errorf("seed %d: the input's gradient comes to %g, want %g: %+v", seed, got, want, s)
+					t.Errorf("seed %d: the product with the input's gradient is %g, want %g: %+v", seed, got, want, s)
 				}
 				if got, want := dot(grads[1], dw), dot(r, s.direct(x, dw)); got != want {
-					t.Errorf("seed %d: the kernel's gradient comes to %g, want %g: %+v", seed, got, want, s)
+					t.Errorf("seed %d: the product with the kernel's gradient is %g, want %g: %+v", seed, got, want, s)
 				}
 			}
 		}

@@ -12,9 +12,17 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/compute/shapes"
+	gomlx "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train"
+
+	"github.com/residual-go/residual/pkg/nn"
+	"github.com/residual-go/residual/pkg/optim"
+	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// program is a computation of the tests, made at the level of backends.
+// program is a computation under construction, at the level of the backend API.
 type program struct {
 	testing.TB
 	*Backend
@@ -27,7 +35,7 @@ func newProgram(t testing.TB, b *Backend) *program {
 	return &program{t, b, builder, builder.Main()}
 }
 
-// value gives back x, and ends the test on an error.
+// value returns x, and fails the test on an error.
 func (p *program) value(x compute.Value, err error) compute.Value {
 	p.Helper()
 	if err != nil {
@@ -36,11 +44,13 @@ func (p *program) value(x compute.Value, err error) compute.Value {
 	return x
 }
 
+// parameter adds a float32 parameter.
 func (p *program) parameter(name string, dims ...int) compute.Value {
 	p.Helper()
 	return p.value(p.f.Parameter(name, shapes.Make(dtypes.Float32, dims...), nil))
 }
 
+// compile returns the executable with the given outputs, which is finalized at the end of the test.
 func (p *program) compile(outputs ...compute.Value) *executable {
 	p.Helper()
 	if err := p.f.Return(outputs, nil); err != nil {
@@ -54,7 +64,7 @@ func (p *program) compile(outputs ...compute.Value) *executable {
 	return e.(*executable)
 }
 
-// buffer returns a buffer of the given values.
+// buffer returns a buffer with the given values on device 0.
 func buffer(t testing.TB, b *Backend, values []float32, dims ...int) *Buffer {
 	t.Helper()
 	made, err := b.BufferFromFlatData(0, values, shapes.Make(dtypes.Float32, dims...))
@@ -64,6 +74,7 @@ func buffer(t testing.TB, b *Backend, values []float32, dims ...int) *Buffer {
 	return made.(*Buffer)
 }
 
+// floats returns the float32 values of a buffer.
 func floats(t testing.TB, b compute.Buffer) []float32 {
 	t.Helper()
 	flat, err := b.Data()
@@ -73,7 +84,7 @@ func floats(t testing.TB, b compute.Buffer) []float32 {
 	return flat.([]float32)
 }
 
-// ramp returns n values that differ.
+// ramp returns n values between -0.5 and 0.5, which repeat after 97.
 func ramp(n int) []float32 {
 	values := make([]float32, n)
 	for i := range values {
@@ -82,11 +93,11 @@ func ramp(n int) []float32 {
 	return values
 }
 
-// reference is GoMLX's own Go backend, on one core: on several its SelectAndScatter now and
-// then loses a value.
+// reference is GoMLX's own Go backend, on one core: on several cores its SelectAndScatter sometimes
+// loses a value.
 var reference = sync.OnceValue(func() compute.Backend { return must(gobackend.New("ops_sequential,parallelism=0")) })
 
-// compileFor compiles the graph that make builds of parameters of the given shapes.
+// compileFor compiles the graph that make builds from parameters of the given shapes.
 func compileFor(b compute.Backend, of []shapes.Shape, make func(f compute.Function, in []compute.Value) []compute.Value) (e compute.Executable, err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
@@ -105,7 +116,7 @@ func compileFor(b compute.Backend, of []shapes.Shape, make func(f compute.Functi
 	return builder.Compile()
 }
 
-// execute runs an executable on flat data.
+// execute runs an executable on flat data of the given shapes and returns its outputs as flat data.
 func execute(b compute.Backend, e compute.Executable, inputs []any, of []shapes.Shape, donate []bool) ([]any, error) {
 	buffers := make([]compute.Buffer, len(inputs))
 	for i, flat := range inputs {
@@ -135,16 +146,17 @@ func execute(b compute.Backend, e compute.Executable, inputs []any, of []shapes.
 	return flat, nil
 }
 
+// firstDifference describes the first element that differs, or returns "" if there is none.
 func firstDifference[T comparable](got, want []T) string {
 	for i := range want {
 		if got[i] != want[i] {
-			return fmt.Sprintf("number %d of %d is %v, want %v", i, len(want), got[i], want[i])
+			return fmt.Sprintf("element %d of %d is %v, want %v", i, len(want), got[i], want[i])
 		}
 	}
 	return ""
 }
 
-// must stops building where the backend refuses: the caller finds out by recovering.
+// must panics on an error. Builders of graphs use it, and their callers recover the error.
 func must[T any](x T, err error) T {
 	if err != nil {
 		panic(err)
@@ -170,7 +182,8 @@ func size(dims []int) int {
 
 func name(i int) string { return "p" + string(rune('0'+i/10)) + string(rune('0'+i%10)) }
 
-// bits returns flat data to be compared with NaN and the sign of zeros.
+// bits returns flat data with floats as bit patterns, for comparisons that include NaN and the sign
+// of zeros.
 func bits(flat any) any {
 	floats, ok := flat.([]float32)
 	if !ok {
@@ -183,7 +196,7 @@ func bits(flat any) any {
 	return patterns
 }
 
-// checkSameBits compares the results of the same graph to the bit.
+// checkSameBits checks that the outputs of a graph agree to the bit.
 func checkSameBits(t *testing.T, what string, got, want []any) {
 	t.Helper()
 	for i := range want {
@@ -193,7 +206,7 @@ func checkSameBits(t *testing.T, what string, got, want []any) {
 	}
 }
 
-// channelsLast is the layout of images of any number of spatial axes.
+// channelsLast returns the layout of images with channels last and any number of spatial axes.
 func channelsLast(spatial int) compute.ConvolveAxesConfig {
 	a := compute.ConvolveAxesConfig{InputChannels: spatial + 1, OutputChannels: spatial + 1,
 		KernelInputChannels: spatial, KernelOutputChannels: spatial + 1}
@@ -203,7 +216,7 @@ func channelsLast(spatial int) compute.ConvolveAxesConfig {
 	return a
 }
 
-// checkClose compares arrays by their largest elements.
+// checkClose checks that arrays agree up to a tolerance relative to the largest element.
 func checkClose(t *testing.T, what string, got, want []float64, tolerance float64) {
 	t.Helper()
 	largest := 1e-6
@@ -211,18 +224,18 @@ func checkClose(t *testing.T, what string, got, want []float64, tolerance float6
 		largest = max(largest, math.Abs(w))
 	}
 	if len(got) != len(want) {
-		t.Errorf("%s: %d numbers, want %d", what, len(got), len(want))
+		t.Errorf("%s: %d elements, want %d", what, len(got), len(want))
 		return
 	}
 	for i, w := range want {
 		if !(math.Abs(got[i]-w) <= tolerance*largest) {
-			t.Errorf("%s: number %d of %d is %g, want %g, where the largest is %g", what, i, len(want), got[i], w, largest)
+			t.Errorf("%s: element %d of %d is %g, want %g (largest element: %g)", what, i, len(want), got[i], w, largest)
 			return
 		}
 	}
 }
 
-// newBackend returns a backend with the named kernels that ends with the test.
+// newBackend returns a backend with the named kernels, which is finalized at the end of the test.
 func newBackend(t testing.TB, kernels string) *Backend {
 	t.Helper()
 	b, err := New("kernel=" + kernels)
@@ -233,14 +246,14 @@ func newBackend(t testing.TB, kernels string) *Backend {
 	return b.(*Backend)
 }
 
-// onEachKernel runs a test on every set of kernels that the machine has.
+// onEachKernel runs a test with every set of kernels that the machine can run.
 func onEachKernel(t *testing.T, test func(t *testing.T, b *Backend)) {
 	for _, name := range Kernels() {
 		t.Run(name, func(t *testing.T) { test(t, newBackend(t, name)) })
 	}
 }
 
-// fewer returns how many of n cases a test has time for: fewer under the race detector.
+// fewer returns how many of n cases to test: all of them, or an eighth under the race detector.
 func fewer(n int) int {
 	if raceEnabled {
 		return (n + 7) / 8
@@ -248,7 +261,7 @@ func fewer(n int) int {
 	return n
 }
 
-// newDevices returns a backend of several devices that ends with the test.
+// newDevices returns a backend with several devices, which is finalized at the end of the test.
 func newDevices(t testing.TB, devices string) *Backend {
 	t.Helper()
 	b, err := New("devices=" + devices)
@@ -259,7 +272,7 @@ func newDevices(t testing.TB, devices string) *Backend {
 	return b.(*Backend)
 }
 
-// spmd starts a computation of so many replicas.
+// spmd starts a computation with the given number of replicas.
 func spmd(t testing.TB, b *Backend, replicas int) *program {
 	t.Helper()
 	p := newProgram(t, b)
@@ -269,7 +282,7 @@ func spmd(t testing.TB, b *Backend, replicas int) *program {
 	return p
 }
 
-// on returns a buffer of the values on a device.
+// on returns a buffer with the values on a device.
 func on(t testing.TB, b *Backend, device compute.DeviceNum, values ...float32) compute.Buffer {
 	t.Helper()
 	made, err := b.BufferFromFlatData(device, values, shapes.Make(dtypes.Float32, len(values)))
@@ -279,7 +292,7 @@ func on(t testing.TB, b *Backend, device compute.DeviceNum, values ...float32) c
 	return made
 }
 
-// contents returns the values of all buffers.
+// contents returns the float32 values of the buffers.
 func contents(t testing.TB, buffers []compute.Buffer) [][]float32 {
 	t.Helper()
 	var values [][]float32
@@ -289,13 +302,45 @@ func contents(t testing.TB, buffers []compute.Buffer) [][]float32 {
 	return values
 }
 
-// wantError checks that an error is one line with the words in it.
+// wantError checks that an error is a single line that contains the words.
 func wantError(t testing.TB, err error, words string) {
 	t.Helper()
 	if err == nil {
 		t.Fatalf("no error, want one about %q", words)
 	}
 	if text := err.Error(); !strings.Contains(text, words) || strings.Contains(text, "\n") {
-		t.Errorf("the error is %q, want a line with %q", text, words)
+		t.Errorf("the error is %q, want one line with %q", text, words)
 	}
+}
+
+// newTraining returns a training step of SGD on a ResNet for 10 classes, whose images are converted to
+// type d, and the store of its variables. The step returns the loss.
+func newTraining(t testing.TB, b compute.Backend, d dtypes.DType, config resnet.Config, images, side int) (step func() float64, store *model.Store) {
+	t.Helper()
+	config.Classes = 10
+	store = model.NewStore()
+	t.Cleanup(store.Finalize)
+	if err := store.SetRNGStateFromSeed(7); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Declare(store.Scope("model")); err != nil { // in a fixed order: the same weights for a seed
+		t.Fatal(err)
+	}
+	trainer := train.NewTrainer(b, store, func(scope *model.Scope, x *gomlx.Node) *gomlx.Node {
+		return config.Forward(scope.Store().Scope("model"), gomlx.ConvertDType(x, d))
+	}, nn.CrossEntropy(0.1), optim.SGD().Momentum(0.9).WeightDecay(1e-4).LearningRate(0.01).Done(), nil, nil)
+	labels := make([]int32, images)
+	for i := range labels {
+		labels[i] = int32(i % 10)
+	}
+	return func() float64 {
+		metrics, err := trainer.TrainStep(train.Batch{
+			Inputs: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(ramp(images*side*side*3), images, side, side, 3)},
+			Labels: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(labels, images, 1)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return asFloat64(metrics[0])[0]
+	}, store
 }

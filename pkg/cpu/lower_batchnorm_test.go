@@ -11,8 +11,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// normalization is an input of batch normalisation, in numbers of float32, and what is
-// known of it.
+// normalization is a batch normalization with its inputs, whose values are representable in float32.
 type normalization struct {
 	shape                shapes.Shape
 	axis                 int
@@ -22,9 +21,9 @@ type normalization struct {
 	otherMean, otherVari []float64 // for inference
 }
 
-// rounded returns n numbers around mean.
-func rounded(r *rand.Rand, n int, mean, deviation float64) []float64 {
-	return fill(n, func() float64 { return float64(float32(mean + deviation*r.NormFloat64())) })
+// rounded returns n normally distributed values, rounded to float32.
+func rounded(r *rand.Rand, n int, mean, std float64) []float64 {
+	return fill(n, func() float64 { return float64(float32(mean + std*r.NormFloat64())) })
 }
 
 func newNormalization(axis int, mean float64, dims ...int) *normalization {
@@ -38,13 +37,13 @@ func newNormalization(axis int, mean float64, dims ...int) *normalization {
 	return n
 }
 
-// feature returns which feature element i belongs to.
+// feature returns the feature that element i belongs to.
 func (n *normalization) feature(i int) int {
 	s := strides(n.shape)
 	return i / s[n.axis] % n.shape.Dimensions[n.axis]
 }
 
-// means returns the mean of each feature of what of says of every element.
+// means returns, for each feature, the mean of of(i) over its elements i.
 func (n *normalization) means(of func(i int) float64) []float64 {
 	sums := make([]float64, n.shape.Dimensions[n.axis])
 	for i := range n.x {
@@ -91,7 +90,7 @@ func (n *normalization) gradients(mean, variance []float64) (x, scale, offset []
 	return x, scale, offset
 }
 
-// compute runs an operation on the given arrays, in a type of floats.
+// compute runs an operation on the given arrays in type d, Float32 or Float64.
 func (n *normalization) compute(t *testing.T, b *Backend, d dtypes.DType, inputs [][]float64,
 	op func(f compute.Function, in []compute.Value) []compute.Value) [][]float64 {
 	t.Helper()
@@ -153,7 +152,7 @@ func (n *normalization) check(t *testing.T, b *Backend, d dtypes.DType, toleranc
 	})
 	checkClose(t, "inference", got[0], n.normalized(n.otherMean, n.otherVari), tolerance)
 
-	for i := range mean { // as training hands them on
+	for i := range mean { // rounded, as training passes them on
 		mean[i], variance[i] = float64(float32(mean[i])), float64(float32(variance[i]))
 	}
 	got = n.compute(t, b, d, [][]float64{n.x, n.scale, mean, variance, n.gradient}, func(f compute.Function, in []compute.Value) []compute.Value {
@@ -172,7 +171,7 @@ func TestBatchNormIsComputedAsDefined(t *testing.T) {
 			for _, dims := range [][]int{{64, 3}, {2, 3, 4, 5}, {40000, 2}, {7, 33, 300}, {3, 50, 37, 16}} {
 				for axis, features := range dims {
 					if mean != 0 && size(dims)/features < 30 {
-						continue // the deviation of a few may be next to nothing beside the mean
+						continue // the std of a few elements may be tiny compared to the mean
 					}
 					t.Run(fmt.Sprintf("mean %g, %v, axis %d", mean, dims, axis), func(t *testing.T) {
 						newNormalization(axis, mean, dims...).check(t, b, dtypes.Float32, 1e-4)
@@ -183,10 +182,27 @@ func TestBatchNormIsComputedAsDefined(t *testing.T) {
 	})
 }
 
-// The reference has no such operations: they are composed there.
+// Float64 is delegated, and the reference backend has no batch normalization: it is composed there.
 func TestBatchNormOfFloat64IsComputedAsDefined(t *testing.T) {
 	b := newBackend(t, "")
 	for axis := range 3 {
 		newNormalization(axis, 10, 3, 4, 5).check(t, b, dtypes.Float64, 1e-7)
 	}
+}
+
+// A vector has one element for each feature, so nothing is summed.
+func TestGradientOfBatchNormOfAVector(t *testing.T) {
+	b := newBackend(t, "")
+	n := newNormalization(0, 0, 5)
+	got := n.compute(t, b, dtypes.Float32, [][]float64{n.x, n.scale, n.otherMean, n.otherVari, n.gradient},
+		func(f compute.Function, in []compute.Value) []compute.Value {
+			_, scale, offset, err := f.BatchNormGradient(in[0], in[1], in[2], in[3], in[4], n.epsilon, n.axis)
+			return []compute.Value{must(scale, err), offset}
+		})
+	want := make([]float64, len(n.x))
+	for i := range want {
+		want[i] = n.gradient[i] * n.centred(i, n.otherMean, n.otherVari)
+	}
+	checkClose(t, "the gradient of the scale", got[0], want, 1e-5)
+	checkClose(t, "the gradient of the offset", got[1], n.gradient, 0)
 }

@@ -11,17 +11,11 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/shapes"
-	gomlx "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/train"
 
-	"github.com/residual-go/residual/pkg/nn"
-	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// halves returns n numbers: mostly of a normal distribution, and now and then special ones.
+// halves returns n normally distributed values, of which a quarter are special ones if special is set.
 func halves(r *rand.Rand, n int, special bool) []bfloat16.BFloat16 {
 	specials := []float64{0, math.Copysign(0, -1), math.Inf(1), math.Inf(-1), math.NaN(), 3e38, -3e38, 1e-39, 0.5, 1, 2.5, -1.5}
 	x := make([]bfloat16.BFloat16, n)
@@ -34,23 +28,23 @@ func halves(r *rand.Rand, n int, special bool) []bfloat16.BFloat16 {
 	return x
 }
 
-// halfCase is a computation with tensors of bfloat16.
+// halfCase is a computation with bfloat16 tensors.
 type halfCase struct {
 	name  string
-	of    [][]int // dimensions of the parameters, which are bfloat16
+	of    [][]int // dimensions of the parameters
 	make  func(f compute.Function, in []compute.Value) (compute.Value, error)
-	error float64 // allowed, as a share of the largest number; 0 for the same bits
+	error float64 // allowed error relative to the largest element; 0 for the same bits
 }
 
-// half makes a type's shape.
+// half returns a bfloat16 shape.
 func half(dims ...int) shapes.Shape { return shapes.Make(dtypes.BFloat16, dims...) }
 
-// constantHalf makes a scalar.
+// constantHalf adds a bfloat16 scalar.
 func constantHalf(f compute.Function, x float32) compute.Value {
 	return must(f.Constant([]bfloat16.BFloat16{bfloat16.FromFloat32(x)}))
 }
 
-// elementCases are operations whose results are those of the reference to the bit.
+// elementCases are operations whose results are the same bits as on the reference backend.
 func elementCases() []halfCase {
 	var cases []halfCase
 	add := func(name string, operands int, make func(f compute.Function, in []compute.Value) (compute.Value, error)) {
@@ -119,7 +113,7 @@ func elementCases() []halfCase {
 	return cases
 }
 
-// sumCases are operations that sum in float32, where the reference may round in between.
+// sumCases are operations that sum in float32, while the reference backend may round in between.
 func sumCases() []halfCase {
 	convolution := func(strides, inputDilations []int, paddings [][2]int) func(f compute.Function, in []compute.Value) (compute.Value, error) {
 		return func(f compute.Function, in []compute.Value) (compute.Value, error) {
@@ -151,7 +145,7 @@ func sumCases() []halfCase {
 	}
 }
 
-// asFloats returns a slice of numbers as float32 or, of another type, nil.
+// asFloats returns bfloat16 or float32 data as float32, and nil for other types.
 func asFloats(flat any) []float32 {
 	switch flat := flat.(type) {
 	case []bfloat16.BFloat16:
@@ -162,7 +156,7 @@ func asFloats(flat any) []float32 {
 	return nil
 }
 
-// check compares a case with the reference, in all backends.
+// check compares the results of all backends with those of the reference backend.
 func (c *halfCase) check(t *testing.T, backends []*Backend, special bool) {
 	t.Helper()
 	var of []shapes.Shape
@@ -192,7 +186,7 @@ func (c *halfCase) check(t *testing.T, backends []*Backend, special bool) {
 	}
 }
 
-// compare looks for numbers that are further off than the case allows.
+// compare reports elements with a larger error than the case allows.
 func (c *halfCase) compare(t *testing.T, kernels string, got, want any) {
 	t.Helper()
 	x, y := asFloats(got), asFloats(want)
@@ -203,7 +197,7 @@ func (c *halfCase) compare(t *testing.T, kernels string, got, want any) {
 		return
 	}
 	limit := 0.0
-	if c.error > 0 { // and there are no special numbers
+	if c.error > 0 { // then there are no special values
 		for _, y := range y {
 			limit = max(limit, c.error*math.Abs(float64(y)))
 		}
@@ -213,7 +207,7 @@ func (c *halfCase) compare(t *testing.T, kernels string, got, want any) {
 			continue
 		}
 		if c.error == 0 || !(math.Abs(float64(x[i])-float64(y[i])) <= limit) {
-			t.Errorf("%s, %s: number %d of %d is %v, want %v (at most %g off)", c.name, kernels, i, len(y), x[i], y[i], limit)
+			t.Errorf("%s, %s: element %d of %d is %v, want %v within %g", c.name, kernels, i, len(y), x[i], y[i], limit)
 			return
 		}
 	}
@@ -232,8 +226,7 @@ func TestBFloat16IsComputedAsByTheReference(t *testing.T) {
 	}
 }
 
-// A contraction sums in float32: 256 ones and a half are more than 256 in bfloat16 only if
-// nothing is rounded on the way.
+// Contractions and sums accumulate in float32: in bfloat16, a sum of ones would not grow beyond 256.
 func TestBFloat16SumsAreFloat32(t *testing.T) {
 	b := newBackend(t, "")
 	const n = 1024
@@ -258,7 +251,7 @@ func TestBFloat16SumsAreFloat32(t *testing.T) {
 	}
 }
 
-// Inputs that go out as they are, and empty ones, come to no harm.
+// Inputs that are returned unchanged, and empty ones, keep their values.
 func TestBFloat16InputsAndOutputs(t *testing.T) {
 	b := newBackend(t, "")
 	of := []shapes.Shape{half(3), half(0, 4), half()}
@@ -284,8 +277,7 @@ func TestBFloat16InputsAndOutputs(t *testing.T) {
 	}
 }
 
-// watched is a reference backend that counts the operations that are delegated to it, by the
-// graph that they are from: each is compiled with it.
+// watched is a reference backend that counts the operations that each graph delegates to it.
 type watched struct {
 	compute.Backend
 	graph     string
@@ -302,38 +294,7 @@ func (w *watched) Builder(name string) compute.Builder {
 	return w.Backend.Builder(name)
 }
 
-// course returns a step of SGD on a ResNet whose images are of the type. It returns the loss.
-func course(t testing.TB, b compute.Backend, d dtypes.DType, config resnet.Config, images, side int) (step func() float64) {
-	t.Helper()
-	config.Classes = 10
-	store := model.NewStore()
-	t.Cleanup(store.Finalize)
-	if err := store.SetRNGStateFromSeed(7); err != nil {
-		t.Fatal(err)
-	}
-	if err := config.Declare(store.Scope("model")); err != nil {
-		t.Fatal(err)
-	}
-	trainer := train.NewTrainer(b, store, func(scope *model.Scope, x *gomlx.Node) *gomlx.Node {
-		return config.Forward(scope.Store().Scope("model"), gomlx.ConvertDType(x, d))
-	}, nn.CrossEntropy(0.1), optim.SGD().Momentum(0.9).WeightDecay(1e-4).LearningRate(0.01).Done(), nil, nil)
-	labels := make([]int32, images)
-	for i := range labels {
-		labels[i] = int32(i % 10)
-	}
-	return func() float64 {
-		metrics, err := trainer.TrainStep(train.Batch{
-			Inputs: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(ramp(images*side*side*3), images, side, side, 3)},
-			Labels: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(labels, images, 1)},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return asFloat64(metrics[0])[0]
-	}
-}
-
-// In mixed precision a ResNet is trained with what is native, and to much the same loss.
+// In mixed precision, a ResNet trains on native steps and reaches nearly the same loss.
 func TestMixedPrecisionTrainsAsFloat32(t *testing.T) {
 	config, err := resnet.CIFAR(14, 16)
 	if err != nil {
@@ -350,7 +311,7 @@ func TestMixedPrecisionTrainsAsFloat32(t *testing.T) {
 			w := &watched{b.reference, "", map[string]int{}}
 			b.reference = w
 			defer func() { b.reference = w.Backend }()
-			step := course(t, b, d, test.config, 20, test.side)
+			step, _ := newTraining(t, b, d, test.config, 20, test.side)
 			var losses []float64
 			for range steps {
 				losses = append(losses, step())
@@ -360,7 +321,7 @@ func TestMixedPrecisionTrainsAsFloat32(t *testing.T) {
 		got, delegated := watch(dtypes.BFloat16)
 		want, counts := watch(dtypes.Float32)
 		if got[0] == want[0] {
-			t.Errorf("%s: the losses are the same to the bit, %v: is it mixed precision at all?", name, got[0])
+			t.Errorf("%s: the first loss is the same to the bit, %v: this is not mixed precision", name, got[0])
 		}
 		for i := range want {
 			if math.Abs(got[i]-want[i]) > 0.02*want[0] {
@@ -368,11 +329,11 @@ func TestMixedPrecisionTrainsAsFloat32(t *testing.T) {
 				break
 			}
 		}
-		// What there is of integers, such as counting the steps, is the reference's.
+		// Arithmetic of integers, such as counting steps, is delegated in both.
 		const step = "Trainer#1"
 		plain, found := counts[step]
 		if n := delegated[step]; !found || n > plain {
-			t.Errorf("%s: %d operations of the step are the reference's, of one in float32 %d (%v)", name, n, plain, counts)
+			t.Errorf("%s: a step delegates %d operations, but %d in float32 (%v)", name, n, plain, counts)
 		}
 	}
 }
@@ -385,8 +346,8 @@ func BenchmarkTraining(b *testing.B) {
 	}
 	for _, d := range []dtypes.DType{dtypes.Float32, dtypes.BFloat16} {
 		b.Run(d.String(), func(b *testing.B) {
-			step := course(b, newBackend(b, ""), d, config, 64, 32)
-			step() // which compiles
+			step, _ := newTraining(b, newBackend(b, ""), d, config, 64, 32)
+			step() // compiles
 			for b.Loop() {
 				step()
 			}

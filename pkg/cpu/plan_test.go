@@ -12,8 +12,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// compileApart compiles the graph of the choices twice: as ever, and so that no tensor takes
-// over another's memory, nor an output an input's.
+// compileApart compiles the graph of the choices twice: as usual, and without any sharing of memory
+// by tensors or by inputs and outputs.
 func compileApart(b *Backend, choices []byte, construct construction) (g *generator, e, apart *executable, err error) {
 	defer recoverAsError(&err)
 	builder := newBuilder(b, "apart")
@@ -37,8 +37,8 @@ func compileApart(b *Backend, choices []byte, construct construction) (g *genera
 	return g, made.(*executable), newExecutable(builder, p), nil
 }
 
-// buildSquares builds a graph of matrices of one size, in which loops stand between steps
-// that store: there is much that may share memory, and much that may not.
+// buildSquares builds a graph of matrices of one size, in which loops alternate with other steps.
+// Many of its tensors may share memory, and many may not.
 func buildSquares(f compute.Function, choices []byte) (*generator, []term) {
 	g := newGenerator(f, choices)
 	for range 3 {
@@ -72,7 +72,7 @@ func buildSquares(f compute.Function, choices []byte) (*generator, []term) {
 	return g, g.terms[len(g.terms)-2:]
 }
 
-// Loops that write over what they read, and outputs over donated inputs, change nothing.
+// Results do not change if loops overwrite their operands and outputs take over donated inputs.
 func TestSharedMemoryChangesNothing(t *testing.T) {
 	b := newBackend(t, "")
 	shared, donors := 0, 0
@@ -80,11 +80,11 @@ func TestSharedMemoryChangesNothing(t *testing.T) {
 		construct := []construction{buildGraph, buildSquares}[seed%2]
 		g, e, apart, err := compileApart(b, choices(seed, 20+int(seed)%200), construct)
 		if err != nil {
-			continue // no such graph
+			continue // the choices make no valid graph
 		}
 		want, err := execute(b, apart, g.inputs, g.shapes, nil)
 		if err != nil {
-			continue // the reference cannot execute a part
+			continue // the reference backend cannot execute a delegated operation
 		}
 		for _, donate := range [][]bool{nil, slices.Repeat([]bool{true}, len(g.inputs))} {
 			got, err := execute(b, e, g.inputs, g.shapes, donate)
@@ -107,13 +107,13 @@ func TestSharedMemoryChangesNothing(t *testing.T) {
 		apart.Finalize()
 	}
 	if least := fewer(100); shared < least || donors < least {
-		t.Errorf("%d tensors took over memory and %d outputs inputs, want more of both", shared, donors)
+		t.Errorf("%d tensors and %d outputs took over memory, want at least %d of each", shared, donors, least)
 	}
-	t.Logf("%d tensors took over memory, %d outputs inputs", shared, donors)
+	t.Logf("%d tensors took over memory from others, %d outputs from inputs", shared, donors)
 }
 
-// The gradient of a ReLU looks at the ReLU, which is kept for the next layer, and not at what
-// it was made of.
+// The gradient of a ReLU reads the ReLU, which the next layer needs anyway, and not the values before
+// it.
 func TestGradientOfReLUKeepsNothingElse(t *testing.T) {
 	b := newBackend(t, "")
 	of := []shapes.Shape{shapes.Make(dtypes.Float32, 100, 100), shapes.Make(dtypes.Float32, 100, 100)}

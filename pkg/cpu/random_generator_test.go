@@ -12,29 +12,30 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// term is a value of a random graph and what is known of its numbers, so that two backends
-// can be compared however their sums are ordered: numbers that both must get to the bit,
-// and how far the others may be apart.
+// term is a value of a random graph with what is known about its elements. This allows comparing two
+// backends whose sums have different orders: elements are either exact, so that both backends must
+// agree to the bit, or have a known largest error.
 //
-// The inputs are small multiples of a quarter. As long as sums and products of them fit in
-// float32's 24 bits they are exact in any order, and comparisons, floors and the like are
-// only made of exact numbers.
+// Inputs are small multiples of a quarter. Sums and products of such numbers are exact in any order
+// as long as they fit in the 24 bits of a float32. Comparisons, floors and other functions with
+// jumps are applied to exact terms only.
 type term struct {
 	value compute.Value
 	shape shapes.Shape
 	exact bool
-	bound float64 // of their size; infinite where that or NaN can be
-	grain float64 // all are multiples of it; 0 where that is not known
-	err   float64 // what they may differ by, besides the rounding of the number itself
+	bound float64 // largest absolute value; infinite if elements may be infinite or NaN
+	grain float64 // all elements are multiples of it; 0 if unknown
+	err   float64 // largest difference between backends, besides the rounding of the result itself
 }
 
-// ulps is what a few roundings of float32 come to.
+// ulps is the relative error of a few roundings to float32.
 const ulps = 1.0 / (1 << 21)
 
-// computed fills in what arithmetic makes of exact numbers, or else adds its rounding.
+// computed returns t as the result of arithmetic: exact if the operands are and the result fits,
+// otherwise with its rounding error added.
 func (t term) computed(exact bool) term { return t.summed(exact, 1) }
 
-// summed is computed for sums of so many terms. The reference's take one after the other.
+// summed is computed for sums of count terms, which the reference backend adds one after another.
 func (t term) summed(exact bool, count int) term {
 	t.exact = exact && t.grain > 0 && t.bound/t.grain <= 1<<24
 	if !t.exact {
@@ -43,17 +44,18 @@ func (t term) summed(exact bool, count int) term {
 	return t
 }
 
+// is reports whether the term has type d.
 func (t *term) is(d dtypes.DType) bool { return t.shape.DType == d }
 
-// finite reports whether one can calculate with the numbers and still tell a difference.
+// finite reports whether arithmetic on the elements still has a small enough error.
 func (t *term) finite() bool { return t.bound < 1<<16 && t.err < 1e-3 }
 
-// generator makes a graph by choices that are read from bytes: the same ones in any backend,
-// and something of any bytes.
+// generator builds a graph from choices that it reads from bytes. The same bytes make the same graph
+// on every backend, and any bytes make some graph.
 type generator struct {
 	f       compute.Function
 	choices []byte
-	data    *rand.Rand // the numbers of inputs and constants
+	data    *rand.Rand // for the values of inputs and constants
 	terms   []term
 	inputs  []any // flat data of the parameters
 	shapes  []shapes.Shape
@@ -65,8 +67,7 @@ func newGenerator(f compute.Function, choices []byte) *generator {
 	return &generator{f: f, choices: choices, data: rand.New(rand.NewPCG(h.Sum64(), 1))}
 }
 
-// buildGraph builds a graph of native and other operations by the choices, and returns its
-// outputs.
+// buildGraph builds a graph of native and delegated operations from choices, and returns its outputs.
 func buildGraph(f compute.Function, choices []byte) (*generator, []term) {
 	g := newGenerator(f, choices)
 	g.parameter(dtypes.Float32, g.dims())
@@ -75,13 +76,13 @@ func buildGraph(f compute.Function, choices []byte) (*generator, []term) {
 	}
 	last := len(g.terms) - 1
 	outputs := []term{g.terms[last]}
-	for range g.data.IntN(6) { // inputs too, and some twice
+	for range g.data.IntN(6) { // these may be inputs, or the same twice
 		outputs = append(outputs, g.terms[g.data.IntN(last+1)])
 	}
 	return g, outputs
 }
 
-// pick chooses one of 0 … n-1.
+// pick chooses a number from 0 to n-1.
 func (g *generator) pick(n int) int {
 	if len(g.choices) == 0 {
 		return 0
@@ -91,10 +92,11 @@ func (g *generator) pick(n int) int {
 	return int(b) % n
 }
 
+// chance is true once in oneIn times.
 func (g *generator) chance(oneIn int) bool { return g.pick(oneIn) == 1%oneIn }
 
-// dims chooses a shape: most often a small one, and now and then one that makes several
-// tasks, or that has nothing in it.
+// dims chooses the dimensions of a tensor: usually a small one, sometimes one that makes several
+// tasks or is empty.
 func (g *generator) dims() []int {
 	sizes := []int{1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 32, 64, 100, 257, 300, 1030}
 	dims := make([]int, g.pick(5))
@@ -112,7 +114,7 @@ func (g *generator) dims() []int {
 	return dims
 }
 
-// add makes a term of a value, whose shape the backend knows.
+// add adds a value to the terms and fills in its shape.
 func (g *generator) add(v compute.Value, err error, t term) *term {
 	t.value = must(v, err)
 	t.shape = must(g.f.Shape(t.value))
@@ -120,7 +122,7 @@ func (g *generator) add(v compute.Value, err error, t term) *term {
 	return &g.terms[len(g.terms)-1]
 }
 
-// numbers of the type, of which those of float32 are multiples of grain.
+// numbers returns n random values of a type, and what is known about them.
 func (g *generator) numbers(d dtypes.DType, n int) (flat any, t term) {
 	t = term{exact: true, bound: 9, grain: 1}
 	switch d {
@@ -139,14 +141,14 @@ func (g *generator) numbers(d dtypes.DType, n int) (flat any, t term) {
 	}
 }
 
-// wild is numbers that are not there to be calculated with.
+// wild returns special float32 values, which are not for arithmetic.
 func (g *generator) wild(n int) (flat any, t term) {
 	odd := []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.Copysign(0, -1)), 0,
 		math.SmallestNonzeroFloat32, -1e-40, math.MaxFloat32, -math.MaxFloat32, 0.5, 1.5, 2.5, -0.5, -1.5, 1e9, 16777217, -3e9}
 	return fill(n, func() float32 { return odd[g.data.IntN(len(odd))] }), term{exact: true, bound: math.Inf(1)}
 }
 
-// leaf makes a parameter or a constant of data.
+// leaf adds data as a parameter or a constant.
 func (g *generator) leaf(flat any, t term, d dtypes.DType, dims []int) *term {
 	if g.chance(6) && !slices.Contains(dims, 0) {
 		v, err := g.f.Constant(flat, dims...)
@@ -158,13 +160,14 @@ func (g *generator) leaf(flat any, t term, d dtypes.DType, dims []int) *term {
 	return g.add(v, err, t)
 }
 
+// parameter adds random data as a parameter or a constant.
 func (g *generator) parameter(d dtypes.DType, dims []int) *term {
 	flat, t := g.numbers(d, size(dims))
 	return g.leaf(flat, t, d, dims)
 }
 
-// any chooses a term, or returns nil: one of those at the end more often than not, so that
-// chains form.
+// any chooses a term that fits, or returns nil. Half of the time it starts from the most recent
+// terms, so that chains form.
 func (g *generator) any(fits func(t *term) bool) *term {
 	recent := g.chance(2)
 	for i := range g.terms {
@@ -178,16 +181,18 @@ func (g *generator) any(fits func(t *term) bool) *term {
 	return nil
 }
 
+// float chooses a float32 term for arithmetic.
 func (g *generator) float() *term {
 	return g.any(func(t *term) bool { return t.is(dtypes.Float32) && t.finite() })
 }
 
+// exact chooses an exact float32 term.
 func (g *generator) exact() *term {
 	return g.any(func(t *term) bool { return t.is(dtypes.Float32) && t.exact })
 }
 
-// partner chooses what stands beside t in an operation: a term of its shape, a scalar, or
-// one that repeats along some axes.
+// partner chooses the other operand of a binary operation on t: a term of the same shape, a scalar, or
+// a new parameter that is repeated along some axes.
 func (g *generator) partner(t *term, fits func(t *term) bool) *term {
 	dims := slices.Clone(t.shape.Dimensions)
 	switch g.pick(5) {
@@ -200,7 +205,7 @@ func (g *generator) partner(t *term, fits func(t *term) bool) *term {
 		dims = nil
 	case 3, 4:
 		if t.shape.Size() == 0 {
-			break // of sizes 0 and 1 the reference makes 1
+			break // the reference backend broadcasts sizes 0 and 1 to 1
 		}
 		for i := range dims {
 			if g.chance(2) {
@@ -211,13 +216,15 @@ func (g *generator) partner(t *term, fits func(t *term) bool) *term {
 	return g.parameter(t.shape.DType, dims)
 }
 
-func sides2(g *generator, a, b *term) (*term, *term) {
+// swapped returns a and b in random order.
+func swapped(g *generator, a, b *term) (*term, *term) {
 	if g.chance(2) {
 		return b, a
 	}
 	return a, b
 }
 
+// arithmetic adds a sum, difference or product.
 func (g *generator) arithmetic() {
 	a := g.float()
 	if a == nil {
@@ -225,7 +232,7 @@ func (g *generator) arithmetic() {
 	}
 	a = copied(a)
 	b := copied(g.partner(a, (*term).finite))
-	a, b = sides2(g, a, b)
+	a, b = swapped(g, a, b)
 	exact := a.exact && b.exact
 	sum := term{bound: a.bound + b.bound, grain: min(a.grain, b.grain), err: a.err + b.err}
 	switch g.pick(5) {
@@ -242,20 +249,20 @@ func (g *generator) arithmetic() {
 	}
 }
 
-// copied is for terms that are used after others are made, which may move them.
+// copied returns a copy of a term. Adding terms may move the originals.
 func copied(t *term) *term { u := *t; return &u }
 
-// constants are what simplifications look for.
+// withConstant adds an operation with a constant, as simplifications look for.
 func (g *generator) withConstant() {
 	a := g.float()
 	if a == nil {
 		return
 	}
 	a = copied(a)
-	number := []float32{0, 1, 2, -1, 0.5, -4, 3, float32(math.Copysign(0, -1))}[g.pick(8)]
-	c := must(g.f.Constant([]float32{number}))
-	size, grain := math.Abs(float64(number)), float64(1)
-	if number == 0.5 {
+	value := []float32{0, 1, 2, -1, 0.5, -4, 3, float32(math.Copysign(0, -1))}[g.pick(8)]
+	c := must(g.f.Constant([]float32{value}))
+	size, grain := math.Abs(float64(value)), float64(1)
+	if value == 0.5 {
 		grain = 0.5
 	}
 	sum := term{bound: a.bound + size, grain: min(a.grain, grain), err: a.err}
@@ -281,7 +288,7 @@ func (g *generator) withConstant() {
 	}
 }
 
-// fused are the sums of products that are rounded once, and those that are summed on the way.
+// fused adds a product and a sum, or a product that is reduced: loops compute both in one operation.
 func (g *generator) fused() {
 	a := g.float()
 	if a == nil {
@@ -311,8 +318,7 @@ func (g *generator) fused() {
 	g.add(v, err, t)
 }
 
-// masked are products with what comparisons say, among them what GoMLX makes of the gradient
-// of Max(0, x).
+// masked adds a product with the result of a comparison, or GoMLX's gradient of Max(0, x).
 func (g *generator) masked() {
 	a := g.exact()
 	if a == nil || !a.finite() {
@@ -344,7 +350,7 @@ func (g *generator) masked() {
 	g.add(v, err, *b)
 }
 
-// smooth are functions that do not make more of a difference than there is.
+// smooth adds a function that does not enlarge the error of its operand much.
 func (g *generator) smooth() {
 	a := g.float()
 	if a == nil {
@@ -397,12 +403,13 @@ func (g *generator) smooth() {
 	}
 }
 
+// unary adds an operation whose result is known to be like t, with its rounding added.
 func (g *generator) unary(op func(compute.Value) (compute.Value, error), a *term, t term) {
 	v, err := op(a.value)
 	g.add(v, err, t.computed(false))
 }
 
-// aboveOne returns |a| + 1.
+// aboveOne adds |a| + 1 and returns it.
 func (g *generator) aboveOne(a *term) *term {
 	t := term{bound: a.bound + 1, grain: min(a.grain, 1), err: a.err}.computed(a.exact)
 	v := must(g.f.Abs(a.value))
@@ -411,8 +418,8 @@ func (g *generator) aboveOne(a *term) *term {
 	return copied(g.add(v, err, t))
 }
 
-// raw takes functions of exact numbers wherever those lie: the result may be infinite or
-// not a number, and is not calculated with.
+// raw adds a function of an exact term of any size. The result may be infinite or NaN and is not used
+// for arithmetic.
 func (g *generator) raw() {
 	a := g.exact()
 	if a == nil {
@@ -448,14 +455,14 @@ func (g *generator) raw() {
 	}
 }
 
-// wildly adds NaN and the like, for what compares, chooses and moves.
+// wildly adds special values, for operations that compare, select and move.
 func (g *generator) wildly() {
 	dims := g.dims()
 	flat, t := g.wild(size(dims))
 	g.leaf(flat, t, dtypes.Float32, dims)
 }
 
-// stepwise are functions that jump, of exact numbers.
+// stepwise adds a function with jumps of an exact term.
 func (g *generator) stepwise() {
 	a := g.exact()
 	if a == nil {
@@ -469,7 +476,7 @@ func (g *generator) stepwise() {
 	g.add(v, err, t)
 }
 
-// signs keep whatever a number is.
+// signs adds an operation that changes at most the sign.
 func (g *generator) signs() {
 	a := g.any(func(t *term) bool { return t.is(dtypes.Float32) })
 	if a == nil {
@@ -480,11 +487,12 @@ func (g *generator) signs() {
 	g.add(v, err, *a)
 }
 
-// either is what is known of numbers that are one or the other's.
+// either returns what is known about elements that are from a or from b.
 func either(a, b *term) term {
 	return term{exact: a.exact && b.exact, bound: max(a.bound, b.bound), grain: min(a.grain, b.grain), err: max(a.err, b.err)}
 }
 
+// extremes adds a maximum or minimum of two terms.
 func (g *generator) extremes() {
 	a := g.any(func(t *term) bool { return t.is(dtypes.Float32) })
 	if a == nil {
@@ -492,7 +500,7 @@ func (g *generator) extremes() {
 	}
 	a = copied(a)
 	b := copied(g.partner(a, func(*term) bool { return true }))
-	a, b = sides2(g, a, b)
+	a, b = swapped(g, a, b)
 	op := g.f.Max
 	if g.chance(2) {
 		op = g.f.Min
@@ -501,6 +509,7 @@ func (g *generator) extremes() {
 	g.add(v, err, either(a, b))
 }
 
+// relu adds Max(0, a).
 func (g *generator) relu() {
 	a := g.any(func(t *term) bool { return t.is(dtypes.Float32) })
 	if a == nil {
@@ -511,6 +520,7 @@ func (g *generator) relu() {
 	g.add(v, err, *a)
 }
 
+// clamp adds a Clamp to a fixed range.
 func (g *generator) clamp() {
 	a := g.any(func(t *term) bool { return t.is(dtypes.Float32) })
 	if a == nil {
@@ -519,13 +529,14 @@ func (g *generator) clamp() {
 	low, high := must(g.f.Constant([]float32{-0.75})), must(g.f.Constant([]float32{1.5}))
 	t := *a
 	t.grain = min(t.grain, 0.25)
-	if t.finite() { // else it may be NaN, and stay so
+	if t.finite() { // otherwise elements may be NaN and stay NaN
 		t.bound = min(t.bound, 1.5)
 	}
 	v, err := g.f.Clamp(low, a.value, high)
 	g.add(v, err, t)
 }
 
+// compare adds a comparison of exact terms.
 func (g *generator) compare() {
 	a := g.any(func(t *term) bool {
 		return t.exact && (t.is(dtypes.Float32) || t.is(dtypes.Int32) || t.is(dtypes.Int64))
@@ -541,7 +552,7 @@ func (g *generator) compare() {
 	}
 	a = copied(a)
 	b := copied(g.partner(a, func(t *term) bool { return t.exact }))
-	a, b = sides2(g, a, b)
+	a, b = swapped(g, a, b)
 	op := []func(a, b compute.Value) (compute.Value, error){
 		g.f.Equal, g.f.NotEqual, g.f.LessThan, g.f.LessOrEqual, g.f.GreaterThan, g.f.GreaterOrEqual,
 	}[g.pick(6)]
@@ -549,6 +560,7 @@ func (g *generator) compare() {
 	g.add(v, err, term{exact: true, bound: 1, grain: 1})
 }
 
+// logical adds an operation on bools.
 func (g *generator) logical() {
 	a := g.any(func(t *term) bool { return t.is(dtypes.Bool) })
 	if a == nil {
@@ -561,12 +573,13 @@ func (g *generator) logical() {
 	}
 	a = copied(a)
 	b := copied(g.partner(a, func(*term) bool { return true }))
-	a, b = sides2(g, a, b)
+	a, b = swapped(g, a, b)
 	op := []func(a, b compute.Value) (compute.Value, error){g.f.LogicalAnd, g.f.LogicalOr, g.f.LogicalXor}[g.pick(3)]
 	v, err := op(a.value, b.value)
 	g.add(v, err, *a)
 }
 
+// where adds a Where.
 func (g *generator) where() {
 	a := g.any(func(t *term) bool { return t.is(dtypes.Float32) || t.is(dtypes.Int32) })
 	if a == nil {
@@ -587,11 +600,12 @@ func (g *generator) where() {
 	case condition == nil:
 		condition = g.parameter(dtypes.Bool, a.shape.Dimensions)
 	}
-	a, b = sides2(g, a, b)
+	a, b = swapped(g, a, b)
 	v, err := g.f.Where(condition.value, a.value, b.value)
 	g.add(v, err, either(a, b))
 }
 
+// convert adds a conversion of an exact term to another type.
 func (g *generator) convert() {
 	from := types[g.pick(len(types))]
 	a := g.any(func(t *term) bool { return t.is(from) && t.exact && t.bound < 1<<20 })
@@ -612,12 +626,13 @@ func (g *generator) convert() {
 
 var types = []dtypes.DType{dtypes.Bool, dtypes.Uint8, dtypes.Int32, dtypes.Int64, dtypes.Float32}
 
-// other makes a tensor of any type to start from.
+// other adds a parameter of any type.
 func (g *generator) other() {
 	d := types[g.pick(len(types))]
 	g.parameter(d, g.dims())
 }
 
+// reduce adds a sum or an extreme over some axes.
 func (g *generator) reduce() {
 	a := g.any(func(t *term) bool { return t.is(dtypes.Float32) || t.is(dtypes.Int32) })
 	if a == nil || a.shape.Rank() == 0 {
@@ -635,12 +650,12 @@ func (g *generator) reduce() {
 	}
 	t := *a
 	if a.shape.Size() == 0 {
-		t.bound = math.Inf(1) // the extremes of nothing
+		t.bound = math.Inf(1) // the extreme of an empty tensor
 	}
 	switch g.pick(3) {
 	case 0:
 		if !a.finite() || !a.exact && count > 1000 {
-			return // the reference's own error
+			return // the error of the reference backend itself would be too large
 		}
 		t.bound, t.err = t.bound*float64(count), t.err*float64(count)
 		v, err := g.f.ReduceSum(a.value, axes...)
@@ -654,7 +669,7 @@ func (g *generator) reduce() {
 	}
 }
 
-// reshape splits axes and takes them together, by their common factors.
+// reshape adds a reshape that splits and merges axes.
 func (g *generator) reshape() {
 	a := g.any(func(*term) bool { return true })
 	if a == nil {
@@ -680,7 +695,7 @@ func (g *generator) reshape() {
 	g.add(v, err, *a)
 }
 
-// permutation chooses an order of n axes.
+// permutation chooses a permutation of n axes.
 func (g *generator) permutation(n int) []int {
 	order := make([]int, n)
 	for i := range order {
@@ -693,6 +708,7 @@ func (g *generator) permutation(n int) []int {
 	return order
 }
 
+// transpose adds a transposition.
 func (g *generator) transpose() {
 	a := g.any(func(t *term) bool { return t.shape.Rank() > 0 })
 	if a == nil {
@@ -702,7 +718,7 @@ func (g *generator) transpose() {
 	g.add(v, err, *a)
 }
 
-// broadcast puts the axes of a term among others.
+// broadcast adds a BroadcastInDim that puts the axes of a term among others.
 func (g *generator) broadcast() {
 	a := g.any(func(t *term) bool { return t.shape.Size() < 2000 && t.shape.Rank() < 4 })
 	if a == nil {
@@ -724,6 +740,7 @@ func (g *generator) broadcast() {
 	g.add(v, err, *a)
 }
 
+// pad adds a Pad.
 func (g *generator) pad() {
 	a := g.any(func(t *term) bool { return t.shape.Size() < 20000 })
 	if a == nil {
@@ -744,6 +761,7 @@ func (g *generator) pad() {
 	g.add(v, err, either(a, with))
 }
 
+// slice adds a Slice.
 func (g *generator) slice() {
 	a := g.any(func(*term) bool { return true })
 	if a == nil {
@@ -759,6 +777,7 @@ func (g *generator) slice() {
 	g.add(v, err, *a)
 }
 
+// concatenate adds a Concatenate of a term and new parameters.
 func (g *generator) concatenate() {
 	a := g.any(func(t *term) bool { return t.shape.Rank() > 0 && t.shape.Size() < 20000 })
 	if a == nil {
@@ -782,6 +801,7 @@ func (g *generator) concatenate() {
 	g.add(v, err, t)
 }
 
+// reverse adds a Reverse.
 func (g *generator) reverse() {
 	a := g.any(func(t *term) bool { return t.shape.Rank() > 0 })
 	if a == nil {
@@ -797,6 +817,7 @@ func (g *generator) reverse() {
 	g.add(v, err, *a)
 }
 
+// iota adds an Iota.
 func (g *generator) iota() {
 	dims := g.dims()
 	if size(dims) == 0 || len(dims) == 0 {
@@ -811,7 +832,7 @@ func (g *generator) iota() {
 	g.add(v, err, term{exact: true, bound: float64(dims[axis]), grain: 1})
 }
 
-// oneHot is what GoMLX's OneHot is made of.
+// oneHot adds the operations of GoMLX's OneHot.
 func (g *generator) oneHot() {
 	a := g.any(func(t *term) bool {
 		return (t.is(dtypes.Int32) || t.is(dtypes.Int64)) && t.shape.Size() < 3000 && t.shape.Size() > 0
@@ -830,7 +851,7 @@ func (g *generator) oneHot() {
 	g.add(v, err, term{exact: true, bound: 1, grain: 1})
 }
 
-// product multiplies matrices: some of a's axes are a batch, some are summed over.
+// product adds a DotGeneral, in which some axes of a are batch axes and some are contracted.
 func (g *generator) product() {
 	a := g.any(func(t *term) bool { return t.is(dtypes.Float32) && t.finite() && t.shape.Size() < 9000 })
 	if a == nil {
@@ -857,7 +878,7 @@ func (g *generator) product() {
 	if !a.exact && depth > 1000 {
 		return
 	}
-	// order[i] is where what is listed in dims i-th stands in b.
+	// order[i] is the axis of b that has size dims[i].
 	order := g.permutation(len(dims))
 	place := func(axis int) int {
 		at := 0
@@ -927,6 +948,7 @@ func (g *generator) windows(dims []int) (sizes, strides []int, paddings [][2]int
 	return sizes, strides, paddings, count
 }
 
+// pool adds a ReduceWindow.
 func (g *generator) pool() {
 	a := g.any(func(t *term) bool { return t.is(dtypes.Float32) && t.shape.Rank() > 0 && t.shape.Size() < 20000 })
 	if a == nil {
@@ -945,12 +967,13 @@ func (g *generator) pool() {
 		t.bound, t.err = t.bound*float64(count), t.err*float64(count)
 		t = t.summed(a.exact, count)
 	} else if paddings != nil {
-		t.bound = math.Inf(1) // of what sees nothing but padding
+		t.bound = math.Inf(1) // the extreme of a window that contains only padding
 	}
 	v, err := g.f.ReduceWindow(a.value, kind, sizes, strides, nil, nil, paddings)
 	g.add(v, err, t)
 }
 
+// unpool adds the gradient of max or min pooling.
 func (g *generator) unpool() {
 	a := g.any(func(t *term) bool {
 		return t.is(dtypes.Float32) && t.exact && t.shape.Rank() > 0 && t.shape.Size() < 20000 && t.shape.Size() > 0
@@ -972,7 +995,7 @@ func (g *generator) unpool() {
 	g.add(v, err, t.computed(true))
 }
 
-// delegated are operations that have no native step.
+// delegated adds an operation that has no native form.
 func (g *generator) delegated() {
 	a := g.any(func(t *term) bool { return t.exact && t.bound < 1<<20 })
 	if a == nil {
@@ -993,6 +1016,7 @@ func (g *generator) delegated() {
 	}
 }
 
+// operations has the operations to choose from. The more frequent ones are listed more than once.
 var operations []func(*generator)
 
 func init() {
@@ -1007,7 +1031,7 @@ func init() {
 	}
 }
 
-// choices returns the bytes of a seed's graph.
+// choices returns n bytes for a seed.
 func choices(seed uint64, n int) []byte {
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)

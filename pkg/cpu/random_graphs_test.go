@@ -8,17 +8,17 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// graphOf is a random graph in a backend.
+// graphOf is a random graph compiled for a backend.
 type graphOf struct {
 	*generator
 	outputs    []term
 	executable compute.Executable
 }
 
-// construction makes a graph by choices.
+// construction builds a graph from choices.
 type construction func(f compute.Function, choices []byte) (*generator, []term)
 
-// build makes the graph of the choices. The reference may refuse one, and then says why.
+// build builds and compiles the graph of the choices. It returns an error if the backend rejects it.
 func build(b compute.Backend, choices []byte, construct construction) (graph *graphOf, err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
@@ -38,7 +38,7 @@ func build(b compute.Backend, choices []byte, construct construction) (graph *gr
 	return &graphOf{g, outputs, executable}, err
 }
 
-// run executes the graph and returns the outputs' flat data.
+// run executes the graph and returns the flat data of its outputs.
 func (g *graphOf) run(b compute.Backend) (flat []any, err error) {
 	defer func() {
 		if caught := recover(); caught != nil {
@@ -48,7 +48,8 @@ func (g *graphOf) run(b compute.Backend) (flat []any, err error) {
 	return execute(b, g.executable, g.inputs, g.shapes, nil)
 }
 
-// differs says where an output is further from what it must be than rounding explains.
+// differs describes the first element that differs by more than rounding explains, or returns "" if
+// there is none.
 func (t *term) differs(got, want any) string {
 	switch want := want.(type) {
 	case []float32:
@@ -71,14 +72,14 @@ func (t *term) floatsDiffer(got, want []float32) string {
 			continue
 		}
 		if limit := t.err + 1e-5*math.Abs(float64(w)); t.exact || !(math.Abs(float64(g)-float64(w)) <= limit) {
-			return fmt.Sprintf("number %d of %d is %v, want %v within %.3g (exact: %t)", i, len(want), g, w, limit, t.exact)
+			return fmt.Sprintf("element %d of %d is %v, want %v within %.3g (exact: %t)", i, len(want), g, w, limit, t.exact)
 		}
 	}
 	return ""
 }
 
-// checkBuilt compares the graph of the choices in b and in the reference. It reports
-// whether there is such a graph.
+// checkBuilt compares the graph of the choices on b and on the reference backend. It reports whether
+// the choices make a graph that the reference backend accepts.
 func checkBuilt(t *testing.T, b *Backend, what string, choices []byte, construct construction) bool {
 	t.Helper()
 	want, err := build(reference(), choices, construct)
@@ -97,9 +98,9 @@ func checkBuilt(t *testing.T, b *Backend, what string, choices []byte, construct
 	}
 	defer got.executable.Finalize()
 	if _, ok := got.executable.(*executable); !ok {
-		t.Errorf("%s: the graph was left to the reference as a whole", what)
+		t.Errorf("%s: the graph was delegated as a whole", what)
 	}
-	for range 2 { // the memory is not clean the second time
+	for range 2 { // the second time, the memory is not cleared
 		results, err := got.run(b)
 		if err != nil {
 			t.Errorf("%s: %v", what, err)

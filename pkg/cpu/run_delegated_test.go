@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// doubling is an executable that is left to the reference whole: it calls a function.
+// doubling returns an executable that calls a function, and so is delegated as a whole.
 func doubling(t *testing.T, b *Backend) compute.Executable {
 	t.Helper()
 	vector := shapes.Make(dtypes.Float32, 2)
@@ -32,7 +32,7 @@ func doubling(t *testing.T, b *Backend) compute.Executable {
 	return e
 }
 
-func TestGraphsLeftToTheReferenceHaveTheSameErrors(t *testing.T) {
+func TestDelegatedGraphsReportTheSameErrors(t *testing.T) {
 	b, other := newBackend(t, ""), newBackend(t, "")
 	e := doubling(t, b)
 	good := func() *Buffer { return buffer(t, b, []float32{1, 2}, 2) }
@@ -45,19 +45,19 @@ func TestGraphsLeftToTheReferenceHaveTheSameErrors(t *testing.T) {
 		donate []bool
 		want   string
 	}{
-		"too few":      {nil, nil, "0 inputs, want 1"},
-		"shape":        {[]compute.Buffer{buffer(t, b, []float32{1}, 1)}, nil, "expected shape"},
-		"finalized":    {[]compute.Buffer{gone}, nil, "has been finalized or donated"},
-		"nothing":      {[]compute.Buffer{nil}, nil, "not a buffer of this backend"},
-		"other's":      {[]compute.Buffer{buffer(t, other, []float32{1, 2}, 2)}, nil, "not a buffer of this backend"},
-		"donate's len": {[]compute.Buffer{good()}, []bool{true, true}, "donate has 2 values for 1 inputs"},
+		"too few inputs":         {nil, nil, "0 inputs, want 1"},
+		"wrong shape":            {[]compute.Buffer{buffer(t, b, []float32{1}, 1)}, nil, "expected shape"},
+		"finalized":              {[]compute.Buffer{gone}, nil, "has been finalized or donated"},
+		"nil":                    {[]compute.Buffer{nil}, nil, "not a buffer of this backend"},
+		"of another backend":     {[]compute.Buffer{buffer(t, other, []float32{1, 2}, 2)}, nil, "not a buffer of this backend"},
+		"wrong length of donate": {[]compute.Buffer{good()}, []bool{true, true}, "donate has 2 values for 1 inputs"},
 	} {
 		checkFails(t, name, e, test.inputs, test.donate, test.want)
 	}
 	given := good()
 	outputs, err := e.Execute([]compute.Buffer{given}, []bool{true}, 0)
 	if err != nil || !slices.Equal(floats(t, outputs[0]), []float32{2, 4}) {
-		t.Errorf("after all these: %v, %v", outputs, err)
+		t.Errorf("after these errors: %v, %v", outputs, err)
 	}
 	checkFails(t, "donated again", e, []compute.Buffer{given}, []bool{true}, "has been finalized or donated")
 	last, late := good(), doubling(t, b)
@@ -68,7 +68,7 @@ func TestGraphsLeftToTheReferenceHaveTheSameErrors(t *testing.T) {
 	checkFails(t, "a finalized backend", late, []compute.Buffer{last}, nil, "has been finalized")
 }
 
-// checkFails executes what cannot be.
+// checkFails checks that an execution fails with an error that contains want.
 func checkFails(t *testing.T, what string, e compute.Executable, inputs []compute.Buffer, donate []bool, want string) {
 	t.Helper()
 	if _, err := e.Execute(inputs, donate, 0); err == nil || !strings.Contains(err.Error(), want) {
@@ -76,8 +76,8 @@ func checkFails(t *testing.T, what string, e compute.Executable, inputs []comput
 	}
 }
 
-// What the reference panics of is an error, of a step as of a whole graph.
-func TestAPanicOfTheReferenceIsAnError(t *testing.T) {
+// A panic in the reference backend becomes an error.
+func TestAPanicInTheReferenceIsAnError(t *testing.T) {
 	b := newBackend(t, "")
 	of := []shapes.Shape{shapes.Make(dtypes.Float32, 2)}
 	e, err := compileFor(b, of, func(f compute.Function, in []compute.Value) []compute.Value {
@@ -89,7 +89,7 @@ func TestAPanicOfTheReferenceIsAnError(t *testing.T) {
 	defer e.Finalize()
 	for i, s := range e.(*executable).plan.steps {
 		if d, ok := s.(*delegateStep); ok {
-			d.reference.Finalize() // which makes it panic
+			d.reference.Finalize() // so that it panics
 			if _, err := execute(b, e, []any{[]float32{1, 2}}, of, nil); err == nil || !strings.Contains(err.Error(), "panic") {
 				t.Errorf("step %d: %v, want an error", i, err)
 			}

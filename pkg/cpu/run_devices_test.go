@@ -40,8 +40,8 @@ func TestBuffersAreOnDevices(t *testing.T) {
 	wantError(t, err, "has no device 2")
 }
 
-// A computation for no device in particular runs on any, with what is there.
-func TestPortableComputation(t *testing.T) {
+// A computation without assigned devices runs on any device, on buffers of that device.
+func TestComputationRunsOnAnyDevice(t *testing.T) {
 	b := newDevices(t, "3")
 	p := newProgram(t, b)
 	e := p.compile(p.value(p.f.Neg(p.parameter("x", 2))))
@@ -60,7 +60,7 @@ func TestPortableComputation(t *testing.T) {
 	wantError(t, err, "has no device 3")
 }
 
-// Replicas run where they are assigned, and their outputs take over what they are given.
+// Replicas run on their assigned devices, and their outputs take over donated inputs.
 func TestAssignedDevicesAndDonatedInputs(t *testing.T) {
 	b := newDevices(t, "4")
 	p := spmd(t, b, 2)
@@ -94,7 +94,7 @@ func TestAssignedDevicesAndDonatedInputs(t *testing.T) {
 		t.Error("an output took over the memory of an input that was not donated")
 	}
 	if _, err := in[0].Data(); err == nil {
-		t.Error("the donated input is still there")
+		t.Error("the donated input can still be read")
 	}
 	if got := floats(t, in[2]); !slices.Equal(got, []float32{3, 4}) {
 		t.Errorf("an input that was not donated is now %v", got)
@@ -107,7 +107,7 @@ func TestAssignedDevicesAndDonatedInputs(t *testing.T) {
 	wantError(t, err, "is on device 1, want device 3")
 }
 
-// failOn is a step that fails, or panics, on one device.
+// failOn is a step that fails or panics on one device.
 type failOn struct {
 	device compute.DeviceNum
 	panics bool
@@ -118,13 +118,13 @@ func (s failOn) run(r *run) error {
 		return nil
 	}
 	if s.panics {
-		panic("a test's panic")
+		panic("test panic")
 	}
 	return compute.ErrNotImplemented
 }
 
-// A replica that fails leaves no other waiting, whether those are before or at the meeting.
-func TestReplicaThatFails(t *testing.T) {
+// If a replica fails, no other is left waiting, whether it has reached the AllReduce or not.
+func TestAFailingReplicaStopsTheOthers(t *testing.T) {
 	for _, panics := range []bool{false, true} {
 		for device := range compute.DeviceNum(3) {
 			b := newDevices(t, "3")
@@ -154,8 +154,8 @@ func TestReplicaThatFails(t *testing.T) {
 	}
 }
 
-// Control flow is left to the reference backend: each replica runs on its own, or not at all
-// if they have to meet.
+// Graphs with control flow are delegated. Their replicas run one after another, so an AllReduce in
+// them is an error.
 func TestReplicasWithControlFlow(t *testing.T) {
 	for _, meets := range []bool{false, true} {
 		b := newDevices(t, "2")
@@ -199,7 +199,7 @@ func TestReplicasWithControlFlow(t *testing.T) {
 	}
 }
 
-// mesh returns a mesh of GoMLX's of so many devices along one axis.
+// mesh returns a GoMLX mesh of the given number of devices along one axis.
 func mesh(t testing.TB, devices int) *distributed.DeviceMesh {
 	t.Helper()
 	m, err := distributed.NewDeviceMesh([]int{devices}, []string{"replica"})
@@ -240,7 +240,7 @@ func TestExecSPMD(t *testing.T) {
 	}
 }
 
-// A step of gradient descent on shares of a batch gives the weights of one on all of it.
+// Gradient descent on the shards of a batch gives the same weights as on the whole batch.
 func TestModelExecSPMD(t *testing.T) {
 	const rows, features, steps = 12, 5, 4
 	inputs, targets := make([][]float32, rows), make([]float32, rows)

@@ -14,58 +14,28 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
-	gomlx "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/train"
 
-	"github.com/residual-go/residual/pkg/nn"
-	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// trained takes steps of SGD on a small ResNet, with everything that training has, and
-// returns the bytes of all variables.
+// trained trains a small ResNet for a few steps and returns the bytes of all variables.
 func trained(t testing.TB, b *Backend, steps int) []byte {
 	t.Helper()
 	config, err := resnet.CIFAR(14, 16)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.Classes = 10
-	store := model.NewStore()
-	defer store.Finalize()
-	if err := store.SetRNGStateFromSeed(7); err != nil {
-		t.Fatal(err)
-	}
-	if err := config.Declare(store.Scope("model")); err != nil { // in order, so that a seed has its weights
-		t.Fatal(err)
-	}
-	trainer := train.NewTrainer(b, store, func(scope *model.Scope, x *gomlx.Node) *gomlx.Node {
-		return config.Forward(scope.Store().Scope("model"), x)
-	}, nn.CrossEntropy(0.1), optim.SGD().Momentum(0.9).WeightDecay(1e-4).LearningRate(0.05).Done(), nil, nil)
-	const batch = 24
-	labels := make([]int32, batch)
-	for i := range labels {
-		labels[i] = int32(i % 10)
-	}
+	step, store := newTraining(t, b, dtypes.Float32, config, 24, 16)
 	for range steps {
-		if _, err := trainer.TrainStep(train.Batch{
-			Inputs: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(ramp(batch*16*16*3), batch, 16, 16, 3)},
-			Labels: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(labels, batch, 1)},
-		}); err != nil {
-			t.Fatal(err)
-		}
+		step()
 	}
 	var all bytes.Buffer
-	// GoMLX's metrics have random names.
+	// GoMLX makes up new names for its metrics each time.
 	variables := slices.DeleteFunc(slices.Collect(store.IterVariables()),
 		func(v *model.Variable) bool { return strings.HasPrefix(v.Path(), "/metrics/") })
 	slices.SortFunc(variables, func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
 	for _, variable := range variables {
-		if strings.HasPrefix(variable.Path(), "/metrics/") {
-			continue // their names are made up anew each time
-		}
 		value, err := variable.Value()
 		if err != nil {
 			t.Fatal(err)
@@ -96,8 +66,8 @@ func TestTrainingHasTheSameBitsOnAnyNumberOfCores(t *testing.T) {
 	})
 }
 
-// network returns an executable with one convolution after another, normalised, and the
-// step of SGD on their kernels, with its inputs.
+// network returns an executable, and its inputs, of several layers: convolution, batch normalization
+// and ReLU. Its outputs are the updated kernels and the sum of the last layer.
 func network(t testing.TB, b *Backend, layers int) (*executable, []compute.Buffer) {
 	p := newProgram(t, b)
 	const batch, side, channels = 8, 8, 16
@@ -124,15 +94,14 @@ func network(t testing.TB, b *Backend, layers int) (*executable, []compute.Buffe
 		if x, _, _, err = p.f.BatchNormForTraining(x, one, zero, 1e-5, 3); err != nil {
 			t.Fatal(err)
 		}
-		none := p.value(p.f.Constant([]float32{0}))
-		x = p.value(p.f.Max(none, x))
+		x = p.value(p.f.Max(p.value(p.f.Constant([]float32{0})), x))
 		rate := p.value(p.f.Constant([]float32{0.1}))
 		outputs = append(outputs, p.value(p.f.Sub(kernel, p.value(p.f.Mul(rate, kernel)))))
 	}
 	return p.compile(append(outputs, p.value(p.f.ReduceSum(x)))...), inputs
 }
 
-// allocations counts those of a warm execution that donates its kernels.
+// allocations returns the number of allocations in a warm execution that donates its kernels.
 func allocations(t *testing.T, b *Backend, layers int) float64 {
 	e, inputs := network(t, b, layers)
 	donate := make([]bool, len(inputs))
@@ -149,9 +118,9 @@ func allocations(t *testing.T, b *Backend, layers int) float64 {
 			t.Fatal(err)
 		}
 	}
-	// On two cores: testing.AllocsPerRun would see to it that nothing is parallel.
+	// Not testing.AllocsPerRun, which would run everything on one core.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	least := math.Inf(1) // a collection makes the pools start anew
+	least := math.Inf(1) // a garbage collection may empty the pools
 	for range 5 {
 		const steps = 20
 		step()
@@ -166,7 +135,7 @@ func allocations(t *testing.T, b *Backend, layers int) float64 {
 	return least
 }
 
-// An execution makes its outputs, each a small header, and next to nothing else.
+// An execution allocates the headers of its outputs and next to nothing else.
 func TestAWarmStepAllocatesNoMoreThanItsOutputs(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
@@ -176,10 +145,10 @@ func TestAWarmStepAllocatesNoMoreThanItsOutputs(t *testing.T) {
 	short, long := allocations(t, b, few), allocations(t, b, many)
 	t.Logf("%v allocations for %d layers, %v for %d", short, few, long, many)
 	if limit := 10.0 + few; short > limit {
-		t.Errorf("%v allocations in a step of %d layers, want at most %v", short, few, limit)
+		t.Errorf("%v allocations in a step with %d layers, want at most %v", short, few, limit)
 	}
 	if perLayer := (long - short) / (many - few); perLayer > 1.1 {
-		t.Errorf("%v allocations more for each layer, want 1: its output", perLayer)
+		t.Errorf("%v allocations per additional layer, want 1: its output", perLayer)
 	}
 }
 
@@ -202,7 +171,7 @@ func TestExecutionsAtOnceDoNotDisturbOneAnother(t *testing.T) {
 							return
 						}
 						if got := floats(t, outputs[layers])[0]; got != want {
-							t.Errorf("%d layers: %v beside others, %v alone", layers, got, want)
+							t.Errorf("%d layers: got %v at the same time as others, %v alone", layers, got, want)
 						}
 					}
 				})
@@ -212,7 +181,7 @@ func TestExecutionsAtOnceDoNotDisturbOneAnother(t *testing.T) {
 	})
 }
 
-// update is w − 0.1·g, as training has it, and the sum of w if it is asked for afterwards.
+// update returns an executable of w − 0.1·g, the update of a weight in training.
 func update(t *testing.T, b *Backend) *executable {
 	p := newProgram(t, b)
 	w, g := p.parameter("w", 100, 100), p.parameter("g", 100, 100)
@@ -232,7 +201,7 @@ func TestAnUpdateTakesOverTheDonatedWeights(t *testing.T) {
 		}
 		next := floats(t, outputs[0])
 		if taken := &next[0] == before; taken != donated {
-			t.Errorf("donated: %v, and the output has the memory of the input: %v", donated, taken)
+			t.Errorf("donated: %v, but the output has the memory of the input: %v", donated, taken)
 		}
 		for i, x := range ramp(10000) {
 			if want := x - 0.1*x; next[i]-want > 1e-6 || want-next[i] > 1e-6 {
@@ -240,13 +209,13 @@ func TestAnUpdateTakesOverTheDonatedWeights(t *testing.T) {
 			}
 		}
 		if _, err := w.Data(); (err != nil) != donated {
-			t.Errorf("donated: %v, and reading the input afterwards: %v", donated, err)
+			t.Errorf("donated: %v, but reading the input afterwards: %v", donated, err)
 		}
 	}
 }
 
-// Of two inputs that are one buffer, the output would take over the first, and the product
-// still reads the second.
+// If one buffer is given for two inputs, the output must not take over the first: the product still
+// reads the second.
 func TestAnInputThatIsGivenTwiceIsNotOverwritten(t *testing.T) {
 	b := newBackend(t, "")
 	p := newProgram(t, b)
@@ -255,7 +224,7 @@ func TestAnInputThatIsGivenTwiceIsNotOverwritten(t *testing.T) {
 	product := p.value(p.f.DotGeneral(g, []int{1}, nil, g, []int{0}, nil, compute.DotGeneralConfig{}))
 	e := p.compile(next, product)
 	if e.plan.results[0].donor != 0 {
-		t.Fatal("the output does not take over the input if that is given once")
+		t.Fatal("the output does not take over an input that is given once")
 	}
 	in := buffer(t, b, ramp(64*64), 64, 64)
 	want, err := e.Execute([]compute.Buffer{in, in}, nil, 0)
@@ -273,14 +242,14 @@ func TestAnInputThatIsGivenTwiceIsNotOverwritten(t *testing.T) {
 	}
 }
 
-// A donated input that is read after the output is made must be left alone until then.
+// A donated input that is read after the output has been computed must not be overwritten before.
 func TestADonatedInputThatIsReadLaterIsNotOverwritten(t *testing.T) {
 	b := newBackend(t, "")
 	p := newProgram(t, b)
 	w := p.parameter("w", 64, 64)
 	half := p.value(p.f.Constant([]float32{0.5}))
 	next := p.value(p.f.Mul(w, half))
-	// The product needs w whole, and so a step of its own.
+	// The product is a step of its own, which reads all of w.
 	product := p.value(p.f.DotGeneral(w, []int{1}, nil, w, []int{0}, nil, compute.DotGeneralConfig{}))
 	e := p.compile(next, product)
 	in := buffer(t, b, ramp(64*64), 64, 64)
@@ -296,13 +265,13 @@ func TestADonatedInputThatIsReadLaterIsNotOverwritten(t *testing.T) {
 		a, b := floats(t, got[i]), floats(t, want[i])
 		for j := range a {
 			if a[j] != b[j] {
-				t.Fatalf("output %d: element %d is %v donated and %v not", i, j, a[j], b[j])
+				t.Fatalf("output %d: element %d is %v if donated, %v if not", i, j, a[j], b[j])
 			}
 		}
 	}
 }
 
-func TestWhatCannotBeExecutedIsAnError(t *testing.T) {
+func TestInvalidExecutionsAreErrors(t *testing.T) {
 	b, other := newBackend(t, ""), newBackend(t, "")
 	e := update(t, b)
 	good := func() *Buffer { return buffer(t, b, ramp(10000), 100, 100) }
@@ -319,20 +288,20 @@ func TestWhatCannotBeExecutedIsAnError(t *testing.T) {
 		donate []bool
 		want   string
 	}{
-		"too few":      {[]compute.Buffer{good()}, nil, "1 inputs, want 2"},
-		"shape":        {[]compute.Buffer{good(), buffer(t, b, ramp(100), 100)}, nil, "input #1 (g) has shape (Float32)[100], want (Float32)[100, 100]"},
-		"type":         {[]compute.Buffer{ints, good()}, nil, "input #0 (w) has shape (Int32)"},
-		"finalized":    {[]compute.Buffer{donated, good()}, nil, "has been finalized or donated"},
-		"nothing":      {[]compute.Buffer{nil, good()}, nil, "not a buffer of this backend"},
-		"other's":      {[]compute.Buffer{buffer(t, other, ramp(10000), 100, 100), good()}, nil, "not a buffer of this backend"},
-		"donate's len": {[]compute.Buffer{good(), good()}, []bool{true}, "donate has 1 values for 2 inputs"},
+		"too few inputs":         {[]compute.Buffer{good()}, nil, "1 inputs, want 2"},
+		"wrong shape":            {[]compute.Buffer{good(), buffer(t, b, ramp(100), 100)}, nil, "input #1 (g) has shape (Float32)[100], want (Float32)[100, 100]"},
+		"wrong type":             {[]compute.Buffer{ints, good()}, nil, "input #0 (w) has shape (Int32)"},
+		"finalized":              {[]compute.Buffer{donated, good()}, nil, "has been finalized or donated"},
+		"nil":                    {[]compute.Buffer{nil, good()}, nil, "not a buffer of this backend"},
+		"of another backend":     {[]compute.Buffer{buffer(t, other, ramp(10000), 100, 100), good()}, nil, "not a buffer of this backend"},
+		"wrong length of donate": {[]compute.Buffer{good(), good()}, []bool{true}, "donate has 1 values for 2 inputs"},
 	} {
 		if _, err := e.Execute(test.inputs, test.donate, 0); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want an error with %q", name, err, test.want)
 		}
 	}
 	if _, err := e.Execute([]compute.Buffer{good(), good()}, nil, 0); err != nil {
-		t.Errorf("after all these: %v", err)
+		t.Errorf("after these errors: %v", err)
 	}
 	e.Finalize()
 	if _, err := e.Execute([]compute.Buffer{good(), good()}, nil, 0); err == nil || !strings.Contains(err.Error(), "the executable has been finalized") {
@@ -347,7 +316,7 @@ func TestWhatCannotBeExecutedIsAnError(t *testing.T) {
 	}
 }
 
-// compileOne compiles a graph, and may fail.
+// compileOne compiles a graph, which may fail.
 func compileOne(b *Backend) (compute.Executable, error) {
 	builder := b.Builder("late")
 	f := builder.Main()
@@ -373,7 +342,7 @@ func TestFinalizeFreesTheMemory(t *testing.T) {
 		r.arena.release = func() { freed++; release() }
 	}
 	if e.plan.arena == 0 || len(e.idle) != 1 {
-		t.Fatalf("%d bytes, %d idle runs; want some of both", e.plan.arena, len(e.idle))
+		t.Fatalf("an arena of %d bytes and %d idle runs, want some bytes and 1 run", e.plan.arena, len(e.idle))
 	}
 	e.Finalize()
 	e.Finalize()
@@ -387,7 +356,7 @@ type failing struct{}
 
 func (failing) run(r *run) error { return r.do(failing{}, 8) }
 
-func (failing) task(*run, *scratch, int) { panic("no more paper") }
+func (failing) task(*run, *scratch, int) { panic("test panic") }
 
 func TestAPanicInAWorkerIsAnError(t *testing.T) {
 	b := newBackend(t, "")
@@ -396,7 +365,7 @@ func TestAPanicInAWorkerIsAnError(t *testing.T) {
 	for _, cores := range []int{1, 2} {
 		before := runtime.GOMAXPROCS(cores)
 		e.plan.steps = append([]step{failing{}}, steps...)
-		if _, err := e.Execute(inputs, nil, 0); err == nil || !strings.Contains(err.Error(), "no more paper") {
+		if _, err := e.Execute(inputs, nil, 0); err == nil || !strings.Contains(err.Error(), "test panic") {
 			t.Errorf("%d cores: %v, want the panic as an error", cores, err)
 		}
 		e.plan.steps = steps
@@ -422,7 +391,7 @@ func TestFinalizeEndsTheWorkers(t *testing.T) {
 	b.Finalize()
 	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines, %d before the backend was made", runtime.NumGoroutine(), before)
+			t.Fatalf("%d goroutines, but %d before the backend was made", runtime.NumGoroutine(), before)
 		}
 	}
 }

@@ -17,10 +17,10 @@ var (
 	minusZero = float32(math.Copysign(0, -1))
 )
 
-// odd are numbers of which every pair is looked at.
+// odd are values that are tested in all pairs.
 var odd = []float32{nan, inf, -inf, minusZero, 0, 1, -1, 2.5, -2.5, 1e-42, -1e-42, math.MaxFloat32, 0.5, 1.5, -0.5}
 
-// pairs returns every number of odd beside every other.
+// pairs returns all pairs of the values in odd.
 func pairs() (a, b []float32) {
 	for _, x := range odd {
 		for _, y := range odd {
@@ -30,7 +30,7 @@ func pairs() (a, b []float32) {
 	return a, b
 }
 
-// computeVectors runs a graph of two vectors in b.
+// computeVectors runs a graph of two vectors on b.
 func computeVectors(t *testing.T, b *Backend, x, y []float32, f func(f compute.Function, x, y compute.Value) []compute.Value) []any {
 	t.Helper()
 	of := []shapes.Shape{shapes.Make(dtypes.Float32, len(x)), shapes.Make(dtypes.Float32, len(y))}
@@ -48,15 +48,15 @@ func computeVectors(t *testing.T, b *Backend, x, y []float32, f func(f compute.F
 
 func abs(x float32) float32 { return float32(math.Abs(float64(x))) }
 
-// Where one operation is all there is, its result is Go's, to the bit, whatever the numbers;
-// NaN may have any bits.
-func TestOddNumbersAreComputedWithAsGoDoes(t *testing.T) {
+// The result of a single operation on any values is the same as Go's, to the bit, except that NaN may
+// have any bits.
+func TestSpecialValuesAreComputedAsInGo(t *testing.T) {
 	x, y := pairs()
 	type op struct {
 		name   string
 		native func(f compute.Function, x, y compute.Value) (compute.Value, error)
 		want   func(x, y float32) float32
-		choice bool
+		choice bool // zeros may have either sign
 	}
 	unary := func(call func(compute.Function, v) (v, error)) func(compute.Function, v, v) (v, error) {
 		return func(f compute.Function, x, _ v) (v, error) { return call(f, x) }
@@ -105,7 +105,7 @@ func TestOddNumbersAreComputedWithAsGoDoes(t *testing.T) {
 					continue
 				}
 				if op.choice && got[i] == 0 && want == 0 {
-					continue // of zeros of both signs it may be either
+					continue
 				}
 				if math.Float32bits(got[i]) != math.Float32bits(want) {
 					t.Errorf("%s of %v and %v is %v, want %v", op.name, x[i], y[i], got[i], want)
@@ -115,7 +115,7 @@ func TestOddNumbersAreComputedWithAsGoDoes(t *testing.T) {
 	})
 }
 
-// A maximum of which any number is NaN is NaN, wherever it stands.
+// A reduction over a NaN is NaN, wherever the NaN is.
 func TestReductionsAndPoolingKeepNaN(t *testing.T) {
 	onEachKernel(t, func(t *testing.T, b *Backend) {
 		for at := range 40 {
@@ -146,7 +146,7 @@ func TestReductionsAndPoolingKeepNaN(t *testing.T) {
 				}
 				for j, v := range flat.([]float32) {
 					if (v != v) != (j == where) {
-						t.Errorf("NaN at %d: number %d of output %d is %v", at, j, i, v)
+						t.Errorf("NaN at %d: element %d of output %d is %v", at, j, i, v)
 					}
 				}
 			}
@@ -154,7 +154,7 @@ func TestReductionsAndPoolingKeepNaN(t *testing.T) {
 	})
 }
 
-// padded is what padding comes to along one axis.
+// padded returns x with padding, computed by definition.
 func padded(x []float32, fill float32, p compute.PadAxis) []float32 {
 	y := slices.Repeat([]float32{fill}, len(x)+p.Start+p.End+(len(x)-1)*p.Interior)
 	for i, v := range x {
@@ -165,8 +165,8 @@ func padded(x []float32, fill float32, p compute.PadAxis) []float32 {
 	return y
 }
 
-// Less than no padding cuts off, also of what interior padding has put in. The reference gets
-// this wrong.
+// Negative padding cuts off elements, including interior padding. The reference backend gets this
+// wrong.
 func TestPaddingOfAllKindsIsAsDefined(t *testing.T) {
 	b := newBackend(t, "")
 	x := []float32{1, 2, 3, 4, 5}
@@ -193,7 +193,7 @@ func TestPaddingOfAllKindsIsAsDefined(t *testing.T) {
 	}
 }
 
-func TestBroadcastInDimIsNoTransposition(t *testing.T) {
+func TestBroadcastInDimRejectsTransposition(t *testing.T) {
 	b := newBackend(t, "")
 	square := shapes.Make(dtypes.Float32, 3, 3)
 	_, err := compileFor(b, []shapes.Shape{square}, func(f compute.Function, in []compute.Value) []compute.Value {
@@ -204,8 +204,8 @@ func TestBroadcastInDimIsNoTransposition(t *testing.T) {
 	}
 }
 
-// Names of axes are for those who make graphs; buffers need not have them.
-func TestNamedAxesAreOfNoConsequence(t *testing.T) {
+// Named axes are a matter of building graphs; buffers need not have them.
+func TestNamedAxesChangeNothing(t *testing.T) {
 	b := newBackend(t, "")
 	named := shapes.Make(dtypes.Float32, 2, 3)
 	named.AxisNames = []string{"image", "pixel"}

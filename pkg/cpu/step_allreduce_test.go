@@ -23,7 +23,7 @@ func TestAllReduce(t *testing.T) {
 		{"max", compute.ReduceOpMax, [][]int{{0, 1, 2, 3}}, [][]float32{{4, 3}, {4, 3}, {4, 3}, {4, 3}}},
 		{"min", compute.ReduceOpMin, [][]int{{0, 1, 2, 3}}, [][]float32{{1, -4}, {1, -4}, {1, -4}, {1, -4}}},
 		{"two groups", compute.ReduceOpSum, [][]int{{2, 0}, {1, 3}}, [][]float32{{4, 2}, {6, -4}, {4, 2}, {6, -4}}},
-		{"a group of some", compute.ReduceOpSum, [][]int{{1, 2}}, [][]float32{{1, -1}, {5, 3}, {5, 3}, {4, -4}}},
+		{"not all replicas", compute.ReduceOpSum, [][]int{{1, 2}}, [][]float32{{1, -1}, {5, 3}, {5, 3}, {4, -4}}},
 		{"no group", compute.ReduceOpSum, nil, [][]float32{{1, -1}, {2, 0}, {3, 3}, {4, -4}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestAllReduceOfOtherTypes(t *testing.T) {
 		{[]int64{1 << 40, 2}, []int64{1, 2}, []int64{1<<40 + 1, 4}},
 		{[]uint32{1 << 31, 2}, []uint32{1, 2}, []uint32{1<<31 + 1, 4}},
 		{[]uint64{1, 2}, []uint64{1 << 63, 2}, []uint64{1<<63 + 1, 4}},
-		{bfloat16.FromFloat32s(256, 2), bfloat16.FromFloat32s(3, 2), bfloat16.FromFloat32s(260, 4)}, // 259 is none
+		{bfloat16.FromFloat32s(256, 2), bfloat16.FromFloat32s(3, 2), bfloat16.FromFloat32s(260, 4)}, // 259 is not representable
 	} {
 		p := spmd(t, b, 2)
 		shape := shapes.Make(dtypes.FromGoType(reflect.TypeOf(test.one).Elem()), 2)
@@ -87,13 +87,12 @@ func TestAllReduceOfOtherTypes(t *testing.T) {
 	}
 }
 
-// Sums of floats depend on their order, which must not depend on who comes first.
+// Floating-point sums depend on their order, which must not depend on which device arrives first.
 func TestAllReduceIsTheSameBitsEverywhere(t *testing.T) {
 	const devices, n = 3, 1000
 	b := newDevices(t, "3")
 	p := spmd(t, b, devices)
 	x := p.parameter("x", n)
-	// The first device has the least to do before they meet, and then the most.
 	y := p.value(p.f.Exp(p.value(p.f.Sin(x))))
 	first, err := p.f.AllReduce([]compute.Value{y, x}, compute.ReduceOpSum, [][]int{{2, 0, 1}})
 	if err != nil {
@@ -135,8 +134,7 @@ func TestAllReduceIsTheSameBitsEverywhere(t *testing.T) {
 	}
 }
 
-// Two all-reduces of one value are not taken for the same, nor what is made of them for what
-// is made of the value.
+// Two reductions of the same value are different tensors, and so are operations on them.
 func TestAllReducesAreDifferent(t *testing.T) {
 	b := newDevices(t, "2")
 	p := spmd(t, b, 2)

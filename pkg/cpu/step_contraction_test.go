@@ -10,15 +10,15 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// sample is a convolution to try: its layouts, its settings and its sizes.
+// sample is a random convolution: its settings, layouts and sizes.
 type sample struct {
 	convolution
 	input, kernel, output shapes.Shape
-	reversed              []int // axes of the kernel that are turned round first
+	reversed              []int // axes of the kernel that are reversed first
 }
 
-// sample chooses a convolution, of spatial axes that axis chooses, or reports that the choices
-// make none that is small enough.
+// sample chooses a convolution whose spatial axes are chosen by axis. It reports whether the
+// convolution is small enough to test.
 func (g *generator) sample(axis func(*convolution) (in, kernel, out int)) (s sample, ok bool) {
 	spatial := 1 + g.pick(3)
 	s.channelGroups, s.batchGroups = 1, 1
@@ -43,7 +43,7 @@ func (g *generator) sample(axis func(*convolution) (in, kernel, out int)) (s sam
 		image, kernel, output = append(image, x), append(kernel, k), append(output, o)
 		work *= k * o
 	}
-	if g.chance(4) { // what says nothing may be left out
+	if g.chance(4) { // leave out settings that are all 1
 		s.strides, s.inputDilations, s.kernelDilations = orNone(s.strides), orNone(s.inputDilations), orNone(s.kernelDilations)
 	}
 	a := &s.axes
@@ -59,7 +59,7 @@ func (g *generator) sample(axis func(*convolution) (in, kernel, out int)) (s sam
 	return s, work <= 2<<20
 }
 
-// axis chooses the settings of a spatial axis, and its sizes.
+// axis chooses the settings and the sizes of a spatial axis.
 func (g *generator) axis(c *convolution) (in, kernel, out int) {
 	in, kernel = 1+g.pick(11), 1+g.pick(4)
 	stride, inputDilation, dilation := 1, 1, 1
@@ -81,7 +81,7 @@ func (g *generator) axis(c *convolution) (in, kernel, out int) {
 	return in, kernel, room/stride + 1
 }
 
-// layout puts axes of the given sizes in any order, and says where each is.
+// layout puts axes of the given sizes in random order and returns the position of each.
 func (g *generator) layout(sizes []int) (shape shapes.Shape, first, second int, rest []int) {
 	order := g.permutation(len(sizes))
 	dims := make([]int, len(sizes))
@@ -91,6 +91,7 @@ func (g *generator) layout(sizes []int) (shape shapes.Shape, first, second int, 
 	return shapes.Make(dtypes.Float32, dims...), order[0], order[1], order[2:]
 }
 
+// orNone returns nil if all elements are 1.
 func orNone(ones []int) []int {
 	if slices.ContainsFunc(ones, func(n int) bool { return n != 1 }) {
 		return ones
@@ -98,7 +99,7 @@ func orNone(ones []int) []int {
 	return nil
 }
 
-// build makes the convolution of two values.
+// build adds the convolution of two values to f.
 func (s *sample) build(f compute.Function, x, w compute.Value) (compute.Value, error) {
 	if s.reversed != nil {
 		w = must(f.Reverse(w, s.reversed...))
@@ -106,10 +107,10 @@ func (s *sample) build(f compute.Function, x, w compute.Value) (compute.Value, e
 	return f.ConvGeneral(x, w, s.axes, s.strides, s.paddings, s.inputDilations, s.kernelDilations, s.channelGroups, s.batchGroups)
 }
 
-// direct computes the convolution from its definition, one output after the other.
+// direct computes the convolution by its definition.
 func (s *sample) direct(x, w []float32) []float32 {
 	xs, ws, os := strides(s.input), strides(s.kernel), strides(s.output)
-	wAt := 0 // of the first weight, which is the last where the axis is turned round
+	wAt := 0 // offset of the first weight, which is the last one along a reversed axis
 	for _, axis := range s.reversed {
 		wAt += (s.kernel.Dimensions[axis] - 1) * ws[axis]
 		ws[axis] = -ws[axis]
@@ -136,7 +137,7 @@ func (s *sample) direct(x, w []float32) []float32 {
 	return y
 }
 
-// taps calls visit with where in the input and the kernel each tap is that lies on a pixel.
+// taps calls visit with the offsets in the input and the kernel of every tap that falls on a pixel.
 func (s *sample) taps(index []int, axis, xAt, wAt int, xs, ws []int, visit func(xAt, wAt int)) {
 	if axis == len(s.axes.InputSpatial) {
 		visit(xAt, wAt)
@@ -152,8 +153,8 @@ func (s *sample) taps(index []int, axis, xAt, wAt int, xs, ws []int, visit func(
 	}
 }
 
-// checkConvolution compares the convolution of the choices with its definition, to the bit:
-// the numbers are such that all sums are exact. It reports whether there is one.
+// checkConvolution compares the convolution of the choices with its definition, to the bit: the values
+// are chosen so that all sums are exact. It reports whether the choices make a convolution.
 func checkConvolution(t *testing.T, b *Backend, what string, choices []byte) bool {
 	t.Helper()
 	g := newGenerator(nil, choices)
@@ -175,7 +176,7 @@ func checkConvolution(t *testing.T, b *Backend, what string, choices []byte) boo
 	if shape := e.Outputs()[0]; !shape.Equal(s.output) {
 		t.Fatalf("%s: the result's shape is %s, want %s", what, shape, s.output)
 	}
-	for range 2 { // the memory is not clean the second time
+	for range 2 { // the second time, the memory is not cleared
 		got, err := execute(b, e, inputs, of, nil)
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
@@ -211,7 +212,7 @@ func FuzzConvolutions(f *testing.F) {
 	f.Fuzz(func(t *testing.T, choices []byte) { checkConvolution(t, b, "convolution", choices) })
 }
 
-// stepsOfConvolution returns the steps of a convolution of an image of the given sizes.
+// stepsOfConvolution returns the steps of a convolution with the given shapes of image and kernel.
 func stepsOfConvolution(t *testing.T, b *Backend, image, kernel []int) []step {
 	t.Helper()
 	of := []shapes.Shape{shapes.Make(dtypes.Float32, image...), shapes.Make(dtypes.Float32, kernel...)}
@@ -225,15 +226,15 @@ func stepsOfConvolution(t *testing.T, b *Backend, image, kernel []int) []step {
 	return e.(*executable).plan.steps
 }
 
-// Offsets in tables are int32. Compiling takes no memory for the tensors.
+// Offsets in tables are int32. Compiling allocates no memory for tensors, so these can be huge.
 func TestTablesReachNoFurtherThanTheirOffsets(t *testing.T) {
 	b := newBackend(t, "")
 	for _, test := range []struct {
 		image, kernel []int
 		native        bool
 	}{
-		{[]int{1 << 20, 4, 4, 512}, []int{3, 3, 512, 8}, true},        // 2³³ floats, but of small images
-		{[]int{1, 1 << 12, 1 << 12, 512}, []int{1, 1, 512, 8}, false}, // an image of 2³³
+		{[]int{1 << 20, 4, 4, 512}, []int{3, 3, 512, 8}, true},        // 2³³ floats, but each image is small
+		{[]int{1, 1 << 12, 1 << 12, 512}, []int{1, 1, 512, 8}, false}, // an image of 2³³ floats
 		{[]int{1, 1 << 15, 1 << 15, 1}, []int{3, 3, 1, 1}, false},     // a table of 9·2³⁰ offsets
 	} {
 		steps := stepsOfConvolution(t, b, test.image, test.kernel)
@@ -249,7 +250,7 @@ func TestTablesReachNoFurtherThanTheirOffsets(t *testing.T) {
 	}
 }
 
-// checkOffsets looks for offsets that wrapped round.
+// checkOffsets checks that no offset has overflowed.
 func checkOffsets(t *testing.T, s *rowsStep) {
 	t.Helper()
 	for _, c := range s.classes {
@@ -261,7 +262,7 @@ func checkOffsets(t *testing.T, s *rowsStep) {
 	}
 }
 
-// A batch that is a large prime has no divisor of a handy size: its table would be of the
+// If the batch size is a large prime, it has no divisor of suitable size, so the table would cover the
 // whole batch.
 func TestTablesOfLargePrimeBatches(t *testing.T) {
 	b := newBackend(t, "")
@@ -277,7 +278,7 @@ func TestTablesOfLargePrimeBatches(t *testing.T) {
 	checkOffsets(t, e.(*executable).plan.steps[0].(*rowsStep))
 }
 
-// Contracted channels share a table as far as that reaches.
+// Contracted channels share a table as far as int32 offsets reach.
 func TestPeriodsReachNoFurtherThanTheirOffsets(t *testing.T) {
 	for _, test := range []struct{ apart, rows, want int }{
 		{1 << 10, 1, 256}, {1 << 10, 100, 4}, {1 << 24, 1, 128}, {1 << 24, 9, 32}, {1 << 32, 1, 1},
@@ -306,7 +307,7 @@ func TestLayersOfOneSizeShareTheirTables(t *testing.T) {
 	first := e.(*executable).plan.steps[0].(*rowsStep)
 	for _, s := range e.(*executable).plan.steps {
 		if s.(*rowsStep).rowsTables != first.rowsTables {
-			t.Error("a product has tables of its own")
+			t.Error("two products of the same size have different tables")
 		}
 	}
 }

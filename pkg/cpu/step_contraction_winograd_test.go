@@ -13,8 +13,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// filter is a convolution with 3 by 3 taps, or the gradient of one with respect to its
-// input, which is another, with the taps turned round and their channels swapped.
+// filter is a convolution with 3 by 3 taps, or the gradient of one with respect to its input. That is a
+// convolution too, with reversed taps and swapped channels.
 type filter struct {
 	n, h, w, ci, co int
 	paddings        [2][2]int
@@ -29,7 +29,7 @@ func (f filter) String() string {
 	return s
 }
 
-// square returns a filter that leaves the size as it is.
+// square returns a filter of square images that keeps their size.
 func square(n, size, ci, co int) filter {
 	return filter{n: n, h: size, w: size, ci: ci, co: co, paddings: [2][2]int{{1, 1}, {1, 1}}}
 }
@@ -65,7 +65,7 @@ func (f filter) contraction() *contraction {
 	return c
 }
 
-// values returns inputs and taps.
+// values returns random inputs and taps.
 func (f filter) values(r *rand.Rand) (x, taps []float32) {
 	x, taps = make([]float32, f.input().Size()), make([]float32, f.taps().Size())
 	for _, list := range [][]float32{x, taps} {
@@ -101,7 +101,7 @@ func (f filter) direct(x, taps []float32) []float64 {
 	return out
 }
 
-// execute runs an executable of inputs and taps.
+// execute runs an executable on inputs and taps.
 func (f filter) execute(t *testing.T, b *Backend, e compute.Executable, x, taps []float32) []float32 {
 	t.Helper()
 	var inputs []compute.Buffer
@@ -123,7 +123,7 @@ func (f filter) execute(t *testing.T, b *Backend, e compute.Executable, x, taps 
 	return got
 }
 
-// winograd returns an executable that is a winogradStep, whatever it costs.
+// winograd returns an executable with a winogradStep, whatever the cost model says.
 func (f filter) winograd(b *Backend) *executable {
 	p := &plan{
 		backend: b, inputs: []shapes.Shape{f.input(), f.taps()}, outputs: []shapes.Shape{f.output()},
@@ -137,7 +137,7 @@ func (f filter) winograd(b *Backend) *executable {
 	return &executable{plan: p, names: []string{"x", "taps"}}
 }
 
-// check compares with the definition, relative to the largest result.
+// check compares a result with the definition, relative to the largest element.
 func (f filter) check(t *testing.T, x, taps, got []float32) {
 	t.Helper()
 	direct := f.direct(x, taps)
@@ -178,8 +178,7 @@ func TestWinograd(t *testing.T) {
 	})
 }
 
-// What it makes does not depend on how many workers there are, nor on what a worker's
-// memory last held.
+// The result depends neither on the number of workers nor on the previous contents of their memory.
 func TestWinogradIsDeterministic(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	onEachKernel(t, func(t *testing.T, b *Backend) {
@@ -201,7 +200,7 @@ func TestWinogradIsDeterministic(t *testing.T) {
 	})
 }
 
-// A graph has the step where it pays.
+// The step is chosen where it pays.
 func TestWinogradIsChosen(t *testing.T) {
 	narrow := square(64, 16, 16, 16)
 	small := square(64, 2, 64, 64)

@@ -10,11 +10,11 @@ import (
 // memories are the kinds of memory that the tests use.
 var memories = []memoryKind{heap, fenced}
 
-// fenced has arrays that start or end at a page that can't even be read.
+// fenced places arrays directly after or before a page that can be neither read nor written.
 var fenced = memoryKind{"fenced", func(t *testing.T, rng *rand.Rand) func(int) ([]float32, int) {
 	const size = 1 << 20 // bytes between the fences; most are never touched
 	page := syscall.Getpagesize()
-	// No test has more arrays at a time than these.
+	// No test uses more arrays at a time.
 	var regions [8][]byte
 	for i := range regions {
 		all, err := syscall.Mmap(-1, 0, page+size+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
@@ -38,8 +38,8 @@ var fenced = memoryKind{"fenced", func(t *testing.T, rng *rand.Rand) func(int) (
 		region := regions[next%len(regions)]
 		next++
 		all := unsafe.Slice((*float32)(unsafe.Pointer(&region[0])), size/4)
-		// Only so much next to a fence is guarded: setting and checking all of it
-		// would take long.
+		// Guard only a few floats on the other side: filling and checking the whole region
+		// would take too long.
 		const around = 32
 		if rng.IntN(2) == 0 {
 			return all[:n+around], 0

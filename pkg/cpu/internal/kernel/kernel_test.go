@@ -12,21 +12,20 @@ import (
 	"github.com/gomlx/compute/dtypes/bfloat16"
 )
 
-// guard is what memory that a kernel has no business with holds: a NaN that no
-// operation makes, and that shows in the results if it is read.
+// guard fills the memory that a kernel must not touch: a NaN that no operation produces, and that shows
+// in the results if it is read.
 const guard = 0x7fc0beef
 
-// memory hands out the arrays of a test, with guards around them.
+// memory provides the arrays of a test, with guards around them.
 type memory struct {
-	// region returns memory for at least so many floats, and where in it an
-	// array of them is to start.
+	// region returns memory for at least n floats, and where in it an array of n starts.
 	region  func(n int) ([]float32, int)
 	regions [][]float32
 	starts  []int
 	lengths []int
 }
 
-// floats returns an array of n.
+// floats returns an array of n floats.
 func (m *memory) floats(n int) []float32 {
 	all, start := m.region(n)
 	for i := range all {
@@ -38,14 +37,14 @@ func (m *memory) floats(n int) []float32 {
 	return all[start : start+n : start+n]
 }
 
-// copy returns an array that starts as x.
+// copy returns an array with a copy of x.
 func (m *memory) copy(x []float32) []float32 {
 	y := m.floats(len(x))
 	copy(y, x)
 	return y
 }
 
-// check fails the test if a guard has changed, and forgets the arrays.
+// check fails the test if a guard has changed, and releases the arrays.
 func (m *memory) check(t *testing.T) {
 	t.Helper()
 	for k, all := range m.regions {
@@ -58,13 +57,12 @@ func (m *memory) check(t *testing.T) {
 	m.regions, m.starts, m.lengths = m.regions[:0], m.starts[:0], m.lengths[:0]
 }
 
-// ptr returns where x starts, which for an empty x is a place of its own that
-// must be neither read nor written.
+// ptr returns the address of x. For an empty x it is an address that must not be accessed.
 func ptr(x []float32) *float32 {
 	return unsafe.SliceData(x)
 }
 
-// forEach runs a test of all sets, in memory of all kinds.
+// forEach runs a test with every set, in every kind of memory.
 func forEach(t *testing.T, test func(t *testing.T, s *Set, m *memory, rng *rand.Rand)) {
 	for _, s := range Available() {
 		for _, kind := range memories {
@@ -76,12 +74,13 @@ func forEach(t *testing.T, test func(t *testing.T, s *Set, m *memory, rng *rand.
 	}
 }
 
+// memoryKind is a way of placing arrays in memory.
 type memoryKind struct {
 	name   string
 	region func(t *testing.T, rng *rand.Rand) func(n int) ([]float32, int)
 }
 
-// heap has arrays at any multiple of the size of a float.
+// heap places arrays at random multiples of the size of a float.
 var heap = memoryKind{"heap", func(_ *testing.T, rng *rand.Rand) func(int) ([]float32, int) {
 	return func(n int) ([]float32, int) {
 		const around = 32
@@ -90,8 +89,7 @@ var heap = memoryKind{"heap", func(_ *testing.T, rng *rand.Rand) func(int) ([]fl
 	}
 }}
 
-// lengths are those that tests of arrays go through: all of the ways through the
-// loops.
+// lengths returns the lengths of the arrays to test, which cover all paths through the loops.
 func lengths() []int {
 	var n []int
 	for i := range 71 {
@@ -100,7 +98,7 @@ func lengths() []int {
 	return append(n, 127, 128, 129, 255, 256, 300, 1000)
 }
 
-// specials are values that need care.
+// specials are special float32 values.
 var specials = []float32{
 	0, float32(math.Copysign(0, -1)), 1, -1, math.MaxFloat32, -math.MaxFloat32,
 	math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32, 0x1p-126, -0x1p-126,
@@ -113,7 +111,7 @@ func value(rng *rand.Rand) float32 {
 	case 0:
 		return specials[rng.IntN(len(specials))]
 	case 1:
-		return float32(rng.IntN(3)) // often the same as another
+		return float32(rng.IntN(3)) // often equal to another
 	case 2:
 		return math.Float32frombits(rng.Uint32())
 	default:
@@ -130,8 +128,7 @@ func values(rng *rand.Rand, n int) []float32 {
 	return x
 }
 
-// whole returns n whole numbers that are small, so that sums of products of them
-// are exact in any order.
+// whole returns n small integers, whose sums of products are exact in any order.
 func whole(rng *rand.Rand, n int) []float32 {
 	x := make([]float32, n)
 	for i := range x {
@@ -140,7 +137,7 @@ func whole(rng *rand.Rand, n int) []float32 {
 	return x
 }
 
-// same says whether two floats are equal or both NaN.
+// same reports whether two floats are equal or both NaN.
 func same(x, y float32) bool {
 	return x == y || x != x && y != y
 }
@@ -149,7 +146,7 @@ func sameBits(x, y float32) bool {
 	return math.Float32bits(x) == math.Float32bits(y)
 }
 
-// truth is the mask of a condition.
+// truth returns the mask of a condition.
 func truth(is bool) float32 {
 	if is {
 		return math.Float32frombits(math.MaxUint32)
@@ -157,7 +154,7 @@ func truth(is bool) float32 {
 	return 0
 }
 
-// bitwiseOf makes an operation of floats of one of their bits.
+// bitwiseOf turns an operation on bits into one on floats.
 func bitwiseOf(f func(x, y uint32) uint32) func(x ...float32) float32 {
 	return func(x ...float32) float32 {
 		return math.Float32frombits(f(math.Float32bits(x[0]), math.Float32bits(x[1])))
@@ -183,8 +180,8 @@ func TestElementwise(t *testing.T) {
 			want    func(x ...float32) float32
 			same    func(x, y float32) bool
 		}{
-			// In float64 these are exact or nearly so: rounding once more to
-			// float32 gives what float32 arithmetic does.
+			// In float64 these are exact or nearly so. Rounding them once more to float32
+			// gives the results of float32 arithmetic.
 			{"Add", 2, binary(s.Add), func(x ...float32) float32 { return float32(float64(x[0]) + float64(x[1])) }, same},
 			{"Sub", 2, binary(s.Sub), func(x ...float32) float32 { return float32(float64(x[0]) - float64(x[1])) }, same},
 			{"Mul", 2, binary(s.Mul), func(x ...float32) float32 { return float32(float64(x[0]) * float64(x[1])) }, same},
@@ -217,7 +214,7 @@ func TestElementwise(t *testing.T) {
 			{"BFloat16", 1, unary(s.BFloat16), rounded, sameNumbers},
 		} {
 			for _, n := range lengths() {
-				// alias is which source is the destination; 0 is none.
+				// alias is the source that is the destination too, or 0 for none.
 				for alias := range op.sources + 1 {
 					var in [3][]float32
 					var p operands
@@ -249,19 +246,19 @@ func TestElementwise(t *testing.T) {
 	})
 }
 
-// rounded is a number rounded by GoMLX's own type.
+// rounded returns a value rounded to bfloat16 by GoMLX.
 func rounded(x ...float32) float32 {
-	if x[0] != x[0] { // of which that makes an infinity if its payload is small
+	if x[0] != x[0] { // GoMLX turns a NaN with a small payload into an infinity
 		return x[0]
 	}
 	return bfloat16.FromFloat32(x[0]).Float32()
 }
 
-// sameNumbers says whether two floats are the same to the bit, or both NaN.
+// sameNumbers reports whether two floats are the same to the bit, or both NaN.
 func sameNumbers(x, y float32) bool { return sameBits(x, y) || x != x && y != y }
 
-// A bfloat16 is the upper half: ties go to even, carries into the exponent and to infinity,
-// and no NaN becomes a number.
+// A bfloat16 is the upper half of a float32. Ties round to even, carries reach the exponent and infinity,
+// and NaN stays NaN.
 func TestBFloat16(t *testing.T) {
 	for _, s := range Available() {
 		var bits, dst []float32
@@ -291,7 +288,7 @@ func TestMulAdd(t *testing.T) {
 			for i, got := range dst {
 				x, y, z := float64(a[i]), float64(b[i]), float64(c[i])
 				want := math.FMA(x, y, z)
-				// Rounded at most twice: the product and the sum.
+				// At most two roundings: of the product and of the sum.
 				limit := (math.Abs(x*y)+math.Abs(want))*0x1p-24 + 0x1p-149
 				if s.Name == "portable" && math.Abs(x*y) > math.MaxFloat32 {
 					continue // the product may be infinite
@@ -377,7 +374,7 @@ func TestFill(t *testing.T) {
 func TestFromBytes(t *testing.T) {
 	forEach(t, func(t *testing.T, s *Set, m *memory, rng *rand.Rand) {
 		for _, n := range lengths() {
-			// The bytes are the last of an array of floats, or the first.
+			// The bytes are at the start or the end of an array of floats.
 			room := m.floats((n + 3) / 4)
 			all := unsafe.Slice((*byte)(unsafe.Pointer(ptr(room))), 4*len(room))
 			for i := range all {
@@ -459,7 +456,7 @@ func TestRows(t *testing.T) {
 						off[i] = int32(rng.IntN(size - run + 1))
 					}
 				}
-				// Rows of C in any order, with gaps that no row covers.
+				// The rows of C are in random order, with gaps between them.
 				stride := shape.NR + rng.IntN(4)
 				start := whole(rng, shape.MR*stride)
 				cOff := make([]int32, shape.MR)
@@ -553,7 +550,7 @@ func TestCols(t *testing.T) {
 	})
 }
 
-// diff fails the test where two arrays are not the same.
+// diff fails the test if two arrays differ.
 func diff(t *testing.T, got, want []float32, what string) {
 	t.Helper()
 	for i := range got {
@@ -567,7 +564,7 @@ func TestShapes(t *testing.T) {
 	for _, s := range Available() {
 		for i, shape := range s.Shapes {
 			if i > 0 && shape.NR >= s.Shapes[i-1].NR {
-				t.Errorf("%s: a shape of %d columns after one of %d", s.Name, shape.NR, s.Shapes[i-1].NR)
+				t.Errorf("%s: a shape of %d columns comes after one of %d", s.Name, shape.NR, s.Shapes[i-1].NR)
 			}
 		}
 	}
@@ -596,15 +593,14 @@ func TestChoose(t *testing.T) {
 		}
 	}
 	if got, err := Choose(""); got != sets[0] || err != nil {
-		t.Errorf("Choose of the best = %v, %v", got, err)
+		t.Errorf("Choose(\"\") = %v, %v", got, err)
 	}
 	if _, err := Choose("mmx"); err == nil || !strings.Contains(err.Error(), "portable") {
-		t.Errorf("Choose of what isn't there: %v", err)
+		t.Errorf("Choose(\"mmx\"): %v, want an error that lists the sets", err)
 	}
 }
 
-// rate reports the speed of a benchmark that does so many operations each time,
-// and its share of the peak.
+// rate reports the speed of a benchmark with flops operations per iteration, and its share of the peak.
 func rate(b *testing.B, s *Set, flops int) {
 	speed := float64(flops) * float64(b.N) / b.Elapsed().Seconds()
 	b.ReportMetric(speed/1e9, "GFLOP/s")
