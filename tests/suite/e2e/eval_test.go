@@ -85,7 +85,7 @@ func TestDamagedWeights(t *testing.T) {
 		"truncated.safetensors": {whole[:len(whole)/2], "cut short"},
 		"header.safetensors":    {whole[:20], "cut short"},
 		"empty.safetensors":     {nil, "the file is empty"},
-		"text.safetensors":      {[]byte("these are no weights"), "no file of weights"},
+		"text.safetensors":      {[]byte("these are no weights"), "not a file of weights"},
 	} {
 		writeFile(t, p.path(name), test.content)
 		for _, command := range [][]string{{"eval"}, {"predict", "picture.png"}} {

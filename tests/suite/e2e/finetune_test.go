@@ -180,7 +180,7 @@ func TestFinetuneSize(t *testing.T) {
 			t.Errorf("%s: %q, want %q as in training", strings.Join(args, " "), got, accuracy)
 		}
 	}
-	if r := p.run("finetune", "--weights", "runs/tiny", "--data", "builtin", "--size", "1024"); r.code == 0 || !strings.Contains(r.stderr, "GB of memory") {
+	if r := p.run("finetune", "--weights", "runs/tiny", "--data", "builtin", "--size", "1024"); r.code == 0 || !strings.Contains(r.stderr, "GiB of memory, more than the 4.00 GiB allowed; choose a smaller --size") {
 		t.Errorf("images that need too much memory: exit code %d, stderr:\n%s", r.code, r.stderr)
 	}
 }
