@@ -31,7 +31,7 @@ func manyDevices(t *testing.T, config string) Options {
 	return o
 }
 
-// trained takes a run of the recipe to its end, and returns its last checkpoint and its lines.
+// trained trains a run of the recipe and returns its last checkpoint and its metrics.
 func trained(t *testing.T, r recipe.Recipe, o Options) (*checkpoint.State, []Metrics) {
 	t.Helper()
 	dir := t.TempDir()
@@ -41,6 +41,7 @@ func trained(t *testing.T, r recipe.Recipe, o Options) (*checkpoint.State, []Met
 	return finished(t, dir)
 }
 
+// finished returns the last checkpoint and the metrics, without speeds, of the run in dir.
 func finished(t *testing.T, dir string) (*checkpoint.State, []Metrics) {
 	t.Helper()
 	checkpoint, _, err := Latest(dir, func(note string) { t.Error(note) })
@@ -57,8 +58,8 @@ func finished(t *testing.T, dir string) (*checkpoint.State, []Metrics) {
 	return checkpoint, lines
 }
 
-// difference is the largest between two checkpoints' weights, momentum included, as a share
-// of the tensor's largest element.
+// difference returns the largest difference between two checkpoints' weights and momentum, as a
+// share of the tensor's largest element.
 func difference(t *testing.T, got, want *checkpoint.State) float64 {
 	t.Helper()
 	largest := 0.0
@@ -79,7 +80,8 @@ func difference(t *testing.T, got, want *checkpoint.State) float64 {
 	return largest
 }
 
-// closeLines compares what was measured. Rounding is not to change whose label is right.
+// closeLines compares metrics. The accuracy has to be the same: rounding does not change which
+// images are classified correctly.
 func closeLines(t *testing.T, name string, got, want []Metrics, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -106,11 +108,11 @@ func TestImagesOnTheDeviceGiveTheSameRun(t *testing.T) {
 	}
 }
 
-// However many steps lie between two lines, all that they measured is read before the device
-// writes over it.
-func TestNoMeasureIsLost(t *testing.T) {
+// However many steps lie between two lines, all metrics are read before the device overwrites
+// them.
+func TestNoMetricsAreLost(t *testing.T) {
 	r := testRecipe()
-	r.BatchSize, r.Epochs = 2, 1 // 32 steps, twice what the device keeps
+	r.BatchSize, r.Epochs = 2, 1 // 32 steps; the device keeps the metrics of 16
 	o := testOptions()
 	o.LogEvery = 1
 	_, want := trained(t, r, o)
@@ -121,7 +123,7 @@ func TestNoMeasureIsLost(t *testing.T) {
 	}
 }
 
-// The store that is left has the network, and not the images.
+// The store of a finished run has the network, but not the images.
 func TestImagesLeaveTheDevice(t *testing.T) {
 	o := testOptions()
 	o.Input = InputDevice
@@ -131,12 +133,12 @@ func TestImagesLeaveTheDevice(t *testing.T) {
 	}
 	for variable := range outcome.Store.IterVariables() {
 		if strings.HasPrefix(variable.Path(), dataPath) {
-			t.Errorf("%s is left of the run", variable.Path())
+			t.Errorf("%s is still in the store", variable.Path())
 		}
 	}
 }
 
-func TestSeveralDevicesTrainWhatOneDoes(t *testing.T) {
+func TestSeveralDevicesTrainLikeOne(t *testing.T) {
 	one := testRecipe()
 	want, lines := trained(t, one, testOptions())
 	for _, input := range []Input{InputHost, InputDevice} {
@@ -145,8 +147,8 @@ func TestSeveralDevicesTrainWhatOneDoes(t *testing.T) {
 		o := manyDevices(t, "cpu:devices=2")
 		o.Input = input
 		got, gotLines := trained(t, two, o)
-		// 21 steps of rounding, momentum and running statistics included, come to 2e-6 with the
-		// kernels for AVX2 and to 3e-6 with the portable ones.
+		// After 21 steps, rounding amounts to 2e-6 with the kernels for AVX2 and to 3e-6 with the
+		// portable ones, momentum and running statistics included.
 		if d := difference(t, got, want); d > 1e-5 {
 			t.Errorf("input %s: the weights differ by %g", input, d)
 		}
@@ -155,12 +157,12 @@ func TestSeveralDevicesTrainWhatOneDoes(t *testing.T) {
 		two.LocalNorms = true
 		local, _ := trained(t, two, o)
 		if d := difference(t, local, want); d < 1e-2 {
-			t.Errorf("input %s: norms over half the batch change the weights by no more than %g", input, d)
+			t.Errorf("input %s: local norms change the weights only by %g", input, d)
 		}
 	}
 }
 
-func TestSeveralDevicesGoOnAsTheyBegan(t *testing.T) {
+func TestSeveralDevicesResume(t *testing.T) {
 	r := testRecipe()
 	r.Devices, r.LocalNorms = 2, true
 	o := manyDevices(t, "cpu:devices=2")
@@ -180,12 +182,12 @@ func TestSeveralDevicesGoOnAsTheyBegan(t *testing.T) {
 	}
 	got, gotLines := finished(t, dir)
 	if d := difference(t, got, want); d != 0 {
-		t.Errorf("the weights differ by %g from those of a run that was not interrupted", d)
+		t.Errorf("the weights differ by %g from those of an uninterrupted run", d)
 	}
 	closeLines(t, "resumed", gotLines[len(gotLines)-1:], lines[len(lines)-1:], 1e-6)
 }
 
-// cancelAt cancels a run when it is told of a step.
+// cancelAt cancels a run at a step.
 type cancelAt struct {
 	silent
 	step   int
@@ -198,7 +200,7 @@ func (c *cancelAt) Step(m Metrics) {
 	}
 }
 
-func TestMoreDevicesThanThereAreLeaveNothingBehind(t *testing.T) {
+func TestTooManyDevicesLeaveNothingBehind(t *testing.T) {
 	r := testRecipe()
 	r.Devices = 2
 	dir := filepath.Join(t.TempDir(), "run")
@@ -207,7 +209,7 @@ func TestMoreDevicesThanThereAreLeaveNothingBehind(t *testing.T) {
 		t.Errorf("Train: %v, want an error with %q", err, want)
 	}
 	if _, err := os.Stat(dir); err == nil {
-		t.Error("the run's folder was made")
+		t.Error("the run's folder was created")
 	}
 
 	if _, err := Train(context.Background(), dir, r, manyDevices(t, "cpu:devices=2")); err != nil {
@@ -226,8 +228,8 @@ func TestMoreDevicesThanThereAreLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-// Where the maps shrink to one pixel, a device with one image would have one value to normalise:
-// it is said before the first step, not by the last of the epoch.
+// If feature maps shrink to one pixel, local norms on a device with one image would have only one
+// value to normalise. Train says so before the first step, not at the epoch's last.
 func TestLocalNormsNeedMoreThanOneImage(t *testing.T) {
 	r := testRecipe()
 	r.Model.Stem = resnet.ImageNetStem
@@ -240,16 +242,16 @@ func TestLocalNormsNeedMoreThanOneImage(t *testing.T) {
 		t.Errorf("Train: %v, want an error with %q", err, want)
 	}
 	if _, err := os.Stat(dir); err == nil {
-		t.Error("the run's folder was made")
+		t.Error("the run's folder was created")
 	}
 
-	r.LocalNorms, r.Epochs = false, 1 // the norms have both images
+	r.LocalNorms, r.Epochs = false, 1 // norms over both images
 	if _, err := Train(context.Background(), dir, r, o); err != nil {
 		t.Error(err)
 	}
 }
 
-// A share of one image is no more than a batch of one to norms of its own.
+// To local norms, a share of one image is a batch of one.
 func TestLocalNormsNeedTwoImages(t *testing.T) {
 	r := testRecipe()
 	r.Devices, r.BatchSize, r.LocalNorms, r.Epochs = 2, 62, true, 1 // 64 images leave 2
@@ -264,7 +266,7 @@ func TestLocalNormsNeedTwoImages(t *testing.T) {
 	}
 }
 
-func TestADivergedRunOnTheDeviceIsFoundOut(t *testing.T) {
+func TestDivergenceIsFoundWithImagesOnTheDevice(t *testing.T) {
 	r := testRecipe()
 	r.LearningRate = 1e30
 	o := testOptions()

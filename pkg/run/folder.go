@@ -1,6 +1,7 @@
 package run
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -8,49 +9,102 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gofrs/flock"
+
+	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/checkpoint"
+	"github.com/residual-go/residual/pkg/recipe"
 )
 
-const checkpointDir = "checkpoints"
+// The files of a run; metrics.go has the metrics.
+const (
+	recipeFile    = "recipe.json"
+	checkpointDir = "checkpoints"
+	lockFile      = ".lock"
+)
+
+// Exists reports whether dir holds a run.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, recipeFile))
+	return err == nil
+}
+
+// ReadRecipe returns the recipe of the run in dir.
+func ReadRecipe(dir string) (recipe.Recipe, error) {
+	path := filepath.Join(dir, recipeFile)
+	var r recipe.Recipe
+	content, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return r, fmt.Errorf("%s holds no run: there is no %s in it", dir, recipeFile)
+	}
+	if err != nil {
+		return r, fmt.Errorf("read the recipe: %w", err)
+	}
+	if err := json.Unmarshal(content, &r); err != nil {
+		return r, fmt.Errorf("%s is not a recipe: %w", path, err)
+	}
+	if err := r.Validate(); err != nil {
+		return r, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
+}
+
+func writeRecipe(dir string, r recipe.Recipe) error {
+	content, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the recipe: %w", err)
+	}
+	return atomicfile.WriteBytes(filepath.Join(dir, recipeFile), append(content, '\n'))
+}
+
+// vacant returns an error if dir has the remains of a run whose recipe is missing. A checkpoint
+// of step 0 is not an error: a run leaves one if it is killed before it has begun, and nothing
+// is lost.
+func vacant(dir string) error {
+	remains := ""
+	if _, err := os.Stat(filepath.Join(dir, metricsFile)); err == nil {
+		remains = metricsFile
+	}
+	paths, err := checkpoints(dir)
+	if err != nil {
+		return err
+	}
+	if len(paths) > 0 && paths[len(paths)-1] != checkpointPath(dir, 0) {
+		remains = checkpointDir
+	}
+	if remains != "" {
+		return fmt.Errorf("%s has the %s of a run without its recipe; choose another folder", dir, remains)
+	}
+	return nil
+}
+
+// lock keeps a second process from training in dir at the same time.
+func lock(dir string) (unlock func(), err error) {
+	file := flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o644))
+	locked, err := file.TryLock()
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		// The file system has no locks: train without one.
+	case err != nil:
+		return nil, fmt.Errorf("lock the run's folder: %w", err)
+	case !locked:
+		return nil, fmt.Errorf("another process is training the run in %s; wait for it or choose another folder", dir)
+	}
+	return func() { file.Unlock() }, nil
+}
 
 func checkpointPath(dir string, step int) string {
 	return filepath.Join(dir, checkpointDir, fmt.Sprintf("step-%08d%s", step, checkpoint.Ext))
 }
 
-// Latest returns the newest checkpoint of the run in dir that is whole, and its path.
-// Damaged ones are passed over, each with a word to note.
-func Latest(dir string, note func(string)) (*checkpoint.State, string, error) {
-	if _, err := ReadRecipe(dir); err != nil {
-		return nil, "", err
+func makeCheckpointDir(dir string) error {
+	if err := os.MkdirAll(filepath.Join(dir, checkpointDir), 0o755); err != nil {
+		return fmt.Errorf("create the folder for checkpoints: %w", err)
 	}
-	state, path, err := newest(dir, note)
-	if err == nil && state == nil {
-		err = fmt.Errorf("the run in %s has no checkpoint yet; train it first", dir)
-	}
-	return state, path, err
+	return nil
 }
 
-// newest is Latest, but a run without checkpoints is no error. One whose checkpoints are
-// all damaged is: starting over is for the user to decide.
-func newest(dir string, note func(string)) (*checkpoint.State, string, error) {
-	paths, err := checkpoints(dir)
-	if err != nil {
-		return nil, "", err
-	}
-	for _, path := range slices.Backward(paths) {
-		state, err := checkpoint.Load(path)
-		if err == nil {
-			return state, path, nil
-		}
-		note(fmt.Sprintf("passing over a checkpoint: %v", err))
-	}
-	if len(paths) > 0 {
-		return nil, "", fmt.Errorf("all %d checkpoints in %s are damaged; remove the folder's checkpoints to start over", len(paths), dir)
-	}
-	return nil, "", nil
-}
-
-// checkpoints returns the paths of the run's checkpoints, the oldest first.
+// checkpoints returns the paths of the run's checkpoints, oldest first.
 func checkpoints(dir string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, checkpointDir))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -65,7 +119,41 @@ func checkpoints(dir string) ([]string, error) {
 	return paths, nil
 }
 
-// prune removes all but the newest checkpoints, and what killed writes left behind.
+// Latest returns the newest undamaged checkpoint of the run in dir, and its path. It skips
+// damaged ones and passes note a sentence about each.
+func Latest(dir string, note func(string)) (*checkpoint.State, string, error) {
+	if _, err := ReadRecipe(dir); err != nil {
+		return nil, "", err
+	}
+	state, path, err := newest(dir, note)
+	if err == nil && state == nil {
+		err = fmt.Errorf("the run in %s has no checkpoint yet; train it first", dir)
+	}
+	return state, path, err
+}
+
+// newest does what Latest does, but returns nil and no error for a run without checkpoints. If
+// there are some and all are damaged, that is an error: the user decides whether to start over.
+func newest(dir string, note func(string)) (*checkpoint.State, string, error) {
+	paths, err := checkpoints(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, path := range slices.Backward(paths) {
+		state, err := checkpoint.Load(path)
+		if err == nil {
+			return state, path, nil
+		}
+		note(fmt.Sprintf("skipping a checkpoint: %v", err))
+	}
+	if len(paths) > 0 {
+		return nil, "", fmt.Errorf("all %d checkpoints in %s are damaged; remove its %s folder to start over", len(paths), dir, checkpointDir)
+	}
+	return nil, "", nil
+}
+
+// prune removes all checkpoints but the newest, and the temporary files of processes that were
+// killed while writing one.
 func prune(dir string, keep int) error {
 	paths, err := checkpoints(dir)
 	if err != nil {

@@ -15,15 +15,18 @@ import (
 	"github.com/residual-go/residual/pkg/checkpoint"
 )
 
+// metricsFile is the name of the file with a run's metrics.
+const metricsFile = "metrics.jsonl"
+
 // The kinds of lines in metrics.jsonl.
 const (
 	StepLine  = "step"
 	EpochLine = "epoch"
 )
 
-// Metrics is a line of metrics.jsonl. A step line is about the steps since the last one,
-// an epoch line about the whole epoch; both are over the training batches as they came,
-// while the weights were changing.
+// Metrics is a line of metrics.jsonl. A step line covers the steps since the last step line, an
+// epoch line the whole epoch. Loss and accuracy are those of the training batches, each with the
+// weights at its time.
 type Metrics struct {
 	Kind          string `json:"kind"`
 	Epoch         int    `json:"epoch"` // from 1
@@ -34,19 +37,19 @@ type Metrics struct {
 	// Loss and Accuracy are means over the images.
 	Loss     float64 `json:"loss"`
 	Accuracy float64 `json:"accuracy"`
-	// LearningRate is that of the last step.
+	// LearningRate is the learning rate of the last step.
 	LearningRate float64 `json:"learning_rate"`
-	// ImagesPerSecond leaves the evaluation out.
+	// ImagesPerSecond is the speed of training, without evaluation.
 	ImagesPerSecond float64 `json:"images_per_s"`
 	// GradientNorm is the mean Euclidean norm of the gradient.
 	GradientNorm float64 `json:"gradient_norm"`
-	// TestLoss, TestTop1 and TestTop5 are of epoch lines, if there are test images.
+	// TestLoss, TestTop1 and TestTop5 are in epoch lines only, if there are test images.
 	TestLoss *float64 `json:"test_loss,omitempty"`
 	TestTop1 *float64 `json:"test_top1,omitempty"`
 	TestTop5 *float64 `json:"test_top5,omitempty"`
 }
 
-// step is what is measured in one step.
+// step has the metrics of one step.
 type step struct {
 	loss, accuracy, gradientNorm float64
 	images                       int
@@ -56,7 +59,7 @@ type step struct {
 type window struct {
 	checkpoint.Totals
 	since time.Time
-	timed int // images since then
+	timed int // the number of images since then
 }
 
 func (w *window) add(s step) {
@@ -68,7 +71,7 @@ func (w *window) add(s step) {
 	w.GradientNorm += s.gradientNorm
 }
 
-// fill puts the window's means into m.
+// fill returns m with the means of the window.
 func (w *window) fill(m Metrics) Metrics {
 	images := float64(max(1, w.Images))
 	m.Loss, m.Accuracy = w.Loss/images, w.Accuracy/images
@@ -79,16 +82,15 @@ func (w *window) fill(m Metrics) Metrics {
 	return m
 }
 
-const metricsName = "metrics.jsonl"
+// metricsWriter appends to metrics.jsonl.
+type metricsWriter struct{ file *os.File }
 
-// metricsFile appends to metrics.jsonl.
-type metricsFile struct{ file *os.File }
-
-// openMetrics opens the run's metrics to go on after the given step: lines about later
-// steps, and one cut short by a killed process, are dropped. So is the line of the epoch
-// that ends with step, if that is pending: about to be written again.
-func openMetrics(dir string, step int, pending bool) (*metricsFile, error) {
-	path := filepath.Join(dir, metricsName)
+// openMetrics opens the metrics of a run that resumes after the given step. It drops lines of
+// later steps, and a last line that is incomplete because the process was killed. If
+// epochPending, the line of the epoch that ends with step is about to be written again, so that
+// is dropped too.
+func openMetrics(dir string, step int, epochPending bool) (*metricsWriter, error) {
+	path := filepath.Join(dir, metricsFile)
 	lines, err := ReadMetrics(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -96,7 +98,7 @@ func openMetrics(dir string, step int, pending bool) (*metricsFile, error) {
 	err = atomicfile.Write(path, func(w io.Writer) error {
 		encoder := json.NewEncoder(w)
 		for _, line := range lines {
-			if line.Step > step || pending && line.Step == step && line.Kind == EpochLine {
+			if line.Step > step || epochPending && line.Step == step && line.Kind == EpochLine {
 				break
 			}
 			if err := encoder.Encode(line); err != nil {
@@ -112,10 +114,10 @@ func openMetrics(dir string, step int, pending bool) (*metricsFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open metrics: %w", err)
 	}
-	return &metricsFile{file}, nil
+	return &metricsWriter{file}, nil
 }
 
-func (m *metricsFile) write(line Metrics) error {
+func (m *metricsWriter) write(line Metrics) error {
 	content, err := json.Marshal(line)
 	if err != nil {
 		return fmt.Errorf("write metrics: %w", err)
@@ -126,7 +128,7 @@ func (m *metricsFile) write(line Metrics) error {
 	return nil
 }
 
-func (m *metricsFile) sync() error {
+func (m *metricsWriter) sync() error {
 	if err := m.file.Sync(); err != nil {
 		return fmt.Errorf("write metrics: %w", err)
 	}
@@ -134,12 +136,12 @@ func (m *metricsFile) sync() error {
 }
 
 // Close closes the file.
-func (m *metricsFile) Close() error { return m.file.Close() }
+func (m *metricsWriter) Close() error { return m.file.Close() }
 
-// ReadMetrics returns the metrics of the run in dir. A last line that was cut short is
-// left out; anything else that is not a line of metrics is an error that names its place.
+// ReadMetrics returns the metrics of the run in dir. It ignores an incomplete last line. Any
+// other line that is not JSON of metrics is an error that names the file and the line.
 func ReadMetrics(dir string) ([]Metrics, error) {
-	path := filepath.Join(dir, metricsName)
+	path := filepath.Join(dir, metricsFile)
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read metrics: %w", err)

@@ -74,7 +74,7 @@ func TestOldRunsAreResumed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(whole, metricsName), content, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(whole, metricsFile), content, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	wantLines, err := ReadMetrics(whole)

@@ -7,21 +7,22 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Reporter is told how a run is going. Its methods are called from the training loop and
+// Reporter is told about the progress of a run. Its methods are called from the training loop and
 // should be quick.
 type Reporter interface {
-	// Step is called after every step, with means since the last line.
+	// Step is called for every step, with means since the last step line.
 	Step(Metrics)
-	// Line is called with every step line of metrics.
+	// Line is called with every step line.
 	Line(Metrics)
-	// Evaluating is called while test images are evaluated, with how many of them are done.
+	// Evaluating is called during the evaluation of the test images.
 	Evaluating(done, total int)
 	// Epoch is called with every epoch line.
 	Epoch(Metrics)
-	// Note is called with a sentence that people should read.
+	// Note is called with a message for the user.
 	Note(string)
 }
 
+// silent is a Reporter that ignores everything.
 type silent struct{}
 
 func (silent) Step(Metrics)        {}
@@ -30,7 +31,7 @@ func (silent) Evaluating(int, int) {}
 func (silent) Epoch(Metrics)       {}
 func (silent) Note(string)         {}
 
-// NewLog returns a reporter that writes lines to w, for files and pipes:
+// NewLog returns a reporter that writes lines of text to w, for files and pipes:
 //
 //	Epoch [1/10], Step [100/782], Loss: 1.0319
 func NewLog(w io.Writer) Reporter { return logReporter{w} }
@@ -57,7 +58,7 @@ func epochSummary(m Metrics) string {
 	return text + fmt.Sprintf(" (%.0f images/s)", m.ImagesPerSecond)
 }
 
-// NewBar returns a reporter that draws a bar for every epoch on the terminal w, behind the
+// NewBar returns a reporter that draws a progress bar for every epoch on the terminal w, after the
 // given name.
 func NewBar(w io.Writer, name string) Reporter { return &barReporter{w: w, name: name} }
 
@@ -71,7 +72,7 @@ func (b *barReporter) Step(m Metrics) {
 	b.draw(fmt.Sprintf("%s epoch %d/%d loss %.3f, %.0f images/s", b.name, m.Epoch, m.Epochs, m.Loss, m.ImagesPerSecond),
 		m.StepInEpoch, m.StepsPerEpoch)
 	if m.StepInEpoch == m.StepsPerEpoch {
-		b.clear() // the next bar is the evaluation's
+		b.clear() // the next bar is that of the evaluation
 	}
 }
 
@@ -86,7 +87,7 @@ func (b *barReporter) draw(text string, done, total int) {
 			progressbar.OptionSetPredictTime(true), progressbar.OptionSetElapsedTime(false))
 	}
 	b.bar.Describe(text)
-	// The bar's own errors are those of the terminal; training goes on without it.
+	// An error would be one of the terminal; training continues without a progress bar.
 	_ = b.bar.Set(done)
 }
 

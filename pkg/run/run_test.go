@@ -27,8 +27,8 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// childEnv names the folder of a run that a copy of the test binary is to train in, for
-// the tests that kill one; the run starts from weights if startEnv is set.
+// childEnv names the folder in which a copy of the test binary trains, for the tests that kill a
+// run. If startEnv is set, the run starts from weights.
 const (
 	childEnv = "RESIDUAL_TEST_RUN_CHILD"
 	startEnv = "RESIDUAL_TEST_RUN_START"
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child trains in dir, or goes on with the run there, saving after every step.
+// child trains in dir, or resumes the run there, and saves after every step.
 func child(dir string) int {
 	r, options := testRecipe(), testOptions()
 	if os.Getenv(startEnv) != "" {
@@ -62,7 +62,7 @@ func child(dir string) int {
 	return 0
 }
 
-// testImages are 8×8 pictures whose class, of 3, is the channel that is bright.
+// testImages returns n images of 8×8 pixels. The class of an image is the channel that is bright.
 func testImages(n int, seed uint64) *dataset.Images {
 	m := &dataset.Images{Name: "test pictures", Classes: []string{"red", "green", "blue"}, Height: 8, Width: 8}
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -139,10 +139,10 @@ func uninterrupted(t *testing.T) (map[string]string, *Outcome) {
 func TestTrainLearnsAndRepeats(t *testing.T) {
 	want, outcome := uninterrupted(t)
 	if outcome.Test.Top1 < 0.6 {
-		t.Errorf("test accuracy %.2f on pictures told apart by their colour, want at least 0.6", outcome.Test.Top1)
+		t.Errorf("test accuracy %.2f on images that differ in their colour, want at least 0.6", outcome.Test.Top1)
 	}
 	if got, _ := uninterrupted(t); !maps.Equal(got, want) {
-		t.Error("the same recipe gave other weights the second time")
+		t.Error("the same recipe gave different weights the second time")
 	}
 }
 
@@ -163,7 +163,7 @@ func TestMetricsAreComplete(t *testing.T) {
 		case EpochLine:
 			epochs = append(epochs, line.Step)
 			if line.TestTop1 == nil || line.Loss <= 0 || line.GradientNorm <= 0 {
-				t.Errorf("epoch line %+v lacks something", line)
+				t.Errorf("epoch line %+v is incomplete", line)
 			}
 		}
 	}
@@ -178,12 +178,12 @@ func TestMetricsAreComplete(t *testing.T) {
 func TestKilledAndResumedGivesTheSameBits(t *testing.T) {
 	want, _ := uninterrupted(t)
 	if got := killedAndResumed(t); !maps.Equal(got, want) {
-		t.Error("the killed and resumed run ended with other weights")
+		t.Error("the killed and resumed run ended with different weights")
 	}
 }
 
-// killedAndResumed returns the final weights of a run that is killed again and again, at any
-// moment, and resumed until it ends.
+// killedAndResumed returns the final weights of a run that is killed several times, at random
+// moments, and resumed each time.
 func killedAndResumed(t *testing.T, env ...string) map[string]string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "run")
@@ -201,7 +201,7 @@ func killedAndResumed(t *testing.T, env ...string) map[string]string {
 			t.Fatal(err)
 		}
 		if kills < 4 {
-			// Killed once it has saved something new, and a random moment later.
+			// Kill it a random time after it has saved something new.
 			before := len(progress(t, dir))
 			for deadline := time.Now().Add(20 * time.Second); len(progress(t, dir)) == before && time.Now().Before(deadline); {
 				time.Sleep(time.Millisecond)
@@ -223,8 +223,9 @@ func killedAndResumed(t *testing.T, env ...string) map[string]string {
 	return finalWeights(t, dir)
 }
 
-// progress is a text that changes when the run in dir has saved something.
+// progress returns a text that changes when the run in dir saves a checkpoint.
 func progress(t *testing.T, dir string) string {
+	t.Helper()
 	paths, err := checkpoints(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -284,7 +285,7 @@ func epochLines(t *testing.T, dir string) []string {
 	return found
 }
 
-// Steps 7 and 21 are the last of epochs: there it is the evaluation that is cut off.
+// Steps 7 and 21 are the last of their epochs: there, the evaluation is interrupted.
 func TestInterruptedResumesToTheSameBits(t *testing.T) {
 	whole := t.TempDir()
 	if _, err := Train(context.Background(), whole, testRecipe(), testOptions()); err != nil {
@@ -298,7 +299,7 @@ func TestInterruptedResumesToTheSameBits(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := finalWeights(t, dir); !maps.Equal(got, want) {
-			t.Errorf("interrupted after step %d and resumed, the run ended with other weights", step)
+			t.Errorf("interrupted after step %d and resumed, the run ended with different weights", step)
 		}
 		if got := epochLines(t, dir); !slices.Equal(got, wantLines) {
 			t.Errorf("interrupted after step %d and resumed, the epochs' metrics are\n%s\nwant\n%s",
@@ -311,7 +312,7 @@ func TestInterruptedResumesToTheSameBits(t *testing.T) {
 		last := 0
 		for _, line := range lines {
 			if line.Step < last {
-				t.Errorf("interrupted after step %d: metrics of step %d stand after those of %d", step, line.Step, last)
+				t.Errorf("interrupted after step %d: metrics of step %d come after those of %d", step, line.Step, last)
 			}
 			last = line.Step
 		}
@@ -323,7 +324,7 @@ func TestDamagedCheckpointFallsBack(t *testing.T) {
 	for name, damage := range map[string]func([]byte) []byte{
 		"cut short":      func(b []byte) []byte { return b[:len(b)/2] },
 		"empty":          func(b []byte) []byte { return nil },
-		"one bit turned": func(b []byte) []byte { b[len(b)-5] ^= 4; return b },
+		"one bit flipped": func(b []byte) []byte { b[len(b)-5] ^= 4; return b },
 	} {
 		dir := t.TempDir()
 		interruptAt(t, dir, 9)
@@ -350,7 +351,7 @@ func TestDamagedCheckpointFallsBack(t *testing.T) {
 			t.Errorf("%s: the notes do not name the damaged file and the step before it:\n%s", name, notes)
 		}
 		if got := finalWeights(t, dir); !maps.Equal(got, want) {
-			t.Errorf("%s: the run ended with other weights", name)
+			t.Errorf("%s: the run ended with different weights", name)
 		}
 	}
 }
@@ -387,8 +388,8 @@ func TestDivergedLossStopsTheRun(t *testing.T) {
 	}
 }
 
-// A run that was cut off in an evaluation, resumed, and killed between the epoch's line
-// and the checkpoint behind it has the line already.
+// A run that was interrupted in an evaluation, resumed, and killed between the epoch's line and
+// the checkpoint that follows it already has the line.
 func TestAnEpochHasOneLine(t *testing.T) {
 	whole := t.TempDir()
 	if _, err := Train(context.Background(), whole, testRecipe(), testOptions()); err != nil {
@@ -397,7 +398,7 @@ func TestAnEpochHasOneLine(t *testing.T) {
 	want := epochLines(t, whole)
 	dir := t.TempDir()
 	interruptAt(t, dir, 7)
-	file, err := os.OpenFile(filepath.Join(dir, metricsName), os.O_APPEND|os.O_WRONLY, 0)
+	file, err := os.OpenFile(filepath.Join(dir, metricsFile), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -418,7 +419,7 @@ func TestAnEpochHasOneLine(t *testing.T) {
 func TestImagesThatDoNotFitLeaveNoRunBehind(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	r := testRecipe()
-	r.BatchSize = 9 // 64 images end with one of one
+	r.BatchSize = 9 // 64 images leave a last batch of one
 	if _, err := Train(context.Background(), dir, r, testOptions()); err == nil || !strings.Contains(err.Error(), "batch of one") {
 		t.Errorf("error %v, want one about the last batch of one", err)
 	}
@@ -443,7 +444,7 @@ func TestResumesWithoutItsCheckpointFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := finalWeights(t, dir); !maps.Equal(got, want) {
-		t.Error("a run that started over ended with other weights")
+		t.Error("a run that started over ended with different weights")
 	}
 }
 
@@ -455,7 +456,7 @@ func TestRefusesAFolderWithARun(t *testing.T) {
 	}
 }
 
-func TestASecondProcessIsKeptOut(t *testing.T) {
+func TestTwoProcessesCannotTrainOneRun(t *testing.T) {
 	dir := t.TempDir()
 	interruptAt(t, dir, 2)
 	lock := flock.New(filepath.Join(dir, ".lock"))
@@ -485,7 +486,7 @@ func TestInterruptedButNotSavedSaysSo(t *testing.T) {
 	}
 }
 
-func TestRefusesWhatIsLeftOfARun(t *testing.T) {
+func TestRefusesTheRemainsOfARun(t *testing.T) {
 	dir := t.TempDir()
 	interruptAt(t, dir, 2)
 	if err := os.Remove(filepath.Join(dir, recipeFile)); err != nil {
@@ -520,7 +521,7 @@ func TestNoRun(t *testing.T) {
 	}
 }
 
-// A limit on the size of files stands for a disk that is full.
+// A limit on the size of files simulates a full disk.
 func TestFullDiskKeepsEarlierCheckpoints(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("needs ulimit -f of a Linux shell")
@@ -531,13 +532,13 @@ func TestFullDiskKeepsEarlierCheckpoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The limit, in blocks of 512 or 1024 bytes, is below the size of a checkpoint. The
-	// signal that goes with it is ignored, so that writes fail as on a full disk.
+	// The limit, in blocks of 512 or 1024 bytes, is below the size of a checkpoint. Ignoring the
+	// signal that comes with it makes writes fail as on a full disk.
 	cmd := exec.Command("sh", "-c", "trap '' XFSZ; ulimit -f 4; exec "+os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+dir)
 	output, err := cmd.CombinedOutput()
 	if err == nil {
-		t.Fatal("a run that cannot write its checkpoints ended well")
+		t.Fatal("a run that cannot write its checkpoints succeeded")
 	}
 	if !bytes.Contains(output, []byte("save the checkpoint of step 6")) || bytes.Count(output, []byte("\n")) != 1 {
 		t.Errorf("the error is not one line about the checkpoint:\n%s", output)

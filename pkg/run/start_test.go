@@ -15,8 +15,8 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// fineTuning is a run that starts from weights, all but the last layer's, with one learning
-// rate for that and another for the rest, of which the first part is frozen.
+// fineTuning returns a run that starts from weights for everything but the last layer. The last
+// layer has its own learning rate, and the first part of the rest is frozen.
 func fineTuning() (recipe.Recipe, Options) {
 	r, options := testRecipe(), testOptions()
 	r.Start, r.HeadLearningRateMultiplier, r.Freeze = "a test", 4, "layer1"
@@ -33,7 +33,7 @@ func fineTuning() (recipe.Recipe, Options) {
 		panic(err)
 	}
 	maps.DeleteFunc(options.Start, func(name string, _ statedict.Tensor) bool { return strings.HasPrefix(name, "fc.") })
-	options.Start["bn1.running_mean"].Data[0] = 0.25 // not what the seed would make it
+	options.Start["bn1.running_mean"].Data[0] = 0.25 // differs from what the seed gives
 	return r, options
 }
 
@@ -53,7 +53,7 @@ func TestStartedRunIsResumableBeforeItsFirstStep(t *testing.T) {
 	r, options := fineTuning()
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
-	cancel() // the first step is still finished
+	cancel() // the run still finishes its first step
 	if _, err := Train(ctx, dir, r, options); !errors.Is(err, ErrInterrupted) {
 		t.Fatalf("a cancelled run ended with %v, want ErrInterrupted", err)
 	}
@@ -62,7 +62,7 @@ func TestStartedRunIsResumableBeforeItsFirstStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	if names := changed(options.Start, start.Weights); len(names) > 0 || start.Step != 0 {
-		t.Errorf("the checkpoint of step %d has other %v than the run was to start from", start.Step, names)
+		t.Errorf("the checkpoint of step %d differs from the weights to start from in %v", start.Step, names)
 	}
 	unstarted, err := declare(r)
 	if err != nil {
@@ -76,14 +76,14 @@ func TestStartedRunIsResumableBeforeItsFirstStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.Equal(start.Weights["fc.weight"].Data, seeds["fc.weight"].Data) {
-		t.Error("the last layer, which is not among the weights to start from, is not as the seed makes it")
+		t.Error("the last layer, which is not among the weights to start from, differs from what the seed gives")
 	}
 
 	whole := t.TempDir()
 	if _, err := Train(context.Background(), whole, r, options); err != nil {
 		t.Fatal(err)
 	}
-	// As if it had been killed before it saved its first step.
+	// As if the run had been killed before it saved its first step.
 	if err := os.Remove(checkpointPath(dir, 1)); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestStartedRunIsResumableBeforeItsFirstStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !maps.Equal(finalWeights(t, dir), finalWeights(t, whole)) {
-		t.Error("the run that was interrupted and resumed ended with other weights")
+		t.Error("the interrupted and resumed run ended with different weights")
 	}
 }
 
@@ -102,11 +102,11 @@ func TestStartedKilledAndResumedGivesTheSameBits(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := killedAndResumed(t, startEnv+"=1"); !maps.Equal(got, finalWeights(t, dir)) {
-		t.Error("the killed and resumed run ended with other weights")
+		t.Error("the killed and resumed run ended with different weights")
 	}
 }
 
-// A run that is killed when it has the weights to start from, and not yet its recipe, can be
+// A run that is killed after saving the weights to start from, but before its recipe, can be
 // started again.
 func TestStartedOverWithoutARecipe(t *testing.T) {
 	r, options := fineTuning()
@@ -127,7 +127,7 @@ func TestStartedOverWithoutARecipe(t *testing.T) {
 	}
 }
 
-// What such a run has left is not taken for the beginning of one that the seed begins.
+// The checkpoint that such a run leaves is not used by a run that starts from its seed.
 func TestStartedOverWithoutWeights(t *testing.T) {
 	r, options := fineTuning()
 	start, err := startingPoint(r, options)
@@ -147,7 +147,7 @@ func TestStartedOverWithoutWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := finalWeights(t, dir)
-	// As if it had been killed before it saved its first step.
+	// As if the run had been killed before it saved its first step.
 	for step := 1; step <= options.Keep; step++ {
 		if err := os.Remove(checkpointPath(dir, step)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)
@@ -157,11 +157,11 @@ func TestStartedOverWithoutWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !maps.Equal(finalWeights(t, dir), whole) {
-		t.Error("the run was resumed from another one's weights")
+		t.Error("the run was resumed from another run's weights")
 	}
 }
 
-// A last batch of one is for batch norms that train to fear.
+// A last batch of one image is a problem only for batch norms that train.
 func TestStartedWithALastBatchOfOne(t *testing.T) {
 	for _, test := range []struct {
 		freeze string
@@ -172,12 +172,12 @@ func TestStartedWithALastBatchOfOne(t *testing.T) {
 		r.Epochs, r.BatchSize, r.Freeze, r.FreezeNorms = 1, 9, test.freeze, test.norms // of 64 images
 		_, err := Train(context.Background(), t.TempDir(), r, options)
 		if test.ok && err != nil || !test.ok && (err == nil || !strings.Contains(err.Error(), "batch of one")) {
-			t.Errorf("frozen through %s, norms %v: error %v", test.freeze, test.norms, err)
+			t.Errorf("frozen up to %s, norms %v: error %v", test.freeze, test.norms, err)
 		}
 	}
 }
 
-// What is frozen is bit for bit what the run started from; the rest is not.
+// Frozen weights stay bit for bit what the run started from; all others change.
 func TestFrozenStays(t *testing.T) {
 	for _, test := range []struct {
 		freeze string
@@ -211,21 +211,21 @@ func TestFrozenStays(t *testing.T) {
 		}
 		slices.Sort(want)
 		if got := changed(options.Start, end.Weights); !slices.Equal(got, want) {
-			t.Errorf("frozen through %q, norms %v: changed %v, want %v", test.freeze, test.norms, got, want)
+			t.Errorf("frozen up to %q, norms %v: changed %v, want %v", test.freeze, test.norms, got, want)
 		}
 		if _, ok := end.Momentum["conv1.weight"]; ok != (test.freeze == "") {
-			t.Errorf("frozen through %q: conv1 has a momentum: %v", test.freeze, ok)
+			t.Errorf("frozen up to %q: conv1 has momentum: %v", test.freeze, ok)
 		}
 	}
 }
 
-// A head at rate 0 stays, and the body trains.
-func TestHeadRate(t *testing.T) {
+// A multiplier of 0 stands for 1; a tiny one leaves the last layer as it was.
+func TestHeadLearningRateMultiplier(t *testing.T) {
 	r, options := fineTuning()
 	r.Epochs, r.Freeze, r.WeightDecay = 1, "", 0
 	var heads [][]float32
-	for _, rate := range []float64{0, 1, 1e-30} {
-		r.HeadLearningRateMultiplier = rate
+	for _, multiplier := range []float64{0, 1, 1e-30} {
+		r.HeadLearningRateMultiplier = multiplier
 		dir := t.TempDir()
 		if _, err := Train(context.Background(), dir, r, options); err != nil {
 			t.Fatal(err)
@@ -239,12 +239,12 @@ func TestHeadRate(t *testing.T) {
 			t.Fatal(err)
 		}
 		heads = append(heads, end.Weights["fc.weight"].Data)
-		if moved := !slices.Equal(heads[len(heads)-1], start.Weights["fc.weight"].Data); moved != (rate != 1e-30) {
-			t.Errorf("at %g times the learning rate the last layer has moved: %v", rate, moved)
+		if moved := !slices.Equal(heads[len(heads)-1], start.Weights["fc.weight"].Data); moved != (multiplier != 1e-30) {
+			t.Errorf("at %g times the learning rate the last layer changes: %v", multiplier, moved)
 		}
 	}
 	if !slices.Equal(heads[0], heads[1]) {
-		t.Error("a head rate of 0 does not stand for 1")
+		t.Error("a multiplier of 0 does not stand for 1")
 	}
 }
 
@@ -253,12 +253,12 @@ func TestStartIsChecked(t *testing.T) {
 		change func(*recipe.Recipe, *Options)
 		want   string
 	}{
-		{func(r *recipe.Recipe, o *Options) { o.Start = nil }, "give both or neither"},
-		{func(r *recipe.Recipe, o *Options) { r.Start = "" }, "give both or neither"},
-		{func(r *recipe.Recipe, o *Options) { r.Start, o.Start = "", nil }, "freezes what nothing has trained"},
-		{func(r *recipe.Recipe, o *Options) { r.Start, r.Freeze, r.FreezeNorms, o.Start = "", "", true, nil }, "freezes what nothing has trained"},
-		{func(r *recipe.Recipe, o *Options) { o.Start["conv9.weight"] = o.Start["conv1.weight"] }, "start from a test: the weights are not this network's: no place for conv9.weight"},
-		{func(r *recipe.Recipe, o *Options) { o.Start["conv1.weight"] = o.Start["bn1.weight"] }, "conv1.weight has shape [2], want [2 3 3 3]"},
+		{func(r *recipe.Recipe, o *Options) { o.Start = nil }, "there are no weights; give both or neither"},
+		{func(r *recipe.Recipe, o *Options) { r.Start = "" }, "Start is empty; give both or neither"},
+		{func(r *recipe.Recipe, o *Options) { r.Start, o.Start = "", nil }, "freezes layers that have not been trained"},
+		{func(r *recipe.Recipe, o *Options) { r.Start, r.Freeze, r.FreezeNorms, o.Start = "", "", true, nil }, "freezes layers that have not been trained"},
+		{func(r *recipe.Recipe, o *Options) { o.Start["conv9.weight"] = o.Start["conv1.weight"] }, "start from a test: the state dict does not match the network: unexpected conv9.weight"},
+		{func(r *recipe.Recipe, o *Options) { o.Start["conv1.weight"] = o.Start["bn1.weight"] }, "mismatched conv1.weight (shape [2], want [2 3 3 3])"},
 		{func(r *recipe.Recipe, o *Options) { r.Freeze = "layer4" }, `unknown part "layer4"`},
 	} {
 		r, options := fineTuning()
@@ -273,7 +273,7 @@ func TestStartIsChecked(t *testing.T) {
 	}
 }
 
-// Without its checkpoints such a run cannot start over.
+// A run that started from weights cannot start over without its checkpoints.
 func TestStartedWithoutCheckpoints(t *testing.T) {
 	r, options := fineTuning()
 	r.Epochs = 1
@@ -285,6 +285,6 @@ func TestStartedWithoutCheckpoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Resume(context.Background(), dir, testOptions()); err == nil || !strings.Contains(err.Error(), "lost its checkpoints") {
-		t.Errorf("error %v, want one that says what is lost", err)
+		t.Errorf("error %v, want one that says the checkpoints are lost", err)
 	}
 }

@@ -106,7 +106,7 @@ func TestDamagedWeights(t *testing.T) {
 	if r.code != 0 {
 		t.Errorf("eval with one whole checkpoint left: exit code %d, stderr:\n%s", r.code, r.stderr)
 	}
-	has(t, r.stderr, "passing over a checkpoint", filepath.Base(paths[1]))
+	has(t, r.stderr, "skipping a checkpoint", filepath.Base(paths[1]))
 	writeFile(t, paths[0], flipped[:100])
 	if r := p.run("eval", "--run", "runs/tiny"); r.code == 0 || !strings.Contains(r.stderr, "all 2 checkpoints") {
 		t.Errorf("eval without a whole checkpoint: exit code %d, stderr:\n%s", r.code, r.stderr)

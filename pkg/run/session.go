@@ -1,0 +1,309 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/pkg/checkpoint"
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/recipe"
+)
+
+// evaluationBatchSize is the number of test images that are evaluated at once.
+const evaluationBatchSize = 256
+
+// session is a run in progress.
+type session struct {
+	Options
+	ctx     context.Context
+	dir     string
+	recipe  recipe.Recipe
+	metrics *metricsWriter
+	store   *model.Store
+	network *infer.Network  // for evaluation, on the same variables; nil without test images
+	rate    *model.Variable // the learning rate
+	// resident makes the batches if the images are on the device.
+	resident *dataset.Resident
+
+	stepsPerEpoch, steps int // of an epoch, and of the whole run
+
+	line, epoch    window // since the last line of metrics, and since the start of the epoch
+	lastCheckpoint time.Time
+	outcome        Outcome
+}
+
+// start trains from the given checkpoint, or from the beginning if it is nil, to the end.
+func start(ctx context.Context, dir string, r recipe.Recipe, from *checkpoint.State, o Options) (*Outcome, error) {
+	first := 0
+	if from != nil {
+		first = from.Step
+	}
+	batches, err := newBatches(r, o.Training, first)
+	if err != nil {
+		return nil, err
+	}
+	if err := makeCheckpointDir(dir); err != nil {
+		return nil, err
+	}
+	s := &session{Options: o, ctx: ctx, dir: dir, recipe: r,
+		stepsPerEpoch: batches.StepsPerEpoch(), steps: batches.StepsPerEpoch() * r.Epochs}
+	if err := s.prepare(from); err != nil {
+		return nil, err
+	}
+	if s.metrics, err = openMetrics(dir, first, from != nil && from.Epoch.Steps > 0); err != nil {
+		return nil, err
+	}
+	defer s.metrics.Close()
+
+	now := time.Now()
+	s.line, s.epoch, s.lastCheckpoint = window{since: now}, window{since: now}, now
+	if from != nil {
+		s.epoch.Totals = from.Epoch
+	}
+	if first > 0 && first%s.stepsPerEpoch == 0 && s.epoch.Steps > 0 {
+		// The run was interrupted after the epoch's last step, before its line of metrics.
+		err = s.interrupted(first, s.endEpoch(s.at(first)))
+	}
+	switch {
+	case err != nil:
+	case first < s.steps:
+		err = s.train(batches, first)
+	case s.outcome.Test == nil:
+		s.outcome.Weights = checkpointPath(dir, first)
+		err = s.interrupted(first, s.evaluate())
+	}
+	if s.network != nil {
+		s.network.Finalize()
+	}
+	if err == nil { // free the images' memory on the device
+		err = s.store.DeleteVariablesInScope(dataPath)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.outcome.Store = s.store
+	return &s.outcome, nil
+}
+
+// prepare fills the store from the checkpoint, or else from the recipe's seed.
+func (s *session) prepare(from *checkpoint.State) error {
+	var err error
+	if s.store, err = declare(s.recipe); err != nil {
+		return err
+	}
+	if from != nil {
+		if err := from.RestoreTraining(s.store, ModelPath); err != nil {
+			return err
+		}
+	}
+	if s.Test == nil {
+		return nil
+	}
+	if s.network, err = infer.New(s.Backend, s.store, ModelPath, s.recipe.Model, s.recipe.Normalization); err != nil {
+		return err
+	}
+	s.network.SetPrecision(s.recipe.DType())
+	if s.Input == InputDevice {
+		return s.network.Keep(s.Test)
+	}
+	return nil
+}
+
+// train takes the steps that remain after the first ones.
+func (s *session) train(batches *dataset.Batches, first int) error {
+	step, stop, err := s.stepper(batches)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	read, lastRead := first, time.Now()
+	for done := first + 1; done <= s.steps; done++ {
+		if err := s.setRate(done - 1); err != nil {
+			return err
+		}
+		if err := step(); err != nil {
+			return fmt.Errorf("training: step %d: %w", done, err)
+		}
+		if s.due(done) || done-read == s.ReadEvery || time.Since(lastRead) > readWithin {
+			if err := s.readMetrics(read, done); err != nil {
+				return err
+			}
+			if err := s.settle(done); err != nil {
+				return err
+			}
+			read, lastRead = done, time.Now()
+		}
+	}
+	return nil
+}
+
+// readWithin is how long metrics may stay on the device: people watch the progress bar.
+const readWithin = 200 * time.Millisecond
+
+// due reports whether anything has to be done after the done-th step that needs the metrics of
+// all steps so far.
+func (s *session) due(done int) bool {
+	at := s.at(done)
+	return at.StepInEpoch%s.LogEvery == 0 || at.StepInEpoch == s.stepsPerEpoch ||
+		time.Since(s.lastCheckpoint) >= s.CheckpointEvery || s.ctx.Err() != nil
+}
+
+// rateAt returns the learning rate of the given step, counted from 0.
+func (s *session) rateAt(step int) float64 {
+	return s.recipe.Schedule.Rate(s.recipe.LearningRate, step, s.steps)
+}
+
+// batchSize returns the number of images of the given step, counted from 0.
+func (s *session) batchSize(step int) int {
+	from := step % s.stepsPerEpoch * s.recipe.BatchSize
+	return min(s.recipe.BatchSize, s.Training.Len()-from)
+}
+
+// note adds the metrics of the done-th step to those of the line and the epoch. It returns an
+// error if training has diverged.
+func (s *session) note(done int, metrics step) error {
+	rate := s.rateAt(done - 1)
+	for _, metric := range []struct {
+		name  string
+		value float64
+	}{{"loss", metrics.loss}, {"gradient norm", metrics.gradientNorm}} {
+		if math.IsNaN(metric.value) || math.IsInf(metric.value, 0) {
+			return fmt.Errorf("the %s is %v at step %d, with learning rate %.4g: training has diverged; try a lower learning rate, a warm-up, or larger batches",
+				metric.name, metric.value, done, rate)
+		}
+	}
+	s.line.add(metrics)
+	s.epoch.add(metrics)
+	s.Report.Step(s.line.fill(s.at(done)))
+	return nil
+}
+
+// settle writes what is due after the done-th step, the last one taken and noted.
+func (s *session) settle(done int) error {
+	now := s.at(done)
+	if now.StepInEpoch%s.LogEvery == 0 {
+		line := s.line.fill(now)
+		if err := s.metrics.write(line); err != nil {
+			return err
+		}
+		s.Report.Line(line)
+		s.line = window{since: time.Now()}
+	}
+	saved := false
+	if now.StepInEpoch == s.stepsPerEpoch {
+		if err := s.endEpoch(now); err != nil {
+			return s.interrupted(done, err)
+		}
+		saved = true
+	} else if time.Since(s.lastCheckpoint) >= s.CheckpointEvery {
+		if err := s.save(done); err != nil {
+			return err
+		}
+		saved = true
+	}
+	if done == s.steps {
+		return nil
+	}
+	if err := s.ctx.Err(); err != nil {
+		if !saved {
+			if err := s.save(done); err != nil {
+				return err
+			}
+		}
+		return s.interrupted(done, err)
+	}
+	return nil
+}
+
+// at returns a step line for the done-th step, without values.
+func (s *session) at(done int) Metrics {
+	return Metrics{Kind: StepLine, Epoch: (done-1)/s.stepsPerEpoch + 1, Epochs: s.recipe.Epochs, Step: done,
+		StepInEpoch: (done-1)%s.stepsPerEpoch + 1, StepsPerEpoch: s.stepsPerEpoch, LearningRate: s.rateAt(done - 1)}
+}
+
+// interrupted turns the error of a cancelled context into ErrInterrupted, and returns other
+// errors as they are.
+func (s *session) interrupted(done int, err error) error {
+	if err == nil || s.ctx.Err() == nil || !errors.Is(err, s.ctx.Err()) {
+		return err
+	}
+	s.Report.Note(fmt.Sprintf("saved after step %d of %d", done, s.steps))
+	return fmt.Errorf("%w after step %d of %d", ErrInterrupted, done, s.steps)
+}
+
+// endEpoch evaluates, writes the epoch's line, and then a checkpoint. A run that is killed in
+// between repeats all of that. One that is cancelled during the evaluation saves the metrics of
+// the epoch in a checkpoint, and evaluates when it is resumed.
+func (s *session) endEpoch(now Metrics) error {
+	now.Kind = EpochLine
+	now = s.epoch.fill(now)
+	if err := s.evaluate(); err != nil {
+		if s.ctx.Err() != nil {
+			if saveErr := s.save(now.Step); saveErr != nil {
+				return saveErr
+			}
+		}
+		return err
+	}
+	if test := s.outcome.Test; test != nil {
+		now.TestLoss, now.TestTop1, now.TestTop5 = &test.Loss, &test.Top1, &test.Top5
+	}
+	if err := s.metrics.write(now); err != nil {
+		return err
+	}
+	s.Report.Epoch(now)
+	s.line, s.epoch = window{since: time.Now()}, window{since: time.Now()}
+	if err := s.save(now.Step); err != nil {
+		return err
+	}
+	s.line.since, s.epoch.since = time.Now(), time.Now()
+	return nil
+}
+
+// evaluate evaluates the network on the test images, if there are any.
+func (s *session) evaluate() error {
+	if s.network == nil {
+		return nil
+	}
+	result, err := s.network.Evaluate(s.ctx, s.Test, evaluationBatchSize, func(done int) { s.Report.Evaluating(done, s.Test.Len()) })
+	if err != nil {
+		return err
+	}
+	s.outcome.Test = result
+	return nil
+}
+
+// state returns the run's state after the done-th step.
+func (s *session) state(done int) (*checkpoint.State, error) {
+	state := &checkpoint.State{Step: done, Recipe: s.recipe, Data: s.Training.Name, Images: s.Training.Len(),
+		Height: s.Training.Height, Width: s.Training.Width, Classes: s.Training.Classes, Epoch: s.epoch.Totals}
+	if err := state.Capture(s.store, ModelPath); err != nil {
+		return nil, fmt.Errorf("checkpoint of step %d: %w", done, err)
+	}
+	return state, nil
+}
+
+// save writes a checkpoint after the done-th step.
+func (s *session) save(done int) error {
+	state, err := s.state(done)
+	if err != nil {
+		return err
+	}
+	// The lines of metrics that precede the checkpoint have to be on the disk before it.
+	if err := s.metrics.sync(); err != nil {
+		return err
+	}
+	path := checkpointPath(s.dir, done)
+	if err := state.Save(path); err != nil {
+		return fmt.Errorf("save the checkpoint of step %d (earlier checkpoints are kept; resume once the problem is fixed): %w", done, err)
+	}
+	s.outcome.Weights = path
+	s.lastCheckpoint = time.Now()
+	return prune(s.dir, s.Keep)
+}
