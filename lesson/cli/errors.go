@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/chapter/degradation"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/printable"
@@ -50,6 +51,8 @@ func advice(err error) string {
 		return "to install it, run go run ./lesson doctor --install xla:cuda"
 	case errors.Is(err, backend.ErrOutOfMemory):
 		return "the flags for that are --batch, --precision bfloat16 and --backend 'xla:cuda,visible_devices=1'"
+	case errors.Is(err, degradation.ErrOtherRecipe):
+		return "remove that folder, or choose another with --run"
 	}
 	return ""
 }

@@ -8,6 +8,7 @@ package degradation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -152,6 +153,10 @@ func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend
 	return result, nil
 }
 
+// ErrOtherRecipe is the error of [Experiment.Run] for a folder that already holds a run, but with
+// other settings.
+var ErrOtherRecipe = errors.New("holds a run of another recipe")
+
 func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options) (*Arm, error) {
 	var outcome *run.Outcome
 	var err error
@@ -161,7 +166,7 @@ func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options
 			return nil, readErr
 		}
 		if !reflect.DeepEqual(before, r) {
-			return nil, fmt.Errorf("%s holds a run of another recipe; remove the folder, or take another with --run", dir)
+			return nil, fmt.Errorf("%s %w", dir, ErrOtherRecipe)
 		}
 		outcome, err = run.Resume(ctx, dir, options)
 	} else {
