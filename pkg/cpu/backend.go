@@ -79,15 +79,6 @@ func New(config string) (compute.Backend, error) {
 	return &Backend{kernels: kernels, reference: reference, workers: newWorkers(), devices: devices}, nil
 }
 
-// Kernels returns the names of the kernels that this machine can run, fastest first.
-func Kernels() []string {
-	var names []string
-	for _, set := range kernel.Available() {
-		names = append(names, set.Name)
-	}
-	return names
-}
-
 // Name returns "cpu".
 func (b *Backend) Name() string { return Name }
 

@@ -34,7 +34,7 @@ func TestNumberOfDevices(t *testing.T) {
 }
 
 func TestKernelsAreChosenByNameAndEnvironment(t *testing.T) {
-	for _, name := range Kernels() {
+	for _, name := range kernelNames() {
 		t.Setenv(KernelEnv, name)
 		b, err := New("")
 		if err != nil {

@@ -30,7 +30,7 @@ func Example() {
 	}
 	x := [][]float32{{1, 2}, {3, 4}}
 	w := [][]float32{{1, 0, -1}, {0, 1, 0.25}}
-	results, err := layer.Exec(x, w)
+	results, err := layer.Call(x, w)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	sums, err := square.SPMD(mesh).Exec(float32(3), float32(4)) // one input for each device
+	sums, err := square.SPMD(mesh).Call(float32(3), float32(4)) // one input for each device
 	if err != nil {
 		log.Fatal(err)
 	}

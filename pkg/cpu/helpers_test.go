@@ -17,6 +17,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train"
 
+	"github.com/residual-go/residual/pkg/cpu/internal/kernel"
 	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/resnet"
@@ -99,11 +100,7 @@ var reference = sync.OnceValue(func() compute.Backend { return must(gobackend.Ne
 
 // compileFor compiles the graph that make builds from parameters of the given shapes.
 func compileFor(b compute.Backend, of []shapes.Shape, make func(f compute.Function, in []compute.Value) []compute.Value) (e compute.Executable, err error) {
-	defer func() {
-		if caught := recover(); caught != nil {
-			err = fmt.Errorf("%v", caught)
-		}
-	}()
+	defer recovered(&err)
 	builder := b.Builder("test")
 	f := builder.Main()
 	var in []compute.Value
@@ -154,6 +151,13 @@ func firstDifference[T comparable](got, want []T) string {
 		}
 	}
 	return ""
+}
+
+// recovered, when deferred, turns a panic into an error, such as that of must.
+func recovered(err *error) {
+	if caught := recover(); caught != nil {
+		*err = fmt.Errorf("%v", caught)
+	}
 }
 
 // must panics on an error. Builders of graphs use it, and their callers recover the error.
@@ -246,9 +250,18 @@ func newBackend(t testing.TB, kernels string) *Backend {
 	return b.(*Backend)
 }
 
+// kernelNames returns the names of the kernels that this machine can run.
+func kernelNames() []string {
+	var names []string
+	for _, set := range kernel.Available() {
+		names = append(names, set.Name)
+	}
+	return names
+}
+
 // onEachKernel runs a test with every set of kernels that the machine can run.
 func onEachKernel(t *testing.T, test func(t *testing.T, b *Backend)) {
-	for _, name := range Kernels() {
+	for _, name := range kernelNames() {
 		t.Run(name, func(t *testing.T) { test(t, newBackend(t, name)) })
 	}
 }

@@ -215,7 +215,7 @@ func (c *halfCase) compare(t *testing.T, kernels string, got, want any) {
 
 func TestBFloat16IsComputedAsByTheReference(t *testing.T) {
 	var backends []*Backend
-	for _, name := range Kernels() {
+	for _, name := range kernelNames() {
 		backends = append(backends, newBackend(t, name))
 	}
 	for _, c := range elementCases() {

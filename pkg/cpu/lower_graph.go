@@ -62,7 +62,7 @@ type graph struct {
 
 func newGraph() *graph { return &graph{known: map[string]*tensor{}} }
 
-// make returns a tensor, which is the same one for the same operation on the same inputs.
+// make returns a tensor. For most kinds, the same operation on the same inputs gives the same tensor.
 func (g *graph) make(kind kind, op opcode, shape shapes.Shape, attributes any, inputs ...*tensor) *tensor {
 	t := &tensor{kind: kind, op: op, shape: shape, attributes: attributes, inputs: inputs}
 	var key string

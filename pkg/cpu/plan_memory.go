@@ -39,7 +39,7 @@ func (p *plan) slot(kind slotKind, bytes int) int {
 // temporary returns a slot that is in use only during the step that is being made.
 func (p *plan) temporary(bytes int) int { return p.slot(slotArena, bytes) }
 
-// zeros returns a slot that holds at least so many bytes of zeros.
+// zeros returns a slot that holds at least the given number of zero bytes.
 func (p *plan) zeros(bytes int) int {
 	p.zeroBytes = max(p.zeroBytes, bytes)
 	p.zeroSlots = append(p.zeroSlots, p.slot(slotConstant, bytes))

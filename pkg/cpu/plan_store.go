@@ -2,8 +2,7 @@ package cpu
 
 import "slices"
 
-// reachable removes the tensors that neither parameters nor outputs depend on, and fills in the
-// users of the others.
+// reachable keeps only the parameters and the tensors that outputs depend on, and fills in their users.
 func (g *graph) reachable(parameters, outputs []*tensor) {
 	used := make([]bool, len(g.tensors))
 	for _, t := range slices.Concat(parameters, outputs) {

@@ -15,7 +15,7 @@ import (
 // compileApart compiles the graph of the choices twice: as usual, and without any sharing of memory
 // by tensors or by inputs and outputs.
 func compileApart(b *Backend, choices []byte, construct construction) (g *generator, e, apart *executable, err error) {
-	defer recoverAsError(&err)
+	defer recovered(&err)
 	builder := newBuilder(b, "apart")
 	g, outputs := construct(builder.Main(), choices)
 	var values []compute.Value

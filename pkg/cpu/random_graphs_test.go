@@ -20,11 +20,7 @@ type construction func(f compute.Function, choices []byte) (*generator, []term)
 
 // build builds and compiles the graph of the choices. It returns an error if the backend rejects it.
 func build(b compute.Backend, choices []byte, construct construction) (graph *graphOf, err error) {
-	defer func() {
-		if caught := recover(); caught != nil {
-			err = fmt.Errorf("%v", caught)
-		}
-	}()
+	defer recovered(&err)
 	builder := b.Builder("random")
 	g, outputs := construct(builder.Main(), choices)
 	values := make([]compute.Value, len(outputs))
@@ -40,11 +36,7 @@ func build(b compute.Backend, choices []byte, construct construction) (graph *gr
 
 // run executes the graph and returns the flat data of its outputs.
 func (g *graphOf) run(b compute.Backend) (flat []any, err error) {
-	defer func() {
-		if caught := recover(); caught != nil {
-			err = fmt.Errorf("panic: %v", caught)
-		}
-	}()
+	defer recovered(&err)
 	return execute(b, g.executable, g.inputs, g.shapes, nil)
 }
 

@@ -24,7 +24,7 @@ func (b *Backend) checkDevice(device compute.DeviceNum) error {
 type placement []compute.DeviceNum
 
 // devicesFor returns the devices of an execution: those of the placement or, if it is empty, the
-// given one. It returns an error if the number of inputs does not fit the number of parameters.
+// given one. It returns an error if the number of inputs does not match the parameters.
 func (b *Backend) devicesFor(p placement, device compute.DeviceNum, inputs []compute.Buffer, donate []bool, parameters int) (placement, error) {
 	if len(p) == 0 {
 		if err := b.checkDevice(device); err != nil {

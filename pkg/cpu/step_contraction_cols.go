@@ -39,14 +39,14 @@ type colsTables struct {
 	segments  []segment // of a period
 	entries   []int32   // pairs of offsets, in the input and in a packed segment
 	parts     int
-	cuts      int // that the tiles at all positions are divided into, among tasks
+	cuts      int // number of ranges that the tiles at all positions are divided into, for tasks
 	positions int
 }
 
 // tile is n elements of the batch, starting at from.
 type tile struct{ from, n int }
 
-// segment is n rows of the kernel, starting at from. Entries first[q] to first[q+1]-1 belong to
+// segment is n rows of the kernel, starting at from. The entries [first[q], first[q+1]) belong to
 // output position q.
 type segment struct {
 	from, n int
@@ -95,7 +95,7 @@ func newColsTables(c *contraction, k *kernel.Set) *colsTables {
 	for from := 0; from < total; from += segmentRows {
 		s.addSegment(positions, from, min(segmentRows, total-from))
 	}
-	s.entries = append(s.entries, 0, 0) // so that &s.entries[2*first] exists for an empty last range
+	s.entries = append(s.entries, 0, 0) // task takes the address of a range's first entry, even of an empty range at the end
 
 	size := s.positions * c.n * s.panels * s.shape.NR * c.groups
 	s.parts = min(c.ci/s.perPeriod, maxParts, max(1, maxSums/size))
@@ -132,7 +132,7 @@ func (c *contraction) reachesChannels(n int) bool {
 	return in <= math.MaxInt32
 }
 
-// addSegment makes the table of the kernel's rows from to from+n-1.
+// addSegment makes the table of n rows of the kernel, starting at from.
 func (s *colsTables) addSegment(positions []position, from, n int) {
 	g := segment{from: from, n: n}
 	for _, q := range positions {

@@ -41,10 +41,10 @@ type rowsTables struct {
 	tapKer    []int // offsets of live taps in the kernel
 	panels    int
 	panelSize int
-	images    int // that a table covers
+	images    int // number of images that a table covers
 	classes   []class
 	units     []unit
-	chunks    int // that the panels are divided into, among tasks
+	chunks    int // number of chunks that the panels are divided into, for more tasks
 	taps      int // number of live taps
 }
 
@@ -57,11 +57,11 @@ type class struct {
 	place []int32 // [tiles][MR], in the output
 }
 
-// part is a stretch of a class's taps whose weights are contiguous in the packed panels: taps first
-// to first+count-1 of the class, packed from live tap packed on.
+// part is a stretch of a class's taps whose weights are contiguous in the packed panels: count taps of
+// the class, starting at first, which are live taps packed, packed+1, ….
 type part struct{ first, count, packed int }
 
-// unit is the tiles from to to-1 of a class. A tile is MR rows.
+// unit is the tiles [from, to) of a class. A tile is MR rows.
 type unit struct{ class, from, to int }
 
 // cacheable is the number of input floats that stay in the second-level cache while one panel of

@@ -17,7 +17,7 @@ import (
 // 2015 (https://arxiv.org/abs/1509.09308).
 //
 // Larger tiles would save more multiplications, but their transforms multiply by numbers of very
-// different size, which costs precision. The transforms of F(2×2, 3×3) only add and halve.
+// different magnitude, which costs precision. The transforms of F(2×2, 3×3) only add and halve.
 //
 // A task is a block of tiles. It handles the transformed tiles row by row, so that its data stay
 // in the second-level cache while the transformed taps pass through it.
@@ -207,8 +207,8 @@ type winogradBlock struct {
 	r                *run
 	k                *kernel.Set
 	args             *kernel.Rows
-	from, to, groups int       // tiles from to to-1, and their number of groups
-	first, last      int       // panels first to last-1
+	from, to, groups int       // the tiles [from, to), and their number of groups
+	first, last      int       // the panels [first, last)
 	tiles            []float32 // a row of the transformed tiles: [4][rows][ci]
 	strip            []float32 // pixels under a row of tiles
 }

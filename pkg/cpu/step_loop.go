@@ -180,7 +180,7 @@ func (b *blocks) accumulator(root *root, task, outer int) unsafe.Pointer {
 	return unsafe.Add(b.run.pointer(root.slot), 4*outer*b.part.inner)
 }
 
-// over runs the program on elements from to to-1.
+// over runs the program on the elements [from, to).
 func (b *blocks) over(from, to, task, outer int) {
 	k := b.run.kernels()
 	for at := from; at < to; {

@@ -7,7 +7,7 @@ import (
 // momentsStep computes the mean and the biased variance of every column of a matrix of shape
 // [rows, features]. Each task does so for a few rows, which are still in the cache when their
 // mean is known; then the moments of all tasks are combined (Chan, Golub and LeVeque 1979). This
-// takes one pass over memory and stays exact when the mean is large.
+// takes one pass over memory and loses no precision when the mean is large.
 type momentsStep struct {
 	rows, features     int
 	in, mean, variance int // slots
