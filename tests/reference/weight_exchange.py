@@ -1,16 +1,16 @@
 #!/usr/bin/python3
-"""Exchanges files of weights with the Go tests, by PyTorch and torchvision.
+"""Exchanges files of weights between PyTorch and the Go tests.
 
-It takes lines of three words from standard input and answers each with a line of JSON
-on standard output, the logits of the network for the two images of weight_networks.py:
+It reads lines of three words from standard input and answers each with a line of JSON
+on standard output: the network's logits for the two images of weight_networks.py.
 
-    save NAME FOLDER   makes the network at random, running statistics and all, and
-                       writes it as FOLDER/NAME.pth, in today's format of torch.save,
-                       and as FOLDER/NAME.th, in that of before PyTorch 1.6
+    save NAME FOLDER   makes a network with random weights and running statistics, and
+                       writes it as FOLDER/NAME.pth, in torch.save's current format,
+                       and as FOLDER/NAME.th, in the format before PyTorch 1.6
     load NAME PATH     loads the safetensors file with strict=True
 
-The CIFAR networks are written as in github.com/akamaster/pytorch_resnet_cifar10: in
-a checkpoint, and by the names that DataParallel gives.
+The CIFAR networks are written as in github.com/akamaster/pytorch_resnet_cifar10: in a
+checkpoint, under DataParallel's names.
 """
 
 import json
@@ -24,7 +24,7 @@ import weight_networks as networks
 
 
 def at_random(name):
-    """Returns a network of that name with weights and running statistics at random."""
+    """Returns the network of that name with random weights and running statistics."""
     network = networks.build(name)
     with torch.no_grad():
         for module in network.modules():

@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""Files as PyTorch writes them, for the tests of pkg/torchfile and pkg/weights.
+"""Writes files with PyTorch for the tests of pkg/torchfile and pkg/weights.
 
     apt-get install python3-torch
     /usr/bin/python3 tests/reference/weight_formats.py
 
-The script rewrites the files of pkg/tensorfile/testdata/formats and, beside them,
-expected.json: for every file its format, its floating-point tensors as
-PyTorch converts them to float32, each number as the bits of it, and its
-counters; or, for a file that is not to be read, what its error must have.  It
-was last run with PyTorch 1.13; on one machine it writes the same bytes every time.
+The script rewrites the files in pkg/tensorfile/testdata/formats and, beside them,
+expected.json.  For every file that has its format, its floating-point tensors as
+PyTorch converts them to float32 (each element as its bits), and its counters; or, for
+a file that must be refused, parts of the error.  The script was last run with PyTorch
+1.13.  On one machine it writes the same bytes every time.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def path(name):
 
 
 def expect(name, format, state):
-    """Notes what is to be read of the file called name."""
+    """Records what must be read from the file called name."""
     tensors, counters = {}, {}
     for key, tensor in state.items():
         if tensor.is_floating_point():
@@ -51,11 +51,11 @@ def expect(name, format, state):
 
 
 def same_keys():
-    """Has torch.save, in the older format, give storages the same keys every time.
+    """Makes torch.save, in the older format, give storages the same keys every time.
 
-    The format has any text for a key and the storages in the order of their keys.
-    PyTorch takes the addresses, by str, which differ from run to run; here the
-    storages count down, so that what comes first in the pickle lies last.
+    A key can be any text, and the storages are in the order of their keys.  PyTorch
+    uses str(address), which differs from run to run.  Here the keys count down, so
+    that the storage that comes first in the pickle comes last in the file.
     """
     addresses = []
 
@@ -70,13 +70,13 @@ def same_keys():
 
 def save_old(name, value, **options):
     """Saves value in the older format."""
-    # An open file: to a path torch.save asks whether it is a str.
+    # An open file, because torch.save tests whether a path is a str.
     with open(path(name), "wb") as f, same_keys():
         torch.save(value, f, _use_new_zipfile_serialization=False, **options)
 
 
 def save(name, value, state, **options):
-    """Saves value, which has the tensors of state, in both formats."""
+    """Saves value, which contains the tensors of state, in both formats."""
     torch.save(value, path(name + ".pth"), **options)
     expect(name + ".pth", "PyTorch zip", state)
     save_old(name + "-old.pth", value, **options)
@@ -88,7 +88,7 @@ def refuse(name, *errors):
 
 
 def numbers():
-    """All types, and every way in which a tensor can lie in its storage."""
+    """Returns tensors of all dtypes, in every way that a tensor can lie in its storage."""
     some = [0.0, -0.0, 1.0, -2.5, 1 / 3, 65504.0, 6e-8, 1e-5, float("inf"), float("-inf"), float("nan")]
     more = [1e-40, 3.4e38, 1e39, -1e300, 1 + 2**-24, 1 + 2**-24 + 2**-50]
     grid = torch.arange(24, dtype=torch.float32).reshape(2, 3, 4)
@@ -126,7 +126,7 @@ class Net(nn.Module):
 
 
 def checkpoint(net, key):
-    """What a training script saves: the state dict under key, and much else."""
+    """Returns what a training script saves: the state dict under key, and much else."""
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
     net(torch.ones(2, 1, 3, 3)).sum().backward()
     optimizer.step()
@@ -193,7 +193,7 @@ def main():
     refuse("whole.pth", "__main__.Net", "a whole network", "state_dict()")
     save_old("layer-old.pth", nn.Linear(1, 1))
     refuse("layer-old.pth", "torch.nn.modules.linear.Linear", "a whole network", "state_dict()")
-    # Of a layer with one constant: PyTorch writes more in any order.
+    # A layer with one constant, because PyTorch writes several in any order.
     torch.jit.script(nn.PReLU()).save(path("script.pt"))
     refuse("script.pt", "a TorchScript program", "state_dict()")
     torch.save({"a": torch.eye(2).to_sparse()}, path("sparse.pth"))
@@ -216,7 +216,7 @@ def main():
     refuse("arrays.pkl", "not one that torch.save wrote")
     np.savez(path("arrays.npz"), a=np.ones(2))
     refuse("arrays.npz", "NumPy arrays (.npz)")
-    # The same archive, compressed by somebody.
+    # The same archive, compressed.
     with zipfile.ZipFile(path("numbers.pth")) as old, zipfile.ZipFile(path("compressed.pth"), "w", zipfile.ZIP_DEFLATED) as new:
         for entry in old.namelist():  # without the time of day
             new.writestr(zipfile.ZipInfo(entry), old.read(entry), zipfile.ZIP_DEFLATED)

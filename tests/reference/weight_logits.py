@@ -1,15 +1,14 @@
 #!/usr/bin/python3
-"""PyTorch's logits for the tests in tests/suite/weights that run without PyTorch.
+"""Computes PyTorch's logits for those tests in tests/suite/weights that do not need PyTorch.
 
     apt-get install python3-torch python3-torchvision
     RESIDUAL_TEST_DATA=... /usr/bin/python3 tests/reference/weight_logits.py
 
-It rewrites two files in tests/suite/weights/testdata: formula.safetensors, the logits
-of every network for two images with the weights that the formula of weight_networks.py
-gives it, and cifar10.safetensors, the logits of the trained networks in
-$RESIDUAL_TEST_DATA/weights for the 500 test images in
-$RESIDUAL_TEST_DATA/cifar10-exact.  It was last run with PyTorch 1.13 and torchvision
-0.14, on the CPU and on one thread.
+It rewrites two files in tests/suite/weights/testdata.  formula.safetensors has every
+network's logits for two images, with weights by the formula of weight_networks.py.
+cifar10.safetensors has the logits of the trained networks in
+$RESIDUAL_TEST_DATA/weights for the 500 test images in $RESIDUAL_TEST_DATA/cifar10-exact.
+The script was last run with PyTorch 1.13 and torchvision 0.14, on one CPU thread.
 """
 
 import os
@@ -33,7 +32,7 @@ def by_formula(name):
                 tensor.copy_(networks.formula(key.replace("linear.", "fc."), tensor.shape))
     x = networks.images()
     found = networks.logits(network, x)
-    # What a wrong layer would change must be seen, and not by the bias alone.
+    # The logits must depend on the images, or else they would not reveal a wrong layer.
     between = (found[0] - found[1]).abs().max().item() / found.abs().max().item()
     exact = networks.logits(network.double(), x.double())
     gap = ((found - exact).abs().max() / exact.abs().max()).item()
@@ -44,7 +43,7 @@ def by_formula(name):
 
 
 def trained(path, records):
-    """Returns the logits of the trained network, and how many are right."""
+    """Returns the logits of the trained network, and how many images it classifies correctly."""
     network = networks.build(os.path.basename(path).split("-")[0])
     checkpoint = torch.load(path, map_location="cpu")
     network.load_state_dict({k[len("module."):]: v for k, v in checkpoint["state_dict"].items()})
@@ -58,7 +57,7 @@ def main():
     torch.set_num_threads(1)
     data = os.environ.get("RESIDUAL_TEST_DATA")
     if not data:
-        sys.exit("RESIDUAL_TEST_DATA names no folder with weights/ and cifar10-exact/")
+        sys.exit("RESIDUAL_TEST_DATA is not set: it names a folder with weights/ and cifar10-exact/")
     tensors = {name: by_formula(name) for name in networks.CIFAR + networks.TORCHVISION}
     networks.write_safetensors(os.path.join(TESTDATA, "formula.safetensors"), tensors)
 
@@ -67,7 +66,7 @@ def main():
     tensors = {}
     for name in ["resnet20-12fca82f.th", "resnet32-d509ac18.th"]:
         found, right = trained(os.path.join(data, "weights", name), records)
-        print("%s: %d of %d right" % (name, right, len(records)))
+        print("%s: %d of %d correct" % (name, right, len(records)))
         tensors[name] = found
     networks.write_safetensors(os.path.join(TESTDATA, "cifar10.safetensors"), tensors)
 

@@ -1,8 +1,8 @@
 """What the other weight_*.py scripts share: networks, weights by formula, files.
 
-The formula gives every number of a tensor from the tensor's name and the number's
-place, in integers, so that Go (formula_test.go) makes the same weights without
-a file.
+The formula computes each element of a tensor from the tensor's name and the element's
+position, with integers, so that Go (formula_test.go) makes the same weights without a
+file.
 """
 
 import json
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-# TORCHVISION are the models of torchvision that package resnet has.
+# TORCHVISION are the torchvision models that package resnet has.
 TORCHVISION = [
     "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
     "resnext50_32x4d", "resnext101_32x8d", "wide_resnet50_2", "wide_resnet101_2",
@@ -24,11 +24,11 @@ TORCHVISION = [
 CIFAR = ["resnet20", "resnet32", "resnet56"]
 
 MEAN = [0.485, 0.456, 0.406]
-DEVIATION = [0.229, 0.224, 0.225]
+STD = [0.229, 0.224, 0.225]
 
 
 class CIFARBlock(nn.Module):
-    """Two 3×3 convolutions, and a shortcut that subsamples and fills up with zeros."""
+    """Two 3×3 convolutions, and a shortcut that subsamples and pads with zeros."""
 
     def __init__(self, cin, cout, stride):
         super().__init__()
@@ -76,10 +76,10 @@ def build(name, classes=1000):
 
 
 def uniform(name, count):
-    """Returns count numbers in [-1, 1) that depend on name and on their places alone.
+    """Returns count numbers in [-1, 1) that depend only on the name and their positions.
 
-    The start is the FNV-1a sum of the name; what follows it is SplitMix64.  All
-    of them are multiples of 2^-23, and so exact in float32.
+    They come from SplitMix64, seeded with the FNV-1a hash of the name.  All are
+    multiples of 2^-23, and so exact in float32.
     """
     start = 0xCBF29CE484222325
     for byte in name.encode():
@@ -101,7 +101,7 @@ def formula(name, shape):
         u = u * np.sqrt(3 / shape[1])
     elif name.endswith(".running_var"):
         u = 1 + 0.5 * u
-    elif name.endswith(".weight"):  # less than 1: a deep network must not run over
+    elif name.endswith(".weight"):  # less than 1, so that a deep network does not overflow
         u = 0.75 + 0.25 * u
     else:
         u = 0.3 * u
@@ -109,17 +109,17 @@ def formula(name, shape):
 
 
 def images():
-    """Returns two images of 64×64 pixels, the second darker, as the network is to see them."""
+    """Returns two images of 64×64 pixels, the second darker, as the network's input."""
     pixels = np.floor((uniform("images", 2 * 64 * 64 * 3) + 1) * 128).reshape(2, 64, 64, 3)
     pixels[1] //= 4
     return normalised(pixels)
 
 
 def normalised(pixels):
-    """Returns pixels, of [batch, height, width, 3] bytes, as torchvision's transforms give them."""
+    """Normalises pixels, bytes [batch, height, width, 3], as torchvision's transforms do."""
     x = torch.from_numpy(np.ascontiguousarray(pixels)).float().permute(0, 3, 1, 2) / 255
-    mean, deviation = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(DEVIATION).view(1, 3, 1, 1)
-    return ((x - mean) / deviation).contiguous()
+    mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
+    return ((x - mean) / std).contiguous()
 
 
 def logits(network, x):
@@ -154,7 +154,7 @@ def read_safetensors(path):
     tensors = {}
     for key, entry in header.items():
         if entry["dtype"] != "F32":
-            raise ValueError(key + " has type " + entry["dtype"])
+            raise ValueError(key + " has dtype " + entry["dtype"])
         begin, end = entry["data_offsets"]
         array = np.frombuffer(content, "<f4", (end - begin) // 4, begin).reshape(entry["shape"])
         tensors[key] = torch.from_numpy(array.copy())

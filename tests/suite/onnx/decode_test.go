@@ -38,11 +38,11 @@ type (
 	valueProto struct {
 		name string
 		kind int64
-		dims []string // numbers, or names
+		dims []string // sizes or names
 	}
 )
 
-// field is a field of a message: a number, or bytes.
+// field is a field of a message: an integer or bytes.
 type field struct {
 	number protowire.Number
 	x      uint64
@@ -51,12 +51,12 @@ type field struct {
 
 func (f field) text() string {
 	if !utf8.Valid(f.bytes) {
-		panic(fmt.Errorf("field %d is no text: %q", f.number, f.bytes))
+		panic(fmt.Errorf("field %d is not UTF-8: %q", f.number, f.bytes))
 	}
 	return string(f.bytes)
 }
 
-// fields splits a message. Like all of the decoder it panics where that cannot be.
+// fields splits a message. Like the whole decoder, it panics if the message is invalid.
 func fields(message []byte) []field {
 	var all []field
 	for len(message) > 0 {
@@ -181,7 +181,7 @@ func decodeNode(message []byte) nodeProto {
 	return n
 }
 
-// decodeAttribute wants the kind that an attribute says it has to be that of its value.
+// decodeAttribute checks that the kind an attribute states is that of its value.
 func (n *nodeProto) decodeAttribute(message []byte) {
 	var name string
 	var kind uint64
@@ -234,7 +234,7 @@ func decodeTensor(message []byte) tensorProto {
 	return t
 }
 
-// floats is the content of a tensor of them.
+// floats returns the content of a float32 tensor.
 func (t tensorProto) floats() []float32 {
 	var all []float32
 	for raw := t.raw; len(raw) >= 4; raw = raw[4:] {
@@ -243,7 +243,7 @@ func (t tensorProto) floats() []float32 {
 	return all
 }
 
-// integers is the content of a tensor of them.
+// integers returns the content of an int64 tensor.
 func (t tensorProto) integers() []int64 {
 	var all []int64
 	for raw := t.raw; len(raw) >= 8; raw = raw[8:] {
@@ -265,7 +265,7 @@ func decodeValue(message []byte) valueProto {
 				}
 				v.decodeType(f.bytes)
 			}
-		case 3: // a text for people
+		case 3: // the description
 			_ = f.text()
 		default:
 			panic(unknown("ValueInfoProto", f))

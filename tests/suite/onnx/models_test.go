@@ -1,5 +1,5 @@
-// Package onnx checks what pkg/onnx writes: the model as a file, and, where there is
-// ONNX Runtime, what that computes with it.
+// Package onnx tests the models that pkg/onnx writes: the structure of the file and, if ONNX
+// Runtime is installed, what it computes with the model.
 package onnx
 
 import (
@@ -23,17 +23,17 @@ import (
 	"github.com/residual-go/residual/pkg/weights"
 )
 
-// engine is the backend of all these tests: a tensor is at home in one only.
+// engine is the backend of all these tests, because a tensor belongs to one backend.
 var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("cpu") })
 
-// kinds returns tiny networks of every kind that a resnet.Config can be, by name.
+// kinds returns a tiny network for every combination of a resnet.Config's settings, by name.
 func kinds() map[string]resnet.Config {
 	all := map[string]resnet.Config{}
 	for stem, stemName := range []string{"ImageNet", "CIFAR"} {
 		for block, blockName := range []string{"basic", "bottleneck", "grouped"} {
 			for shortcut, shortcutName := range []string{"B", "A", "C", "plain"} {
 				for pre, preName := range []string{"", ", pre-activation"} {
-					// The width is odd: the channels that shortcut A adds do not divide by two.
+					// The width is odd, so that the channels that shortcut A adds do not divide by two.
 					c := resnet.Config{Name: "tiny", Stem: resnet.Stem(stem), Blocks: []int{1, 2}, Width: 3, PreActivation: pre == 1, Classes: 4}
 					if block > 0 {
 						c.Block = resnet.Bottleneck

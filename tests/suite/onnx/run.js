@@ -1,10 +1,10 @@
-// Runs ONNX models in ONNX Runtime. Standard input has a JSON list of jobs, each with a
-// model's file, a file of float32 numbers (little endian) and their dimensions; standard
-// output gets the list of their answers: the logits and their dimensions, or an error.
+// Runs ONNX models in ONNX Runtime. Standard input has a JSON list of jobs, each with the file
+// of a model, a file of images as little-endian float32, and their dimensions. Standard output
+// gets the list of answers: the logits and their dimensions, or an error.
 const fs = require("fs");
 const ort = require("onnxruntime-node");
 
-let session, loaded; // the model of the last job, which often is the next one's
+let session, loaded; // the last job's model, which the next job often uses too
 
 async function answer(job) {
   if (loaded !== job.model) {
@@ -14,8 +14,8 @@ async function answer(job) {
     loaded = job.model;
   }
   const bytes = fs.readFileSync(job.images);
-  const numbers = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-  const { logits } = await session.run({ images: new ort.Tensor("float32", numbers, job.dims) });
+  const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  const { logits } = await session.run({ images: new ort.Tensor("float32", values, job.dims) });
   return { dims: logits.dims, data: Array.from(logits.data) };
 }
 

@@ -29,10 +29,10 @@ import (
 	"github.com/residual-go/residual/pkg/weights"
 )
 
-// onnxRuntime is the npm package that has ONNX Runtime in it, for the usual systems.
+// onnxRuntime is the npm package with ONNX Runtime for the common systems.
 const onnxRuntime = "onnxruntime-node@1.20.1"
 
-// modules is the folder with the package. An error says what is missing.
+// modules returns the folder with the package, or an error that says what is missing.
 var modules = sync.OnceValues(func() (string, error) {
 	dir, err := install()
 	if err != nil {
@@ -50,7 +50,7 @@ var modules = sync.OnceValues(func() (string, error) {
 func install() (string, error) {
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return "", fmt.Errorf("there is no %s here; on Debian: apt-get install nodejs npm", program)
+			return "", fmt.Errorf("%s is not installed; on Debian: apt-get install nodejs npm", program)
 		}
 	}
 	bin, err := filepath.Abs(filepath.Join("..", "..", "..", "bin"))
@@ -65,7 +65,7 @@ func install() (string, error) {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return "", err
 	}
-	// Whole or not there: npm may be stopped half-way.
+	// Installed elsewhere and renamed at the end, since npm may be interrupted.
 	unfinished, err := os.MkdirTemp(bin, "onnxruntime.tmp-")
 	if err != nil {
 		return "", err
@@ -73,7 +73,7 @@ func install() (string, error) {
 	defer os.RemoveAll(unfinished)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	// Its script would download what is needed for a GPU.
+	// The package's script would download GPU libraries.
 	npm := exec.CommandContext(ctx, "npm", "install", "--prefix", unfinished, "--ignore-scripts", "--no-audit", "--no-fund",
 		"--fetch-retries=1", "--fetch-retry-mintimeout=1000", onnxRuntime)
 	npm.WaitDelay = 5 * time.Second
@@ -91,7 +91,7 @@ func firstLine(output []byte) string {
 	return line
 }
 
-// job is a model to be run on images, for run.js.
+// job asks run.js to run a model on images.
 type job struct {
 	Model  string `json:"model"`
 	Images string `json:"images"`
@@ -101,20 +101,20 @@ type job struct {
 	want []float32 // logits
 }
 
-// answer is run.js's to a job.
+// answer is run.js's answer to a job.
 type answer struct {
 	Dims  []int
 	Data  []float32
 	Error string
 }
 
-// jobs is a list of them, whose files are in a folder.
+// jobs is a list of jobs whose files are in one folder.
 type jobs struct {
 	modules, dir string
 	list         []job
 }
 
-// begin begins a list. Where there is no ONNX Runtime the test is skipped.
+// begin starts a list. It skips the test if there is no ONNX Runtime.
 func begin(t *testing.T) *jobs {
 	t.Helper()
 	found, err := modules()
@@ -124,15 +124,15 @@ func begin(t *testing.T) *jobs {
 	return &jobs{modules: found, dir: t.TempDir()}
 }
 
-// add adds jobs for the model as it is, and folded, on n images [n, height, width, 3] and on
-// the first of them alone; want are the logits, [n, classes].
+// add adds jobs for the model, unfolded and folded, on n images [n, height, width, 3] and on
+// the first of them alone. want are the logits, [n, classes].
 func (j *jobs) add(t *testing.T, name string, m *weights.Model, images []float32, n, height, width int, want []float32) {
 	t.Helper()
 	path := func(what string) string { return filepath.Join(j.dir, fmt.Sprintf("%d %s", len(j.list), what)) }
 	size := height * width * 3
 	input := map[int]string{}
 	for _, batch := range []int{1, n} {
-		// ONNX has the channels before height and width.
+		// In ONNX the channels precede height and width.
 		var content []byte
 		for i := range batch {
 			for c := range 3 {
@@ -161,7 +161,7 @@ func writeFile(t *testing.T, path string, content []byte) {
 	}
 }
 
-// run lets ONNX Runtime do the jobs and returns its answers.
+// run runs the jobs in ONNX Runtime and returns the answers.
 func (j *jobs) run(t *testing.T) []answer {
 	t.Helper()
 	input, err := json.Marshal(j.list)
@@ -179,12 +179,12 @@ func (j *jobs) run(t *testing.T) []answer {
 	}
 	var answers []answer
 	if err := json.Unmarshal(stdout.Bytes(), &answers); err != nil || len(answers) != len(j.list) {
-		t.Fatalf("ONNX Runtime gives %d answers to %d jobs (%v):\n%s%s", len(answers), len(j.list), err, stdout.String(), stderr.String())
+		t.Fatalf("ONNX Runtime gave %d answers to %d jobs (%v):\n%s%s", len(answers), len(j.list), err, stdout.String(), stderr.String())
 	}
 	return answers
 }
 
-// compare wants the answers to be what the jobs want.
+// compare fails the test unless the answers are those that the jobs want.
 func (j *jobs) compare(t *testing.T, tolerance float64) {
 	t.Helper()
 	worst := 0.0
@@ -208,8 +208,8 @@ func (j *jobs) compare(t *testing.T, tolerance float64) {
 	t.Logf("%d runs of ONNX Runtime; the largest difference is %.1e", len(j.list), worst)
 }
 
-// difference returns max|got−want| / max|want|; it is infinite or no number where got or
-// want is, and where all are 0.
+// difference returns max|got−want| / max|want|. It is infinite or NaN if a value in got or want
+// is, or if all are 0.
 func difference(got, want []float32) float64 {
 	var gap, scale float64
 	for i := range want {
@@ -222,8 +222,8 @@ func difference(got, want []float32) float64 {
 	return gap / scale
 }
 
-// logits returns what the network of this project computes for images
-// [n, height, width, 3]: [n, classes].
+// logits returns the logits [n, classes] that this project's network computes for images
+// [n, height, width, 3].
 func logits(t *testing.T, m *weights.Model, images []float32, n, height, width int) []float32 {
 	t.Helper()
 	engine, err := engine()
@@ -244,6 +244,7 @@ func logits(t *testing.T, m *weights.Model, images []float32, n, height, width i
 	return tensors.MustCopyFlatData[float32](outputs)
 }
 
+// normal returns n normally distributed values.
 func normal(n int) []float32 {
 	numbers := rand.New(rand.NewPCG(3, 4))
 	data := make([]float32, n)
@@ -287,7 +288,7 @@ func TestAnySize(t *testing.T) {
 	j.compare(t, 1e-4)
 }
 
-// A comparison that cannot fail shows nothing: other weights give other answers.
+// TestComparisonFails shows that compare can fail: changed weights give other answers.
 func TestComparisonFails(t *testing.T) {
 	j := begin(t)
 	m := random(t, kinds()["CIFAR stem, grouped, A"], 8, 8)
@@ -305,17 +306,17 @@ func TestComparisonFails(t *testing.T) {
 	}
 	for i, got := range j.run(t) {
 		if d := difference(got.Data, want); !(d > 1e-4) {
-			t.Errorf("%s changed: the logits differ by %.1e only", j.list[i].name, d)
+			t.Errorf("%s changed, but the logits differ by only %.1e", j.list[i].name, d)
 		}
 	}
 }
 
-// TestRealWeights has well-known weights that were trained in PyTorch, and what PyTorch
-// gives for the first test image of CIFAR-10 with them.
+// TestRealWeights exports published weights that were trained in PyTorch, and compares with
+// PyTorch's logits for the first test image of CIFAR-10.
 func TestRealWeights(t *testing.T) {
 	folder := os.Getenv("RESIDUAL_TEST_DATA")
 	if folder == "" {
-		t.Skip("RESIDUAL_TEST_DATA names no folder with weights/ and cifar10-exact/")
+		t.Skip("RESIDUAL_TEST_DATA is not set: it names a folder with weights/ and cifar10-exact/")
 	}
 	m, err := weights.Open(t.Context(), filepath.Join(folder, "weights", "resnet20-12fca82f.th"), weights.Options{})
 	if err != nil {

@@ -13,17 +13,17 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// check reports what in the model breaks a rule of ONNX's: names, order, types, and the
-// shapes of all values for one image of the given size.
+// check returns an error if the model breaks one of ONNX's rules. It checks names, order,
+// types, and the shapes of all values for one image of the given size.
 func (m *modelProto) check(height, width int64) error {
 	g := m.graph
 	switch {
 	case m.irVersion != 8 || len(m.opsets) != 1 || m.opsets[""] != 17:
-		return fmt.Errorf("version %d with operator sets %v, want 8 with 17 of the default domain", m.irVersion, m.opsets)
+		return fmt.Errorf("version %d with operator sets %v, want 8 with 17 in the default domain", m.irVersion, m.opsets)
 	case g == nil || g.name == "" || len(g.inputs) != 1 || len(g.outputs) != 1 || len(g.nodes) == 0:
 		return errors.New("no graph with a name, nodes, one input and one output")
 	case g.inputs[0].kind != 1 || g.outputs[0].kind != 1:
-		return errors.New("input and output are no floats")
+		return errors.New("the input or the output is not float32")
 	}
 	shapes := map[string][]int64{g.inputs[0].name: {1, 3, height, width}}
 	constants := map[string]tensorProto{}
@@ -54,7 +54,7 @@ func (m *modelProto) check(height, width int64) error {
 			used[input] = true
 		}
 		if len(n.outputs) != 1 || n.outputs[0] == "" || shapes[n.outputs[0]] != nil {
-			return fmt.Errorf("%s has the outputs %q, want one that nothing else has", n.name, n.outputs)
+			return fmt.Errorf("%s has the outputs %q, want one that no other node has", n.name, n.outputs)
 		}
 		shape, err := n.shape(shapes, constants)
 		if err != nil {
@@ -69,7 +69,7 @@ func (m *modelProto) check(height, width int64) error {
 	}
 	got, want := shapes[g.outputs[0].name], g.outputs[0].dims
 	if len(got) != 2 || len(want) != 2 || want[0] != "batch" || fmt.Sprint(got[1]) != want[1] {
-		return fmt.Errorf("the output has shape %v, and says %v", got, want)
+		return fmt.Errorf("the output has shape %v and declares %v", got, want)
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func (n nodeProto) shape(shapes map[string][]int64, constants map[string]tensorP
 		}
 		return []int64{x[0], inputs[1][0]}, nil
 	}
-	return nil, errors.New("an operator that is not known here")
+	return nil, errors.New("an operator that this check does not know")
 }
 
 func (m *modelProto) count(operator string) int {
@@ -166,7 +166,7 @@ func (m *modelProto) count(operator string) int {
 	return count
 }
 
-// constant returns the stored tensor of that name.
+// constant returns the stored tensor of the given name.
 func (m *modelProto) constant(name string) *tensorProto {
 	at := slices.IndexFunc(m.graph.initializers, func(t tensorProto) bool { return t.name == name })
 	return &m.graph.initializers[at]
@@ -210,7 +210,7 @@ func TestStructure(t *testing.T) {
 			if fold {
 				continue
 			}
-			// Every tensor is there as it was.
+			// Every tensor is stored unchanged.
 			stored := map[string]tensorProto{}
 			for _, tensor := range read.graph.initializers {
 				stored[tensor.name] = tensor
@@ -218,14 +218,14 @@ func TestStructure(t *testing.T) {
 			for key, tensor := range m.Tensors {
 				got := stored[key]
 				if fmt.Sprint(got.dims) != fmt.Sprint(tensor.Shape) || !slices.Equal(got.floats(), tensor.Data) {
-					t.Errorf("%s: %s is not as it was", name, key)
+					t.Errorf("%s: %s has changed", name, key)
 				}
 			}
 		}
 	}
 }
 
-// What a network was made for is in the file, and what is not known is not.
+// The file has every fact that is known about the network, and leaves out the others.
 func TestMetadata(t *testing.T) {
 	config := kinds()["CIFAR stem, basic, A"]
 	m := random(t, config, 5, 7)
@@ -265,14 +265,14 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// A check that cannot fail shows nothing.
+// TestCheckFails shows that check can fail.
 func TestCheckFails(t *testing.T) {
 	content := write(t, random(t, kinds()["ImageNet stem, grouped, A"], 35, 48), true)
 	for want, spoil := range map[string]func(m *modelProto){
-		"operator sets":    func(m *modelProto) { m.opsets[""] = 16 },
-		"before its input": func(m *modelProto) { g := m.graph; g.nodes[0], g.nodes[1] = g.nodes[1], g.nodes[0] },
-		"a second node":    func(m *modelProto) { m.graph.nodes[2].name = m.graph.nodes[1].name },
-		"nothing else has": func(m *modelProto) { m.graph.nodes[2].outputs = m.graph.nodes[1].outputs },
+		"operator sets":     func(m *modelProto) { m.opsets[""] = 16 },
+		"before its input":  func(m *modelProto) { g := m.graph; g.nodes[0], g.nodes[1] = g.nodes[1], g.nodes[0] },
+		"a second node":     func(m *modelProto) { m.graph.nodes[2].name = m.graph.nodes[1].name },
+		"no other node has": func(m *modelProto) { m.graph.nodes[2].outputs = m.graph.nodes[1].outputs },
 		"a second constant": func(m *modelProto) {
 			m.graph.initializers = append(m.graph.initializers, m.graph.initializers[0])
 		},
@@ -280,7 +280,7 @@ func TestCheckFails(t *testing.T) {
 		"bytes":            func(m *modelProto) { m.graph.initializers[3].raw = m.graph.initializers[3].raw[4:] },
 		"attributes":       func(m *modelProto) { m.graph.nodes[0].ints["group"] = []int64{2} },
 		"the output has":   func(m *modelProto) { m.graph.outputs[0].dims[1] = "5" },
-		"not known here":   func(m *modelProto) { m.graph.nodes[1].operator = "Selu" },
+		"does not know":    func(m *modelProto) { m.graph.nodes[1].operator = "Selu" },
 		"(Add)":            func(m *modelProto) { m.constant("layer1.0.downsample.pad.pads").raw[8]++ },
 		"no graph with a ": func(m *modelProto) { m.graph.nodes = nil },
 	} {
@@ -294,6 +294,6 @@ func TestCheckFails(t *testing.T) {
 		}
 	}
 	if _, err := decode(content[:len(content)-1]); err == nil {
-		t.Error("a file cut short is decoded")
+		t.Error("a truncated file was decoded")
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// uniform returns count numbers in [−1, 1) that depend on name and their places alone; they
-// are those of tests/reference/weight_networks.py.
+// uniform returns count numbers in [−1, 1) that depend only on the name and their positions,
+// the same as in tests/reference/weight_networks.py.
 func uniform(name string, count int) []float64 {
 	start := fnv.New64a()
 	start.Write([]byte(name))
@@ -28,8 +28,8 @@ func uniform(name string, count int) []float64 {
 	return numbers
 }
 
-// formula returns the weights that tests/reference/weight_networks.py gives a tensor of torchvision's name, in
-// PyTorch's layout.
+// formula returns the weights that tests/reference/weight_networks.py gives the tensor of this
+// name, in PyTorch's layout.
 func formula(name string, shape []int) statedict.Tensor {
 	size := 1
 	for _, dim := range shape {
@@ -67,7 +67,7 @@ func byFormula(t *testing.T, c resnet.Config) map[string]statedict.Tensor {
 	return tensors
 }
 
-// side is of the images that tests/reference/weight_networks.py makes, in pixels.
+// side is the size in pixels of the images that tests/reference/weight_networks.py makes.
 const side = 64
 
 // images returns the pixels of two images, [2, side, side, 3], the second darker.

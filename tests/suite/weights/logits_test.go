@@ -1,7 +1,6 @@
-// Package weights compares networks whose weights come from elsewhere with PyTorch: the
-// logits in testdata were computed by PyTorch, by tests/reference/weight_logits.py, and where /usr/bin/python3 has
-// PyTorch and torchvision, it also writes files that are read here, and reads files that were
-// written here.
+// Package weights compares networks with weights from elsewhere with PyTorch. The logits in
+// testdata were computed by PyTorch, with tests/reference/weight_logits.py. If /usr/bin/python3
+// has PyTorch and torchvision, they also exchange files with this project, in both directions.
 package weights
 
 import (
@@ -24,10 +23,10 @@ import (
 	"github.com/residual-go/residual/pkg/weights"
 )
 
-// tolerance bounds the largest difference of logits relative to the largest logit.
+// tolerance bounds the largest difference of logits, relative to the largest logit.
 const tolerance = 1e-4
 
-// reference reads testdata/name.safetensors, PyTorch's logits [images, classes] by network.
+// reference reads testdata/name.safetensors: PyTorch's logits [images, classes], by network.
 func reference(t *testing.T, name string) map[string]statedict.Tensor {
 	t.Helper()
 	file, err := weights.ReadFile(filepath.Join("testdata", name+".safetensors"))
@@ -37,7 +36,7 @@ func reference(t *testing.T, name string) map[string]statedict.Tensor {
 	return file.Tensors
 }
 
-// prepare makes the model ready to be run on the backend of the given name.
+// prepare returns the model as a network on the backend of the given name.
 func prepare(t *testing.T, m *weights.Model, backendName string) *infer.Network {
 	t.Helper()
 	engine, err := backend.New(backendName)
@@ -57,7 +56,7 @@ func prepare(t *testing.T, m *weights.Model, backendName string) *infer.Network 
 	return network
 }
 
-// checkClose fails if got is further from want than the tolerance.
+// checkClose fails the test if got differs from want by more than the tolerance.
 func checkClose(t *testing.T, what string, got, want []float32) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -79,7 +78,7 @@ func checkClose(t *testing.T, what string, got, want []float32) {
 func TestTrainedNetworks(t *testing.T) {
 	data := os.Getenv("RESIDUAL_TEST_DATA")
 	if data == "" {
-		t.Skip("RESIDUAL_TEST_DATA names no folder with weights/ and cifar10-exact/")
+		t.Skip("RESIDUAL_TEST_DATA is not set: it names a folder with weights/ and cifar10-exact/")
 	}
 	_, images, err := cifar.Read(filepath.Join(data, "cifar10-exact"))
 	if err != nil {
@@ -92,7 +91,7 @@ func TestTrainedNetworks(t *testing.T) {
 	}{
 		{"resnet20-12fca82f.th", "resnet20", "cpu", 500, 455},
 		{"resnet32-d509ac18.th", "resnet32", "cpu", 500, 466},
-		// GoMLX's own backend runs few images a second.
+		// GoMLX's own backend is slow.
 		{"resnet20-12fca82f.th", "resnet20", "go", 8, 8},
 		{"resnet32-d509ac18.th", "resnet32", "go", 8, 8},
 	} {
@@ -103,7 +102,7 @@ func TestTrainedNetworks(t *testing.T) {
 			}
 			want := logits[test.file]
 			if m.Config.Name != test.name || m.Classes[3] != "cat" || images.Len() != want.Shape[0] {
-				t.Fatalf("it is %s of the classes %q, for %d images, want %s, with a cat, for %d",
+				t.Fatalf("opened %s with the classes %q, for %d images; want %s, with a cat, for %d",
 					m.Config.Name, m.Classes, images.Len(), test.name, want.Shape[0])
 			}
 			some := images.First(test.images)
@@ -119,20 +118,20 @@ func TestTrainedNetworks(t *testing.T) {
 				}
 			}
 			if right != test.right {
-				t.Errorf("%d of %d images are right, want %d", right, test.images, test.right)
+				t.Errorf("%d of %d images are classified correctly, want %d", right, test.images, test.right)
 			}
 		})
 	}
 }
 
-// TestFormula makes every network's weights by the formula of weight_networks.py.
+// TestFormula gives every network weights by the formula of weight_networks.py.
 func TestFormula(t *testing.T) {
 	for name, want := range reference(t, "formula") {
 		t.Run(name, func(t *testing.T) {
 			if testing.Short() && strings.Contains(name, "101") {
 				t.Skip("large")
 			}
-			defer runtime.GC() // a network has up to half a gigabyte of weights
+			defer runtime.GC() // a network's weights have up to half a gigabyte
 			c, err := resnet.ByName(name)
 			if err != nil {
 				t.Fatal(err)
@@ -143,7 +142,7 @@ func TestFormula(t *testing.T) {
 				t.Fatal(err)
 			}
 			if m.Config.Name != name {
-				t.Errorf("it is taken for %s", m.Config.Name)
+				t.Errorf("detected as %s", m.Config.Name)
 			}
 			got, err := prepare(t, m, "cpu").Logits(images(), side, side)
 			if err != nil {

@@ -28,11 +28,11 @@ type peer struct {
 	out *bufio.Reader
 }
 
-// pytorch starts a peer, or skips the test where there can be none.
+// pytorch starts a peer, or skips the test if it cannot.
 func pytorch(t *testing.T) *peer {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("files of PyTorch's, gigabytes in all, are not made in short tests")
+		t.Skip("exchanging gigabytes of files with PyTorch is not a short test")
 	}
 	if err := exec.Command(python, "-c", "import torch, torchvision").Run(); err != nil {
 		t.Skipf("%s has no torch and torchvision (%v); on Debian: apt-get install python3-torch python3-torchvision", python, err)
@@ -59,7 +59,7 @@ func pytorch(t *testing.T) *peer {
 	return &peer{in, bufio.NewReader(out)}
 }
 
-// ask sends a line and returns the logits in the answer.
+// ask sends a line and returns the logits of the answer.
 func (p *peer) ask(t *testing.T, word, name, path string) []float32 {
 	t.Helper()
 	fmt.Fprintln(p.in, word, name, path)
@@ -74,13 +74,13 @@ func (p *peer) ask(t *testing.T, word, name, path string) []float32 {
 	return logits
 }
 
-// TestFilesFromPyTorch reads what PyTorch wrote, in both of its formats.
+// TestFilesFromPyTorch reads files that PyTorch wrote, in both of its formats.
 func TestFilesFromPyTorch(t *testing.T) {
 	p := pytorch(t)
 	for name := range reference(t, "formula") {
 		t.Run(name, func(t *testing.T) {
 			defer runtime.GC()
-			dir := t.TempDir() // and away with the files behind each network
+			dir := t.TempDir() // so that each network's files are removed after its test
 			want := p.ask(t, "save", name, dir)
 			open := func(ext string) *weights.Model {
 				m, err := weights.Open(context.Background(), filepath.Join(dir, name+ext), weights.Options{})
@@ -88,7 +88,7 @@ func TestFilesFromPyTorch(t *testing.T) {
 					t.Fatal(err)
 				}
 				if m.Config.Name != name {
-					t.Errorf("%s%s is taken for %s", name, ext, m.Config.Name)
+					t.Errorf("%s%s is detected as %s", name, ext, m.Config.Name)
 				}
 				return m
 			}
@@ -108,7 +108,7 @@ func TestFilesFromPyTorch(t *testing.T) {
 	}
 }
 
-// TestFilesForPyTorch has torchvision load what Save wrote, with strict=True.
+// TestFilesForPyTorch lets torchvision load files that Save wrote, with strict=True.
 func TestFilesForPyTorch(t *testing.T) {
 	p := pytorch(t)
 	for _, name := range []string{"resnet18", "resnext50_32x4d"} {
