@@ -11,47 +11,39 @@ import (
 	"github.com/gomlx/gomlx/ml/train"
 )
 
-// Augment is what is done at random to every training image.
-type Augment struct {
-	// Crop pads the image with that many black pixels on every side and cuts the original
-	// size out of it at a random place. He et al. 2015 use 4.
-	Crop int `json:"crop,omitempty"`
-	// Flip mirrors the image left to right half of the time.
-	Flip bool `json:"flip,omitempty"`
-	// Cutout blacks out a square of that many pixels a side, its centre anywhere in the image
-	// (DeVries and Taylor 2017).
-	Cutout int `json:"cutout,omitempty"`
-}
-
-// Options say how [NewBatches] walks over images.
+// Options for [NewBatches].
 type Options struct {
 	// BatchSize is the number of images per batch.
 	BatchSize int
-	// DropLast leaves out the last batch of an epoch if it is not full.
+	// DropLast drops the last batch of an epoch if it is not full.
 	DropLast bool
-	// Shuffle gives every epoch an order of its own. Without it, images come as they lie.
+	// Shuffle gives every epoch its own random order. Without it, images keep their order.
 	Shuffle bool
+	// Augment is the random augmentation of the images.
 	Augment Augment
-	// Seed makes the orders and the augmentation. Batch i of epoch e is a function of it and
-	// of e and i alone: not of the workers, nor of the batches asked for before.
+	// Seed determines the orders and the augmentation. Batch i of epoch e depends only on the
+	// seed, e and i.
 	Seed uint64
-	// Epochs to yield; 0 is without end. FirstStep batches, counted from the start of the
-	// first epoch, are passed over: a run that is resumed starts where it stopped.
-	Epochs, FirstStep int
-	// Workers make batches ahead of their use. 0 stands for one per four processors and at
-	// least one: a batch of CIFAR images takes a worker a fraction of a millisecond, and the
-	// processors are the CPU backend's.
-	Workers int
+	// Epochs is the number of epochs; 0 means no end.
+	Epochs int
+	// FirstStep is the number of batches to skip, counted from the start of the first epoch. A
+	// resumed run starts where it stopped.
+	FirstStep int
+
+	// workers make batches ahead of time. 0, except in tests, stands for one worker per four
+	// processors and at least one: a batch of CIFAR images takes a fraction of a millisecond,
+	// and the CPU backend needs the processors.
+	workers int
 }
 
-// Batches yields an [Images] in batches. It implements GoMLX's train.Dataset: one input,
-// bytes [batch, height, width, 3], and one tensor of labels, int32 [batch, 1].
+// Batches yields images in batches. It implements GoMLX's train.Dataset: a batch has one
+// input, bytes [batch, height, width, 3], and one tensor of labels, int32 [batch, 1].
 type Batches struct {
 	images  *Images
 	options Options
 }
 
-// NewBatches returns batches over images, which must not change meanwhile.
+// NewBatches returns batches over images, which must not be changed while they are in use.
 func NewBatches(images *Images, options Options) (*Batches, error) {
 	a := options.Augment
 	switch {
@@ -60,25 +52,25 @@ func NewBatches(images *Images, options Options) (*Batches, error) {
 	case options.BatchSize < 1:
 		return nil, fmt.Errorf("%s: batches of %d images, want at least 1", images.Name, options.BatchSize)
 	case options.DropLast && images.Len() < options.BatchSize:
-		return nil, fmt.Errorf("%s: %d images do not fill a batch of %d; take a smaller batch or more images",
+		return nil, fmt.Errorf("%s: %d images do not fill a batch of %d; use smaller batches or more images",
 			images.Name, images.Len(), options.BatchSize)
-	case options.Epochs < 0 || options.FirstStep < 0 || options.Workers < 0:
-		return nil, fmt.Errorf("%s: negative epochs (%d), first step (%d) or workers (%d)",
-			images.Name, options.Epochs, options.FirstStep, options.Workers)
+	case options.Epochs < 0 || options.FirstStep < 0:
+		return nil, fmt.Errorf("%s: negative number of epochs (%d) or first step (%d)",
+			images.Name, options.Epochs, options.FirstStep)
 	case a.Crop < 0 || a.Cutout < 0 || max(a.Crop, a.Cutout) > min(images.Height, images.Width):
-		return nil, fmt.Errorf("%s: crop %d and cutout %d, want 0 up to the image size, %d×%d",
+		return nil, fmt.Errorf("%s: crop %d and cutout %d, want 0 to the image size, %d×%d",
 			images.Name, a.Crop, a.Cutout, images.Height, images.Width)
 	}
-	if options.Workers == 0 {
-		options.Workers = max(1, runtime.NumCPU()/4)
+	if options.workers == 0 {
+		options.workers = max(1, runtime.NumCPU()/4)
 	}
 	return &Batches{images, options}, nil
 }
 
-// Name is that of the images.
+// Name returns the name of the images.
 func (b *Batches) Name() string { return b.images.Name }
 
-// StepsPerEpoch is the number of batches in an epoch.
+// StepsPerEpoch returns the number of batches in an epoch.
 func (b *Batches) StepsPerEpoch() int {
 	if b.options.DropLast {
 		return b.images.Len() / b.options.BatchSize
@@ -86,17 +78,17 @@ func (b *Batches) StepsPerEpoch() int {
 	return (b.images.Len() + b.options.BatchSize - 1) / b.options.BatchSize
 }
 
-// Iter walks over the batches from FirstStep on, for Epochs epochs. Workers make them
-// ahead; when the loop over it ends, so have they.
+// Iter yields the batches from FirstStep on, to the end of the last epoch. Workers make them
+// ahead of time and stop when the loop over Iter ends.
 func (b *Batches) Iter() iter.Seq2[train.Batch, error] {
 	return func(yield func(train.Batch, error) bool) {
 		first, end := b.options.FirstStep, b.options.Epochs*b.StepsPerEpoch()
-		workers := b.options.Workers
+		workers := b.options.workers
 		if b.options.Epochs > 0 {
 			workers = max(0, min(workers, end-first))
 		}
 		// Worker w makes the batches first+w, first+w+workers, …; taking from the workers in
-		// turn keeps the order without any of them waiting for another. One batch waits in
+		// turn keeps the order without making them wait for one another. One batch waits in
 		// each channel while the next is made.
 		stop := make(chan struct{})
 		var running sync.WaitGroup
@@ -107,7 +99,7 @@ func (b *Batches) Iter() iter.Seq2[train.Batch, error] {
 				defer close(queues[w])
 				var order []int
 				for epoch, step := -1, first+w; b.options.Epochs == 0 || step < end; step += workers {
-					if at := step / b.StepsPerEpoch(); at != epoch {
+					if at, _, _ := b.place(step); at != epoch {
 						epoch, order = at, b.order(at)
 					}
 					select {
@@ -141,22 +133,27 @@ type batch struct {
 	labels []int32
 }
 
-// make returns the batch of a step counted from the start of the first epoch, given the
-// order of its epoch.
+// place returns the epoch of a step, counted from the start of the first epoch, and which
+// positions in the order of the epoch its batch has, from to end−1.
+func (b *Batches) place(step int) (epoch, from, end int) {
+	epoch = step / b.StepsPerEpoch()
+	from = step % b.StepsPerEpoch() * b.options.BatchSize
+	return epoch, from, min(from+b.options.BatchSize, b.images.Len())
+}
+
+// make returns the batch of a step, given the order of its epoch.
 func (b *Batches) make(step int, order []int) batch {
-	epoch := step / b.StepsPerEpoch()
-	from := step % b.StepsPerEpoch() * b.options.BatchSize
-	to := min(from+b.options.BatchSize, b.images.Len())
+	epoch, from, end := b.place(step)
 	size := b.images.ImageSize()
-	made := batch{make([]uint8, (to-from)*size), make([]int32, to-from)}
-	for i, index := range order[from:to] {
+	made := batch{make([]uint8, (end-from)*size), make([]int32, end-from)}
+	for i, index := range order[from:end] {
 		made.labels[i] = b.images.Labels[index]
 		b.augment(made.pixels[i*size:(i+1)*size], b.images.Image(index), epoch, index)
 	}
 	return made
 }
 
-// order returns the indices of the images as epoch has them.
+// order returns the indices of the images in the order of the epoch.
 func (b *Batches) order(epoch int) []int {
 	if b.options.Shuffle {
 		return rand.New(rand.NewPCG(b.options.Seed, shuffleStream+uint64(epoch)<<32)).Perm(b.images.Len())
@@ -166,40 +163,4 @@ func (b *Batches) order(epoch int) []int {
 		order[i] = i
 	}
 	return order
-}
-
-// augment writes image index to to as epoch is to see it. Each image has random numbers
-// of its own, so that its augmentation does not depend on its neighbours.
-func (b *Batches) augment(to, image []byte, epoch, index int) {
-	a := b.options.Augment
-	if a == (Augment{}) {
-		copy(to, image)
-		return
-	}
-	height, width := b.images.Height, b.images.Width
-	random := rand.New(rand.NewPCG(b.options.Seed, augmentStream^uint64(epoch)<<32^uint64(index)))
-	top, left := random.IntN(2*a.Crop+1)-a.Crop, random.IntN(2*a.Crop+1)-a.Crop
-	flip := a.Flip && random.IntN(2) == 1
-	centreY, centreX := random.IntN(height), random.IntN(width)
-	for y := range height {
-		for x := range width {
-			fromY, fromX := y+top, x+left
-			if flip {
-				fromX = width - 1 - x + left
-			}
-			pixel := to[(y*width+x)*3:][:3]
-			switch {
-			case fromY < 0 || fromY >= height || fromX < 0 || fromX >= width,
-				within(y-centreY, a.Cutout) && within(x-centreX, a.Cutout):
-				clear(pixel)
-			default:
-				copy(pixel, image[(fromY*width+fromX)*3:])
-			}
-		}
-	}
-}
-
-// within reports whether an offset from the centre lies in a square of the given side.
-func within(offset, side int) bool {
-	return -side/2 <= offset && offset < side-side/2
 }

@@ -23,8 +23,7 @@ func newBatches(t *testing.T, m *Images, options Options) *Batches {
 	return b
 }
 
-// collect returns the next limit batches, or all if there are fewer, after checking that
-// they are what a trainer is promised.
+// collect returns the first limit batches, or all if there are fewer. It checks their shapes.
 func collect(t *testing.T, b *Batches, limit int) []batch {
 	t.Helper()
 	var all []batch
@@ -52,16 +51,16 @@ func collect(t *testing.T, b *Batches, limit int) []batch {
 
 const everything = math.MaxInt
 
-// order returns the numbers of the images of unaugmented batches, checking their labels.
+// order returns the indices of the images in batches without augmentation. It checks the labels.
 func order(t *testing.T, m *Images, all []batch) []int {
 	t.Helper()
 	var seen []int
 	for _, made := range all {
 		for i, label := range made.labels {
 			image := made.pixels[i*m.ImageSize():][:m.ImageSize()]
-			n := number(image)
+			n := indexOf(image)
 			if n >= m.Len() || !bytes.Equal(image, m.Image(n)) {
-				t.Fatal("a batch has an image that is none of the set's")
+				t.Fatal("a batch has an image that is not in the set")
 			}
 			if label != m.Labels[n] {
 				t.Fatalf("image %d comes with label %d, want %d", n, label, m.Labels[n])
@@ -80,7 +79,7 @@ func equalBatches(a, b []batch) bool {
 
 var _ train.Dataset = (*Batches)(nil)
 
-func TestEveryEpochHasEveryImageOnceInAnOrderOfItsOwn(t *testing.T) {
+func TestEveryEpochHasItsOwnOrder(t *testing.T) {
 	m := testImages(103, 1, 2)
 	epochs := map[string]string{} // by order
 	for seed := range uint64(3) {
@@ -91,42 +90,42 @@ func TestEveryEpochHasEveryImageOnceInAnOrderOfItsOwn(t *testing.T) {
 		for epoch := range 3 {
 			this := all[epoch*103:][:103]
 			name := fmt.Sprintf("epoch %d of seed %d", epoch, seed)
-			if !slices.Equal(slices.Sorted(slices.Values(this)), numbers(m)) {
+			if !slices.Equal(slices.Sorted(slices.Values(this)), indices(m)) {
 				t.Errorf("%s has images %v, want each of them once", name, this)
 			}
 			key := fmt.Sprint(this)
 			if other, ok := epochs[key]; ok {
-				t.Errorf("%s has the order of %s", name, other)
+				t.Errorf("%s has the same order as %s", name, other)
 			}
 			epochs[key] = name
 		}
 	}
 }
 
-func TestWithoutShuffleImagesComeAsTheyLie(t *testing.T) {
+func TestWithoutShuffleImagesKeepTheirOrder(t *testing.T) {
 	m := testImages(7, 1, 2)
 	got := order(t, m, collect(t, newBatches(t, m, Options{BatchSize: 3, Epochs: 2, Seed: 5}), everything))
-	if want := append(numbers(m), numbers(m)...); !slices.Equal(got, want) {
+	if want := append(indices(m), indices(m)...); !slices.Equal(got, want) {
 		t.Errorf("images came as %v, want %v", got, want)
 	}
 }
 
-func TestBatchesAreAFunctionOfSeedEpochAndIndexAlone(t *testing.T) {
+func TestBatchesDependOnlyOnSeedEpochAndIndex(t *testing.T) {
 	m := testImages(23, 4, 3)
-	options := Options{BatchSize: 5, Shuffle: true, Augment: Augment{Crop: 2, Flip: true, Cutout: 2}, Seed: 3, Epochs: 4, Workers: 1}
+	options := Options{BatchSize: 5, Shuffle: true, Augment: Augment{Crop: 2, Flip: true, Cutout: 2}, Seed: 3, Epochs: 4, workers: 1}
 	for _, dropLast := range []bool{false, true} {
-		options.DropLast, options.FirstStep, options.Workers, options.Seed = dropLast, 0, 1, 3
+		options.DropLast, options.FirstStep, options.workers, options.Seed = dropLast, 0, 1, 3
 		want := collect(t, newBatches(t, m, options), everything)
 		for _, workers := range []int{0, 1, 2, 5, 50} {
 			for _, first := range []int{0, 1, 4, 5, 7, len(want) - 1, len(want), len(want) + 3} {
-				options.Workers, options.FirstStep = workers, first
+				options.workers, options.FirstStep = workers, first
 				got := collect(t, newBatches(t, m, options), everything)
 				if !equalBatches(got, want[min(first, len(want)):]) {
-					t.Errorf("DropLast %v, %d workers from step %d: not the batches that one worker makes from the start", dropLast, workers, first)
+					t.Errorf("DropLast %v, %d workers from step %d: the batches differ from those of one worker from the start", dropLast, workers, first)
 				}
 			}
 		}
-		options.Workers, options.FirstStep, options.Seed = 2, 0, 4
+		options.workers, options.FirstStep, options.Seed = 2, 0, 4
 		for i, other := range collect(t, newBatches(t, m, options), everything) {
 			if bytes.Equal(other.pixels, want[i].pixels) {
 				t.Errorf("batch %d is the same for seeds 3 and 4", i)
@@ -135,12 +134,12 @@ func TestBatchesAreAFunctionOfSeedEpochAndIndexAlone(t *testing.T) {
 	}
 }
 
-func TestBatchesCanBeWalkedAgain(t *testing.T) {
+func TestBatchesCanBeIteratedAgain(t *testing.T) {
 	m := testImages(12, 2, 2)
-	b := newBatches(t, m, Options{BatchSize: 5, Shuffle: true, Augment: Augment{Flip: true}, Epochs: 2, Workers: 2})
+	b := newBatches(t, m, Options{BatchSize: 5, Shuffle: true, Augment: Augment{Flip: true}, Epochs: 2, workers: 2})
 	first := collect(t, b, everything)
 	if !equalBatches(collect(t, b, everything), first) {
-		t.Error("the second walk over the same batches differs from the first")
+		t.Error("the second iteration differs from the first")
 	}
 }
 
@@ -174,28 +173,28 @@ func TestStepsPerEpochAndTheLastBatch(t *testing.T) {
 	}
 }
 
-func TestZeroEpochsAreWithoutEnd(t *testing.T) {
+func TestZeroEpochsMeanNoEnd(t *testing.T) {
 	m := testImages(5, 1, 2)
-	b := newBatches(t, m, Options{BatchSize: 2, Shuffle: true, Workers: 3})
+	b := newBatches(t, m, Options{BatchSize: 2, Shuffle: true, workers: 3})
 	all := collect(t, b, 30) // ten epochs of three
 	if len(all) != 30 {
-		t.Fatalf("it ended after %d batches", len(all))
+		t.Fatalf("iteration ended after %d batches", len(all))
 	}
 	last := order(t, m, all[27:])
-	if !slices.Equal(slices.Sorted(slices.Values(last)), numbers(m)) {
+	if !slices.Equal(slices.Sorted(slices.Values(last)), indices(m)) {
 		t.Errorf("the tenth epoch has images %v, want each of 5 once", last)
 	}
 }
 
-func TestLeavingTheLoopEndsTheWorkers(t *testing.T) {
+func TestLeavingTheLoopStopsTheWorkers(t *testing.T) {
 	m := testImages(40, 2, 2)
 	for _, workers := range []int{1, 4} {
 		for _, epochs := range []int{0, 3} {
 			for _, taken := range []int{1, 2, 7} {
-				// The bubble's test fails if any goroutine that was started in it stays blocked.
+				// synctest fails if a goroutine started in here stays blocked.
 				synctest.Test(t, func(t *testing.T) {
-					collect(t, newBatches(t, m, Options{BatchSize: 3, Epochs: epochs, Workers: workers}), taken)
-					m.Labels[0] = 2 // a worker that still read would be a race
+					collect(t, newBatches(t, m, Options{BatchSize: 3, Epochs: epochs, workers: workers}), taken)
+					m.Labels[0] = 2 // a data race if a worker were still reading
 				})
 			}
 		}
@@ -206,13 +205,13 @@ func TestLeavingTheLoopEndsTheWorkers(t *testing.T) {
 				t.Error("the loop's panic was swallowed")
 			}
 		}()
-		for range newBatches(t, m, Options{BatchSize: 3, Workers: 2}).Iter() {
+		for range newBatches(t, m, Options{BatchSize: 3, workers: 2}).Iter() {
 			panic("in the loop")
 		}
 	})
 }
 
-func TestImpossibleOptionsAreRefused(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	m := testImages(5, 4, 3)
 	for _, test := range []struct {
 		images  *Images
@@ -223,23 +222,22 @@ func TestImpossibleOptionsAreRefused(t *testing.T) {
 		{m, Options{}, "batches of 0 images"},
 		{m, Options{BatchSize: -1}, "batches of -1 images"},
 		{m, Options{BatchSize: 6, DropLast: true}, "5 images do not fill a batch of 6"},
-		{m, Options{BatchSize: 1, Epochs: -1}, "negative epochs (-1)"},
+		{m, Options{BatchSize: 1, Epochs: -1}, "negative number of epochs (-1)"},
 		{m, Options{BatchSize: 1, FirstStep: -2}, "first step (-2)"},
-		{m, Options{BatchSize: 1, Workers: -3}, "workers (-3)"},
 		{m, Options{BatchSize: 1, Augment: Augment{Crop: -1}}, "crop -1"},
-		{m, Options{BatchSize: 1, Augment: Augment{Crop: 4}}, "crop 4 and cutout 0, want 0 up to the image size, 4×3"},
+		{m, Options{BatchSize: 1, Augment: Augment{Crop: 4}}, "crop 4 and cutout 0, want 0 to the image size, 4×3"},
 		{m, Options{BatchSize: 1, Augment: Augment{Cutout: -1}}, "cutout -1"},
-		{m, Options{BatchSize: 1, Augment: Augment{Cutout: 4}}, "cutout 4, want 0 up to the image size, 4×3"},
+		{m, Options{BatchSize: 1, Augment: Augment{Cutout: 4}}, "cutout 4, want 0 to the image size, 4×3"},
 	} {
 		_, err := NewBatches(test.images, test.options)
 		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "test images: ") {
-			t.Errorf("%+v: error %v, want one with %q and the name of the set", test.options, err, test.want)
+			t.Errorf("%+v: error %v, want one that contains %q and the name of the set", test.options, err, test.want)
 		}
 	}
 }
 
-// possible returns every outcome of the augmentation for one image, by the slow way: pad,
-// crop, flip, black out. The values count the ways to get there.
+// possible returns all outcomes of the augmentation for one image, computed naively: pad, crop,
+// flip, black out. The values are the number of ways to get each outcome.
 func possible(m *Images, index int, a Augment) map[string]int {
 	height, width := m.Height, m.Width
 	outcomes := map[string]int{}
@@ -288,9 +286,9 @@ func possible(m *Images, index int, a Augment) map[string]int {
 	return outcomes
 }
 
-// Every augmented image is a possible one, and every possible one comes as often as it
-// should: crops, flips and centres are each uniform and independent of one another.
-func TestAugmentationIsUniformOverWhatIsPossible(t *testing.T) {
+// Every augmented image is a possible outcome, and every outcome is as frequent as it should
+// be: crops, flips and centres are uniform and independent of one another.
+func TestAugmentationIsUniform(t *testing.T) {
 	for _, a := range []Augment{
 		{},
 		{Crop: 1},
@@ -323,13 +321,13 @@ func TestAugmentationIsUniformOverWhatIsPossible(t *testing.T) {
 				got[i][string(made.pixels[i*m.ImageSize():][:m.ImageSize()])]++
 			}
 		}
-		// Pearson's χ², over all images; its deviation is √(2·freedom), and more by the rare
-		// outcomes' little share.
+		// Pearson's χ² over all images. Its standard deviation is √(2·freedom), slightly more if
+		// some outcomes are rare.
 		statistic, freedom := 0.0, 0
 		for i := range got {
 			for image := range got[i] {
 				if want[i][image] == 0 {
-					t.Fatalf("%+v: image %d became what it cannot", a, i)
+					t.Fatalf("%+v: image %d has an impossible outcome", a, i)
 				}
 			}
 			for image, n := range want[i] {
@@ -344,7 +342,7 @@ func TestAugmentationIsUniformOverWhatIsPossible(t *testing.T) {
 	}
 }
 
-// Two thousand copies of one image share out what is possible among them within an epoch.
+// The outcomes of two thousand copies of one image in one epoch are uniformly distributed.
 func TestImagesOfAnEpochAreAugmentedIndependently(t *testing.T) {
 	const copies = 2000
 	a := Augment{Crop: 1, Flip: true}
@@ -356,10 +354,10 @@ func TestImagesOfAnEpochAreAugmentedIndependently(t *testing.T) {
 			got[string(image)]++
 		}
 	}
-	expected := float64(copies) / float64(len(want)) // no two ways lead to the same image
+	expected := float64(copies) / float64(len(want)) // no two ways give the same image
 	for image := range want {
 		if n := float64(got[image]); math.Abs(n-expected) > 5*math.Sqrt(expected) {
-			t.Errorf("one of %d outcomes came %g times in %d, want about %.0f", len(want), n, copies, expected)
+			t.Errorf("one of %d outcomes occurs %g times in %d, want about %.0f", len(want), n, copies, expected)
 		}
 	}
 }
@@ -372,15 +370,15 @@ func TestEpochsAndSeedsAugmentDifferently(t *testing.T) {
 		for epoch, made := range collect(t, b, everything) {
 			name := fmt.Sprintf("epoch %d of seed %d", epoch, seed)
 			if other, ok := seen[string(made.pixels)]; ok {
-				t.Errorf("%s is augmented like %s", name, other)
+				t.Errorf("%s is augmented the same as %s", name, other)
 			}
 			seen[string(made.pixels)] = name
 		}
 	}
 }
 
-// Odd and even sizes, and the largest crops and cutouts there are.
-func TestAugmentationIsPossibleForAllSizes(t *testing.T) {
+// Odd and even sizes, up to the largest possible crops and cutouts.
+func TestAugmentationOfAllSizes(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 5))
 	for range 60 {
 		height, width := 1+random.IntN(5), 1+random.IntN(5)
@@ -392,7 +390,7 @@ func TestAugmentationIsPossibleForAllSizes(t *testing.T) {
 			outcomes := possible(m, i, a)
 			for epoch, made := range all {
 				if outcomes[string(made.pixels[i*m.ImageSize():][:m.ImageSize()])] == 0 {
-					t.Errorf("%d×%d with %+v: image %d of epoch %d became none of the %d things it can",
+					t.Errorf("%d×%d with %+v: image %d of epoch %d is none of the %d possible outcomes",
 						height, width, a, i, epoch, len(outcomes))
 				}
 			}

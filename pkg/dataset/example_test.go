@@ -14,10 +14,7 @@ func ExampleNewBatches() {
 			images.Pixels = append(images.Pixels, byte(25*i))
 		}
 	}
-	training, validation := images.Split(0.2, 1)
-	fmt.Println(training.Len(), "to train on,", validation.Len(), "held back")
-
-	batches, err := dataset.NewBatches(training, dataset.Options{
+	batches, err := dataset.NewBatches(images.First(8), dataset.Options{
 		BatchSize: 3, Shuffle: true, Augment: dataset.Augment{Crop: 1, Flip: true}, Seed: 42, Epochs: 1,
 	})
 	if err != nil {
@@ -28,7 +25,6 @@ func ExampleNewBatches() {
 		fmt.Println(batch.Inputs[0].Shape(), batch.Labels[0].Shape(), err)
 	}
 	// Output:
-	// 8 to train on, 2 held back
 	// (Uint8)[3, 4, 4, 3] (Int32)[3, 1] <nil>
 	// (Uint8)[3, 4, 4, 3] (Int32)[3, 1] <nil>
 	// (Uint8)[2, 4, 4, 3] (Int32)[2, 1] <nil>

@@ -1,46 +1,54 @@
 // Package dataset holds labelled images in memory and turns them into batches.
 //
-// [Images] is a set of images as bytes; subsets and splits of it share its pixels.
-// [Batches] walks over one in a seeded order, augments, and yields batches for GoMLX's
-// trainer. Pixels stay bytes until the device normalises them ([Normalization]): a batch is
-// a quarter of the size of its float32 form.
+// [Images] is a set of images as bytes, [Batches] yields them shuffled and augmented to GoMLX's
+// trainer, and [Resident] yields the same batches from the memory of the device. Pixels stay
+// bytes until the device normalises them ([Normalization]): a batch is then a quarter of the
+// size of its float32 form.
+//
+// Where to find what:
+//
+//   - images.go: a set of images, and subsets of it
+//   - batches.go: the order of the images in an epoch, making batches on the host
+//   - resident.go: making batches on the device
+//   - augment.go: cropping, flipping and cutout, on the host and on the device
+//   - random.go: the random numbers that both draw
+//   - normalization.go: mean and standard deviation
+//   - memory.go: the error for images that need too much memory
+//
+// GoMLX's package ml/dataset is not used because a run must be resumable bit for bit, from any
+// step: here every batch depends only on the seed, the epoch and its position.
 package dataset
 
-import (
-	"fmt"
-	"math/rand/v2"
-	"slices"
-)
+import "fmt"
 
 // Images is a labelled set of colour images of one size.
 type Images struct {
-	// Name is what the set is called in front of people: on figures, in tables, in logs.
-	// It says what the data really is; only verified CIFAR-10 records are "CIFAR-10".
+	// Name is what people read in figures, tables and logs. It says what the data really is:
+	// only verified CIFAR-10 records are named "CIFAR-10".
 	Name string
-	// Classes are the names of the classes. A label is an index into it.
+	// Classes are the names of the classes, in the order of the labels.
 	Classes []string
-	// Height and Width in pixels, of every image.
+	// Height and Width are the size of every image in pixels.
 	Height, Width int
-	// Pixels is [n, Height, Width, 3], row by row, red, green and blue of each pixel.
+	// Pixels has shape [n, Height, Width, 3], with red, green and blue for each pixel.
 	Pixels []byte
-	// Labels is [n], each in 0 … len(Classes)−1.
+	// Labels has shape [n]. A label is an index into Classes.
 	Labels []int32
 }
 
 // Len returns the number of images.
 func (m *Images) Len() int { return len(m.Labels) }
 
-// ImageSize returns the number of bytes of one image, Height·Width·3.
+// ImageSize returns the number of bytes of an image, Height·Width·3.
 func (m *Images) ImageSize() int { return m.Height * m.Width * 3 }
 
-// Image returns the pixels of image i, [Height, Width, 3]. The slice is the set's own
-// memory, not a copy.
+// Image returns the pixels of image i, [Height, Width, 3]. The slice is not a copy.
 func (m *Images) Image(i int) []byte {
 	n := m.ImageSize()
 	return m.Pixels[i*n : (i+1)*n : (i+1)*n]
 }
 
-// Validate reports whether the parts agree with one another: sizes, and labels in range.
+// Validate returns an error if the sizes do not match or a label is out of range.
 func (m *Images) Validate() error {
 	switch {
 	case m.Height <= 0 || m.Width <= 0:
@@ -58,7 +66,7 @@ func (m *Images) Validate() error {
 	return nil
 }
 
-// Pick returns the images at the given indices, in that order, copied.
+// Pick returns a copy of the images with the given indices, in that order.
 func (m *Images) Pick(indices []int) *Images {
 	size := m.ImageSize()
 	picked := *m
@@ -71,7 +79,7 @@ func (m *Images) Pick(indices []int) *Images {
 	return &picked
 }
 
-// First returns the first n images, all of them if there are fewer. It shares m's memory.
+// First returns the first n images, or all if there are fewer. They share the memory of m.
 func (m *Images) First(n int) *Images {
 	n = max(0, min(n, m.Len()))
 	first := *m
@@ -80,8 +88,8 @@ func (m *Images) First(n int) *Images {
 	return &first
 }
 
-// FirstPerClass returns the first n images of every class, in their order in m. A class
-// that has fewer gives all it has.
+// FirstPerClass returns a copy of the first n images of every class, or all of a class that has
+// fewer. They keep their order in m.
 func (m *Images) FirstPerClass(n int) *Images {
 	taken := make([]int, len(m.Classes))
 	var indices []int
@@ -92,15 +100,4 @@ func (m *Images) FirstPerClass(n int) *Images {
 		}
 	}
 	return m.Pick(indices)
-}
-
-// Split divides m at random into a training part and a validation part of
-// round(fraction·n) images, each in m's order. The same seed gives the same split.
-func (m *Images) Split(fraction float64, seed uint64) (training, validation *Images) {
-	order := rand.New(rand.NewPCG(seed, splitStream)).Perm(m.Len())
-	n := max(0, min(int(fraction*float64(m.Len())+0.5), m.Len()))
-	held, kept := order[:n], order[n:]
-	slices.Sort(held)
-	slices.Sort(kept)
-	return m.Pick(kept), m.Pick(held)
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// testImages are n images of random colours, none of them black, whose first two bytes are
-// the image's number; image i has label i mod 3.
+// testImages returns n images of random colours without black. The first two bytes of an image
+// encode its index; image i has label i mod 3.
 func testImages(n, height, width int) *Images {
 	m := &Images{Name: "test images", Classes: []string{"a", "b", "c"}, Height: height, Width: width}
 	random := rand.New(rand.NewPCG(1, uint64(n)))
@@ -23,24 +23,24 @@ func testImages(n, height, width int) *Images {
 	return m
 }
 
-// number is the inverse of testImages: which image the pixels are of.
-func number(image []byte) int { return int(image[0]-1) + 250*int(image[1]-1) }
+// indexOf returns the index of an image of testImages.
+func indexOf(image []byte) int { return int(image[0]-1) + 250*int(image[1]-1) }
 
-func numbers(m *Images) []int {
+func indices(m *Images) []int {
 	var all []int
 	for i := range m.Len() {
-		all = append(all, number(m.Image(i)))
+		all = append(all, indexOf(m.Image(i)))
 	}
 	return all
 }
 
-// checkSubset fails unless m has the given images of from, whole and with their labels.
+// checkSubset fails unless m consists of the images of from with the given indices.
 func checkSubset(t *testing.T, what string, m, from *Images, want []int) {
 	t.Helper()
 	if err := m.Validate(); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
-	if got := numbers(m); !slices.Equal(got, want) {
+	if got := indices(m); !slices.Equal(got, want) {
 		t.Fatalf("%s has images %v, want %v", what, got, want)
 	}
 	for i, n := range want {
@@ -53,7 +53,7 @@ func checkSubset(t *testing.T, what string, m, from *Images, want []int) {
 	}
 }
 
-func TestValidateNamesWhatDisagrees(t *testing.T) {
+func TestValidate(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(m *Images)
 		want   string // "" for no error
@@ -63,8 +63,8 @@ func TestValidateNamesWhatDisagrees(t *testing.T) {
 		"no height":       {func(m *Images) { m.Height = 0 }, "images of 0×3"},
 		"negative width":  {func(m *Images) { m.Width = -3 }, "images of 2×-3"},
 		"no classes":      {func(m *Images) { m.Classes = nil }, "no class names"},
-		"a byte too few":  {func(m *Images) { m.Pixels = m.Pixels[1:] }, "89 bytes of pixels for 5 images of 18"},
-		"a label too few": {func(m *Images) { m.Labels = m.Labels[1:] }, "90 bytes of pixels for 4 images"},
+		"missing byte":    {func(m *Images) { m.Pixels = m.Pixels[1:] }, "89 bytes of pixels for 5 images of 18"},
+		"missing label":   {func(m *Images) { m.Labels = m.Labels[1:] }, "90 bytes of pixels for 4 images"},
 		"negative label":  {func(m *Images) { m.Labels[3] = -1 }, "image 3 has label -1, want 0 to 2"},
 		"label too large": {func(m *Images) { m.Labels[4] = 3 }, "image 4 has label 3, want 0 to 2"},
 	} {
@@ -76,7 +76,7 @@ func TestValidateNamesWhatDisagrees(t *testing.T) {
 				t.Errorf("%s: error %v, want none", name, err)
 			}
 		} else if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "test images") {
-			t.Errorf("%s: error %v, want one with %q and the name of the set", name, err, test.want)
+			t.Errorf("%s: error %v, want one that contains %q and the name of the set", name, err, test.want)
 		}
 	}
 }
@@ -87,7 +87,7 @@ func TestPick(t *testing.T) {
 	checkSubset(t, "Pick(5, 0, 5)", picked, m, []int{5, 0, 5})
 	picked.Pixels[0]++
 	picked.Labels[0]++
-	if err := m.Validate(); err != nil || number(m.Image(5)) != 5 || m.Labels[5] != 2 {
+	if err := m.Validate(); err != nil || indexOf(m.Image(5)) != 5 || m.Labels[5] != 2 {
 		t.Error("a change to picked images changed the set they were picked from")
 	}
 	checkSubset(t, "Pick of nothing", m.Pick(nil), m, nil)
@@ -100,8 +100,8 @@ func TestFirst(t *testing.T) {
 	}
 	first := m.First(1)
 	first.Pixels, first.Labels = append(first.Pixels, 0), append(first.Labels, 0)
-	if number(m.Image(1)) != 1 || m.Labels[1] != 1 {
-		t.Error("what is appended to First(1) overwrites the set")
+	if indexOf(m.Image(1)) != 1 || m.Labels[1] != 1 {
+		t.Error("appending to First(1) overwrote the set")
 	}
 }
 
@@ -109,39 +109,5 @@ func TestFirstPerClass(t *testing.T) {
 	m := testImages(8, 2, 3) // labels 0 1 2 0 1 2 0 1
 	for n, want := range map[int][]int{-1: nil, 0: nil, 1: {0, 1, 2}, 2: {0, 1, 2, 3, 4, 5}, 3: {0, 1, 2, 3, 4, 5, 6, 7}} {
 		checkSubset(t, "FirstPerClass", m.FirstPerClass(n), m, want)
-	}
-}
-
-func TestSplitDividesTheImages(t *testing.T) {
-	m := testImages(101, 1, 2)
-	for fraction, held := range map[float64]int{-1: 0, 0: 0, 0.1: 10, 0.25: 25, 0.5: 51, 0.999: 101, 1: 101, 2: 101} {
-		training, validation := m.Split(fraction, 9)
-		if validation.Len() != held {
-			t.Errorf("Split(%g) of 101 images holds out %d, want %d", fraction, validation.Len(), held)
-		}
-		a, b := numbers(training), numbers(validation)
-		checkSubset(t, "training part", training, m, a)
-		checkSubset(t, "validation part", validation, m, b)
-		if !slices.IsSorted(a) || !slices.IsSorted(b) {
-			t.Errorf("Split(%g): the parts are not in the order of the set", fraction)
-		}
-		all := slices.Sorted(slices.Values(append(a, b...)))
-		if !slices.Equal(all, numbers(m)) {
-			t.Errorf("Split(%g): the parts together have %v, want each image once", fraction, all)
-		}
-	}
-}
-
-func TestSplitIsDrawnFromItsSeed(t *testing.T) {
-	m := testImages(100, 1, 2)
-	held := func(seed uint64) []int {
-		_, validation := m.Split(0.2, seed)
-		return numbers(validation)
-	}
-	if !slices.Equal(held(1), held(1)) {
-		t.Error("the same seed split differently")
-	}
-	if slices.Equal(held(1), held(2)) {
-		t.Error("seeds 1 and 2 split alike")
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 var _ train.Dataset = (*Resident)(nil)
 
-// load returns the batches as the graph makes them, a share after the other.
+// load returns the batches that the graph makes, with the shares one after the other.
 func load(t *testing.T, store *model.Store, r *Resident) []batch {
 	t.Helper()
 	execs := map[any]*model.Exec{}
@@ -53,7 +53,7 @@ func load(t *testing.T, store *model.Store, r *Resident) []batch {
 	return all
 }
 
-func TestResidentBatchesAreTheHosts(t *testing.T) {
+func TestResidentBatchesEqualTheHosts(t *testing.T) {
 	for _, test := range []struct {
 		height, width int
 		options       Options
@@ -86,28 +86,28 @@ func TestResidentBatchesAreTheHosts(t *testing.T) {
 				t.Errorf("%s: batch %d has labels %v, want %v", name, i, got[i].labels, want[i].labels)
 			}
 			if !bytes.Equal(got[i].pixels, want[i].pixels) {
-				t.Errorf("%s: batch %d has other pixels than the host's", name, i)
+				t.Errorf("%s: batch %d has different pixels from the host's", name, i)
 			}
 		}
 	}
 }
 
-func TestBatchesThatCannotBeSharedOut(t *testing.T) {
+func TestBatchesThatCannotBeSplit(t *testing.T) {
 	m := testImages(22, 2, 2)
 	for _, test := range []struct {
 		options Options
 		shares  int
 		want    string
 	}{
-		{Options{BatchSize: 5, DropLast: true}, 2, "a batch of 5 images cannot be shared out to 2 devices"},
-		{Options{BatchSize: 6}, 3, "a batch of 4 images cannot be shared out to 3 devices"},
+		{Options{BatchSize: 5, DropLast: true}, 2, "a batch of 5 images cannot be split equally between 2 devices"},
+		{Options{BatchSize: 6}, 3, "a batch of 4 images cannot be split equally between 3 devices"},
 	} {
 		_, err := newBatches(t, m, test.options).Resident(model.NewStore(), "/data", test.shares)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%+v, %d devices: error %v, want one with %q", test.options, test.shares, err, test.want)
+			t.Errorf("%+v, %d devices: error %v, want one that contains %q", test.options, test.shares, err, test.want)
 		}
 	}
 	if _, err := newBatches(t, m, Options{BatchSize: 6, DropLast: true}).Resident(model.NewStore(), "/data", 3); err != nil {
-		t.Errorf("a last batch that is dropped stands in the way: %v", err)
+		t.Errorf("a dropped last batch should not matter: %v", err)
 	}
 }

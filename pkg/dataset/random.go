@@ -5,13 +5,20 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// pcg is math/rand/v2's PCG in a graph: one generator for each element of hi and lo, the
-// words of its state, uint64 [n]. The same words as for rand.NewPCG give the same numbers, so
-// that images are augmented on the device as they are on the host.
+// Random numbers come from PCG generators. The second word of a generator's state says what
+// its numbers are for, so that one seed gives independent numbers for every purpose.
+const (
+	shuffleStream = 0x73687566 // the order of an epoch
+	augmentStream = 0x61756700 // the crop, flip and cutout of an image
+)
+
+// pcg is the PCG generator of math/rand/v2 in a graph: a generator for each element of hi and
+// lo, the words of its state, uint64 [n]. It returns the same numbers as a rand.NewPCG with the
+// same words, so that images are augmented on the device exactly as on the host.
 type pcg struct{ hi, lo *graph.Node }
 
-// uint64 returns the next number of every generator, as rand.PCG.Uint64: a step of a linear
-// congruential generator of 128 bits, and the output function DXSM.
+// uint64 returns the next number of every generator, as rand.PCG.Uint64 does: a step of a
+// 128-bit linear congruential generator, then the output function DXSM.
 func (p *pcg) uint64() *graph.Node {
 	const (
 		multiplyHi, multiplyLo = 2549297995355413924, 4865540595714422341
@@ -30,8 +37,8 @@ func (p *pcg) uint64() *graph.Node {
 	return graph.Mul(x, graph.BitwiseOr(p.lo, word(p.lo, 1)))
 }
 
-// intN returns a number of 0 … n−1 from every generator, int32, as rand.Rand.IntN does but
-// for one case in 2⁶⁴/n, in which that would draw again to be fair.
+// intN returns a number from 0 to n−1 from every generator, int32, as rand.Rand.IntN does. The
+// one exception has probability n/2⁶⁴: there IntN would draw again to be exactly uniform.
 func (p *pcg) intN(n int) *graph.Node {
 	x := p.uint64()
 	if n&(n-1) == 0 {
@@ -42,7 +49,8 @@ func (p *pcg) intN(n int) *graph.Node {
 	return graph.ConvertDType(x, dtypes.Int32)
 }
 
-// multiplyHigh returns the upper word of the product, as bits.Mul64 does: from halves.
+// multiplyHigh returns the upper 64 bits of the product, computed from 32-bit halves as
+// bits.Mul64 does.
 func multiplyHigh(x *graph.Node, y uint64) *graph.Node {
 	const half = 1<<32 - 1
 	x0, x1 := graph.BitwiseAnd(x, word(x, half)), shiftRight(x, 32)
@@ -56,5 +64,5 @@ func shiftRight(x *graph.Node, bits uint64) *graph.Node {
 	return graph.BitwiseShiftRightLogical(x, word(x, bits))
 }
 
-// word is a constant in x's graph.
+// word returns a constant in the graph of x.
 func word(x *graph.Node, value uint64) *graph.Node { return graph.Const(x.Graph(), value) }

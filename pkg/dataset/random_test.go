@@ -11,10 +11,10 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-func TestGeneratorsInTheGraphAreTheLibrarys(t *testing.T) {
+func TestGeneratorsInTheGraphMatchRand(t *testing.T) {
 	highs := []uint64{0, 1, 42, math.MaxUint64, 1 << 63, 0x9e3779b97f4a7c15}
 	lows := []uint64{0, math.MaxUint64, 7, 1 << 32, augmentStream, augmentStream ^ 3<<32 ^ 49_999}
-	// A power of two is drawn otherwise than the rest.
+	// Powers of two are drawn in a different way from other bounds.
 	bounds := []int{1, 2, 9, 32, 33, 224, 1 << 20, math.MaxInt32}
 	outputs, err := graph.CallOnceN(gobackend.GetBackend(), func(hi, lo *graph.Node) []*graph.Node {
 		p := &pcg{hi, lo}
