@@ -2,9 +2,9 @@
 //
 //	go run ./lesson
 //
-// lists the commands. Every command has help with examples. It ends with what it wrote and what
-// to try next, and answers a mistake with one line on standard error and an exit code other than
-// 0. The commands are in package cli; README.md in this folder is the map.
+// lists the commands. Every command has --help with examples, and ends with a list of the files
+// it wrote and of commands to try next. An error is one line on standard error and an exit code
+// other than 0. The commands are in package cli; README.md in this folder is the map.
 package main
 
 import (

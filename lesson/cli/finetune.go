@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
@@ -60,12 +59,7 @@ The result is a run like any other; see the help of train. To resume it, give --
   go run ./lesson finetune --weights resnet50 --data cifar10 --recipe article
   go run ./lesson finetune --run runs/resnet20-finetune-1 --resume`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if f.resume {
-				return f.resumeRun(cmd)
-			}
-			return f.finetuneNew(cmd)
-		},
+		RunE: f.resumeOr(f.finetuneNew),
 	}
 	f.add(cmd, "weights")
 	set := cmd.Flags()
@@ -88,10 +82,7 @@ func (f *finetuneFlags) finetuneNew(cmd *cobra.Command) error {
 	if err := f.apply(cmd, &r); err != nil {
 		return err
 	}
-	if err := f.check(cmd); err != nil {
-		return err
-	}
-	engine, err := backend.New(f.backend)
+	engine, err := f.startBackend(cmd)
 	if err != nil {
 		return err
 	}

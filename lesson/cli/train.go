@@ -3,7 +3,6 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
@@ -24,12 +23,7 @@ last checkpoint.`,
   go run ./lesson train --data builtin --subset 100/class --epochs 2
   go run ./lesson train --run runs/resnet20-fast-1 --resume`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if f.resume {
-				return f.resumeRun(cmd)
-			}
-			return f.trainNew(cmd)
-		},
+		RunE: f.resumeOr(f.trainNew),
 	}
 	f.add(cmd, "model")
 	return cmd
@@ -47,10 +41,7 @@ func (f *trainingFlags) trainNew(cmd *cobra.Command) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
-	if err := f.check(cmd); err != nil {
-		return err
-	}
-	engine, err := backend.New(f.backend)
+	engine, err := f.startBackend(cmd)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -91,6 +92,14 @@ func (f *trainingFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
+// startBackend checks the flags and starts the backend.
+func (f *trainingFlags) startBackend(cmd *cobra.Command) (compute.Backend, error) {
+	if err := f.check(cmd); err != nil {
+		return nil, err
+	}
+	return backend.New(f.backend)
+}
+
 // openNewData opens --data for a new run and records in the recipe how to open the same images
 // again. t is the transform of the pretrained weights, zero without any; --size overrides it.
 func (f *trainingFlags) openNewData(cmd *cobra.Command, t picture.Transform, r *recipe.Recipe) (*datasource.Set, error) {
@@ -122,7 +131,17 @@ func (f *trainingFlags) openNewData(cmd *cobra.Command, t picture.Transform, r *
 	return set, nil
 }
 
-// resumeRun is either command with --resume.
+// resumeOr returns what either command runs: resumeRun with --resume, and otherwise begin.
+func (f *trainingFlags) resumeOr(begin func(*cobra.Command) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		if f.resume {
+			return f.resumeRun(cmd)
+		}
+		return begin(cmd)
+	}
+}
+
+// resumeRun resumes the run in --run.
 func (f *trainingFlags) resumeRun(cmd *cobra.Command) error {
 	if err := onlyWithResume(cmd, "run", "backend", "json", "log-every", "input"); err != nil {
 		return err
@@ -134,10 +153,7 @@ func (f *trainingFlags) resumeRun(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := f.check(cmd); err != nil {
-		return err
-	}
-	engine, err := backend.New(f.backend)
+	engine, err := f.startBackend(cmd)
 	if err != nil {
 		return err
 	}

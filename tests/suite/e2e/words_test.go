@@ -19,6 +19,7 @@ func TestHelp(t *testing.T) {
 	for _, name := range append(commands, "data fetch", "data verify", "data show") {
 		has(t, p.ok(append(strings.Fields(name), "--help")...), "Examples:", "go run ./lesson "+name)
 	}
+	has(t, p.ok("--version"), "lesson", "\ngo1.")
 	// Without a subcommand, data prints its help.
 	has(t, p.ok("data"), "fetch", "verify", "show")
 }
