@@ -13,8 +13,8 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// contest measures what is not measured yet of the peers of c: in turn where they fit on the
-// card beside one another, and one after the other where they do not.
+// contest measures the peers of c that have no results yet: in turn if they fit on the card together,
+// one after the other if not.
 func (d *driver) contest(ctx context.Context, c contest) error {
 	var missing []spec
 	for _, peer := range c.peers {
@@ -29,7 +29,7 @@ func (d *driver) contest(ctx context.Context, c contest) error {
 		return err
 	}
 	if c.together() && len(missing) > 1 {
-		// What failed beside the others gets a second chance by itself.
+		// Those that fail together with others get a second chance alone.
 		if missing, err = d.turns(ctx, c.part, missing, true); err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (d *driver) contest(ctx context.Context, c contest) error {
 	return nil
 }
 
-// done reports whether s was measured, or cannot be.
+// done reports whether s was measured or has failed.
 func (d *driver) done(part string, s spec) bool {
 	return d.results.count(func(r record) bool {
 		return r.Part == part && r.spec == s && r.Event == failedEvent && !d.retrying
@@ -51,8 +51,7 @@ func (d *driver) done(part string, s spec) bool {
 	}) >= d.rounds
 }
 
-// possible returns those of the specs that can be measured here, and takes note why others
-// cannot.
+// possible returns the specs that can be measured here. For the others, it records why not.
 func (d *driver) possible(part string, specs []spec) ([]spec, error) {
 	var left []spec
 	for _, s := range specs {
@@ -73,8 +72,8 @@ func (d *driver) possible(part string, specs []spec) ([]spec, error) {
 	return left, nil
 }
 
-// turns measures the specs, all of their processes alive at the same time, and returns those
-// that failed; it takes note of these unless they are to be tried again.
+// turns measures the specs with all their processes alive at the same time, and returns those that
+// failed. It records the failures unless they will be tried again.
 func (d *driver) turns(ctx context.Context, part string, specs []spec, again bool) (failed []spec, err error) {
 	type contender struct {
 		spec
@@ -92,7 +91,7 @@ func (d *driver) turns(ctx context.Context, part string, specs []spec, again boo
 		}
 		failed = append(failed, s)
 		if again {
-			fmt.Fprintf(d.log, "%s: %v: %s; to be tried by itself\n", part, s, printable.Line(reason.Error()))
+			fmt.Fprintf(d.log, "%s: %v: %s; will be tried alone\n", part, s, printable.Line(reason.Error()))
 			return nil
 		}
 		return d.fail(part, s, reason)
@@ -134,12 +133,12 @@ func (d *driver) turns(ctx context.Context, part string, specs []spec, again boo
 	return failed, nil
 }
 
-// start starts the process that measures s and returns it when it is ready, with what it
-// printed then.
+// start starts the process that measures s, waits until it is ready, and returns it with the record
+// that it printed.
 func (d *driver) start(ctx context.Context, s spec, options, variables []string) (*peer, record, error) {
 	config, err := json.Marshal(s)
 	if err != nil {
-		return nil, record{}, fmt.Errorf("say what to measure: %w", err)
+		return nil, record{}, fmt.Errorf("encode the measurement: %w", err)
 	}
 	var args []string
 	switch s.Peer {
@@ -173,8 +172,8 @@ func (d *driver) start(ctx context.Context, s spec, options, variables []string)
 	return p, r, nil
 }
 
-// sameNetwork is an error unless the network has as many parameters as ours: then they are
-// two, and no ratio means anything. Our own process does not count them.
+// sameNetwork returns an error if the number of parameters differs from that of our network, since
+// comparing different networks would mean nothing. Our own process does not count them.
 func sameNetwork(s spec, parameters int64) error {
 	if s.Peer == ours {
 		return nil
@@ -188,7 +187,7 @@ func sameNetwork(s spec, parameters int64) error {
 		return err
 	}
 	if parameters != summary.Parameters {
-		return fmt.Errorf("%s has %d parameters with %s and %d here: these are not one network", s.Network, parameters, s.Peer, summary.Parameters)
+		return fmt.Errorf("%s has %d parameters with %s, but %d here: the networks differ", s.Network, parameters, s.Peer, summary.Parameters)
 	}
 	return nil
 }
@@ -204,9 +203,9 @@ func (d *driver) keepOne(part string, s spec, r record) error {
 	return d.results.add(r)
 }
 
-// fail takes note that s cannot be measured.
+// fail records that s cannot be measured.
 func (d *driver) fail(part string, s spec, reason error) error {
-	fmt.Fprintf(d.log, "%s: %v: left out: %s\n", part, s, printable.Line(reason.Error()))
+	fmt.Fprintf(d.log, "%s: %v: skipped: %s\n", part, s, printable.Line(reason.Error()))
 	return d.results.add(record{Part: part, Event: failedEvent, spec: s, Error: printable.Line(reason.Error())})
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/residual-go/residual/pkg/printable"
 )
 
-// driver runs the parts, one after the other, and keeps what comes of them.
+// driver runs the parts one after the other and keeps their results.
 type driver struct {
 	plan
 	results *results
@@ -26,18 +26,18 @@ type driver struct {
 
 	home     string // folder of the peers
 	python   string
-	device   string // cuda, or cpu to try out the program
+	device   string // "cuda", or "cpu" to try out the program
 	backend  string
-	data     string // folder with CIFAR-10's files of records; empty if there is none
-	retrying bool   // measure again what failed
+	data     string // folder with CIFAR-10's files of records, or ""
+	retrying bool   // repeat measurements that failed
 }
 
-// drive measures the parts that are named, or all, and prints the tables.
+// drive measures the named parts, or all, and prints the tables.
 func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprintf(stderr, "run.sh [flags] [part ...]\n\nParts, in the order in which they run: %s; all without a name.\n\n", strings.Join(partNames(), ", "))
+		fmt.Fprintf(stderr, "run.sh [flags] [part ...]\n\nParts, in the order in which they run: %s. Without a name, all run.\n\n", strings.Join(partNames(), ", "))
 		flags.PrintDefaults()
 	}
 	self, err := os.Executable()
@@ -45,15 +45,15 @@ func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	d := &driver{plan: fullPlan(), log: stderr}
-	flags.StringVar(&d.out, "out", "results", "folder for results; one that has some is gone on with")
-	quick := flags.Bool("quick", false, "tiny networks and times, to see whether everything runs: the numbers mean nothing")
-	minutes := flags.Float64("minutes", 0, "stop after so many minutes, in order; the same command goes on (0: when all is done)")
-	flags.StringVar(&d.device, "device", "cuda", "what the peers compute on: cuda, or cpu to try this out")
-	flags.StringVar(&d.backend, "backend", "", "what we compute with (default: XLA with the plugin that JAX brings along; cpu with -device cpu)")
-	flags.StringVar(&d.python, "python", "python3", "the Python that has PyTorch and JAX")
-	flags.StringVar(&d.data, "data", "", "folder with CIFAR-10's files of records (default: the images that were carried along)")
-	flags.StringVar(&d.home, "home", filepath.Dir(self), "folder that has the peers")
-	flags.BoolVar(&d.retrying, "retry", false, "measure again what failed before")
+	flags.StringVar(&d.out, "out", "results", "folder for results; existing results are resumed")
+	quick := flags.Bool("quick", false, "tiny networks and short times, to check that everything runs; the numbers mean nothing")
+	minutes := flags.Float64("minutes", 0, "stop after this many minutes; the same command resumes (0: run to the end)")
+	flags.StringVar(&d.device, "device", "cuda", "what the peers compute on: cuda, or cpu to try this program out")
+	flags.StringVar(&d.backend, "backend", "", "our backend (default: XLA with JAX's plugin, or cpu with -device cpu)")
+	flags.StringVar(&d.python, "python", "python3", "a Python with PyTorch and JAX")
+	flags.StringVar(&d.data, "data", "", "folder with CIFAR-10's files of records (default: the packed images)")
+	flags.StringVar(&d.home, "home", filepath.Dir(self), "folder with the peers")
+	flags.BoolVar(&d.retrying, "retry", false, "repeat measurements that failed")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if d.device != "cuda" && d.device != "cpu" {
-		return fmt.Errorf("unknown device %q; there are cuda and cpu", d.device)
+		return fmt.Errorf("unknown device %q; want cuda or cpu", d.device)
 	}
 	if *quick {
 		d.plan = quickPlan()
@@ -98,7 +98,7 @@ func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprint(stdout, text)
 	if err != nil {
-		fmt.Fprintln(stderr, "the time is up; the same command goes on from here")
+		fmt.Fprintln(stderr, "the time is up; run the same command again to resume")
 	}
 	return nil
 }
@@ -135,8 +135,8 @@ func (d *driver) run(ctx context.Context, parts []string) error {
 	return nil
 }
 
-// machine finds out what there is to measure with, unless that is known, and that it is
-// still the same card.
+// machine records the machine's hardware and software, unless that is done, and checks that the card is
+// the same as before.
 func (d *driver) machine(ctx context.Context) error {
 	const query = "name,driver_version,memory.total,clocks.max.sm,power.limit"
 	found := ""
@@ -144,17 +144,17 @@ func (d *driver) machine(ctx context.Context) error {
 		found = strings.TrimSpace(string(output))
 	}
 	if found == "" && d.device == "cuda" {
-		return errors.New("nvidia-smi shows no GPU here; -device cpu tries this program out without")
+		return errors.New("nvidia-smi shows no GPU; use -device cpu to try this program out without one")
 	}
 	if before, known := d.fact("card"); known {
 		if before != found {
-			return fmt.Errorf("%s has results of another card, %q, and this is %q; take another folder with -out", d.out, before, found)
+			return fmt.Errorf("%s has results of another card, %q; this is %q; use another folder with -out", d.out, before, found)
 		}
 	} else {
 		if err := d.findOut(ctx); err != nil {
 			return err
 		}
-		// Last, as it says that all of this part is there.
+		// The last fact: it marks this part as complete.
 		if err := d.note("card", found); err != nil {
 			return err
 		}
@@ -170,8 +170,7 @@ func (d *driver) machine(ctx context.Context) error {
 	return nil
 }
 
-// findOut takes note of the versions of Python's packages, the rate of the card, and the
-// processor.
+// findOut records the processor, the versions of Python packages and the rate of the card.
 func (d *driver) findOut(ctx context.Context) error {
 	if err := d.note("processor", processor()); err != nil {
 		return err
@@ -187,16 +186,15 @@ func (d *driver) findOut(ctx context.Context) error {
 	}
 	p, err := startPeer(ctx, "machine.py", []string{d.python, filepath.Join(d.home, "machine.py"), "--device", d.device}, d.environment())
 	if err != nil {
-		return fmt.Errorf("no Python to compare with, name one with -python: %w", err)
+		return fmt.Errorf("no Python to compare with; name one with -python: %w", err)
 	}
 	return d.keep(p, machinePart)
 }
 
-// noBackend begins the value of the fact backend where ours does not start.
+// noBackend begins the value of the fact "backend" if ours does not start.
 const noBackend = "none: "
 
-// tellBackend takes note of what we compute with. That it fails is noted too: the peers can
-// be measured without.
+// tellBackend records our backend, or its error: the peers can be measured without it.
 func (d *driver) tellBackend(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -216,7 +214,7 @@ func (d *driver) tellBackend(ctx context.Context) error {
 	return nil
 }
 
-// keep takes note of all records that p prints.
+// keep adds all records that p prints to the results.
 func (d *driver) keep(p *peer, part string) error {
 	defer p.close()
 	for {
@@ -248,7 +246,7 @@ func (d *driver) fact(name string) (value string, known bool) {
 	return factOf(d.results.all, name)
 }
 
-// plugin returns the backend that is used where none was named.
+// plugin returns the default backend.
 func (d *driver) plugin() string {
 	if d.device == "cpu" {
 		return "cpu"
@@ -261,7 +259,7 @@ func (d *driver) plugin() string {
 	return "xla:cuda"
 }
 
-// environment is what is added to that of every process.
+// environment returns variables for the environment of every process.
 func (d *driver) environment() []string {
 	if d.device == "cpu" {
 		return []string{"JAX_PLATFORMS=cpu"}
@@ -269,7 +267,7 @@ func (d *driver) environment() []string {
 	return []string{"CUDA_VISIBLE_DEVICES=" + card()}
 }
 
-// lacking says why a peer cannot be measured here; empty if it can.
+// lacking returns why a peer cannot be measured here, or "" if it can.
 func (d *driver) lacking(peer string) string {
 	version, _ := d.fact("torch")
 	switch peer {
@@ -295,13 +293,13 @@ func (d *driver) lacking(peer string) string {
 			return "this Python has no PyTorch with torch.compile"
 		}
 		if d.device == "cpu" {
-			return "torch.compile is for the GPU here"
+			return "torch.compile is only measured on a GPU"
 		}
 	}
 	return ""
 }
 
-// processor is the name of the CPU, as Linux has it.
+// processor returns the name of the CPU on Linux and its number of threads.
 func processor() string {
 	content, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
@@ -314,5 +312,5 @@ func processor() string {
 			n++
 		}
 	}
-	return fmt.Sprintf("%s, %d of them", name, n)
+	return fmt.Sprintf("%s, %d threads", name, n)
 }

@@ -24,7 +24,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata anew")
 
-// TestMain makes the test's program one that measures, where a driver starts it as such.
+// TestMain lets the test program act as the measuring process that a driver starts.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && slices.Contains([]string{"backend", "step", "train"}, os.Args[1]) {
 		main()
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The records in testdata are made up: round numbers, which no machine has measured.
+// The records in testdata are made up; no machine has measured them.
 func TestTables(t *testing.T) {
 	var got bytes.Buffer
 	if err := tables([]string{"testdata"}, &got); err != nil {
@@ -50,7 +50,7 @@ func TestTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.String() != string(want) {
-		t.Errorf("the tables are\n%s\nwant\n%s", got.String(), want)
+		t.Errorf("tables:\n%s\nwant\n%s", got.String(), want)
 	}
 }
 
@@ -66,7 +66,7 @@ func TestCountHLO(t *testing.T) {
 	}
 }
 
-func TestResultsGoOnAfterACut(t *testing.T) {
+func TestResultsResumeAfterACutLine(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, resultsName)
 	if err := os.WriteFile(path, []byte(`{"event":"fact","name":"a"}`+"\n"+`{"event":"fa`), 0o644); err != nil {
@@ -90,12 +90,12 @@ func TestResultsGoOnAfterACut(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := openResults(dir); err == nil || !strings.Contains(err.Error(), "line 1") {
-		t.Errorf("a broken line: %v, want an error that names it", err)
+		t.Errorf("a malformed line: error %v, want one with its number", err)
 	}
 }
 
-// fakePython is a shell that stands in for Python and its peers: it writes down who measures
-// when, and does what the spec's batch says.
+// fakePython is a shell script that stands in for Python and its peers. It logs who measures when, and
+// its behaviour depends on the spec's batch size.
 const fakePython = `#!/bin/sh
 case "$1" in
 *machine.py)
@@ -133,13 +133,13 @@ func TestContest(t *testing.T) {
 		batches []int
 		size    int
 		log     string
-		failed  string // reasons
+		failed  string // the reasons
 	}{
 		{"in turn", []int{1}, 32, "start torch 1,torch,start jax 1,jax,torch,jax,torch,jax", ""},
 		{"one after the other", []int{512}, 224, "start torch 512,torch,torch,torch,start jax 512,jax,jax,jax", ""},
-		{"two networks", []int{2}, 32, "start torch 2,torch,start jax 2,torch,torch,start jax 2", "not one network"},
-		{"too large beside the other", []int{3}, 32, "start torch 3,torch,start jax 3,torch,torch,start jax 3,jax,jax,jax", ""},
-		{"too large, and so is what is larger", []int{4, 5}, 32,
+		{"another network", []int{2}, 32, "start torch 2,torch,start jax 2,torch,torch,start jax 2", "the networks differ"},
+		{"too large together", []int{3}, 32, "start torch 3,torch,start jax 3,torch,torch,start jax 3,jax,jax,jax", ""},
+		{"too large, and so are larger batches", []int{4, 5}, 32,
 			"start torch 4,torch,start jax 4,torch,torch,start jax 4,start torch 5,torch,torch,torch",
 			"RESOURCE_EXHAUSTED: no more|out of memory with a smaller batch"},
 	} {
@@ -162,7 +162,7 @@ func TestContest(t *testing.T) {
 			}
 			for _, batch := range test.batches {
 				c := contest{speedPart, spec{Network: "resnet20", Size: test.size, Batch: batch, Precision: recipe.BFloat16}, []string{eager, jax}}
-				for range 2 { // the second time there is nothing left to do
+				for range 2 { // the second time, nothing is left to do
 					if err := d.contest(t.Context(), c); err != nil {
 						t.Fatal(err)
 					}
@@ -173,7 +173,7 @@ func TestContest(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := strings.ReplaceAll(strings.TrimSpace(string(content)), "\n", ","); got != test.log {
-				t.Errorf("it went %s, want %s", got, test.log)
+				t.Errorf("log %s, want %s", got, test.log)
 			}
 			var reasons []string
 			for _, r := range d.results.all {
@@ -182,19 +182,20 @@ func TestContest(t *testing.T) {
 				}
 			}
 			if got := strings.Join(reasons, "|"); !containsInTurn(got, test.failed) {
-				t.Errorf("it failed for %q, want %q", got, test.failed)
+				t.Errorf("reasons %q, want %q", got, test.failed)
 			}
 		})
 	}
 }
 
-// containsInTurn reports whether text has one reason for each in want, both split at bars.
+// containsInTurn reports whether each reason in text contains its counterpart in want. Both are
+// separated by bars.
 func containsInTurn(text, want string) bool {
 	got, wanted := strings.Split(text, "|"), strings.Split(want, "|")
 	return slices.EqualFunc(got, wanted, func(a, b string) bool { return strings.Contains(a, b) && (a == "") == (b == "") })
 }
 
-// TestDrive goes through parts of a quick run with the CPU backend, from images to tables.
+// TestDrive runs some parts of the quick plan with the CPU backend, from images to tables.
 func TestDrive(t *testing.T) {
 	python := filepath.Join(t.TempDir(), "python")
 	if err := os.WriteFile(python, []byte("#!/bin/sh\n"), 0o755); err != nil {
@@ -226,12 +227,12 @@ func TestDrive(t *testing.T) {
 	}
 	for _, want := range []string{"| Residual | bfloat16 | 2 | 1 |", "there is no peer/torch_cifar.py"} {
 		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("the tables have no %q:\n%s", want, stdout.String())
+			t.Errorf("no %q in the tables:\n%s", want, stdout.String())
 		}
 	}
 }
 
-// writeImages writes n random images into each of CIFAR-10's files.
+// writeImages writes CIFAR-10 files with n random images each.
 func writeImages(t *testing.T, dir string, n int) {
 	t.Helper()
 	pixels := noise(spec{Size: 32, Batch: 2}).Pixels
@@ -250,8 +251,8 @@ func writeImages(t *testing.T, dir string, n int) {
 	}
 }
 
-func TestConductorLeavesTheEndsOfEpochsOut(t *testing.T) {
-	synctest.Test(t, conductorTest) // where time passes in Sleep alone
+func TestConductorSkipsTheEndsOfEpochs(t *testing.T) {
+	synctest.Test(t, conductorTest) // time passes only in Sleep
 }
 
 func conductorTest(t *testing.T) {
@@ -273,12 +274,12 @@ func conductorTest(t *testing.T) {
 	if err := errors.Join(decoder.Decode(&first), decoder.Decode(&second)); err != nil {
 		t.Fatal(err)
 	}
-	// Warm at step 8, from which the window goes to 12 and, after the epoch's end, from 16 on.
+	// The warm-up ends at step 8. The window is from there to 12 and, after the end of the epoch, from 16.
 	if first.Event != readyEvent || second.Steps != 8 || second.Seconds != 0.02 {
 		t.Errorf("%+v, then %+v; want 8 steps in 0.02 s", first, second)
 	}
 	if !stopped {
-		t.Error("it goes on when there is no more to measure")
+		t.Error("it does not stop at the end of its input")
 	}
 }
 
@@ -307,7 +308,7 @@ func TestStep(t *testing.T) {
 				t.Errorf("%d steps in %g s, want a multiple of %d in at least 0.4", r.Steps, r.Seconds, logEvery(32))
 			}
 			if busy := r.Execute + r.Fetch + r.Send; busy > r.Seconds || (busy > 0) != profiled {
-				t.Errorf("profile %v: %g of %g s in calls of the device", profiled, busy, r.Seconds)
+				t.Errorf("profile %v: %g of %g s in device calls", profiled, busy, r.Seconds)
 			}
 		}
 		if want := []string{readyEvent, windowEvent, windowEvent}; !slices.Equal(events, want) {
@@ -316,15 +317,15 @@ func TestStep(t *testing.T) {
 	}
 	if err := command(t.Context(), []string{"step", "-backend", "cpu", `{"network":"resnet20","size":32,"batch":2,"precision":"bfloat16"}`},
 		strings.NewReader("soon\n"), &bytes.Buffer{}, nil); err == nil || !strings.Contains(err.Error(), `"soon" is no number`) {
-		t.Errorf("a window of soon: %v", err)
+		t.Errorf("a window of \"soon\": error %v", err)
 	}
 }
 
-// TestPython takes steps with the peers whose libraries this machine has.
+// TestPython compiles the Python files and runs the peers whose libraries this machine has.
 func TestPython(t *testing.T) {
 	python, err := exec.LookPath("/usr/bin/python3")
 	if err != nil {
-		t.Skip("there is no /usr/bin/python3")
+		t.Skip("no /usr/bin/python3")
 	}
 	for peer, library := range map[string]string{"torch_peer.py": "torch", "jax_peer.py": "jax"} {
 		t.Run(library, func(t *testing.T) {
@@ -354,7 +355,7 @@ func TestPython(t *testing.T) {
 				t.Error(err)
 			}
 			if first.Event != readyEvent || second.Event != windowEvent || second.Steps < 1 {
-				t.Errorf("it printed %s", output)
+				t.Errorf("unexpected output %s", output)
 			}
 		})
 	}
@@ -371,10 +372,10 @@ func TestNewer(t *testing.T) {
 	}
 }
 
-// What stood in the way of the tests once does not do so for ever.
+// Tests that could not run are tried again.
 func TestTestsRunWhenTheyCan(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skip("there is no sh")
+		t.Skip("no sh")
 	}
 	d := &driver{log: &bytes.Buffer{}, out: t.TempDir(), home: t.TempDir(), device: "cpu"}
 	var err error
@@ -384,10 +385,10 @@ func TestTestsRunWhenTheyCan(t *testing.T) {
 	defer d.results.file.Close()
 	program := filepath.Join(d.home, testsName)
 	for _, step := range []struct{ backend, program, want string }{
-		{"cpu", "", "not run: they are for XLA, and ours is on cpu"},
-		{"xla:cuda", "", "not run: there is no xla.test beside this program; make bench-gpu packs it"},
+		{"cpu", "", "not run: they are for XLA, but our backend is cpu"},
+		{"xla:cuda", "", "not run: xla.test is missing beside this program; make bench-gpu packs it"},
 		{"xla:cuda", "#!/bin/sh\necho \"--- PASS: Test-$RESIDUAL_TEST_XLA (0.00s)\"\n", "1 passed"},
-		{"xla:cuda", "#!/bin/sh\nexit 1\n", "1 passed"}, // once is enough
+		{"xla:cuda", "#!/bin/sh\nexit 1\n", "1 passed"}, // they do not run again
 	} {
 		d.backend = step.backend
 		if step.program != "" {
@@ -413,7 +414,7 @@ func TestVerdict(t *testing.T) {
 		{"=== RUN   TestA\n--- PASS: TestA (0.1s)\n    --- PASS: TestA/sub (0.1s)\n--- PASS: TestB (2s)\nPASS\n", nil, "2 passed"},
 		{"--- PASS: TestA (0s)\n--- SKIP: TestDevices (0s)\nPASS\n", nil, "1 passed, skipped TestDevices"},
 		{"--- PASS: TestA (0s)\n    a_test.go:1: wrong\n--- FAIL: TestB (0s)\nFAIL\n", errors.New("exit status 1"), "1 passed, FAILED TestB"},
-		{"--- PASS: TestA (0s)\nSIGSEGV: segmentation violation\n", errors.New("exit status 2"), "1 passed, and then exit status 2: --- PASS: TestA (0s) SIGSEGV: segmentation violation"},
+		{"--- PASS: TestA (0s)\nSIGSEGV: segmentation violation\n", errors.New("exit status 2"), "1 passed, then exit status 2: --- PASS: TestA (0s) SIGSEGV: segmentation violation"},
 	} {
 		if got := verdict([]byte(test.output), test.err); got != test.want {
 			t.Errorf("%q: %q, want %q", test.output, got, test.want)

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// An instruction of HLO's text:
+// An instruction in HLO text looks like this:
 //
 //	%fusion.3 = (bf16[512,32,32,64]{3,2,1,0}, f32[64]{0}) fusion(%p0, %p1), kind=kLoop, calls=%fused_computation.3
 //	ROOT convert.1 = f32[8]{0} convert(param_0)
 //
-// The shape has blanks only within the brackets of a tuple, and so the opcode is the first
-// word that is followed by a bracket after a blank.
+// A shape contains spaces only inside the parentheses of a tuple, so the opcode is the first word
+// between a space and a parenthesis.
 var (
 	instruction = regexp.MustCompile(`^\s+(?:ROOT )?%?[\w.-]+ = .*?[})\]] ([a-z][a-z0-9-]*)\(`)
 	computation = regexp.MustCompile(`^(?:ENTRY )?%?([\w.-]+) .*\{\s*$|^(?:ENTRY )?%?([\w.-]+) \{\s*$`)
@@ -20,20 +20,20 @@ var (
 	target      = regexp.MustCompile(`custom_call_target="([^"]+)"`)
 )
 
-// moving are the opcodes that compute nothing: they change where numbers lie, or their type.
+// moving lists the opcodes that compute nothing: they change the layout or the type.
 var moving = map[string]bool{"transpose": true, "copy": true, "convert": true}
 
-// silent are the opcodes that cost nothing.
+// silent lists the opcodes that cost nothing.
 var silent = map[string]bool{"parameter": true, "constant": true, "tuple": true, "get-tuple-element": true, "bitcast": true}
 
-// countHLO counts what a compiled program of XLA runs, one kernel or call of a library each:
-// fusions by what they do, calls by their target, and all else by opcode. What a fusion
-// consists of is not counted, but one that only transposes, copies or converts is called
-// by that: "transpose alone", for one, is a pass over memory that no fusion took in.
+// countHLO counts the instructions that a compiled XLA program runs, each a kernel or a library call:
+// library calls by their target, everything else by opcode. Instructions within a fusion are not
+// counted. A fusion, or single instruction, that only transposes, copies or converts is counted under
+// that name, for instance "transpose alone": a pass over memory that was not fused with other work.
 func countHLO(text string) map[string]int {
 	type entry struct{ opcode, calls, line string }
 	bodies := map[string][]entry{}
-	inner := map[string]bool{} // computations that are part of an instruction
+	inner := map[string]bool{} // computations that belong to an instruction
 	name := ""
 	for line := range strings.Lines(text) {
 		if m := instruction.FindStringSubmatch(line); m != nil {

@@ -1,16 +1,17 @@
 #!/usr/bin/python3
-"""A network's training step in JAX, for as long as it is told to.
+"""Takes training steps of a network in JAX, for as long as it is told to.
 
     jax_peer.py --device cuda '{"network": "resnet50", "size": 224, "batch": 256,
                                 "precision": "bfloat16"}'
 
-The peer of the Go side of tests/gpu, which starts it and reads what it prints,
-as torch_peer.py does.  JAX runs on the same compiler as the Go side, so a
-difference between the two is in what they ask of it.
+The Go side of tests/gpu starts this program and reads its output, as with
+torch_peer.py.  JAX uses the same compiler, XLA, as the Go side, so differences
+between the two come from the programs that they compile.
 
-Images are NHWC and weights HWIO.  With bfloat16, activations and the weights
-that meet them have that type; weights, statistics and the loss are float32.
-The step is one program; parameters, momentum and statistics are donated to it.
+Images are NHWC and weights HWIO.  With bfloat16, activations have that type, and
+weights are converted to it where they are used; stored weights, statistics and
+the loss are float32.  The step is a single program to which parameters,
+momentum and statistics are donated.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import os
 import sys
 import time
 
-# Take memory as it is needed, as the Go side does: what is measured is the need.
+# Allocate memory only as needed, as the Go side does, so that the need can be measured.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax  # noqa: E402
@@ -30,8 +31,8 @@ from jax import lax  # noqa: E402
 CLASSES = 10
 WARM_UPS = 10
 RATE, MOMENTUM, DECAY = 1e-3, 0.9, 5e-4
-# Blocks of each stage, width of the first, whether they are bottlenecks, and the stem for
-# images of 32x32.
+# The number of blocks in each stage, the width of the first, whether the blocks are bottlenecks,
+# and whether the stem is the one for 32x32 images.
 NETWORKS = {
     "resnet20": ((3, 3, 3), 16, False, True),
     "resnet18-cifar": ((2, 2, 2, 2), 64, False, True),
@@ -40,7 +41,7 @@ NETWORKS = {
 
 
 class Declare:
-    """Makes the parameters and running statistics as a forward pass asks for them."""
+    """Creates parameters and running statistics as a forward pass asks for them."""
 
     def __init__(self, key):
         self.key, self.parameters, self.statistics = key, {}, {}
@@ -60,7 +61,7 @@ class Declare:
 
 
 class Use:
-    """Gives out parameters that are there, and takes note of new running statistics."""
+    """Returns existing parameters and collects the new running statistics."""
 
     def __init__(self, parameters, statistics):
         self.parameters, self.before, self.statistics = parameters, statistics, {}
@@ -126,7 +127,7 @@ def forward(scope, network, x):
 
 
 def initial(network, size):
-    """Returns parameters and statistics, made in one program."""
+    """Returns parameters and statistics, created by a single program."""
 
     def declare(key):
         scope = Declare(key)
@@ -153,7 +154,7 @@ def train_step(network, parameters, momentum, statistics, images, labels):
 def synchronize(loss):
     value = float(loss)  # waits for the device
     if value != value or abs(value) == float("inf"):
-        sys.exit("the loss is no number")
+        sys.exit("the loss is not finite")
 
 
 def main():
@@ -163,7 +164,7 @@ def main():
     arguments = parser.parse_args()
     spec = arguments.spec
     if arguments.device == "cuda" and jax.default_backend() != "gpu":
-        sys.exit("JAX sees no GPU, but " + jax.default_backend())
+        sys.exit("JAX finds no GPU, only " + jax.default_backend())
 
     network, size, batch = spec["network"], spec["size"], spec["batch"]
     dtype = jnp.bfloat16 if spec["precision"] == "bfloat16" else jnp.float32

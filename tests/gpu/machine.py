@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""What there is on this machine to measure with, and what its card can do.
+"""Prints the versions of Python, PyTorch and JAX, and the speed of the card.
 
     machine.py --device cuda
 
-Prints lines of JSON for the Go side of tests/gpu: the versions of Python,
-PyTorch and JAX, and the rate of a matrix product of 8192x8192x8192 in bfloat16
-on random data, which is what the shares in the tables are of.
+The output is lines of JSON for the Go side of tests/gpu.  The speed is that of
+an 8192x8192x8192 matrix product in bfloat16 on random data; the tables give
+the speed of training as a share of it.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def versions():
 
 
 def plugins():
-    """Says where the XLA plugins are that JAX brings along."""
+    """Prints the folders of JAX's XLA plugins."""
     found = importlib.util.find_spec("jax_plugins")
     for folder in sorted(found.submodule_search_locations) if found else []:
         fact("jax_plugins", folder)
@@ -56,7 +56,7 @@ def jax_facts():
 
 
 def rate(torch, n, repeats):
-    """The median rate of a product, in TFLOP/s, by the device's own clock."""
+    """Returns the median rate of a matrix product in TFLOP/s, by the device's clock."""
     a = torch.randn(n, n, device="cuda", dtype=torch.bfloat16)
     b = torch.randn(n, n, device="cuda", dtype=torch.bfloat16)
     c = torch.empty_like(a)
@@ -74,7 +74,7 @@ def rate(torch, n, repeats):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Say what there is to measure with.")
+    parser = argparse.ArgumentParser(description="Print the versions of Python, PyTorch and JAX, and the speed of the card.")
     parser.add_argument("--device", default="cuda")
     arguments = parser.parse_args()
     fact("python", platform.python_version())

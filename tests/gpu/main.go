@@ -1,20 +1,20 @@
-// Command gpu measures how fast networks train on one NVIDIA GPU, how much of its memory
-// that takes and how accurate they become, beside PyTorch and JAX on the same card:
+// Command gpu measures how fast networks train on one NVIDIA GPU, how much memory they take, and how
+// accurate they become, and compares them with PyTorch and JAX on the same card:
 //
 //	make bench-gpu
 //
-// The machine with the GPU needs no Go and no network. What it needs is a folder, which
-// this program makes where there is Go:
+// The machine with the GPU needs neither Go nor a network. All it needs is a folder that this program
+// prepares on a machine with Go:
 //
 //	go run ./tests/gpu pack       # bin/gpu-bench: this program, the peers, the images
-//	bin/gpu-bench/run.sh          # there; see run.sh -h
-//	go run ./tests/gpu table DIR  # the tables once more, from the results in DIR
+//	bin/gpu-bench/run.sh          # on the machine with the GPU; see run.sh -h
+//	go run ./tests/gpu table DIR  # print the tables of the results in DIR again
 //
-// Every measurement is a process, ours as PyTorch's and JAX's, that compiles its training
-// step, takes it for a while whenever it is told to, and prints a line of JSON about that
-// (see [peer]). Those that are compared are alive at the same time and take turns, so that
-// a clock that drifts does so for all of them. What they print is appended to
-// results.jsonl at once: a run that was cut off goes on where it stopped.
+// Each measurement is a process: ours, PyTorch's or JAX's. It compiles its training step, takes
+// steps for a while whenever it is told to, and prints a line of JSON about them (see [peer]).
+// Processes to be compared are alive at the same time and take turns, so that a drifting clock rate
+// affects them all. Each result is appended to results.jsonl at once, and an interrupted run
+// resumes where it stopped.
 package main
 
 import (
@@ -38,7 +38,7 @@ func main() {
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
 	case interrupted:
-		fmt.Fprintln(os.Stderr, "gpu: interrupted; the same command goes on")
+		fmt.Fprintln(os.Stderr, "gpu: interrupted; run the same command again to resume")
 		os.Exit(130)
 	default:
 		fmt.Fprintln(os.Stderr, "gpu: "+printable.Line(err.Error()))
@@ -46,7 +46,8 @@ func main() {
 	}
 }
 
-// command does what the first argument names. The last three are processes of a measurement.
+// command runs the subcommand that the first argument names. The last three are the processes of a
+// measurement.
 func command(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	name := ""
 	if len(args) > 0 {
@@ -66,5 +67,5 @@ func command(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	case "train":
 		return train(ctx, args, stdout)
 	}
-	return fmt.Errorf("unknown command %q; there are pack, run and table", name)
+	return fmt.Errorf("unknown command %q; the commands are pack, run and table", name)
 }

@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// sampler watches the memory in use on the card, every 100 ms, as nvidia-smi sees it: that
-// of whole processes, PyTorch's, JAX's and ours alike.
+// sampler reads the memory in use on the card from nvidia-smi every 100 ms. That is the memory of
+// whole processes, so it is comparable between PyTorch, JAX and ours.
 type sampler struct {
 	mu         sync.Mutex
 	last, peak float64 // MiB
 	known      bool
 }
 
-// startSampler returns a sampler that runs until the context is done. Where there is no
-// nvidia-smi it knows nothing.
+// startSampler returns a sampler that runs until the context is done. Without nvidia-smi it measures
+// nothing.
 func startSampler(ctx context.Context) *sampler {
 	s := &sampler{}
 	cmd := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-lms", "100", "-i", card())
@@ -37,7 +37,7 @@ func startSampler(ctx context.Context) *sampler {
 				s.add(mib)
 			}
 		}
-		_ = cmd.Wait() // it is killed when the context is done
+		_ = cmd.Wait() // its error only says that the context is done
 		s.mu.Lock()
 		s.known = false
 		s.mu.Unlock()
@@ -51,16 +51,16 @@ func (s *sampler) add(mib float64) {
 	s.last, s.peak, s.known = mib, max(s.peak, mib), true
 }
 
-// begin starts a new peak, and returns the memory in use now.
+// begin resets the peak and returns the memory in use now, in MiB.
 func (s *sampler) begin() float64 {
-	time.Sleep(150 * time.Millisecond) // until what ended is no longer counted
+	time.Sleep(150 * time.Millisecond) // until nvidia-smi no longer counts processes that have ended
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.peak = s.last
 	return s.last
 }
 
-// grown returns the peak since begin, above what begin returned; 0 if it is not known.
+// grown returns by how much the peak since begin exceeds from, in MiB, or 0 if it is unknown.
 func (s *sampler) grown(from float64) float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *sampler) grown(from float64) float64 {
 	return max(0, s.peak-from)
 }
 
-// card is the one that everything is measured on: the first that the user lets be seen.
+// card returns the index of the card to measure on: the first visible one.
 func card() string {
 	first, _, _ := strings.Cut(os.Getenv("CUDA_VISIBLE_DEVICES"), ",")
 	if first == "" {

@@ -21,19 +21,19 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// step is our peer: it takes the steps of a run of package run, which is what a user's
-// training does, on random images. Beside what the others' steps do it crops and flips,
-// and measures accuracy and the norm of the gradient.
+// step is our peer. It takes the steps of a training run of package run, as a user's training would,
+// on random images. Unlike the other peers' steps, ours also crop and flip the images, and compute
+// accuracy and the norm of the gradient.
 func step(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	flags := flag.NewFlagSet("step", flag.ContinueOnError)
-	name := flags.String("backend", backend.Auto, "what to compute with")
-	profile := flags.Bool("profile", false, "measure where the time of a step goes")
+	name := flags.String("backend", backend.Auto, "the backend")
+	profile := flags.Bool("profile", false, "measure how the time of a step is spent")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	var s spec
 	if err := json.Unmarshal([]byte(flags.Arg(0)), &s); err != nil {
-		return fmt.Errorf("read what to measure: %w", err)
+		return fmt.Errorf("decode the measurement: %w", err)
 	}
 	r, err := stepRecipe(s)
 	if err != nil {
@@ -46,7 +46,7 @@ func step(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer)
 	}
 	dir, err := os.MkdirTemp("", "gpu-step-")
 	if err != nil {
-		return fmt.Errorf("make a folder for the run: %w", err)
+		return fmt.Errorf("create a folder for the run: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	ctx, cancel := context.WithCancel(ctx)
@@ -65,12 +65,13 @@ func step(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer)
 	case errors.Is(err, run.ErrInterrupted):
 		return nil
 	case err == nil:
-		return errors.New("the run came to its end before it was told to")
+		return errors.New("the run ended before it was told to")
 	}
 	return err
 }
 
-// warmUps are the steps before the clock starts: a GPU's takes a while to rise.
+// warmUps returns the number of steps before the measurement starts: a GPU takes a while to raise its
+// clock rate.
 func warmUps(backend string) int {
 	if backend == "xla" {
 		return 10
@@ -78,8 +79,8 @@ func warmUps(backend string) int {
 	return 0
 }
 
-// stepRecipe is the fast recipe, but for what the spec says, and a learning rate so small
-// that the weights stay in a range where arithmetic has its usual speed.
+// stepRecipe returns the fast recipe with the spec's network, batch size and precision, and with a
+// learning rate so small that the weights stay in a range where arithmetic has its usual speed.
 func stepRecipe(s spec) (recipe.Recipe, error) {
 	r, err := recipe.ByName("fast")
 	if err != nil {
@@ -91,12 +92,12 @@ func stepRecipe(s spec) (recipe.Recipe, error) {
 	r.BatchSize, r.Precision = s.Batch, s.Precision
 	r.LearningRate, r.Schedule = 1e-3, optim.Schedule{Kind: optim.Constant}
 	r.Nesterov = false
-	r.Epochs = 1 << 20 // longer than anybody waits
+	r.Epochs = 1 << 20 // never reached
 	return r, nil
 }
 
-// logEvery is the number of steps between those after which the device is waited for. The
-// steps of large images take long enough for that to be nothing, and their epochs are short.
+// logEvery returns the interval, in steps, at which the run waits for the device. For large images it
+// is shorter: their steps take so long that waiting costs nothing, and their epochs are short.
 func logEvery(size int) int {
 	if size > 64 {
 		return 4
@@ -104,8 +105,8 @@ func logEvery(size int) int {
 	return 16
 }
 
-// noise returns random images and labels, for epochs of enough steps that their ends, which
-// are not counted, are few; but not so many images that they fill the device, where they lie.
+// noise returns random images and labels. There are enough of them that epochs, whose ends are not
+// measured, are long, but not so many that they fill the device's memory.
 func noise(s spec) *dataset.Images {
 	steps := min(max(64, 32768/s.Batch), 256)
 	if s.Size > 64 {
@@ -119,22 +120,22 @@ func noise(s spec) *dataset.Images {
 	for i := range m.Classes {
 		m.Classes[i] = strconv.Itoa(i)
 	}
-	_, _ = source.Read(m.Pixels) // it has no errors
+	_, _ = source.Read(m.Pixels) // never fails
 	for i := range m.Labels {
 		m.Labels[i] = random.Int32N(classes)
 	}
 	return m
 }
 
-// onDevice has a run go as it goes fastest on a GPU: the images on the device, the losses
-// there for a while, and no checkpoint but at the end of an epoch.
+// onDevice returns the options with which a run is fastest on a GPU: images on the device, losses read
+// from it rarely, and checkpoints only at the end of epochs.
 func onDevice(o run.Options) run.Options {
 	o.Input, o.ReadEvery, o.Keep, o.CheckpointEvery = run.InputDevice, run.MaxReadEvery, 1, 24*time.Hour
 	return o
 }
 
-// conductor lets a run take steps when it is told to, and holds it where it is otherwise. It
-// does so where lines of metrics are due: then all steps before are done.
+// conductor lets a run take steps when it is told to and holds it in between. It does so when a line of
+// metrics is due, since all steps before are finished then.
 type conductor struct {
 	commands *bufio.Scanner
 	out      *json.Encoder
@@ -144,22 +145,22 @@ type conductor struct {
 	began    time.Time
 
 	first   float64   // seconds to the end of the first step
-	step    int       // that of the last line
-	at      time.Time // when it was written
-	pause   bool      // the time since then is not training's
-	seconds float64   // of the window; 0 before the first
-	now     record    // what was measured of it
+	step    int       // the step of the last line
+	at      time.Time // the time of the last line
+	pause   bool      // the time since then was not spent in training
+	seconds float64   // length of the window; 0 before the first
+	now     record    // the measurements of the window so far
 	err     error
 }
 
-// Step is called after every step, once its loss is read.
+// Step is called after every step, once its loss has been read.
 func (c *conductor) Step(run.Metrics) {
 	if c.first == 0 {
 		c.first = time.Since(c.began).Seconds()
 	}
 }
 
-// Line is called every logEvery steps, when those are done.
+// Line is called every logEvery steps, when they are finished.
 func (c *conductor) Line(m run.Metrics) {
 	now := time.Now()
 	switch {
@@ -168,7 +169,7 @@ func (c *conductor) Line(m run.Metrics) {
 		c.say(record{Event: readyEvent, FirstStep: c.first})
 		c.await()
 	case c.pause:
-		// What the watch saw has the end of an epoch in it.
+		// The stopwatch has measured the end of an epoch too.
 		c.watch.reset()
 	default:
 		c.now.Steps += m.Step - c.step
@@ -192,7 +193,7 @@ func (c *conductor) await() {
 	}
 	seconds, err := strconv.ParseFloat(strings.TrimSpace(c.commands.Text()), 64)
 	if err != nil || !(seconds > 0) {
-		c.err = fmt.Errorf("read the length of a window: %q is no number of seconds above 0", c.commands.Text())
+		c.err = fmt.Errorf("read the length of a window: %q is not a positive number of seconds", c.commands.Text())
 		c.stop()
 		return
 	}
@@ -202,7 +203,7 @@ func (c *conductor) await() {
 
 func (c *conductor) say(r record) {
 	if err := c.out.Encode(r); err != nil {
-		c.err = fmt.Errorf("print what was measured: %w", err)
+		c.err = fmt.Errorf("print the measurements: %w", err)
 		c.stop()
 	}
 }
@@ -210,14 +211,14 @@ func (c *conductor) say(r record) {
 // Epoch is called at the end of an epoch, before a checkpoint is written.
 func (c *conductor) Epoch(run.Metrics) { c.pause = true }
 
-// Evaluating and Note have nothing to add.
+// Evaluating and Note do nothing.
 func (c *conductor) Evaluating(_, _ int) {}
 func (c *conductor) Note(string)         {}
 
-// describe prints what the backend is, as facts.
+// describe prints the backend and its device as facts.
 func describe(args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("backend", flag.ContinueOnError)
-	name := flags.String("backend", backend.Auto, "what to compute with")
+	name := flags.String("backend", backend.Auto, "the backend")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

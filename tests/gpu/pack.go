@@ -19,36 +19,36 @@ import (
 	"strings"
 )
 
-// The names in the folder that pack makes.
+// The names of files in the folder that pack prepares.
 const (
 	binaryName  = "gpu-bench"
 	archiveName = "cifar10-jpeg.tar.gz"
 	unpackName  = "unpack"
 )
 
-// carryLimit is how many bytes are sure to be carried.
-const carryLimit = 64 << 20
+// sizeWarning is the size in bytes above which pack warns that the folder is hard to copy.
+const sizeWarning = 64 << 20
 
-// pack makes the folder that is all the machine with the GPU needs besides its Python, says
-// how to use it, and uses it if this is such a machine.
+// pack prepares the folder for the machine with the GPU, which needs only Python besides. It prints
+// how to use the folder, and uses it if this machine has a GPU.
 func pack(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("pack", flag.ContinueOnError)
-	out := flags.String("out", filepath.Join("bin", binaryName), "the folder; one that is there is replaced")
+	out := flags.String("out", filepath.Join("bin", binaryName), "the folder to write; an existing one is replaced")
 	tags := flags.String("tags", "", "build tags")
-	data := flags.String("data", os.Getenv("RESIDUAL_TEST_DATA"), "folder that has "+archiveName+" and the program unpack.go that turns it into CIFAR-10's files")
-	peer := flags.String("peer", os.Getenv("RESIDUAL_TEST_PEER"), "folder that has torch_cifar.py, which trains in PyTorch by the fast recipe")
-	onlyPack := flags.Bool("n", false, "do not run it, whatever this machine has")
+	data := flags.String("data", os.Getenv("RESIDUAL_TEST_DATA"), "folder with "+archiveName+" and unpack.go, which turns it into CIFAR-10's files")
+	peer := flags.String("peer", os.Getenv("RESIDUAL_TEST_PEER"), "folder with torch_cifar.py, which trains with PyTorch by the fast recipe")
+	onlyPack := flags.Bool("n", false, "only pack, even if this machine has a GPU")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		fmt.Fprintf(stderr, "this is %s/%s: what is built here runs on such a machine alone\n", runtime.GOOS, runtime.GOARCH)
+		fmt.Fprintf(stderr, "this is %s/%s: the programs built here run only on such a machine\n", runtime.GOOS, runtime.GOARCH)
 	}
 	if err := os.RemoveAll(*out); err != nil {
 		return fmt.Errorf("clear the folder: %w", err)
 	}
 	if err := os.MkdirAll(*out, 0o755); err != nil {
-		return fmt.Errorf("make the folder: %w", err)
+		return fmt.Errorf("create the folder: %w", err)
 	}
 	fmt.Fprintln(stderr, "building", filepath.Join(*out, binaryName))
 	if err := build(ctx, filepath.Join(*out, binaryName), "1", "build", "-tags="+*tags, "./tests/gpu"); err != nil {
@@ -83,12 +83,12 @@ func pack(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(*out, "run.sh"), "-out", filepath.Join(filepath.Dir(*out), "gpu-results"))
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	// Not killed: it saves nothing at its end, but its processes are to end before it.
+	// Interrupted rather than killed, so that it can end its processes first.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	return cmd.Run()
 }
 
-// build has go make a program, with cgo or without; the last argument is the package.
+// build runs go with args to build a program, with cgo "1" or "0". The last argument is the package.
 func build(ctx context.Context, out, cgo string, args ...string) error {
 	last := len(args) - 1
 	cmd := exec.CommandContext(ctx, "go", slices.Concat(args[:last], []string{"-trimpath", "-ldflags=-s -w", "-o", out}, args[last:])...)
@@ -99,7 +99,7 @@ func build(ctx context.Context, out, cgo string, args ...string) error {
 	return nil
 }
 
-// shrink packs the programs with gzip, to a third; run.sh unpacks them where they are used.
+// shrink compresses the programs to a third of their size. run.sh decompresses them.
 func shrink(out string) error {
 	for _, name := range []string{binaryName, testsName, unpackName} {
 		content, err := os.ReadFile(filepath.Join(out, name))
@@ -127,10 +127,10 @@ func shrink(out string) error {
 	return nil
 }
 
-// packImages takes the images along, and what unpacks them.
+// packImages adds the images and the program that unpacks them.
 func packImages(ctx context.Context, data, out string, log io.Writer) error {
 	if data == "" {
-		fmt.Fprintln(log, "no images: set RESIDUAL_TEST_DATA to a folder that has", archiveName, "to train on them")
+		fmt.Fprintln(log, "no images: set RESIDUAL_TEST_DATA to a folder with", archiveName, "to train on them")
 		return nil
 	}
 	archive := filepath.Join(data, archiveName)
@@ -144,10 +144,10 @@ func packImages(ctx context.Context, data, out string, log io.Writer) error {
 	return build(ctx, filepath.Join(out, unpackName), "0", "build", filepath.Join(data, "unpack.go"))
 }
 
-// packPeer takes the program along that trains in PyTorch, and what it imports.
+// packPeer adds the program that trains with PyTorch and the files it imports.
 func packPeer(from, out string, log io.Writer) error {
 	if from == "" {
-		fmt.Fprintln(log, "no peer to train beside: set RESIDUAL_TEST_PEER to a folder that has torch_cifar.py")
+		fmt.Fprintln(log, "no PyTorch training to compare with: set RESIDUAL_TEST_PEER to a folder with torch_cifar.py")
 		return nil
 	}
 	paths, err := filepath.Glob(filepath.Join(from, "*.py"))
@@ -156,7 +156,7 @@ func packPeer(from, out string, log io.Writer) error {
 	}
 	into := filepath.Join(out, filepath.Dir(peerProgram))
 	if err := os.MkdirAll(into, 0o755); err != nil {
-		return fmt.Errorf("make the folder of the peer: %w", err)
+		return fmt.Errorf("create the folder of the peer: %w", err)
 	}
 	for _, path := range paths {
 		if err := copyFile(path, filepath.Join(into, filepath.Base(path))); err != nil {
@@ -169,19 +169,19 @@ func packPeer(from, out string, log io.Writer) error {
 func copyFile(from, to string) error {
 	content, err := os.ReadFile(from)
 	if err != nil {
-		return fmt.Errorf("take along: %w (run this from the repository's root)", err)
+		return fmt.Errorf("copy into the folder: %w (run this in the root folder of the repository)", err)
 	}
 	mode := os.FileMode(0o644)
 	if strings.HasSuffix(from, ".sh") {
 		mode = 0o755
 	}
 	if err := os.WriteFile(to, content, mode); err != nil {
-		return fmt.Errorf("take along: %w", err)
+		return fmt.Errorf("copy into the folder: %w", err)
 	}
 	return nil
 }
 
-// report says how large the folder is, what it needs where it is carried to, and what to run.
+// report prints the size of the folder, what it needs on the other machine, and how to run it.
 func report(out, needs string, w io.Writer) error {
 	var size int64
 	err := filepath.WalkDir(out, func(_ string, entry fs.DirEntry, err error) error {
@@ -197,28 +197,28 @@ func report(out, needs string, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("measure the folder: %w", err)
 	}
-	fmt.Fprintf(w, "%s has all there is to carry: %.1f MiB\n", out, float64(size)/(1<<20))
-	if size > carryLimit {
-		fmt.Fprintf(w, "that is more than %d MiB: some ways to carry it may refuse\n", carryLimit>>20)
+	fmt.Fprintf(w, "%s is complete: %.1f MiB\n", out, float64(size)/(1<<20))
+	if size > sizeWarning {
+		fmt.Fprintf(w, "that is more than %d MiB: some ways to copy it may refuse\n", sizeWarning>>20)
 	}
-	_, err = fmt.Fprintf(w, "%sthere, with a python3 that has PyTorch and JAX:\n\n  %s/run.sh -minutes 9\n\nand the same again until it says no more that the time is up\n", needs, out)
+	_, err = fmt.Fprintf(w, "%scopy it to the machine with the GPU and run, with a python3 that has PyTorch and JAX:\n\n  %s/run.sh -minutes 9\n\nrepeat until it no longer reports that the time is up\n", needs, out)
 	return err
 }
 
-// requires prints what the program at path needs of the system that it runs on.
+// requires prints the system that the program at path needs.
 func requires(path string, w io.Writer) error {
 	program, err := elf.Open(path)
 	if err != nil {
-		return fmt.Errorf("read what the program needs: %w", err)
+		return fmt.Errorf("read the program's requirements: %w", err)
 	}
 	defer program.Close()
 	libraries, err := program.ImportedLibraries()
 	if err != nil {
-		return fmt.Errorf("read what the program needs: %w", err)
+		return fmt.Errorf("read the program's requirements: %w", err)
 	}
 	symbols, err := program.ImportedSymbols()
 	if err != nil && len(libraries) > 0 {
-		return fmt.Errorf("read what the program needs: %w", err)
+		return fmt.Errorf("read the program's requirements: %w", err)
 	}
 	newest := "" // version of glibc
 	for _, s := range symbols {
@@ -227,20 +227,20 @@ func requires(path string, w io.Writer) error {
 		}
 	}
 	if len(libraries) == 0 {
-		_, err = fmt.Fprintln(w, "it needs no libraries: built without cgo, it has no XLA")
+		_, err = fmt.Fprintln(w, "it needs no libraries: it was built without cgo, so it has no XLA")
 	} else {
 		_, err = fmt.Fprintf(w, "it needs Linux on x86-64 with glibc %s or newer (%s)\n", newest, strings.Join(libraries, ", "))
 	}
 	return err
 }
 
-// newer compares versions such as 2.9 and 2.34.
+// newer reports whether version a is newer than b, as 2.34 is newer than 2.9.
 func newer(a, b string) bool {
 	numbers := func(version string) (all []int) {
 		for part := range strings.SplitSeq(version, ".") {
 			n, err := strconv.Atoi(part)
 			if err != nil {
-				return nil // of private symbols, and no number
+				return nil // not a version: PRIVATE
 			}
 			all = append(all, n)
 		}

@@ -15,34 +15,33 @@ import (
 	"time"
 )
 
-// peer is a process that measures. It takes a few steps and prints a record of event ready;
-// then, for every line that it reads, a number of seconds, it takes steps for about that
-// long and prints a record of event window. It ends when there is no more to read.
+// peer is a process that measures. First it takes a few steps and prints a record with the event
+// "ready". Then it reads lines, each a number of seconds; for each it takes steps for about that long
+// and prints a record with the event "window". It ends at the end of its input.
 type peer struct {
 	name   string
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	stdout io.ReadCloser
-	lines  chan []byte // what it prints; closed at the end
+	lines  chan []byte // its output; closed at the end
 	log    *tail
 }
 
-// How long may be waited for a process: for all the compiling of its first step, and, beyond
-// the seconds it was told, for a window.
+// How long to wait for a process: until its first step is compiled, and beyond the length of a window.
 const (
 	startLimit  = 5 * time.Minute
 	windowLimit = time.Minute
 )
 
-// startPeer starts a process, with the variables added to this one's environment.
+// startPeer starts a process with the variables added to this process's environment.
 func startPeer(ctx context.Context, name string, args, variables []string) (*peer, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), variables...)
 	p := &peer{name: name, cmd: cmd, lines: make(chan []byte), log: &tail{}}
 	cmd.Stderr = p.log
-	// Ours removes what it has on the disk before it ends.
+	// Interrupted rather than killed: our process removes its files first.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	// Helpers that it leaves running, as torch.compile's, must not be waited for.
+	// Do not wait for helper processes that it leaves running, such as torch.compile's.
 	cmd.WaitDelay = 5 * time.Second
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -67,12 +66,12 @@ func startPeer(ctx context.Context, name string, args, variables []string) (*pee
 	return p, nil
 }
 
-// errEnded is what line and next return when the process has printed its last.
+// errEnded is the error of line and next at the end of the process's output.
 var errEnded = errors.New("ended")
 
-// line returns the next line of JSON that the process prints. That it ended without an error
-// is errEnded; a failure has the last line it printed on standard error, where programs put
-// the reason.
+// line returns the next line of JSON that the process prints, or errEnded if it has ended without an
+// error. The error for a failed process has the last line of its standard error, which usually says
+// why.
 func (p *peer) line(limit time.Duration) ([]byte, error) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -87,11 +86,11 @@ func (p *peer) line(limit time.Duration) ([]byte, error) {
 		return nil, errEnded
 	case <-timer.C:
 		p.kill()
-		return nil, fmt.Errorf("%s said nothing for %v", p.name, limit)
+		return nil, fmt.Errorf("%s printed nothing for %v", p.name, limit)
 	}
 }
 
-// next returns the next record that the process prints, in the way of line.
+// next returns the next record that the process prints, with the errors of line.
 func (p *peer) next(limit time.Duration) (record, error) {
 	line, err := p.line(limit)
 	if err != nil {
@@ -104,9 +103,9 @@ func (p *peer) next(limit time.Duration) (record, error) {
 	return r, nil
 }
 
-// measure has the process take steps for so many seconds.
+// measure lets the process take steps for the given number of seconds.
 func (p *peer) measure(seconds float64) (record, error) {
-	// An error of this pipe is that of a process that has ended; next says why.
+	// Writing fails if the process has ended; next returns the reason.
 	_, _ = fmt.Fprintln(p.stdin, seconds)
 	r, err := p.next(windowLimit + time.Duration(seconds*float64(time.Second)))
 	if err == errEnded {
@@ -118,13 +117,13 @@ func (p *peer) measure(seconds float64) (record, error) {
 	return r, err
 }
 
-// close ends the process and waits until it, and so its memory on the device, is gone.
+// close ends the process and waits until it, and with it its memory on the device, is gone.
 func (p *peer) close() {
-	// It may have ended by itself, and then there is no more to do.
+	// An error means that it has ended already.
 	_ = p.stdin.Close()
 	late := time.AfterFunc(20*time.Second, func() {
 		p.kill()
-		_ = p.stdout.Close() // a helper that it left running may hold the other end
+		_ = p.stdout.Close() // a helper process may still hold the other end
 	})
 	defer late.Stop()
 	for range p.lines {
@@ -134,7 +133,7 @@ func (p *peer) close() {
 
 func (p *peer) kill() { _ = p.cmd.Process.Kill() }
 
-// tail keeps the end of what is written to it.
+// tail keeps the end of the data written to it.
 type tail struct {
 	mu   sync.Mutex
 	text []byte
@@ -150,12 +149,12 @@ func (t *tail) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// reason is the last line, or the last that says that memory ran out, which programs tend to
-// follow with advice.
+// reason returns the last line or, since advice tends to follow it, the first line about a lack of
+// memory.
 func (t *tail) reason() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	last := "it gave no reason"
+	last := "no reason given"
 	for line := range bytes.Lines(t.text) {
 		if line = bytes.TrimSpace(line); len(line) > 0 && !outOfMemory(last) {
 			last = string(line)
@@ -164,10 +163,10 @@ func (t *tail) reason() string {
 	return fmt.Sprintf("%.400s", last)
 }
 
-// outOfMemory reports whether text is PyTorch's, JAX's or ours of that there was not enough
-// memory on the device.
+// outOfMemory reports whether text is an error of PyTorch, JAX or ours about a lack of memory on the
+// device.
 func outOfMemory(text string) bool {
-	for _, mark := range []string{"out of memory", "Out of memory", "OutOfMemory", "RESOURCE_EXHAUSTED", "too little GPU memory"} {
+	for _, mark := range []string{"out of memory", "Out of memory", "OutOfMemory", "RESOURCE_EXHAUSTED", "too little memory"} {
 		if strings.Contains(text, mark) {
 			return true
 		}

@@ -8,18 +8,18 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// The peers. All but ours are Python programs that are carried along.
+// The peers. All but ours are Python programs in the packed folder.
 const (
 	ours        = "ours"
-	eager       = "torch"                 // PyTorch, one kernel after the other
+	eager       = "torch"                 // PyTorch without compiling
 	compiled    = "torch-compile"         // torch.compile
-	graphed     = "torch-reduce-overhead" // torch.compile, its mode that replays CUDA graphs
-	tuned       = "torch-max-autotune"    // torch.compile, its mode that tries the most
+	graphed     = "torch-reduce-overhead" // torch.compile in the mode that replays CUDA graphs
+	tuned       = "torch-max-autotune"    // torch.compile in the mode that tries the most kernels
 	jax         = "jax"
-	torchRecipe = "torch-recipe" // the program of -peer that trains by our fast recipe
+	torchRecipe = "torch-recipe" // the program of pack's flag -peer, which trains by our fast recipe
 )
 
-// The parts, in the order in which they run: what matters most comes first.
+// The parts, in the order in which they run: the most important first.
 const (
 	machinePart  = "machine"
 	testsPart    = "tests"
@@ -39,7 +39,7 @@ func partNames() []string {
 // classes is the number of logits of every network.
 const classes = 10
 
-// spec is what one process measures: training steps, images/s of them.
+// spec is what one process measures: the speed of training steps, in images/s.
 type spec struct {
 	Peer    string `json:"peer,omitempty"`
 	Network string `json:"network,omitempty"`
@@ -53,17 +53,16 @@ func (s spec) String() string {
 	return fmt.Sprintf("%s at %d×%d, batch %d, %s, %s", s.Network, s.Size, s.Size, s.Batch, s.Precision, s.Peer)
 }
 
-// contest is what several peers measure in turn.
+// contest is a comparison of several peers, which measure in turn.
 type contest struct {
 	part  string
 	of    spec // without a peer
 	peers []string
 }
 
-// together reports whether the peers of a contest are to be alive at the same time. What they
-// take grows with the pixels of a batch; the memory of a large card is enough for several
-// with those of 128 images of 224×224 in bfloat16, by reckoning, and by no measurement. Where
-// it is not, what fails is tried by itself.
+// together reports whether the peers of a contest should be alive at the same time. Their memory grows
+// with the number of pixels in a batch. We estimate, without having measured it, that a large card can
+// hold several peers with 128 images of 224×224 in bfloat16. Peers that fail are tried again alone.
 func (c contest) together() bool {
 	bytes := 4
 	if c.of.Precision == recipe.BFloat16 {
@@ -72,21 +71,21 @@ func (c contest) together() bool {
 	return c.of.Batch*c.of.Size*c.of.Size*bytes <= 128*224*224*2
 }
 
-// a subject is a network with the size of its images, and the batch of the speed part.
+// A subject is a network, the size of its images in pixels, and its batch size in the speed part.
 type subject struct {
 	network     string
 	size, batch int
 }
 
-// plan is what there is to measure.
+// plan lists what to measure.
 type plan struct {
 	subjects []subject
 	batches  []int
-	// rounds are the windows that every peer is measured for, of the given seconds.
+	// rounds is the number of windows measured for every peer, and seconds the length of each.
 	rounds  int
 	seconds float64
-	// fast is the network that is trained by the recipe of that name, for epochs (0: the
-	// recipe's) and once for every seed, on images (0: all) of each file of records.
+	// fast is the network trained by the fast recipe, once for every seed, for the given number of
+	// epochs (0: the recipe's), on the first images of each file of records (0: all).
 	fast   string
 	epochs int
 	seeds  []uint64
@@ -102,7 +101,7 @@ func fullPlan() plan {
 	}
 }
 
-// quickPlan is for trying out the program, on any machine. Its numbers mean nothing.
+// quickPlan is for trying out the program on any machine. Its numbers mean nothing.
 func quickPlan() plan {
 	return plan{
 		subjects: []subject{{"resnet20", 32, 4}, {"resnet50", 64, 2}},
@@ -112,7 +111,7 @@ func quickPlan() plan {
 	}
 }
 
-// contests returns the comparisons of images/s of a part.
+// contests returns the speed comparisons of a part.
 func (p plan) contests(part string) []contest {
 	var all []contest
 	for _, s := range p.subjects {
@@ -120,7 +119,7 @@ func (p plan) contests(part string) []contest {
 		switch part {
 		case speedPart:
 			all = append(all, contest{part, of, []string{ours, eager, compiled, jax, graphed}})
-		case autotunePart: // by itself and last: it compiles for minutes
+		case autotunePart: // a part of its own, and the last: it compiles for minutes
 			all = append(all, contest{part, of, []string{ours, tuned}})
 		case batchesPart:
 			for _, of.Batch = range p.batches {
@@ -147,8 +146,8 @@ type training struct {
 	Epochs    int    `json:"epochs,omitempty"`
 }
 
-// trainings returns the runs of a part: PyTorch's beside ours in fast, and ours in float32
-// in accuracy, which is to be compared with ours in fast.
+// trainings returns the training runs of a part: ours and PyTorch's in fast, and ours in float32 in
+// accuracy, to compare with ours in fast.
 func (p plan) trainings(part string) []training {
 	var all []training
 	for _, seed := range p.seeds {
@@ -166,21 +165,21 @@ func (p plan) trainings(part string) []training {
 	return all
 }
 
-// network returns the named network as PyTorch and JAX have it here.
+// network returns the named network with the layers that the PyTorch and JAX peers use.
 func network(name string) (resnet.Config, error) {
 	config, err := resnet.ByName(name)
 	if err != nil {
 		return config, err
 	}
 	config.Classes = classes
-	// The CIFAR family has shortcut A, which PyTorch has no layer for.
+	// The CIFAR family uses shortcut A, for which PyTorch has no layer.
 	config.Shortcut = resnet.ShortcutB
 	return config, nil
 }
 
-// operations is the number of floating point operations of a training step for one image:
-// two for a multiply-add, and three times those of the forward pass, as every product of it
-// has two like it in the backward pass.
+// operations returns the number of floating-point operations per image in a training step, with two
+// for a multiply-add. It is three times that of the forward pass, since every product there has two
+// counterparts in the backward pass.
 func operations(name string, size int) (float64, error) {
 	config, err := network(name)
 	if err != nil {
@@ -188,12 +187,12 @@ func operations(name string, size int) (float64, error) {
 	}
 	summary, err := config.Summary(size, size)
 	if err != nil {
-		return 0, fmt.Errorf("count the work of %s: %w", name, err)
+		return 0, fmt.Errorf("count the operations of %s: %w", name, err)
 	}
 	return 3 * 2 * float64(summary.MultiplyAdds), nil
 }
 
-// known is an error unless all parts are among partNames.
+// known returns an error unless all parts are in partNames.
 func known(parts []string) error {
 	for _, part := range parts {
 		if !slices.Contains(partNames(), part) {

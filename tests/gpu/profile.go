@@ -13,10 +13,9 @@ import (
 	"github.com/residual-go/residual/pkg/recipe"
 )
 
-// profile measures where the time of a step goes. Of ours: how long calls of the device
-// take, what their compiled program consists of, and so of JAX's; of PyTorch's: which
-// kernels run, and for how long. What is too long for a table becomes a file beside the
-// results.
+// profile measures how the time of a step is spent. For ours it measures how long calls of the device
+// take, and for ours and JAX it counts the instructions of the compiled program; for PyTorch it
+// measures how long which kernels run. What is too long for a table goes to a file beside the results.
 func (d *driver) profile(ctx context.Context) error {
 	for _, subject := range d.subjects {
 		for _, peer := range []string{ours, jax, eager, compiled} {
@@ -57,7 +56,7 @@ func (d *driver) profileOne(ctx context.Context, s spec) error {
 	case jax:
 		var err error
 		if dump, err = os.MkdirTemp("", "gpu-hlo-"); err != nil {
-			return fmt.Errorf("make a folder for what is compiled: %w", err)
+			return fmt.Errorf("create a folder for the compiled programs: %w", err)
 		}
 		defer os.RemoveAll(dump)
 		flags := os.Getenv("XLA_FLAGS") + " --xla_dump_hlo_as_text --xla_dump_to=" + dump
@@ -91,11 +90,11 @@ func (d *driver) profileOne(ctx context.Context, s spec) error {
 	return d.keepOne(profilePart, s, record{Event: hloEvent, HLO: counts})
 }
 
-// largestHLO returns XLA's largest program in dump, after its optimisations: the step.
+// largestHLO returns the path of XLA's largest optimised program in dump: the training step.
 func largestHLO(dump string) (string, error) {
 	paths, err := filepath.Glob(filepath.Join(dump, "*after_optimizations.txt"))
 	if err != nil {
-		return "", fmt.Errorf("look for what was compiled: %w", err)
+		return "", fmt.Errorf("find the compiled programs: %w", err)
 	}
 	largest, size := "", int64(-1)
 	for _, path := range paths {
@@ -104,25 +103,25 @@ func largestHLO(dump string) (string, error) {
 		}
 	}
 	if largest == "" {
-		return "", errors.New("XLA left no program behind after its optimisations: --xla_dump_to did nothing")
+		return "", errors.New("XLA wrote no optimised program: --xla_dump_to had no effect")
 	}
 	return largest, nil
 }
 
-// keepHLO copies the program to a compressed file, and returns what it consists of.
+// keepHLO copies the program to a compressed file and returns the counts of its instructions.
 func keepHLO(from, to string) (map[string]int, error) {
 	text, err := os.ReadFile(from)
 	if err != nil {
-		return nil, fmt.Errorf("read what was compiled: %w", err)
+		return nil, fmt.Errorf("read the compiled program: %w", err)
 	}
 	file, err := os.Create(to)
 	if err != nil {
-		return nil, fmt.Errorf("keep what was compiled: %w", err)
+		return nil, fmt.Errorf("keep the compiled program: %w", err)
 	}
 	packed := gzip.NewWriter(file)
 	_, err = io.Copy(packed, strings.NewReader(string(text)))
 	if err := errors.Join(err, packed.Close(), file.Close()); err != nil {
-		return nil, fmt.Errorf("keep what was compiled: %w", err)
+		return nil, fmt.Errorf("keep the compiled program: %w", err)
 	}
 	return countHLO(string(text)), nil
 }

@@ -15,56 +15,56 @@ import (
 const (
 	factEvent    = "fact"    // something about the machine: Name and Value
 	rateEvent    = "rate"    // the matrix product: TFLOPS
-	readyEvent   = "ready"   // a process has taken its first steps
-	windowEvent  = "window"  // Steps were taken in Seconds
-	epochEvent   = "epoch"   // an epoch of training was done
-	trainedEvent = "trained" // so was the run
-	hloEvent     = "hlo"     // what a compiled step consists of
-	failedEvent  = "failed"  // what was to be measured cannot be: Error says why
+	readyEvent   = "ready"   // a process took its first steps
+	windowEvent  = "window"  // a process took Steps in Seconds
+	epochEvent   = "epoch"   // an epoch of training ended
+	trainedEvent = "trained" // a training run ended
+	hloEvent     = "hlo"     // the instructions of a compiled step
+	failedEvent  = "failed"  // a measurement failed: Error
 )
 
-// record is a line of results.jsonl: what was measured, once.
+// record is a line of results.jsonl: one measurement.
 type record struct {
 	Part  string `json:"part"`
 	Event string `json:"event"`
-	// Time is when it was written, in UTC.
+	// Time is when the record was written, in UTC.
 	Time string `json:"time,omitempty"`
 	spec
 	Seed uint64 `json:"seed,omitempty"`
 
-	// Name and Value are of facts.
+	// Name and Value describe a fact.
 	Name  string `json:"name,omitempty"`
 	Value string `json:"value,omitempty"`
-	// TFLOPS is a rate, in 10¹² operations a second.
+	// TFLOPS is a rate, in 10¹² operations per second.
 	TFLOPS float64 `json:"tflops,omitempty"`
 
-	// FirstStep is the seconds from having the data to the end of the first step: what it
-	// takes to build and compile it.
+	// FirstStep is the time from having the data to the end of the first step, in seconds: mostly that
+	// for building and compiling it.
 	FirstStep  float64 `json:"first_step_s,omitempty"`
 	Parameters int64   `json:"parameters,omitempty"`
 
 	Steps   int     `json:"steps,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"`
-	// AllocatedMiB is the most memory that the process says it had in use on the device, and
-	// DeviceMiB by how much the memory in use on the card grew at most.
+	// AllocatedMiB is the process's peak memory on the device by its own account, and DeviceMiB the
+	// largest growth of the memory in use on the card.
 	AllocatedMiB float64 `json:"allocated_mib,omitempty"`
 	DeviceMiB    float64 `json:"device_mib,omitempty"`
 
-	// Epoch is from 1. TrainSeconds is the time spent in training up to its end, without
-	// evaluation. Loss is the epoch's mean, Accuracy of the test images, 0 … 1.
+	// Epoch counts from 1. TrainSeconds is the training time up to its end, without evaluation. Loss is
+	// the mean over the epoch, and Accuracy, from 0 to 1, that on the test images.
 	Epoch        int     `json:"epoch,omitempty"`
 	Loss         float64 `json:"loss,omitempty"`
 	Accuracy     float64 `json:"accuracy,omitempty"`
 	TrainSeconds float64 `json:"train_s,omitempty"`
 
-	// Of the Seconds of a window in the profile: how long calls of the device took to return; how long was
-	// waited for results to be copied to the host; and how long it took to copy to the device.
+	// The parts of Seconds in a window of the profile: calls of the device, waiting for results to be
+	// copied to the host, and copying to the device.
 	Execute float64 `json:"execute_s,omitempty"`
 	Fetch   float64 `json:"fetch_s,omitempty"`
 	Send    float64 `json:"send_s,omitempty"`
-	// Device is the seconds in which kernels ran, where a profiler said.
+	// Device is the time in which kernels ran, in seconds, if there is a profiler.
 	Device float64 `json:"device_s,omitempty"`
-	// HLO counts what a compiled step does, by name.
+	// HLO counts the instructions of a compiled step by name.
 	HLO map[string]int `json:"hlo,omitempty"`
 
 	Error string `json:"error,omitempty"`
@@ -72,16 +72,16 @@ type record struct {
 
 const resultsName = "results.jsonl"
 
-// results are the records of a folder.
+// results holds the records of a folder.
 type results struct {
 	file *os.File
 	all  []record
 }
 
-// openResults makes dir if it is not there, and opens its records to add to them.
+// openResults opens the records in dir to add to them. It creates dir if necessary.
 func openResults(dir string) (*results, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the folder for results: %w", err)
+		return nil, fmt.Errorf("create the folder for results: %w", err)
 	}
 	all, whole, err := readRecords(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -91,7 +91,7 @@ func openResults(dir string) (*results, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the results: %w", err)
 	}
-	// What comes next begins a line, also after one that was cut short.
+	// Drop an incomplete last line.
 	if err := file.Truncate(whole); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the results: %w", err), file.Close())
 	}
@@ -101,8 +101,8 @@ func openResults(dir string) (*results, error) {
 	return &results{file, all}, nil
 }
 
-// readRecords returns the records in dir and the bytes they take. A last line that was cut
-// short is left out; another that is no record is an error.
+// readRecords returns the records in dir and their length in bytes. It ignores an incomplete last
+// line; any other malformed line is an error.
 func readRecords(dir string) (all []record, whole int64, err error) {
 	path := filepath.Join(dir, resultsName)
 	content, err := os.ReadFile(path)
@@ -121,7 +121,7 @@ func readRecords(dir string) (all []record, whole int64, err error) {
 	return all, int64(len(content)), lines.Err()
 }
 
-// add writes a record, which is on its way to the disk when add returns.
+// add appends a record to the file and syncs it.
 func (r *results) add(one record) error {
 	one.Time = time.Now().UTC().Format(time.RFC3339)
 	line, err := json.Marshal(one)
@@ -135,7 +135,7 @@ func (r *results) add(one record) error {
 	return r.file.Sync()
 }
 
-// count returns how many records there are that want says yes to.
+// count returns the number of records for which want returns true.
 func (r *results) count(want func(record) bool) int {
 	n := 0
 	for _, one := range r.all {

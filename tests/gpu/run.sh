@@ -1,6 +1,6 @@
 #!/bin/sh
-# Measures on this machine's GPU; run.sh -h has the flags. Needs nothing but this folder and a
-# Python that has PyTorch and JAX. Programs come packed, and are unpacked once.
+# Measure on this machine's GPU; run.sh -h lists the flags. All it needs is this folder and a Python
+# with PyTorch and JAX. The programs are compressed; the first run decompresses them.
 here=$(dirname "$0")
 for name in gpu-bench xla.test unpack; do
 	if [ ! -x "$here/$name" ] && [ -f "$here/$name.gz" ]; then

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs a program that seeds PyTorch with a number of its own, with another seed.
+"""Runs a PyTorch program with another seed than the one it sets itself.
 
     seeded.py SEED program.py arguments ...
 """

@@ -7,10 +7,10 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// stopwatch adds up the time that the calls of a backend take. What is left of a step is
-// GoMLX's and ours: time in which, unless the device has steps in hand, it waits.
+// stopwatch adds up the time that calls of a backend take. The rest of a step is spent in GoMLX and in
+// our code; unless the device has steps queued, it is idle meanwhile.
 //
-// A nil stopwatch does nothing.
+// The methods of a nil stopwatch do nothing.
 type stopwatch struct {
 	execute, fetch, send time.Duration
 }
@@ -21,7 +21,7 @@ func (w *stopwatch) reset() {
 	}
 }
 
-// move adds the times to those of r and begins anew.
+// move adds the times to those of r and resets the stopwatch.
 func (w *stopwatch) move(r *record) {
 	if w != nil {
 		r.Execute += w.execute.Seconds()
@@ -31,8 +31,8 @@ func (w *stopwatch) move(r *record) {
 	}
 }
 
-// on returns the backend with the watch on it. Buffers must be wrapped with it, as they say
-// whose they are and GoMLX compares.
+// on returns the backend with its calls timed. Buffers are wrapped too, since GoMLX compares their
+// Backend method's result with the backend.
 func (w *stopwatch) on(b compute.Backend) compute.Backend {
 	return &timedBackend{Backend: b, watch: w}
 }

@@ -11,13 +11,13 @@ import (
 	"github.com/residual-go/residual/pkg/recipe"
 )
 
-// none is what stands in a table for what is not known.
+// none stands for an unknown value in a table.
 const none = "–"
 
-// tables prints those of the results in the folder that is named.
+// tables prints the tables of the results in the named folder.
 func tables(args []string, stdout io.Writer) error {
 	if len(args) != 1 {
-		return fmt.Errorf("table needs the folder of the results, and nothing else")
+		return fmt.Errorf("table takes one argument, the folder with the results")
 	}
 	all, _, err := readRecords(args[0])
 	if err != nil {
@@ -49,7 +49,7 @@ func markdown(all []record) (string, error) {
 }
 
 func machineTable(all []record) string {
-	rows := [][]string{{"what", "which"}}
+	rows := [][]string{{"property", "value"}}
 	for _, r := range all {
 		switch latest, _ := factOf(all, r.Name); r.Event {
 		case factEvent:
@@ -67,10 +67,10 @@ func machineTable(all []record) string {
 	return table("Machine", rows)
 }
 
-// day is the date of a time, and the time of day to the minute.
+// day returns the date and time of day of an RFC 3339 time, to the minute.
 func day(time string) string { return strings.Replace(fmt.Sprintf("%.16s", time), "T", " ", 1) }
 
-// factOf returns the value of the named fact, the last that was noted.
+// factOf returns the latest value of the named fact.
 func factOf(all []record, name string) (value string, known bool) {
 	for _, r := range slices.Backward(all) {
 		if r.Event == factEvent && r.Name == name {
@@ -80,8 +80,8 @@ func factOf(all []record, name string) (value string, known bool) {
 	return "", false
 }
 
-// measured are the windows of training steps, by what was measured. Those of the profile are
-// not among them: watching takes time.
+// measured groups the records of an event by spec. It leaves out those of the profile, since profiling
+// takes time.
 func measured(all []record, event string) map[spec][]record {
 	by := map[spec][]record{}
 	for _, r := range all {
@@ -92,8 +92,8 @@ func measured(all []record, event string) map[spec][]record {
 	return by
 }
 
-// speedTables returns a table for every network and size of images: a row for every batch and
-// precision, a column for every peer.
+// speedTables returns a table for every network and image size, with a row for every batch size and
+// precision and a column for every peer.
 func speedTables(all []record) (string, error) {
 	by := measured(all, windowEvent)
 	subjects := map[spec]bool{}
@@ -130,13 +130,13 @@ func speedTables(all []record) (string, error) {
 		text.WriteString(table(fmt.Sprintf("%s at %d×%d: training, images/s", subject.Network, subject.Size, subject.Size), rows))
 	}
 	if text.Len() > 0 {
-		text.WriteString("Medians of windows in which the peers took turns, with half of the range. Products of float32 are TensorFloat-32 with all of them. " +
-			"An operation is a multiplication or an addition; a step has three times those of the forward pass. Ours crops, flips and measures accuracy and the norm of the gradient besides.\n\n")
+		text.WriteString("Medians over the windows, ± half the range. All peers compute float32 products in TensorFloat-32. " +
+			"An operation is a multiplication or an addition; a training step has three times as many as the forward pass. Residual's steps also crop and flip, and compute accuracy and the gradient norm.\n\n")
 	}
 	return text.String(), nil
 }
 
-// cases are the batches and precisions that a network was measured with.
+// cases returns the batch sizes and precisions that a network was measured with.
 func cases(by map[spec][]record, subject spec) []spec {
 	found := map[spec]bool{}
 	for s := range by {
@@ -148,20 +148,20 @@ func cases(by map[spec][]record, subject spec) []spec {
 	return slices.SortedFunc(maps.Keys(found), bySpec)
 }
 
-// costTable returns what the steps take beside time: compiling, and memory.
+// costTable returns the table of compile times and memory.
 func costTable(all []record) string {
 	windows, starts := measured(all, windowEvent), measured(all, readyEvent)
-	rows := [][]string{{"network", "size", "precision", "batch", "peer", "first step, s", "memory of the process, MiB", "in use by its own account, MiB"}}
+	rows := [][]string{{"network", "size", "precision", "batch", "peer", "first step, s", "memory of the process, MiB", "memory by its own account, MiB"}}
 	for _, s := range slices.SortedFunc(maps.Keys(windows), bySpec) {
 		rows = append(rows, []string{s.Network, fmt.Sprint(s.Size), s.Precision, fmt.Sprint(s.Batch), title(s.Peer),
 			number(median(starts[s], func(r record) float64 { return r.FirstStep })),
 			whole(most(windows[s], func(r record) float64 { return r.DeviceMiB })),
 			whole(most(windows[s], func(r record) float64 { return r.AllocatedMiB }))})
 	}
-	return table("To the first step, and memory", rows)
+	return table("Time to the first step, and memory", rows)
 }
 
-// trainingTable returns how the fast recipe went, over its seeds.
+// trainingTable returns the table of training runs by the fast recipe, over all seeds.
 func trainingTable(all []record) string {
 	by := map[spec][]record{}
 	firstEpochs := map[spec]map[uint64]float64{}
@@ -195,14 +195,14 @@ func trainingTable(all []record) string {
 	images, _ := factOf(all, "images")
 	text := table("The fast recipe on "+images, rows)
 	if text != "" {
-		text += "Accuracy is the mean over the seeds, times are medians. Training leaves evaluation out and has compiling in it, in its first epoch; the process has everything.\n\n"
+		text += "Accuracy is the mean over the seeds; times are medians. Training time includes compiling, in the first epoch, but not evaluation; that of the process includes everything.\n\n"
 	}
 	return text
 }
 
-// hostTable returns where the time of a step goes.
+// hostTable returns the table of how the time of a step is spent.
 func hostTable(all []record) string {
-	rows := [][]string{{"network", "size", "batch", "peer", "a step, ms", "in calls of the device", "waiting for results", "sending", "between, the host alone", "kernels run"}}
+	rows := [][]string{{"network", "size", "batch", "peer", "whole step", "device calls", "waiting for results", "sending", "host only", "kernels running"}}
 	for _, r := range all {
 		if r.Part != profilePart || r.Event != windowEvent {
 			continue
@@ -220,14 +220,14 @@ func hostTable(all []record) string {
 		rows = append(rows, []string{r.Network, fmt.Sprint(r.Size), fmt.Sprint(r.Batch), title(r.Peer), step(r.Seconds),
 			step(r.Execute), step(r.Fetch), step(r.Send), host, step(r.Device)})
 	}
-	text := table("Where the time of a step goes, in ms", rows)
+	text := table("How the time of a step is spent, in ms", rows)
 	if text != "" {
-		text += "Calls of the device may return before it is done; then it works on while the host is between them.\n\n"
+		text += "Device calls may return before the device has finished, so it may be busy while only the host seems to be.\n\n"
 	}
 	return text
 }
 
-// hloTable returns what the compiled steps consist of.
+// hloTable returns the table of the compiled steps' instructions.
 func hloTable(all []record) string {
 	var columns []record
 	kinds := map[string]bool{}
@@ -251,10 +251,10 @@ func hloTable(all []record) string {
 		}
 		rows = append(rows, row)
 	}
-	return table("What XLA's compiled step consists of", rows)
+	return table("Instructions of XLA's compiled step", rows)
 }
 
-// failures says what could not be measured.
+// failures lists what could not be measured.
 func failures(all []record) string {
 	counts := map[string]int{}
 	var order []string
@@ -285,11 +285,11 @@ func failures(all []record) string {
 	if text.Len() == 0 {
 		return ""
 	}
-	return "### Left out\n\n" + text.String() + "\n"
+	return "### Skipped\n\n" + text.String() + "\n"
 }
 
-// table returns rows as a Markdown table, the first of them its head; nothing without a row
-// besides.
+// table returns the rows as a Markdown table with the first row as its header, or "" if there is no
+// other row.
 func table(title string, rows [][]string) string {
 	if len(rows) < 2 {
 		return ""
@@ -308,7 +308,7 @@ func table(title string, rows [][]string) string {
 	return text.String() + "\n"
 }
 
-// title is how a peer is called in tables.
+// title returns the name of a peer in tables.
 func title(peer string) string {
 	names := map[string]string{ours: "Residual", eager: "PyTorch", compiled: "torch.compile", jax: "JAX",
 		graphed: "reduce-overhead", tuned: "max-autotune", torchRecipe: "PyTorch"}
@@ -320,7 +320,7 @@ func byPeer(a, b string) int {
 	return slices.Index(order, a) - slices.Index(order, b)
 }
 
-// bySpec has bfloat16 before float32, and small before large.
+// bySpec sorts small images before large ones and bfloat16 before float32.
 func bySpec(a, b spec) int {
 	rank := func(s spec) []int {
 		wide := 0
@@ -356,7 +356,7 @@ func values(rs []record, of func(record) float64) []float64 {
 	return all
 }
 
-// median is 0 of nothing.
+// median returns 0 if there are no records.
 func median(rs []record, of func(record) float64) float64 {
 	all := values(rs, of)
 	if len(all) == 0 {
@@ -369,7 +369,7 @@ func least(rs []record, of func(record) float64) float64 { return values(rs, of)
 
 func most(rs []record, of func(record) float64) float64 { return values(rs, of)[len(rs)-1] }
 
-// spread is the median of images/s, and half of the range.
+// spread returns the median of images/s and half the range.
 func spread(rs []record) string {
 	if len(rs) == 0 {
 		return none
@@ -395,7 +395,8 @@ func share(a, of float64) string {
 	return fmt.Sprintf("%.1f%%", 100*a/of)
 }
 
-// number writes v with about three digits, and all of them before the point; 0 is not known.
+// number formats v with three significant digits, or all those before the decimal point; 0 means
+// unknown.
 func number(v float64) string {
 	switch {
 	case v == 0:

@@ -14,14 +14,14 @@ import (
 	"github.com/residual-go/residual/pkg/printable"
 )
 
-// testsName is the program of the tests that need a plugin of XLA, those of tests/suite/xla.
+// testsName is the program of the tests in tests/suite/xla, which need an XLA plugin.
 const testsName = "xla.test"
 
-// notRun begins the value of the fact tests where they did not run; the next time they may.
+// notRun begins the value of the fact "tests" if they did not run. They may run next time.
 const notRun = "not run: "
 
-// test runs the tests that were carried along, once: speed is worth nothing where what is
-// computed is wrong. It takes note of how they ended; all that they say is in tests.txt.
+// test runs the packed tests once, since the speed of wrong results is worth nothing. It records the
+// outcome and writes the tests' output to tests.txt.
 func (d *driver) test(ctx context.Context) error {
 	before, known := d.fact(testsPart)
 	if known && !strings.HasPrefix(before, notRun) && !d.retrying {
@@ -31,10 +31,10 @@ func (d *driver) test(ctx context.Context) error {
 	program := filepath.Join(d.home, testsName)
 	why := ""
 	if _, err := os.Stat(program); err != nil {
-		why = notRun + "there is no " + testsName + " beside this program; make bench-gpu packs it"
+		why = notRun + testsName + " is missing beside this program; make bench-gpu packs it"
 	}
 	if !isXLA {
-		why = notRun + "they are for XLA, and ours is on " + d.backend
+		why = notRun + "they are for XLA, but our backend is " + d.backend
 	}
 	if why != "" && why == before {
 		return nil
@@ -52,14 +52,14 @@ func (d *driver) test(ctx context.Context) error {
 		return fmt.Errorf("run the tests: %w", err)
 	}
 	if err := os.WriteFile(filepath.Join(d.out, "tests.txt"), output, 0o644); err != nil {
-		return fmt.Errorf("keep what the tests say: %w", err)
+		return fmt.Errorf("keep the output of the tests: %w", err)
 	}
 	return d.note(testsPart, verdict(output, err))
 }
 
 var testLine = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): (\S+)`)
 
-// verdict is how tests ended, in a line, given what they said and how the process ended.
+// verdict returns the outcome of the tests in one line, given their output and the error of the process.
 func verdict(output []byte, err error) string {
 	names := map[string][]string{}
 	for _, match := range testLine.FindAllSubmatch(output, -1) {
@@ -73,7 +73,7 @@ func verdict(output []byte, err error) string {
 		text += ", FAILED " + strings.Join(failed, ", ")
 	} else if err != nil {
 		last := bytes.TrimSpace(output)
-		text += ", and then " + err.Error() + ": " + printable.Line(string(last[max(0, len(last)-200):]))
+		text += ", then " + err.Error() + ": " + printable.Line(string(last[max(0, len(last)-200):]))
 	}
 	return text
 }

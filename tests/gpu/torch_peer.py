@@ -1,16 +1,16 @@
 #!/usr/bin/python3
-"""A network's training step in PyTorch, for as long as it is told to.
+"""Takes training steps of a network in PyTorch, for as long as it is told to.
 
     torch_peer.py --device cuda '{"peer": "torch-compile", "network": "resnet50",
                                   "size": 224, "batch": 256, "precision": "bfloat16"}'
 
-The peer of the Go side of tests/gpu, which starts it and reads what it prints:
-a line of JSON when it has taken its first steps, and one for every number of
-seconds on standard input, after steps for that long.
+The Go side of tests/gpu starts this program and reads its output: a line of
+JSON after the first steps and, for every number of seconds on standard input,
+another one after steps for that long.
 
-The images are on the device, normalised, in channels-last; bfloat16 is
-autocast, with weights in float32.  SGD is the fused one.  Nothing is copied to
-the host but after the last step of a window.
+The images are on the device, normalised, in channels-last format.  bfloat16 is
+autocast, with weights in float32.  SGD is the fused implementation.  Nothing is
+copied to the host except the loss, every few steps.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import time
 import torch
 import torch.nn.functional as F
 
-# Beside this file where both were carried to, and in the repository.
+# torch_step.py lies beside this file in the packed folder, and here in the repository.
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench"))
 from torch_step import CLASSES, NETWORKS  # noqa: E402
 
@@ -45,7 +45,7 @@ def prepare(spec, device):
     images = torch.randn(batch, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(CLASSES, (batch,), device=device)
     fused = {"fused": True} if device == "cuda" else {}
-    # Small, so that the weights stay in a range where arithmetic has its usual speed.
+    # A small learning rate, so that the weights stay in a range where arithmetic has its usual speed.
     optimizer = torch.optim.SGD(model.parameters(), 1e-3, 0.9, weight_decay=5e-4, **fused)
     mode = MODES[spec["peer"]]
     if mode is not None:
@@ -68,14 +68,14 @@ def prepare(spec, device):
 def synchronize(loss):
     value = loss.item()  # waits for the device
     if value != value or abs(value) == float("inf"):
-        sys.exit("the loss is no number")
+        sys.exit("the loss is not finite")
 
 
 def take(step, seconds, device):
-    """Takes steps for so many seconds, and returns their number and the seconds it took."""
+    """Takes steps for about that many seconds; returns their number and the exact time."""
     steps, began = 0, time.perf_counter()
-    # Steps are queued faster than they are done; now and then the device is waited for, so
-    # that the clock is about what was done.
+    # Steps are queued faster than they finish.  Wait for the device now and then, so that
+    # only finished steps are counted.
     while time.perf_counter() - began < seconds or steps == 0:
         for _ in range(20):
             loss = step()
@@ -87,7 +87,7 @@ def take(step, seconds, device):
 
 
 def profiled(step, path, device):
-    """Writes which kernels a step spends its time in, and returns the time of all, per step."""
+    """Writes a table of the time by kernel; returns the time of all kernels, per step."""
     from torch.profiler import ProfilerActivity, profile
 
     steps = 5
@@ -97,12 +97,12 @@ def profiled(step, path, device):
             loss = step()
         synchronize(loss)
     events = profiler.key_averages()
-    # The name of the attribute changed when devices other than CUDA came.
+    # The attribute was renamed when PyTorch added devices other than CUDA.
     own = "self_device_time_total" if hasattr(events[0], "self_device_time_total") else "self_cuda_time_total"
     order = own if device == "cuda" else "self_cpu_time_total"
     with open(path, "w") as file:
         file.write(events.table(sort_by=order, row_limit=40, max_name_column_width=90))
-    # Kernels alone: the operators that launched them are listed with the kernels' time too.
+    # Only kernels: the operators that launched them are listed with the same time.
     kernels = [e for e in events if "cuda" in str(getattr(e, "device_type", "")).lower()]
     return sum(getattr(e, own) for e in kernels) / 1e6 / steps
 
@@ -111,11 +111,11 @@ def main():
     parser = argparse.ArgumentParser(description="Take training steps in PyTorch.")
     parser.add_argument("spec", type=json.loads)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--profile", metavar="FILE", help="write where the time goes before the first window")
+    parser.add_argument("--profile", metavar="FILE", help="profile before the first window, and write the times to FILE")
     arguments = parser.parse_args()
     spec, device = arguments.spec, arguments.device
 
-    # TensorFloat-32 for products of float32, as cuDNN's convolutions have by default, and XLA's.
+    # TensorFloat-32 for float32 products, the default of cuDNN's convolutions and of XLA.
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = True
     step, parameters = prepare(spec, device)

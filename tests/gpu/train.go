@@ -16,17 +16,17 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// train trains by the fast recipe and prints a record for every epoch and one for the run.
+// train trains by the fast recipe and prints a record for every epoch and one for the whole run.
 func train(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("train", flag.ContinueOnError)
-	name := flags.String("backend", backend.Auto, "what to compute with")
+	name := flags.String("backend", backend.Auto, "the backend")
 	data := flags.String("data", "", "folder with CIFAR-10's files of records")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	var t training
 	if err := json.Unmarshal([]byte(flags.Arg(0)), &t); err != nil {
-		return fmt.Errorf("read what to train: %w", err)
+		return fmt.Errorf("decode the training: %w", err)
 	}
 	r, err := recipe.ByName("fast")
 	if err != nil {
@@ -49,14 +49,14 @@ func train(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	dir, err := os.MkdirTemp("", "gpu-train-")
 	if err != nil {
-		return fmt.Errorf("make a folder for the run: %w", err)
+		return fmt.Errorf("create a folder for the run: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	p := &progress{out: json.NewEncoder(stdout), batch: r.BatchSize}
 	began := time.Now()
 	o, err := run.Train(ctx, dir, r, onDevice(run.Options{Backend: engine, Training: training, Test: test, Report: p}))
 	if err == nil && p.err != nil {
-		err = fmt.Errorf("print what was measured: %w", p.err)
+		err = fmt.Errorf("print the measurements: %w", p.err)
 	}
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ type progress struct {
 	err     error
 }
 
-// Epoch is called after an epoch was evaluated. Its images per second leave that out.
+// Epoch is called after the evaluation of an epoch, whose speed does not include it.
 func (p *progress) Epoch(m run.Metrics) {
 	p.seconds += float64(m.StepsPerEpoch*p.batch) / m.ImagesPerSecond
 	r := record{Event: epochEvent, Epoch: m.Epoch, Loss: m.Loss, TrainSeconds: p.seconds}
@@ -87,7 +87,7 @@ func (p *progress) Epoch(m run.Metrics) {
 	}
 }
 
-// Step, Line, Evaluating and Note have nothing to add.
+// Step, Line, Evaluating and Note do nothing.
 func (p *progress) Step(run.Metrics)    {}
 func (p *progress) Line(run.Metrics)    {}
 func (p *progress) Evaluating(_, _ int) {}

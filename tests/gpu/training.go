@@ -14,15 +14,15 @@ import (
 	"github.com/residual-go/residual/pkg/recipe"
 )
 
-// peerProgram trains in PyTorch by our fast recipe. It is not the project's, and is carried
-// along where there is one. Its command line is
+// peerProgram trains with PyTorch by our fast recipe. It is not part of the project and is packed only
+// if it is available. Its command line is
 //
 //	torch_cifar.py NETWORK --data DIR --epochs N --device cuda
 //
-// and it prints for every epoch a line of JSON with epoch, loss, test_acc and train_s.
+// and for every epoch it prints a line of JSON with epoch, loss, test_acc and train_s.
 var peerProgram = filepath.Join("peer", "torch_cifar.py")
 
-// train trains once, unless that is done, and keeps what every epoch came to.
+// train runs one training, unless it is done, and keeps the results of every epoch.
 func (d *driver) train(ctx context.Context, t training, part string) error {
 	s := spec{Peer: t.Peer, Network: t.Network, Size: 32, Batch: 128, Precision: t.Precision}
 	if d.results.count(func(r record) bool {
@@ -43,11 +43,11 @@ func (d *driver) train(ctx context.Context, t training, part string) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	fmt.Fprintf(d.log, "%s: %s, %s, seed %d: left out: %s\n", part, t.Network, t.Peer, t.Seed, printable.Line(err.Error()))
+	fmt.Fprintf(d.log, "%s: %s, %s, seed %d: skipped: %s\n", part, t.Network, t.Peer, t.Seed, printable.Line(err.Error()))
 	return d.results.add(record{Part: part, Event: failedEvent, spec: s, Seed: t.Seed, Error: printable.Line(err.Error())})
 }
 
-// follow runs the training and takes note of its epochs and of its end.
+// follow runs the training and records its epochs and its end.
 func (d *driver) follow(ctx context.Context, t training, s spec, part string) error {
 	args, err := d.trainer(t)
 	if err != nil {
@@ -94,7 +94,7 @@ func (d *driver) follow(ctx context.Context, t training, s spec, part string) er
 	return d.results.add(last)
 }
 
-// trainer returns what starts the training.
+// trainer returns the command line of the training.
 func (d *driver) trainer(t training) ([]string, error) {
 	if t.Peer == torchRecipe {
 		epochs := t.Epochs
@@ -110,7 +110,7 @@ func (d *driver) trainer(t training) ([]string, error) {
 	}
 	config, err := json.Marshal(t)
 	if err != nil {
-		return nil, fmt.Errorf("say what to train: %w", err)
+		return nil, fmt.Errorf("encode the training: %w", err)
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -119,30 +119,30 @@ func (d *driver) trainer(t training) ([]string, error) {
 	return []string{self, "train", "-backend", d.backend, "-data", d.data, string(config)}, nil
 }
 
-// records are CIFAR-10's files.
+// recordFiles matches CIFAR-10's files of records.
 const recordFiles = "*_batch*.bin"
 
-// images sees that d.data is a folder with files of records: the one that was named, or what
-// is carried along, unpacked.
+// images sets d.data to a folder with files of records: the one of the flag -data or that of the packed
+// images, which it unpacks.
 func (d *driver) images(ctx context.Context) error {
 	if d.data == "" {
-		carried := filepath.Join(d.home, "data")
-		if _, err := os.Stat(carried); err != nil {
+		packed := filepath.Join(d.home, "data")
+		if _, err := os.Stat(packed); err != nil {
 			archive := filepath.Join(d.home, archiveName)
 			if _, err := os.Stat(archive); err != nil {
-				return errors.New("there are no images; pack with RESIDUAL_TEST_DATA, or name a folder with -data")
+				return errors.New("there are no images; set RESIDUAL_TEST_DATA when packing, or name a folder with -data")
 			}
 			fmt.Fprintln(d.log, "unpacking the images")
-			fresh := carried + ".tmp"
+			fresh := packed + ".tmp"
 			output, err := exec.CommandContext(ctx, filepath.Join(d.home, unpackName), "-in", archive, "-out", fresh).CombinedOutput()
 			if err != nil {
 				return fmt.Errorf("unpack %s: %w: %s", archive, err, printable.Line(string(output)))
 			}
-			if err := os.Rename(fresh, carried); err != nil {
+			if err := os.Rename(fresh, packed); err != nil {
 				return fmt.Errorf("unpack %s: %w", archive, err)
 			}
 		}
-		d.data = carried
+		d.data = packed
 		if err := d.noteOnce("images", "CIFAR-10 (JPEG)"); err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func (d *driver) noteOnce(name, value string) error {
 	return d.note(name, value)
 }
 
-// cut puts the first images of every file into a folder of their own, once.
+// cut copies the first images of every file to another folder and uses that.
 func (d *driver) cut() error {
 	into := filepath.Join(d.out, "few")
 	if d.data == into {
@@ -176,7 +176,7 @@ func (d *driver) cut() error {
 		return fmt.Errorf("%s has no files of records", d.data)
 	}
 	if err := os.MkdirAll(into, 0o755); err != nil {
-		return fmt.Errorf("make a folder for a few images: %w", err)
+		return fmt.Errorf("create a folder for a few images: %w", err)
 	}
 	for _, path := range files {
 		content, err := os.ReadFile(path)
