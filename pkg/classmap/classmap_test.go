@@ -30,7 +30,7 @@ func TestViewSizeAndCrop(t *testing.T) {
 	} {
 		photo := image.NewGray(image.Rect(5, 7, 5+test.width, 7+test.height))
 		v := NewView(photo, test.transform)
-		if got := v.picture.Rect.Size(); got != test.size {
+		if got := v.photo.Rect.Size(); got != test.size {
 			t.Errorf("%d×%d: the view has %v pixels, want %v", test.height, test.width, got, test.size)
 		}
 		if v.crop != test.crop {
@@ -38,32 +38,33 @@ func TestViewSizeAndCrop(t *testing.T) {
 				test.transform.Resize, test.transform.Height, test.transform.Width, v.crop, test.crop)
 		}
 		if got := v.Draw([]float64{0, 1}, 1, 2).Bounds().Size(); got != test.size {
-			t.Errorf("%d×%d: drawn it has %v pixels, want %v", test.height, test.width, got, test.size)
+			t.Errorf("%d×%d: the drawing has %v pixels, want %v", test.height, test.width, got, test.size)
 		}
 	}
 }
 
-// The hottest place of the map is yellow, the coldest violet, and what is not seen is dark.
+// The hottest part of the map is yellow, the coldest violet, and what the network does not
+// see is dark.
 func TestDrawPutsTheMapWhereTheCropIs(t *testing.T) {
-	photo := image.NewRGBA(image.Rect(0, 0, 320, 640)) // transparent: white paper
+	photo := image.NewRGBA(image.Rect(0, 0, 320, 640)) // transparent, so drawn on white
 	v := NewView(photo, picture.Transform{Resize: 32, Height: 32, Width: 32})
 	drawn := v.Draw([]float64{0, 0, 0, 1}, 2, 2)
 	at := func(x, y int) color.RGBA { return color.RGBAModel.Convert(drawn.At(x, y)).(color.RGBA) }
 	if c := at(160, 80); c.R > 130 || c.R != c.G || c.G != c.B {
-		t.Errorf("above the crop the picture is %v, want dark grey", c)
+		t.Errorf("above the crop the view is %v, want dark grey", c)
 	}
 	if c := at(10, 170); c.G >= c.R || c.R >= c.B {
-		t.Errorf("in the upper left of the crop the picture is %v, want violet", c)
+		t.Errorf("in the upper left of the crop the view is %v, want violet", c)
 	}
 	if c := at(310, 470); c.R < 230 || c.G < 220 || c.B > 150 {
-		t.Errorf("in the lower right of the crop the picture is %v, want yellow", c)
+		t.Errorf("in the lower right of the crop the view is %v, want yellow", c)
 	}
 }
 
 func TestDrawLeavesTheViewAlone(t *testing.T) {
 	v := NewView(image.NewGray(image.Rect(0, 0, 4, 4)), picture.Transform{Resize: 4, Height: 4, Width: 4})
 	v.Draw([]float64{0, 1}, 1, 2)
-	if c := v.picture.RGBAAt(300, 300); c != (color.RGBA{A: 255}) {
-		t.Errorf("the view's own pixel is %v, want black", c)
+	if c := v.photo.RGBAAt(300, 300); c != (color.RGBA{A: 255}) {
+		t.Errorf("Draw changed a pixel of the view to %v, want black", c)
 	}
 }

@@ -1,4 +1,6 @@
-// Package plots draws figures from what runs have written down.
+// Package plots draws the figures of training runs: loss, accuracy and learning rate from
+// the metrics that a run recorded, confusion matrices and image grids from its predictions.
+// The drawing itself is done by package figure.
 package plots
 
 import (
@@ -14,21 +16,20 @@ import (
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/infer"
-	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// History is a run's metrics, ready to be drawn.
+// History holds the metrics of a run.
 type History struct {
-	Name          string
-	Steps, Epochs []run.Metrics
+	Name          string        // in the legends
+	Steps, Epochs []run.Metrics // recorded during epochs and at their ends
 	StepsPerEpoch int
-	LearningRate  func(step int) float64
-	TotalSteps    int
+	TotalSteps    int                    // of the whole run, as planned
+	LearningRate  func(step int) float64 // as planned, for steps from 0
 }
 
-// Read returns the history of the run in dir. Its name is that of the network, or of the
-// folder if there is none.
+// Read returns the history of the run in dir, named after its network or, if the network
+// has no name, after the folder. A run without metrics is an error.
 func Read(dir string) (*History, error) {
 	r, err := run.ReadRecipe(dir)
 	if err != nil {
@@ -54,17 +55,13 @@ func Read(dir string) (*History, error) {
 	}
 	h.StepsPerEpoch = lines[0].StepsPerEpoch
 	h.TotalSteps = h.StepsPerEpoch * r.Epochs
-	h.LearningRate = rate(r, h.TotalSteps)
+	h.LearningRate = func(step int) float64 { return r.Schedule.Rate(r.LearningRate, step, h.TotalSteps) }
 	return h, nil
 }
 
-func rate(r recipe.Recipe, steps int) func(int) float64 {
-	return func(step int) float64 { return r.Schedule.Rate(r.LearningRate, step, steps) }
-}
-
-// Loss draws the training loss of every run by step, smoothed over the raw values, and
-// the test loss at the ends of epochs. A run whose epochs were too short for a line of
-// metrics has its training loss by epoch.
+// Loss draws the training loss of every run by step, smoothed in front of the raw values,
+// and the test loss at the end of each epoch. If the epochs of a run were too short to
+// record metrics by step, its training loss is drawn by epoch.
 func Loss(title, caption string, histories ...*History) (*figure.Figure, error) {
 	var curves []figure.Curve
 	for i, h := range histories {
@@ -86,7 +83,7 @@ func Loss(title, caption string, histories ...*History) (*figure.Figure, error) 
 	return figure.Curves(title, "epoch", "loss", curves, figure.Caption(caption))
 }
 
-// Accuracy draws training and test accuracy of every run by epoch.
+// Accuracy draws the training and test accuracy of every run by epoch.
 func Accuracy(title, caption string, histories ...*History) (*figure.Figure, error) {
 	var curves []figure.Curve
 	for i, h := range histories {
@@ -115,7 +112,8 @@ func Schedule(title string, histories ...*History) (*figure.Figure, error) {
 	return figure.Schedule(title, "epoch", curves)
 }
 
-// byEpoch returns a curve of what pick finds in the epoch lines, none if that is nothing.
+// byEpoch returns the curve of a metric at the ends of epochs, or no curve if pick returns
+// nil for all of them.
 func (h *History) byEpoch(name string, color int, pick func(run.Metrics) *float64) []figure.Curve {
 	curve := figure.Curve{Name: name, Style: figure.Style{Color: color + 1, Dash: figure.Dash(color % 4)}}
 	for _, line := range h.Epochs {
@@ -130,29 +128,27 @@ func (h *History) byEpoch(name string, color int, pick func(run.Metrics) *float6
 	return []figure.Curve{curve}
 }
 
-// epochs is how many epochs, with their fraction, lie before the end of a line's step.
+// epochs returns the time of a line of metrics in epochs.
 func (h *History) epochs(line run.Metrics) float64 {
 	return float64(line.Step) / float64(h.StepsPerEpoch)
 }
 
-// Confusion draws a result's confusion matrix.
+// Confusion draws the confusion matrix of a result.
 func Confusion(title, caption string, result *infer.Result) (*figure.Figure, error) {
 	return figure.Confusion(title, result.Classes, result.Confusion, figure.Caption(caption))
 }
 
-// Guesses draws the first n images with their labels and the network's guesses.
+// Guesses draws the first n images with their labels and the network's predictions.
 func Guesses(title, caption string, images *dataset.Images, result *infer.Result, n int) (*figure.Figure, error) {
 	var tiles []figure.Tile
 	for i := range min(n, images.Len()) {
-		label, guess := images.Classes[images.Labels[i]], result.Classes[result.Guesses[i]]
-		tiles = append(tiles, figure.Tile{Pixels: images.Image(i), Height: images.Height, Width: images.Width,
-			Caption: label + "\n→ " + guess, Wrong: label != guess})
+		tiles = append(tiles, guessed(images, result, i, ""))
 	}
 	return figure.ImageGrid(title, 8, tiles, figure.Caption(caption))
 }
 
-// Worst draws the n images that the result is worst at, the worst first: each with its
-// label, the probability that it was given, and the guess.
+// Worst draws the n images with the highest losses, the highest first: each with its label,
+// the probability that the network gave the label, and the prediction.
 func Worst(title, caption string, images *dataset.Images, result *infer.Result, n int) (*figure.Figure, error) {
 	order := make([]int, len(result.Losses))
 	for i := range order {
@@ -161,14 +157,24 @@ func Worst(title, caption string, images *dataset.Images, result *infer.Result, 
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(result.Losses[b], result.Losses[a]) })
 	var tiles []figure.Tile
 	for _, i := range order[:min(n, len(order))] {
-		label, guess := images.Classes[images.Labels[i]], result.Classes[result.Guesses[i]]
-		tiles = append(tiles, figure.Tile{Pixels: images.Image(i), Height: images.Height, Width: images.Width,
-			Caption: fmt.Sprintf("%s %.1f%%\n→ %s", label, 100*math.Exp(-result.Losses[i]), guess), Wrong: label != guess})
+		tiles = append(tiles, guessed(images, result, i, fmt.Sprintf(" %.1f%%", 100*math.Exp(-result.Losses[i]))))
 	}
 	return figure.ImageGrid(title, 8, tiles, figure.Caption(caption))
 }
 
-// Samples draws n images of every class in a row of its own.
+// guessed returns image i with its label, followed by a note, and the prediction below.
+func guessed(images *dataset.Images, result *infer.Result, i int, note string) figure.Tile {
+	label, guess := images.Classes[images.Labels[i]], result.Classes[result.Guesses[i]]
+	t := tile(images, i, label+note+"\n→ "+guess)
+	t.Wrong = label != guess
+	return t
+}
+
+func tile(images *dataset.Images, i int, caption string) figure.Tile {
+	return figure.Tile{Pixels: images.Image(i), Height: images.Height, Width: images.Width, Caption: caption}
+}
+
+// Samples draws n images of every class, a row for each class.
 func Samples(title, caption string, images *dataset.Images, n int) (*figure.Figure, error) {
 	of := make([][]int, len(images.Classes))
 	for i, label := range images.Labels {
@@ -179,14 +185,13 @@ func Samples(title, caption string, images *dataset.Images, n int) (*figure.Figu
 	var tiles []figure.Tile
 	for label, indices := range of {
 		for _, i := range indices {
-			tiles = append(tiles, figure.Tile{Pixels: images.Image(i), Height: images.Height, Width: images.Width,
-				Caption: images.Classes[label]})
+			tiles = append(tiles, tile(images, i, images.Classes[label]))
 		}
 	}
 	return figure.ImageGrid(title, n, tiles, figure.Caption(caption))
 }
 
-// Drawing is a figure to draw and the name of its files.
+// Drawing is a figure still to be drawn, and the name of its files.
 type Drawing struct {
 	Name string
 	Draw func() (*figure.Figure, error)
@@ -196,7 +201,7 @@ type Drawing struct {
 // necessary. It returns the paths.
 func Save(dir string, drawings ...Drawing) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the folder for figures: %w", err)
+		return nil, fmt.Errorf("create the folder for figures: %w", err)
 	}
 	var paths []string
 	for _, drawing := range drawings {

@@ -19,8 +19,8 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// writeRun makes a run's folder as training leaves it: two epochs of four steps, a line
-// every two, tested or not.
+// writeRun creates the folder of a run as training leaves it: two epochs of four steps,
+// metrics recorded every two steps, with or without test results.
 func writeRun(t *testing.T, name string, tested bool) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), name)
@@ -47,7 +47,7 @@ func writeRun(t *testing.T, name string, tested bool) string {
 	return dir
 }
 
-// writeJSON writes values, each on a line of its own.
+// writeJSON writes one value per line.
 func writeJSON(t *testing.T, path string, values ...any) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -89,15 +89,15 @@ func svg(t *testing.T, f *figure.Figure, err error) string {
 func TestRead(t *testing.T) {
 	h := mustRead(t, writeRun(t, "one", true))
 	if h.Name != "resnet20" || len(h.Steps) != 4 || len(h.Epochs) != 2 || h.StepsPerEpoch != 4 || h.TotalSteps != 8 {
-		t.Errorf("read %q with %d step and %d epoch lines, %d steps an epoch, %d in all; want resnet20 with 4, 2, 4 and 8",
+		t.Errorf("read %q with %d step and %d epoch lines, %d steps per epoch, %d in total; want resnet20 with 4, 2, 4 and 8",
 			h.Name, len(h.Steps), len(h.Epochs), h.StepsPerEpoch, h.TotalSteps)
 	}
-	// The one-cycle rate of recipe fast, peak 0.4, over 8 steps: it starts at 0.04·0.4.
+	// The recipe "fast" has a one-cycle schedule with a peak of 0.4, which starts at 0.04·0.4.
 	if got := h.LearningRate(0); math.Abs(got-0.016) > 1e-12 {
 		t.Errorf("the first learning rate is %g, want 0.016", got)
 	}
 	if got := h.LearningRate(7); got > 1e-5 {
-		t.Errorf("the last learning rate is %g, want almost 0", got)
+		t.Errorf("the last learning rate is %g, want nearly 0", got)
 	}
 }
 
@@ -121,12 +121,12 @@ func TestReadErrors(t *testing.T) {
 		empty: "holds no run", fresh: "no metrics yet", none: "no metrics yet", damaged: "metrics.jsonl, line 1",
 	} {
 		if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
-			t.Errorf("got %v, want an error with %q and the folder", err, want)
+			t.Errorf("got %v, want an error with %q and the name of the folder", err, want)
 		}
 	}
 }
 
-func TestCurvesSayWhatTheyAre(t *testing.T) {
+func TestCurvesAreLabelled(t *testing.T) {
 	tested, untested := mustRead(t, writeRun(t, "a", true)), mustRead(t, writeRun(t, "b", false))
 	tested.Name, untested.Name = "first", "second"
 	for name, draw := range map[string]func(string, string, ...*History) (*figure.Figure, error){"loss": Loss, "accuracy": Accuracy} {
@@ -134,11 +134,11 @@ func TestCurvesSayWhatTheyAre(t *testing.T) {
 		text := svg(t, f, err)
 		for _, want := range []string{"A title", "data: none", "first, training", "first, test", "second, training", ">epoch<", ">" + name + "<"} {
 			if !strings.Contains(text, want) {
-				t.Errorf("the figure of the %s does not say %q", name, want)
+				t.Errorf("the %s figure does not contain %q", name, want)
 			}
 		}
 		if strings.Contains(text, "second, test") {
-			t.Errorf("the figure of the %s shows tests that were not made", name)
+			t.Errorf("the %s figure shows test results of a run that has none", name)
 		}
 		if name == "accuracy" && !strings.Contains(text, "%<") {
 			t.Error("the accuracy is not in percent")
@@ -146,12 +146,12 @@ func TestCurvesSayWhatTheyAre(t *testing.T) {
 	}
 	f, err := Schedule("Rates", tested)
 	if text := svg(t, f, err); !strings.Contains(text, "learning rate") || !strings.Contains(text, "first") {
-		t.Error("the schedule does not say whose it is")
+		t.Error("the schedule does not name its axis and its run")
 	}
 }
 
-// TestTrainingIsNotTest: the two curves of a run have one colour, so their weights differ.
-func TestTrainingIsNotTest(t *testing.T) {
+// The two curves of a run have the same colour, so they must differ in width.
+func TestTrainingAndTestDiffer(t *testing.T) {
 	h := mustRead(t, writeRun(t, "a", true))
 	for name, draw := range map[string]func(string, string, ...*History) (*figure.Figure, error){"loss": Loss, "accuracy": Accuracy} {
 		f, err := draw("", "", h)
@@ -163,67 +163,67 @@ func TestTrainingIsNotTest(t *testing.T) {
 			}
 		}
 		if len(widths) != 2 {
-			t.Errorf("the lines of the %s have the widths %q, want a thin one for training and a bold one for test", name, widths)
+			t.Errorf("the lines of the %s figure have the widths %q, want a thin one for training and a bold one for test", name, widths)
 		}
 	}
 }
 
-// TestLossOfShortEpochs: too short for a line of metrics, they still have a training loss.
+// Epochs too short to record metrics by step still have a training loss.
 func TestLossOfShortEpochs(t *testing.T) {
 	h := mustRead(t, writeRun(t, "a", false))
 	h.Steps = nil
 	f, err := Loss("", "", h)
 	if text := svg(t, f, err); !strings.Contains(text, "resnet20, training") {
-		t.Error("no training loss in the figure")
+		t.Error("the figure has no training loss")
 	}
 }
 
-func pictures() *dataset.Images {
+func dots() *dataset.Images {
 	return &dataset.Images{Name: "dots", Classes: []string{"red", "green", "blue"}, Height: 1, Width: 1,
 		Pixels: []byte{255, 0, 0, 0, 255, 0, 250, 0, 0, 245, 0, 0}, Labels: []int32{0, 1, 0, 0}}
 }
 
 func TestGuesses(t *testing.T) {
 	result := &infer.Result{Classes: []string{"red", "green", "blue"}, Guesses: []int{0, 2, 0, 1}}
-	f, err := Guesses("Guesses", "data: dots", pictures(), result, 3)
+	f, err := Guesses("Guesses", "data: dots", dots(), result, 3)
 	text := svg(t, f, err)
 	for _, want := range []string{"1 of 3 wrong", "→ blue", "→ red", ">green<", "data: dots"} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the figure does not say %q", want)
+			t.Errorf("the figure does not contain %q", want)
 		}
 	}
 	if strings.Contains(text, "→ green") {
-		t.Error("a fourth image is drawn, want three")
+		t.Error("the figure has a fourth image, want three")
 	}
 }
 
 func TestWorst(t *testing.T) {
-	// Probabilities of the labels: 1/2, 1/4, all but 1 and 1/8.
+	// The probabilities of the labels are 1/2, 1/4, 1 and 1/8.
 	result := &infer.Result{Classes: []string{"red", "green", "blue"}, Guesses: []int{0, 2, 0, 1},
 		Losses: []float64{math.Log(2), math.Log(4), 0, math.Log(8)}}
-	f, err := Worst("Worst", "data: dots", pictures(), result, 2)
+	f, err := Worst("Worst", "data: dots", dots(), result, 2)
 	text := svg(t, f, err)
 	first, second := strings.Index(text, "12.5%"), strings.Index(text, "25.0%")
 	if first < 0 || second < 0 || strings.Contains(text, "50.0%") {
-		t.Errorf("want the images with probabilities 12.5%% and 25%%, and no other")
+		t.Errorf("want the images with probabilities 12.5%% and 25%%, and no others")
 	}
 	if first > second {
-		t.Error("the worst image is not the first")
+		t.Error("the worst image is not first")
 	}
 }
 
 func TestSamples(t *testing.T) {
-	f, err := Samples("dots", "data: dots", pictures(), 2)
+	f, err := Samples("dots", "data: dots", dots(), 2)
 	text := svg(t, f, err)
-	// Two of the three red ones, the only green one, and no blue one.
+	// Two of the three red images, the only green one, and no blue one.
 	if got := strings.Count(text, "<image"); got != 3 {
 		t.Errorf("%d images, want 3", got)
 	}
 	if strings.Count(text, ">red<") != 2 || strings.Count(text, ">green<") != 1 || strings.Contains(text, ">blue<") {
-		t.Error("want two red images, a green one and none of blue")
+		t.Error("want two red images, a green one and no blue one")
 	}
-	if _, err := Samples("", "", pictures().First(0), 2); err == nil {
-		t.Error("no error for no images")
+	if _, err := Samples("", "", dots().First(0), 2); err == nil {
+		t.Error("no error without images")
 	}
 }
 
@@ -233,15 +233,15 @@ func TestConfusion(t *testing.T) {
 	text := svg(t, f, err)
 	for _, want := range []string{"Mistakes", "data: dots", "5 of 6", ">red<"} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the figure does not say %q", want)
+			t.Errorf("the figure does not contain %q", want)
 		}
 	}
 }
 
 func TestSave(t *testing.T) {
-	dots := Drawing{"dots", func() (*figure.Figure, error) { return Samples("dots", "", pictures(), 2) }}
+	drawing := Drawing{"dots", func() (*figure.Figure, error) { return Samples("dots", "", dots(), 2) }}
 	dir := filepath.Join(t.TempDir(), "new", "folder")
-	paths, err := Save(dir, dots)
+	paths, err := Save(dir, drawing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestSave(t *testing.T) {
 	if _, err := png.Decode(file); err != nil {
 		t.Error(err)
 	}
-	if _, err := Save(filepath.Join(paths[0], "folder"), dots); err == nil {
-		t.Error("no error for a folder under a file")
+	if _, err := Save(filepath.Join(paths[0], "folder"), drawing); err == nil {
+		t.Error("no error for a folder inside a file")
 	}
 }
