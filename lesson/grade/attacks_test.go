@@ -9,7 +9,7 @@ import (
 	"github.com/residual-go/residual/lesson/checkout"
 )
 
-// TestAttacks has what a submission may try with the gate shut.
+// TestAttacks has what a submission may try that has to get past the gate.
 func TestAttacks(t *testing.T) {
 	write := func(imports, code string) string { return answer("outputsize", imports, code) }
 	gradeAttacks(t, []attack{
@@ -44,7 +44,7 @@ func TestAttacks(t *testing.T) {
 		{"goes by linkname", write(`import _ "unsafe"`, "//go:linkname exit os.Exit\nfunc exit(int)\n"+right), expected{Refused, 0, `"unsafe"`}, nil},
 		{"directive", write("", "//go:noinline\n"+right), expected{Refused, 0, "//go:"}, nil},
 		{"excluded by a build tag", "//go:build ignore\n\n" + write("", right), expected{Refused, 0, "//go:"}, nil},
-		{"wrong package", answer("main", "", right), expected{Refused, 0, "its package is main"}, nil},
+		{"wrong package", answer("main", "", right), expected{Refused, 0, "the package is called main"}, nil},
 		{"wrong signature", write("", `func Add(a, b string) string { return a + b }`), expected{CompileError, 0, "cannot use outputsize.Add"}, nil},
 		{"type error", write("", `func Add(a, b int) int { return c }`), expected{CompileError, 0, "lesson/exercises/outputsize/outputsize.go:5:33: undefined: c"}, nil},
 		{"no Go", "Dear teacher, the dog ate my homework.\n", expected{CompileError, 0, "outputsize.go:1:1: expected 'package'"}, nil},
@@ -54,8 +54,8 @@ func TestAttacks(t *testing.T) {
 	}, nil)
 }
 
-// TestWithoutEnd has submissions that do not end, and some that take the system with them
-// until they are stopped.
+// TestWithoutEnd has submissions that do not end; some of them use up the system until they
+// are stopped.
 func TestWithoutEnd(t *testing.T) {
 	write := func(imports, code string) string { return answer("outputsize", imports, code) }
 	gradeAttacks(t, []attack{
@@ -69,8 +69,8 @@ func TestWithoutEnd(t *testing.T) {
 	}, func(o *Options) { o.Timeout = 4 * time.Second })
 }
 
-// TestAttacksPastTheGate has what a submission may try if the gate had a hole as wide as
-// itself. Answers of the sort "denied" are right if what they try fails.
+// TestAttacksPastTheGate has what a submission may try if the gate let everything through.
+// Answers made by denied are right if what they try fails.
 func TestAttacksPastTheGate(t *testing.T) {
 	write := func(imports, code string) string {
 		var list strings.Builder
@@ -91,10 +91,10 @@ func TestAttacksPastTheGate(t *testing.T) {
 	processes := func(s *Sandbox) bool { return s.Processes }
 	limited := func(*Sandbox) bool { return runtime.GOOS == "linux" || runtime.GOOS == "darwin" }
 	attacks := []attack{
-		{"exit", write("os", `func Add(a, b int) int { os.Exit(0); return 0 }`), expected{NoResult, 0, "before the check was through"}, nil},
-		{"exit before the test", write("os", `func init() { os.Exit(0) }; `+right), expected{NoResult, 0, "before the check was through"}, nil},
+		{"exit", write("os", `func Add(a, b int) int { os.Exit(0); return 0 }`), expected{NoResult, 0, "before the check had finished"}, nil},
+		{"exit before the test", write("os", `func init() { os.Exit(0) }; `+right), expected{NoResult, 0, "before the check had finished"}, nil},
 		{"exit after the first step", write("os", `func Add(a, b int) int { if a > 1 { os.Exit(0) }; return a + b }`),
-			expected{NoResult, 0, "before the check was through"}, nil},
+			expected{NoResult, 0, "before the check had finished"}, nil},
 		{"exit with an error", write("os", `func Add(a, b int) int { os.Exit(7); return 0 }`), expected{Crashed, 0, "exit status 7"}, nil},
 		{"ends its goroutine", write("runtime", `func Add(a, b int) int { runtime.Goexit(); return 0 }`), expected{Failed, 0, "the goroutine ended"}, nil},
 		{"forges reports", write("os fmt", `
@@ -126,7 +126,7 @@ func TestAttacksPastTheGate(t *testing.T) {
 				return 0
 			}`), expected{Failed, 0, "small: Add(1, 2)"}, nil},
 		{"spoils the channel", write("os", `func Add(a, b int) int { os.NewFile(1, "").WriteString("{"); return a + b }`),
-			expected{NoResult, 0, "before the check was through"}, nil},
+			expected{NoResult, 0, "before the check had finished"}, nil},
 		{"floods the channel", write("os", `func Add(a, b int) int {
 			file, block := os.NewFile(1, ""), make([]byte, 1<<20)
 			for range 64 { file.Write(block) }
@@ -161,7 +161,7 @@ func TestAttacksPastTheGate(t *testing.T) {
 	gradeAttacks(t, attacks, func(o *Options) { o.noGate = true })
 }
 
-// TestMemoryWithoutTheSystem is the memory limit that package check holds to.
+// TestMemoryWithoutTheSystem tests the memory limit that package check enforces.
 func TestMemoryWithoutTheSystem(t *testing.T) {
 	c, err := openCourse(t.Context(), smallCourse(t), smallExercises[:1])
 	if err != nil {
@@ -172,7 +172,7 @@ func TestMemoryWithoutTheSystem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Slowly, for the watch has a look now and then.
+	// It takes memory slowly, because package check only looks now and then.
 	code := answer("outputsize", `import "time"`, `func Add(a, b int) int {
 		var all [][]byte
 		for { all = append(all, make([]byte, 1<<20)); for i := range all { all[i][0]++ }; time.Sleep(time.Millisecond) } }`)

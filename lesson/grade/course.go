@@ -22,30 +22,29 @@ import (
 
 const checkPath = checkout.Module + "/" + exercises.Folder + "/check"
 
-// course is what is taken from the checkout, read once, so that edits to it while the
+// course holds what is needed from the checkout. It is read once, so that edits while the
 // grader runs make no difference.
 type course struct {
-	// files are what every copy of the module has, by slashed path below its root.
+	// files are the files of every copy of the module, by slash-separated path below its root.
 	files map[string][]byte
 	// tasks are the exercises to grade, in order.
 	tasks []task
-	// environment is that of the go command.
+	// goCommand is the path of the go command, environment its environment.
+	goCommand   string
 	environment []string
-	// goCommand is its path.
-	goCommand string
 }
 
-// task is an exercise of the course.
+// task is an exercise to grade.
 type task struct {
 	name           string
 	solution, stub []byte
 	gate           gate
 }
 
-// folder is the exercise's, slashed, below the root.
+// folder returns the exercise's folder, slash-separated, relative to the root.
 func (t task) folder() string { return path.Join(exercises.Folder, t.name) }
 
-// file is the path of the file that students write.
+// file returns the path of the file that students write, relative to the root.
 func (t task) file() string { return path.Join(t.folder(), t.name+".go") }
 
 // openTask reads the exercise's solution from the checkout at root.
@@ -88,8 +87,8 @@ func openCourse(ctx context.Context, root string, names []string) (*course, erro
 	return c, c.readPackages(ctx, root)
 }
 
-// findGo finds the go command and makes its environment: none of the caller's but where
-// the toolchain, the modules and the build cache are.
+// findGo finds the go command and sets up its environment. From the caller's environment it
+// keeps only where the toolchain, the modules and the build cache are.
 func (c *course) findGo(ctx context.Context, root string) (err error) {
 	if c.goCommand, err = exec.LookPath("go"); err != nil {
 		return fmt.Errorf("find the go command: %w", err)
@@ -106,7 +105,7 @@ func (c *course) findGo(ctx context.Context, root string) (err error) {
 		err = json.Unmarshal(out, &values)
 	}
 	if err != nil {
-		return fmt.Errorf("ask go env: %w", err)
+		return fmt.Errorf("run go env: %w", err)
 	}
 	c.environment = append(systemEnvironment(), "PATH="+os.Getenv("PATH"), "CGO_ENABLED=0", "GOENV=off", "GOFLAGS=-mod=readonly",
 		"GOPROXY=off", "GOTELEMETRY=off", "GOTOOLCHAIN=local", "GOWORK=off", fmt.Sprint("GOMAXPROCS=", processors))
@@ -116,11 +115,12 @@ func (c *course) findGo(ctx context.Context, root string) (err error) {
 	return nil
 }
 
-// processors is how many a compiler or a test may use, so that all of them get on while
-// as many run as the machine has. One would let an endless loop hold up the check's clock.
+// processors is GOMAXPROCS of a compiler or a test. It is small, because as many of them run
+// at once as the machine has processors. With 1, an endless loop could delay the check's
+// timeout.
 const processors = 2
 
-// systemEnvironment are the variables without which Windows starts no program well.
+// systemEnvironment returns the variables that Windows needs to start programs properly.
 func systemEnvironment() []string {
 	if runtime.GOOS != "windows" {
 		return nil
@@ -134,7 +134,7 @@ func systemEnvironment() []string {
 	return kept
 }
 
-// listed is a package as go list says it.
+// listed is a package as go list prints it.
 type listed struct {
 	Dir, ImportPath         string
 	Module                  *struct{ Path string }
@@ -147,7 +147,7 @@ type listed struct {
 }
 
 // readPackages reads the files of all packages of the module that the exercises' tests and
-// solutions need. The files that students write and the solutions themselves stay behind.
+// solutions need, without the files that students write and the solutions themselves.
 func (c *course) readPackages(ctx context.Context, root string) error {
 	args := []string{"list", "-e", "-deps", "-test", "-json=Dir,ImportPath,Module,GoFiles,SFiles,HFiles,EmbedFiles,TestGoFiles,XTestGoFiles,TestEmbedFiles,XTestEmbedFiles"}
 	exercise := map[string]task{} // by import path
@@ -169,7 +169,7 @@ func (c *course) readPackages(ctx context.Context, root string) error {
 		if err := decoder.Decode(&p); err != nil {
 			return fmt.Errorf("list the packages of the course: %w", err)
 		}
-		// Packages made for tests repeat the files of others.
+		// Test variants of packages list the same files again.
 		if p.Module == nil || p.Module.Path != checkout.Module || strings.ContainsRune(p.ImportPath, ' ') ||
 			strings.HasSuffix(p.ImportPath, ".test") || strings.HasSuffix(p.ImportPath, "/solution") {
 			continue
@@ -194,14 +194,15 @@ func (c *course) readPackages(ctx context.Context, root string) error {
 		}
 	}
 	for _, t := range c.tasks {
-		// The student's package imports package check without being able to name it, so
-		// that check has its secret before anything of the student's runs.
+		// This file makes the student's package import package check, so that check is
+		// initialised, and reads its secret, before any of the student's code runs. The
+		// student's own file cannot name package check.
 		c.files[path.Join(t.folder(), "grade_check.go")] = fmt.Appendf(nil, "package %s\n\nimport _ %q\n", t.name, checkPath)
 	}
 	return nil
 }
 
-// write makes a copy of the course in dir, which must be there.
+// write writes a copy of the course to dir, which must exist.
 func (c *course) write(dir string) error {
 	made := map[string]bool{}
 	for name, content := range c.files {

@@ -12,9 +12,9 @@ import (
 	"github.com/residual-go/residual/lesson/exercises"
 )
 
-// TestCourse grades the real course, which shows that every exercise's test fits its
-// solution, and answers to two exercises, one in plain Go and one that makes a network: the
-// solutions get all points, and an answer with a usual mistake gets its hint.
+// TestCourse grades the solutions of the real course, so every exercise's test must fit its
+// solution. It also grades answers to two exercises, one in plain Go and one that builds a
+// network: solutions get all points, and an answer with a usual mistake gets its hint.
 func TestCourse(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles GoMLX")

@@ -1,59 +1,76 @@
-// Package grade runs the checks of the exercises on the submissions of a class, and trusts
-// none of them.
+// Package grade runs the checks of the exercises on the submissions of a class, without
+// trusting any of them.
+//
+// # Where to find what
+//
+//	submission.go        finds the students' folders and reads their files
+//	gate.go              forbids imports, names and compiler directives
+//	grade.go             grades a class: [Run], the types of the results
+//	course.go            reads the parts of the module that the tests need
+//	run.go               compiles and runs a submission and turns the outcome into a mark
+//	process.go           runs a process with limits on time and output
+//	sandbox.go           [Sandbox]: what this system can keep submissions from
+//	sandbox_unix.go      starts the process that limits itself and becomes the test; sets
+//	                     its limits with setrlimit
+//	sandbox_linux.go     limits memory; shuts off files with Landlock; namespaces
+//	seccomp_linux.go     shuts off the network and other processes with seccomp
+//	output.go, text.go   write the grades as a table, CSV and JSON
 //
 // # What is read
 //
-// A folder has a folder for each student. Of what is in there only the files of the
-// exercises are read: NAME.go, or NAME/NAME.go, or lesson/exercises/NAME/NAME.go where a
-// student hands in a whole fork; the first of these that is there. Where there are none
-// and the student's folder has but one folder, as archives have, that one counts. They must
-// be regular files inside the student's folder and at most 1 MiB. Whatever else there is,
-// tests and checks above all, is never read.
+// A class is a folder with a folder for each student. Only the files of the exercises are
+// read from a student's folder: NAME.go, or NAME/NAME.go, or lesson/exercises/NAME/NAME.go
+// if the student hands in a whole fork; the first that exists. If there are none, and the
+// student's folder contains just one folder, as archives do, that folder is used. The files
+// must be regular files inside the student's folder, of at most 1 MiB. Nothing else is ever
+// read, least of all tests and checks.
 //
 // # What is run
 //
-// First the worked solution of every exercise: it must get all points, so that a course
-// that does not compile, or a limit that is too low, stops the grader and is not taken for
-// a class that failed. Its points are what the exercise is worth.
+// First comes the worked solution of every exercise. It must earn all points: otherwise the
+// course does not compile, say, or a limit is too low, and grading stops with an error
+// instead of failing the class. The solution's points are what the exercise is worth.
 //
-// Then every student has a temporary copy of the parts of the module that the tests need,
+// Then each student gets a temporary copy of the parts of the module that the tests need,
 // and for each exercise:
 //
-//  1. The gate parses the file. It lets through imports from a list, all of them packages
-//     that only compute, but for a few names that it does not let through; and no compiler
-//     directives. So what runs cannot name a file, a socket or a process, nor package
-//     check, nor an exercise's answer.
-//  2. The compiler makes a test of the student's file and the course's test, with limits
-//     of its own.
-//  3. The test runs in a process with limits on time, memory, processor time and files,
-//     and, on Linux, shut off: see below. It gets a secret on its standard input, which
-//     package check takes before any of the student's code runs, and reports over its
-//     standard output with the secret. What the answer prints goes elsewhere, and is
-//     thrown away. Points count if there was one report, of this exercise, with the secret,
-//     and the process ended by itself with the exit code that goes with the report.
+//  1. The gate parses the file. It allows imports from a list of packages that only compute,
+//     except for a few names in them, and no compiler directives. So the code has no name for
+//     a file, a socket or a process, nor for package check or an exercise's answer.
+//  2. The compiler builds a test of the student's file and the course's test, with limits of
+//     its own.
+//  3. The test runs in a process with limits on time, memory, processor time and files. On
+//     Linux it is also isolated, as described below. It gets a secret on its standard input,
+//     which package check reads before any of the student's code runs, and it reports on its
+//     standard output with the secret. What the answer prints goes elsewhere and is thrown
+//     away. Points count if there was exactly one report, for this exercise, with the
+//     secret, and the process ended by itself with the exit code that matches the report.
 //
 // # Two layers
 //
-// The gate is the first layer and the limits of the process are the second, which holds
-// if the first has a hole. On Linux the second layer is, as far as the system has it:
+// The gate is the first layer. The limits of the process are the second, which holds if the
+// first has a hole. On Linux it consists, as far as the system supports it, of
 //
-//   - namespaces of its own for the network, processes, users and shared memory;
-//   - Landlock: no file can be opened but the test itself, and none written;
-//   - a seccomp filter: no sockets, no new processes, no looking into other processes;
-//   - no capabilities, should the grader be root;
-//   - limits (setrlimit) on memory, processor time, the size and number of files.
+//   - separate namespaces for network, processes, users and shared memory;
+//   - Landlock: no file can be opened but the test itself, and none can be written;
+//   - a seccomp filter: no sockets, no new processes, no access to other processes;
+//   - no capabilities, should the grader run as root;
+//   - limits on memory, processor time, and the size and number of files (setrlimit).
 //
-// The process applies them to itself, in [Child], and then becomes the test. On other
-// systems there are the limits on time and output, on memory by a watch in package check,
-// and on macOS the limits of setrlimit; its sandbox-exec, which is deprecated, is not used.
+// The process applies them to itself, in [Child], and then becomes the test. They are plain
+// system calls on the one thread that becomes the test; we use no library for Landlock and
+// seccomp because go-landlock restricts all threads of a Go process and libseccomp needs cgo.
+//
+// Other systems have the limits on time and output, a memory limit that package check
+// enforces, and on macOS those of setrlimit; macOS's sandbox-exec is deprecated and not used.
 // [Sandbox] says what is in force.
 //
-// At most as many run at a time as the memory has room for, and should the system run out
-// of it all the same, Linux is asked to end them before the grader.
+// Only as many submissions run at once as fit into memory by their limits. If memory runs out
+// all the same, Linux is told to end them before the grader.
 //
-// The student's code and the check share a process. Code that got past the gate, or that
-// breaks Go's memory safety by a data race, could search the memory for the secret and
-// forge a report, or call the check with an answer that is not the student's, if it could
-// import it. It could claim points, and do nothing else. Off Linux it could read and write
-// what the grader can.
+// The student's code and the check share a process. Code that gets past the gate, or that
+// breaks Go's memory safety with a data race, could search the memory for the secret and
+// forge a report; or it could call the check with an answer that is not the student's, if it
+// could import it. That would gain it points, and nothing else. On systems other than Linux
+// such code could read and write whatever the grader can.
 package grade

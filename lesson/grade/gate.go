@@ -14,9 +14,9 @@ import (
 	"github.com/residual-go/residual/lesson/checkout"
 )
 
-// pure are the packages that any submission may import: they compute and, but for the names
-// that forbidden has, know no way to a file, the network, another process or memory that
-// is not theirs.
+// pure are the packages that any submission may import. They only compute: apart from the
+// names in forbidden, they give no access to files, the network, other processes or foreign
+// memory.
 var pure = []string{
 	"bytes", "cmp", "container/heap", "container/list", "container/ring", "context", "errors", "fmt", "io",
 	"iter", "maps", "math", "math/big", "math/bits", "math/cmplx", "math/rand", "math/rand/v2", "regexp",
@@ -31,62 +31,64 @@ var pure = []string{
 	"github.com/gomlx/gomlx/ml/model/initializer",
 }
 
-// Of these modules a submission may import what the worked solution of its exercise does.
+// solutionModules are the modules from which a submission may also import what the worked
+// solution of its exercise imports.
 var solutionModules = []string{"github.com/gomlx/compute", "github.com/gomlx/gomlx", checkout.Module}
 
-// never are packages of this module that no submission may import, whatever the solution
-// does: check could report points, the others have the answers.
+// never reports whether no submission may import a package, whatever the solution imports:
+// package check can report points, and the others contain the answers.
 func never(path string) bool {
 	return path == checkPath || path == checkout.Module+"/pkg/resnet" || strings.HasSuffix(path, "/solution")
 }
 
-// forbidden says why a submission may not have an identifier, "" if it may. GoMLX's tensors
-// can save themselves to files and be loaded from them; and its functions that make slices
-// of any memory need but an [unsafe.Pointer], which package reflect, whose types it hands
-// out, can make. Calling them takes their names, whatever they are called on.
+// forbidden says why a submission may not use an identifier; it returns "" if it may. GoMLX
+// tensors can be saved to files and loaded from them. And GoMLX has functions that turn any
+// memory into a slice, given an [unsafe.Pointer], which can be had from package reflect,
+// whose types GoMLX returns. All of these are called by their names, so the names are enough.
 func forbidden(name string, imports []string) string {
 	switch {
 	case strings.HasPrefix(name, "Unsafe"):
-		return "it may lead to any memory"
+		return "it could give access to any memory"
 	case name == "Save":
-		return "tensors write files by it"
+		return "tensors can write files with it"
 	case name == "Load" && slices.Contains(imports, "github.com/gomlx/gomlx/core/tensors"):
-		return "package tensors reads files by it"
+		return "package tensors can read files with it"
 	}
 	return ""
 }
 
-// directives begin comments that mean something to the compiler or the go command.
+// directives are the beginnings of comments that the compiler or the go command obeys.
 var directives = []string{"//go:", "//line ", "/*line ", "//export ", "//extern ", "//+build", "// +build"}
 
-// gate is what the submissions of an exercise are let through by.
+// gate decides which submissions of an exercise may be compiled and run.
 type gate struct {
 	exercise string
 	// solution are the packages that the worked solution imports.
 	solution []string
 }
 
-// refusal is why the gate does not let a submission through.
+// refusal is the error of a submission that is refused.
 type refusal struct{ reason string }
 
 func (r *refusal) Error() string { return r.reason }
 
-// Gate says why the grader would refuse an answer to the exercise, for those who check
-// their own; "" if it would not. The error is of reading the course, whose root is root.
+// Gate says why the grader would refuse an answer to the exercise, or "" if it would not, so
+// that students can check their own. It returns an error if it cannot read the course, which
+// is checked out at root.
 func Gate(root, exercise string, source []byte) (why string, err error) {
 	t, err := openTask(root, exercise)
 	if err != nil {
 		return "", err
 	}
-	// What is no Go the compiler sees to.
+	// A syntax error is for the compiler to report.
 	if refused, ok := errors.AsType[*refusal](t.gate.pass(source)); ok {
 		return refused.reason, nil
 	}
 	return "", nil
 }
 
-// pass looks at a submission without running it. The error is a *refusal, or a
-// scanner.ErrorList if the source is no Go.
+// pass checks a submission without running it. The error is a *refusal, or a
+// scanner.ErrorList if the source is not valid Go.
 func (g gate) pass(source []byte) error {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, g.exercise+".go", source, parser.ParseComments|parser.SkipObjectResolution)
@@ -98,7 +100,7 @@ func (g gate) pass(source []byte) error {
 		return &refusal{err.Error()}
 	}
 	if file.Name.Name != g.exercise {
-		return &refusal{fmt.Sprintf("its package is %s, but has to be %s", file.Name.Name, g.exercise)}
+		return &refusal{fmt.Sprintf("the package is called %s, but must be %s", file.Name.Name, g.exercise)}
 	}
 	line := func(node ast.Node) int { return files.PositionFor(node.Pos(), false).Line }
 	var imports []string
@@ -119,7 +121,7 @@ func (g gate) pass(source []byte) error {
 	for _, group := range file.Comments {
 		for _, comment := range group.List {
 			if word, ok := directive(comment); ok {
-				return &refusal{fmt.Sprintf("line %d: comments that begin with %s are not allowed: they change what the compiler does", line(comment), word)}
+				return &refusal{fmt.Sprintf("line %d: comments that begin with %s are not allowed: the compiler obeys them", line(comment), word)}
 			}
 		}
 	}
@@ -140,22 +142,24 @@ func ofSolutionModules(path string) bool {
 	return slices.ContainsFunc(solutionModules, func(module string) bool { return strings.HasPrefix(path, module+"/") || path == module })
 }
 
-// rule is the one that a package that may not be imported comes nearest to.
+// rule explains why a package may not be imported.
 func rule(path string) string {
 	const list = "lesson/TEACHING.md has the list"
 	first, _, _ := strings.Cut(path, "/")
 	switch {
 	case path == "log":
-		return "package fmt prints too"
+		return "to print, use package fmt"
 	case never(path):
-		return "the answer has to be one's own"
+		return "the answer must be your own"
 	case ofSolutionModules(path):
-		return "of GoMLX and this module an answer may import what its solution does, and a few packages more: " + list
+		return "from GoMLX and this module, an answer may import what the exercise's solution imports and a few other packages: " + list
 	case strings.Contains(first, "."):
-		return "an answer may import no other modules than GoMLX and this one"
+		return "an answer may import no modules other than GoMLX and this one"
 	}
-	return "of the standard library an answer may import what only computes, such as math, slices and strings: " + list
+	return "from the standard library, an answer may import packages that only compute, such as math, slices and strings: " + list
 }
+
+// directive returns the beginning of a comment that is a directive.
 
 func directive(comment *ast.Comment) (word string, ok bool) {
 	for _, begin := range directives {

@@ -10,7 +10,7 @@ import (
 	"github.com/residual-go/residual/lesson/exercises"
 )
 
-// TestGateOpensForTheCourse passes the solutions and the stubs of all exercises.
+// TestGateOpensForTheCourse tests that the solutions and the stubs of all exercises pass.
 func TestGateOpensForTheCourse(t *testing.T) {
 	for _, exercise := range exercises.All() {
 		name := exercise.Name
@@ -38,7 +38,7 @@ func TestGateOpensForTheCourse(t *testing.T) {
 	}
 }
 
-// TestGateOfOnesOwn is what the student's check asks.
+// TestGateOfOnesOwn tests Gate, which students call for their own answers.
 func TestGateOfOnesOwn(t *testing.T) {
 	root := smallCourse(t)
 	for source, want := range map[string]string{
@@ -54,7 +54,7 @@ func TestGateOfOnesOwn(t *testing.T) {
 	}
 }
 
-// TestTeachersKnowTheImports wants the list in TEACHING.md to be the gate's.
+// TestTeachersKnowTheImports tests that TEACHING.md lists the packages that the gate allows.
 func TestTeachersKnowTheImports(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "TEACHING.md"))
 	if err != nil {
@@ -67,7 +67,7 @@ func TestTeachersKnowTheImports(t *testing.T) {
 	}
 }
 
-// TestGate has imports and comments that are not to pass, whatever the solution has.
+// TestGate has imports and comments that must not pass, whatever the solution imports.
 func TestGate(t *testing.T) {
 	g := gate{"outputsize", []string{"os", checkPath, checkout.Module + "/pkg/resnet", checkout.Module + "/pkg/nn", "example.com/x",
 		checkout.Module + "/lesson/exercises/outputsize/solution", "github.com/gomlx/gomlx/ml/train/loss"}}
@@ -78,13 +78,13 @@ func TestGate(t *testing.T) {
 		for _, name := range []string{"", "_ ", ". ", "fmt "} {
 			err := g.pass([]byte(answer("outputsize", "import (\n\t\"fmt\"\n\t"+name+"\""+path+"\"\n)", right)))
 			if err == nil || !strings.Contains(err.Error(), "line 5: the import of") || !strings.Contains(err.Error(), path) {
-				t.Errorf("import %s%q: %v, want it refused by name", name, path, err)
+				t.Errorf("import %s%q: %v, want a refusal that names it", name, path, err)
 			}
 		}
 	}
 	for path, want := range map[string]string{
-		"log": "package fmt prints too", "os": "what only computes", "example.com/x": "no other modules", checkPath: "one's own",
-		"github.com/gomlx/gomlx/ml/train/checkpoint": "what its solution does",
+		"log": "use package fmt", "os": "only compute", "example.com/x": "no modules other than", checkPath: "your own",
+		"github.com/gomlx/gomlx/ml/train/checkpoint": "what the exercise's solution imports",
 	} {
 		if err := g.pass([]byte(answer("outputsize", "import \""+path+"\"", right))); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("import %q: %v, want %q in it", path, err, want)
@@ -98,7 +98,7 @@ func TestGate(t *testing.T) {
 	for _, comment := range []string{"//go:build linux", "//go:linkname a b", "//go:embed x", "//go:debug x=1", "//line x.go:1", "/*line x.go:1*/",
 		"//export x", "// +build x", "//go:nosplit"} {
 		if err := g.pass([]byte(comment + "\n" + answer("outputsize", "", right))); err == nil || !strings.Contains(err.Error(), "line 1: comments") {
-			t.Errorf("comment %s: %v, want it refused", comment, err)
+			t.Errorf("comment %s: %v, want a refusal", comment, err)
 		}
 	}
 	for _, names := range [][2]string{
@@ -110,14 +110,14 @@ func TestGate(t *testing.T) {
 	} {
 		err := g.pass([]byte(answer("outputsize", "import \"github.com/gomlx/gomlx/"+names[0]+"\"", right+"\n"+names[1])))
 		if err == nil || !strings.Contains(err.Error(), "line 6: the name ") {
-			t.Errorf("%s: %v, want it refused", names[1], err)
+			t.Errorf("%s: %v, want a refusal", names[1], err)
 		}
 	}
 	if err := g.pass([]byte(answer("outputsize", "import . \"github.com/gomlx/gomlx/core/tensors\"", "func f() { Load(\"x\") }"))); err == nil {
-		t.Error("a function that reads files, by its bare name, passes")
+		t.Error("a function that reads files passes when called without its package's name")
 	}
 	if err := g.pass([]byte(answer("outputsize", "import \"sync\"", right+"\nfunc f(m *sync.Map) { m.Load(0) }"))); err != nil {
-		t.Errorf("the Load of a map: %v", err)
+		t.Errorf("Load of a sync.Map: %v", err)
 	}
 	if err := g.pass([]byte("// go: line by line\n" + answer("outputsize", "", right))); err != nil {
 		t.Errorf("a plain comment: %v", err)

@@ -17,15 +17,15 @@ import (
 	"github.com/residual-go/residual/pkg/printable"
 )
 
-// Status is what became of an exercise.
+// Status is the outcome of an exercise.
 type Status string
 
 const (
-	// Passed has all points.
+	// Passed earns all points.
 	Passed Status = "passed"
-	// Failed has the points of the steps before the first that failed.
+	// Failed earns the points of the steps before the one that failed.
 	Failed Status = "failed"
-	// The others have no points.
+	// All others earn no points.
 	NotHandedIn  Status = "not handed in"
 	NotDone      Status = "not done yet"
 	Refused      Status = "refused" // by the gate
@@ -33,43 +33,44 @@ const (
 	Crashed      Status = "crashed"
 	TimedOut     Status = "timed out"
 	OutOfMemory  Status = "out of memory"
-	NoResult     Status = "no result"  // it ended without a report, or reported too much
-	NotGraded    Status = "not graded" // for a fault of the grader's or the system's
+	NoResult     Status = "no result"  // it ended without a report, or reported twice
+	NotGraded    Status = "not graded" // the grader or the system failed
 )
 
-// Mark is what a student has in an exercise.
+// Mark is a student's result in an exercise.
 type Mark struct {
 	Exercise string `json:"exercise"`
 	Status   Status `json:"status"`
 	Points   int    `json:"points"`
-	Of       int    `json:"of"`
+	// Of is the number of points that the exercise is worth.
+	Of int `json:"of"`
 	// Hints are the usual reasons for what went wrong.
 	Hints []check.Hint `json:"hints,omitempty"`
-	// Message is what went wrong; what the compiler said is in CompileError.
+	// Message says what went wrong; if the answer does not compile, CompileError does.
 	Message      string `json:"message,omitempty"`
 	CompileError string `json:"compile_error,omitempty"`
 }
 
-// Student is a student's grades.
+// Student is a student's results.
 type Student struct {
 	Name   string `json:"name"`
 	Points int    `json:"points"`
 	Of     int    `json:"of"`
-	// Warning is what looks wrong with the folder, if anything does.
+	// Warning says what looks wrong with the student's folder, if anything does.
 	Warning string `json:"warning,omitempty"`
 	// Marks are in the order of the exercises.
 	Marks []Mark `json:"exercises"`
 }
 
-// Grades are those of a class.
+// Grades are the results of a class.
 type Grades struct {
 	Exercises []string `json:"exercises"`
-	// Students are those that were graded; Incomplete is whether the grader was interrupted
-	// before the others, so that Class students were to be graded.
+	// Students are the students who were graded, out of Class. Incomplete is whether the
+	// grader was interrupted before it had graded all of them.
 	Students   []Student `json:"students"`
 	Class      int       `json:"class"`
 	Incomplete bool      `json:"incomplete"`
-	// Warnings are what went wrong that no student has to do with.
+	// Warnings say what went wrong apart from the submissions.
 	Warnings []string `json:"warnings,omitempty"`
 	// Sandbox is what the submissions were kept from.
 	Sandbox Sandbox `json:"sandbox"`
@@ -79,39 +80,39 @@ type Grades struct {
 type Options struct {
 	// Course is the root of the course's checkout.
 	Course string
-	// Folders have a folder for each student.
+	// Folders each contain a folder for each student.
 	Folders []string
-	// Exercises are names; nil means all.
+	// Exercises are the names of the exercises; nil means all.
 	Exercises []string
-	// Timeout is for each exercise, and Memory, in bytes, for each test that runs.
+	// Timeout is the time limit for each exercise.
 	Timeout time.Duration
-	Memory  int64
-	// Sandboxed, if not nil, is told before anything runs what submissions are kept from.
+	// Memory is the memory limit for each exercise, in bytes.
+	Memory int64
+	// Sandboxed, if not nil, is called before any submission runs, with what the submissions
+	// will be kept from.
 	Sandboxed func(*Sandbox)
-	// Progress, if not nil, is told when a part of the work is done: of total parts, done.
-	// what is in words what that part was. Calls do not overlap.
+	// Progress, if not nil, is called after each part of the work: done parts of total are
+	// finished, and what describes the latest. Calls do not overlap.
 	Progress func(done, total int, what string)
 
-	// For tests: noGate lets all submissions through the gate, unlimited leaves the limit on
-	// memory to package check, workers replaces the number of processors, and remove how a
-	// temporary folder is removed.
+	// For tests: noGate lets all submissions past the gate, unlimited leaves the memory limit
+	// to package check, workers replaces the number of processors, and remove replaces the
+	// function that removes a temporary folder.
 	noGate, unlimited bool
 	workers           int
 	remove            func(dir string) error
 }
 
-// Run grades. Interrupted, it returns ctx's error, and the grades that there are, if any
-// student has them. The submissions' faults are no errors.
+// Run grades a class. A submission that fails is not an error. If ctx is cancelled, Run
+// returns ctx's error together with the grades so far, if there are any.
 func Run(ctx context.Context, o Options) (*Grades, error) {
-	known := exercises.All()
+	known := exercises.Names()
 	if o.Exercises == nil {
-		for _, exercise := range known {
-			o.Exercises = append(o.Exercises, exercise.Name)
-		}
+		o.Exercises = known
 	}
 	for i, name := range o.Exercises {
-		if !slices.ContainsFunc(known, func(e exercises.Exercise) bool { return e.Name == name }) {
-			return nil, fmt.Errorf("there is no exercise %q; there are %s", name, names(known))
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("there is no exercise %q; there are %s", name, strings.Join(known, ", "))
 		}
 		if slices.Contains(o.Exercises[:i], name) {
 			return nil, fmt.Errorf("exercise %s is named twice", name)
@@ -151,35 +152,34 @@ func Run(ctx context.Context, o Options) (*Grades, error) {
 	}
 	class := &class{course: c, options: o, sandbox: sandbox, parent: parent, total: len(o.Exercises) + len(submissions)}
 	grades, err := class.grade(ctx, submissions)
-	// A class's grades are worth more than a tidy disk.
+	// The grades are worth more than a tidy disk, so this is only a warning.
 	removed := o.remove(parent)
 	if grades != nil && removed != nil {
-		grades.Warnings = append(grades.Warnings, "a temporary folder is left: "+printable.Line(removed.Error()))
+		grades.Warnings = append(grades.Warnings, "could not remove a temporary folder: "+printable.Line(removed.Error()))
 	}
-	if ctx.Err() != nil { // whatever failed for it
+	if ctx.Err() != nil { // any other error is a consequence
 		return grades, ctx.Err()
 	}
 	return grades, err
 }
 
-// removeAll removes a folder with all that is in it. What ran there may have taken the
-// rights to do so from the folders.
+// removeAll removes a folder and everything in it, even if what ran there has removed the
+// permissions of folders.
 func removeAll(dir string) error {
 	if os.RemoveAll(dir) == nil {
 		return nil
 	}
 	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, _ error) error {
 		if entry != nil && entry.IsDir() {
-			_ = os.Chmod(path, 0o700) // the second try says what does not work
+			_ = os.Chmod(path, 0o700) // if this fails, the second RemoveAll reports it
 		}
 		return nil
 	})
 	return os.RemoveAll(dir)
 }
 
-// workers is how many submissions run at a time: as many as there are processors, and
-// fewer if each of them, by its limit, could take so much memory that the system would
-// run out of it.
+// workers returns how many submissions run at once: as many as there are processors, or fewer
+// if at their memory limit they would not fit into the system's memory.
 func workers(memory int64) int {
 	n := runtime.NumCPU()
 	if total := systemMemory(); total > 0 {
@@ -188,15 +188,7 @@ func workers(memory int64) int {
 	return max(n, 1)
 }
 
-func names(known []exercises.Exercise) string {
-	var list []string
-	for _, exercise := range known {
-		list = append(list, exercise.Name)
-	}
-	return strings.Join(list, ", ")
-}
-
-// class is a run of the grader.
+// class is a class that is being graded.
 type class struct {
 	course  *course
 	options Options
@@ -216,13 +208,14 @@ func (c *class) progress(what string) {
 	}
 }
 
-// grade returns grades if any student has them, with or without an error.
+// grade grades the submissions. Even with an error it returns the grades of the students that
+// have been graded, or nil if there are none.
 func (c *class) grade(ctx context.Context, submissions []submission) (*Grades, error) {
 	worth, err := c.solutions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	students := make([]*Student, len(submissions)) // nil is one who is not graded
+	students := make([]*Student, len(submissions)) // nil if not graded
 	err = c.each(ctx, len(submissions), func(ctx context.Context, i int) error {
 		student, err := c.student(ctx, submissions[i], worth)
 		if err != nil {
@@ -250,13 +243,13 @@ func (c *class) grade(ctx context.Context, submissions []submission) (*Grades, e
 	}
 	grades.Incomplete = len(grades.Students) < len(students)
 	if failures > 0 {
-		grades.Warnings = append(grades.Warnings, fmt.Sprintf("answers that could not be graded, for no fault of theirs: %d; grade again", failures))
+		grades.Warnings = append(grades.Warnings, fmt.Sprintf("answers not graded because the grader or the system failed: %d; grade again", failures))
 	}
 	return grades, err
 }
 
-// solutions grades the course's own solutions and returns the points of the exercises. It
-// is an error if a solution has not all points.
+// solutions grades the course's own solutions and returns what each exercise is worth. A
+// solution that does not earn all points is an error.
 func (c *class) solutions(ctx context.Context) (worth []int, err error) {
 	tasks := c.course.tasks
 	worth = make([]int, len(tasks))
@@ -266,7 +259,7 @@ func (c *class) solutions(ctx context.Context) (worth []int, err error) {
 		if err != nil {
 			return err
 		}
-		w.patient = true // the first time, all of the course is compiled
+		w.patient = true // the first time, the whole course is compiled
 		mark, err := w.grade(ctx, t, t.solution, nil)
 		if err == nil && mark.Status != Passed {
 			err = fmt.Errorf("%s: %s", mark.Status, shorten(printable.Line(mark.Message+mark.CompileError), 500))
@@ -279,7 +272,7 @@ func (c *class) solutions(ctx context.Context) (worth []int, err error) {
 		w.remove()
 		return nil
 	}
-	// One by itself, so that what they share is compiled once.
+	// The first runs alone, so that what all share is compiled only once.
 	if err := grade(ctx, 0); err != nil {
 		return nil, err
 	}
@@ -287,8 +280,8 @@ func (c *class) solutions(ctx context.Context) (worth []int, err error) {
 	return worth, err
 }
 
-// student grades what a student handed in. The error is ctx's: by now the course's own
-// solutions have been graded, and what fails for one student need not for the others.
+// student grades a student's submission. Its only error is ctx's: what fails for one student
+// need not fail for the others, since the course's own solutions passed.
 func (c *class) student(ctx context.Context, s submission, worth []int) (*Student, error) {
 	s = s.unwrapped()
 	w, failed := newWorkplace(c.course, c.parent, c.sandbox, c.options)
@@ -317,7 +310,7 @@ func (c *class) student(ctx context.Context, s submission, worth []int) (*Studen
 	return student, nil
 }
 
-// each calls f for 0 … n−1, as many at a time as there are workers, up to the first error.
+// each calls f for 0 … n−1, on as many goroutines as there are workers, until the first error.
 func (c *class) each(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -14,7 +14,7 @@ import (
 	"github.com/residual-go/residual/lesson/exercises"
 )
 
-// TestClass grades a class with a bit of everything and looks at all that is written.
+// TestClass grades a class with a bit of everything and looks at everything that is written.
 func TestClass(t *testing.T) {
 	class := t.TempDir()
 	// The three places of a file.
@@ -22,7 +22,7 @@ func TestClass(t *testing.T) {
 	put(t, class, "ada/convolution/convolution.go", answer("convolution", "", right))
 	put(t, class, "bob/lesson/exercises/outputsize/outputsize.go", answer("outputsize", "", wrong))
 	put(t, class, "bob/lesson/exercises/convolution/convolution.go", "// Mine.\n"+answer("convolution", "", `func Add(a, b int) int { panic("not done yet: soon") }`))
-	// What comes with the file makes no difference.
+	// Files next to the answer make no difference.
 	put(t, class, "=eve()/outputsize.go", answer("outputsize", "", wrong))
 	put(t, class, "=eve()/outputsize_test.go", "package outputsize_test\n\nimport \"testing\"\n\nfunc TestAdd(t *testing.T) {}\n")
 	put(t, class, "=eve()/lesson/exercises/outputsize/outputsize_test.go", "package outputsize_test\n\nimport \"testing\"\n\nfunc TestAdd(t *testing.T) {}\n")
@@ -99,7 +99,7 @@ bob
   convolution: not done yet
 
 zoe
-  warning: there is homework/mine.go, but no file where one of an exercise would be
+  warning: there is homework/mine.go, but no file where an exercise's file should be
   outputsize: not handed in
   convolution: not handed in
 `; table.String() != want {
@@ -112,7 +112,7 @@ zoe
 	}
 }
 
-// TestFilesThatAreNotTaken has files that are no plain files of a fair size in the
+// TestFilesThatAreNotTaken has files that are too large, or not regular files inside the
 // student's folder.
 func TestFilesThatAreNotTaken(t *testing.T) {
 	dir := t.TempDir()
@@ -133,8 +133,8 @@ func TestFilesThatAreNotTaken(t *testing.T) {
 		}
 	}
 	for student, want := range map[string]string{
-		"large": "outputsize.go is larger than 1024 KiB", "folder": "no regular file", "linkout": "no regular file",
-		"linkfar": "no regular file", "linkdir": "no regular file",
+		"large": "outputsize.go is larger than 1024 KiB", "folder": "not a regular file", "linkout": "not a regular file",
+		"linkfar": "not a regular file", "linkdir": "not a regular file",
 	} {
 		_, err := submission{student, filepath.Join(dir, student)}.read("outputsize")
 		var refused *refusal
@@ -145,7 +145,7 @@ func TestFilesThatAreNotTaken(t *testing.T) {
 	if source, err := (submission{"", filepath.Join(dir, "linkinside")}).read("outputsize"); err != nil || string(source) != "inside" {
 		t.Errorf("a link inside the folder: %q, %v", source, err)
 	}
-	// A student's folder that is a link is not one.
+	// A link does not count as a student's folder.
 	if err := os.Symlink("other", filepath.Join(dir, "linked")); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestFilesThatAreNotTaken(t *testing.T) {
 	}
 }
 
-// TestBadInput has what is wrong with the command, before anything runs.
+// TestBadInput tests the errors that are reported before anything runs.
 func TestBadInput(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "class/ada/outputsize.go", "")
@@ -171,7 +171,7 @@ func TestBadInput(t *testing.T) {
 	for want, change := range map[string]func(o *Options){
 		"no such file":                      func(o *Options) { o.Folders = []string{filepath.Join(dir, "absent")} },
 		"find the submissions: ":            func(o *Options) { o.Folders = []string{filepath.Join(dir, "file")} },
-		"should have one for each student":  func(o *Options) { o.Folders = []string{filepath.Join(dir, "empty")} },
+		"should be one for each student":    func(o *Options) { o.Folders = []string{filepath.Join(dir, "empty")} },
 		"is one student's folder":           func(o *Options) { o.Folders = []string{filepath.Join(dir, "class", "ada")} },
 		`there is no exercise "knitting"`:   func(o *Options) { o.Exercises = []string{"knitting"} },
 		"named twice":                       func(o *Options) { o.Exercises = []string{"outputsize", "outputsize"} },
@@ -207,7 +207,7 @@ func TestStudentsOfOneName(t *testing.T) {
 	}
 }
 
-// TestBrokenCourse is an error of the grader, not zero points for the class.
+// TestBrokenCourse tests that a broken course is an error and not zero points for the class.
 func TestBrokenCourse(t *testing.T) {
 	class := t.TempDir()
 	put(t, class, "ada/outputsize.go", answer("outputsize", "", right))
@@ -229,8 +229,7 @@ func TestBrokenCourse(t *testing.T) {
 	}
 }
 
-// TestInterrupted stops in the middle of an endless loop, and leaves neither files nor
-// processes behind.
+// TestInterrupted interrupts an endless loop; neither files nor processes may be left.
 func TestInterrupted(t *testing.T) {
 	class := t.TempDir()
 	put(t, class, "ada/outputsize.go", answer("outputsize", "", `func Add(a, b int) int { for {} }`))
@@ -278,7 +277,7 @@ func TestInterrupted(t *testing.T) {
 	})
 }
 
-// TestInterruptedLate keeps the grades that there are.
+// TestInterruptedLate tests that an interrupted grader returns the grades so far.
 func TestInterruptedLate(t *testing.T) {
 	class := t.TempDir()
 	put(t, class, "ada/outputsize.go", answer("outputsize", "", right))
@@ -311,7 +310,8 @@ func TestInterruptedLate(t *testing.T) {
 	}
 }
 
-// TestFaultOfTheGrader costs neither the class its grades nor a student points unsaid.
+// TestFaultOfTheGrader tests that a failure of the grader loses no other grades, and that it
+// is reported.
 func TestFaultOfTheGrader(t *testing.T) {
 	class := t.TempDir()
 	put(t, class, "ada/outputsize.go", answer("outputsize", "", right))
@@ -345,14 +345,14 @@ func TestFaultOfTheGrader(t *testing.T) {
 	if want := "bob,,not graded,0,10\n"; !strings.HasSuffix(csv.String(), want) {
 		t.Errorf("the CSV is\n%s, want %q in it", &csv, want)
 	}
-	for _, want := range []string{"  outputsize: not graded: copy", "\nWarning: a temporary folder is left: stuck.\n", "\nWarning: answers that could not be graded, for no fault of theirs: 1; grade again.\n"} {
+	for _, want := range []string{"  outputsize: not graded: copy", "\nWarning: could not remove a temporary folder: stuck.\n", "\nWarning: answers not graded because the grader or the system failed: 1; grade again.\n"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table is\n%s, want %q in it", &table, want)
 		}
 	}
 }
 
-// TestRemoveAll removes what its owner may not look into.
+// TestRemoveAll removes folders that their owner has no permission to read.
 func TestRemoveAll(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dir")
 	put(t, dir, "a/b/file", "")
@@ -374,11 +374,12 @@ func TestWorkers(t *testing.T) {
 		t.Errorf("%d workers on %d processors", n, runtime.NumCPU())
 	}
 	if n := workers(1 << 60); n != 1 && systemMemory() > 0 {
-		t.Errorf("%d workers that may take an exabyte each", n)
+		t.Errorf("%d workers that may use an exabyte each", n)
 	}
 }
 
-// TestPlacesInAFolder has the forms in which students hand in, and what warns of others.
+// TestPlacesInAFolder has the forms in which students may hand in, and others that get a
+// warning.
 func TestPlacesInAFolder(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{

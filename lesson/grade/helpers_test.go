@@ -13,8 +13,8 @@ import (
 	"github.com/residual-go/residual/lesson/exercises"
 )
 
-// TestMain lets the test's own program be the programs that it starts: the child, and a
-// grader that runs a program shut in as a submission is.
+// TestMain makes the test binary serve as the programs that the tests start: the child, and a
+// grader that runs a program in the sandbox.
 func TestMain(m *testing.M) {
 	if len(os.Args) != 3 {
 		os.Exit(m.Run())
@@ -32,20 +32,21 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// answer is the file of an exercise of the small course: both are called by names that the
-// real course has, and ask for the sum of two numbers, 4 points, and of large ones, 6.
+// answer returns the file of an answer in the small course. Its two exercises have names of
+// the real course; both ask for the sum of two numbers, for 4 points, and of two large
+// numbers, for 6.
 func answer(exercise, imports, code string) string {
 	return "package " + exercise + "\n\n" + imports + "\n\n" + code + "\n"
 }
 
-// right and wrong are answers, the second wrong only for large numbers.
+// right and wrong are answers; the second is wrong only for large numbers.
 const (
 	right = "func Add(a, b int) int { return a + b }"
 	wrong = "func Add(a, b int) int { return (a + b) % 1000 }"
 )
 
-// smallCourse makes a course of two exercises that compiles in a moment: its check has the
-// real engine and channel.
+// smallCourse makes a course of two exercises that compiles quickly. Its package check has
+// the real runner and reports.
 func smallCourse(t testing.TB) string {
 	t.Helper()
 	root := t.TempDir()
@@ -108,8 +109,8 @@ func put(t testing.TB, root, name, content string) {
 	}
 }
 
-// smallOptions are for the small course and a class. The memory is little, to be used up
-// soon, and the time long enough for a machine that does much else.
+// smallOptions returns options for the small course. The memory limit is low, so that it is
+// soon used up, and the time limit long enough for a busy machine.
 func smallOptions(t testing.TB, class string) Options {
 	return Options{Course: smallCourse(t), Folders: []string{class}, Exercises: smallExercises,
 		Timeout: 20 * time.Second, Memory: 256 << 20, workers: 4}
@@ -119,22 +120,22 @@ func smallOptions(t testing.TB, class string) Options {
 type expected struct {
 	status Status // or several, with | between them
 	points int
-	// says is part of the message or the compile error.
+	// says is a part of the message or the compile error.
 	says string
 }
 
-// attack is a submission that does not mean well.
+// attack is a malicious submission.
 type attack struct {
 	name string
 	code string // of outputsize.go
 	want expected
-	// need is what has to be in force for it to fail; nil is nothing.
+	// need reports whether the sandbox can prevent the attack; nil means that it need not.
 	need func(s *Sandbox) bool
 }
 
-// gradeAttacks grades a class of attackers and checks what each has got. Everybody has
-// answered the second exercise well, and must have its points: an attack costs the
-// exercise it is in alone.
+// gradeAttacks grades a class of attackers and checks their marks. All of them have a right
+// answer to the second exercise and must get its points: an attack may cost only the points
+// of its own exercise.
 func gradeAttacks(t *testing.T, attacks []attack, change func(o *Options)) {
 	t.Helper()
 	sandbox, err := newSandbox(t.Context())
@@ -145,7 +146,7 @@ func gradeAttacks(t *testing.T, attacks []attack, change func(o *Options)) {
 	var possible []attack
 	for _, a := range attacks {
 		if a.need != nil && !a.need(sandbox) {
-			t.Run(a.name, func(t *testing.T) { t.Skip("cannot be denied here:", sandbox) })
+			t.Run(a.name, func(t *testing.T) { t.Skip("this system cannot prevent it:", sandbox) })
 			continue
 		}
 		possible = append(possible, a)

@@ -13,7 +13,7 @@ import (
 	"github.com/residual-go/residual/pkg/printable"
 )
 
-// WriteJSON writes all that the grades have.
+// WriteJSON writes the grades as JSON, with everything in them.
 func (g *Grades) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
@@ -21,9 +21,9 @@ func (g *Grades) WriteJSON(w io.Writer) error {
 	return encoder.Encode(g)
 }
 
-// WriteCSV writes a row for each student: the name; for each exercise the points, or
-// nothing if none were given, and why they are not all of them, by the name of the hint or
-// else the status; the total and of how many.
+// WriteCSV writes a row for each student: the name; for each exercise the points (empty if
+// the exercise was not graded) and a note, which is empty if the answer passed and otherwise
+// the name of the hint or the status; the total, and what the exercises are worth.
 func (g *Grades) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	head := []string{"student"}
@@ -45,7 +45,7 @@ func (g *Grades) WriteCSV(w io.Writer) error {
 	return out.WriteAll(rows)
 }
 
-// safeCell is text that no spreadsheet takes for a formula.
+// safeCell returns text that no spreadsheet takes for a formula.
 func safeCell(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return "'" + text
@@ -53,11 +53,11 @@ func safeCell(text string) string {
 	return text
 }
 
-// maxWidth is how wide the table is at most with the exercises' names as its heads;
-// otherwise their numbers are.
+// maxWidth is the largest width of a table whose columns are headed by the names of the
+// exercises. In a wider one the exercises are numbered.
 const maxWidth = 100
 
-// WriteTable writes the grades for people: the points, and below what went wrong.
+// WriteTable writes the grades for people: a table of points, then what went wrong.
 func (g *Grades) WriteTable(w io.Writer) error {
 	var text strings.Builder
 	heads := g.Exercises
@@ -123,10 +123,10 @@ func (g *Grades) WriteTable(w io.Writer) error {
 	return err
 }
 
-// given reports whether points were given, if only none.
+// given reports whether points were given, be it 0.
 func (m Mark) given() bool { return m.Status != NotHandedIn && m.Status != NotGraded }
 
-// note says in a word or two why a mark has not all points, "" if it has.
+// note says in a word or two why points are missing; it is "" if none are.
 func (m Mark) note() string {
 	switch {
 	case m.Status == Passed:
@@ -137,7 +137,7 @@ func (m Mark) note() string {
 	return string(m.Status)
 }
 
-// reason says in a line why a mark has not all points: by the hint if there is one.
+// reason says in a line why points are missing, by the hint if there is one.
 func (m Mark) reason() string {
 	const long = 160
 	var text string

@@ -32,7 +32,7 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// TestWideTable has numbers for the heads of many exercises.
+// TestWideTable tests that the columns of many exercises are numbered.
 func TestWideTable(t *testing.T) {
 	g := Grades{Students: []Student{{Name: "ada"}}}
 	for _, exercise := range exercises.All() {

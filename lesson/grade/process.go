@@ -11,50 +11,50 @@ import (
 	"github.com/residual-go/residual/pkg/printable"
 )
 
-// limits are those of a process. Zero is no limit.
+// limits are the limits of a process; 0 means no limit.
 type limits struct {
-	// Time is by the clock.
+	// Time is the time limit, by the clock.
 	Time time.Duration `json:"-"`
-	// Memory is in bytes, Processor in seconds on all processors together, FileSize in
-	// bytes, Files in open files.
+	// Memory and FileSize are in bytes, Processor in seconds, added up over all processors,
+	// and Files is the number of open files.
 	Memory, Processor, FileSize, Files uint64
-	// Shut is whether the process is shut off from files, the network and other processes.
+	// Shut is whether to shut the process off from files, the network and other processes.
 	Shut bool
 }
 
 // process is a program to run with limits.
 type process struct {
-	// Path is the program, Args what it is given, Env all of its environment.
+	// Path is the program, Args are its arguments, Env is its whole environment.
 	Path string
 	Args []string
 	Env  []string
-	// Dir is the folder it runs in. If it is Shut it may not write there either.
+	// Dir is the working folder. A process that is Shut cannot write there either.
 	Dir string `json:"-"`
-	// Input is its standard input.
+	// Input is the standard input.
 	Input  []byte `json:"-"`
 	Limits limits
 }
 
 // outcome is how a process ended.
 type outcome struct {
-	// exit is its code, or −1 if a signal ended it.
+	// exit is the exit code, or −1 if a signal ended the process.
 	exit int
 	// how says the same in words.
 	how string
-	// timedOut is whether it was ended for taking too long.
+	// timedOut is whether the process was ended for taking too long.
 	timedOut bool
-	// output and errors are what it wrote, each up to a limit.
+	// output and errors are the beginnings of the standard output and the standard error.
 	output, errors []byte
 }
 
-// Of what a process writes, this much is kept.
+// The numbers of bytes that are kept of what a process writes.
 const (
 	maxOutput = 4 << 20
 	maxErrors = 64 << 10
 )
 
-// run runs the process to its end and leaves none of its children behind. The error is of
-// the grader: that the program failed, or was ended for taking too long, is none.
+// run runs the process to its end and ends all of its children that are left. A program that
+// fails or takes too long is not an error.
 func (s *Sandbox) run(ctx context.Context, p process) (*outcome, error) {
 	limited := ctx
 	if p.Limits.Time > 0 {
@@ -69,13 +69,13 @@ func (s *Sandbox) run(ctx context.Context, p process) (*outcome, error) {
 	output, errs := &capture{limit: maxOutput}, &capture{limit: maxErrors, keepEnd: true}
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Dir, bytes.NewReader(p.Input), output, errs
 	cmd.Cancel = func() error { return endAll(cmd) }
-	cmd.WaitDelay = 2 * time.Second // for what a child of the process may hold open
+	cmd.WaitDelay = 2 * time.Second // a child may hold the output open
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.Path, err)
 	}
-	// What Wait says of a program that failed is in ProcessState.
+	// If the program fails, ProcessState says how, so Wait's error is not needed.
 	waited := cmd.Wait()
-	_ = endAll(cmd) // children of it that are left
+	_ = endAll(cmd) // ends children that are left
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -89,9 +89,9 @@ func (s *Sandbox) run(ctx context.Context, p process) (*outcome, error) {
 	}, nil
 }
 
-// capture keeps up to limit of the bytes written to it: the first ones or, with keepEnd,
-// half of it the first ones and half the last. It takes the rest and drops it, so that a
-// process that writes without end is neither held up nor kept.
+// capture is a writer that keeps at most limit bytes: the first ones or, with keepEnd, half of
+// them from the beginning and half from the end. It drops the rest, so that a process that
+// writes without end neither blocks nor fills the memory.
 type capture struct {
 	limit   int
 	keepEnd bool
@@ -125,7 +125,7 @@ func (c *capture) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// kept returns what is left of what was written.
+// kept returns the bytes that were kept.
 func (c *capture) kept() []byte {
 	if c.dropped {
 		return []byte(string(c.begin) + "\n…\n" + string(c.end))
@@ -133,7 +133,7 @@ func (c *capture) kept() []byte {
 	return append(c.begin, c.end...)
 }
 
-// fatal returns what Go said when the process ended by a panic or a fatal error.
+// fatal returns what Go printed if a panic or a fatal error ended the process.
 func (o *outcome) fatal() string {
 	lines := strings.Split(string(o.errors), "\n")
 	for i, line := range lines {
@@ -151,7 +151,7 @@ func (o *outcome) fatal() string {
 	return ""
 }
 
-// failedToStart is why a child did not become its program, nil if it did.
+// failedToStart returns why a child could not become its program, or nil if it did.
 func (o *outcome) failedToStart() error {
 	message, ok := strings.CutPrefix(string(o.errors), childPrefix)
 	if !ok || o.exit != childFailed {

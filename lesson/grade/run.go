@@ -18,7 +18,7 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/check"
 )
 
-// The compiler's limits. It works on what students wrote, too.
+// The limits of the compiler, which also has to deal with whatever students wrote.
 const (
 	compileTime   = 2 * time.Minute
 	compileMemory = 4 << 30
@@ -31,15 +31,15 @@ type workplace struct {
 	dir     string
 	sandbox *Sandbox
 	options Options
-	// patient is whether the compiler may take as long as it likes.
+	// patient is whether the compiler has no time limit.
 	patient bool
 }
 
-// newWorkplace makes a copy of the course in a folder of its own below parent.
+// newWorkplace copies the course to a new folder below parent.
 func newWorkplace(c *course, parent string, s *Sandbox, o Options) (*workplace, error) {
 	dir, err := os.MkdirTemp(parent, "copy-")
 	if err == nil {
-		// Compilers name the folder as the system does, which may be by another way.
+		// In its messages, the compiler uses the folder's path without symbolic links.
 		dir, err = filepath.EvalSymlinks(dir)
 	}
 	if err != nil {
@@ -56,11 +56,11 @@ func newWorkplace(c *course, parent string, s *Sandbox, o Options) (*workplace, 
 	return &workplace{course: c, dir: dir, sandbox: s, options: o}, nil
 }
 
-// remove makes room. What is left the grader tries to remove once more at the end.
+// remove removes the copy. If it fails, the grader tries once more at the end.
 func (w *workplace) remove() { _ = w.options.remove(w.dir) }
 
-// grade returns the mark of a student's file, or of none if err, which is from reading it,
-// says so. The error it returns is the grader's own.
+// grade returns the mark for a student's file; err is the error from reading it. The returned
+// error is the grader's own, not the student's.
 func (w *workplace) grade(ctx context.Context, t task, source []byte, err error) (Mark, error) {
 	mark := Mark{Exercise: t.name}
 	var refused *refusal
@@ -81,7 +81,7 @@ func (w *workplace) grade(ctx context.Context, t task, source []byte, err error)
 		if err := t.gate.pass(source); errors.As(err, &refused) {
 			mark.Status, mark.Message = Refused, refused.reason
 			return mark, nil
-		} else if err != nil { // the compiler says the same, more slowly
+		} else if err != nil { // the compiler would say the same, more slowly
 			mark.Status, mark.CompileError = CompileError, clean(listErrors(err))
 			return mark, nil
 		}
@@ -98,8 +98,8 @@ func (w *workplace) grade(ctx context.Context, t task, source []byte, err error)
 	return w.run(ctx, t, binary)
 }
 
-// compile returns the path of a test of the student's source, or what the compiler has to
-// say about that.
+// compile builds the test of the student's source. It returns the path of the test, or in
+// problem what the compiler said.
 func (w *workplace) compile(ctx context.Context, t task, source []byte) (binary, problem string, err error) {
 	if err := os.WriteFile(filepath.Join(w.dir, filepath.FromSlash(t.file())), source, 0o644); err != nil {
 		return "", "", fmt.Errorf("compile: %w", err)
@@ -107,7 +107,7 @@ func (w *workplace) compile(ctx context.Context, t task, source []byte) (binary,
 	binary = filepath.Join(w.dir, "."+t.name+".test")
 	p := process{
 		Path: w.goCommand,
-		// Without the tables for debuggers it links in half the time.
+		// Without debug information (-s -w), linking takes half the time.
 		Args: []string{"test", "-c", "-trimpath", "-vet=off", "-ldflags=-s -w", "-o", binary, "./" + t.folder()},
 		Env: append([]string{"HOME=" + filepath.Join(w.dir, ".home"), "TMPDIR=" + filepath.Join(w.dir, ".tmp"),
 			"TMP=" + filepath.Join(w.dir, ".tmp")}, w.environment...),
@@ -126,7 +126,7 @@ func (w *workplace) compile(ctx context.Context, t task, source []byte) (binary,
 	}
 	switch {
 	case result.timedOut:
-		return "", fmt.Sprintf("the compiler did not end within %v", compileTime), nil
+		return "", fmt.Sprintf("the compiler took longer than %v", compileTime), nil
 	case result.exit != 0:
 		text := string(result.errors) + string(result.output)
 		return "", w.withoutPlace(text), nil
@@ -134,10 +134,10 @@ func (w *workplace) compile(ctx context.Context, t task, source []byte) (binary,
 	return binary, "", nil
 }
 
-// header is a line of the go command that names a package with errors.
+// header matches a line in which the go command names a package with errors.
 var header = regexp.MustCompile(`(?m)^# .*\n`)
 
-// withoutPlace makes what a compiler said independent of where it ran.
+// withoutPlace removes the paths of the copy from what the compiler said.
 func (w *workplace) withoutPlace(text string) string {
 	text = header.ReplaceAllString(text, "")
 	text = strings.ReplaceAll(text, w.dir+string(filepath.Separator), "")
@@ -145,7 +145,7 @@ func (w *workplace) withoutPlace(text string) string {
 	return clean(text)
 }
 
-// run runs a test, and judges.
+// run runs a test and returns the mark.
 func (w *workplace) run(ctx context.Context, t task, binary string) (Mark, error) {
 	scratch, err := os.MkdirTemp(w.dir, ".scratch-")
 	if err != nil {
@@ -165,12 +165,12 @@ func (w *workplace) run(ctx context.Context, t task, binary string) (Mark, error
 		Env: append(systemEnvironment(), "HOME="+scratch, "TMPDIR="+scratch, "TMP="+scratch, "TEMP="+scratch,
 			check.GradeVariable+"=1", fmt.Sprint(check.MemoryVariable, "=", memory),
 			fmt.Sprint("GOMEMLIMIT=", memory/8*7), fmt.Sprint("GOMAXPROCS=", processors),
-			"GOTRACEBACK=none"), // the stacks of a million goroutines would take long to write
+			"GOTRACEBACK=none"), // printing the stacks of a million goroutines would take long
 		Dir:   scratch,
 		Input: []byte(secret),
 		Limits: limits{
 			Time: w.options.Timeout, Memory: limit, FileSize: 64 << 20, Files: 256, Shut: true,
-			// Only if the grader is gone and cannot stop it by the clock.
+			// This matters only if the grader dies and cannot enforce the time limit.
 			Processor: uint64(2*processors*w.options.Timeout.Seconds()) + 10,
 		},
 	})
@@ -183,7 +183,7 @@ func (w *workplace) run(ctx context.Context, t task, binary string) (Mark, error
 	return judge(t.name, secret, result, w.options), nil
 }
 
-// judge makes a mark of how a test ended and what it reported.
+// judge returns the mark for how a test ended and what it reported.
 func judge(exercise, secret string, result *outcome, options Options) Mark {
 	mark := Mark{Exercise: exercise}
 	reports := reportsIn(result.output, exercise, secret)
@@ -195,12 +195,12 @@ func judge(exercise, secret string, result *outcome, options Options) Mark {
 		mark.Status, mark.Message = OutOfMemory, fmt.Sprintf("it took more than %d MiB of memory", options.Memory>>20)
 		return mark
 	case len(reports) > 1:
-		mark.Status, mark.Message = NoResult, "there was more than one report of the check"
+		mark.Status, mark.Message = NoResult, "the check reported more than once"
 		return mark
 	case len(reports) == 1 && result.exit == exitOf(reports[0]):
 		return markOf(reports[0])
 	case result.exit == 0:
-		mark.Status, mark.Message = NoResult, "it ended the process before the check was through"
+		mark.Status, mark.Message = NoResult, "it ended the process before the check had finished"
 		return mark
 	}
 	mark.Status, mark.Message = Crashed, clean(result.fatal())
@@ -210,8 +210,8 @@ func judge(exercise, secret string, result *outcome, options Options) Mark {
 	return mark
 }
 
-// reportsIn returns the results that package check reported: lines with the secret. All
-// other lines are the submission's doing.
+// reportsIn returns the results that package check reported: lines with the secret. Any other
+// lines were written by the submission.
 func reportsIn(output []byte, exercise, secret string) []check.Result {
 	var found []check.Result
 	for line := range bytes.Lines(output) {
@@ -223,7 +223,7 @@ func reportsIn(output []byte, exercise, secret string) []check.Result {
 	return found
 }
 
-// exitOf is the code with which a test ends after it reported the result.
+// exitOf returns the exit code of a test that has reported the result.
 func exitOf(result check.Result) int {
 	for _, step := range result.Steps {
 		if !step.Passed {
@@ -233,7 +233,7 @@ func exitOf(result check.Result) int {
 	return 0
 }
 
-// markOf is what a result comes to.
+// markOf returns the mark for a result.
 func markOf(result check.Result) Mark {
 	mark := Mark{Exercise: result.Exercise, Status: Passed}
 	mark.Points, mark.Of = result.Points()
@@ -251,7 +251,7 @@ func markOf(result check.Result) Mark {
 		if mark.Points == 0 && strings.HasPrefix(step.Message, check.NotDone) {
 			mark.Status = NotDone
 		}
-		break // what comes after was not reached
+		break // later steps did not run
 	}
 	return mark
 }

@@ -5,27 +5,27 @@ import "strings"
 // ChildCommand is the hidden command of this program that calls [Child].
 const ChildCommand = "grade-child"
 
-// A child that cannot become its program ends with this exit code and a message that
-// begins with the prefix.
+// A child that cannot become its program exits with childFailed and prints a message that
+// begins with childPrefix.
 const (
 	childFailed = 125
 	childPrefix = ChildCommand + ": "
 )
 
-// Sandbox is what this system can do to shut submissions in.
+// Sandbox is what this system can keep submissions from.
 type Sandbox struct {
-	// Network, Files and Processes are whether a submission is kept from the network, from
+	// Network, Files and Processes are whether submissions are kept from the network, from
 	// files and from other processes.
 	Network   bool `json:"network_denied"`
 	Files     bool `json:"files_denied"`
 	Processes bool `json:"processes_denied"`
-	// Memory is whether the system holds to the memory limit. If not, package check does.
+	// Memory is whether the system enforces the memory limit. If not, package check does.
 	Memory bool `json:"memory_limited"`
 
 	system systemSandbox
 }
 
-// String says it in a line.
+// String describes the sandbox in a line.
 func (s *Sandbox) String() string {
 	var denied, open []string
 	for _, part := range []struct {
@@ -38,15 +38,12 @@ func (s *Sandbox) String() string {
 			open = append(open, part.name)
 		}
 	}
-	var text strings.Builder
-	if len(denied) > 0 {
-		text.WriteString("submissions are kept from " + strings.Join(denied, ", "))
+	switch kept, left := strings.Join(denied, ", "), strings.Join(open, ", "); {
+	case len(open) == 0:
+		return "submissions are kept from " + kept
+	case len(denied) == 0:
+		return "this system cannot keep submissions from " + left + "; only the list of allowed imports does"
+	default:
+		return "submissions are kept from " + kept + "; this system cannot keep them from " + left + ", only the list of allowed imports does"
 	}
-	if len(open) > 0 {
-		if text.Len() > 0 {
-			text.WriteString("; ")
-		}
-		text.WriteString("this system cannot keep them from " + strings.Join(open, ", ") + ", only the list of imports does")
-	}
-	return text.String()
 }

@@ -7,23 +7,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemSandbox is empty: the one that macOS has for an unsigned program,
-// /usr/bin/sandbox-exec, is deprecated, and not used here.
+// systemSandbox is empty: macOS's sandbox for unsigned programs, /usr/bin/sandbox-exec, is
+// deprecated.
 type systemSandbox struct{}
 
 func (systemSandbox) attributes(*syscall.SysProcAttr, bool) {}
 
-// confine has nothing to confine with.
+// confine does nothing on macOS.
 func confine(process) error { return nil }
 
-// memoryLimits are none: macOS does not hold to those of setrlimit.
+// memoryLimits returns nothing: macOS does not enforce setrlimit's limits on memory.
 func memoryLimits(uint64) []resource { return nil }
 
-// systemMemory is how much memory the machine has.
+// systemMemory returns the size of the machine's memory in bytes.
 func systemMemory() uint64 {
 	total, _ := unix.SysctlUint64("hw.memsize")
 	return total
 }
 
-// newSandbox finds out what this system can do.
+// newSandbox returns an empty sandbox.
 func newSandbox(context.Context) (*Sandbox, error) { return &Sandbox{}, nil }

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemSandbox is which namespaces the system lets us make, as flags of clone.
+// systemSandbox has the namespaces that the system lets us create, as flags of clone.
 type systemSandbox struct {
 	namespaces uintptr
 }
 
-// attributes makes the new process's namespaces. In that of the users it is a user
-// without rights whose files, outside, are ours.
+// attributes sets the namespaces of a new process. In its user namespace the process is
+// nobody, who outside is the user that runs the grader.
 func (s systemSandbox) attributes(a *syscall.SysProcAttr, shut bool) {
-	a.Pdeathsig = syscall.SIGKILL // if the grader is killed
+	a.Pdeathsig = syscall.SIGKILL // in case the grader is killed
 	if !shut {
 		return
 	}
@@ -33,11 +33,11 @@ func (s systemSandbox) attributes(a *syscall.SysProcAttr, shut bool) {
 	}
 }
 
-// newSandbox finds out what this system can do, by doing it.
+// newSandbox finds out what this system can do by trying it.
 func newSandbox(ctx context.Context) (*Sandbox, error) {
 	const apart = unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC
 	var last error
-	// Without a namespace of users the others are root's to make; containers and some
+	// Without a user namespace only root can create the others. Containers and some
 	// distributions allow neither.
 	for _, namespaces := range []uintptr{unix.CLONE_NEWUSER | apart, apart, 0} {
 		s := &Sandbox{system: systemSandbox{namespaces}}
@@ -60,11 +60,11 @@ func newSandbox(ctx context.Context) (*Sandbox, error) {
 	return nil, fmt.Errorf("try the sandbox: %w", last)
 }
 
-// probe is what the order of a child names as its program to be told what is in force.
+// probe, as the program of a process, makes the child report what is in force.
 const probe = "probe"
 
-// memoryLimits are on what a process may write to, and, further off, on all that it maps:
-// Go sets aside addresses for 1 GiB that it never uses.
+// memoryLimits returns limits on the memory that a process can write to and, with room to
+// spare, on its address space: Go reserves about 1 GiB of addresses that it never uses.
 func memoryLimits(bytes uint64) []resource {
 	if bytes == 0 {
 		return nil
@@ -72,17 +72,17 @@ func memoryLimits(bytes uint64) []resource {
 	return []resource{{"memory", unix.RLIMIT_DATA, bytes}, {"address space", unix.RLIMIT_AS, bytes + 4<<30}}
 }
 
-// confine makes this thread, and the program that it becomes, end with the grader. If it is
-// to be shut, it shuts it off from files, the network and other processes, as far as the
-// system can.
+// confine makes this thread, and the program that it becomes, end when the grader ends. If
+// the process is to be shut, confine also shuts it off from files, the network and other
+// processes, as far as the system can.
 func confine(p process) error {
-	// The grader asked for it when it made this process; but it is a thread's, and this may
-	// be another one than the first.
+	// The grader asked for this when it started the process (Pdeathsig), but it applies to
+	// the first thread, and this may be another one.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return fmt.Errorf("ask to end with the grader: %w", err)
+		return fmt.Errorf("set the signal for the grader's end: %w", err)
 	}
-	// If the system runs out of memory, this is to go before the grader. A system without
-	// this file goes without.
+	// If the system runs out of memory, it should end this process before the grader. Not
+	// every system has this file.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	if !p.Limits.Shut {
 		return nil
@@ -110,12 +110,13 @@ func confine(p process) error {
 	return nil
 }
 
-// dropCapabilities takes root's rights from the thread: without a namespace of users it has
-// all that the grader has. The program that it becomes gets none back, having given up new
+// dropCapabilities takes root's rights from the thread. Without a user namespace it has all
+// those of the grader. The program that it becomes gets none back, because it cannot get new
 // privileges.
 func dropCapabilities() error {
 	for capability := range uintptr(unix.CAP_LAST_CAP + 1) {
-		// Those without the right to drop one, or whose system has fewer, are none the worse.
+		// It fails without the right to drop a capability, or if the system does not know it.
+		// Neither does harm.
 		_ = unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0)
 	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -126,22 +127,22 @@ func dropCapabilities() error {
 	return nil
 }
 
-// systemMemory is how much memory there is for this process, 0 if that is not known.
+// systemMemory returns the number of bytes of memory for this process, or 0 if unknown.
 func systemMemory() uint64 {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
 		return 0
 	}
 	total := uint64(info.Totalram) * uint64(info.Unit)
-	text, _ := os.ReadFile("/sys/fs/cgroup/memory.max") // a container's; "max" is no number
+	text, _ := os.ReadFile("/sys/fs/cgroup/memory.max") // the limit of a container; "max" means none
 	if limit, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil {
 		total = min(total, limit)
 	}
 	return total
 }
 
-// shutFiles lets the thread open the program and /dev/null, and no other file, by Landlock.
-// It reports whether the system has that.
+// shutFiles lets the thread open the program and /dev/null but no other file, with Landlock. It
+// reports whether the system has Landlock.
 func shutFiles(p process) (bool, error) {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
@@ -166,7 +167,7 @@ func shutFiles(p process) (bool, error) {
 	}
 	ruleset, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&rules)), unsafe.Sizeof(rules), 0)
 	if errno != 0 {
-		return false, fmt.Errorf("make rules for files: %w", errno)
+		return false, fmt.Errorf("create a Landlock ruleset: %w", errno)
 	}
 	defer unix.Close(int(ruleset))
 	for _, allowed := range []struct {
@@ -180,15 +181,16 @@ func shutFiles(p process) (bool, error) {
 			continue
 		}
 		if err := allowBeneath(int(ruleset), allowed.path, allowed.access); err != nil {
-			return false, fmt.Errorf("make rules for files: %s: %w", allowed.path, err)
+			return false, fmt.Errorf("add a Landlock rule for %s: %w", allowed.path, err)
 		}
 	}
 	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0); errno != 0 {
-		return false, fmt.Errorf("keep to the rules for files: %w", errno)
+		return false, fmt.Errorf("apply the Landlock ruleset: %w", errno)
 	}
 	return true, nil
 }
 
+// allowBeneath adds a rule to a Landlock ruleset: access to path and everything below it.
 func allowBeneath(ruleset int, path string, access uint64) error {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {

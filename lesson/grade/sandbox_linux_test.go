@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// waiter builds a program that waits, needing no other file, as submissions do not.
+// waiter builds a program that waits and, like a submission, needs no other file.
 func waiter(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -25,7 +25,7 @@ func waiter(t *testing.T) string {
 	return program
 }
 
-// running returns the folder below /proc of the process that the program is, "" if none is.
+// running returns the folder below /proc of the process that runs the program, "" if none does.
 func running(program string) string {
 	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, path := range commands {
@@ -40,12 +40,12 @@ func within(t *testing.T, limit time.Duration, what string, done func() bool) {
 	t.Helper()
 	for start := time.Now(); !done(); time.Sleep(20 * time.Millisecond) {
 		if time.Since(start) > limit {
-			t.Fatal("waited in vain for " + what)
+			t.Fatalf("waited %v for %s", limit, what)
 		}
 	}
 }
 
-// TestKilledGrader kills a grader as nothing can prepare for: what it runs ends with it.
+// TestKilledGrader kills a grader, which it cannot handle: what it runs must end too.
 func TestKilledGrader(t *testing.T) {
 	program := waiter(t)
 	grader := exec.Command(os.Args[0], "run", program)
@@ -61,8 +61,8 @@ func TestKilledGrader(t *testing.T) {
 	within(t, 20*time.Second, "its program to end", func() bool { return running(program) == "" })
 }
 
-// TestWhatIsLeft of its rights to a program that is shut in, with namespaces and without:
-// no capability, and the first place among those to end when memory is short.
+// TestWhatIsLeft looks at the rights of a program in the sandbox, with namespaces and
+// without: it has no capabilities, and it is the first to be ended when memory runs out.
 func TestWhatIsLeft(t *testing.T) {
 	program := waiter(t)
 	best, err := newSandbox(t.Context())
@@ -97,12 +97,12 @@ func TestWhatIsLeft(t *testing.T) {
 	}
 }
 
-// TestSandboxSays what it is, whatever the system has.
+// TestSandboxSays tests the description of a sandbox.
 func TestSandboxSays(t *testing.T) {
 	for want, s := range map[string]Sandbox{
-		"submissions are kept from the network, files, other processes":                                                                  {Network: true, Files: true, Processes: true},
-		"this system cannot keep them from the network, files, other processes, only the list of imports does":                           {},
-		"submissions are kept from the network, other processes; this system cannot keep them from files, only the list of imports does": {Network: true, Processes: true},
+		"submissions are kept from the network, files, other processes":                                                                          {Network: true, Files: true, Processes: true},
+		"this system cannot keep submissions from the network, files, other processes; only the list of allowed imports does":                    {},
+		"submissions are kept from the network, other processes; this system cannot keep them from files, only the list of allowed imports does": {Network: true, Processes: true},
 	} {
 		if got := s.String(); got != want {
 			t.Errorf("%q, want %q", got, want)

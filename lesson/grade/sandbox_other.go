@@ -9,27 +9,27 @@ import (
 	"os/exec"
 )
 
-// systemSandbox is empty: here only the time and the output are limited by the grader,
-// and memory by package check.
+// systemSandbox is empty: here the grader only limits time and output, and package check
+// limits memory.
 type systemSandbox struct{}
 
-// command is the process itself.
+// command returns the command that runs the process.
 func (s *Sandbox) command(ctx context.Context, p process) (*exec.Cmd, error) {
 	cmd := exec.CommandContext(ctx, p.Path, p.Args...)
 	cmd.Env = p.Env
 	return cmd, nil
 }
 
-// endAll ends the command; a child of it that no import allows would stay.
+// endAll ends the command, but not its children, which the gate should have prevented.
 func endAll(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 
-// systemMemory is not known here.
+// systemMemory returns 0: unknown.
 func systemMemory() uint64 { return 0 }
 
-// newSandbox finds out what this system can do.
+// newSandbox returns an empty sandbox.
 func newSandbox(context.Context) (*Sandbox, error) { return &Sandbox{}, nil }
 
-// Child is for systems on which a process can limit itself.
+// Child fails: on this system a process cannot limit itself.
 func Child(string) {
 	fmt.Fprintln(os.Stderr, childPrefix+"not needed on this system")
 	os.Exit(childFailed)

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// command is this program's ChildCommand, which becomes the process.
+// command returns the command that runs the process: this program, with ChildCommand, which
+// limits itself and then becomes the process.
 func (s *Sandbox) command(ctx context.Context, p process) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -23,30 +24,30 @@ func (s *Sandbox) command(ctx context.Context, p process) (*exec.Cmd, error) {
 	}
 	order, err := json.Marshal(p)
 	if err != nil {
-		return nil, fmt.Errorf("write down what to run: %w", err)
+		return nil, fmt.Errorf("encode what to run: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, self, ChildCommand, string(order))
-	cmd.Env = []string{} // the program's own is in the order
-	// A session of its own has no terminal, and can be ended as a whole.
+	cmd.Env = []string{} // the environment of the process is in the order
+	// A separate session has no terminal and can be ended as a whole.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	s.system.attributes(cmd.SysProcAttr, p.Limits.Shut)
 	return cmd, nil
 }
 
-// endAll ends the command and all that is still in its process group.
+// endAll ends the command and everything that is left in its process group.
 func endAll(cmd *exec.Cmd) error {
 	if cmd.Process == nil {
 		return nil
 	}
 	err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	if errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.EPERM) { // macOS: all of them are dead
+	if errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.EPERM) { // EPERM: macOS, if all are dead
 		return os.ErrProcessDone
 	}
 	return err
 }
 
-// Child limits this process as the order says, and becomes its program. The grader runs
-// it; it is of no use to anybody else.
+// Child limits this process as the order says and becomes the program in it. The order is
+// the JSON of a process. Only the grader calls it, in a process of its own.
 func Child(order string) {
 	err := become(order)
 	fmt.Fprintln(os.Stderr, childPrefix+err.Error())
@@ -59,7 +60,7 @@ func become(order string) error {
 	if err := json.Unmarshal([]byte(order), &p); err != nil {
 		return fmt.Errorf("read the order: %w", err)
 	}
-	// Some of the limits are a thread's, and stay when that thread becomes the program.
+	// Some of the limits apply to a thread. They stay when that thread becomes the program.
 	runtime.LockOSThread()
 	if err := setLimits(p.Limits); err != nil {
 		return err
@@ -88,20 +89,21 @@ func setLimits(l limits) error {
 	return nil
 }
 
-// resource is one of setrlimit's.
+// resource is a limit of setrlimit.
 type resource struct {
 	name string
 	id   int
 	max  uint64
 }
 
-// lower sets a limit, unless there is a lower one already.
+// lower sets a limit, unless a lower one is in force.
 func lower(r resource) error {
 	var now unix.Rlimit
 	if err := unix.Getrlimit(r.id, &now); err != nil {
 		return fmt.Errorf("limit %s: %w", r.name, err)
 	}
-	// Through syscall, whose Setrlimit of the number of files is the one the runtime knows.
+	// syscall, not unix: the runtime restores the limit on open files before exec unless it was
+	// set through syscall.
 	limit := min(r.max, now.Max)
 	if err := syscall.Setrlimit(r.id, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
 		return fmt.Errorf("limit %s: %w", r.name, err)

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deniedCalls are the system calls that an exercise has no use for: those to other
-// processes, the network, what could undo the sandbox, and what changes files without
-// opening them, which Landlock does not know or did not always.
+// deniedCalls are system calls that no exercise needs: those that reach other processes or the
+// network, that could undo the sandbox, or that change files without opening them, which not
+// every version of Landlock prevents.
 var deniedCalls = append([]uint32{
 	unix.SYS_SOCKET, unix.SYS_SOCKETPAIR, unix.SYS_IO_URING_SETUP,
 	unix.SYS_KILL, unix.SYS_TKILL, unix.SYS_RT_SIGQUEUEINFO, unix.SYS_RT_TGSIGQUEUEINFO, unix.SYS_PIDFD_SEND_SIGNAL,
@@ -23,17 +23,17 @@ var deniedCalls = append([]uint32{
 	unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_FSETXATTR, unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR, unix.SYS_FREMOVEXATTR,
 }, architectureCalls...)
 
-// Where the kernel has the parts of a call that a filter looks at (struct seccomp_data);
-// these machines are little-endian.
+// The offsets in the kernel's struct seccomp_data of what the filter looks at. The argument
+// is read as 32 bits: these machines are little-endian.
 const (
 	callNumber       = 0
 	callArchitecture = 4
 	callArgument0    = 16
 )
 
-// filterCalls makes the denied system calls fail, with EPERM, for this thread and the
-// program it becomes; clone is for making threads only, and signals are for its own. It
-// reports whether the system could.
+// filterCalls makes the denied system calls fail with EPERM, for this thread and the program
+// that it becomes. It allows clone only for threads and signals only to the process itself.
+// It reports whether the system supports that.
 func filterCalls() bool {
 	const (
 		load  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
@@ -48,9 +48,9 @@ func filterCalls() bool {
 		{Code: equal, Jt: 1, K: architecture},
 		{Code: give, K: deny}, // the calls of a 32-bit program
 		{Code: load, K: callNumber},
-		{Code: least, Jf: 1, K: 0x40000000}, // x32's on amd64
+		{Code: least, Jf: 1, K: 0x40000000}, // the calls of x32 on amd64
 		{Code: give, K: deny},
-		// The flags of clone3 are where a filter cannot look. Whoever gets ENOSYS uses clone.
+		// A filter cannot read the flags of clone3. After ENOSYS, callers fall back to clone.
 		{Code: equal, Jf: 1, K: unix.SYS_CLONE3},
 		{Code: give, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
 		{Code: equal, Jf: 4, K: unix.SYS_CLONE},
@@ -58,7 +58,7 @@ func filterCalls() bool {
 		{Code: bits, Jf: 1, K: unix.CLONE_THREAD},
 		{Code: give, K: unix.SECCOMP_RET_ALLOW},
 		{Code: give, K: deny},
-		// Go signals its own threads. The program will have this process's number.
+		// Go sends signals to its own threads. The program will keep this process's ID.
 		{Code: equal, Jf: 4, K: unix.SYS_TGKILL},
 		{Code: load, K: callArgument0},
 		{Code: equal, Jf: 1, K: uint32(os.Getpid())},

@@ -4,5 +4,5 @@ import "golang.org/x/sys/unix"
 
 const architecture = unix.AUDIT_ARCH_AARCH64
 
-// architectureCalls are denied calls that other architectures do not have.
+// architectureCalls are the denied calls that not all architectures have.
 var architectureCalls []uint32

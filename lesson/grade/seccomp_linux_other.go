@@ -2,5 +2,5 @@
 
 package grade
 
-// filterCalls knows no numbers of system calls here.
+// filterCalls does nothing: the filter is written for amd64 and arm64.
 func filterCalls() bool { return false }

@@ -16,7 +16,7 @@ import (
 	"github.com/residual-go/residual/pkg/printable"
 )
 
-// maxSource is the size of the largest file that is read.
+// maxSource is the largest size of a file that is accepted, in bytes.
 const maxSource = 1 << 20
 
 // submission is a student's folder.
@@ -24,8 +24,8 @@ type submission struct {
 	student, dir string
 }
 
-// findSubmissions returns the folders in dirs, one a student, by name. Of students of one
-// name in several of dirs, the names get that of the folder they are in.
+// findSubmissions returns the folders in dirs, one per student, sorted by name. If several of
+// dirs have a student of the same name, their names are prefixed with the folder's.
 func findSubmissions(dirs, names []string) ([]submission, error) {
 	var found []submission
 	seen := map[string]bool{}
@@ -45,7 +45,7 @@ func findSubmissions(dirs, names []string) ([]submission, error) {
 		}
 		students := 0
 		for _, entry := range entries {
-			// A link would lead out of what the teacher named.
+			// Links, which are not directories here, could lead out of the teacher's folder.
 			if !entry.IsDir() || isLitter(entry.Name()) {
 				continue
 			}
@@ -54,10 +54,10 @@ func findSubmissions(dirs, names []string) ([]submission, error) {
 			found = append(found, submission{entry.Name(), filepath.Join(absolute, entry.Name())})
 		}
 		if looksLikeOne(dir, names) {
-			return nil, fmt.Errorf("%s is one student's folder; give the folder that the students' folders are in", dir)
+			return nil, fmt.Errorf("%s is one student's folder; give the folder that contains the students' folders", dir)
 		}
 		if students == 0 {
-			return nil, fmt.Errorf("%s has no folders, but should have one for each student", dir)
+			return nil, fmt.Errorf("%s has no folders in it; there should be one for each student", dir)
 		}
 	}
 	for i, s := range found {
@@ -69,15 +69,15 @@ func findSubmissions(dirs, names []string) ([]submission, error) {
 	return found, nil
 }
 
-// isLitter reports whether a folder's name is that of one which no student made: a hidden
-// one, or what macOS adds to archives.
+// isLitter reports whether a folder is not a student's work: a hidden folder, or the one that
+// macOS adds to archives.
 func isLitter(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }
 
-// unwrapped is the student's folder or, where it has none of the exercises' files, the one
-// folder in it: an archive of a whole fork has all of it in a folder, and unpacking may
-// make another one around that.
+// unwrapped returns the folder that contains the exercises' files: the student's folder or,
+// if there are none in it, the only folder in there. An archive of a fork has everything in
+// one folder, and unpacking may put another one around it.
 func (s submission) unwrapped() submission {
-	all := allNames()
+	all := exercises.Names()
 	at := s
 	for range 3 {
 		if looksLikeOne(at.dir, all) {
@@ -88,7 +88,7 @@ func (s submission) unwrapped() submission {
 			return s
 		}
 		entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !e.IsDir() || isLitter(e.Name()) })
-		// A solution in there would be the course's.
+		// What is in a folder solution is the course's, not the student's.
 		if len(entries) != 1 || entries[0].Name() == "solution" {
 			return s
 		}
@@ -97,17 +97,17 @@ func (s submission) unwrapped() submission {
 	return s
 }
 
-// warning says that a student has written Go, but nothing where an exercise is; "" if all
-// is well.
+// warning returns a warning if there are Go files in the student's folder but none where an
+// exercise's file should be, and otherwise "".
 func (s submission) warning() string {
-	if looksLikeOne(s.dir, allNames()) {
+	if looksLikeOne(s.dir, exercises.Names()) {
 		return ""
 	}
 	var astray string
 	_ = filepath.WalkDir(s.dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return nil // what cannot be read warns of nothing
+			return nil // no warning for what cannot be read
 		case entry.IsDir() && path != s.dir && isLitter(entry.Name()):
 			return fs.SkipDir
 		case entry.Type().IsRegular() && filepath.Ext(path) == ".go":
@@ -119,17 +119,11 @@ func (s submission) warning() string {
 	if astray == "" {
 		return ""
 	}
-	return "there is " + printable.Line(filepath.ToSlash(astray)) + ", but no file where one of an exercise would be"
+	return "there is " + printable.Line(filepath.ToSlash(astray)) + ", but no file where an exercise's file should be"
 }
 
-func allNames() (list []string) {
-	for _, exercise := range exercises.All() {
-		list = append(list, exercise.Name)
-	}
-	return list
-}
-
-// looksLikeOne reports whether dir has an exercise's file where a student's folder has it.
+// looksLikeOne reports whether dir looks like a student's folder: whether it has an exercise's
+// file in one of the right places.
 func looksLikeOne(dir string, names []string) bool {
 	for _, name := range names {
 		for _, at := range places(name) {
@@ -141,14 +135,14 @@ func looksLikeOne(dir string, names []string) bool {
 	return false
 }
 
-// places are where an exercise's file may lie in a student's folder.
+// places returns where an exercise's file can be in a student's folder.
 func places(name string) []string {
 	file := name + ".go"
 	return []string{file, filepath.Join(name, file), filepath.Join("lesson", "exercises", name, file)}
 }
 
-// read returns the student's file for the exercise; fs.ErrNotExist if there is none. A file
-// that is there and cannot be taken is a *refusal.
+// read returns the student's file for the exercise. The error is fs.ErrNotExist if there is
+// none, and a *refusal if it cannot be accepted.
 func (s submission) read(exercise string) ([]byte, error) {
 	root, err := os.OpenRoot(s.dir) // no path, and no link on it, leads out of a Root
 	if err != nil {
@@ -156,14 +150,14 @@ func (s submission) read(exercise string) ([]byte, error) {
 	}
 	defer root.Close()
 	for _, at := range places(exercise) {
-		// A file where a folder might have been hides nothing.
+		// ENOTDIR: there is a file of the folder's name, so there is no such path.
 		if _, err := root.Lstat(at); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue
 		}
-		// The kind of file comes first: opening a pipe would wait for its other end.
+		// Look at the kind of file before opening it: opening a pipe would block.
 		info, err := root.Stat(at)
 		if err != nil || !info.Mode().IsRegular() {
-			return nil, &refusal{filepath.ToSlash(at) + " is no regular file inside the student's folder"}
+			return nil, &refusal{filepath.ToSlash(at) + " is not a regular file inside the student's folder"}
 		}
 		file, err := root.Open(at)
 		if err != nil {
@@ -182,8 +176,8 @@ func (s submission) read(exercise string) ([]byte, error) {
 	return nil, fs.ErrNotExist
 }
 
-// sameText reports whether two files are the same but for their line ends and the space
-// around them.
+// sameText reports whether two files are equal, apart from their line endings and the space
+// around the text.
 func sameText(a, b []byte) bool {
 	plain := func(text []byte) []byte {
 		return bytes.TrimSpace(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))

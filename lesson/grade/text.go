@@ -4,34 +4,28 @@ import (
 	"errors"
 	"go/scanner"
 	"strings"
-	"unicode"
+
+	"github.com/residual-go/residual/pkg/printable"
 )
 
-// maxText is how much is kept of what compilers and checks say.
+// maxText is the number of bytes that are kept of what compilers and checks say.
 const maxText = 8 << 10
 
-// clean makes text that a submission has a hand in safe to print: a terminal would obey
-// control characters.
+// clean makes text that a submission may have influenced safe to print, line by line: a
+// terminal would obey control characters.
 func clean(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || unicode.IsPrint(r):
-			return r
-		case r == '\t':
-			return ' '
-		case r == '\r':
-			return -1
-		}
-		return unicode.ReplacementChar
-	}, strings.ToValidUTF8(text, string(unicode.ReplacementChar)))
-	text = strings.TrimSpace(text)
+	lines := strings.Split(strings.NewReplacer("\t", " ", "\r", "").Replace(text), "\n")
+	for i, line := range lines {
+		lines[i] = printable.Replace(line)
+	}
+	text = strings.TrimSpace(strings.Join(lines, "\n"))
 	if len(text) > maxText {
 		text = strings.ToValidUTF8(text[:maxText], "") + "…"
 	}
 	return text
 }
 
-// shorten cuts a line to at most n characters.
+// shorten cuts a line off after n characters.
 func shorten(line string, n int) string {
 	if runes := []rune(line); len(runes) > n {
 		return string(runes[:n-1]) + "…"
@@ -39,7 +33,7 @@ func shorten(line string, n int) string {
 	return line
 }
 
-// listErrors is all that the parser says, as the compiler would, up to ten lines.
+// listErrors returns the errors of the parser as the compiler would print them, up to ten.
 func listErrors(err error) string {
 	var list scanner.ErrorList
 	if !errors.As(err, &list) {
