@@ -7,7 +7,7 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// gradientNormParam is where a graph keeps the norm for the metric to find.
+// gradientNormParam is the graph parameter through which SGD passes the norm to the metric.
 const gradientNormParam = Scope + "/gradient_norm"
 
 func setGradientNorm(g *graph.Graph, gradients []*graph.Node) {
@@ -18,14 +18,14 @@ func setGradientNorm(g *graph.Graph, gradients []*graph.Node) {
 	model.SetGraphParam(g, gradientNormParam, graph.Sqrt(sum))
 }
 
-// GradientNorm is a training metric: the Euclidean norm of the whole gradient of the last
-// step, before weight decay, when the optimiser is [SGD].
+// GradientNorm returns a training metric: the Euclidean norm of the whole gradient in the last
+// step, before weight decay. The optimiser has to be [SGD].
 func GradientNorm() metric.Interface {
 	return metric.NewBaseMetric("Gradient norm", "gradnorm", "gradient_norm",
 		func(_ *model.Scope, _, predictions []*graph.Node) *graph.Node {
 			norm, found := model.GetGraphParam(predictions[0].Graph(), gradientNormParam)
 			if !found {
-				exceptions.Panicf("GradientNorm: the graph has no gradient norm; it is a metric for training with optim.SGD, without accumulated gradients")
+				exceptions.Panicf("GradientNorm: the graph has no gradient norm; this metric needs the optimiser optim.SGD, without accumulated gradients")
 			}
 			return norm.(*graph.Node)
 		}, nil)

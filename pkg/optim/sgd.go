@@ -19,49 +19,51 @@ import (
 	"github.com/residual-go/residual/pkg/spmd"
 )
 
-// Scope is the path under which the momentum of the variable at path p is kept, as Scope+p.
+// Scope is the path of the optimiser's variables in the store. The momentum of the variable at
+// path p is at Scope + p.
 const Scope = "/" + optimizer.Scope + "/sgd"
 
 // SGDBuilder configures stochastic gradient descent; see [SGD].
 type SGDBuilder struct {
 	learningRate, momentum, weightDecay float64
 	nesterov, decayAll                  bool
-	multiple                            func(path string) float64
+	multiplier                          func(path string) float64
 }
 
-// SGD prepares stochastic gradient descent. For each weight w with gradient g:
+// SGD configures stochastic gradient descent. A step does this for each weight w with gradient g:
 //
 //	g ← g + weightDecay·w
 //	v ← momentum·v + g          (v starts at 0)
 //	w ← w − learningRate·v      or, with Nesterov, w − learningRate·(g + momentum·v)
 //
-// Variables that are not trainable stay as they are: weight decay does not touch them either.
-// There is no dampening. The defaults are learning rate 0.1 and nothing else.
+// Variables that are not trainable do not change, not even by weight decay. There is no
+// dampening. The default learning rate is 0.1; momentum and weight decay are off.
 //
 // In a graph that runs on several devices, each with its share of the batch and the loss of
 // that share, g is the mean over the devices.
 //
-// The learning rate lives in GoMLX's variable for it ([optimizer.LearningRateVar]), where
-// schedules change it between steps; LearningRate only sets where it starts.
+// The current learning rate is in GoMLX's variable for it ([optimizer.LearningRateVar]), which
+// schedules change between steps; LearningRate only sets the initial value.
 func SGD() *SGDBuilder {
 	return &SGDBuilder{learningRate: optimizer.SGDDefaultLearningRate, decayAll: true,
-		multiple: func(string) float64 { return 1 }}
+		multiplier: func(string) float64 { return 1 }}
 }
 
-// LearningRate sets the learning rate at the start.
+// LearningRate sets the initial learning rate.
 func (b *SGDBuilder) LearningRate(rate float64) *SGDBuilder {
 	b.learningRate = rate
 	return b
 }
 
-// Momentum sets the share of the last step's direction that is kept, 0 ≤ momentum < 1.
+// Momentum sets the share of the previous step's direction that each step keeps,
+// 0 ≤ momentum < 1.
 func (b *SGDBuilder) Momentum(momentum float64) *SGDBuilder {
 	b.momentum = momentum
 	return b
 }
 
-// Nesterov looks ahead along the momentum (Sutskever et al. 2013), as PyTorch does it.
-// It needs a momentum above 0.
+// Nesterov turns Nesterov momentum on or off, in PyTorch's form (Sutskever et al. 2013). It needs
+// a momentum above 0.
 func (b *SGDBuilder) Nesterov(nesterov bool) *SGDBuilder {
 	b.nesterov = nesterov
 	return b
@@ -73,24 +75,26 @@ func (b *SGDBuilder) WeightDecay(decay float64) *SGDBuilder {
 	return b
 }
 
-// DecayNormsAndBiases says whether weight decay is for all variables, as in PyTorch's
-// default and here, or, if false, spares those of one axis: biases and the γ and β of
-// normalisations (He et al. 2019, "Bag of tricks", section 3.1).
+// DecayNormsAndBiases says whether weight decay applies to all variables, which is the default
+// here and in PyTorch. If false, it spares variables with one axis: biases, and the γ and β of
+// batch norms (He et al. 2019, "Bag of Tricks for Image Classification with Convolutional Neural
+// Networks", section 3.1).
 func (b *SGDBuilder) DecayNormsAndBiases(decay bool) *SGDBuilder {
 	b.decayAll = decay
 	return b
 }
 
-// LearningRateMultiplier gives every variable, by its path in the store, a learning rate of its own: that
-// multiple of the learning rate, 1 for all of them by default. It does what PyTorch's groups
-// of parameters do, whose learning rates a schedule changes in proportion. A multiple below
-// 0, or that is no number, panics when the graph is built.
+// LearningRateMultiplier sets a function that returns, for the path of a variable in the store,
+// the factor by which the variable's learning rate differs from the others; by default it is 1
+// for all variables. This does what parameter groups do in PyTorch, where a schedule changes all
+// groups' rates in proportion. Building the graph panics on a factor that is negative, NaN or
+// infinite.
 func (b *SGDBuilder) LearningRateMultiplier(of func(path string) float64) *SGDBuilder {
-	b.multiple = of
+	b.multiplier = of
 	return b
 }
 
-// Done returns the optimiser. It panics on settings that make no sense.
+// Done returns the optimiser. It panics on impossible settings.
 func (b *SGDBuilder) Done() optimizer.Interface {
 	switch {
 	case !(b.learningRate >= 0):
@@ -108,7 +112,7 @@ func (b *SGDBuilder) Done() optimizer.Interface {
 // sgd implements GoMLX's optimizer.Interface and train.OptimizeWithGradients.
 type sgd struct{ SGDBuilder }
 
-// UpdateGraph adds one step of descent on loss, a scalar, to the graph.
+// UpdateGraph adds one step of gradient descent on loss, a scalar, to the graph.
 func (s *sgd) UpdateGraph(scope *model.Scope, g *graph.Graph, loss *graph.Node) {
 	if !loss.Shape().IsScalar() {
 		exceptions.Panicf("SGD: the loss has shape %s, want a scalar", loss.Shape())
@@ -116,8 +120,9 @@ func (s *sgd) UpdateGraph(scope *model.Scope, g *graph.Graph, loss *graph.Node) 
 	s.UpdateGraphWithGradients(scope, scope.BuildTrainableVariablesGradientsGraph(loss), loss.DType())
 }
 
-// UpdateGraphWithGradients is UpdateGraph for gradients already at hand, one for each
-// trainable variable the graph uses, in the order of scope.IterVariables.
+// UpdateGraphWithGradients does what UpdateGraph does, with gradients that have been computed
+// before: one for each trainable variable that the graph uses, in the order of
+// scope.IterVariables.
 func (s *sgd) UpdateGraphWithGradients(scope *model.Scope, gradients []*graph.Node, lossType dtypes.DType) {
 	if len(gradients) == 0 {
 		return
@@ -128,7 +133,7 @@ func (s *sgd) UpdateGraphWithGradients(scope *model.Scope, gradients []*graph.No
 	optimizer.IncrementGlobalStep(g, lossType)
 	rate := optimizer.LearningRateVar(scope, lossType, s.learningRate).NodeValue(g)
 
-	// The momentum variables made below must not be walked over.
+	// Collect them first: the loop adds variables for the momentum to the scope.
 	variables := slices.Collect(scope.IterVariables())
 	next := 0
 	for _, variable := range variables {
@@ -146,6 +151,7 @@ func (s *sgd) UpdateGraphWithGradients(scope *model.Scope, gradients []*graph.No
 	}
 }
 
+// step adds the update of one variable to the graph.
 func (s *sgd) step(store *model.Store, variable *model.Variable, gradient, rate *graph.Node) {
 	g := gradient.Graph()
 	weight := variable.NodeValue(g)
@@ -162,18 +168,18 @@ func (s *sgd) step(store *model.Store, variable *model.Variable, gradient, rate 
 			direction = graph.Add(gradient, graph.MulScalar(direction, s.momentum))
 		}
 	}
-	multiple := s.multiple(variable.Path())
-	if !(multiple >= 0) || math.IsInf(multiple, 0) {
-		exceptions.Panicf("SGD: %s is to have %g times the learning rate, want a number of at least 0", variable.Path(), multiple)
+	multiplier := s.multiplier(variable.Path())
+	if !(multiplier >= 0) || math.IsInf(multiplier, 0) {
+		exceptions.Panicf("SGD: the learning-rate multiplier of %s is %g, want a finite number of at least 0", variable.Path(), multiplier)
 	}
 	rate = graph.ConvertDType(rate, weight.DType())
-	if multiple != 1 {
-		rate = graph.MulScalar(rate, multiple)
+	if multiplier != 1 {
+		rate = graph.MulScalar(rate, multiplier)
 	}
 	variable.SetNodeValue(graph.Sub(weight, graph.Mul(rate, direction)))
 }
 
-// Clear forgets the momentum of every variable.
+// Clear deletes the momentum of all variables.
 func (s *sgd) Clear(scope *model.Scope) error {
 	return scope.Store().DeleteVariablesInScope(Scope)
 }

@@ -19,9 +19,9 @@ import (
 	"github.com/residual-go/residual/pkg/optim"
 )
 
-// The model of these tests has a weight [1, 1] at /net/weight and one [1] at /bias, both 1
-// at first. Its loss is the mean of the input x times (weight + 2·bias): the gradients are
-// the mean of x and twice that, whatever the weights.
+// lossOf is the model of these tests. It has a weight [1, 1] at /net/weight and one [1] at /bias,
+// both initially 1. The loss is the mean of the input x times (weight + 2·bias), so the gradients
+// are the mean of x and twice that, whatever the weights.
 func lossOf(scope *model.Scope, x *graph.Node) *graph.Node {
 	weight := scope.In("net").VariableWithValue("weight", [][]float32{{1}}).NodeValue(x)
 	bias := scope.VariableWithValue("bias", []float32{1}).NodeValue(x)
@@ -61,11 +61,11 @@ func check(t *testing.T, what string, got, want float64) {
 	}
 }
 
-// biasTimes gives the bias a multiple of the learning rate.
-func biasTimes(multiple float64) func(string) float64 {
+// biasTimes multiplies the learning rate of the bias.
+func biasTimes(multiplier float64) func(string) float64 {
 	return func(path string) float64 {
 		if path == "/bias" {
-			return multiple
+			return multiplier
 		}
 		return 1
 	}
@@ -99,9 +99,9 @@ func TestThreeStepsByHand(t *testing.T) {
 		// g: 2.5, 2.4375, 2.3453125; v: 2.5, 3.6875, 4.1890625
 		"half for the bias, with momentum and decay": {optim.SGD().Momentum(0.5).WeightDecay(0.5).LearningRateMultiplier(biasTimes(0.5)),
 			[3]float64{0.85, 0.6325, 0.392125}, [3]float64{0.875, 0.690625, 0.481171875}},
-		"none for the bias": {optim.SGD().WeightDecay(0.5).LearningRateMultiplier(biasTimes(0)),
+		"zero for the bias": {optim.SGD().WeightDecay(0.5).LearningRateMultiplier(biasTimes(0)),
 			[3]float64{0.85, 0.7075, 0.572125}, [3]float64{1, 1, 1}},
-		"no rate": {optim.SGD().LearningRate(0).Momentum(0.5).WeightDecay(1), [3]float64{1, 1, 1}, [3]float64{1, 1, 1}},
+		"learning rate 0": {optim.SGD().LearningRate(0).Momentum(0.5).WeightDecay(1), [3]float64{1, 1, 1}, [3]float64{1, 1, 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := model.NewStore()
@@ -112,7 +112,7 @@ func TestThreeStepsByHand(t *testing.T) {
 				check(t, "the bias", value(t, store, "/bias"), test.bias[step])
 			}
 			check(t, "a variable that is not trainable", value(t, store, "/frozen"), 1)
-			check(t, "a variable the loss does not use", value(t, store, "/unused"), 1)
+			check(t, "a variable that the loss does not use", value(t, store, "/unused"), 1)
 			if got := optimizer.GetGlobalStep(store); got != 3 {
 				t.Errorf("the global step is %d, want 3", got)
 			}
@@ -120,7 +120,7 @@ func TestThreeStepsByHand(t *testing.T) {
 	}
 }
 
-func TestMomentumIsKeptUnderScope(t *testing.T) {
+func TestMomentumIsUnderScope(t *testing.T) {
 	store := model.NewStore()
 	sgd := optim.SGD().Momentum(0.5).Done()
 	trainer := newTrainer(store, sgd)
@@ -146,12 +146,12 @@ func TestMomentumIsKeptUnderScope(t *testing.T) {
 		t.Errorf("after Clear there are %d momenta", n)
 	}
 	check(t, "the weight after Clear", value(t, store, "/net/weight"), 0.75)
-	// And so the next step is a first one.
+	// The next step has no momentum to continue.
 	trainOn(t, newTrainer(store, sgd), 1)
 	check(t, "the weight a step later", value(t, store, "/net/weight"), 0.65)
 }
 
-func TestWithoutMomentumNothingIsKept(t *testing.T) {
+func TestNoVariablesWithoutMomentum(t *testing.T) {
 	store := model.NewStore()
 	trainOn(t, newTrainer(store, optim.SGD().WeightDecay(0.1).Done()), 1)
 	if n := store.Scope(optim.Scope).NumVariables(); n != 0 {
@@ -159,7 +159,7 @@ func TestWithoutMomentumNothingIsKept(t *testing.T) {
 	}
 }
 
-func TestTheLearningRateVariableIsHonouredAtEveryStep(t *testing.T) {
+func TestEveryStepUsesTheLearningRateVariable(t *testing.T) {
 	store := model.NewStore()
 	trainer := newTrainer(store, optim.SGD().LearningRate(0.25).Momentum(0.5).Done())
 	trainOn(t, trainer, 1)
@@ -212,12 +212,12 @@ func TestGradientNormIsTheLastStepsBeforeDecay(t *testing.T) {
 func TestGradientNormWithoutSGDIsAnError(t *testing.T) {
 	trainer := newTrainer(model.NewStore(), optimizer.StochasticGradientDescent().Done(), optim.GradientNorm())
 	_, err := trainer.TrainStep(train.Batch{Inputs: []*tensors.Tensor{tensors.FromValue([]float32{1})}})
-	if want := "it is a metric for training with optim.SGD"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "needs the optimiser optim.SGD"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want one with %q", err, want)
 	}
 }
 
-func TestALossThatIsNoScalarPanics(t *testing.T) {
+func TestALossThatIsNotAScalarPanics(t *testing.T) {
 	_, err := model.CallOnceN(gobackend.GetBackend(), model.NewStore(), func(scope *model.Scope, x *graph.Node) []*graph.Node {
 		optim.SGD().Done().UpdateGraph(scope, x.Graph(), x)
 		return []*graph.Node{x}
@@ -227,12 +227,12 @@ func TestALossThatIsNoScalarPanics(t *testing.T) {
 	}
 }
 
-func TestImpossibleMultiplesPanic(t *testing.T) {
-	for _, multiple := range []float64{-1, math.NaN(), math.Inf(1)} {
-		trainer := newTrainer(model.NewStore(), optim.SGD().LearningRateMultiplier(biasTimes(multiple)).Done())
+func TestImpossibleMultipliersPanic(t *testing.T) {
+	for _, multiplier := range []float64{-1, math.NaN(), math.Inf(1)} {
+		trainer := newTrainer(model.NewStore(), optim.SGD().LearningRateMultiplier(biasTimes(multiplier)).Done())
 		_, err := trainer.TrainStep(train.Batch{Inputs: []*tensors.Tensor{tensors.FromValue([]float32{1})}})
-		if want := "/bias is to have"; err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%g times the rate: error %v, want one with %q", multiple, err, want)
+		if want := "the learning-rate multiplier of /bias is"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("multiplier %g: error %v, want one with %q", multiplier, err, want)
 		}
 	}
 }

@@ -668,14 +668,12 @@ def write_schedules():
         lambda o: sched.CosineAnnealingLR(o, T_max=25), 25)
     add("cosine-min", "cosine", dict(base=base, steps=25, min=0.004),
         lambda o: sched.CosineAnnealingLR(o, T_max=25, eta_min=0.004), 25)
-    for anneal in ("linear", "cos"):
-        for steps in (40, 37):  # 37: the peak falls between two steps
-            add("onecycle-%s-%d" % (anneal, steps), "onecycle",
-                dict(max=base, steps=steps, anneal=anneal, pct_start=0.3, div_factor=25.0,
-                     final_div_factor=1e4),
-                lambda o: sched.OneCycleLR(o, max_lr=base, total_steps=steps, anneal_strategy=anneal,
-                                           pct_start=0.3, div_factor=25.0, final_div_factor=1e4,
-                                           cycle_momentum=False), steps)
+    for steps in (40, 37):  # 37: the peak falls between two steps
+        add("onecycle-%d" % steps, "onecycle",
+            dict(max=base, steps=steps, pct_start=0.3, div_factor=25.0, final_div_factor=1e4),
+            lambda o: sched.OneCycleLR(o, max_lr=base, total_steps=steps, anneal_strategy="linear",
+                                       pct_start=0.3, div_factor=25.0, final_div_factor=1e4,
+                                       cycle_momentum=False), steps)
     add("warmup", "warmup", dict(base=base, start_factor=0.1, steps=5),
         lambda o: sched.LinearLR(o, start_factor=0.1, total_iters=5), 12)
     add("warmup-cosine", "warmup-cosine", dict(base=base, start_factor=0.1, warmup=5, steps=25, min=0.0),

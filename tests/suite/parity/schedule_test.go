@@ -21,7 +21,6 @@ type scheduleSpec struct {
 		StartFactor    float64 `json:"start_factor"`
 		Warmup         int
 		Steps          int
-		Anneal         string
 		PctStart       float64 `json:"pct_start"`
 		DivFactor      float64 `json:"div_factor"`
 		FinalDivFactor float64 `json:"final_div_factor"`
@@ -58,9 +57,6 @@ func (s scheduleSpec) schedule() (ours optim.Schedule, peak float64) {
 	case "onecycle":
 		ours.Kind, ours.WarmUp = optim.OneCycle, p.PctStart
 		ours.Initial, ours.Final = 1/p.DivFactor, 1/(p.DivFactor*p.FinalDivFactor)
-		if p.Anneal == "cos" {
-			ours.Kind = optim.OneCycleCosine
-		}
 		peak = p.Max
 	case "warmup":
 		ours.Kind = optim.Constant
