@@ -6,20 +6,20 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// CrossEntropy returns the loss −Σ target·log softmax(logits), averaged over the batch.
+// CrossEntropy returns the loss −Σ target·log softmax(logits), averaged over the batch. It equals
+// PyTorch's CrossEntropyLoss with label_smoothing.
 //
-// The loss takes one tensor of labels, integers [batch, 1], and one of logits
-// [batch, classes]. The target of a class is 1 for the label and 0 for the others,
-// smoothed by giving the share smoothing to all classes alike (Szegedy et al. 2016,
-// section 7): 0 is the plain loss, 0.1 is usual. It equals PyTorch's CrossEntropyLoss
-// with label_smoothing.
+// The loss function takes one tensor of labels, integers [batch, 1], and one of logits,
+// [batch, classes]. Without smoothing, the target is 1 for the label's class and 0 for the
+// others. Label smoothing moves a share of it, often 0.1, to all classes in equal parts (Szegedy
+// et al. 2016, https://arxiv.org/abs/1512.00567, section 7).
 func CrossEntropy(smoothing float64) loss.LossFn {
 	if !(smoothing >= 0 && smoothing < 1) {
 		exceptions.Panicf("CrossEntropy: label smoothing %g, want 0 ≤ smoothing < 1", smoothing)
 	}
 	return func(labels, predictions []*graph.Node) *graph.Node {
 		if len(labels) != 1 || len(predictions) != 1 {
-			exceptions.Panicf("CrossEntropy: %d tensors of labels and %d of logits, want one each", len(labels), len(predictions))
+			exceptions.Panicf("CrossEntropy: %d tensors of labels and %d of logits, want one of each", len(labels), len(predictions))
 		}
 		label, logits := labels[0], predictions[0]
 		if !label.DType().IsInt() || label.Rank() != 2 || label.Shape().Dim(1) != 1 || logits.Rank() != 2 ||

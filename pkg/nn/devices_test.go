@@ -16,15 +16,15 @@ import (
 	"github.com/residual-go/residual/pkg/spmd"
 )
 
-// normalisation is what comes of a step of batch norm on n images of 3 channels.
+// normalisation is the result of a step of batch norm on n images of 3 channels.
 type normalisation struct {
 	y, gradient    []float64 // of x, share after share
 	gamma, beta    []float64 // the gradients of γ and β, the mean over the devices
 	mean, variance []float64 // the running statistics
 }
 
-// step normalises x, [n, 3], on the given number of devices, which share it out. The loss of a
-// share is the mean of wy² over it.
+// step normalises x, [n, 3], on the given number of devices, each of which takes a share. The loss
+// of a share is the mean of w·(y + 0.3)².
 func step(t *testing.T, x, w []float64, devices int, local bool) normalisation {
 	t.Helper()
 	const channels = 3
@@ -86,7 +86,7 @@ func step(t *testing.T, x, w []float64, devices int, local bool) normalisation {
 		result.y = append(result.y, of(4*device)...)
 		result.gradient = append(result.gradient, of(4*device+1)...)
 		if !slices.Equal(of(4*device+2), result.gamma) {
-			t.Error("the devices do not have the same gradient of γ")
+			t.Error("the devices have different gradients of γ")
 		}
 	}
 	statistic := func(name string) []float64 {
@@ -128,13 +128,13 @@ func average(a, b []float64) []float64 {
 	return y
 }
 
-func TestDevicesTogetherNormaliseAsOne(t *testing.T) {
+func TestDevicesNormaliseTogetherLikeOne(t *testing.T) {
 	x, w := random(8*3, 1), random(8*3, 2)
 	want := step(t, x, w, 1, false)
 	for _, devices := range []int{2, 4} {
 		got := step(t, x, w, devices, false)
 		checkClose(t, "y", got.y, want.y, 1e-5)
-		// The mean over the devices is taken later, of the weights' gradients.
+		// The mean over the devices is taken of the weights' gradients, not of this one.
 		checkClose(t, "gradient of x", got.gradient, scaled(want.gradient, float64(devices)), 1e-5)
 		checkClose(t, "gradient of γ", got.gamma, want.gamma, 1e-5)
 		checkClose(t, "gradient of β", got.beta, want.beta, 1e-5)
@@ -154,7 +154,7 @@ func TestLocalNormsAreThoseOfEachShare(t *testing.T) {
 	checkClose(t, "running variance", got.variance, average(first.variance, second.variance), 1e-5)
 }
 
-// A single image on each device is enough, if they are normalised together.
+// One image on each device is enough if the devices normalise together.
 func TestOneImageOnEachDevice(t *testing.T) {
 	x, w := random(2*3, 5), random(2*3, 6)
 	checkClose(t, "y", step(t, x, w, 2, false).y, step(t, x, w, 1, false).y, 1e-4)
@@ -177,7 +177,7 @@ func TestHalfPrecisionIsNormalisedInFloat32(t *testing.T) {
 				}
 				y := BatchNorm(scope, x).Done()
 				if y.DType() != x.DType() {
-					t.Errorf("the result is %s for %s", y.DType(), x.DType())
+					t.Errorf("the result is %s for an x that is %s", y.DType(), x.DType())
 				}
 				return graph.ConvertDType(graph.ConvertDType(y, dtypes.BFloat16), dtypes.Float32)
 			})

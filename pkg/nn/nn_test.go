@@ -14,7 +14,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// run builds and runs fn on inputs, with the variables of store, training or not.
+// run builds and runs fn on inputs, with the variables of store, in training or inference mode.
 func run(store *model.Store, training bool, fn func(scope *model.Scope, inputs []*graph.Node) []*graph.Node, inputs ...any) ([]*tensors.Tensor, error) {
 	exec, err := model.NewExec(gobackend.GetBackend(), store, func(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
 		store.SetTraining(inputs[0].Graph(), training)
@@ -52,18 +52,19 @@ func random(n int, seed uint64) []float64 {
 func checkClose(t *testing.T, what string, got, want []float64, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
-		t.Errorf("%s: %d numbers, want %d", what, len(got), len(want))
+		t.Errorf("%s: %d values, want %d", what, len(got), len(want))
 		return
 	}
 	for i := range want {
 		if !(math.Abs(got[i]-want[i]) <= tolerance) {
-			t.Errorf("%s: number %d is %.10g, want %.10g", what, i, got[i], want[i])
+			t.Errorf("%s: value %d is %.10g, want %.10g", what, i, got[i], want[i])
 			return
 		}
 	}
 }
 
-// finiteDifferences is the gradient of f at x, by central differences. f sees x changed.
+// finiteDifferences returns the gradient of f at x by central differences. It changes x while f
+// runs.
 func finiteDifferences(x []float64, f func() float64) []float64 {
 	const h = 1e-5
 	gradient := make([]float64, len(x))

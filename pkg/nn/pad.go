@@ -9,17 +9,17 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Pad is GoMLX's [graph.Pad] with a gradient: it puts fill, a scalar of x's type, before,
-// after and between the elements along each axis, axes[i] being for axis i and missing
-// ones for none. A negative Start or End cuts elements away. Gradients flow to x, and
-// none to fill, which is taken for a constant.
+// Pad does what GoMLX's [graph.Pad] does, and has a gradient. It inserts fill, a scalar of x's
+// dtype, before, after and between the elements along each axis. axes[i] applies to axis i; axes
+// without an entry are not padded. A negative Start or End cuts elements off. Gradients flow to
+// x, but not to fill, which is treated as a constant.
 //
-// It is made of concatenations and slices, which every backend can differentiate.
+// Pad consists of concatenations and slices, which every backend can differentiate.
 //
 // [graph.Pad]: https://pkg.go.dev/github.com/gomlx/gomlx/core/graph#Pad
 func Pad(x, fill *graph.Node, axes ...compute.PadAxis) *graph.Node {
 	if len(axes) > x.Rank() {
-		exceptions.Panicf("Pad: padding for %d axes of x, which has shape %s", len(axes), x.Shape())
+		exceptions.Panicf("Pad: padding for %d axes, but x has shape %s", len(axes), x.Shape())
 	}
 	fill = graph.StopGradient(fill)
 	for axis, pad := range axes {
@@ -30,7 +30,7 @@ func Pad(x, fill *graph.Node, axes ...compute.PadAxis) *graph.Node {
 			exceptions.Panicf("Pad: (%d, %d) leaves nothing of axis %d of %s", pad.Start, pad.End, axis, x.Shape())
 		}
 		if pad.Interior > 0 {
-			x = spread(x, fill, axis, pad.Interior)
+			x = padBetween(x, fill, axis, pad.Interior)
 		}
 		parts := []*graph.Node{x}
 		if pad.Start > 0 {
@@ -49,16 +49,16 @@ func Pad(x, fill *graph.Node, axes ...compute.PadAxis) *graph.Node {
 	return x
 }
 
-// filled returns a tensor of x's shape, but of n elements along axis, all equal to fill.
+// filled returns a tensor of x's shape, but with n elements along axis, all equal to fill.
 func filled(x, fill *graph.Node, axis, n int) *graph.Node {
 	dims := slices.Clone(x.Shape().Dimensions)
 	dims[axis] = n
 	return graph.BroadcastToShape(fill, shapes.Make(x.DType(), dims...))
 }
 
-// spread puts n fills between neighbours along axis: every element is followed by n
-// fills, and those after the last are cut away.
-func spread(x, fill *graph.Node, axis, n int) *graph.Node {
+// padBetween inserts n fills between neighbours along axis: it puts n fills after every element,
+// and then cuts off those after the last.
+func padBetween(x, fill *graph.Node, axis, n int) *graph.Node {
 	dims := slices.Clone(x.Shape().Dimensions)
 	size := dims[axis]
 	x = graph.ExpandAxes(x, axis+1)

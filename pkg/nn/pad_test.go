@@ -39,7 +39,7 @@ func TestPadValues(t *testing.T) {
 		"shift back":                {[3]int{-1, 1, 0}, []float64{2, 3, fill}},
 		"cut into the interior":     {[3]int{-1, -2, 1}, []float64{fill, 2}},
 		"cut into the padding":      {[3]int{3, -4, 0}, []float64{fill, fill}},
-		"cut all there was of it":   {[3]int{-3, 2, 0}, []float64{fill, fill}},
+		"cut all of it":   {[3]int{-3, 2, 0}, []float64{fill, fill}},
 		"interior and nothing else": {[3]int{-1, -1, 1}, []float64{fill, 2, fill}},
 	} {
 		got := mustRun(t, model.NewStore(), false, pad(axes(test.pad)...), x)[0]
@@ -47,9 +47,9 @@ func TestPadValues(t *testing.T) {
 	}
 }
 
-// An element of x goes to one place or is cut away, and everything else is the fill. The
-// gradient of a weighted sum is the weight at that place, or nothing. (GoMLX's own Pad has no
-// gradient, and its Go backend panics on cuts, so there is nothing to compare with.)
+// Each element of x goes to one place or is cut off, and everything else is fill. The gradient of
+// a weighted sum is the weight at that place, or 0. (GoMLX's own Pad has no gradient, and its Go
+// backend panics on cuts, so there is nothing to compare with.)
 func TestPadAndItsGradientOnTwoAxes(t *testing.T) {
 	numbers := rand.New(rand.NewPCG(1, 2))
 	for range 40 {
@@ -97,7 +97,7 @@ func TestImpossiblePaddingPanics(t *testing.T) {
 		pads []compute.PadAxis
 		want string
 	}{
-		"more axes than there are": {axes([3]int{1}, [3]int{1}, [3]int{1}), "padding for 3 axes"},
+		"too many axes": {axes([3]int{1}, [3]int{1}, [3]int{1}), "padding for 3 axes"},
 		"negative interior":        {axes([3]int{0, 0, -1}), "interior padding of -1 on axis 0"},
 		"nothing left":             {axes([3]int{}, [3]int{-2, -1, 0}), "(-2, -1) leaves nothing of axis 1"},
 	} {

@@ -3,6 +3,8 @@ package onnx
 import (
 	"math"
 	"slices"
+
+	"github.com/residual-go/residual/pkg/nn"
 )
 
 // fold multiplies batch normalisations into the convolutions before them:
@@ -50,7 +52,7 @@ func (g *graph) folded(convolution, norm node) node {
 	scaled := slices.Clone(weight.floats)
 	bias := make([]float32, out)
 	for i := range out {
-		scale := float64(gamma[i]) / math.Sqrt(float64(variance[i])+epsilon)
+		scale := float64(gamma[i]) / math.Sqrt(float64(variance[i])+nn.Epsilon)
 		for j, w := range scaled[i*size : (i+1)*size] {
 			scaled[i*size+j] = float32(scale * float64(w))
 		}

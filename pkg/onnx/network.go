@@ -7,16 +7,13 @@ import (
 	"math"
 	"slices"
 
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-const (
-	// channels is the number of channels of an image.
-	channels = 3
-	// epsilon is what batch normalisations add to the variance; see nn.BatchNorm.
-	epsilon = 1e-5
-)
+// channels is the number of channels of an image.
+const channels = 3
 
 // network is a graph under construction. Its methods mirror the forward pass of package
 // resnet.
@@ -218,7 +215,7 @@ func (n *network) norm(name string, x value) value {
 	for _, weight := range []string{"weight", "bias", "running_mean", "running_var"} {
 		inputs = append(inputs, n.weight(name+"."+weight, x.channels))
 	}
-	return n.add(name, "BatchNormalization", x.channels, inputs, attribute{"epsilon", float32(epsilon)})
+	return n.add(name, "BatchNormalization", x.channels, inputs, attribute{"epsilon", float32(nn.Epsilon)})
 }
 
 func (n *network) relu(name string, x value) value {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
 	"github.com/residual-go/residual/pkg/weights"
@@ -140,7 +141,7 @@ func TestFolded(t *testing.T) {
 	g := &graph{constants: map[string]tensor{
 		"w":     {dims: []int{2, 1, 1, 2}, floats: []float32{1, 2, 3, 4}},
 		"gamma": {dims: []int{2}, floats: []float32{3, -1}}, "beta": {dims: []int{2}, floats: []float32{10, 20}},
-		"mean": {dims: []int{2}, floats: []float32{4, 5}}, "variance": {dims: []int{2}, floats: []float32{4 - epsilon, 0.25 - epsilon}},
+		"mean": {dims: []int{2}, floats: []float32{4, 5}}, "variance": {dims: []int{2}, floats: []float32{4 - nn.Epsilon, 0.25 - nn.Epsilon}},
 	}}
 	got := g.folded(node{"c", "Conv", []string{"x", "w"}, "c", nil}, node{"n", "BatchNormalization", []string{"c", "gamma", "beta", "mean", "variance"}, "n", nil})
 	if want := (node{"c", "Conv", []string{"x", "w", "c.bias"}, "n", nil}); fmt.Sprint(got) != fmt.Sprint(want) {
