@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
-// Augment is the random augmentation of every training image.
+// Augment is the random augmentation of training images.
 type Augment struct {
 	// Crop pads the image with that many black pixels on each side and then crops a random
 	// part of the original size. He et al. 2015 use 4.
@@ -20,12 +20,12 @@ type Augment struct {
 	Cutout int `json:"cutout,omitempty"`
 }
 
-// augment writes the image with the given index to to, augmented for the epoch. Every image
+// augment writes the image with the given index to out, augmented for the epoch. Every image
 // has its own random numbers, so that its augmentation does not depend on its neighbours.
-func (b *Batches) augment(to, image []byte, epoch, index int) {
+func (b *Batches) augment(out, image []byte, epoch, index int) {
 	a := b.options.Augment
 	if a == (Augment{}) {
-		copy(to, image)
+		copy(out, image)
 		return
 	}
 	height, width := b.images.Height, b.images.Width
@@ -39,7 +39,7 @@ func (b *Batches) augment(to, image []byte, epoch, index int) {
 			if flip {
 				fromX = width - 1 - x + left
 			}
-			pixel := to[(y*width+x)*3:][:3]
+			pixel := out[(y*width+x)*3:][:3]
 			switch {
 			case fromY < 0 || fromY >= height || fromX < 0 || fromX >= width,
 				within(y-centreY, a.Cutout) && within(x-centreX, a.Cutout):

@@ -133,8 +133,8 @@ type batch struct {
 	labels []int32
 }
 
-// place returns the epoch of a step, counted from the start of the first epoch, and which
-// positions in the order of the epoch its batch has, from to end−1.
+// place returns the epoch of a step, counted from the start of the first epoch, and the
+// positions of its batch in the order of the epoch: from, up to but not including end.
 func (b *Batches) place(step int) (epoch, from, end int) {
 	epoch = step / b.StepsPerEpoch()
 	from = step % b.StepsPerEpoch() * b.options.BatchSize

@@ -15,8 +15,8 @@ import (
 // Resident yields the same batches as a [Batches], byte for byte, but makes them on the device.
 // All images are kept there as bytes, in variables of a store, together with the order of the
 // epoch. The graph gathers a batch from them and draws the random numbers of the augmentation.
-// The host sends only the order, once per epoch, and eight bytes per batch: the epoch and the
-// position of the batch in the order.
+// The host sends only the order, once per epoch, and eight bytes per batch and device: the epoch
+// and the position in the order.
 //
 // Resident implements GoMLX's train.Dataset. Its batches have no labels and one input, int32
 // [2·shares]; their Spec is the number of images in each share. [Resident.Load] turns them into

@@ -4,15 +4,15 @@
     apt-get install python3-torchvision python3-pil
     /usr/bin/python3 tests/reference/picture.py
 
-The script rewrites transform.json and decode.json in pkg/picture/testdata.  It
-was last run with Pillow 9.4 and torchvision 0.14; on one machine it writes the
-same bytes every time.  The Go tests read the files only; they need no Python.
+The script writes transform.json and decode.json in pkg/picture/testdata.  It was
+last run with Pillow 9.4 and torchvision 0.14; on one machine it writes the same
+bytes every time.  The Go tests only read the files; they need no Python.
 
-  transform.json   small pictures, and what Resize and CenterCrop make of them
-  decode.json      small files of all formats, and the pixels that Pillow sees in
-                   them once they lie upright and have white behind them
+  transform.json   small images, and what Resize and CenterCrop make of them
+  decode.json      small files of all formats, and Pillow's pixels for them,
+                   turned upright and blended with white
 
-Bytes are in base64, pixels row by row with red, green and blue.
+Bytes are encoded in base64.  Pixels are stored row by row, as red, green and blue.
 """
 
 import base64
@@ -33,7 +33,7 @@ FILTERS = {
     "bicubic": transforms.InterpolationMode.BICUBIC,
 }
 
-# Width and height of a source, and the transforms of it: resize, height, width.
+# Width and height of a source image, and its transforms: resize, height, width.
 TRANSFORMS = [
     ((13, 7), [(7, 7, 13), (5, 5, 5), (9, 6, 7), (20, 11, 9)]),
     ((7, 13), [(4, 4, 4), (6, 5, 3), (15, 10, 10)]),
@@ -52,7 +52,7 @@ def encoded(content):
 
 
 def source(rng, width, height):
-    """Noise on a gradient, with hard edges for bicubic to overshoot at."""
+    """Noise on a gradient, with hard edges where bicubic overshoots."""
     y, x = np.mgrid[:height, :width]
     pixels = np.stack([x * 255 / max(1, width - 1), y * 255 / max(1, height - 1), 255.0 * ((x // 4 + y // 4) % 2)], axis=-1)
     pixels += rng.integers(-40, 41, pixels.shape)
@@ -81,16 +81,16 @@ def transform_values():
 
 
 def smooth(width, height):
-    """A picture without symmetry that JPEG keeps well."""
+    """An image without symmetry that JPEG compresses well."""
     y, x = np.mgrid[:height, :width]
     pixels = np.stack([40 + 180 * x / width, 30 + 200 * y / height, 220 - 150 * x * y / (width * height)], axis=-1)
     return Image.fromarray(pixels.astype(np.uint8), "RGB")
 
 
 def tinted(width, height):
-    """A picture whose colour is the same everywhere, for formats that keep few of them.
+    """An image with the same chroma everywhere, for formats that subsample chroma.
 
-    Between the colours that are kept, Pillow's decoders interpolate; Go's do not.
+    Pillow's decoders interpolate between the samples; Go's do not.
     """
     y, x = np.mgrid[:height, :width]
     grey = 180 * (x + y) // (width + height - 2)
