@@ -70,15 +70,15 @@ func newBars(title, yLabel string, bars []Bar, opts []Option) (*Figure, error) {
 		return nil, err
 	}
 	columns := float64(len(b.names))
-	scaled(&p.X, 0.5, columns+0.5, false, []plot.Tick{{Value: 1, Label: "0"}})
+	setScale(&p.X, 0.5, columns+0.5, false, []plot.Tick{{Value: 1, Label: "0"}})
 	panels := []panel{{Plot: p, entries: b.groups}}
 	head := newHeader(title, "")
 	layOut := func() (bottom float64) {
 		return arrange(panels, 1, head.height, pageWidth-margin,
 			func(room float64) (width, height float64) { return math.Floor(room), plotHeight })
 	}
-	// The numbers beside the axis are about as wide whatever room the values above the bars
-	// take, so the width can be found first.
+	// The room for the values above the bars hardly changes how wide the numbers beside the
+	// axis are, so the width of the axes can be found first.
 	if err := b.fitY(0); err != nil {
 		return nil, err
 	}
@@ -153,8 +153,8 @@ func (b *barChart) group() error {
 	return nil
 }
 
-// fitY finds the y axis that holds the bars, from 0, and has room pixels beyond their ends
-// for the values.
+// fitY sets the y axis: it includes 0 and all bars, and leaves room, in CSS pixels, for the
+// values beyond their ends.
 func (b *barChart) fitY(room float64) error {
 	e := extent{0, 0, true}
 	some := false
@@ -186,13 +186,13 @@ func (b *barChart) fitY(room float64) error {
 			e.high += room * unit
 		}
 	}
-	scaled(b.y, e.low, e.high, false, linearTicks(e.low, e.high, plotHeight/55, false, b.o.percent))
+	setScale(b.y, e.low, e.high, false, linearTicks(e.low, e.high, plotHeight/55, false, b.o.percent))
 	return nil
 }
 
-// fitValues finds the lettering of the values: as large as the bars are wide, and turned
-// where they are narrow. It returns how much room a value takes above its bar. Above bars
-// too narrow even for turned values, none are written.
+// fitValues chooses the lettering of the values: as large as the width of the bars allows,
+// and turned where they are narrow. It returns the room that a value needs above its bar.
+// If the bars are too narrow even for turned values, none are written.
 func (b *barChart) fitValues() (room float64) {
 	b.texts = b.valueTexts()
 	wide := b.pitch
@@ -213,8 +213,8 @@ func (b *barChart) fitValues() (room float64) {
 	return min(b.values.widest(b.texts), longestName) + 14
 }
 
-// valueTexts returns what is written above the bars. Percentages all have a decimal if one
-// of them needs it.
+// valueTexts returns the texts above the bars. If one percentage needs a decimal, all have
+// one.
 func (b *barChart) valueTexts() []string {
 	decimals := 0
 	for _, bar := range b.bars {
@@ -258,21 +258,21 @@ func (b *barChart) fitNotes(below *names) (notes [][]string, lines int) {
 	return notes, lines
 }
 
-// middle returns where the middle of a column is.
+// middle returns the x coordinate of the centre of a column.
 func (b *barChart) middle(column int) float64 { return (float64(column) + 0.5) * b.step }
 
-// across returns where the middle of a bar is.
+// across returns the x coordinate of the centre of a bar.
 func (b *barChart) across(i int) float64 {
 	return b.middle(b.column[i]) + (float64(b.place[i])-float64(max(1, len(b.groups))-1)/2)*b.pitch
 }
 
-// at returns how far below the upper end of the axis a value is, or the end of the axis
-// that is nearest to it.
+// at returns the y coordinate of a value, or of the nearer end of the axis if the value is
+// outside.
 func (b *barChart) at(v float64) float64 {
 	return (1 - b.y.Norm(max(b.y.Min, min(v, b.y.Max)))) * plotHeight
 }
 
-// ends returns where a bar begins and where it ends.
+// ends returns the y coordinates of the two ends of a bar, the base first.
 func (b *barChart) ends(i int) (base, end float64) {
 	if v := b.bars[i].Value; drawable(v) {
 		return b.at(0), b.at(v)
@@ -280,8 +280,8 @@ func (b *barChart) ends(i int) (base, end float64) {
 	return b.at(0), b.at(0)
 }
 
-// beyond returns how far values stick out above the axes, which happens where [YRange]
-// leaves them no room.
+// beyond returns how far values extend above the axes, which happens if [YRange] leaves them
+// no room.
 func (b *barChart) beyond(room float64) (most float64) {
 	for i, bar := range b.bars {
 		if _, end := b.ends(i); !(bar.Value < 0) {
@@ -295,7 +295,7 @@ func (b *barChart) beyond(room float64) (most float64) {
 func (b *barChart) draw(axes draw.Canvas, _ *plot.Plot) {
 	c := &canvas{axes}
 	for i := range b.bars {
-		if b.values.size > 0 { // no line of the grid runs through a value
+		if b.values.size > 0 { // so that no grid line runs through a value
 			c.fill(b.valueBox(i).inset(-2), white)
 		}
 	}
@@ -334,7 +334,7 @@ func (b *barChart) drawValue(c *canvas, i int) {
 	c.text(b.fitted(i), at, b.values)
 }
 
-// valueBox is the area that a bar's value takes.
+// valueBox returns the area of the value above or below a bar.
 func (b *barChart) valueBox(i int) rect {
 	_, end := b.ends(i)
 	wide, high := b.values.width(b.fitted(i)), b.values.size*0.72

@@ -14,9 +14,9 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// colours returns the colour map that rises in equal steps of lightness through the given
-// colours, which must rise in lightness, over the values from 0 to 1. Equal steps of a
-// value then look equal, and readers who cannot tell red from green see the same order.
+// colours returns a colour map over the values from 0 to 1 that passes through the given
+// colours, from dark to light, in equal steps of lightness. Equal steps of a value then
+// look equal, and readers who cannot tell red from green see the same order.
 func colours(controls []color.Color) palette.ColorMap {
 	m, err := moreland.NewLuminance(controls)
 	if err != nil {
@@ -26,8 +26,8 @@ func colours(controls []color.Color) palette.ColorMap {
 	return m
 }
 
-// viridis is Matplotlib's colour map of this name, from dark violet through green to
-// bright yellow, by nine of its colours.
+// viridis is Matplotlib's colour map of this name, interpolated from nine of its colours:
+// dark violet through green to bright yellow.
 var viridis = sync.OnceValue(func() palette.ColorMap {
 	return colours([]color.Color{
 		color.RGBA{0x44, 0x01, 0x54, 255},
@@ -42,7 +42,8 @@ var viridis = sync.OnceValue(func() palette.ColorMap {
 	})
 })
 
-// blues is the colour map from white through blue to a near black.
+// blues is ColorBrewer's colour map of this name: almost white through blue to almost
+// black.
 var blues = sync.OnceValue(func() palette.ColorMap {
 	p, err := brewer.GetPalette(brewer.TypeSequential, "Blues", 9)
 	if err != nil {
@@ -56,9 +57,8 @@ var blues = sync.OnceValue(func() palette.ColorMap {
 	return palette.Reverse(colours(dark))
 })
 
-// shades is the number of colours of a colour map that are used: more could not be told
-// apart and would make files larger. It is even because palette.Reverse loses the middle
-// one of an odd number.
+// shades is the number of colours taken from a colour map. More would look the same and make
+// files larger. It is even because palette.Reverse drops the middle one of an odd number.
 const shades = 128
 
 // table returns the colours of a map as RGBA, for quick access.
@@ -72,28 +72,29 @@ func table(m palette.ColorMap) []color.RGBA {
 
 var viridisTable = sync.OnceValue(func() []color.RGBA { return table(viridis()) })
 
-// heat returns the colour of a value from 0 to 1 in viridis. Values beyond have the colour
-// of the nearer end.
+// heat returns the colour of a value from 0 to 1 in viridis. Values outside this range get
+// the colour of the nearer end.
 func heat(value float64) color.RGBA {
 	return viridisTable()[int(math.Round(max(0, min(value, 1))*(shades-1)))]
 }
 
-// scaleBar is the scale of a colour map over 0 to 1, which stands to the right of panels.
+// scaleBar is a colour bar to the right of the panels of a figure.
 type scaleBar struct {
 	*plot.Plot
-	room float64 // to the right of panels, up to the edge of the page
+	room float64 // between the panels and the edge of the page
 }
 
 const (
 	barWidth = 15
-	barGap   = 14 // to the left of what is written beside the bar
-	barEdge  = 6  // to the right of the bar
+	barGap   = 14 // between the panels and the label of the bar
+	barEdge  = 6  // between the bar and the edge of the page
 )
 
+// newScaleBar returns the colour bar of a colour map over the values from 0 to 1.
 func newScaleBar(m palette.ColorMap, label string, ticks []plot.Tick) scaleBar {
 	p := newPlot("", label)
-	scaled(&p.X, 0, 1, false, nil)
-	scaled(&p.Y, 0, 1, false, ticks)
+	setScale(&p.X, 0, 1, false, nil)
+	setScale(&p.Y, 0, 1, false, ticks)
 	small := noteText()
 	p.Y.Tick.Label = besideAxis(small)
 	small.align = 0.5

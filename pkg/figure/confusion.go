@@ -45,8 +45,8 @@ func confusion(title string, classes []string, counts [][]int, opts []Option) (*
 	}
 	n := float64(len(classes))
 	p := newPlot("predicted class", "true class")
-	scaled(&p.X, 0.5, n+0.5, false, nil)
-	scaled(&p.Y, 0.5, n+0.5, false, nil)
+	setScale(&p.X, 0.5, n+0.5, false, nil)
+	setScale(&p.Y, 0.5, n+0.5, false, nil)
 	p.Y.Scale = plot.InvertedScale{Normalizer: plot.LinearScale{}}
 	namesBeside(classes, widestCell).label(&p.Y)
 	panels := []panel{{Plot: p}}

@@ -69,7 +69,7 @@ func contours(title string, surfaces []Surface, opts []Option) (*Figure, error) 
 		span = span.widened(o.logZ)
 	}
 	var scale plot.Axis
-	scaled(&scale, span.low, span.high, o.logZ, levels(span, o.logZ))
+	setScale(&scale, span.low, span.high, o.logZ, levels(span, o.logZ))
 
 	panels := make([]panel, len(surfaces))
 	for i, s := range surfaces {
@@ -93,7 +93,7 @@ func contours(title string, surfaces []Surface, opts []Option) (*Figure, error) 
 	}), nil
 }
 
-// parts returns the ticks of a scale as parts of its length.
+// parts returns the ticks of a scale with values from 0 to 1, the parts of its length.
 func parts(scale plot.Axis) []plot.Tick {
 	ticks := slices.Clone(scale.Tick.Marker.Ticks(scale.Min, scale.Max))
 	for i, t := range ticks {
@@ -102,14 +102,13 @@ func parts(scale plot.Axis) []plot.Tick {
 	return ticks
 }
 
-// relief is a surface ready to be drawn.
+// relief is a checked copy of a surface.
 type relief struct {
 	x, y []float64
 	z    [][]float64 // NaN where a height has no place on the scale
 }
 
-// smoothed returns the relief with more points, and with heights from 0 to 1, the parts of
-// the scale.
+// smoothed returns the relief with more points, and with heights from 0 to 1 on the scale.
 func (r relief) smoothed(scale plot.Axis) relief {
 	var rows [][]float64
 	for _, row := range r.z {
@@ -136,8 +135,8 @@ func (r relief) smoothed(scale plot.Axis) relief {
 	return fine
 }
 
-// refinement returns into how many steps the distance from each of n values to the next is
-// divided, so that lines look smooth.
+// refinement returns the number of steps between neighbours among n values that makes lines
+// look smooth.
 func refinement(n int) int { return (150 + n - 2) / (n - 1) }
 
 // between returns the values with the steps of refinement between them.
@@ -244,8 +243,8 @@ func levels(span extent, log bool) []plot.Tick {
 // addTo adds the relief to p, with lines at the ticks of scale.
 func (r relief) addTo(p *plot.Plot, scale plot.Axis) {
 	x0, x1, y0, y1 := r.x[0], r.x[len(r.x)-1], r.y[0], r.y[len(r.y)-1]
-	scaled(&p.X, x0, x1, false, linearTicks(x0, x1, 5, false, false))
-	scaled(&p.Y, y0, y1, false, linearTicks(y0, y1, 6, false, false))
+	setScale(&p.X, x0, x1, false, linearTicks(x0, x1, 5, false, false))
+	setScale(&p.Y, y0, y1, false, linearTicks(y0, y1, 6, false, false))
 	p.Add(drawFunc(func(axes draw.Canvas, p *plot.Plot) {
 		c := &canvas{axes}
 		all, onto := c.area(), c.onto(p)
@@ -277,7 +276,8 @@ func (r relief) image(width, height float64) image.Image {
 	return img
 }
 
-// locate returns where the dots of an axis of the given length lie among its values.
+// locate returns, for each dot of an axis of the given length, the two values on either
+// side and its place between them.
 func locate(values []float64, length float64) []blend {
 	dots := make([]blend, int(math.Round(length*dotsPerPixel)))
 	first, last := values[0], values[len(values)-1]
@@ -289,9 +289,9 @@ func locate(values []float64, length float64) []blend {
 	return dots
 }
 
-// drawLines draws the lines of equal height, and writes the heights into gaps in the
-// lines. onto converts from the units of the axes to a place on the canvas; levels are
-// parts of the scale.
+// drawLines draws the lines of equal height and writes the heights into gaps in them. onto
+// converts from the units of the axes to a place on the canvas; the values of levels are
+// from 0 to 1.
 func (r relief) drawLines(c *canvas, onto func(point) point, levels []plot.Tick) {
 	at := func(values []float64, v float64) float64 {
 		i := min(int(v), len(values)-2)
@@ -323,7 +323,8 @@ func (r relief) drawLines(c *canvas, onto func(point) point, levels []plot.Tick)
 	}
 }
 
-// lineOn returns the colour of a line at the given height, from 0 to 1.
+// lineOn returns the colour of a line at the given height, from 0 to 1, that stands out
+// from the surface.
 func lineOn(height float64) color.RGBA {
 	if height < 0.6 {
 		return mix(heat(height), white, 0.75)
@@ -333,7 +334,7 @@ func lineOn(height float64) color.RGBA {
 
 func levelText() lettering { return lettering{size: 11, align: 0.5} }
 
-// note is the number written at a level, and the area it takes.
+// note is the number of a level and the area in which it is written.
 type note struct {
 	level plot.Tick
 	box   rect

@@ -173,7 +173,7 @@ func (ch chart) figure(opts []Option) (*Figure, error) {
 	panels := make([]panel, len(ch.sides))
 	for i, s := range ch.sides {
 		p := newPlot(ch.xLabel, ch.yLabel)
-		scaled(&p.Y, y.low, y.high, o.logY, ticks)
+		setScale(&p.Y, y.low, y.high, o.logY, ticks)
 		if i > 0 {
 			p.HideY()
 			p.Y.Label.Text = ""
@@ -253,7 +253,7 @@ func (ch chart) traces(o options) (traces [][]trace, y extent, err error) {
 // both ends.
 func (ch chart) fixX(a *plot.Axis, traces []trace, width float64, log bool) {
 	if n := len(ch.categories); n > 0 {
-		scaled(a, 0.5, float64(n)+0.5, false, nil)
+		setScale(a, 0.5, float64(n)+0.5, false, nil)
 		namesBelow(ch.categories, width/float64(n)).label(a)
 		return
 	}
@@ -283,5 +283,5 @@ func (ch chart) fixX(a *plot.Axis, traces []trace, width float64, log bool) {
 	if log {
 		ticks = fullLogTicks(x.low, x.high, width)
 	}
-	scaled(a, x.low, x.high, log, ticks)
+	setScale(a, x.low, x.high, log, ticks)
 }

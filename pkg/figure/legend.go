@@ -12,13 +12,13 @@ type legend struct {
 	columnWidth float64
 }
 
-// entry is a line of a legend: a name and a thumbnail of what it stands for.
+// entry is an entry of a legend: a name, and a thumbnail of what it names.
 type entry struct {
 	name  string
 	thumb plot.Thumbnailer
 }
 
-// thumbFunc draws a thumbnail that fills a canvas.
+// thumbFunc is a function that draws a thumbnail onto all of a canvas.
 type thumbFunc func(c *canvas, r rect)
 
 // Thumbnail implements [plot.Thumbnailer].
@@ -27,7 +27,8 @@ func (f thumbFunc) Thumbnail(c *draw.Canvas) {
 	f(inside, inside.area())
 }
 
-// narrowed is a thumbnail with a gap to its right: gonum's own gap is a mere space.
+// narrowed is a thumbnail with a gap on its right. gonum's own gap is one space, too narrow
+// beside a line.
 type narrowed struct{ plot.Thumbnailer }
 
 // Thumbnail implements [plot.Thumbnailer].
@@ -43,8 +44,7 @@ const (
 	columnGap     = 22
 )
 
-// newLegend arranges the entries that have a name in columns, no wider than width
-// together.
+// newLegend arranges the entries that have a name in columns that fit into width.
 func newLegend(entries []entry, width float64) legend {
 	text := legendText()
 	blank := plot.NewLegend()
@@ -76,7 +76,7 @@ func newLegend(entries []entry, width float64) legend {
 		l.columns = append(l.columns, blank)
 	}
 	for i, e := range named {
-		// Curves mostly come in pairs. This order keeps a pair in one row or in one column.
+		// Curves often come in pairs. This order keeps a pair in one row or in one column.
 		column := i % columns
 		if columns%2 == 1 {
 			column = i / l.rows

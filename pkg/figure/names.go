@@ -12,7 +12,7 @@ type names struct {
 	texts  []string
 	style  text.Style
 	turned bool
-	every  int // only every second, third … name is shown where they do not all fit
+	every  int // 1 shows all names; 2, 3 … every second, third … one, if they do not all fit
 }
 
 const (
@@ -54,7 +54,7 @@ func (n names) label(a *plot.Axis) {
 	for i := 0; i < len(n.texts); i += n.every {
 		name := clean(n.texts[i])
 		if n.turned && name != "" {
-			name += "  " // or its end touches the axis
+			name += "  " // or the name would touch the axis
 		}
 		ticks = append(ticks, plot.Tick{Value: float64(i + 1), Label: name})
 	}

@@ -8,13 +8,12 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// panel is one set of axes of a figure, with what is drawn in them, and a heading and a
-// legend above.
+// panel is a plot in a figure, with a heading and a legend above it.
 type panel struct {
 	*plot.Plot
 	heading  string
 	entries  []entry // of the legend
-	headroom float64 // between legend and axes, for what sticks out of these
+	headroom float64 // between legend and axes, for values of bars
 
 	legend legend
 	axes   rect    // the area inside the axes
@@ -29,8 +28,8 @@ const (
 	legendSpace   = 8 // between legend and axes
 )
 
-// newPlot returns a plot in the style of the package. Its axes are drawn by [frame], over
-// the data.
+// newPlot returns a plot in the style of the package. gonum draws its ticks and labels;
+// the lines of its axes are drawn over the data, by [openFrame] or [closedFrame].
 func newPlot(xLabel, yLabel string) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = nil
@@ -45,8 +44,8 @@ func newPlot(xLabel, yLabel string) *plot.Plot {
 	return p
 }
 
-// scaled sets the ends and the ticks of an axis.
-func scaled(a *plot.Axis, low, high float64, log bool, ticks []plot.Tick) {
+// setScale sets the range, the scale and the ticks of an axis.
+func setScale(a *plot.Axis, low, high float64, log bool, ticks []plot.Tick) {
 	a.Min, a.Max, a.Scale = low, high, plot.LinearScale{}
 	if log {
 		a.Scale = plot.LogScale{}
@@ -54,9 +53,9 @@ func scaled(a *plot.Axis, low, high float64, log bool, ticks []plot.Tick) {
 	a.Tick.Marker = plot.ConstantTicks(ticks)
 }
 
-// arrange puts panels of equal size into rows between the left margin and the given right
-// edge, from top down. Given the width that one panel's axes could have at most, size
-// returns what they shall have; the rows are centred in what is left over. arrange returns
+// arrange lays out panels of equal size in rows, from top down, between the left margin of
+// the page and the given right edge. size returns the width and height of a panel's axes,
+// given the width available; a row narrower than the page is centred. arrange returns
 // where the last row ends.
 func arrange(panels []panel, columns int, top, right float64, size func(room float64) (width, height float64)) (bottom float64) {
 	rows := (len(panels) + columns - 1) / columns
@@ -67,10 +66,12 @@ func arrange(panels []panel, columns int, top, right float64, size func(room flo
 	for i, p := range panels {
 		grid[i/columns][i%columns] = p.Plot
 	}
-	// A label wider than its axis would push the axes together: its width does not count.
-	xLabels := make([]string, len(panels))
+
+	// The first try, on a page of any height, finds the room that axes have beside and above
+	// their labels. A label wider than its axis would take some of it.
+	labels := make([]string, len(panels))
 	for i, p := range panels {
-		if xLabels[i] = p.X.Label.Text; xLabels[i] != "" {
+		if labels[i] = p.X.Label.Text; labels[i] != "" {
 			p.X.Label.Text = "x"
 		}
 	}
@@ -81,46 +82,49 @@ func arrange(panels []panel, columns int, top, right float64, size func(room flo
 	}}
 	first := area(panels[0].DataCanvas(plot.Align(grid, tiles, page)[0][0]))
 	width, height := size(first.width())
-	around := -pixels(page.Min.Y) - float64(rows)*first.height() // what labels and ticks take
-
-	above, headed := 0.0, false // the axes of a row
-	for i := range panels {
-		p := &panels[i]
-		p.X.Label.Text = labelText().fit(xLabels[i], width)
+	for i, p := range panels {
+		p.X.Label.Text = labelText().fit(labels[i], width)
 		p.Y.Label.Text = labelText().fit(p.Y.Label.Text, height)
-		p.legend = newLegend(p.entries, width)
-		above = max(above, p.legend.height()+p.headroom)
-		headed = headed || p.heading != ""
 	}
-	if headed {
-		above += headingHeight
-	}
-	above += legendSpace
-	pad := px(max(0, above-first.y0)) // the upper half of the topmost number is beside it
 
+	// The second try is on a page of the right size.
+	above := spaceAbove(panels, width)
+	pad := max(0, above-first.y0) // the upper half of the topmost number takes no extra room
+	around := -pixels(page.Min.Y) - float64(rows)*first.height()
+	bottom = top + around + float64(rows)*(pad+height) + float64(rows-1)*rowGap
 	spare := px(math.Floor(float64(columns) * (first.width() - width) / 2))
-	bottom = top + around + float64(rows)*(pixels(pad)+height) + float64(rows-1)*rowGap
 	page.Min.X, page.Max.X = page.Min.X+spare, page.Max.X-spare
 	page.Min.Y, page.Max.Y = -px(bottom), -px(top)
-	tiles.PadTop, tiles.PadY = pad, pad+px(rowGap)
-	for i, canvases := range plot.Align(grid, tiles, page) {
-		for k, c := range canvases {
-			if n := i*columns + k; n < len(panels) {
-				p := &panels[n]
-				// On whole pixels, or lines and cells blur.
-				at := area(p.DataCanvas(c))
-				p.axes.x0, p.axes.y0 = math.Round(at.x0), math.Round(at.y0)
-				p.axes.x1, p.axes.y1 = p.axes.x0+width, p.axes.y0+height
-				p.top = p.axes.y0 - above
-			}
-		}
+	tiles.PadTop, tiles.PadY = px(pad), px(pad+rowGap)
+	canvases := plot.Align(grid, tiles, page)
+	for i := range panels {
+		p := &panels[i]
+		at := area(p.DataCanvas(canvases[i/columns][i%columns]))
+		x, y := math.Round(at.x0), math.Round(at.y0) // between pixels, lines and cells would blur
+		p.axes = rect{x, y, x + width, y + height}
+		p.top = y - above
 	}
 	return bottom
 }
 
-// arrangePlanes arranges panels whose two axes are both of the data, at most three in a
-// row. A unit of x is as long as a unit of y unless that makes the panels very flat or
-// tall. In a row, panels with equal y axes share the numbers of the first.
+// spaceAbove makes the legends of panels of the given width, and returns the space that
+// headings and legends take above the axes.
+func spaceAbove(panels []panel, width float64) float64 {
+	legends, headings := 0.0, 0.0
+	for i := range panels {
+		p := &panels[i]
+		p.legend = newLegend(p.entries, width)
+		legends = max(legends, p.legend.height()+p.headroom)
+		if p.heading != "" {
+			headings = headingHeight
+		}
+	}
+	return headings + legends + legendSpace
+}
+
+// arrangePlanes arranges panels that show a plane, at most three in a row. A unit of x is as
+// long as a unit of y unless that would make the panels very flat or tall. Panels with
+// equal y axes in one row share the numbers of the first.
 func arrangePlanes(panels []panel, top, right float64) (bottom float64) {
 	const tallest, widestRow = 420, 3
 	rows := (len(panels) + widestRow - 1) / widestRow
@@ -140,7 +144,7 @@ func arrangePlanes(panels []panel, top, right float64) (bottom float64) {
 	})
 }
 
-// area returns where a canvas is, measured from gonum's origin, in CSS pixels downwards.
+// area returns the area of a canvas in CSS pixels from gonum's origin, y pointing down.
 func area(c draw.Canvas) rect {
 	return rect{pixels(c.Min.X), -pixels(c.Max.Y), pixels(c.Max.X), -pixels(c.Min.Y)}
 }
@@ -152,8 +156,8 @@ func (p panel) draw(c *canvas) {
 	c.plot(p.Plot, p.axes)
 }
 
-// plot draws p so that its axes enclose r. gonum finds the axes from the canvas around
-// them; the canvas is found here by trying.
+// plot draws p so that its axes enclose r. gonum derives the axes from a canvas around
+// them, so the canvas is found by iteration.
 func (c *canvas) plot(p *plot.Plot, r rect) {
 	want := c.window(r)
 	outer := draw.Crop(want, -px(200), px(200), -px(200), px(200))
@@ -168,8 +172,8 @@ func (c *canvas) plot(p *plot.Plot, r rect) {
 	p.Draw(outer)
 }
 
-// places returns where on c, the inside of p's axes, points given in the units of these
-// axes are.
+// places converts points in the units of p's axes to points of c, the canvas inside the
+// axes.
 func places(c draw.Canvas, p *plot.Plot, points []point) []vg.Point {
 	x, y := p.Transforms(&c)
 	all := make([]vg.Point, len(points))
@@ -179,7 +183,8 @@ func places(c draw.Canvas, p *plot.Plot, points []point) []vg.Point {
 	return all
 }
 
-// onto returns where points in the units of p's axes are on c, the inside of the axes.
+// onto returns a function that converts a point in the units of p's axes to a place on c,
+// the canvas inside the axes.
 func (c *canvas) onto(p *plot.Plot) func(point) point {
 	all := c.area()
 	return func(q point) point {
@@ -187,14 +192,14 @@ func (c *canvas) onto(p *plot.Plot) func(point) point {
 	}
 }
 
-// drawFunc draws into axes.
+// drawFunc is a function that draws inside the axes of a plot.
 type drawFunc func(c draw.Canvas, p *plot.Plot)
 
 // Plot implements [plot.Plotter].
 func (f drawFunc) Plot(c draw.Canvas, p *plot.Plot) { f(c, p) }
 
-// grid returns horizontal lines at the ticks, fainter ones at those without a number.
-// plotter.Grid has no lines at these, and none at all where a neighbour's axis is shared.
+// grid draws horizontal lines at the ticks, fainter at ticks without a number. plotter.Grid
+// draws none at such ticks, and none for an axis shared with a neighbour.
 func grid(ticker plot.Ticker) drawFunc {
 	return func(c draw.Canvas, p *plot.Plot) {
 		for _, minor := range []bool{true, false} {

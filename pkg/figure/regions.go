@@ -83,8 +83,8 @@ func (p RegionPanel) panel() (panel, error) {
 		return panel{}, err
 	}
 	made := panel{Plot: newPlot(p.XLabel, p.YLabel), heading: p.Title}
-	scaled(&made.X, p.X0, p.X1, false, linearTicks(p.X0, p.X1, 5, false, false))
-	scaled(&made.Y, p.Y0, p.Y1, false, linearTicks(p.Y0, p.Y1, 6, false, false))
+	setScale(&made.X, p.X0, p.X1, false, linearTicks(p.X0, p.X1, 5, false, false))
+	setScale(&made.Y, p.Y0, p.Y1, false, linearTicks(p.Y0, p.Y1, 6, false, false))
 	var lines []plot.Plotter
 	for i, r := range p.Regions {
 		if !r.Style.valid() {
@@ -95,7 +95,7 @@ func (p RegionPanel) panel() (panel, error) {
 		}
 		pen := r.Style.stroke(i)
 		edges := r.edges(p)
-		made.Add(drawFunc(filling(edges, pen).Plot))
+		made.Add(tinted(edges, pen))
 		for _, edge := range edges {
 			made.Add(lineThrough(edge, pen))
 		}
@@ -110,7 +110,7 @@ func (p RegionPanel) panel() (panel, error) {
 		if len(edges) == 0 && name != "" {
 			name += " (nothing to draw)"
 		}
-		made.entries = append(made.entries, entry{name, filling(nil, pen)})
+		made.entries = append(made.entries, entry{name, &plotter.Polygon{Color: tint(pen), LineStyle: pen.lineStyle()}})
 	}
 	made.Add(lines...)
 	if p.Point != nil {
@@ -124,10 +124,15 @@ func (p RegionPanel) panel() (panel, error) {
 	return made, nil
 }
 
-// filling returns an area to be filled with a tint of the colour of pen. An edge in the
-// opposite direction is that of a hole. Its thumbnail has an outline too.
-func filling(edges [][]point, pen stroke) *plotter.Polygon {
-	area := &plotter.Polygon{Color: color.NRGBA{pen.colour.R, pen.colour.G, pen.colour.B, 36}}
+// tint returns the colour that fills an area; what is below it shows through.
+func tint(pen stroke) color.Color {
+	return color.NRGBA{pen.colour.R, pen.colour.G, pen.colour.B, 36}
+}
+
+// tinted fills the area within closed edges. An edge in the opposite direction encloses a
+// hole.
+func tinted(edges [][]point, pen stroke) drawFunc {
+	area := &plotter.Polygon{Color: tint(pen)}
 	for _, edge := range edges {
 		ring := make(plotter.XYs, len(edge))
 		for i, q := range edge {
@@ -135,21 +140,18 @@ func filling(edges [][]point, pen stroke) *plotter.Polygon {
 		}
 		area.XYs = append(area.XYs, ring)
 	}
-	if edges == nil {
-		area.LineStyle = pen.lineStyle()
-	}
-	return area
+	return area.Plot
 }
 
-// lineThrough returns the part of a line that lies within the axes.
+// lineThrough draws the part of a line that lies within the axes.
 func lineThrough(points []point, pen stroke) drawFunc {
 	return func(c draw.Canvas, p *plot.Plot) {
 		c.StrokeLines(pen.lineStyle(), c.ClipLinesXY(places(c, p, points))...)
 	}
 }
 
-// distanceLine returns the line from a point to the nearest of a region, with a dot at the
-// latter.
+// distanceLine draws the line from a point to the nearest point of a region, and a dot
+// there.
 func distanceLine(from, nearest point, pen stroke) drawFunc {
 	return func(c draw.Canvas, p *plot.Plot) {
 		lineThrough([]point{from, nearest}, pen).Plot(c, p)

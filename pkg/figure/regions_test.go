@@ -77,8 +77,8 @@ func TestPlanesInRows(t *testing.T) {
 		panels := make([]panel, count)
 		for i := range panels {
 			panels[i].Plot = newPlot("x", "y")
-			scaled(&panels[i].X, 0, 1, false, linearTicks(0, 1, 5, false, false))
-			scaled(&panels[i].Y, 0, 1, false, linearTicks(0, 1, 5, false, false))
+			setScale(&panels[i].X, 0, 1, false, linearTicks(0, 1, 5, false, false))
+			setScale(&panels[i].Y, 0, 1, false, linearTicks(0, 1, 5, false, false))
 		}
 		bottom := arrangePlanes(panels, 50, pageWidth-margin)
 		for i, p := range panels {

@@ -10,12 +10,12 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// trace is a curve ready to be drawn: checked, copied and without values that cannot be
-// drawn. It is a [plot.Plotter] and a [plot.Thumbnailer].
+// trace is a checked copy of a curve, with NaN for values that cannot be drawn. It is a
+// [plot.Plotter] and a [plot.Thumbnailer].
 type trace struct {
 	name   string
 	x, y   []float64 // y is NaN at every gap
-	smooth []float64 // nil unless asked for
+	smooth []float64 // nil if the curve is not smoothed
 	pen    stroke
 	marked bool // with a marker at every point
 	marker draw.GlyphStyle
@@ -56,13 +56,12 @@ func (c Curve) trace(i int, logX, logY bool) (trace, error) {
 	return t, nil
 }
 
-// empty reports whether the trace is one gap.
+// empty reports whether all values of the trace are NaN.
 func (t trace) empty() bool {
 	return !slices.ContainsFunc(t.y, func(v float64) bool { return !math.IsNaN(v) })
 }
 
-// raw returns what is drawn faintly behind a smoothed curve, or false if it is not
-// smoothed.
+// raw returns the faint trace behind a smoothed one, or false if t is not smoothed.
 func (t trace) raw() (trace, bool) {
 	if t.smooth == nil {
 		return t, false
@@ -81,7 +80,7 @@ func (t trace) Plot(c draw.Canvas, p *plot.Plot) {
 	for _, piece := range pieces(t.x, values) {
 		points := places(c, p, piece)
 		if len(points) == 1 {
-			// As a line, a point between two gaps, or the first epoch of a run, would not show.
+			// A single point, between two gaps or after the first epoch, makes no line.
 			dot := draw.GlyphStyle{Color: t.pen.colour, Radius: px(t.pen.width + 1), Shape: draw.CircleGlyph{}}
 			c.DrawGlyph(dot, points[0])
 		}
@@ -110,8 +109,8 @@ func (t trace) Thumbnail(c *draw.Canvas) {
 // centredMeans returns the means of y over window/2 points to each side, fewer at the
 // ends, and NaN where y is NaN.
 //
-// Every mean is summed anew: a sliding sum would carry the rounding error of one huge loss
-// through the rest of the run.
+// Every mean is summed anew, because a sliding sum would carry the rounding error of one
+// huge loss through the rest of the run.
 func centredMeans(y []float64, window int) []float64 {
 	means := make([]float64, len(y))
 	for i := range y {
@@ -148,7 +147,7 @@ func pieces(x, y []float64) [][]point {
 	return all
 }
 
-// stairs holds a value that was constant until the next point.
+// stairs extends each plateau, two or more points of equal value, to the next point.
 func stairs(points []point) []point {
 	var steps []point
 	for i, p := range points {
@@ -160,9 +159,9 @@ func stairs(points []point) []point {
 	return steps
 }
 
-// thinned drops points of a long line that fall on the same dots as their neighbours. Of
-// all consecutive points in one column of dots it keeps the first, the lowest, the highest
-// and the last, which cover the same dots as all of them.
+// thinned drops points of a long line that make no difference to the image. Of consecutive
+// points in one column of dots it keeps the first, the lowest, the highest and the last,
+// which cover the same dots as all of them.
 func thinned(points []vg.Point) []vg.Point {
 	column := func(p vg.Point) float64 { return math.Floor(pixels(p.X) * dotsPerPixel) }
 	var kept []vg.Point
