@@ -316,7 +316,7 @@ func TestStep(t *testing.T) {
 		}
 	}
 	if err := command(t.Context(), []string{"step", "-backend", "cpu", `{"network":"resnet20","size":32,"batch":2,"precision":"bfloat16"}`},
-		strings.NewReader("soon\n"), &bytes.Buffer{}, nil); err == nil || !strings.Contains(err.Error(), `"soon" is no number`) {
+		strings.NewReader("soon\n"), &bytes.Buffer{}, nil); err == nil || !strings.Contains(err.Error(), `"soon" is not a positive number`) {
 		t.Errorf("a window of \"soon\": error %v", err)
 	}
 }
