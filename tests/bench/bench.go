@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 // The stock backend is so slow that it gets one step on a small batch, in one round. Its
@@ -143,7 +145,7 @@ func (b *bench) spec(contender, network, mode string) spec {
 
 // compare measures a network with all contenders in turn.
 func (b *bench) compare(network, mode string) (comparison, error) {
-	work, err := multiplyAdds(network)
+	work, err := measure.MultiplyAdds(network, size)
 	if err != nil {
 		return comparison{}, err
 	}
@@ -172,7 +174,7 @@ func (b *bench) scale(s *scaling) error {
 	for i := range s.Rows {
 		row := &s.Rows[i]
 		row.Results = results[i]
-		if row.MultiplyAdds, err = multiplyAdds(row.spec.Network); err != nil {
+		if row.MultiplyAdds, err = measure.MultiplyAdds(row.spec.Network, size); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/residual-go/residual/pkg/printable"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 func TestParse(t *testing.T) {
@@ -114,31 +115,10 @@ func TestNetworks(t *testing.T) {
 	if !slices.Equal(names, networkNames()) {
 		t.Errorf("torch_step.py has %v, want %v", names, networkNames())
 	}
-	parameters := map[string]int64{"resnet20": 272_474, "resnet110": 1_730_714, "resnet18-cifar": 11_173_962, "resnet50": 23_528_522}
 	for _, name := range names {
-		config, err := network(name)
-		if err != nil {
-			t.Fatal(err)
+		if _, err := measure.Network(name); err != nil {
+			t.Error(err)
 		}
-		summary, err := config.Summary(size, size)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want, ok := parameters[name]; ok && summary.Parameters != want {
-			t.Errorf("%s has %d parameters, want %d", name, summary.Parameters, want)
-		}
-	}
-	if _, err := network("resnet21"); err == nil {
-		t.Error("no error for resnet21")
-	}
-}
-
-func TestOperations(t *testing.T) {
-	if got := operations(10, evalMode); got != 20 {
-		t.Errorf("inference: %v", got)
-	}
-	if got := operations(10, trainMode); got != 60 {
-		t.Errorf("training: %v", got)
 	}
 }
 
@@ -162,7 +142,7 @@ func TestMeasure(t *testing.T) {
 		}
 	}
 	for _, wrong := range []spec{{Backend: stock, Network: "none"}, {Backend: "none", Network: "resnet20"}} {
-		if _, err := measure(wrong); err == nil {
+		if _, err := steps(wrong); err == nil {
 			t.Errorf("%+v: no error", wrong)
 		}
 	}
@@ -208,15 +188,6 @@ func TestHighWater(t *testing.T) {
 	}
 	if _, ok := highWater("Name:\tbench\n"); ok {
 		t.Error("found in nothing")
-	}
-}
-
-func TestProcessorName(t *testing.T) {
-	if got := processorName("processor\t: 0\nmodel name\t: Some CPU @ 3 GHz\nmodel name\t: other\n"); got != "Some CPU @ 3 GHz" {
-		t.Errorf("got %q", got)
-	}
-	if got := processorName("nothing"); got != "" {
-		t.Errorf("got %q", got)
 	}
 }
 
@@ -316,19 +287,6 @@ echo '{"backend":"cpu","network":"n","mode":"train","batch":4,"threads":'$GOMAXP
 	t.Setenv("BENCH_TEST_FAIL", "1")
 	if _, err := b.takeTurns([]spec{s}, nil); err == nil || !strings.HasSuffix(err.Error(), "the reason") {
 		t.Errorf("a failing process: %v", err)
-	}
-}
-
-func TestMedian(t *testing.T) {
-	for _, c := range []struct {
-		values []float64
-		want   float64
-	}{
-		{[]float64{3}, 3}, {[]float64{4, 1}, 2.5}, {[]float64{9, 1, 5}, 5}, {[]float64{4, 3, 2, 1}, 2.5},
-	} {
-		if got := median(c.values); got != c.want {
-			t.Errorf("median of %v is %v, want %v", c.values, got, c.want)
-		}
 	}
 }
 
@@ -461,14 +419,6 @@ func TestScalings(t *testing.T) {
 	b.noScaling = true
 	if s := b.scalings(); s != nil {
 		t.Errorf("without scaling: %+v", s)
-	}
-}
-
-func TestNumber(t *testing.T) {
-	for v, want := range map[float64]string{0.0123: "0.012", 0.25: "0.25", 9.994: "9.99", 9.996: "10.0", 99.94: "99.9", 99.96: "100", 1234.5: "1234"} {
-		if got := number(v); got != want {
-			t.Errorf("%v is %s, want %s", v, got, want)
-		}
 	}
 }
 

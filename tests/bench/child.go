@@ -21,6 +21,7 @@ import (
 	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 // childFlag and a spec as JSON make this program measure that and nothing else.
@@ -71,16 +72,16 @@ func child(config string, w io.Writer) error {
 	if err := json.Unmarshal([]byte(config), &s); err != nil {
 		return fmt.Errorf("read what to measure: %w", err)
 	}
-	r, err := measure(s)
+	r, err := steps(s)
 	if err != nil {
 		return err
 	}
 	return json.NewEncoder(w).Encode(r)
 }
 
-// measure runs the steps of the spec in this process.
-func measure(s spec) (result, error) {
-	config, err := network(s.Network)
+// steps runs the steps of the spec in this process and measures them.
+func steps(s spec) (result, error) {
+	config, err := measure.Network(s.Network)
 	if err != nil {
 		return result{}, err
 	}
@@ -113,7 +114,7 @@ func measure(s spec) (result, error) {
 	if err != nil {
 		return result{}, fmt.Errorf("%s of %s on %s: %w", modeName(s.Mode), s.Network, s.Backend, err)
 	}
-	seconds := median(times)
+	seconds := measure.Median(times)
 	return result{Backend: s.Backend, Network: s.Network, Mode: s.Mode, Batch: s.Batch, Threads: runtime.GOMAXPROCS(0),
 		Steps: len(times), Seconds: seconds, ImagesPerSecond: float64(s.Batch) / seconds,
 		PeakMiB: peakMiB(), Parameters: parameters(store)}, nil
@@ -160,7 +161,7 @@ func newBatch(n int) batch {
 		b.pixels[i] = float32(random.NormFloat64())
 	}
 	for i := range b.labels {
-		b.labels[i] = random.Int32N(classes)
+		b.labels[i] = random.Int32N(measure.Classes)
 	}
 	return b
 }

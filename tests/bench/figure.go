@@ -20,6 +20,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/residual-go/residual/pkg/atomicfile"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 // saveFigure draws the ratios to PyTorch as bars, into cpu-speed.svg and cpu-speed.png.
@@ -218,7 +219,7 @@ func (f figure) drawBar(p page, x, width float64, l look, r *ratio) {
 // drawNumber writes the ratio over its bar. The line at 1 must not run through it.
 func (f figure) drawNumber(p page, x float64, r *ratio) {
 	l := lettering{size: noteSize, colour: ink, align: 0.5}
-	s := number(r.Median)
+	s := measure.Number(r.Median)
 	half, base := l.width(s)/2+2, f.y(r.High)-4
 	p.fill(box{x - half, base - 0.8*noteSize, x + half, base + 2}, white)
 	p.text(s, x, base, l)

@@ -3,12 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/residual-go/residual/pkg/atomicfile"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 // report is all that was measured; -json writes it.
@@ -38,22 +37,10 @@ type machine struct {
 
 func thisMachine() machine {
 	m := machine{CPU: runtime.GOARCH, CPUs: runtime.NumCPU(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
-	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		if name := processorName(string(info)); name != "" {
-			m.CPU = name
-		}
+	if name := measure.Processor(); name != "" {
+		m.CPU = name
 	}
 	return m
-}
-
-// processorName finds the model in Linux's /proc/cpuinfo, "" if it has none.
-func processorName(info string) string {
-	for line := range strings.Lines(info) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
 }
 
 // comparison is a network in one mode with all contenders. The numbers are the medians of
@@ -102,7 +89,7 @@ func newComparison(multiplyAdds int64, results [][]result) comparison {
 		c.Contenders = append(c.Contenders, contender{name, medianOf(rounds, speedOf), medianOf(rounds, memoryOf), rounds})
 		switch {
 		case i == 0:
-			c.GFLOPS = operations(multiplyAdds, c.Mode) * c.Contenders[0].ImagesPerSecond / 1e9
+			c.GFLOPS = measure.Operations(multiplyAdds, c.Mode == trainMode) * c.Contenders[0].ImagesPerSecond / 1e9
 		case name == torch:
 			c.ToPyTorch = ratioOf(results[0], rounds, speedOf)
 			if rounds[0].Batch == first.Batch {
@@ -126,7 +113,7 @@ func ratioOf(a, b []result, value func(result) float64) *ratio {
 		}
 		ratios = append(ratios, over/under)
 	}
-	return &ratio{median(ratios), slices.Min(ratios), slices.Max(ratios)}
+	return &ratio{measure.Median(ratios), slices.Min(ratios), slices.Max(ratios)}
 }
 
 func medianOf(results []result, value func(result) float64) float64 {
@@ -134,14 +121,7 @@ func medianOf(results []result, value func(result) float64) float64 {
 	for _, r := range results {
 		values = append(values, value(r))
 	}
-	return median(values)
-}
-
-// median returns the middle one of values, or the mean of the middle two.
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+	return measure.Median(values)
 }
 
 // The things that grow.
@@ -167,7 +147,7 @@ type scalingRow struct {
 
 // work is the number of operations of a step.
 func (r scalingRow) work() float64 {
-	return operations(r.MultiplyAdds, r.spec.Mode) * float64(r.spec.Batch)
+	return measure.Operations(r.MultiplyAdds, r.spec.Mode == trainMode) * float64(r.spec.Batch)
 }
 
 // save writes the report as JSON.

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 // none stands for a number that there is not.
@@ -39,9 +41,9 @@ func (r report) speedRows() [][]string {
 	for _, c := range r.Speed {
 		row := []string{c.Network, modeName(c.Mode)}
 		for _, k := range c.Contenders {
-			row = append(row, number(k.ImagesPerSecond))
+			row = append(row, measure.Number(k.ImagesPerSecond))
 		}
-		row = append(row, c.ToPyTorch.String(), c.ToPyTorch.span(), c.ToStock.String(), number(c.GFLOPS), r.ofPeak(c.GFLOPS))
+		row = append(row, c.ToPyTorch.String(), c.ToPyTorch.span(), c.ToStock.String(), measure.Number(c.GFLOPS), r.ofPeak(c.GFLOPS))
 		rows = append(rows, row)
 	}
 	return rows
@@ -88,7 +90,7 @@ func (r report) notes() []string {
 	}
 	operations := fmt.Sprintf("GFLOP/s: those of %s, two for each multiply-add of the forward pass, three times as many in training", r.Backend)
 	if r.PeakGFLOPS > 0 {
-		operations += fmt.Sprintf("; the peak is %s, measured with fused multiply-adds alone (cpu can go beyond it: it leaves out padding, and much of 3×3 convolutions by Winograd's algorithm)", number(r.PeakGFLOPS))
+		operations += fmt.Sprintf("; the peak is %s, measured with fused multiply-adds alone (cpu can go beyond it: it leaves out padding, and much of 3×3 convolutions by Winograd's algorithm)", measure.Number(r.PeakGFLOPS))
 	}
 	return append(notes, operations+".", fmt.Sprintf("Machine: %s, %d processors, %s.", r.Machine.CPU, r.Machine.CPUs, r.Machine.Go))
 }
@@ -111,9 +113,9 @@ func (s scaling) write(w io.Writer) error {
 		seconds := medianOf(row.Results, secondsOf)
 		rows = append(rows, []string{
 			fmt.Sprint(row.Value),
-			number(1000 * seconds),
-			number(medianOf(row.Results, speedOf)),
-			number(row.work() / seconds / 1e9),
+			measure.Number(1000 * seconds),
+			measure.Number(medianOf(row.Results, speedOf)),
+			measure.Number(row.work() / seconds / 1e9),
 			memory(medianOf(row.Results, memoryOf)),
 			fmt.Sprintf("%.2f", seconds/medianOf(first.Results, secondsOf)),
 			fmt.Sprintf("%.2f", row.work()/first.work()),
@@ -153,7 +155,7 @@ func (r *ratio) String() string {
 	if r == nil {
 		return none
 	}
-	return number(r.Median)
+	return measure.Number(r.Median)
 }
 
 // span is the least and the most.
@@ -161,7 +163,7 @@ func (r *ratio) span() string {
 	if r == nil || r.Low == r.High {
 		return none
 	}
-	return number(r.Low) + "–" + number(r.High)
+	return measure.Number(r.Low) + "–" + measure.Number(r.High)
 }
 
 func (r report) ofPeak(gflops float64) string {
@@ -169,19 +171,6 @@ func (r report) ofPeak(gflops float64) string {
 		return none
 	}
 	return fmt.Sprintf("%.0f%%", 100*gflops/r.PeakGFLOPS)
-}
-
-// number writes v with about three digits, and all of them before the point.
-func number(v float64) string {
-	switch {
-	case v < 0.0995:
-		return fmt.Sprintf("%.3f", v)
-	case v >= 99.95:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 9.995:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return fmt.Sprintf("%.2f", v)
 }
 
 // memory writes MiB; 0 is not known.

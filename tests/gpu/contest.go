@@ -11,6 +11,7 @@ import (
 
 	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 // contest measures the peers of c that have no results yet: in turn if they fit on the card together,
@@ -178,7 +179,7 @@ func sameNetwork(s spec, parameters int64) error {
 	if s.Peer == ours {
 		return nil
 	}
-	config, err := network(s.Network)
+	config, err := measure.Network(s.Network)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -9,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/residual-go/residual/pkg/printable"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 // driver runs the parts one after the other and keeps their results.
@@ -299,18 +302,7 @@ func (d *driver) lacking(peer string) string {
 	return ""
 }
 
-// processor returns the name of the CPU on Linux and its number of threads.
+// processor returns the name of the CPU and its number of threads.
 func processor() string {
-	content, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "unknown"
-	}
-	name, n := "unknown", 0
-	for line := range strings.Lines(string(content)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			name = strings.TrimSpace(value)
-			n++
-		}
-	}
-	return fmt.Sprintf("%s, %d threads", name, n)
+	return fmt.Sprintf("%s, %d threads", cmp.Or(measure.Processor(), "unknown"), runtime.NumCPU())
 }

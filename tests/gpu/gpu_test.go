@@ -20,6 +20,7 @@ import (
 
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 var update = flag.Bool("update", false, "write testdata anew")
@@ -239,7 +240,7 @@ func writeImages(t *testing.T, dir string, n int) {
 	for i := range 6 {
 		var content []byte
 		for k := range n {
-			content = append(append(content, byte((i+k)%classes)), pixels[k*3072:(k+1)*3072]...)
+			content = append(append(content, byte((i+k)%measure.Classes)), pixels[k*3072:(k+1)*3072]...)
 		}
 		name := fmt.Sprintf("data_batch_%d.bin", i)
 		if i == 0 {

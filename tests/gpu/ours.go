@@ -19,6 +19,7 @@ import (
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 // step is our peer. It takes the steps of a training run of package run, as a user's training would,
@@ -86,7 +87,7 @@ func stepRecipe(s spec) (recipe.Recipe, error) {
 	if err != nil {
 		return r, err
 	}
-	if r.Model, err = network(s.Network); err != nil {
+	if r.Model, err = measure.Network(s.Network); err != nil {
 		return r, err
 	}
 	r.BatchSize, r.Precision = s.Batch, s.Precision
@@ -115,14 +116,14 @@ func noise(s spec) *dataset.Images {
 	n := s.Batch * steps
 	source := rand.NewChaCha8([32]byte{1})
 	random := rand.New(source)
-	m := &dataset.Images{Name: "noise", Classes: make([]string, classes), Height: s.Size, Width: s.Size,
+	m := &dataset.Images{Name: "noise", Classes: make([]string, measure.Classes), Height: s.Size, Width: s.Size,
 		Pixels: make([]byte, n*s.Size*s.Size*3), Labels: make([]int32, n)}
 	for i := range m.Classes {
 		m.Classes[i] = strconv.Itoa(i)
 	}
 	_, _ = source.Read(m.Pixels) // never fails
 	for i := range m.Labels {
-		m.Labels[i] = random.Int32N(classes)
+		m.Labels[i] = random.Int32N(measure.Classes)
 	}
 	return m
 }

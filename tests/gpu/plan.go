@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/residual-go/residual/pkg/recipe"
-	"github.com/residual-go/residual/pkg/resnet"
 )
 
 // The peers. All but ours are Python programs in the packed folder.
@@ -35,9 +34,6 @@ const (
 func partNames() []string {
 	return []string{machinePart, testsPart, speedPart, fastPart, profilePart, accuracyPart, batchesPart, float32Part, autotunePart}
 }
-
-// classes is the number of logits of every network.
-const classes = 10
 
 // spec is what one process measures: the speed of training steps, in images/s.
 type spec struct {
@@ -163,33 +159,6 @@ func (p plan) trainings(part string) []training {
 		}
 	}
 	return all
-}
-
-// network returns the named network with the layers that the PyTorch and JAX peers use.
-func network(name string) (resnet.Config, error) {
-	config, err := resnet.ByName(name)
-	if err != nil {
-		return config, err
-	}
-	config.Classes = classes
-	// The CIFAR family uses shortcut A, for which PyTorch has no layer.
-	config.Shortcut = resnet.ShortcutB
-	return config, nil
-}
-
-// operations returns the number of floating-point operations per image in a training step, with two
-// for a multiply-add. It is three times that of the forward pass, since every product there has two
-// counterparts in the backward pass.
-func operations(name string, size int) (float64, error) {
-	config, err := network(name)
-	if err != nil {
-		return 0, err
-	}
-	summary, err := config.Summary(size, size)
-	if err != nil {
-		return 0, fmt.Errorf("count the operations of %s: %w", name, err)
-	}
-	return 3 * 2 * float64(summary.MultiplyAdds), nil
 }
 
 // known returns an error unless all parts are in partNames.

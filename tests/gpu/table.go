@@ -9,6 +9,7 @@ import (
 
 	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 // none stands for an unknown value in a table.
@@ -107,10 +108,11 @@ func speedTables(all []record) (string, error) {
 	slices.SortFunc(peers, byPeer)
 	var text strings.Builder
 	for _, subject := range slices.SortedFunc(maps.Keys(subjects), bySpec) {
-		work, err := operations(subject.Network, subject.Size)
+		multiplyAdds, err := measure.MultiplyAdds(subject.Network, subject.Size)
 		if err != nil {
 			return "", err
 		}
+		work := measure.Operations(multiplyAdds, true)
 		head := []string{"precision", "batch"}
 		for _, peer := range peers {
 			head = append(head, title(peer))
@@ -352,22 +354,20 @@ func values(rs []record, of func(record) float64) []float64 {
 	for _, r := range rs {
 		all = append(all, of(r))
 	}
-	slices.Sort(all)
 	return all
 }
 
 // median returns 0 if there are no records.
 func median(rs []record, of func(record) float64) float64 {
-	all := values(rs, of)
-	if len(all) == 0 {
+	if len(rs) == 0 {
 		return 0
 	}
-	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+	return measure.Median(values(rs, of))
 }
 
-func least(rs []record, of func(record) float64) float64 { return values(rs, of)[0] }
+func least(rs []record, of func(record) float64) float64 { return slices.Min(values(rs, of)) }
 
-func most(rs []record, of func(record) float64) float64 { return values(rs, of)[len(rs)-1] }
+func most(rs []record, of func(record) float64) float64 { return slices.Max(values(rs, of)) }
 
 // spread returns the median of images/s and half the range.
 func spread(rs []record) string {
@@ -395,20 +395,12 @@ func share(a, of float64) string {
 	return fmt.Sprintf("%.1f%%", 100*a/of)
 }
 
-// number formats v with three significant digits, or all those before the decimal point; 0 means
-// unknown.
+// number formats a positive number. 0 means unknown.
 func number(v float64) string {
-	switch {
-	case v == 0:
+	if v == 0 {
 		return none
-	case v < 0.0995:
-		return fmt.Sprintf("%.3f", v)
-	case v >= 99.95:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 9.995:
-		return fmt.Sprintf("%.1f", v)
 	}
-	return fmt.Sprintf("%.2f", v)
+	return measure.Number(v)
 }
 
 func whole(v float64) string {

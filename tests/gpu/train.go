@@ -14,6 +14,7 @@ import (
 	"github.com/residual-go/residual/pkg/cifar"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 // train trains by the fast recipe and prints a record for every epoch and one for the whole run.
@@ -32,7 +33,7 @@ func train(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if r.Model, err = network(t.Network); err != nil {
+	if r.Model, err = measure.Network(t.Network); err != nil {
 		return err
 	}
 	r.Precision, r.Seed = t.Precision, t.Seed
