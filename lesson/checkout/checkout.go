@@ -1,4 +1,4 @@
-// Package checkout finds the folder that the course is checked out in.
+// Package checkout finds the root folder of a checkout of the course.
 package checkout
 
 import (
@@ -8,13 +8,14 @@ import (
 	"regexp"
 )
 
-// Module is the path of the course's module.
+// Module is the module path of the course.
 const Module = "github.com/residual-go/residual"
 
-// moduleLine matches the line of a go.mod file that names the module.
+// moduleLine matches the module directive of the course's go.mod.
 var moduleLine = regexp.MustCompile(`(?m)^module\s+"?` + regexp.QuoteMeta(Module) + `"?\s*(//.*)?$`)
 
-// Root returns the root folder of the checkout that dir is in.
+// Root returns the root folder of the checkout that contains dir: the nearest folder, dir or
+// one above it, with the course's go.mod.
 func Root(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -25,7 +26,7 @@ func Root(dir string) (string, error) {
 			return at, nil
 		}
 		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("%s is not in the course: neither it nor a folder above it has the go.mod of %s", dir, Module)
+			return "", fmt.Errorf("%s is not in a checkout of the course: neither it nor any folder above it has the go.mod of %s", dir, Module)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func TestRoot(t *testing.T) {
 			t.Errorf("from %s: %s, %v", dir, got, err)
 		}
 	}
-	if got, err := Root(parent); err == nil || !strings.Contains(err.Error(), "is not in the course") {
+	if got, err := Root(parent); err == nil || !strings.Contains(err.Error(), "is not in a checkout of the course") {
 		t.Errorf("outside the course: %q, %v", got, err)
 	}
 }

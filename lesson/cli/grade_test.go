@@ -29,7 +29,7 @@ func TestGradeMistakes(t *testing.T) {
 		}
 	}
 	t.Chdir(dir)
-	if err := gradeError([]string{dir}); err == nil || !strings.Contains(err.Error(), "is not in the course") {
+	if err := gradeError([]string{dir}); err == nil || !strings.Contains(err.Error(), "is not in a checkout of the course") {
 		t.Errorf("outside of the course: %v", err)
 	}
 	left, err := os.ReadDir(dir)

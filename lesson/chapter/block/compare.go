@@ -13,24 +13,23 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// Func builds a block on x, [batch, height, width, channels], in training mode. get
-// returns a weight of the block by torchvision's name, as conv1.weight,
-// [height, width, in, out], or bn1.bias, [1, 1, 1, channels]; it panics on a name that the
-// block does not have.
+// Func builds a block on x, [batch, height, width, channels], in training mode. get returns a
+// weight of the block by its name in torchvision, such as conv1.weight,
+// [height, width, in, out], or bn1.bias, [1, 1, 1, channels]. It panics if the block has no
+// such weight.
 type Func func(x *graph.Node, get func(name string) *graph.Node) *graph.Node
 
-// The random images that go into the network: enough of them for batch statistics, and so
-// small that a ResNet-50 is quick.
+// The network's input: enough random images for batch statistics, and small enough for a
+// ResNet-50 to be fast.
 const (
 	compareImages = 8
 	compareSide   = 32
 	compareSeed   = 1
 )
 
-// Compare runs the network of config, in training mode, with random weights on random
-// images, and returns the largest absolute difference between what comes out of its block
-// of the given name, as "layer1.0", and what the given function makes of that block's
-// input.
+// Compare returns the largest absolute difference between the output of the named block, such
+// as "layer1.0", and the output of build for the same input. The network of config runs in
+// training mode, with random weights, on random images.
 func Compare(backend compute.Backend, config resnet.Config, name string, build Func) (float64, error) {
 	return atBlock(backend, config, name, func(scope *model.Scope, in, out *graph.Node) *graph.Node {
 		get := func(weight string) *graph.Node {
@@ -49,20 +48,20 @@ func Compare(backend compute.Backend, config resnet.Config, name string, build F
 	})
 }
 
-// IdentityError returns the largest absolute difference between what goes into a block of the
-// network of config, with random weights, and what comes out. A block that changes the
+// IdentityError returns the largest absolute difference between the input and the output of
+// the named block, in the network of config with random weights. A block that changes the
 // shape is an error.
 func IdentityError(backend compute.Backend, config resnet.Config, name string) (float64, error) {
 	return atBlock(backend, config, name, func(_ *model.Scope, in, out *graph.Node) *graph.Node {
 		if !in.Shape().Equal(out.Shape()) {
-			panic(fmt.Errorf("block %s makes %s of %s, and so is not the identity", name, out.Shape(), in.Shape()))
+			panic(fmt.Errorf("block %s cannot be the identity: its input is %s and its output %s", name, in.Shape(), out.Shape()))
 		}
 		return graph.Sub(in, out)
 	})
 }
 
-// atBlock returns the largest absolute value of what difference makes of a block's input
-// and output. The scope is the block's.
+// atBlock returns the largest absolute value of difference, which is called with the named
+// block's scope, input and output.
 func atBlock(backend compute.Backend, config resnet.Config, name string,
 	difference func(scope *model.Scope, in, out *graph.Node) *graph.Node) (float64, error) {
 	store := model.NewStore()
@@ -74,7 +73,7 @@ func atBlock(backend compute.Backend, config resnet.Config, name string,
 	if err == nil {
 		err = store.InitializeVariables(backend, nil)
 	}
-	// With ZeroInitResidual the γ of 0 are what there is to see.
+	// With ZeroInitResidual, γ = 0 is the point.
 	if err == nil && !config.ZeroInitResidual {
 		err = scatterNorms(backend, store)
 	}
@@ -84,8 +83,8 @@ func atBlock(backend compute.Backend, config resnet.Config, name string,
 	largest, err := model.CallOnce(backend, store, func(_ *model.Scope, g *graph.Graph) *graph.Node {
 		store.SetTraining(g, true)
 		pixels := store.RandomNormal(g, shapes.Make(resnet.DType, compareImages, compareSide, compareSide, 3))
-		// Values are shown in order. What a block gets is the last that was shown before the
-		// block's own, but for those inside of layers, which are no block's input.
+		// Taps come in order. A block's input is the last value before the block's own layers.
+		// Convolutions and batch norms are left out, since they are inside blocks.
 		var last, in, out *graph.Node
 		config.Forward(store.Scope("/model"), pixels, func(tap string, x *graph.Node) {
 			if out == nil && strings.HasPrefix(tap, name+".") && in == nil {
@@ -110,8 +109,8 @@ func atBlock(backend compute.Backend, config resnet.Config, name string,
 	return float64(tensors.ToScalar[float32](largest)), nil
 }
 
-// scatterNorms gives every γ and β a value of its own, around 1 and 0: as they are
-// initialised, all equal, they would hide that one was taken for another.
+// scatterNorms gives every γ a random value around 1 and every β one around 0. Initially all
+// are equal, which would hide a γ or β used in the wrong place.
 func scatterNorms(backend compute.Backend, store *model.Store) error {
 	for variable := range store.Scope("/model").IterVariables() {
 		var centre float64

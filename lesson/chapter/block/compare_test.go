@@ -29,7 +29,7 @@ func tiny(t *testing.T) resnet.Config {
 	return config
 }
 
-// block is layer1.0; mistake leaves something out.
+// block returns layer1.0, with the given mistake: "shortcut" or "beta" is left out.
 func block(mistake string) Func {
 	relu := func(x *graph.Node) *graph.Node { return graph.Max(graph.ScalarZero(x.Graph(), x.DType()), x) }
 	return func(x *graph.Node, get func(string) *graph.Node) *graph.Node {
@@ -67,23 +67,23 @@ func TestCompareIsZeroForARightBlockAlone(t *testing.T) {
 func TestIdentityError(t *testing.T) {
 	config := tiny(t)
 	if difference, err := IdentityError(engine(t), config, "layer1.0"); err != nil || difference < 0.1 {
-		t.Errorf("a random block differs from the identity by %g, %v; want more", difference, err)
+		t.Errorf("a random block differs from the identity by %g (error %v), want at least 0.1", difference, err)
 	}
 	config.ZeroInitResidual = true
 	if difference, err := IdentityError(engine(t), config, "layer1.0"); err != nil || difference != 0 {
-		t.Errorf("a block that starts at zero differs from the identity by %g, %v; want 0", difference, err)
+		t.Errorf("a block with γ = 0 differs from the identity by %g (error %v), want 0", difference, err)
 	}
 	if _, err := IdentityError(engine(t), config, "layer2.0"); err == nil || !strings.Contains(err.Error(), "layer2.0") {
-		t.Errorf("of a block that changes the shape: %v, want an error that names it", err)
+		t.Errorf("a block that changes the shape: error %v, want one that names the block", err)
 	}
 }
 
 func TestUnknownNames(t *testing.T) {
 	if _, err := Compare(engine(t), tiny(t), "layer9.0", block("")); err == nil || !strings.Contains(err.Error(), "layer9.0") {
-		t.Errorf("of a block that is not there: %v, want an error that names it", err)
+		t.Errorf("an unknown block: error %v, want one that names the block", err)
 	}
 	_, err := Compare(engine(t), tiny(t), "layer1.0", func(x *graph.Node, get func(string) *graph.Node) *graph.Node { return get("conv7.weight") })
 	if err == nil || !strings.Contains(err.Error(), "conv7.weight") {
-		t.Errorf("of a weight that is not there: %v, want an error that names it", err)
+		t.Errorf("an unknown weight: error %v, want one that names the weight", err)
 	}
 }

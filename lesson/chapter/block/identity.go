@@ -1,14 +1,14 @@
-// Package block is the code of notebook 3, the residual block: two experiments and a
+// Package block is the code of notebook 3, The residual block: two experiments and a
 // comparison.
 //
-//   - identity.go: what a shortcut changes about the task of the layers beside it. Two
+//   - identity.go: how a shortcut changes what the layers beside it have to learn. Two
 //     convolutions learn a function f, once alone and once with their input added to their
-//     output, so that f(x) − x is left for them (He et al. 2015, section 3.1). Which is easier
-//     depends on how near f is to the identity; [Learn] varies that.
-//   - placement.go: what becomes of the signal where the last ReLU of a block is moved
+//     output, so that they only have to learn f(x) − x (He et al. 2015, section 3.1). Which
+//     is easier depends on how close f is to the identity; [Learn] varies that.
+//   - placement.go: how the mean of the signal depends on the place of a block's last ReLU
 //     ([SignalMeans]).
-//   - compare.go: the block a student built in the notebook beside the one of package resnet,
-//     on the same input with the same weights ([Compare]).
+//   - compare.go: a block built in the notebook compared with the one of package resnet, on
+//     the same input and with the same weights ([Compare]).
 package block
 
 import (
@@ -26,29 +26,29 @@ import (
 	"github.com/residual-go/residual/pkg/optim"
 )
 
-// Task is a function to learn, and how it is learnt.
+// Task is a function f to learn and the settings of the training.
 type Task struct {
-	// Distance is how far f is from the identity: f(x) = x + Distance·t(x), where t is a
-	// pair of random convolutions like those that learn, scaled so that its output has a
-	// variance of 1, as x has.
+	// Distance is the distance of f from the identity: f(x) = x + Distance·t(x). Here t is a
+	// fixed pair of random convolutions of the same form as those that learn, scaled so that
+	// the output has a variance of 1, as x has.
 	Distance float64
-	// Steps of SGD with momentum 0.9, each on a new batch of random x.
+	// Steps is the number of steps of SGD with momentum 0.9, each on a new random batch of x.
 	Steps        int
 	LearningRate float64
 	Seed         int64
 }
 
-// The size of a batch: x is [batch, side, side, channels], of independent normal values.
+// The shape of x is [batch, side, side, channels]. Its values are independent and normal.
 const (
 	batch    = 16
 	side     = 8
 	channels = 16
 )
 
-// Learn returns the error before every step: the mean of (f(x) − y)² as a share of the
-// variance of f(x), where y is what two convolutions with a ReLU between them make of x,
-// plus x itself if there is a shortcut. With the same seed both begin with the same
-// weights and see the same x.
+// Learn trains two convolutions with a ReLU between them and returns the error before every
+// step: the mean of (f(x) − y)² divided by the variance of f(x). The output y is that of the
+// convolutions, plus x itself if there is a shortcut. With the same seed, training with and
+// without the shortcut starts from the same weights and sees the same x.
 func Learn(backend compute.Backend, task Task, shortcut bool) ([]float64, error) {
 	store := model.NewStore()
 	defer store.Finalize()
@@ -100,7 +100,7 @@ func Learn(backend compute.Backend, task Task, shortcut bool) ([]float64, error)
 	return losses, nil
 }
 
-// branch is two convolutions of 3×3 with a ReLU between them.
+// branch applies two 3×3 convolutions with a ReLU between them.
 func branch(scope *model.Scope, x *graph.Node) *graph.Node {
 	x = convolve(scope.In("conv1"), x)
 	return convolve(scope.In("conv2"), relu(x))
@@ -112,14 +112,14 @@ func convolve(scope *model.Scope, x *graph.Node) *graph.Node {
 	return graph.Convolve(x, weight(scope).NodeValue(x.Graph())).PadSame().Done()
 }
 
-// weight is that of a convolution, initialised to keep the size of what goes through.
+// weight returns the weight of a 3×3 convolution, with He initialisation.
 func weight(scope *model.Scope) *model.Variable {
-	deviation := math.Sqrt(2.0 / (3 * 3 * channels))
-	return scope.WithInitializer(initializer.RandomNormalFn(scope, deviation)).
+	std := math.Sqrt(2.0 / (3 * 3 * channels))
+	return scope.WithInitializer(initializer.RandomNormalFn(scope, std)).
 		VariableWithShape("weight", shapes.Make(dtypes.Float32, 3, 3, channels, channels))
 }
 
-// variance is that of all elements of x.
+// variance returns the variance of all elements of x.
 func variance(x *graph.Node) *graph.Node {
 	return graph.ReduceAllMean(graph.Square(graph.Sub(x, graph.ReduceAllMean(x))))
 }

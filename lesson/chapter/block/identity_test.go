@@ -24,10 +24,10 @@ func TestShortcutHelpsNearTheIdentity(t *testing.T) {
 	task := Task{Distance: 0.1, Steps: 200, LearningRate: 0.1, Seed: 1}
 	alone, beside := learn(t, task, false), learn(t, task, true)
 	if last := len(alone) - 1; beside[last] > alone[last]/2 {
-		t.Errorf("after %d steps the error is %.4f with a shortcut and %.4f without, want at most half", last+1, beside[last], alone[last])
+		t.Errorf("after %d steps the error is %.4f with a shortcut and %.4f without, want at most half as much with it", last+1, beside[last], alone[last])
 	}
 	if alone[len(alone)-1] > alone[0]/2 {
-		t.Errorf("without a shortcut nothing was learnt: the error went from %.4f to %.4f", alone[0], alone[len(alone)-1])
+		t.Errorf("without a shortcut the error went from %.4f to %.4f, want at most half", alone[0], alone[len(alone)-1])
 	}
 }
 
@@ -43,9 +43,9 @@ func TestLearnIsReproducible(t *testing.T) {
 	}
 }
 
-// With the ReLU before the addition every block adds the mean of a ReLU's output, which of
-// normal values is 1/√(2π), about 0.4.
-func TestMeans(t *testing.T) {
+// TestSignalMeans: with the ReLU before the addition, every block adds the mean of a ReLU's
+// output, which is 1/√(2π) for normal values, about 0.4.
+func TestSignalMeans(t *testing.T) {
 	engine, err := backend.New(backend.Auto)
 	if err != nil {
 		t.Fatal(err)
@@ -58,17 +58,17 @@ func TestMeans(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(means) != blocks+1 {
-			t.Fatalf("%d means, want one before and one behind each block", len(means))
+			t.Fatalf("%d means, want one before the first block and one after each block", len(means))
 		}
 		if means[0] < 0.35 || means[0] > 0.45 {
-			t.Errorf("%s: the signal begins with a mean of %.3f, want about 0.4", placement, means[0])
+			t.Errorf("%s: the mean starts at %.3f, want about 0.4", placement, means[0])
 		}
 		last[placement] = means[blocks]
 	}
 	if climb := (last[ReLUBefore] - 0.4) / blocks; climb < 0.35 || climb > 0.45 {
-		t.Errorf("with the ReLU before the addition the mean climbs by %.3f a block, want about 0.4", climb)
+		t.Errorf("with the ReLU before the addition, the mean grows by %.3f per block, want about 0.4", climb)
 	}
 	if !(last[ReLUNowhere] < last[ReLUAfter] && last[ReLUAfter] < last[ReLUBefore]) {
-		t.Errorf("the means are %v, want the most with the ReLU before the addition and the least with none", last)
+		t.Errorf("the means are %v, want the largest with the ReLU before the addition and the smallest without one", last)
 	}
 }

@@ -11,30 +11,31 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Placement is where a residual block has its last ReLU.
+// Placement is the place of the last ReLU in a residual block.
 type Placement int
 
 const (
 	// ReLUAfter is ReLU(x + g(x)), the block of He et al. 2015.
 	ReLUAfter Placement = iota
-	// ReLUBefore is x + ReLU(g(x)): nothing is ever taken away.
+	// ReLUBefore is x + ReLU(g(x)), which can only add to x.
 	ReLUBefore
 	// ReLUNowhere is x + g(x), with the ReLUs before the convolutions of g: pre-activation
 	// (He et al. 2016).
 	ReLUNowhere
 )
 
-// Placements are all of them.
+// Placements lists all placements.
 var Placements = []Placement{ReLUAfter, ReLUBefore, ReLUNowhere}
 
-// String says it in words.
+// String describes the placement in words.
 func (p Placement) String() string {
-	return [...]string{"ReLU after the addition", "ReLU before the addition", "no ReLU on the way"}[p]
+	return [...]string{"ReLU after the addition", "ReLU before the addition", "no ReLU on the path"}[p]
 }
 
-// SignalMeans returns the mean of the signal before the first of so many blocks and behind each
-// of them. The blocks have two convolutions with batch norms and random weights; what
-// enters the first is [batch, side, side, channels] of what a ReLU makes of normal values.
+// SignalMeans returns the mean of the signal before the first block and after each block, in
+// a stack of the given number of blocks. A block has two convolutions with batch norms and
+// random weights. The input of the first, [batch, side, side, channels], is the ReLU of
+// normal values.
 func SignalMeans(backend compute.Backend, placement Placement, blocks int, seed int64) ([]float64, error) {
 	store := model.NewStore()
 	defer store.Finalize()
@@ -64,7 +65,7 @@ func SignalMeans(backend compute.Backend, placement Placement, blocks int, seed 
 	return means, nil
 }
 
-// join is one block.
+// join applies one block to x.
 func (p Placement) join(scope *model.Scope, x *graph.Node) *graph.Node {
 	y := x
 	if p == ReLUNowhere {
@@ -81,8 +82,8 @@ func (p Placement) join(scope *model.Scope, x *graph.Node) *graph.Node {
 	return relu(graph.Add(x, y))
 }
 
-// normalize is a batch norm that has not learnt: each channel gets mean 0 and variance 1
-// over the batch and all places.
+// normalize is an untrained batch norm: it gives each channel mean 0 and variance 1 over the
+// batch and all positions.
 func normalize(x *graph.Node) *graph.Node {
 	centred := graph.Sub(x, graph.ReduceAndKeep(x, graph.ReduceMean, 0, 1, 2))
 	variance := graph.ReduceAndKeep(graph.Square(centred), graph.ReduceMean, 0, 1, 2)

@@ -1,27 +1,27 @@
-// Package deeper shows why a deeper network is not simply a better one, with networks so
-// small that all of it can be computed.
+// Package deeper is the code of notebook 1, Why deeper is not simply better: networks so
+// small that everything about them can be computed.
 //
-// The functions that networks of one depth can be are a class. Does the class of the
-// deeper ones hold that of the shallower ones? [Reach] answers it by computing classes
-// whole: it sees a function by its values at two inputs, which makes it a point in a
-// plane, and a class a [Region]. [Search] fits networks of growing depth to a [Target].
-// Both know two [Kind]s of layers, plain and residual ones, of which only the latter can
-// be the identity, and keep weights within [Bounds].
+// All functions that networks of one depth can represent form a class. Does the class of
+// the deeper networks contain the class of the shallower ones? [Reach] answers this by
+// computing whole classes. It describes a function by its values at two inputs, so that a
+// function is a point in a plane and a class is a [Region]. [Search] fits networks of
+// growing depth to a [Target]. Both know two [Kind]s of layers, plain and residual, and
+// keep the weights within [Bounds]. Only a residual layer can be exactly the identity.
 package deeper
 
 import "math"
 
-// Kind says what a layer makes of the numbers h that it gets.
+// Kind is what a layer computes from its input h.
 type Kind int
 
 const (
-	// Plain layers make tanh(Wh + b) of h.
+	// Plain layers compute tanh(Wh + b).
 	Plain Kind = iota
-	// Residual layers make h + tanh(Wh + b) of it, which is h itself where W and b are 0.
+	// Residual layers compute h + tanh(Wh + b), which is h itself if W and b are 0.
 	Residual
 )
 
-// String returns plain or residual.
+// String returns "plain" or "residual".
 func (k Kind) String() string {
 	if k == Residual {
 		return "residual"
@@ -29,15 +29,15 @@ func (k Kind) String() string {
 	return "plain"
 }
 
-// Bounds is how large weights may be. The absolute weights that make one number, which are
-// a row of W, add up to Weight at most, and none of b is larger than Bias. With a Weight
-// of 1, no layer makes differences larger before its tanh, and tanh makes them smaller.
+// Bounds limits the size of the weights. The absolute values in each row of W add up to at
+// most Weight, and no element of b is larger in absolute value than Bias. With a Weight of
+// 1, Wh + b never amplifies the difference between two inputs, and tanh shrinks it.
 type Bounds struct{ Weight, Bias float64 }
 
-// Unbounded lets weights be as large as they come.
+// Unbounded sets no limit.
 var Unbounded = Bounds{math.Inf(1), math.Inf(1)}
 
-// confine brings rows of weights w, and b, within the bounds.
+// confine scales the rows of w and clips b in place, so that both are within the bounds.
 func (bounds Bounds) confine(w, b []float64) {
 	columns := len(w) / len(b)
 	for i := range b {
@@ -47,8 +47,8 @@ func (bounds Bounds) confine(w, b []float64) {
 		for _, v := range row {
 			sum += math.Abs(v)
 		}
-		// A row at its bound adds up to a little more or less, by rounding. It has to stay
-		// as it is: a network within the bounds is not to change at all.
+		// The tolerance allows for rounding in the sum: a row that was already scaled to the
+		// bound must not change again.
 		if sum > bounds.Weight*(1+1e-12) {
 			for k := range row {
 				row[k] *= bounds.Weight / sum

@@ -8,10 +8,11 @@ import (
 	"sync"
 )
 
-// Target is a function to come near to, at some points.
+// Target is a function to fit, given by points (X[i], Y[i]).
 type Target struct{ X, Y []float64 }
 
-// Sample returns f at so many points, two or more, from Left to Right.
+// Sample returns f at evenly spaced points from Left to Right. The number of points must be
+// at least 2.
 func Sample(f func(x float64) float64, points int) Target {
 	var t Target
 	for i := range points {
@@ -21,14 +22,13 @@ func Sample(f func(x float64) float64, points int) Target {
 	return t
 }
 
-// Error returns how far the network is from the target: the root of the mean squared
-// difference.
+// Error returns the network's root mean squared error on the target.
 func (n *Network) Error(t Target) float64 {
 	return math.Sqrt(squares(n.newPass(), t, nil))
 }
 
-// squares returns the mean squared difference, and in gradient, unless it is nil, its
-// gradient.
+// squares returns the mean squared error. If gradient is not nil, squares overwrites it with
+// the gradient of that error.
 func squares(p *pass, t Target, gradient []float64) float64 {
 	clear(gradient)
 	sum := 0.0
@@ -42,17 +42,18 @@ func squares(p *pass, t Target, gradient []float64) float64 {
 	return sum / float64(len(t.X))
 }
 
-// Fit is what came of training a network.
+// Fit is the result of training a network.
 type Fit struct {
-	// Network is the best one met on the way, the start included.
+	// Network has the weights with the least error, of those before training and after each
+	// step.
 	*Network
-	// Errors are those before training and behind each step.
+	// Errors has the error before training and the error after each step.
 	Errors []float64
 }
 
-// Train trains a copy of the network by steps of Adam on the whole target, at a learning
-// rate that falls to 0 as a cosine, and brings its weights within the bounds before the
-// first step and behind each.
+// Train trains a copy of the network on the whole target with Adam. The learning rate starts
+// at rate and falls to 0 along a cosine. The weights are confined to the bounds before the
+// first step and after each step.
 func Train(n *Network, t Target, bounds Bounds, steps int, rate float64) Fit {
 	now := n.As(n.kind)
 	now.confine(bounds)
@@ -100,15 +101,17 @@ func (f Fit) Reached(e float64) int {
 type Search struct {
 	Width, Depth int
 	Bounds       Bounds
-	// Starts is how many random networks of each depth are trained, Steps and Rate how.
+	// Starts is the number of random networks trained for each depth, and Steps the number of
+	// steps each is trained for. Rate is the initial learning rate.
 	Starts, Steps int
 	Rate          float64
 }
 
-// Run returns the best networks of depth 1, 2, … up to Depth that it finds. Of each depth it
-// trains random networks, and the best one of the depth before, grown by a layer: of zeros
-// if it is residual, which makes it the same function, and otherwise random. So residual
-// networks never get worse with depth. Equal searches give equal networks.
+// Run returns the best networks it finds of depth 1, 2, … up to Depth. For each depth it
+// trains several random networks and also the best network of the previous depth with one
+// layer added. That layer is all zeros in a residual network, which leaves the function as
+// it was, and random in a plain one. Residual networks therefore never get worse with depth.
+// Equal searches return equal networks.
 func (s Search) Run(kind Kind, t Target) []*Network {
 	var found []*Network
 	for depth := range s.Depth {
@@ -134,12 +137,14 @@ func (s Search) Run(kind Kind, t Target) []*Network {
 	return found
 }
 
-// source returns the random numbers of a start.
+// source returns the random number generator for one start at one depth.
 func source(depth, start int) *rand.Rand { return rand.New(rand.NewPCG(uint64(depth), uint64(start))) }
 
-// PlainSpread returns how far apart the values of a plain network of the depth can be at
-// most. Behind the first tanh, numbers are 2 apart at most. A further layer stretches that by
-// Weight, and tanh brings s to no more than 2·tanh(s/2), where it lies around 0.
+// PlainSpread returns the largest possible difference between two values of a plain network
+// of the given depth. After the first tanh, two values differ by at most 2. Each further
+// layer can multiply a difference by Weight; its tanh then shrinks a difference s to at most
+// 2·tanh(s/2), reached when the two values are symmetric about 0. The linear output layer
+// multiplies by Weight once more.
 func (bounds Bounds) PlainSpread(depth int) float64 {
 	spread := 2.0
 	for range depth - 1 {
@@ -148,8 +153,9 @@ func (bounds Bounds) PlainSpread(depth int) float64 {
 	return bounds.Weight * spread
 }
 
-// LeastError returns the least error that a function can have whose values are no more than
-// spread apart: that of the target with its ends cut off, where that does the least harm.
+// LeastError returns the least error possible for a function whose values differ by at most
+// spread. The best such function is the target clipped to an interval of that length, placed
+// where clipping costs the least.
 func (t Target) LeastError(spread float64) float64 {
 	cut := func(low float64) float64 {
 		sum := 0.0
@@ -163,7 +169,7 @@ func (t Target) LeastError(spread float64) float64 {
 	if high <= low {
 		return 0
 	}
-	for high-low > 1e-9 { // cut falls, then rises
+	for high-low > 1e-9 { // ternary search: cut falls, then rises
 		third := (high - low) / 3
 		if cut(low+third) < cut(high-third) {
 			high -= third

@@ -15,17 +15,17 @@ func TestTrain(t *testing.T) {
 		weights := slices.Clone(start.weights)
 		fit := Train(start, target, Unbounded, 500, 0.02)
 		if !slices.Equal(start.weights, weights) {
-			t.Errorf("%s: training changes the network it starts from", kind)
+			t.Errorf("%s: training changed the network it started from", kind)
 		}
 		if fit.Errors[0] != start.Error(target) {
-			t.Errorf("%s: the first error is %g, want that of the start, %g", kind, fit.Errors[0], start.Error(target))
+			t.Errorf("%s: the first error is %g, want that of the untrained network, %g", kind, fit.Errors[0], start.Error(target))
 		}
 		e := fit.Error(target)
 		if e != slices.Min(fit.Errors) || e != fit.best()[500] {
-			t.Errorf("%s: the network has an error of %g, want the least, %g", kind, e, slices.Min(fit.Errors))
+			t.Errorf("%s: the network has error %g, want the least, %g", kind, e, slices.Min(fit.Errors))
 		}
 		if e > fit.Errors[0]/20 {
-			t.Errorf("%s: 500 steps take the error from %g to %g", kind, fit.Errors[0], e)
+			t.Errorf("%s: in 500 steps the error went from %g to %g, want a twentieth or less", kind, fit.Errors[0], e)
 		}
 		at := fit.Reached(0.1)
 		if at < 1 || fit.Errors[at] > 0.1 || fit.Errors[at-1] <= 0.1 || fit.Reached(-1) != -1 {
@@ -43,13 +43,13 @@ func TestBounds(t *testing.T) {
 	if want := []float64{-0.5, 0.1}; !slices.Equal(b, want) {
 		t.Errorf("biases %v, want %v", b, want)
 	}
-	// What is within the bounds stays, to the last bit.
+	// Weights within the bounds stay the same, bit for bit.
 	n := New(Plain, 5, 4, source(1, 1))
 	n.confine(tight)
 	once := slices.Clone(n.weights)
 	n.confine(tight)
 	if !slices.Equal(n.weights, once) {
-		t.Error("confined twice, weights are not what they were confined once")
+		t.Error("confining weights a second time changed them")
 	}
 }
 
@@ -59,30 +59,30 @@ func TestSearch(t *testing.T) {
 	residual := search.Run(Residual, target)
 	for i := 1; i < len(residual); i++ {
 		if residual[i].Depth() != i+1 || residual[i].Error(target) > residual[i-1].Error(target) {
-			t.Errorf("depth %d: error %g, and %g before", residual[i].Depth(), residual[i].Error(target), residual[i-1].Error(target))
+			t.Errorf("depth %d: error %g, want at most %g, that of the depth before", residual[i].Depth(), residual[i].Error(target), residual[i-1].Error(target))
 		}
 	}
 	again := search.Run(Residual, target)
 	for i := range residual {
 		if !slices.Equal(residual[i].weights, again[i].weights) {
-			t.Errorf("depth %d: two equal searches found two networks", i+1)
+			t.Errorf("depth %d: two equal searches found different networks", i+1)
 		}
 	}
 
 	for i, n := range search.Run(Plain, target) {
 		y := n.At(target.X)
 		if got, limit := slices.Max(y)-slices.Min(y), tight.PlainSpread(i+1); got > limit {
-			t.Errorf("depth %d: values are up to %g apart, and can be %g", i+1, got, limit)
+			t.Errorf("depth %d: values differ by up to %g, want at most %g", i+1, got, limit)
 		}
 		if e, limit := n.Error(target), target.LeastError(tight.PlainSpread(i+1)); e < limit {
-			t.Errorf("depth %d: the error is %g, and at least %g", i+1, e, limit)
+			t.Errorf("depth %d: the error is %g, want at least %g", i+1, e, limit)
 		}
 	}
 }
 
 func TestLeastError(t *testing.T) {
 	target := Target{X: []float64{-1, 0, 1}, Y: []float64{0, 0, 3}}
-	// The best constant is the mean, 1; with 1.5 to spread, cuts at 0.5 and 2.
+	// The best constant is the mean, 1. With a spread of 1.5, the best interval is 0.5 to 2.
 	for spread, want := range map[float64]float64{0: math.Sqrt2, 1.5: math.Sqrt(0.5), 3: 0, 4: 0} {
 		if got := target.LeastError(spread); math.Abs(got-want) > 1e-8 {
 			t.Errorf("spread %g: %g, want %g", spread, got, want)

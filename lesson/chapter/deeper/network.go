@@ -6,21 +6,21 @@ import (
 	"slices"
 )
 
-// Network is a function of one number x with weights to train. A first layer makes
-// h = tanh(ux + a) of x, a few numbers; layers of the network's kind follow; and a linear
-// end makes y = c·h + d of the last h. Its depth is the number of its tanh layers, the first
-// included. With a depth of 1 both kinds are the same.
+// Network is a trainable function of one number x. Its first layer computes the vector
+// h = tanh(ux + a). Layers of the network's kind follow, and a linear output layer computes
+// y = c·h + d. The depth counts the tanh layers, including the first. At depth 1 the two
+// kinds are the same.
 type Network struct {
 	kind  Kind
 	width int
-	// weights are u, a, c and d, then W by rows and b of each further layer. So a network
-	// has the weights of a shallower one in front, and grows by appending.
+	// weights holds u, a, c and d, then W (by rows) and b of each further layer. A network
+	// therefore grows by appending to the weights of the shallower one.
 	weights []float64
 }
 
-// New returns a network of depth 1 or more with random weights: the first layer's so that
-// its units bend at different places between -1 and 1, the others' so that numbers keep
-// about their size.
+// New returns a network with random weights; depth must be at least 1. The first layer's
+// units bend at different places between -1 and 1. The other weights are scaled so that
+// values keep about the same size from layer to layer.
 func New(kind Kind, width, depth int, random *rand.Rand) *Network {
 	n := &Network{kind, width, make([]float64, 3*width+1)}
 	u, a, c, _ := n.ends(n.weights)
@@ -32,14 +32,15 @@ func New(kind Kind, width, depth int, random *rand.Rand) *Network {
 	return n.grow(depth-1, func(w, b []float64) { randomise(w, width, random) })
 }
 
+// randomise fills w with normal values of variance 1/width.
 func randomise(w []float64, width int, random *rand.Rand) {
 	for i := range w {
 		w[i] = random.NormFloat64() / math.Sqrt(float64(width))
 	}
 }
 
-// grow returns a copy with so many layers more, in front of the linear end, which are 0
-// until set makes them otherwise.
+// grow returns a copy with more layers added before the linear output layer. They start as
+// zeros; grow calls set with the weights of each.
 func (n *Network) grow(more int, set func(w, b []float64)) *Network {
 	grown := n.As(n.kind)
 	for range more {
@@ -49,22 +50,21 @@ func (n *Network) grow(more int, set func(w, b []float64)) *Network {
 	return grown
 }
 
-// WithZeros returns a copy with so many layers more whose weights are all 0. They are the
-// identity in a residual network; a plain one forgets its input there.
+// WithZeros returns a copy with more layers added whose weights are all 0. In a residual
+// network they are the identity. In a plain network they output 0 for every input.
 func (n *Network) WithZeros(more int) *Network {
 	return n.grow(more, func(w, b []float64) {})
 }
 
-// WithRandom returns a copy with so many layers more whose weights are random, as those
-// of a new network.
+// WithRandom returns a copy with more layers added whose weights are random, as in [New].
 func (n *Network) WithRandom(more int, random *rand.Rand) *Network {
 	return n.grow(more, func(w, b []float64) { randomise(w, n.width, random) })
 }
 
-// WithCopies returns a copy with so many layers more that come near to the identity
-// without shortcuts: the first makes all numbers scale times as large, where tanh bends
-// them the less the smaller they are, the others keep them so, and the linear end divides
-// by scale.
+// WithCopies returns a copy of a plain network with more layers added that approximate the
+// identity. The first added layer multiplies all values by scale: the smaller the values,
+// the closer tanh is to linear. The other added layers pass the values on, and the linear
+// output layer divides by scale.
 func (n *Network) WithCopies(more int, scale float64) *Network {
 	factor := scale
 	grown := n.grow(more, func(w, b []float64) {
@@ -80,7 +80,7 @@ func (n *Network) WithCopies(more int, scale float64) *Network {
 	return grown
 }
 
-// As returns a copy whose layers, behind the first, are of the given kind.
+// As returns a copy whose layers after the first are of the given kind.
 func (n *Network) As(kind Kind) *Network {
 	return &Network{kind, n.width, slices.Clone(n.weights)}
 }
@@ -90,10 +90,10 @@ func (n *Network) Depth() int {
 	return 1 + (len(n.weights)-3*n.width-1)/(n.width*n.width+n.width)
 }
 
-// Parameters returns how many numbers are trained.
+// Parameters returns the number of trainable parameters.
 func (n *Network) Parameters() int { return len(n.weights) }
 
-// LargestWeight returns the largest of the absolute weights.
+// LargestWeight returns the largest absolute value of any weight.
 func (n *Network) LargestWeight() float64 {
 	largest := 0.0
 	for _, w := range n.weights {
@@ -102,20 +102,20 @@ func (n *Network) LargestWeight() float64 {
 	return largest
 }
 
-// ends returns u, a, c and d in the network's weights or in a gradient.
+// ends returns the parts u, a, c and d of weights, which are the network's or a gradient.
 func (n *Network) ends(weights []float64) (u, a, c, d []float64) {
 	m := n.width
 	return weights[:m], weights[m : 2*m], weights[2*m : 3*m], weights[3*m : 3*m+1]
 }
 
-// layer returns W and b of a layer, 1 for the first behind h = tanh(ux + a).
+// layer returns the parts W and b of layer l, where 1 is the layer after h = tanh(ux + a).
 func (n *Network) layer(weights []float64, l int) (w, b []float64) {
 	m := n.width
 	at := 3*m + 1 + (l-1)*(m*m+m)
 	return weights[at : at+m*m], weights[at+m*m : at+m*m+m]
 }
 
-// confine brings all weights but u and a within the bounds.
+// confine brings all weights except u and a within the bounds.
 func (n *Network) confine(bounds Bounds) {
 	_, _, c, d := n.ends(n.weights)
 	bounds.confine(c, d)
@@ -124,7 +124,7 @@ func (n *Network) confine(bounds Bounds) {
 	}
 }
 
-// At returns the network's y at every x.
+// At returns the network's output for every element of x.
 func (n *Network) At(x []float64) []float64 {
 	p := n.newPass()
 	y := make([]float64, len(x))
@@ -134,13 +134,13 @@ func (n *Network) At(x []float64) []float64 {
 	return y
 }
 
-// pass is what one x has become, layer by layer, and on the way back the gradient there.
+// pass holds the intermediate values of a forward and a backward pass for one x.
 type pass struct {
 	*Network
 	x    float64
-	h    [][]float64 // what leaves each layer
-	tanh [][]float64 // its tanh, which is h but for residual layers
-	dh   [][]float64
+	h    [][]float64 // the output of each layer
+	tanh [][]float64 // the layer's tanh: h itself, except in residual layers
+	dh   [][]float64 // the gradient at h
 }
 
 func (n *Network) newPass() *pass {
@@ -153,7 +153,7 @@ func (n *Network) newPass() *pass {
 	return p
 }
 
-// forward returns y.
+// forward returns the output for x.
 func (p *pass) forward(x float64) float64 {
 	p.x = x
 	u, a, c, d := p.ends(p.weights)
@@ -182,8 +182,8 @@ func (p *pass) forward(x float64) float64 {
 	return y
 }
 
-// backward adds to gradient what a change of each weight makes of y, times dy, at the x
-// that forward was last called with.
+// backward adds dy times the derivative of the output with respect to each weight to
+// gradient, at the x of the last call of forward.
 func (p *pass) backward(dy float64, gradient []float64) {
 	_, _, c, _ := p.ends(p.weights)
 	gu, ga, gc, gd := p.ends(gradient)
@@ -196,7 +196,7 @@ func (p *pass) backward(dy float64, gradient []float64) {
 	for l := last; l > 0; l-- {
 		w, _ := p.layer(p.weights, l)
 		gw, gb := p.layer(gradient, l)
-		if p.kind == Residual { // h + tanh(…): the gradient goes both ways, here past the tanh
+		if p.kind == Residual { // the gradient also flows through the shortcut
 			copy(p.dh[l-1], p.dh[l])
 		} else {
 			clear(p.dh[l-1])

@@ -8,13 +8,13 @@ import (
 
 func sine(x float64) float64 { return 0.8 * math.Sin(math.Pi*x) }
 
-// TestGradient compares the gradient with differences.
+// TestGradient compares the gradient with finite differences.
 func TestGradient(t *testing.T) {
 	target := Sample(sine, 9)
 	for _, kind := range []Kind{Plain, Residual} {
 		for _, depth := range []int{1, 2, 4} {
 			n := New(kind, 3, depth, source(depth, 1))
-			for l := 1; l < depth; l++ { // b starts at 0, which would hide mistakes
+			for l := 1; l < depth; l++ { // b starts at 0, which could hide a mistake
 				_, b := n.layer(n.weights, l)
 				randomise(b, n.width, source(depth, l))
 			}
@@ -41,11 +41,11 @@ func TestZerosAreTheIdentity(t *testing.T) {
 	x := Sample(sine, 33).X
 	n := New(Residual, 4, 3, source(1, 1))
 	if grown := n.WithZeros(20); !slices.Equal(n.At(x), grown.At(x)) || grown.Depth() != 23 {
-		t.Error("20 residual layers of zeros change the function")
+		t.Error("adding 20 residual layers of zeros changed the function")
 	}
 	y := n.As(Plain).WithZeros(1).At(x)
 	if slices.Min(y) != slices.Max(y) {
-		t.Error("a plain layer of zeros is not constant")
+		t.Error("a network with a plain layer of zeros is not constant")
 	}
 }
 
@@ -57,11 +57,11 @@ func TestCopiesComeNearTheIdentity(t *testing.T) {
 	for _, scale := range []float64{0.3, 0.03, 0.003} {
 		grown := n.WithCopies(5, scale)
 		e := grown.Error(target)
-		if e <= 0 || e > before/10 { // it falls as the square of scale
-			t.Errorf("scale %g: error %g, and %g before", scale, e, before)
+		if e <= 0 || e > before/10 { // the error is proportional to scale²
+			t.Errorf("scale %g: error %g, want above 0 and at most a tenth of %g", scale, e, before)
 		}
 		if grown.LargestWeight() < n.LargestWeight() {
-			t.Errorf("scale %g: no weight is larger", scale)
+			t.Errorf("scale %g: the largest weight has become smaller", scale)
 		}
 		before = e
 	}

@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// Left and Right are the inputs at which Reach looks at functions.
+	// Left and Right are the two inputs whose values describe a function.
 	Left, Right = -1.0, 1.0
-	// Extent is how far the plane goes to each side of 0, and Pixel the grid it is seen on.
+	// Extent is the distance from 0 to each edge of the plane, and Pixel the grid spacing.
 	Extent, Pixel = 1.5, 0.02
 
-	middle = int(Extent / Pixel) // the row, and the column, of 0
+	middle = int(Extent / Pixel) // the row and the column of 0
 	side   = 2*middle + 1
 )
 
-// Region is a class of functions f, as points (f(Left), f(Right)) of a grid: by rows from
-// below, which have f(Right) in common.
+// Region is a class of functions f, as grid points (f(Left), f(Right)). The first index is
+// the row, f(Right), counted from the bottom; the second is the column, f(Left).
 type Region [][]bool
 
 func newRegion() Region {
@@ -31,23 +31,23 @@ func newRegion() Region {
 	return r
 }
 
-// coordinate returns where a row or column of the grid is.
+// coordinate returns the coordinate of a row or column of the grid.
 func coordinate(place int) float64 { return float64(place-middle) * Pixel }
 
-// Reach returns the classes of chains of 1, 2, … up to depth layers, of one number each:
+// Reach returns the classes of chains of 1, 2, … up to depth layers of width 1:
 //
 //	plain:     h ← tanh(wh + b)
 //	residual:  h ← h + tanh(wh + b)
 //
-// from h = x, with |w| and |b| within the bounds.
+// starting from h = x, with |w| and |b| within the bounds.
 //
-// A layer moves all of a function's values by the same w and b. So it takes the point q
-// to p if both equations w·q + b = artanh(p), one at Left and one at Right, hold for some w
-// and b within bounds; for a residual layer, artanh(p - q). They are two linear equations for two
-// unknowns, and so nothing has to be tried: a point of the grid is marked if some marked
-// point of the class before is taken to it, exactly. That an actual path may run between
-// the points of the grid costs the regions a Pixel or so at their edges. Paths that leave
-// the plane and come back are not followed.
+// A layer applies the same w and b to all values of a function. It therefore takes the point
+// q to the point p if some w and b within the bounds satisfy w·q + b = artanh(p) at both
+// Left and Right; for a residual layer, w·q + b = artanh(p - q). These are two linear
+// equations in two unknowns, so no search over w and b is needed: a grid point is marked if
+// a layer takes some marked point of the previous class exactly to it. Real paths may run
+// between grid points, which costs the regions about one Pixel at their edges. Paths that
+// leave the plane and come back are not followed.
 func Reach(kind Kind, bounds Bounds, depth int) []Region {
 	region := newRegion()
 	region[middle+int(Right/Pixel)][middle+int(Left/Pixel)] = true // f(x) = x: no layer yet
@@ -62,7 +62,7 @@ func Reach(kind Kind, bounds Bounds, depth int) []Region {
 // place is a point of the grid.
 type place struct{ row, column int }
 
-// image returns the points that one layer takes points of r to.
+// image returns the points that one layer can take the points of r to.
 func image(kind Kind, bounds Bounds, r Region) Region {
 	var from []place
 	for row := range r {
@@ -76,7 +76,7 @@ func image(kind Kind, bounds Bounds, r Region) Region {
 	var rows sync.WaitGroup
 	for row := range result {
 		rows.Go(func() {
-			hit := 0 // where the last point came from, the next one likely comes from too
+			hit := 0 // try first what the last point came from: neighbours tend to share it
 			for column := range result[row] {
 				p := place{row, column}
 				if r[row][column] && leads(kind, bounds, p, p) {
@@ -84,7 +84,7 @@ func image(kind Kind, bounds Bounds, r Region) Region {
 					continue
 				}
 				if kind == Plain && math.IsNaN(before(row-middle)+before(column-middle)) {
-					continue // beyond 1, from wherever
+					continue // tanh stays below 1
 				}
 				for i := range from {
 					at := hit + i
@@ -103,8 +103,8 @@ func image(kind Kind, bounds Bounds, r Region) Region {
 	return result
 }
 
-// artanh holds the inverse of tanh for all differences of coordinates, and NaN where tanh
-// does not get.
+// artanh tabulates the inverse of tanh for all differences of coordinates. Values outside the
+// range of tanh are NaN.
 var artanh = func() (table [2*side - 1]float64) {
 	for i := range table {
 		table[i] = math.Atanh(float64(i-side+1) * Pixel)
@@ -115,23 +115,23 @@ var artanh = func() (table [2*side - 1]float64) {
 	return table
 }()
 
-// before returns what tanh makes so many pixels of.
+// before returns the value that tanh maps to the given number of pixels.
 func before(pixels int) float64 { return artanh[pixels+side-1] }
 
 // leads reports whether a layer within the bounds takes the function at q to the one at p.
 func leads(kind Kind, bounds Bounds, q, p place) bool {
-	// What the layer's tanh has to be, in pixels, at Left and Right.
+	// The required output of the layer's tanh at Left and Right, in pixels.
 	left, right := p.column-middle, p.row-middle
 	if kind == Residual {
 		left, right = p.column-q.column, p.row-q.row
 	}
-	// Before it: w·q + b. Comparisons with NaN are false.
+	// The required input of the tanh, w·q + b. Comparisons with NaN are false.
 	a, c := before(left), before(right)
 	apart := float64(q.row-q.column) * Pixel
-	if apart == 0 { // the same number at both inputs stays the same
+	if apart == 0 { // equal values at both inputs stay equal
 		return a == c && math.Abs(a) <= bounds.Weight*math.Abs(coordinate(q.row))+bounds.Bias
 	}
-	// Without a division, which is slow: |w| = |c-a| / |apart|.
+	// This is |w| <= bounds.Weight without a division, which is slow.
 	if !(math.Abs(c-a) <= bounds.Weight*math.Abs(apart)) {
 		return false
 	}
@@ -139,7 +139,7 @@ func leads(kind Kind, bounds Bounds, q, p place) bool {
 	return math.Abs(a-w*coordinate(q.column)) <= bounds.Bias
 }
 
-// Area returns how much of the plane the region covers.
+// Area returns the area of the region.
 func (r Region) Area() float64 {
 	points := 0
 	for _, row := range r {
@@ -152,7 +152,7 @@ func (r Region) Area() float64 {
 	return float64(points) * Pixel * Pixel
 }
 
-// Without returns the part of r that other does not have: nothing if r is nested in it.
+// Without returns the part of r outside other, which is empty if r is nested in other.
 func (r Region) Without(other Region) Region {
 	rest := newRegion()
 	for i, row := range r {
@@ -163,8 +163,8 @@ func (r Region) Without(other Region) Region {
 	return rest
 }
 
-// Distance returns how far the region is from the target, to about a Pixel. Each point of
-// the grid stands for the cell around it, as it does in a figure.
+// Distance returns the distance from the region to the target, to within about a Pixel. Each
+// grid point stands for the cell around it, as in a figure.
 func (r Region) Distance(target figure.Point) float64 {
 	nearest := math.Inf(1)
 	for i, row := range r {
@@ -179,9 +179,9 @@ func (r Region) Distance(target figure.Point) float64 {
 	return nearest
 }
 
-// Panel draws the classes of 1, 2, … layers and their distances from the target.
+// Panel returns a panel with the classes of 1, 2, … layers and their distances to the target.
 func Panel(title string, classes []Region, target figure.Point) figure.RegionPanel {
-	const edge = Extent + Pixel/2 // a point of the grid is the middle of a cell
+	const edge = Extent + Pixel/2 // a grid point is the centre of a cell
 	panel := figure.RegionPanel{Title: title, XLabel: "f(−1)", YLabel: "f(1)",
 		X0: -edge, X1: edge, Y0: -edge, Y1: edge, Point: &target}
 	for i, class := range classes {
@@ -190,7 +190,7 @@ func Panel(title string, classes []Region, target figure.Point) figure.RegionPan
 			Style: figure.Style{Color: i + 1, Dash: figure.Dash(i % 4)},
 		})
 	}
-	slices.Reverse(panel.Regions) // nested ones have the largest at the bottom
+	slices.Reverse(panel.Regions) // draw the largest first, so that it does not hide the others
 	return panel
 }
 

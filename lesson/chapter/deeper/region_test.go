@@ -8,17 +8,17 @@ import (
 	"github.com/residual-go/residual/pkg/figure"
 )
 
-// tight is what the notebook takes.
+// tight has the bounds of the notebook.
 var tight = Bounds{Weight: 1, Bias: 0.5}
 
-// classes are computed once for all tests.
+// classes computes the classes of each kind once for all tests.
 var classes = [2]func() []Region{
 	Plain:    sync.OnceValue(func() []Region { return Reach(Plain, tight, 4) }),
 	Residual: sync.OnceValue(func() []Region { return Reach(Residual, tight, 4) }),
 }
 
-// TestOneLayer compares the class of one layer with its definition: w and b from f(-1) and
-// f(1), by hand.
+// TestOneLayer compares the class of one layer with its definition, with w and b computed
+// from f(-1) and f(1).
 func TestOneLayer(t *testing.T) {
 	for _, kind := range []Kind{Plain, Residual} {
 		region := classes[kind]()[0]
@@ -30,12 +30,12 @@ func TestOneLayer(t *testing.T) {
 				}
 				low, high := math.Atanh(left), math.Atanh(right) // -w + b and w + b
 				w, b := (high-low)/2, (high+low)/2
-				// At the very bound, rounding decides.
+				// Exactly at the bound, rounding decides.
 				if near(math.Abs(w), tight.Weight) || near(math.Abs(b), tight.Bias) {
 					continue
 				}
 				if want := math.Abs(w) <= tight.Weight && math.Abs(b) <= tight.Bias; in != want {
-					t.Fatalf("%s: f(-1) = %g, f(1) = %g is in the class: %v, want %v",
+					t.Fatalf("%s: f(-1) = %g, f(1) = %g: in the class %v, want %v",
 						kind, coordinate(column), coordinate(row), in, want)
 				}
 			}
@@ -45,8 +45,8 @@ func TestOneLayer(t *testing.T) {
 
 func near(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
 
-// TestMembers checks that chains of random weights lie in the regions of as many layers,
-// but for a few pixels, and so that the regions are not too small.
+// TestMembers checks that the regions are not too small: chains with random weights lie
+// within a few pixels of the region for their depth.
 func TestMembers(t *testing.T) {
 	for _, kind := range []Kind{Plain, Residual} {
 		regions := classes[kind]()
@@ -65,7 +65,7 @@ func TestMembers(t *testing.T) {
 					break
 				}
 				if d := region.Distance(f); d > 3*Pixel {
-					t.Errorf("%s: (%.3f, %.3f) is of depth %d, and %.3f away from its region", kind, x, y, depth+1, d)
+					t.Errorf("%s: (%.3f, %.3f), of depth %d, is %.3f away from its region", kind, x, y, depth+1, d)
 				}
 			}
 		}
@@ -76,25 +76,25 @@ func TestNestedness(t *testing.T) {
 	residual := classes[Residual]()
 	for i, deeper := range residual[1:] {
 		if lost := residual[i].Without(deeper).Area(); lost != 0 {
-			t.Errorf("%d residual layers lose an area of %g of what %d have", i+2, lost, i+1)
+			t.Errorf("the class of %d residual layers lacks an area of %g of the class of %d", i+2, lost, i+1)
 		}
 		if deeper.Without(residual[i]).Area() == 0 {
-			t.Errorf("%d residual layers add nothing to %d", i+2, i+1)
+			t.Errorf("the class of %d residual layers is no larger than that of %d", i+2, i+1)
 		}
 	}
 	plain := classes[Plain]()
 	for i, deeper := range plain[1:] {
 		if plain[i].Without(deeper).Area() < 0.01 {
-			t.Errorf("%d plain layers have all that %d have", i+2, i+1)
+			t.Errorf("the class of %d plain layers contains that of %d", i+2, i+1)
 		}
 	}
 	if plain[1].Without(plain[0]).Area() < 0.01 || plain[1].Area() <= plain[0].Area() {
-		t.Error("2 plain layers are no larger a class than 1")
+		t.Error("the class of 2 plain layers is no larger than that of 1")
 	}
 }
 
-// TestDistance compares distances with exact ones. The chain that keeps f(-1) and f(1)
-// farthest apart has w = 1 and b = 0 in every layer, and is the nearest to 0.8x.
+// TestDistance compares distances with exact ones. The chain with w = 1 and b = 0 in every
+// layer keeps f(-1) and f(1) farthest apart, so it is the nearest to 0.8x.
 func TestDistance(t *testing.T) {
 	target := figure.Point{X: -0.8, Y: 0.8}
 	want := 1.0
@@ -115,6 +115,6 @@ func TestPanel(t *testing.T) {
 		t.Error(err)
 	}
 	if first := panel.Regions[0].Name; first != "4 layers" {
-		t.Errorf("%q is drawn first, want the deepest", first)
+		t.Errorf("%q is drawn first, want the deepest, 4 layers", first)
 	}
 }

@@ -1,9 +1,11 @@
-// Package degradation is the experiment that residual networks answer (He et al. 2015,
-// figure 1 and 6): a deeper plain network trains worse than a shallower one, though it
-// could copy it and pass the rest through; with shortcuts the deeper one does not.
+// Package degradation is the code of notebook 2, The degradation problem, and of the command
+// that make lesson runs: the experiment that motivated residual networks (He et al. 2015,
+// figures 1 and 6). A deeper plain network trains worse than a shallower one, although it
+// could copy the shallower one's layers and make the others the identity. With shortcuts it
+// does not.
 //
-// Four networks are trained by one and the same recipe, from the same seed and on the same
-// batches: plain and residual, shallow and deep. Depth and shortcuts are all that differs.
+// The experiment trains four networks, plain and residual, shallow and deep, with the same
+// recipe, the same seed and the same batches. They differ only in depth and shortcuts.
 package degradation
 
 import (
@@ -26,22 +28,22 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// Experiment says what to compare.
+// Experiment describes the networks to compare and how they are trained.
 type Experiment struct {
-	// Shallow and Deep are the depths, 6n+2.
+	// Shallow and Deep are the two depths. Each must be 6n+2 for some n.
 	Shallow, Deep int
-	// Width is the number of channels in the first stage, and Stem what is before it.
+	// Width is the number of channels in the first stage, and Stem the layers before it.
 	Width int
 	Stem  resnet.Stem
-	// Recipe trains all four; its Model is replaced. Its Subset is for the caller, who opens
-	// the images.
+	// Recipe trains all four networks, each in place of its Model. The caller opens the images
+	// and applies Subset.
 	Recipe recipe.Recipe
 }
 
-// Default returns the experiment at the paper's depths and widths, 20 and 56 layers and 16
-// channels, in the size that two cores do within ten minutes: 10,000 images, and the
-// ImageNet stem, which shrinks them from 32×32 to 8×8 maps. The paper's stem keeps their
-// size, at 15 times the multiply-adds; so few images would not be seen often enough then.
+// Default returns the experiment with the paper's depths and width: 20 and 56 layers, and 16
+// channels. It is sized for ten minutes on two cores: 10,000 images, and the ImageNet stem,
+// which shrinks 32×32 images to 8×8 maps. The paper's stem keeps the size and needs 15 times
+// the multiply-adds, so in the same time the networks would see the images too few times.
 func Default() Experiment {
 	return Experiment{
 		Shallow: 20, Deep: 56, Width: 16, Stem: resnet.ImageNetStem,
@@ -55,7 +57,7 @@ func Default() Experiment {
 	}
 }
 
-// Arm is one of the four networks and how it did.
+// Arm is one of the four networks and its results.
 type Arm struct {
 	Network    string  `json:"network"`
 	Depth      int     `json:"depth"`
@@ -68,21 +70,22 @@ type Arm struct {
 	Dir        string  `json:"dir"`
 }
 
-// Result is what came of the experiment.
+// Result is the outcome of the experiment.
 type Result struct {
 	Data string `json:"data"`
-	// Arms are plain shallow, plain deep, residual shallow and residual deep.
+	// Arms are plain shallow, plain deep, residual shallow and residual deep, in this order.
 	Arms []Arm `json:"arms"`
-	// PlainGap and ResidualGap are the training loss of the deep network less that of the
-	// shallow one: above 0, depth did harm.
+	// PlainGap and ResidualGap are the training loss of the deep network minus that of the
+	// shallow one. Above 0, depth did harm.
 	PlainGap    float64 `json:"plain_gap"`
 	ResidualGap float64 `json:"residual_gap"`
 
-	// What figures of signal and gradient are measured with.
+	// The figures of signal and gradient measure with these.
 	backend  compute.Backend
 	training *dataset.Images
 }
 
+// configs returns the networks and their depths, in the order of [Result.Arms].
 func (e Experiment) configs(classes int) ([]resnet.Config, []int, error) {
 	var configs []resnet.Config
 	var depths []int
@@ -102,10 +105,10 @@ func (e Experiment) configs(classes int) ([]resnet.Config, []int, error) {
 	return configs, depths, nil
 }
 
-// Validate reports what is wrong with the experiment.
+// Validate returns an error if the experiment cannot be run.
 func (e Experiment) Validate() error {
 	if e.Shallow >= e.Deep {
-		return fmt.Errorf("depths %d and %d, want the first below the second", e.Shallow, e.Deep)
+		return fmt.Errorf("depths %d and %d: the first must be less than the second", e.Shallow, e.Deep)
 	}
 	configs, _, err := e.configs(1)
 	if err != nil {
@@ -121,9 +124,10 @@ func (e Experiment) Validate() error {
 	return nil
 }
 
-// Run trains the four networks, each in a folder of its name under dir, one after the
-// other. Runs that are there already, of the same recipe, are gone on with, or taken as
-// they are if they have ended. report gives each network, by its name, its reporter.
+// Run trains the four networks one after the other, each in the folder of its name under
+// dir. Existing runs of the same recipe are resumed, or used as they are if they are
+// complete; a run of another recipe is [ErrOtherRecipe]. report returns the reporter for the
+// network of the given name.
 func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend, training, test *dataset.Images,
 	report func(network string) run.Reporter) (*Result, error) {
 	if err := e.Validate(); err != nil {
@@ -139,7 +143,7 @@ func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend
 		r.Model = config
 		arm, err := train(ctx, filepath.Join(dir, config.Name), r, run.Options{
 			Backend: backend, Training: training, Test: test, Report: report(config.Name),
-			// Not beyond the epoch: the curves need their points.
+			// At least one line an epoch, so that the curves have points.
 			LogEvery: max(1, min(20, training.Len()/r.BatchSize)),
 		})
 		if err != nil {
@@ -194,7 +198,7 @@ func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options
 	return arm, nil
 }
 
-// WriteTable writes a row for each network.
+// WriteTable writes the results as a table with a row for each network.
 func (r *Result) WriteTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "network\tdepth\tparameters\ttrain loss\ttrain accuracy\ttest accuracy\t")
@@ -205,7 +209,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 	return table.Flush()
 }
 
-// Verdict says in a sentence or two what the numbers show, and no more than that.
+// Verdict states in a few sentences what the results show, and no more than that.
 func (r *Result) Verdict() string {
 	say := func(kind string, shallow, deep Arm, gap float64) string {
 		word := "lower"
@@ -215,18 +219,18 @@ func (r *Result) Verdict() string {
 		return fmt.Sprintf("%s: the training loss at depth %d is %.3f %s than at depth %d.", kind, deep.Depth, max(gap, -gap), word, shallow.Depth)
 	}
 	verdict := say("Plain", r.Arms[0], r.Arms[1], r.PlainGap) + "\n" + say("Residual", r.Arms[2], r.Arms[3], r.ResidualGap)
-	const noticeable = 0.02 // one seed cannot tell less from chance
+	const noticeable = 0.02 // with one seed, a smaller gap may be chance
 	if r.PlainGap < noticeable {
-		verdict += "\nAt this size the plain network does not degrade with depth: take deeper ones or more epochs."
+		verdict += "\nAt this size the plain network does not degrade with depth: try deeper networks or more epochs."
 	} else if r.ResidualGap > r.PlainGap/2 {
-		verdict += "\nAt this size the shortcuts do not undo the damage of depth: take more epochs or more channels."
+		verdict += "\nAt this size the shortcuts do not undo the damage of depth: try more epochs or more channels."
 	}
 	return verdict
 }
 
-// Figures draws, under dir, the training loss and test error of the four runs
-// (degradation) and the norm of each layer's gradient before training (gradient-norms),
-// as PNG and SVG, and returns the paths.
+// Figures draws three figures into dir, each as PNG and SVG, and returns their paths:
+// degradation, the training and test errors; degradation-loss, the training losses; and
+// gradient-norms, the norm of each layer's gradient before training.
 func (r *Result) Figures(dir, caption string) ([]string, error) {
 	return plots.Save(dir,
 		plots.Drawing{Name: "degradation", Draw: func() (*figure.Figure, error) { return r.ErrorFigure(caption) }},
@@ -235,8 +239,8 @@ func (r *Result) Figures(dir, caption string) ([]string, error) {
 	)
 }
 
-// ErrorFigure draws the errors of the four runs by epoch, in training and on the test
-// images: plain networks on the left, residual ones on the right.
+// ErrorFigure draws the training and test errors of the four runs by epoch, with the plain
+// networks on the left and the residual ones on the right.
 func (r *Result) ErrorFigure(caption string) (*figure.Figure, error) {
 	var sides [2][]figure.Run
 	for i, arm := range r.Arms {
@@ -247,7 +251,7 @@ func (r *Result) ErrorFigure(caption string) (*figure.Figure, error) {
 		line := figure.Run{Name: arm.Network}
 		for _, epoch := range history.Epochs {
 			if epoch.TestTop1 == nil {
-				return nil, fmt.Errorf("the run of %s was not tested", arm.Network)
+				return nil, fmt.Errorf("the run of %s has epochs without a test", arm.Network)
 			}
 			line.X = append(line.X, float64(epoch.Epoch))
 			line.Train = append(line.Train, 1-epoch.Accuracy)
@@ -259,12 +263,13 @@ func (r *Result) ErrorFigure(caption string) (*figure.Figure, error) {
 		sides[0], sides[1], figure.Percent(), figure.Caption(caption))
 }
 
-// style is that of an arm's curves: a colour for each depth, dashes for plain networks.
+// style returns the style of an arm's curves: a colour for each depth, dashes for plain
+// networks.
 func style(arm int) figure.Style {
 	return figure.Style{Color: arm%2 + 1, Dash: figure.Dash(1 - arm/2)}
 }
 
-// lossFigure draws the training losses, which is what degradation is about, by step.
+// lossFigure draws the training losses by step. Degradation is about these.
 func (r *Result) lossFigure(caption string) (*figure.Figure, error) {
 	var curves []figure.Curve
 	for i, arm := range r.Arms {

@@ -3,6 +3,7 @@ package degradation
 import (
 	"bytes"
 	"context"
+	"errors"
 	"image/png"
 	"math"
 	"math/rand/v2"
@@ -20,7 +21,7 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// tiny is the experiment in a size that a test can wait for.
+// tiny returns an experiment small enough for a test.
 func tiny() Experiment {
 	e := Default()
 	e.Shallow, e.Deep, e.Width, e.Stem = 8, 14, 2, resnet.CIFARStem
@@ -28,7 +29,7 @@ func tiny() Experiment {
 	return e
 }
 
-// noise is n images of 8×8 pixels and three classes.
+// noise returns n random images of 8×8 pixels in three classes.
 func noise(n int) *dataset.Images {
 	m := &dataset.Images{Name: "noise", Classes: []string{"a", "b", "c"}, Height: 8, Width: 8}
 	random := rand.New(rand.NewPCG(uint64(n), 1))
@@ -50,7 +51,7 @@ func engine(t *testing.T) compute.Backend {
 	return b
 }
 
-// quiet counts the epochs that were trained.
+// quiet is a reporter that only counts the epochs trained.
 type quiet struct{ epochs *int }
 
 func (quiet) Step(run.Metrics)    {}
@@ -83,12 +84,12 @@ func TestValidate(t *testing.T) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
 		if _, err := e.Run(context.Background(), filepath.Join(t.TempDir(), "runs"), nil, noise(24), noise(6), nil); err == nil {
-			t.Errorf("an experiment with %s is run", want)
+			t.Errorf("an experiment with %s was run", want)
 		}
 	}
 }
 
-// TestOnlyDepthAndShortcutsDiffer is what the experiment rests on.
+// TestOnlyDepthAndShortcutsDiffer checks the assumption that the experiment rests on.
 func TestOnlyDepthAndShortcutsDiffer(t *testing.T) {
 	configs, depths, err := tiny().configs(3)
 	if err != nil {
@@ -114,7 +115,7 @@ func TestOnlyDepthAndShortcutsDiffer(t *testing.T) {
 		parameters = append(parameters, summary.Parameters)
 	}
 	if parameters[0] != parameters[2] || parameters[1] != parameters[3] || parameters[0] >= parameters[1] {
-		t.Errorf("parameters %v, want those of plain and residual twins to be equal, and more with depth", parameters)
+		t.Errorf("parameters %v, want plain and residual twins to be equal, and more at the greater depth", parameters)
 	}
 }
 
@@ -177,7 +178,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 
-	// What is there is taken as it is, and says the same.
+	// Complete runs are used as they are and give the same results.
 	epochs = 0
 	again, err := e.Run(context.Background(), dir, b, noise(24), noise(6), report)
 	if err != nil {
@@ -188,12 +189,12 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if epochs != 0 || after.String() != before.String() {
-		t.Errorf("the second time %d epochs are trained, and the table is\n%s, want\n%s", epochs, after.String(), before.String())
+		t.Errorf("the second time, %d epochs were trained, want none, and the table is\n%s, want\n%s", epochs, after.String(), before.String())
 	}
 
 	e.Recipe.LearningRate /= 2
-	if _, err := e.Run(context.Background(), dir, b, noise(24), noise(6), report); err == nil || !strings.Contains(err.Error(), "another recipe") {
-		t.Errorf("runs of another recipe: got %v, want an error that says so", err)
+	if _, err := e.Run(context.Background(), dir, b, noise(24), noise(6), report); !errors.Is(err, ErrOtherRecipe) {
+		t.Errorf("runs of another recipe: error %v, want %v", err, ErrOtherRecipe)
 	}
 }
 
@@ -203,8 +204,8 @@ func TestRunInterrupted(t *testing.T) {
 	report := func(string) run.Reporter { return quiet{&epochs} }
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := e.Run(ctx, dir, b, noise(24), noise(6), report); err == nil || !strings.Contains(err.Error(), run.ErrInterrupted.Error()) {
-		t.Fatalf("got %v, want that it was interrupted", err)
+	if _, err := e.Run(ctx, dir, b, noise(24), noise(6), report); !errors.Is(err, run.ErrInterrupted) {
+		t.Fatalf("error %v, want %v", err, run.ErrInterrupted)
 	}
 	result, err := e.Run(context.Background(), dir, b, noise(24), noise(6), report)
 	if err != nil {
@@ -221,7 +222,7 @@ func TestSpread(t *testing.T) {
 		for place := range sizes[0] {
 			at := spread(place, sizes[0], sizes[1])
 			if at <= last || at > sizes[1] {
-				t.Errorf("layer %d of %d is put at %d of %d, after one at %d", place, sizes[0], at, sizes[1], last)
+				t.Errorf("layer %d of %d is drawn at %d of %d, after one at %d", place, sizes[0], at, sizes[1], last)
 			}
 			last = at
 		}
@@ -257,14 +258,14 @@ func TestVerdict(t *testing.T) {
 		}
 		for _, word := range test.without {
 			if strings.Contains(verdict, word) {
-				t.Errorf("gaps %g and %g: %q is not what was measured:\n%s", test.plain, test.residual, word, verdict)
+				t.Errorf("gaps %g and %g: %q is not true:\n%s", test.plain, test.residual, word, verdict)
 			}
 		}
 	}
 }
 
-// The figures of signal and gradient must be of the weights they say: before training they
-// are equal for runs of any length, after it they are not.
+// TestSignalAndGradientFigures checks which weights the figures are measured on: figures
+// before training do not depend on the length of the run, figures after training do.
 func TestSignalAndGradientFigures(t *testing.T) {
 	images := noise(32)
 	figures := func(epochs int, when When) (signal, gradient string) {

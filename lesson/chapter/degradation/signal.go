@@ -14,9 +14,10 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// When is a time in a network's life.
+// When says whether a network is measured before or after its training.
 type When bool
 
+// The two times to measure at.
 const (
 	BeforeTraining When = false
 	AfterTraining  When = true
@@ -30,9 +31,8 @@ func (w When) String() string {
 	return "before"
 }
 
-// SignalFigure draws, for the four networks, the variance of what leaves every block, by
-// the block's place as a share of all blocks, measured on the first batch of the training
-// images.
+// SignalFigure draws the variance of the output of every block of the four networks, by the
+// block's relative depth, measured on the first batch of the training images.
 func (r *Result) SignalFigure(when When, caption string) (*figure.Figure, error) {
 	var curves []figure.Curve
 	for i, arm := range r.Arms {
@@ -54,17 +54,17 @@ func (r *Result) SignalFigure(when When, caption string) (*figure.Figure, error)
 		}
 		curves = append(curves, curve)
 	}
-	return figure.Curves(fmt.Sprintf("Variance of the signal behind every block, %s training", when),
+	return figure.Curves(fmt.Sprintf("Variance of the signal after every block, %s training", when),
 		"place in the network, from the first block to the last", "variance", curves, figure.LogY(), figure.Caption(caption))
 }
 
-// isBlock reports whether a layer is a whole block, as layer2.0.
+// isBlock reports whether the name is that of a whole block, such as layer2.0.
 func isBlock(name string) bool {
 	return strings.HasPrefix(name, "layer") && strings.Count(name, ".") == 1
 }
 
-// GradientFigure draws, for the four networks, the norm of the gradient at the weights of
-// every layer, measured on the first batch of the training images.
+// GradientFigure draws the norm of the gradient at the weights of every layer of the four
+// networks, measured on the first batch of the training images.
 func (r *Result) GradientFigure(when When, caption string) (*figure.Figure, error) {
 	norms := make([][]probe.Norm, len(r.Arms))
 	for i, arm := range r.Arms {
@@ -97,13 +97,13 @@ func (r *Result) GradientFigure(when When, caption string) (*figure.Figure, erro
 		figure.Caption(caption+"; the shallow networks' layers are spread over the deep ones'"))
 }
 
-// spread is the layer, from 1 to all, of a deep network that is as deep in it, as a share,
-// as layer place, from 0, is in a network of so many layers.
+// spread returns the layer of a deep network, from 1 to all, at the same relative depth as
+// layer place, counted from 0, in a network with the given number of layers.
 func spread(place, layers, all int) int {
 	return 1 + int(math.Round(float64(place)/float64(layers-1)*float64(all-1)))
 }
 
-// open calls measure with a store that has the arm's network, as it began or as it ended.
+// open calls measure with a store that holds the arm's network, untrained or trained.
 func (a Arm) open(when When, measure func(*model.Store, recipe.Recipe) error) error {
 	r, err := run.ReadRecipe(a.Dir)
 	if err != nil {

@@ -7,5 +7,5 @@ import "testing"
 func TestCheckErrors(t *testing.T) {
 	p := newPlace(t)
 	p.fails([]string{`no exercise "outputsise"`, "did you mean outputsize?", "batchnorm"}, "check", "outputsise")
-	p.fails([]string{p.dir, "is not in the course", "go.mod"}, "check", "outputsize")
+	p.fails([]string{p.dir, "is not in a checkout of the course", "go.mod"}, "check", "outputsize")
 }
