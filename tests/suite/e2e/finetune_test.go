@@ -270,7 +270,7 @@ func TestFinetuneMistakes(t *testing.T) {
 		{"finetune --resume", []string{"--run"}},
 		{"finetune --resume --run runs/tiny --weights runs/tiny", []string{"--weights cannot be combined with --resume"}},
 		{"finetune --resume --run runs/tiny --freeze stem", []string{"--freeze cannot be combined with --resume"}},
-		{"train --recipe head --batch 16 --data " + data, []string{"freezes what nothing has trained"}},
+		{"train --recipe head --batch 16 --data " + data, []string{"freezes layers that have not been trained"}},
 	} {
 		if r := p.run(strings.Fields(test.args)...); r.code == 0 || strings.Count(r.stderr, "\n") != 1 {
 			t.Errorf("lesson %s: exit code %d, stderr:\n%s", test.args, r.code, r.stderr)
