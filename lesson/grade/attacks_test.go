@@ -54,9 +54,9 @@ func TestAttacks(t *testing.T) {
 	}, nil)
 }
 
-// TestWithoutEnd has submissions that do not end; some of them use up the system until they
+// TestEndless has submissions that do not end; some of them use up the system until they
 // are stopped.
-func TestWithoutEnd(t *testing.T) {
+func TestEndless(t *testing.T) {
 	write := func(imports, code string) string { return answer("outputsize", imports, code) }
 	gradeAttacks(t, []attack{
 		{"endless loop", write("", `func Add(a, b int) int { for {} }`), expected{TimedOut, 0, "4s"}, nil},

@@ -38,8 +38,8 @@ func TestGateOpensForTheCourse(t *testing.T) {
 	}
 }
 
-// TestGateOfOnesOwn tests Gate, which students call for their own answers.
-func TestGateOfOnesOwn(t *testing.T) {
+// TestGateForStudents tests Gate, which students call for their own answers.
+func TestGateForStudents(t *testing.T) {
 	root := smallCourse(t)
 	for source, want := range map[string]string{
 		answer("outputsize", `import "math"`, right): "", answer("outputsize", `import "log"`, right): `line 3: the import of "log"`, "no Go": "",
@@ -54,8 +54,8 @@ func TestGateOfOnesOwn(t *testing.T) {
 	}
 }
 
-// TestTeachersKnowTheImports tests that TEACHING.md lists the packages that the gate allows.
-func TestTeachersKnowTheImports(t *testing.T) {
+// TestTeachingListsTheImports tests that TEACHING.md lists the packages that the gate allows.
+func TestTeachingListsTheImports(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "TEACHING.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -112,9 +112,9 @@ zoe
 	}
 }
 
-// TestFilesThatAreNotTaken has files that are too large, or not regular files inside the
+// TestRefusedFiles has files that are too large, or not regular files inside the
 // student's folder.
-func TestFilesThatAreNotTaken(t *testing.T) {
+func TestRefusedFiles(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "secret.go", answer("outputsize", "", right))
 	put(t, dir, "large/outputsize.go", strings.Repeat("// filling\n", 1<<20))
@@ -188,7 +188,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-func TestStudentsOfOneName(t *testing.T) {
+func TestStudentsOfTheSameName(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{"a/kim/x", "b/kim/x", "b/lee/x"} {
 		put(t, dir, path, "")
@@ -310,9 +310,9 @@ func TestInterruptedLate(t *testing.T) {
 	}
 }
 
-// TestFaultOfTheGrader tests that a failure of the grader loses no other grades, and that it
+// TestGraderFailure tests that a failure of the grader loses no other grades, and that it
 // is reported.
-func TestFaultOfTheGrader(t *testing.T) {
+func TestGraderFailure(t *testing.T) {
 	class := t.TempDir()
 	put(t, class, "ada/outputsize.go", answer("outputsize", "", right))
 	put(t, class, "bob/outputsize.go", answer("outputsize", "", right))

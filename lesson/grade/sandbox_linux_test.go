@@ -61,9 +61,9 @@ func TestKilledGrader(t *testing.T) {
 	within(t, 20*time.Second, "its program to end", func() bool { return running(program) == "" })
 }
 
-// TestWhatIsLeft looks at the rights of a program in the sandbox, with namespaces and
+// TestRightsInTheSandbox looks at the rights of a program in the sandbox, with namespaces and
 // without: it has no capabilities, and it is the first to be ended when memory runs out.
-func TestWhatIsLeft(t *testing.T) {
+func TestRightsInTheSandbox(t *testing.T) {
 	program := waiter(t)
 	best, err := newSandbox(t.Context())
 	if err != nil {
@@ -97,8 +97,8 @@ func TestWhatIsLeft(t *testing.T) {
 	}
 }
 
-// TestSandboxSays tests the description of a sandbox.
-func TestSandboxSays(t *testing.T) {
+// TestSandboxString tests the description of a sandbox.
+func TestSandboxString(t *testing.T) {
 	for want, s := range map[string]Sandbox{
 		"submissions are kept from the network, files, other processes":                                                                          {Network: true, Files: true, Processes: true},
 		"this system cannot keep submissions from the network, files, other processes; only the list of allowed imports does":                    {},

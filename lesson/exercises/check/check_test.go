@@ -70,13 +70,24 @@ func testAnswers(t *testing.T, exercise string, solution func(T), answers ...wro
 // grade runs a check and returns its result and its log.
 func grade(t *testing.T, try func(T)) (Result, string) {
 	t.Helper()
-	var recorder Recorder
-	try(&recorder)
-	if len(recorder.Results) != 1 {
-		t.Fatalf("the check reported %d results, want 1", len(recorder.Results))
+	var r recording
+	try(&r)
+	if len(r.results) != 1 {
+		t.Fatalf("the check reported %d results, want 1", len(r.results))
 	}
-	return recorder.Results[0], recorder.Log.String()
+	return r.results[0], r.log.String()
 }
+
+// recording is a T that keeps everything that a check reports.
+type recording struct {
+	results []Result
+	log     strings.Builder
+}
+
+func (r *recording) record(result Result)              { r.results = append(r.results, result) }
+func (r *recording) Helper()                           {}
+func (r *recording) Logf(format string, args ...any)   { fmt.Fprintf(&r.log, format+"\n", args...) }
+func (r *recording) Errorf(format string, args ...any) { r.Logf(format, args...) }
 
 func TestRunStopsAtTheFirstFailure(t *testing.T) {
 	reached := false
