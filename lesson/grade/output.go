@@ -22,8 +22,8 @@ func (g *Grades) WriteJSON(w io.Writer) error {
 }
 
 // WriteCSV writes a row for each student: the name; for each exercise the points (empty if
-// the exercise was not graded) and a note, which is empty if the answer passed and otherwise
-// the name of the hint or the status; the total, and what the exercises are worth.
+// nothing was handed in or graded) and a note, which is empty if the answer passed and
+// otherwise the name of the hint or the status; the total, and what all exercises are worth.
 func (g *Grades) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	head := []string{"student"}
@@ -123,7 +123,7 @@ func (g *Grades) WriteTable(w io.Writer) error {
 	return err
 }
 
-// given reports whether points were given, be it 0.
+// given reports whether the answer was marked, even with 0 points.
 func (m Mark) given() bool { return m.Status != NotHandedIn && m.Status != NotGraded }
 
 // note says in a word or two why points are missing; it is "" if none are.

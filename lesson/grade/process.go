@@ -43,11 +43,12 @@ type outcome struct {
 	how string
 	// timedOut is whether the process was ended for taking too long.
 	timedOut bool
-	// output and errors are the beginnings of the standard output and the standard error.
+	// output and errors are what it wrote to the standard output and the standard error, up
+	// to maxOutput and maxErrors bytes.
 	output, errors []byte
 }
 
-// The numbers of bytes that are kept of what a process writes.
+// How many bytes are kept of what a process writes.
 const (
 	maxOutput = 4 << 20
 	maxErrors = 64 << 10

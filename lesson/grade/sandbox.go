@@ -38,7 +38,7 @@ func (s *Sandbox) String() string {
 			open = append(open, part.name)
 		}
 	}
-	switch kept, left := strings.Join(denied, ", "), strings.Join(open, ", "); {
+	switch kept, left := and(denied), and(open); {
 	case len(open) == 0:
 		return "submissions are kept from " + kept
 	case len(denied) == 0:
@@ -46,4 +46,13 @@ func (s *Sandbox) String() string {
 	default:
 		return "submissions are kept from " + kept + "; this system cannot keep them from " + left + ", only the list of allowed imports does"
 	}
+}
+
+// and joins words into a phrase like "a, b and c".
+func and(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }

@@ -18,8 +18,8 @@ type systemSandbox struct {
 	namespaces uintptr
 }
 
-// attributes sets the namespaces of a new process. In its user namespace the process is
-// nobody, who outside is the user that runs the grader.
+// attributes sets the namespaces of a new process. In its user namespace the process is the
+// user nobody, which outside stands for the user who runs the grader.
 func (s systemSandbox) attributes(a *syscall.SysProcAttr, shut bool) {
 	a.Pdeathsig = syscall.SIGKILL // in case the grader is killed
 	if !shut {
@@ -79,7 +79,7 @@ func confine(p process) error {
 	// The grader asked for this when it started the process (Pdeathsig), but it applies to
 	// the first thread, and this may be another one.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return fmt.Errorf("set the signal for the grader's end: %w", err)
+		return fmt.Errorf("ask for a signal when the grader ends: %w", err)
 	}
 	// If the system runs out of memory, it should end this process before the grader. Not
 	// every system has this file.
@@ -149,7 +149,7 @@ func shutFiles(p process) (bool, error) {
 		return false, nil
 	}
 	const read, run = unix.LANDLOCK_ACCESS_FS_READ_FILE, unix.LANDLOCK_ACCESS_FS_EXECUTE
-	rules := unix.LandlockRulesetAttr{Access_fs: unix.LANDLOCK_ACCESS_FS_MAKE_SYM<<1 - 1} // the first version's
+	rules := unix.LandlockRulesetAttr{Access_fs: unix.LANDLOCK_ACCESS_FS_MAKE_SYM<<1 - 1} // all rights of the first version
 	if version >= 2 {
 		rules.Access_fs |= unix.LANDLOCK_ACCESS_FS_REFER
 	}

@@ -100,9 +100,9 @@ func TestRightsInTheSandbox(t *testing.T) {
 // TestSandboxString tests the description of a sandbox.
 func TestSandboxString(t *testing.T) {
 	for want, s := range map[string]Sandbox{
-		"submissions are kept from the network, files, other processes":                                                                          {Network: true, Files: true, Processes: true},
-		"this system cannot keep submissions from the network, files, other processes; only the list of allowed imports does":                    {},
-		"submissions are kept from the network, other processes; this system cannot keep them from files, only the list of allowed imports does": {Network: true, Processes: true},
+		"submissions are kept from the network, files and other processes":                                                                          {Network: true, Files: true, Processes: true},
+		"this system cannot keep submissions from the network, files and other processes; only the list of allowed imports does":                    {},
+		"submissions are kept from the network and other processes; this system cannot keep them from files, only the list of allowed imports does": {Network: true, Processes: true},
 	} {
 		if got := s.String(); got != want {
 			t.Errorf("%q, want %q", got, want)

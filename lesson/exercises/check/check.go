@@ -25,7 +25,7 @@ import (
 	"time"
 )
 
-// T is what a check reports to: a *testing.T.
+// T is what a check reports to; a *testing.T is one.
 type T interface {
 	Helper()
 	Logf(format string, args ...any)

@@ -12,8 +12,8 @@ import (
 // they can, the grader sets both limits.
 const MemoryVariable = "RESIDUAL_GRADE_MEMORY"
 
-// OutOfMemory is part of what the process prints on its standard error before it ends for
-// lack of memory, be it by MemoryVariable or by Go itself.
+// OutOfMemory is part of what a process prints on its standard error before it ends for lack
+// of memory, whether watchMemory or Go's runtime ends it.
 const OutOfMemory = "out of memory"
 
 // watchMemory ends the process when Go has taken more than limit bytes from the system.
