@@ -12,8 +12,8 @@ import (
 	"github.com/residual-go/residual/tests/internal/measure"
 )
 
-// The stock backend is so slow that it gets one step on a small batch, in one round. Its
-// images per second on ResNet-20 are, to a few percent, those with batch 32 and a warm-up.
+// GoMLX's Go backend is so slow that it takes only one step on a small batch, in one round. Its speed on
+// ResNet-20 in images/s is within a few percent of that with a batch size of 32 and a warm-up.
 const (
 	stockBatch = 8
 	stockSteps = 1
@@ -21,14 +21,13 @@ const (
 
 const warmUps = 2 // as in torch_step.py
 
-// bench is the whole of what is measured, and how far it has come.
+// bench is the whole benchmark and its progress.
 type bench struct {
 	options
 	ctx       context.Context
 	processes processes
 	log       io.Writer
-	// contenders are the backends and, where there is one, PyTorch. The first is the one
-	// that the bench is about.
+	// contenders are the backends and, if available, PyTorch. The first is compared with the others.
 	contenders []string
 	began      time.Time
 	done, all  int // processes
@@ -60,7 +59,7 @@ func newBench(ctx context.Context, o options, log io.Writer) (*bench, error) {
 	return b, nil
 }
 
-// run measures everything. Tables are printed as soon as they are full.
+// run measures everything. It prints each table as soon as it is complete.
 func (b *bench) run(w io.Writer) error {
 	scalings := b.scalings()
 	b.count(scalings)
@@ -99,13 +98,13 @@ func (b *bench) run(w io.Writer) error {
 	return err
 }
 
-// draw draws the figure, if there is something to draw and no word against it.
+// draw draws the figure, unless -no-figure is given or there is no PyTorch.
 func (b *bench) draw(w io.Writer) error {
 	if b.noFigure {
 		return nil
 	}
 	if b.report.PyTorch == "" {
-		_, err := fmt.Fprintln(w, "\nno figure: it shows ratios to PyTorch")
+		_, err := fmt.Fprintln(w, "\nno figure, since it shows ratios to PyTorch")
 		return err
 	}
 	paths, err := saveFigure(b.report, b.figures)
@@ -116,7 +115,7 @@ func (b *bench) draw(w io.Writer) error {
 	return err
 }
 
-// count finds how many processes there will be.
+// count computes the number of processes to run.
 func (b *bench) count(scalings []scaling) {
 	for _, name := range b.contenders {
 		b.all += b.roundsOf(name) * len(b.networks) * len(b.modes)
@@ -133,7 +132,7 @@ func (b *bench) roundsOf(contender string) int {
 	return b.rounds
 }
 
-// spec is what a contender measures in the comparison.
+// spec returns what a contender measures in the comparison.
 func (b *bench) spec(contender, network, mode string) spec {
 	s := spec{Backend: contender, Network: network, Mode: mode, Batch: b.batch, Threads: b.threads,
 		WarmUps: warmUps, Steps: b.steps, Seconds: b.seconds}
@@ -181,8 +180,8 @@ func (b *bench) scale(s *scaling) error {
 	return nil
 }
 
-// takeTurns runs every spec once in every round and returns the results of each. check, if
-// not nil, sees all results so far after each round.
+// takeTurns runs every spec once in every round and returns the results of each spec. After each round
+// it calls check, if that is not nil, with all results so far.
 func (b *bench) takeTurns(specs []spec, check func([]result) error) ([][]result, error) {
 	results := make([][]result, len(specs))
 	for round := range b.rounds {
@@ -206,7 +205,7 @@ func (b *bench) takeTurns(specs []spec, check func([]result) error) ([][]result,
 	return results, nil
 }
 
-// progress says what was just measured, and how long the rest may take.
+// progress prints the latest result and an estimate of the time left.
 func (b *bench) progress(r result) {
 	b.done++
 	left := time.Since(b.began) / time.Duration(b.done) * time.Duration(b.all-b.done)
@@ -214,7 +213,7 @@ func (b *bench) progress(r result) {
 		r.Network, modeName(r.Mode), r.Batch, r.Threads, label(r.Backend), r.ImagesPerSecond, left.Round(time.Second))
 }
 
-// scalings are the tables of how the first backend does as something grows.
+// scalings returns the tables of the first backend's speed by depth, batch size and cores, still empty.
 func (b *bench) scalings() []scaling {
 	if b.noScaling {
 		return nil

@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/tests/internal/measure"
 )
 
@@ -32,7 +31,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("got %+v", o)
 	}
 	if o.noScaling || o.noFigure || o.pythonGiven {
-		t.Errorf("scaling, figure or Python are not as by default: %+v", o)
+		t.Errorf("scaling, figure or Python differ from the default: %+v", o)
 	}
 	if _, err := parse([]string{"-help"}); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-help: %v", err)
@@ -41,11 +40,11 @@ func TestParse(t *testing.T) {
 		args []string
 		want string
 	}{
-		{stockOnly("-networks", "resnet21"), `no "resnet21"; there are resnet20`},
-		{stockOnly("-networks", "resnet20,"), "a name is empty"},
+		{stockOnly("-networks", "resnet21"), `unknown name "resnet21", want resnet20`},
+		{stockOnly("-networks", "resnet20,"), "empty name"},
 		{stockOnly("-networks", "resnet20,resnet20"), "twice"},
 		{stockOnly("-modes", "test"), "train, eval"},
-		{[]string{"-backends", "gpu"}, `no backend "gpu"`},
+		{[]string{"-backends", "gpu"}, `unknown backend "gpu"`},
 		{stockOnly("-batch", "1"), "at least 2"},
 		{stockOnly("-threads", "0"), "-threads 0"},
 		{stockOnly("-rounds", "0"), "-rounds 0"},
@@ -54,14 +53,14 @@ func TestParse(t *testing.T) {
 		{stockOnly("-figures", filepath.Join(dir, "missing")), "-figures"},
 		{stockOnly("-json", filepath.Join(dir, "missing", "x.json")), "-json"},
 		{stockOnly("-rounds", "many"), "-help"},
-		{stockOnly("resnet20"), "one word too many"},
+		{stockOnly("resnet20"), `unexpected argument "resnet20"`},
 		{stockOnly("-child"), "-help"},
 	} {
 		_, err := parse(wrong.args)
 		if err == nil || !strings.Contains(err.Error(), wrong.want) {
 			t.Errorf("%q: %v, want an error with %q", wrong.args, err, wrong.want)
-		} else if strings.Contains(printable.Line(err.Error()), "\n") {
-			t.Errorf("%q: more than a line: %v", wrong.args, err)
+		} else if strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: error %q, want one line", wrong.args, err)
 		}
 	}
 }
@@ -100,11 +99,11 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	if strings.Contains(out.String(), childFlag) {
-		t.Errorf("the help has %s, which is not for people", childFlag)
+		t.Errorf("the help shows %s, which is internal", childFlag)
 	}
 }
 
-// The networks are those of torch_step.py, by name here and by parameters in every run.
+// The names of the networks are those in torch_step.py. Every run compares the numbers of parameters.
 func TestNetworks(t *testing.T) {
 	_, table, _ := strings.Cut(peer, "NETWORKS = {")
 	table, _, _ = strings.Cut(table, "\n}")
@@ -164,7 +163,7 @@ func TestTimed(t *testing.T) {
 		t.Errorf("timed %v, %v", times, err)
 	}
 	values = []float64{1, math.NaN()}
-	if _, err := timed(step, spec{Steps: 2}); err == nil || !strings.Contains(err.Error(), "step 2 comes to NaN") {
+	if _, err := timed(step, spec{Steps: 2}); err == nil || !strings.Contains(err.Error(), "the result of step 2 is NaN") {
 		t.Errorf("a NaN: %v", err)
 	}
 	values = []float64{-1}
@@ -187,7 +186,7 @@ func TestHighWater(t *testing.T) {
 		t.Errorf("got %v, %v", kib, ok)
 	}
 	if _, ok := highWater("Name:\tbench\n"); ok {
-		t.Error("found in nothing")
+		t.Error("a value where there is none")
 	}
 }
 
@@ -241,12 +240,12 @@ func TestSameNetwork(t *testing.T) {
 	}
 	results[2].Parameters = 269722
 	err := sameNetwork(results)
-	if want := "resnet20 has 272474 parameters with cpu and 269722 with PyTorch"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "resnet20 has 272474 parameters with cpu but 269722 with PyTorch"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %q", err, want)
 	}
 }
 
-// The processes of this test are a shell's, which know nothing of networks.
+// The processes of this test are shell scripts that print made-up results.
 func TestTakeTurns(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no shell")
@@ -290,7 +289,7 @@ echo '{"backend":"cpu","network":"n","mode":"train","batch":4,"threads":'$GOMAXP
 	}
 }
 
-// rounds are a backend's results with the given images per second.
+// rounds returns results of a backend with the given speeds in images/s.
 func rounds(backend string, batch int, mib float64, speeds ...float64) []result {
 	var results []result
 	for _, speed := range speeds {
@@ -301,7 +300,7 @@ func rounds(backend string, batch int, mib float64, speeds ...float64) []result 
 }
 
 func TestRatioOf(t *testing.T) {
-	// Each ratio is within its round: the machine was at half its speed in the second.
+	// Ratios are computed within a round: in the second one the machine had half its speed.
 	got := ratioOf(rounds("cpu", 64, 1, 200, 100, 210), rounds(torch, 64, 1, 100, 50, 100), speedOf)
 	if want := (ratio{2, 2, 2.1}); *got != want {
 		t.Errorf("got %+v, want %+v", *got, want)
@@ -311,11 +310,11 @@ func TestRatioOf(t *testing.T) {
 		t.Errorf("to one round: got %+v, want %+v", *got, want)
 	}
 	if got := ratioOf(rounds("cpu", 64, 0, 1), rounds(torch, 64, 5, 1), memoryOf); got != nil {
-		t.Errorf("of memory that is not known: %+v", got)
+		t.Errorf("ratio of unknown memory: %+v, want nil", got)
 	}
 }
 
-// sample is a report with made-up numbers.
+// sample returns a report with made-up results.
 func sample() report {
 	const multiplyAdds = 40_000_000
 	r := report{Machine: machine{"Some CPU", 2, "linux/amd64", "go1.26"}, Backend: "cpu", PyTorch: "1.13.0", Batch: 64, Threads: 2, Rounds: 3}
@@ -340,7 +339,7 @@ func TestNewComparison(t *testing.T) {
 	if alone.ToPyTorch != nil || alone.ToStock != nil || alone.MemoryToPyTorch != nil {
 		t.Errorf("alone: %+v", alone)
 	}
-	// Memory for different batches does not compare.
+	// Memory with different batch sizes is not comparable.
 	if slow := newComparison(1, [][]result{rounds(stock, 8, 40, 5), rounds(torch, 64, 400, 200)}); slow.MemoryToPyTorch != nil {
 		t.Errorf("memory of another batch: %+v", slow.MemoryToPyTorch)
 	}
@@ -356,7 +355,7 @@ func TestWriteSpeed(t *testing.T) {
 		"batch 64, threads: 2; median of 3 rounds",
 		"   network      mode  cpu   go*  PyTorch  × PyTorch      range  × go  GFLOP/s  of peak\n",
 		"  resnet20  training  250  5.00      200       1.25  1.20–1.30  50.0     60.0        -\n",
-		"one step on a batch of 8",
+		"a single step on a batch of 8",
 		"PyTorch 1.13.0, images as NCHW",
 		"  resnet20  training  300   40      400       0.75\n",
 	} {
@@ -409,7 +408,7 @@ func TestScalings(t *testing.T) {
 	}
 	for _, row := range scalings[0].Rows {
 		if !slices.Contains(networkNames(), row.spec.Network) {
-			t.Errorf("there is no %s", row.spec.Network)
+			t.Errorf("unknown network %s", row.spec.Network)
 		}
 	}
 	b.count(scalings)
@@ -461,9 +460,9 @@ func TestSaveFigure(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.HasPrefix(png, []byte("\x89PNG")) {
-		t.Error("the PNG is none")
+		t.Error("the file is not a PNG")
 	}
 	if _, err := saveFigure(sample(), filepath.Join(dir, "missing")); err == nil {
-		t.Error("no error for a folder that is not there")
+		t.Error("no error for a missing folder")
 	}
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/residual-go/residual/tests/internal/measure"
 )
 
-// childFlag and a spec as JSON make this program measure that and nothing else.
+// childFlag, followed by a spec as JSON, makes this program a measuring process.
 const childFlag = "-child"
 
 // spec is what one process measures.
@@ -34,8 +34,8 @@ type spec struct {
 	Mode    string `json:"mode"`
 	Batch   int    `json:"batch"`
 	Threads int    `json:"threads"`
-	// WarmUps are steps before the clock starts. At least Steps are timed, and for at least
-	// Seconds.
+	// WarmUps is the number of steps before timing starts. At least Steps steps are timed, for at
+	// least Seconds.
 	WarmUps int     `json:"warm_ups"`
 	Steps   int     `json:"steps"`
 	Seconds float64 `json:"seconds"`
@@ -44,17 +44,17 @@ type spec struct {
 // result is the line that a process prints.
 type result struct {
 	Backend string `json:"backend"`
-	// Version is PyTorch's.
+	// Version is the version of PyTorch.
 	Version string `json:"version,omitempty"`
 	Network string `json:"network"`
 	Mode    string `json:"mode"`
 	Batch   int    `json:"batch"`
 	Threads int    `json:"threads"`
 	Steps   int    `json:"steps"`
-	// Seconds is the median of the steps.
+	// Seconds is the median time of a step.
 	Seconds         float64 `json:"seconds"`
 	ImagesPerSecond float64 `json:"images_per_second"`
-	// PeakMiB is the most memory the process had: its resident set.
+	// PeakMiB is the largest resident memory of the process.
 	PeakMiB    float64 `json:"peak_mib"`
 	Parameters int64   `json:"parameters"`
 }
@@ -62,7 +62,7 @@ type result struct {
 const (
 	modelPath = "/model"
 	momentum  = 0.9
-	// Small, so that the weights stay in a range where arithmetic has its usual speed.
+	// So small that the weights stay in a range where arithmetic has its usual speed.
 	learningRate = 1e-3
 )
 
@@ -70,7 +70,7 @@ const (
 func child(config string, w io.Writer) error {
 	var s spec
 	if err := json.Unmarshal([]byte(config), &s); err != nil {
-		return fmt.Errorf("read what to measure: %w", err)
+		return fmt.Errorf("decode the measurement: %w", err)
 	}
 	r, err := steps(s)
 	if err != nil {
@@ -97,8 +97,8 @@ func steps(s spec) (result, error) {
 	if err := config.Declare(store.Scope(modelPath)); err != nil {
 		return result{}, err
 	}
-	// Not in the first step, which counts where there is no warm-up: drawing the weights of
-	// a wide network takes about as long as a small batch.
+	// Not in the first step, which is timed if there is no warm-up: drawing the weights of a wide
+	// network takes about as long as a step on a small batch.
 	if err := store.InitializeVariables(b, nil); err != nil {
 		return result{}, fmt.Errorf("initialise %s on %s: %w", s.Network, s.Backend, err)
 	}
@@ -120,12 +120,12 @@ func steps(s spec) (result, error) {
 		PeakMiB: peakMiB(), Parameters: parameters(store)}, nil
 }
 
-// A stepper takes one step. It returns the seconds that took, without the making of the
-// batch, and a number that came of it.
+// A stepper takes one step. It returns its time, without that for creating the batch, and a value computed
+// from its results.
 type stepper func() (seconds, value float64, err error)
 
-// timed takes the warm-up steps and those that count, and returns the seconds of the
-// latter. A result that is no number is an error: what it took is no measure of anything.
+// timed takes the warm-up steps and the timed ones, and returns the seconds of the latter. A result that
+// is NaN or infinite is an error, since the time of such steps says nothing.
 func timed(step stepper, s spec) ([]float64, error) {
 	var times []float64
 	var began time.Time
@@ -138,7 +138,7 @@ func timed(step stepper, s spec) ([]float64, error) {
 			return nil, err
 		}
 		if math.IsNaN(value) || math.IsInf(value, 0) {
-			return nil, fmt.Errorf("step %d comes to %v", i+1, value)
+			return nil, fmt.Errorf("the result of step %d is %v", i+1, value)
 		}
 		if i >= s.WarmUps {
 			times = append(times, seconds)
@@ -147,7 +147,7 @@ func timed(step stepper, s spec) ([]float64, error) {
 	return times, nil
 }
 
-// batch is random images and labels in memory.
+// batch has random images and labels.
 type batch struct {
 	size   int
 	pixels []float32
@@ -170,8 +170,8 @@ func (b batch) images() *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(b.pixels, b.size, size, size, 3)
 }
 
-// training steps as pkg/run does, but without its measures of accuracy and gradients,
-// which torch_step.py does not take either.
+// training returns a stepper that trains as pkg/run does, but without metrics, which torch_step.py does
+// not compute either.
 func training(b compute.Backend, store *model.Store, config resnet.Config, data batch) (stepper, error) {
 	var trainer *train.Trainer
 	err := exceptions.TryCatch[error](func() {
@@ -185,7 +185,7 @@ func training(b compute.Backend, store *model.Store, config resnet.Config, data 
 		return nil, err
 	}
 	return func() (seconds, value float64, err error) {
-		// The trainer takes the tensors for its own, so every step needs new ones.
+		// The trainer takes ownership of the tensors, so every step needs new ones.
 		labels := tensors.FromFlatDataAndDimensions(data.labels, data.size, 1)
 		images := train.Batch{Inputs: []*tensors.Tensor{data.images()}, Labels: []*tensors.Tensor{labels}}
 		start := time.Now()
@@ -199,7 +199,7 @@ func training(b compute.Backend, store *model.Store, config resnet.Config, data 
 	}, nil
 }
 
-// inference steps as pkg/infer does, on images that are floats already.
+// inference returns a stepper that computes logits as pkg/infer does, on images that are floats already.
 func inference(b compute.Backend, store *model.Store, config resnet.Config, data batch) (stepper, error) {
 	exec, err := model.NewExec(b, store, func(_ *model.Scope, images *graph.Node) *graph.Node {
 		return config.Forward(store.Scope(modelPath), images)
@@ -235,7 +235,7 @@ func finalize(list []*tensors.Tensor) error {
 	return nil
 }
 
-// parameters counts the trained numbers of the network.
+// parameters returns the number of trainable parameters of the network.
 func parameters(store *model.Store) (n int64) {
 	for variable := range store.IterVariables() {
 		if variable.Trainable && strings.HasPrefix(variable.Path(), modelPath+"/") {

@@ -1,15 +1,13 @@
-// Command bench measures how fast the networks train and run, and what memory that takes,
-// on the project's CPU backend, on GoMLX's own Go backend and, where there is one, with
-// PyTorch:
+// Command bench measures how fast the networks train and infer, and how much memory they take, on
+// the project's CPU backend, on GoMLX's Go backend and, if it is installed, with PyTorch:
 //
 //	go run ./tests/bench
 //
-// Every measurement is a process of its own, which prints one line of JSON: this program
-// again, or torch_step.py. The processes take turns – A, B, C, A, B, C – so that a machine
-// that grows slower does so for all of them, and ratios are taken within a turn.
+// Each measurement is a process of its own, either this program again or torch_step.py, which prints
+// one line of JSON. The processes take turns – A, B, C, A, B, C – so that a machine that slows down
+// affects them all. Ratios are computed within a turn.
 //
-// Tables go to standard output and progress to standard error. -json has all that was
-// measured.
+// Tables go to standard output and progress to standard error. -json writes all measurements.
 package main
 
 import (
@@ -54,7 +52,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// For the peak, which is measured in this process.
+	// The peak is measured in this process.
 	runtime.GOMAXPROCS(o.threads)
 	b, err := newBench(ctx, o, stderr)
 	if err != nil {

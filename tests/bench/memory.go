@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// peakMiB returns the most resident memory that this process has had, in MiB; 0 where the
-// system does not say.
+// peakMiB returns the largest resident memory of this process so far, in MiB, or 0 if it is unknown.
 func peakMiB() float64 {
-	// Not getrusage first: Linux starts its maximum with that of the process's parent.
+	// Not getrusage first: on Linux its maximum starts with that of the parent process.
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
 		if kib, ok := highWater(string(status)); ok {
 			return kib / 1024
@@ -19,7 +18,7 @@ func peakMiB() float64 {
 	return maxResidentMiB()
 }
 
-// highWater finds VmHWM, in KiB, in Linux's /proc/self/status.
+// highWater returns VmHWM, in KiB, from the text of Linux's /proc/self/status.
 func highWater(status string) (kib float64, ok bool) {
 	lines := bufio.NewScanner(strings.NewReader(status))
 	for lines.Scan() {

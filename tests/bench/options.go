@@ -14,7 +14,7 @@ import (
 	"github.com/residual-go/residual/pkg/backend"
 )
 
-// options are what the flags say.
+// options are the values of the flags.
 type options struct {
 	networks, modes, backends []string
 
@@ -22,7 +22,7 @@ type options struct {
 	seconds                       float64
 
 	python       string
-	pythonGiven  bool // rather than the default, which may be missing
+	pythonGiven  bool // -python was given, so PyTorch must be there
 	channelsLast bool
 
 	quick, noScaling, noFigure bool
@@ -31,28 +31,28 @@ type options struct {
 	networkList, modeList, backendList string // as given, with commas
 }
 
-// stock is GoMLX's own backend.
+// stock is GoMLX's Go backend.
 const stock = "go"
 
-// flags declares the flags, with their defaults, as fields of o.
+// flags declares the flags with their defaults; parsing sets the fields of o.
 func flags(o *options) *flag.FlagSet {
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
 	set.SetOutput(io.Discard) // errors are printed once, by main
 	set.StringVar(&o.networkList, "networks", "resnet20,resnet56,resnet18-cifar,resnet18,resnet50", "networks to compare, of "+strings.Join(networkNames(), ", "))
 	set.StringVar(&o.modeList, "modes", trainMode+","+evalMode, "train for training steps, eval for inference")
-	set.StringVar(&o.backendList, "backends", "cpu,"+stock, "GoMLX backends; the first is the one that is compared with the others, with PyTorch and with itself")
+	set.StringVar(&o.backendList, "backends", "cpu,"+stock, "GoMLX backends; the first is compared with the others and PyTorch, and measured by depth, batch size and cores")
 	set.IntVar(&o.batch, "batch", 64, "images per step")
-	set.IntVar(&o.threads, "threads", min(2, runtime.NumCPU()), "threads: GOMAXPROCS, and PyTorch's")
-	set.IntVar(&o.rounds, "rounds", 3, "times every process is run; medians are reported")
-	set.IntVar(&o.steps, "steps", 5, "steps that a process times, at least")
-	set.Float64Var(&o.seconds, "seconds", 2, "time for which a process goes on with steps, at least")
-	set.StringVar(&o.python, "python", "/usr/bin/python3", "Python with PyTorch; empty for none")
-	set.BoolVar(&o.channelsLast, "channels-last", false, "let PyTorch keep images as NHWC, in place of its default NCHW")
-	set.BoolVar(&o.quick, "quick", false, "a first look: resnet20 alone, one round, no stock go, no scaling, no figure; what is given beside it holds")
-	set.BoolVar(&o.noScaling, "no-scaling", false, "leave out the tables by depth, batch and cores")
-	set.BoolVar(&o.noFigure, "no-figure", false, "do not draw the figure")
+	set.IntVar(&o.threads, "threads", min(2, runtime.NumCPU()), "number of threads: GOMAXPROCS, and PyTorch's")
+	set.IntVar(&o.rounds, "rounds", 3, "number of times that each process runs; medians are reported")
+	set.IntVar(&o.steps, "steps", 5, "minimum number of steps that a process times")
+	set.Float64Var(&o.seconds, "seconds", 2, "minimum time for which a process takes steps")
+	set.StringVar(&o.python, "python", "/usr/bin/python3", "Python with PyTorch; empty for no PyTorch")
+	set.BoolVar(&o.channelsLast, "channels-last", false, "run PyTorch with images in NHWC layout, not its default NCHW")
+	set.BoolVar(&o.quick, "quick", false, "a first look: only resnet20 and the first backend, one round, no tables by depth, batch size and cores, no figure; other flags override this")
+	set.BoolVar(&o.noScaling, "no-scaling", false, "no tables by depth, batch size and cores")
+	set.BoolVar(&o.noFigure, "no-figure", false, "no figure")
 	set.StringVar(&o.figures, "figures", "figures", "folder for cpu-speed.svg and cpu-speed.png")
-	set.StringVar(&o.jsonPath, "json", "", "file for all that was measured, as JSON")
+	set.StringVar(&o.jsonPath, "json", "", "file for all measurements, as JSON")
 	return set
 }
 
@@ -63,7 +63,7 @@ func usage(w io.Writer) {
 	set.PrintDefaults()
 }
 
-// parse returns what args ask for, or what is wrong with it.
+// parse returns the options that args set.
 func parse(args []string) (options, error) {
 	var o options
 	set := flags(&o)
@@ -74,7 +74,7 @@ func parse(args []string) (options, error) {
 		return o, fmt.Errorf("%w; see go run ./tests/bench -help", err)
 	}
 	if set.NArg() > 0 {
-		return o, fmt.Errorf("%q is one word too many, there are flags alone; see go run ./tests/bench -help", set.Arg(0))
+		return o, fmt.Errorf("unexpected argument %q; see go run ./tests/bench -help", set.Arg(0))
 	}
 	given := map[string]bool{}
 	set.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -85,7 +85,7 @@ func parse(args []string) (options, error) {
 	return o, o.resolve()
 }
 
-// shorten is -quick: other defaults where no flag was given.
+// shorten applies the defaults of -quick to flags that were not given.
 func (o *options) shorten(given map[string]bool) {
 	if !given["networks"] {
 		o.networkList = "resnet20"
@@ -104,8 +104,8 @@ func (o *options) shorten(given map[string]bool) {
 	}
 }
 
-// resolve takes the lists apart and checks everything, so that no mistake shows only after
-// minutes of measuring.
+// resolve splits the lists and checks everything, so that no mistake shows up only after minutes of
+// measuring.
 func (o *options) resolve() error {
 	var err error
 	if o.networks, err = list("networks", o.networkList, networkNames()); err != nil {
@@ -119,7 +119,7 @@ func (o *options) resolve() error {
 	}
 	for _, name := range o.backends {
 		if names := backend.Names(); !slices.Contains(names, base(name)) {
-			return fmt.Errorf("-backends: there is no backend %q; there are %s", name, strings.Join(names, ", "))
+			return fmt.Errorf("-backends: unknown backend %q; the backends are %s", name, strings.Join(names, ", "))
 		}
 	}
 	switch {
@@ -147,26 +147,25 @@ func (o *options) resolve() error {
 	return nil
 }
 
-// list takes a flag's comma-separated value apart; known are the names there are, nil for
-// any.
+// list splits a flag's comma-separated value. The names must be among known, unless known is nil.
 func list(flag, value string, known []string) ([]string, error) {
 	var names []string
 	for name := range strings.SplitSeq(value, ",") {
 		name = strings.TrimSpace(name)
 		switch {
 		case name == "":
-			return nil, fmt.Errorf("-%s %q: a name is empty", flag, value)
+			return nil, fmt.Errorf("-%s %q: empty name", flag, value)
 		case known != nil && !slices.Contains(known, name):
-			return nil, fmt.Errorf("-%s: there is no %q; there are %s", flag, name, strings.Join(known, ", "))
+			return nil, fmt.Errorf("-%s: unknown name %q, want %s", flag, name, strings.Join(known, ", "))
 		case slices.Contains(names, name):
-			return nil, fmt.Errorf("-%s: %s is there twice", flag, name)
+			return nil, fmt.Errorf("-%s: %s is given twice", flag, name)
 		}
 		names = append(names, name)
 	}
 	return names, nil
 }
 
-// base is a backend's name without its options.
+// base returns a backend's name without its options.
 func base(name string) string {
 	name, _, _ = strings.Cut(name, ":")
 	return name

@@ -13,16 +13,16 @@ import (
 	"strings"
 )
 
-// peer is a training or inference step in PyTorch. It goes to Python through a pipe, so
-// that the bench runs from any folder.
+// peer is the program torch_step.py. It is passed to Python through a pipe, so that the benchmark runs in
+// any folder.
 //
 //go:embed torch_step.py
 var peer string
 
-// torch is what takes the place of a backend's name for PyTorch.
+// torch stands for PyTorch in place of a backend's name.
 const torch = "torch"
 
-// processes starts the processes that measure.
+// processes starts the measuring processes.
 type processes struct {
 	self         string // this program
 	python       string
@@ -51,7 +51,7 @@ func (p processes) run(ctx context.Context, s spec) (result, error) {
 	return parseResult(output, s)
 }
 
-// peerArgs is the command line of torch_step.py.
+// peerArgs returns the arguments of torch_step.py.
 func (p processes) peerArgs(s spec) []string {
 	args := []string{"-", s.Network, "--batch", fmt.Sprint(s.Batch), "--threads", fmt.Sprint(s.Threads),
 		"--steps", fmt.Sprint(s.Steps), "--seconds", fmt.Sprint(s.Seconds)}
@@ -64,8 +64,8 @@ func (p processes) peerArgs(s spec) []string {
 	return args
 }
 
-// outputOf returns what the command prints. Its error has the last line of what the
-// command had to say about it, where programs put the reason.
+// outputOf returns the output of the command. Its error contains the last line of standard error, where
+// programs give the reason.
 func outputOf(cmd *exec.Cmd) ([]byte, error) {
 	output, err := cmd.Output()
 	var exit *exec.ExitError
@@ -82,7 +82,7 @@ func lastLine(text []byte) string {
 	return string(bytes.TrimSpace(text[bytes.LastIndexByte(text, '\n')+1:]))
 }
 
-// parseResult reads the line that a process printed, and sees that it is about s.
+// parseResult decodes the line that a process printed, and checks that it is a result of s.
 func parseResult(output []byte, s spec) (result, error) {
 	var r result
 	line := lastLine(output)
@@ -101,13 +101,13 @@ func parseResult(output []byte, s spec) (result, error) {
 	return r, nil
 }
 
-// torchVersion asks Python for PyTorch's version.
+// torchVersion returns the version of Python's PyTorch.
 func torchVersion(ctx context.Context, python string) (string, error) {
 	output, err := outputOf(exec.CommandContext(ctx, python, "-c", "import torch; print(torch.__version__)"))
 	return lastLine(output), err
 }
 
-// label is how a backend is called in words and tables.
+// label returns the name of a contender in messages and tables.
 func label(backend string) string {
 	if backend == torch {
 		return "PyTorch"
@@ -115,14 +115,14 @@ func label(backend string) string {
 	return backend
 }
 
-// sameNetwork reports an error if not all results have as many parameters as the first:
-// then they are about different networks, and no ratio means anything.
+// sameNetwork returns an error if the results differ in the number of parameters, since comparing
+// different networks would mean nothing.
 func sameNetwork(results []result) error {
 	i := slices.IndexFunc(results, func(r result) bool { return r.Parameters != results[0].Parameters })
 	if i < 0 {
 		return nil
 	}
 	a, b := results[0], results[i]
-	return fmt.Errorf("%s has %d parameters with %s and %d with %s: these are not one network",
+	return fmt.Errorf("%s has %d parameters with %s but %d with %s: the networks differ",
 		a.Network, a.Parameters, label(a.Backend), b.Parameters, label(b.Backend))
 }

@@ -10,24 +10,25 @@ import (
 	"github.com/residual-go/residual/tests/internal/measure"
 )
 
-// report is all that was measured; -json writes it.
+// report has all measurements; -json writes it.
 type report struct {
 	Machine machine `json:"machine"`
-	// Backend is the one that the bench is about.
+	// Backend is the first contender.
 	Backend string `json:"backend"`
-	// PyTorch is its version, "" without one; ChannelsLast how it kept the images.
+	// PyTorch is its version, or "" without PyTorch. ChannelsLast is true if its images were in NHWC
+	// layout.
 	PyTorch      string `json:"pytorch,omitempty"`
 	ChannelsLast bool   `json:"pytorch_channels_last,omitempty"`
 	Batch        int    `json:"batch"`
 	Threads      int    `json:"threads"`
 	Rounds       int    `json:"rounds"`
-	// PeakGFLOPS is the most the machine can do on these threads; 0 if that is not known.
+	// PeakGFLOPS is the highest speed of the machine with these threads, or 0 if it is unknown.
 	PeakGFLOPS float64      `json:"peak_gflops,omitempty"`
 	Speed      []comparison `json:"speed"`
 	Scaling    []scaling    `json:"scaling,omitempty"`
 }
 
-// machine is where the bench ran.
+// machine describes the machine that the benchmark ran on.
 type machine struct {
 	CPU      string `json:"cpu"`
 	CPUs     int    `json:"cpus"`
@@ -43,25 +44,25 @@ func thisMachine() machine {
 	return m
 }
 
-// comparison is a network in one mode with all contenders. The numbers are the medians of
-// the rounds; those of ratios are of the ratios within each round.
+// comparison has the results of all contenders for a network in one mode. Values are medians over the
+// rounds; a ratio is computed within each round first.
 type comparison struct {
 	Network      string `json:"network"`
 	Mode         string `json:"mode"`
 	Parameters   int64  `json:"parameters"`
 	MultiplyAdds int64  `json:"multiply_adds"`
-	// GFLOPS is the first contender's.
+	// GFLOPS is the speed of the first contender.
 	GFLOPS float64 `json:"gflops"`
-	// ToPyTorch and ToStock are the first contender's images per second over the others',
-	// MemoryToPyTorch its memory over PyTorch's; nil without them.
+	// ToPyTorch and ToStock are the speed of the first contender divided by that of PyTorch and of
+	// GoMLX's Go backend, and MemoryToPyTorch is its memory divided by PyTorch's; nil if unknown.
 	ToPyTorch       *ratio `json:"to_pytorch,omitempty"`
 	ToStock         *ratio `json:"to_stock_go,omitempty"`
 	MemoryToPyTorch *ratio `json:"memory_to_pytorch,omitempty"`
-	// Contenders are in the order of the columns.
+	// Contenders are in the order of the table's columns.
 	Contenders []contender `json:"contenders"`
 }
 
-// contender is one of a comparison's columns.
+// contender has the results of one contender.
 type contender struct {
 	Backend         string   `json:"backend"`
 	ImagesPerSecond float64  `json:"images_per_second"`
@@ -69,7 +70,7 @@ type contender struct {
 	Rounds          []result `json:"rounds"`
 }
 
-// ratio is the median of the rounds, and the least and most of them.
+// ratio has the median, minimum and maximum over the rounds.
 type ratio struct {
 	Median float64 `json:"median"`
 	Low    float64 `json:"low"`
@@ -80,7 +81,7 @@ func secondsOf(r result) float64 { return r.Seconds }
 func speedOf(r result) float64   { return r.ImagesPerSecond }
 func memoryOf(r result) float64  { return r.PeakMiB }
 
-// newComparison reduces the results of each contender.
+// newComparison summarises the results of each contender, the first one first.
 func newComparison(multiplyAdds int64, results [][]result) comparison {
 	first := results[0][0]
 	c := comparison{Network: first.Network, Mode: first.Mode, Parameters: first.Parameters, MultiplyAdds: multiplyAdds}
@@ -102,8 +103,8 @@ func newComparison(multiplyAdds int64, results [][]result) comparison {
 	return c
 }
 
-// ratioOf divides a by b, round by round. Where one has fewer rounds, its last stands for
-// those it lacks. nil stands for a ratio that is not known.
+// ratioOf divides a by b, round by round. If one has fewer rounds, its last round is used for the missing
+// ones. The result is nil if a value is unknown.
 func ratioOf(a, b []result, value func(result) float64) *ratio {
 	var ratios []float64
 	for i := range max(len(a), len(b)) {
@@ -124,14 +125,14 @@ func medianOf(results []result, value func(result) float64) float64 {
 	return measure.Median(values)
 }
 
-// The things that grow.
+// The names of scalings.
 const (
 	byDepth = "depth"
 	byBatch = "batch"
 	byCores = "cores"
 )
 
-// scaling is the first contender's speed as one thing grows.
+// scaling has the speed of the first contender as depth, batch size or cores grow.
 type scaling struct {
 	Name string       `json:"name"`
 	Rows []scalingRow `json:"rows"`
@@ -145,7 +146,7 @@ type scalingRow struct {
 	spec spec
 }
 
-// work is the number of operations of a step.
+// work returns the number of operations of a step.
 func (r scalingRow) work() float64 {
 	return measure.Operations(r.MultiplyAdds, r.spec.Mode == trainMode) * float64(r.spec.Batch)
 }

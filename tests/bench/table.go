@@ -9,11 +9,10 @@ import (
 	"github.com/residual-go/residual/tests/internal/measure"
 )
 
-// none stands for a number that there is not.
+// none stands for an unknown value.
 const none = "-"
 
-// writeSpeed writes the tables of the comparison, of speed and of memory, and what there is
-// to know about them.
+// writeSpeed writes the tables of speed and memory of all contenders, with notes.
 func (r report) writeSpeed(w io.Writer) error {
 	if err := writeTable(w, r.heading(), r.speedRows()); err != nil {
 		return err
@@ -61,7 +60,7 @@ func (r report) memoryRows() [][]string {
 	return rows
 }
 
-// columns are the names of the contenders. A star is for those with a note.
+// columns returns the names of the contenders, with a star for those with a note.
 func (r report) columns() []string {
 	var names []string
 	for _, k := range r.Speed[0].Contenders {
@@ -81,21 +80,21 @@ func (r report) notes() []string {
 	var notes []string
 	for _, k := range r.Speed[0].Contenders {
 		if k.small(r.Batch) {
-			notes = append(notes, fmt.Sprintf("* %s is slow: it takes one step on a batch of %d, without a warm-up, in one round; its memory is for that batch.",
+			notes = append(notes, fmt.Sprintf("* %s is slow, so it takes a single step on a batch of %d, without a warm-up; its memory is for that batch.",
 				k.Backend, k.Rounds[0].Batch))
 		}
 	}
 	if r.PyTorch != "" {
 		notes = append(notes, r.versus()+".")
 	}
-	operations := fmt.Sprintf("GFLOP/s: those of %s, two for each multiply-add of the forward pass, three times as many in training", r.Backend)
+	operations := fmt.Sprintf("GFLOP/s are those of %s, with two operations for each multiply-add of the forward pass and three times as many in training", r.Backend)
 	if r.PeakGFLOPS > 0 {
-		operations += fmt.Sprintf("; the peak is %s, measured with fused multiply-adds alone (cpu can go beyond it: it leaves out padding, and much of 3×3 convolutions by Winograd's algorithm)", measure.Number(r.PeakGFLOPS))
+		operations += fmt.Sprintf("; the peak is %s, measured with fused multiply-adds only (cpu can exceed it because it skips padding, and saves multiplications in 3×3 convolutions by Winograd's algorithm)", measure.Number(r.PeakGFLOPS))
 	}
 	return append(notes, operations+".", fmt.Sprintf("Machine: %s, %d processors, %s.", r.Machine.CPU, r.Machine.CPUs, r.Machine.Go))
 }
 
-// versus says which PyTorch it was, and how it kept its images.
+// versus describes PyTorch: its version and image layout.
 func (r report) versus() string {
 	layout := "NCHW, its default"
 	if r.ChannelsLast {
@@ -104,8 +103,8 @@ func (r report) versus() string {
 	return fmt.Sprintf("PyTorch %s, images as %s", r.PyTorch, layout)
 }
 
-// write writes the scaling as a table. Its last two columns put a row's time per
-// step and its operations over those of the first row.
+// write writes the scaling as a table. The last two columns are a row's time per step and number of
+// operations divided by those of the first row.
 func (s scaling) write(w io.Writer) error {
 	first := s.Rows[0]
 	rows := [][]string{{s.Name, "ms/step", "images/s", "GFLOP/s", "MiB", "time ×", "work ×"}}
@@ -124,7 +123,7 @@ func (s scaling) write(w io.Writer) error {
 	return writeTable(w, s.title(), rows)
 }
 
-// title says what grows and what stays.
+// title names the quantity that grows and the fixed ones.
 func (s scaling) title() string {
 	of := s.Rows[0].Results[0]
 	title := fmt.Sprintf("By %s: %s, %s", s.Name, of.Backend, modeName(of.Mode))
@@ -140,7 +139,7 @@ func (s scaling) title() string {
 	return title
 }
 
-// writeTable writes rows under a title and a blank line, the first of them the head.
+// writeTable writes rows under a title. The first row is the header.
 func writeTable(w io.Writer, title string, rows [][]string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "\n%s\n\n", title)
@@ -150,7 +149,7 @@ func writeTable(w io.Writer, title string, rows [][]string) error {
 	return table.Flush()
 }
 
-// String is the median, as in "1.23".
+// String returns the median, such as "1.23".
 func (r *ratio) String() string {
 	if r == nil {
 		return none
@@ -158,7 +157,7 @@ func (r *ratio) String() string {
 	return measure.Number(r.Median)
 }
 
-// span is the least and the most.
+// span returns the range from minimum to maximum.
 func (r *ratio) span() string {
 	if r == nil || r.Low == r.High {
 		return none
@@ -173,7 +172,7 @@ func (r report) ofPeak(gflops float64) string {
 	return fmt.Sprintf("%.0f%%", 100*gflops/r.PeakGFLOPS)
 }
 
-// memory writes MiB; 0 is not known.
+// memory formats a number of MiB. 0 means unknown.
 func memory(mib float64) string {
 	if mib == 0 {
 		return none

@@ -1,19 +1,18 @@
 #!/usr/bin/python3
-"""One network's training or inference step in PyTorch, timed.
+"""Times the training or inference step of a network in PyTorch.
 
     apt-get install python3-torch
     /usr/bin/python3 tests/bench/torch_step.py resnet20 --batch 64 --threads 2
     /usr/bin/python3 tests/bench/torch_step.py resnet50 --eval
 
-This is the peer of the Go side of tests/bench, which runs it and checks that
-both have the same networks, parameter for parameter.  It prints one line of
-JSON.
+The Go side of tests/bench runs this program and checks that both have networks
+with the same number of parameters.  The output is one line of JSON.
 
 A training step is forward, cross-entropy, backward and SGD with momentum 0.9;
-an inference step is a forward pass in evaluation mode, without gradients.  All
-is float32, on random images of 32x32 that are in memory before the clock
-starts, and PyTorch runs in its default memory layout unless --channels-last
-says otherwise.
+an inference step is a forward pass in evaluation mode, without gradients.
+Everything is float32, on random images of 32x32 that are in memory before the
+timing starts.  PyTorch uses its default memory layout unless --channels-last is
+given.
 """
 
 import argparse
@@ -31,7 +30,7 @@ CLASSES = 10
 SIZE = 32
 WARM_UPS = 2
 MOMENTUM = 0.9
-# Small, so that the weights stay in a range where arithmetic has its usual speed.
+# So small that the weights stay in a range where arithmetic has its usual speed.
 LEARNING_RATE = 1e-3
 
 
@@ -164,7 +163,7 @@ def inference_step(model, images):
 
 
 def measure(step, steps, seconds):
-    """Times at least so many steps, and for at least so long."""
+    """Times at least that many steps, for at least that many seconds; returns their times."""
     for _ in range(WARM_UPS):
         step()
     times = []
@@ -174,7 +173,7 @@ def measure(step, steps, seconds):
         value = step()
         times.append(time.perf_counter() - start)
     if value != value or abs(value) == float("inf"):
-        sys.exit("the step's result is no number")
+        sys.exit("the result of the step is not finite")
     return times
 
 
@@ -188,10 +187,10 @@ def main():
     parser.add_argument("network", choices=NETWORKS)
     parser.add_argument("--batch", type=int, default=64, help="images per step")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=5, help="steps to time, at least, after %d to warm up" % WARM_UPS)
-    parser.add_argument("--seconds", type=float, default=0, help="time to go on for, at least")
-    parser.add_argument("--eval", action="store_true", help="inference in place of training")
-    parser.add_argument("--channels-last", action="store_true", help="images and weights in memory as NHWC")
+    parser.add_argument("--steps", type=int, default=5, help="minimum number of steps to time, after %d to warm up" % WARM_UPS)
+    parser.add_argument("--seconds", type=float, default=0, help="minimum time to take steps for")
+    parser.add_argument("--eval", action="store_true", help="inference instead of training")
+    parser.add_argument("--channels-last", action="store_true", help="images and weights in NHWC layout")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)

@@ -1,9 +1,9 @@
-// Package xla tests that what is trained on the CPU backend can be built for XLA, and, where a
-// plugin is named, that it runs there and comes to the same.
+// Package xla tests that training can be compiled for XLA and, if an XLA plugin is available, that it
+// gives the same results there as on the CPU backend.
 //
-// Without a plugin, there is a fake one. It takes the program of a training step, as go-xla writes
-// it in StableHLO, and keeps it for the test: in the folder RESIDUAL_TEST_PROGRAMS, if it is set,
-// for people to look at.
+// Without a plugin, a fake one takes its place. It accepts the program of a training step, which go-xla
+// writes in StableHLO, and stores it for the test: in the folder $RESIDUAL_TEST_PROGRAMS if that is
+// set, for inspection.
 package xla
 
 import (
@@ -36,8 +36,8 @@ func start(t *testing.T, name string) compute.Backend {
 	return b
 }
 
-// program returns the StableHLO of a training step by the recipe. The run is begun on the CPU, so
-// that the step is the first that XLA is asked to compile.
+// program returns the StableHLO of a training step by the recipe. The run starts on the CPU, so that the
+// step is the first program that XLA compiles.
 func program(t *testing.T, r recipe.Recipe, input run.Input) string {
 	t.Helper()
 	devices := max(1, r.Devices)
@@ -58,7 +58,7 @@ func program(t *testing.T, r recipe.Recipe, input run.Input) string {
 	o.Backend, o.Input = start(t, "xla:"+plugin), input
 	_, err := run.Resume(context.Background(), dir, o)
 	if err == nil || !strings.Contains(err.Error(), "the fake plugin compiles nothing") {
-		t.Fatalf("a step on XLA: %v, want the answer of the fake plugin", err)
+		t.Fatalf("a step on XLA: error %v, want that of the fake plugin", err)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -73,7 +73,7 @@ func TestTrainingStepsAreBuiltForXLA(t *testing.T) {
 		precision string
 		devices   int
 		local     bool
-		input     run.Input // that of XLA, the device, if empty
+		input     run.Input // InputDevice if empty
 	}{
 		{model: "resnet20", precision: recipe.Float32, input: run.InputHost},
 		{model: "resnet20", precision: recipe.BFloat16},
@@ -100,16 +100,16 @@ func TestTrainingStepsAreBuiltForXLA(t *testing.T) {
 			for _, block := range r.Model.Blocks {
 				layers += block * map[resnet.Block]int{resnet.Basic: 2, resnet.Bottleneck: 3}[r.Model.Block]
 			}
-			layers += 1 + map[string]int{"resnet18": 3, "resnet50": 4}[test.model] // the stem, and shortcuts
-			// Each has two more for its gradients. That by the images, for which nobody asks, XLA
-			// leaves out.
+			layers += 1 + map[string]int{"resnet18": 3, "resnet50": 4}[test.model] // the stem, and the projections
+			// Each has two more for its gradients. The gradient with respect to the images is not
+			// needed, so XLA leaves it out.
 			if want := 3 * layers; len(convolutions) != want {
 				t.Errorf("%d convolutions, want %d", len(convolutions), want)
 			}
 			half := test.precision == recipe.BFloat16
 			for _, convolution := range convolutions {
 				if half != strings.Contains(convolution, "xbf16>") || half == strings.Contains(convolution, "xf32>") {
-					t.Errorf("a convolution of another precision than %s: %s", test.precision, convolution)
+					t.Errorf("a convolution with a precision other than %s: %s", test.precision, convolution)
 				}
 			}
 			together := test.devices > 1
@@ -120,7 +120,7 @@ func TestTrainingStepsAreBuiltForXLA(t *testing.T) {
 				t.Errorf("the operation for batch norm in the program: %v", got)
 			}
 			if got := strings.Contains(text, "ui64"); got != (test.input == "") {
-				t.Errorf("random numbers are drawn in the program: %v", got)
+				t.Errorf("random numbers drawn in the program: %v", got)
 			}
 			for _, norm := range append(operations(text, "batch_norm_training"), operations(text, "batch_norm_grad")...) {
 				if strings.Contains(norm, "bf16") {
@@ -131,7 +131,7 @@ func TestTrainingStepsAreBuiltForXLA(t *testing.T) {
 	}
 }
 
-// operations returns the operations of that name in a program, from their names to their types.
+// operations returns the operations of the given name in a program, from their names to their types.
 func operations(program, name string) []string {
 	return regexp.MustCompile(`(?s)"stablehlo\.`+name+`"\(.*? -> [^\n]*`).FindAllString(program, -1)
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// The pictures that XLA makes are those of the host, byte for byte.
+// Images augmented on XLA are byte for byte those augmented on the host.
 func TestBatchesOnXLA(t *testing.T) {
 	engine := backendtest.XLA(t)
 	images := shapes10.Train(40, 3)
@@ -61,12 +61,13 @@ func TestBatchesOnXLA(t *testing.T) {
 			want = append(want, tensors.MustCopyFlatData[uint8](batch.Inputs[0])...)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%+v: XLA makes other pictures than the host", a)
+			t.Errorf("%+v: images from XLA differ from those of the host", a)
 		}
 	}
 }
 
-// small is a recipe of twelve steps in three epochs, gentle enough for rounding to stay small.
+// small returns a recipe of twelve steps in three epochs, with a learning rate so small that rounding
+// errors stay small.
 func small(t *testing.T) recipe.Recipe {
 	t.Helper()
 	r, err := recipe.ByName("fast")
@@ -81,7 +82,7 @@ func small(t *testing.T) recipe.Recipe {
 	return r
 }
 
-// weights are what the recipe starts from on every backend: each has random numbers of its own.
+// weights returns initial weights for all backends, since each has its own random numbers.
 func weights(t *testing.T, r recipe.Recipe) map[string]statedict.Tensor {
 	t.Helper()
 	store := model.NewStore()
@@ -102,8 +103,7 @@ func weights(t *testing.T, r recipe.Recipe) map[string]statedict.Tensor {
 	return all
 }
 
-// train takes the run to its end and returns what was measured after every step, and at the end
-// of every epoch.
+// train runs a training to its end and returns the metrics of every step and of the end of every epoch.
 func train(t *testing.T, engine compute.Backend, r recipe.Recipe, input run.Input) []run.Metrics {
 	t.Helper()
 	dir := t.TempDir()
@@ -118,7 +118,7 @@ func train(t *testing.T, engine compute.Backend, r recipe.Recipe, input run.Inpu
 	return lines
 }
 
-// compare compares the losses of two runs, as shares of the wanted ones.
+// compare compares the losses of two runs. The tolerance is relative.
 func compare(t *testing.T, what string, got, want []run.Metrics, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -134,7 +134,8 @@ func compare(t *testing.T, what string, got, want []run.Metrics, tolerance float
 	}
 }
 
-// On a GPU convolutions of float32 may be rounded to ten bits, and twelve steps make more of it.
+// rounding is the tolerance: a GPU may round the operands of float32 convolutions to ten bits, and twelve
+// steps amplify the error.
 const rounding = 0.02
 
 func TestTrainingOnXLA(t *testing.T) {
@@ -179,7 +180,7 @@ func TestResumingOnXLA(t *testing.T) {
 func TestDevicesOnXLA(t *testing.T) {
 	engine := backendtest.XLA(t)
 	if n := engine.NumDevices(); n < 2 {
-		t.Skipf("skipping: it needs two devices, and %s has %d; XLA's CPU has two with XLA_FLAGS=--xla_force_host_platform_device_count=2", engine.Description(), n)
+		t.Skipf("skipping: needs two devices, but %s has %d; XLA's CPU plugin has two with XLA_FLAGS=--xla_force_host_platform_device_count=2", engine.Description(), n)
 	}
 	r := small(t)
 	want := train(t, engine, r, run.InputDevice)
