@@ -339,7 +339,7 @@ func TestFetchRefuses(t *testing.T) {
 		"resnetblur50.bt_in1k":     "blurs",
 		"seresnet50.a1_in1k":       "channel attention",
 		"ecaresnet50t.a1_in1k":     "channel attention",
-		"resnetv2_50.a1h_in1k":     "standardized",
+		"resnetv2_50.a1h_in1k":     "standardised",
 		"resnet50_gn.a1h_in1k":     "norms are not batch norms",
 		"resnetrs50.tf_in1k":       "a different kind of block",
 		"timm/vgg16.tv_in1k":       "neither a file nor a URL",

@@ -122,7 +122,7 @@ func unsupported(architecture string) string {
 		{`^resne[xt]+[0-9]+[a-z]`, "its stem has several convolutions, or its shortcuts average before they project"},
 		{`^resnetblur|^resnetaa`, "it blurs before it downsamples"},
 		{`^(legacy_)?se(resne|net)|^eca|^gc`, "its blocks use channel attention"},
-		{`^resnetv2|^nf_`, "its convolutions have standardized weights, and it has no batch norms"},
+		{`^resnetv2|^nf_`, "its convolutions have standardised weights, and it has no batch norms"},
 		{`_gn$|_evo`, "its norms are not batch norms"},
 		{`^resnetrs|^skres|^resnest|^res2ne`, "it has a different kind of block"},
 	} {

@@ -10,7 +10,7 @@ import (
 	"github.com/residual-go/residual/pkg/torchfile"
 )
 
-// Read the state dict in a checkpoint that torch.save wrote. The optimizer's state and
+// Read the state dict in a checkpoint that torch.save wrote. The optimiser's state and
 // everything else in it is ignored, and no Python code is run.
 func ExampleRead() {
 	file, err := os.Open("../tensorfile/testdata/formats/checkpoint-model.pth")

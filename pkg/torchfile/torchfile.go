@@ -9,7 +9,7 @@
 //
 // The file may hold a state dict, or a checkpoint that has one as "state_dict", "model" or
 // "model_state_dict", which are tried in this order and before the root. Nothing is read of
-// the rest, such as an optimizer's state. Whole networks (torch.save(model)), sparse and
+// the rest, such as an optimiser's state. Whole networks (torch.save(model)), sparse and
 // quantized tensors and TorchScript programs are refused.
 //
 // It is written by hand because github.com/nlpodyssey/gopickle panics on, or allocates

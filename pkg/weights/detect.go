@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,8 +14,8 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// Detect returns the architecture that tensors are the weights of, detected from their
-// canonical names and their shapes alone. Names and shapes must be exactly the network's; an
+// Detect returns the architecture that tensors are the weights of. It uses their canonical
+// names and their shapes only. Names and shapes must be exactly the network's; an
 // error says what differs and why.
 //
 // The Name is the one in resnet.ByName or resnet.CIFAR if the network is theirs, apart from
@@ -22,8 +23,8 @@ import (
 //
 // A network with shortcuts that have no parameters (resnet.ShortcutA) and its plain twin
 // without shortcuts have the same weights. Detect returns the former; [File.Model] can be
-// asked for the latter. Settings that make no difference, such as the kind of
-// shortcut in a network where no block needs one, have their zero values.
+// asked for the latter. Settings that make no difference, such as the kind of shortcut in a
+// network where no block needs one, have their zero values.
 func Detect(tensors map[string]statedict.Tensor) (resnet.Config, error) {
 	shapes := make(map[string][]int, len(tensors))
 	for name, tensor := range tensors {
@@ -49,7 +50,7 @@ func fits(c resnet.Config, tensors map[string]statedict.Tensor) error {
 	if err != nil {
 		return err
 	}
-	return statedict.Compare(want, tensors).Err(c.Name)
+	return statedict.Compare(want, tensors).Err(cmp.Or(c.Name, "the network"))
 }
 
 // variant says why the shapes are not those of one of package resnet's networks, if they

@@ -15,7 +15,7 @@ type Tuple []any
 type List struct{ Items []any }
 
 // Dict is a Python dict in insertion order. Entries whose keys are not strings, such as an
-// optimizer's for parameter number 3, are dropped: no state dict has them.
+// optimiser's for parameter number 3, are dropped: no state dict has them.
 type Dict struct {
 	keys   []string
 	values map[string]any
