@@ -17,6 +17,9 @@ type Bar struct {
 	Name string
 	// Value is the height of the bar. A NaN or an infinity has no bar and is labelled n/a.
 	Value float64
+	// Low and High are the ends of the range of repeated measurements, drawn as a thin line
+	// unless they are equal.
+	Low, High float64
 	// Label is written above the bar; "" writes the value, in three digits or in percent.
 	Label string
 	// Note is a second, smaller line below the name: "2015 · 152 layers".
@@ -40,6 +43,9 @@ func Bars(title, yLabel string, bars []Bar, opts ...Option) (*Figure, error) {
 	}
 	return f, nil
 }
+
+// ranged reports whether the bar has a range.
+func (b Bar) ranged() bool { return drawable(b.Low) && drawable(b.High) && b.Low < b.High }
 
 // barChart is the layout of bars in columns, one column for each name. Coordinates are
 // relative to the upper left corner of the axes.
@@ -71,7 +77,7 @@ func newBars(title, yLabel string, bars []Bar, opts []Option) (*Figure, error) {
 	}
 	columns := float64(len(b.names))
 	setScale(&p.X, 0.5, columns+0.5, false, []plot.Tick{{Value: 1, Label: "0"}})
-	panels := []panel{{Plot: p, entries: b.groups}}
+	panels := []panel{{Plot: p, entries: b.entries()}}
 	head := newHeader(title, "")
 	layOut := func() (bottom float64) {
 		return arrange(panels, 1, head.height, pageWidth-margin,
@@ -94,7 +100,7 @@ func newBars(title, yLabel string, bars []Bar, opts []Option) (*Figure, error) {
 	notes, lines := b.fitNotes(&below)
 	below.label(&p.X)
 	p.Add(grid(p.Y.Tick.Marker), drawFunc(b.draw), openFrame)
-	bottom := layOut() + float64(lines)*noteStep
+	bottom := layOut() + 6 + float64(lines)*noteStep
 
 	return head.page(bottom, o.caption, func(c *canvas) {
 		axes := panels[0].axes
@@ -163,6 +169,13 @@ func (b *barChart) fitY(room float64) error {
 			e.include(bar.Value)
 			some = true
 		}
+		if bar.ranged() {
+			e.include(bar.Low)
+			e.include(bar.High)
+		}
+	}
+	if b.o.reference != nil {
+		e.include(b.o.reference.value)
 	}
 	switch {
 	case !some:
@@ -280,12 +293,26 @@ func (b *barChart) ends(i int) (base, end float64) {
 	return b.at(0), b.at(0)
 }
 
+// tip returns the y coordinate of the end of a bar or, if it is further out, of the end of
+// its range.
+func (b *barChart) tip(i int) float64 {
+	_, end := b.ends(i)
+	switch bar := b.bars[i]; {
+	case !bar.ranged():
+		return end
+	case bar.Value < 0:
+		return max(end, b.at(bar.Low))
+	default:
+		return min(end, b.at(bar.High))
+	}
+}
+
 // beyond returns how far values extend above the axes, which happens if [YRange] leaves them
 // no room.
 func (b *barChart) beyond(room float64) (most float64) {
 	for i, bar := range b.bars {
-		if _, end := b.ends(i); !(bar.Value < 0) {
-			most = max(most, room-4-end)
+		if !(bar.Value < 0) {
+			most = max(most, room-4-b.tip(i))
 		}
 	}
 	return most
@@ -295,19 +322,29 @@ func (b *barChart) beyond(room float64) (most float64) {
 func (b *barChart) draw(axes draw.Canvas, _ *plot.Plot) {
 	c := &canvas{axes}
 	for i := range b.bars {
-		if b.values.size > 0 { // so that no grid line runs through a value
-			c.fill(b.valueBox(i).inset(-2), white)
-		}
-	}
-	for i := range b.bars {
 		b.drawBar(c, i)
-	}
-	for i := range b.bars {
-		b.drawValue(c, i)
 	}
 	if b.y.Min < 0 && b.y.Max > 0 {
 		c.line(0, b.at(0), c.area().x1, b.at(0), axisPen())
 	}
+	if r := b.o.reference; r != nil {
+		c.clipped([]point{{0, b.at(r.value)}, {c.area().x1, b.at(r.value)}}, referencePen(), c.area())
+	}
+	for i := range b.bars {
+		b.drawValue(c, i)
+	}
+}
+
+func referencePen() stroke { return stroke{colour: ink, width: 1.6, dash: []float64{6, 4}} }
+
+// entries returns the legend: the groups and the reference.
+func (b *barChart) entries() []entry {
+	if b.o.reference == nil {
+		return b.groups
+	}
+	return append(slices.Clone(b.groups), entry{b.o.reference.name, thumbFunc(func(c *canvas, r rect) {
+		c.line(r.x0, r.middle().y, r.x1, r.middle().y, referencePen())
+	})})
 }
 
 func (b *barChart) drawBar(c *canvas, i int) {
@@ -320,6 +357,9 @@ func (b *barChart) drawBar(c *canvas, i int) {
 		look, at := b.bars[i].Style, b.across(i)
 		c.hatched(rect{at - half, min(base, end), at + half, max(base, end)}, look.stroke(b.place[i]), look.hatch(b.place[i]))
 	}
+	if bar := b.bars[i]; bar.ranged() {
+		c.line(b.across(i), b.at(bar.Low), b.across(i), b.at(bar.High), stroke{colour: ink, width: 1})
+	}
 }
 
 func (b *barChart) drawValue(c *canvas, i int) {
@@ -327,6 +367,7 @@ func (b *barChart) drawValue(c *canvas, i int) {
 		return
 	}
 	r := b.valueBox(i)
+	c.fill(r.inset(-2), white) // so that no line runs through the value
 	at := point{r.middle().x, r.y1}
 	if b.values.turned {
 		at.x = r.x1
@@ -336,7 +377,7 @@ func (b *barChart) drawValue(c *canvas, i int) {
 
 // valueBox returns the area of the value above or below a bar.
 func (b *barChart) valueBox(i int) rect {
-	_, end := b.ends(i)
+	end := b.tip(i)
 	wide, high := b.values.width(b.fitted(i)), b.values.size*0.72
 	if b.values.turned {
 		wide, high = high, wide

@@ -40,6 +40,14 @@ func TestBarsBeginAtZero(t *testing.T) {
 	}
 }
 
+// The value stands above the whole range, which the axes hold.
+func TestRangesOfBars(t *testing.T) {
+	b := laidOut(t, []Bar{{Name: "a", Value: 2, Low: 1, High: 4}, {Name: "b", Value: -2, Low: -4, High: -1}}, options{})
+	if high, low := b.valueBox(0), b.valueBox(1); high.y1 >= b.at(4) || low.y0 <= b.at(-4) || high.y0 < 0 || low.y1 > plotHeight {
+		t.Errorf("values at %v and %v, for ranges that end at %g and %g", high, low, b.at(4), b.at(-4))
+	}
+}
+
 func TestGroupedBarsDoNotTouch(t *testing.T) {
 	b := laidOut(t, removed(27), options{percent: true})
 	if len(b.names) != 27 || len(b.groups) != 2 {

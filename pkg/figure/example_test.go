@@ -167,6 +167,15 @@ func ExampleBars_groups() {
 	// Output: 800 pixels wide
 }
 
+// Low and High show how much repeated measurements differ.
+func ExampleReference() {
+	describe(figure.Bars("Speed relative to the baseline", "ratio", []figure.Bar{
+		{Name: "first", Value: 1.7, Low: 1.5, High: 1.8},
+		{Name: "second", Value: 0.9, Low: 0.8, High: 1.1},
+	}, figure.Reference(1, "baseline")))
+	// Output: 800 pixels wide
+}
+
 // A disc, and the distance from it to a point.
 func ExampleRegions() {
 	mask := make([][]bool, 100)

@@ -146,12 +146,15 @@ func samples(t *testing.T) map[string]struct {
 		"images":    {must(ImageGrid("Images", 4, []Tile{tile(32, 32), wrong, tile(300, 200)})), "1 of 3 wrong: framed, with a cross"},
 		"bars":      {must(Bars("Winners", "top-5 error in %", []Bar{{Name: "AlexNet", Value: 16.4, Note: "2012"}, {Name: "VGG", Value: 7.3}, {Name: "ResNet", Value: 3.57, Note: "2015 · 152 layers"}})), "3.57"},
 		"removed":   {must(Bars("Removed", "accuracy", removed(27), Percent(), YRange(0, 1))), "90.5%"},
-		"regions":   {must(Regions("Classes", []RegionPanel{discs(Style{}), discs(Style{Color: 1, Dash: Dotted})})), "large, distance 0.5"},
-		"contours":  {must(Contours("Loss", []Surface{bowl(21), bowl(9)}, LogZ(), AxisLabels("first", "second", "training loss"))), "training loss"},
-		"heights":   {must(Contours("Loss", []Surface{bowl(21)})), "20"},
-		"diagram":   {must(Diagram("Shallow", shallow, links, Caption("a caption"))), "projection shortcut"},
-		"deep":      {must(Diagram("Deep", deep, deepLinks)), "stage3"},
-		"schedule":  {must(Schedule("Rates", "epoch", []Curve{{Name: "step", Y: []float64{0.1, 0.1, 0.01, 0.01}}})), "learning rate"},
+		"ratios": {must(Bars("Ratios", "over ours", []Bar{
+			{Name: "a", Group: "training", Value: 1.7, Low: 1.5, High: 1.8}, {Name: "a", Group: "inference", Value: 0.9, Low: 0.8, High: 1.2},
+		}, Reference(1, "ours"))), "ours"},
+		"regions":  {must(Regions("Classes", []RegionPanel{discs(Style{}), discs(Style{Color: 1, Dash: Dotted})})), "large, distance 0.5"},
+		"contours": {must(Contours("Loss", []Surface{bowl(21), bowl(9)}, LogZ(), AxisLabels("first", "second", "training loss"))), "training loss"},
+		"heights":  {must(Contours("Loss", []Surface{bowl(21)})), "20"},
+		"diagram":  {must(Diagram("Shallow", shallow, links, Caption("a caption"))), "projection shortcut"},
+		"deep":     {must(Diagram("Deep", deep, deepLinks)), "stage3"},
+		"schedule": {must(Schedule("Rates", "epoch", []Curve{{Name: "step", Y: []float64{0.1, 0.1, 0.01, 0.01}}})), "learning rate"},
 	}
 }
 
@@ -375,6 +378,7 @@ func TestBadInput(t *testing.T) {
 		"bars of nothing":     second(Bars("t", "y", []Bar{{Name: "a", Value: nan}})),
 		"two bars in a place": second(Bars("t", "y", []Bar{{Name: "a", Group: "b"}, {Name: "a", Group: "b", Value: 1}})),
 		"style of a bar":      second(Bars("t", "y", []Bar{{Name: "a", Style: Style{Dash: 9}}})),
+		"reference of NaN":    second(Bars("t", "y", []Bar{{Name: "a", Value: 1}}, Reference(nan, "b"))),
 		"no panels":           second(Regions("t", nil)),
 		"no span":             region(func(p *RegionPanel) { p.X1 = p.X0 }),
 		"span of NaN":         region(func(p *RegionPanel) { p.Y0 = nan }),
@@ -448,7 +452,7 @@ func TestOddInputIsDrawn(t *testing.T) {
 	control := "a\x00\n\xff\u2028\ufffe" + strings.Repeat("long ", 200) + strings.Repeat("m", 500)
 	var bars []Bar
 	for i, v := range []float64{1e99, -1e99, 0, nan, inf, 1e-300, 3} {
-		bars = append(bars, Bar{Name: control + fmt.Sprint(i), Value: v, Label: control[:6*i], Note: control, Group: control[:i%2]})
+		bars = append(bars, Bar{Name: control + fmt.Sprint(i), Value: v, Low: -v, High: 2 * v, Label: control[:6*i], Note: control, Group: control[:i%2]})
 	}
 	many := slices.Repeat([]Bar{{Name: "a", Value: 1}}, 900)
 	far := discs(Style{})

@@ -17,6 +17,7 @@ type options struct {
 	percent    bool
 	rangeSet   bool
 	yLow, yTop float64
+	reference  *reference
 
 	xLabel, yLabel, zLabel string
 }
@@ -37,6 +38,18 @@ func YRange(low, high float64) Option {
 	return func(o *options) { o.rangeSet, o.yLow, o.yTop = true, low, high }
 }
 
+// reference is a value that bars are compared with.
+type reference struct {
+	value float64
+	name  string
+}
+
+// Reference draws a dashed line across [Bars] at the value they are compared with, and
+// lists its name in the legend.
+func Reference(value float64, name string) Option {
+	return func(o *options) { o.reference = &reference{value, name} }
+}
+
 // LogZ makes the colour scale of [Contours] logarithmic. Heights that are not positive are
 // left white.
 func LogZ() Option { return func(o *options) { o.logZ = true } }
@@ -53,6 +66,9 @@ func gather(opts []Option) (options, error) {
 	var o options
 	for _, set := range opts {
 		set(&o)
+	}
+	if r := o.reference; r != nil && !drawable(r.value) {
+		return o, fmt.Errorf("the reference %q is %g, want a finite number", r.name, r.value)
 	}
 	if !o.rangeSet {
 		return o, nil
