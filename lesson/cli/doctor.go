@@ -133,7 +133,7 @@ func (r report) print(w io.Writer, devices []string) {
 	for _, kind := range []cifar.Kind{cifar.CIFAR10, cifar.CIFAR100} {
 		where := r.Data[kind.String()]
 		if where == "" {
-			where = "not downloaded; download it with: go run ./lesson data fetch --data " + strings.ToLower(strings.ReplaceAll(kind.String(), "-", ""))
+			where = "not downloaded; get it with: go run ./lesson data fetch --data " + strings.ToLower(strings.ReplaceAll(kind.String(), "-", ""))
 		}
 		fmt.Fprintf(w, "Data      %v: %s\n", kind, where)
 	}

@@ -46,11 +46,11 @@ func advice(err error) string {
 	switch {
 	case isNotInstalled:
 		kind := notInstalled.Kinds[len(notInstalled.Kinds)-1]
-		return "to install one, run go run ./lesson doctor --install xla:" + kind + " (go run ./lesson doctor lists the folders searched)"
+		return "install one with go run ./lesson doctor --install xla:" + kind + " (go run ./lesson doctor lists the folders searched)"
 	case errors.Is(err, backend.ErrNoCUDNN), errors.Is(err, backend.ErrNoPtxas):
-		return "to install it, run go run ./lesson doctor --install xla:cuda"
+		return "go run ./lesson doctor --install xla:cuda installs it"
 	case errors.Is(err, backend.ErrOutOfMemory):
-		return "the flags for that are --batch, --precision bfloat16 and --backend 'xla:cuda,visible_devices=1'"
+		return "try --batch, --precision bfloat16 or --backend 'xla:cuda,visible_devices=1'"
 	case errors.Is(err, degradation.ErrOtherRecipe):
 		return "remove that folder, or choose another with --run"
 	}

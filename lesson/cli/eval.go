@@ -69,7 +69,7 @@ it trains, so the last digits may differ.`,
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), result)
 			}
-			fmt.Fprintf(w, "%s, trained on %s, on %d test images of %s\n\n",
+			fmt.Fprintf(w, "%s, trained on %s, evaluated on %d test images of %s\n\n",
 				m.Config.Name, m.Data, result.Total, result.Data)
 			if err := printEvaluation(w, result); err != nil {
 				return err

@@ -25,7 +25,7 @@ func TestEval(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
 	out := p.ok("eval", "--run", "runs/tiny")
-	has(t, out, "resnet8-w2, trained on images in small (CIFAR-10 layout), on 16 test images", "airplane", "Wrote:", "confusion.png", "Try next:")
+	has(t, out, "resnet8-w2, trained on images in small (CIFAR-10 layout), evaluated on 16 test images", "airplane", "Wrote:", "confusion.png", "Try next:")
 	if !accuracyLine.MatchString(out) {
 		t.Errorf("no line of the form Test Accuracy: 83.99%% in:\n%s", out)
 	}

@@ -76,7 +76,7 @@ func TestFinetune(t *testing.T) {
 			t.Errorf("frozen up to layer1: %s is unchanged: %v, want %v", name, same, frozen)
 		}
 	}
-	has(t, p.ok("eval", "--run", dir), "resnet8-w2, trained on Shapes-10 (built-in), first 2 per class, on 20 test images", "Test Accuracy: ")
+	has(t, p.ok("eval", "--run", dir), "resnet8-w2, trained on Shapes-10 (built-in), first 2 per class, evaluated on 20 test images", "Test Accuracy: ")
 	p.ok("export", "--run", dir, "--out", "w.safetensors")
 	// The result can be fine-tuned in turn.
 	has(t, p.ok("finetune", "--weights", "w.safetensors", "--data", small(t), "--recipe", "head", "--batch", "16", "--epochs", "1"),
