@@ -1,6 +1,7 @@
-// Package architecture looks at a network as it is built: what its stages are made of and
-// cost, and how it looks drawn. All of it is read off [resnet.Summary], and so true of any
-// network that package resnet can build.
+// Package architecture is the code of notebook 4, ResNet-18, and on to 152: the layers and
+// the cost of each stage of a network, its diagram, and GoogLeNet's cost for comparison.
+// Stages and diagrams are read from a [resnet.Summary], so they work for every network that
+// package resnet can build.
 package architecture
 
 import (
@@ -11,18 +12,18 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// Stage is a part of a network: the stem, layer1 and on, or the head.
+// Stage is a part of a network: the stem, one of layer1, layer2, …, or the head.
 type Stage struct {
 	Name string
-	// Convolutions and Shortcuts are the numbers of convolutions on the signal's path and
-	// beside it; Linear is that of linear layers.
+	// Convolutions counts the convolutions on the main path, Shortcuts the convolutions in
+	// shortcuts, and Linear the linear layers.
 	Convolutions, Shortcuts, Linear int
-	// Output is the shape that leaves it, for one image.
+	// Output is the shape of the stage's output for one image.
 	Output                   []int
 	Parameters, MultiplyAdds int64
 }
 
-// Stages adds up a summary's layers by stage, in order.
+// Stages adds up a summary's layers by stage and returns the stages in order.
 func Stages(summary *resnet.Summary) []Stage {
 	var stages []Stage
 	for _, layer := range summary.Layers {
@@ -46,7 +47,7 @@ func Stages(summary *resnet.Summary) []Stage {
 	return stages
 }
 
-// stageOf returns the stage of a layer by its name.
+// stageOf returns the name of the stage of the layer with the given name.
 func stageOf(name string) string {
 	switch stage, _, _ := strings.Cut(name, "."); {
 	case strings.HasPrefix(stage, "layer"):
@@ -58,7 +59,8 @@ func stageOf(name string) string {
 	}
 }
 
-// blockOf returns the block of a layer, as layer1.0, or "" if it is in none.
+// blockOf returns the block of the layer with the given name, such as layer1.0, or "" for a
+// layer outside the blocks.
 func blockOf(name string) string {
 	parts := strings.SplitN(name, ".", 3)
 	if len(parts) < 3 || !strings.HasPrefix(name, "layer") {
@@ -71,8 +73,8 @@ func isConvolution(layer resnet.Layer) bool { return strings.HasPrefix(layer.Kin
 
 func isShortcut(layer resnet.Layer) bool { return strings.Contains(layer.Name, ".downsample") }
 
-// Diagram draws the network for images of the given height and width: the layers on the
-// signal's path that have weights or change the shape, and the shortcuts past them.
+// Diagram draws the network for images of the given height and width: the layers on the main
+// path that have weights or change the shape, and the shortcuts past them.
 func Diagram(config resnet.Config, height, width int) (*figure.Figure, error) {
 	summary, err := config.Summary(height, width)
 	if err != nil {
@@ -85,11 +87,11 @@ func Diagram(config resnet.Config, height, width int) (*figure.Figure, error) {
 	return figure.Diagram(fmt.Sprintf("%s, for images of %d×%d pixels", config.Name, height, width), layers, links)
 }
 
-// chain returns the boxes and the shortcuts of a network.
+// chain returns the boxes and the shortcuts of a network's diagram.
 func chain(summary *resnet.Summary) ([]figure.DiagramLayer, []figure.Link) {
 	var layers []figure.DiagramLayer
 	var links []figure.Link
-	block := "" // the one whose link is the last of links
+	block := "" // the block of the last link
 	for _, layer := range summary.Layers {
 		if isShortcut(layer) {
 			links[len(links)-1].Projection = true
@@ -102,7 +104,7 @@ func chain(summary *resnet.Summary) ([]figure.DiagramLayer, []figure.Link) {
 		case layer.Kind == "linear":
 			label = fmt.Sprintf("linear, %d", channels(layer))
 		case layer.Kind == "block":
-			// One size for the whole block: those inside a bottleneck would only be noise.
+			// Show one size for the whole block: those inside a bottleneck are distracting.
 			for i := links[len(links)-1].From; i < len(layers); i++ {
 				layers[i].Size = size(layer.Output)
 			}
@@ -129,7 +131,7 @@ func chain(summary *resnet.Summary) ([]figure.DiagramLayer, []figure.Link) {
 
 func channels(layer resnet.Layer) int { return layer.Output[len(layer.Output)-1] }
 
-// kind is a layer's line in the legend.
+// kind returns the layer's entry in the legend.
 func kind(layer resnet.Layer) string {
 	if isConvolution(layer) {
 		return strings.Replace(layer.Kind, "conv", "convolution", 1)

@@ -21,8 +21,8 @@ func summary(t *testing.T, name string) *resnet.Summary {
 	return summary
 }
 
-// A network's name counts the convolutions on its path and the linear layer (He et al.
-// 2015, table 1).
+// TestNamesCountTheLayers: the number in a network's name counts the convolutions on the main
+// path and the linear layer (He et al. 2015, table 1).
 func TestNamesCountTheLayers(t *testing.T) {
 	for name, want := range map[string]struct{ depth, shortcuts int }{
 		"resnet18": {18, 3}, "resnet34": {34, 3}, "resnet50": {50, 4}, "resnet101": {101, 4}, "resnet152": {152, 4},
@@ -37,10 +37,10 @@ func TestNamesCountTheLayers(t *testing.T) {
 			multiplyAdds += stage.MultiplyAdds
 		}
 		if depth != want.depth || shortcuts != want.shortcuts {
-			t.Errorf("%s: %d layers and %d shortcuts with weights, want %d and %d", name, depth, shortcuts, want.depth, want.shortcuts)
+			t.Errorf("%s: %d layers and %d shortcut convolutions, want %d and %d", name, depth, shortcuts, want.depth, want.shortcuts)
 		}
 		if parameters != s.Parameters || multiplyAdds != s.MultiplyAdds {
-			t.Errorf("%s: the stages add up to %d and %d, the network has %d and %d", name, parameters, multiplyAdds, s.Parameters, s.MultiplyAdds)
+			t.Errorf("%s: the stages add up to %d parameters and %d multiply-adds, want %d and %d", name, parameters, multiplyAdds, s.Parameters, s.MultiplyAdds)
 		}
 	}
 }

@@ -1,18 +1,18 @@
 package architecture
 
-// Inception is a module of four branches side by side, whose outputs are joined along the
-// channels: a 1×1 convolution; a 1×1 and a 3×3; a 1×1 and a 5×5; and a pool and a 1×1. The
-// fields are numbers of channels, as in the table.
+// Inception is a module of four parallel branches whose outputs are concatenated along the
+// channels: a 1×1 convolution; a 1×1 then a 3×3; a 1×1 then a 5×5; and a max pool then a 1×1.
 type Inception struct {
-	Name                                            string
+	Name string
+	// Numbers of channels, as in the paper's table: the input's and each convolution's.
 	In, Conv1, Reduce3, Conv3, Reduce5, Conv5, Pool int
-	// Size is the height and width of its maps for an image of 224×224 pixels.
+	// Size is the height and width of the maps, for an image of 224×224 pixels.
 	Size int
 }
 
-// InceptionModules returns the nine modules of GoogLeNet (Szegedy et al. 2014, "Going Deeper with
-// Convolutions", table 1), the ImageNet winner before ResNet, in order. They are here to be
-// counted and compared; no network is built from them.
+// InceptionModules returns the nine modules of GoogLeNet in order (Szegedy et al. 2014, "Going
+// Deeper with Convolutions", table 1). GoogLeNet won ImageNet the year before ResNet. The
+// modules only serve to compare costs; no network is built from them.
 func InceptionModules() []Inception {
 	return []Inception{
 		{"3a", 192, 64, 96, 128, 16, 32, 32, 28},
@@ -27,14 +27,14 @@ func InceptionModules() []Inception {
 	}
 }
 
-// Out is the number of channels that leave the module.
+// Out returns the number of output channels.
 func (m Inception) Out() int { return m.Conv1 + m.Conv3 + m.Conv5 + m.Pool }
 
-// Cost is what layers take.
+// Cost is the cost of some layers.
 type Cost struct {
-	// Parameters are weights and biases.
+	// Parameters counts weights and biases.
 	Parameters int64
-	// MultiplyAdds are those for one image of 224×224 pixels.
+	// MultiplyAdds is for one image of 224×224 pixels.
 	MultiplyAdds int64
 }
 
@@ -42,13 +42,13 @@ func (c Cost) plus(other Cost) Cost {
 	return Cost{c.Parameters + other.Parameters, c.MultiplyAdds + other.MultiplyAdds}
 }
 
-// convolution is the cost of one with biases whose output is size×size.
+// convolution returns the cost of a convolution with biases and an output of size×size.
 func convolution(in, out, kernel, size int) Cost {
 	weights := int64(kernel * kernel * in * out)
 	return Cost{weights + int64(out), weights * int64(size*size)}
 }
 
-// Cost returns what the module takes.
+// Cost returns the cost of the module.
 func (m Inception) Cost() Cost {
 	var sum Cost
 	for _, c := range [][3]int{
@@ -62,8 +62,8 @@ func (m Inception) Cost() Cost {
 	return sum
 }
 
-// GoogLeNetCost returns what the whole network takes, with 1000 classes and without the two
-// auxiliary classifiers, which are for training only.
+// GoogLeNetCost returns the cost of the whole network with 1000 classes, without the two
+// auxiliary classifiers, which are used in training only.
 func GoogLeNetCost() Cost {
 	sum := convolution(3, 64, 7, 112).plus(convolution(64, 64, 1, 56)).plus(convolution(64, 192, 3, 56))
 	for _, m := range InceptionModules() {

@@ -2,10 +2,11 @@ package architecture
 
 import "testing"
 
-// The numbers are PyTorch's, for the network of the paper's table: tests/reference/googlenet.py.
-func TestTotalIsThatOfPyTorch(t *testing.T) {
+// The expected cost was computed by PyTorch, for the network of the paper's table: see
+// tests/reference/googlenet.py.
+func TestGoogLeNetCost(t *testing.T) {
 	if got, want := GoogLeNetCost(), (Cost{Parameters: 6998552, MultiplyAdds: 1582671872}); got != want {
-		t.Errorf("GoogLeNet takes %+v, want %+v", got, want)
+		t.Errorf("GoogLeNet costs %+v, want %+v", got, want)
 	}
 }
 
@@ -13,10 +14,10 @@ func TestModulesFitTogether(t *testing.T) {
 	modules := InceptionModules()
 	for i, m := range modules[1:] {
 		if before := modules[i]; before.Out() != m.In {
-			t.Errorf("%d channels leave module %s and %d enter %s", before.Out(), before.Name, m.In, m.Name)
+			t.Errorf("module %s has %d output channels, but module %s has %d input channels", before.Name, before.Out(), m.Name, m.In)
 		}
 	}
 	if out := modules[len(modules)-1].Out(); out != 1024 {
-		t.Errorf("%d channels leave the last module, want 1024", out)
+		t.Errorf("the last module has %d output channels, want 1024", out)
 	}
 }

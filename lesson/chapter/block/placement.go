@@ -9,6 +9,8 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/pkg/nn"
 )
 
 // Placement is the place of the last ReLU in a residual block.
@@ -87,5 +89,5 @@ func (p Placement) join(scope *model.Scope, x *graph.Node) *graph.Node {
 func normalize(x *graph.Node) *graph.Node {
 	centred := graph.Sub(x, graph.ReduceAndKeep(x, graph.ReduceMean, 0, 1, 2))
 	variance := graph.ReduceAndKeep(graph.Square(centred), graph.ReduceMean, 0, 1, 2)
-	return graph.Div(centred, graph.Sqrt(graph.AddScalar(variance, 1e-5)))
+	return graph.Div(centred, graph.Sqrt(graph.AddScalar(variance, nn.Epsilon)))
 }

@@ -6,18 +6,19 @@ import (
 	"github.com/residual-go/residual/pkg/dataset"
 )
 
-// ClassMaps are the class activation maps of some images: for every class, how much each
-// place of the last stage's maps adds to the class's logit.
+// ClassMaps holds the class activation maps of some images. For each class, a map tells how
+// much each position of the last stage's output adds to the logit.
 type ClassMaps struct {
-	// Height and Width are those of the maps, and Classes is the number of classes.
+	// Height and Width are the size of a map, and Classes is the number of classes.
 	Height, Width, Classes int
-	// Logits are the network's own, [images, classes], and Bias is the last layer's.
+	// Logits are the network's logits, [images, classes], and Bias is the last layer's bias,
+	// [classes].
 	Logits, Bias []float32
 	// maps is [images, classes, height, width].
 	maps []float64
 }
 
-// ClassMaps returns the class activation maps of images, see [infer.Explanation.ClassMap].
+// ClassMaps returns the class activation maps of images; see [infer.Explanation.ClassMap].
 func (n *Network) ClassMaps(images *dataset.Images) (*ClassMaps, error) {
 	e, err := n.infer.Explain(images.Pixels, images.Height, images.Width)
 	if err != nil {
@@ -32,7 +33,7 @@ func (n *Network) ClassMaps(images *dataset.Images) (*ClassMaps, error) {
 	return m, nil
 }
 
-// Map returns the map of one image and class, [height, width] row by row.
+// Map returns the map of one image and class, [height, width].
 func (m *ClassMaps) Map(image, class int) []float64 {
 	size := m.Height * m.Width
 	return m.maps[(image*m.Classes+class)*size:][:size]
@@ -47,10 +48,10 @@ func (m *ClassMaps) Mean(image, class int) float64 {
 	return sum / float64(m.Height*m.Width)
 }
 
-// Logit returns one logit of an image.
+// Logit returns the logit of one image and class.
 func (m *ClassMaps) Logit(image, class int) float64 { return float64(m.Logits[image*m.Classes+class]) }
 
-// Guess returns the class with the highest logit.
+// Guess returns the class with the highest logit for an image.
 func (m *ClassMaps) Guess(image int) int {
 	guess := 0
 	for class := range m.Classes {
@@ -61,7 +62,7 @@ func (m *ClassMaps) Guess(image int) int {
 	return guess
 }
 
-// Peak returns where the map of one image and class is highest, in places of the map.
+// Peak returns the row and the column of the maximum in the map of one image and class.
 func (m *ClassMaps) Peak(image, class int) (y, x int) {
 	values := m.Map(image, class)
 	highest := 0
@@ -73,11 +74,11 @@ func (m *ClassMaps) Peak(image, class int) (y, x int) {
 	return highest / m.Width, highest % m.Width
 }
 
-// Collage returns one image that has images side by side, in rows of so many columns. What
-// is missing in the last row is black. It has no label of its own and gets the first one's.
+// Collage returns one image composed of images, in rows of the given number of columns. Empty
+// places in the last row are black. The collage has the label of the first image.
 func Collage(images *dataset.Images, columns int) (*dataset.Images, error) {
 	if images.Len() == 0 || columns < 1 {
-		return nil, fmt.Errorf("a collage of %d images in rows of %d, want at least 1 of each", images.Len(), columns)
+		return nil, fmt.Errorf("collage of %d images in %d columns: want at least 1 of each", images.Len(), columns)
 	}
 	rows := (images.Len() + columns - 1) / columns
 	collage := *images

@@ -1,7 +1,7 @@
-// Package inside looks into a trained network: at the filters of its first layer, at the
-// maps between its stages, at where in an image it finds its classes (class activation
-// maps, Zhou et al. 2016), and at what it does when blocks are taken out of it (Veit et
-// al. 2016).
+// Package inside is the code of notebook 7, Looking inside: the filters of a trained
+// network's first layer, the feature maps after its stages, the places in an image that
+// speak for a class (class activation maps, Zhou et al. 2016), and the effect of removing
+// blocks (Veit et al. 2016).
 package inside
 
 import (
@@ -24,24 +24,23 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// Weights are all numbers of a network, by their names and in the layouts of PyTorch.
+// Weights is a network's state dict: its tensors by name, in PyTorch's layouts.
 type Weights = map[string]statedict.Tensor
 
-// evaluationBatch is how many images go through a network at once.
+// evaluationBatch is the batch size of evaluations.
 const evaluationBatch = 250
 
-// Network is a trained network that can be looked into. It has weights of its own, a copy
-// of those it was opened with. It is for one goroutine at a time.
+// Network is a trained network to look into. It has its own copy of the weights it was opened
+// with. It must not be used by several goroutines at once.
 type Network struct {
 	recipe  recipe.Recipe
 	backend compute.Backend
 	store   *model.Store
-	whole   Weights
+	whole   Weights // those of the network without lesions
 	infer   *infer.Network
 }
 
-// Open returns the network that the recipe trained, with the weights that lie at
-// [run.ModelPath] in trained, which stays as it is.
+// Open returns the recipe's network with a copy of the weights at [run.ModelPath] in trained.
 func Open(backend compute.Backend, trained *model.Store, r recipe.Recipe) (*Network, error) {
 	whole, err := statedict.FromScope(trained.Scope(run.ModelPath))
 	if err != nil {
@@ -61,7 +60,7 @@ func Open(backend compute.Backend, trained *model.Store, r recipe.Recipe) (*Netw
 	return n, nil
 }
 
-// Close frees what the network holds.
+// Close frees the network's resources.
 func (n *Network) Close() {
 	n.infer.Finalize()
 	n.store.Finalize()
@@ -71,8 +70,8 @@ func (n *Network) set(weights Weights) error {
 	return statedict.ToScope(n.store.Scope(run.ModelPath), weights)
 }
 
-// Evaluate returns how the network does on images without the blocks of the given names,
-// see [Without]. The next call has them back.
+// Evaluate tests the network on images, with the named blocks removed for this call as
+// described for [Without].
 func (n *Network) Evaluate(ctx context.Context, images *dataset.Images, without ...string) (*infer.Result, error) {
 	weights, err := Without(n.recipe.Model, n.whole, without...)
 	if err != nil {
@@ -85,16 +84,16 @@ func (n *Network) Evaluate(ctx context.Context, images *dataset.Images, without 
 	return result, errors.Join(err, n.set(n.whole))
 }
 
-// Outputs returns what the layers of the given names, those of [resnet.Tap], give for
-// images.
+// Outputs returns the outputs of the named layers for images. The names are those of
+// [resnet.Tap].
 func (n *Network) Outputs(images *dataset.Images, layers ...string) ([]probe.Output, error) {
 	return probe.Outputs(n.backend, n.store, run.ModelPath, n.recipe, images, layers...)
 }
 
-// Filters returns the filters of the first layer as small colour images. A filter has a
-// weight for red, green and blue at each of its places: 0 is drawn as middle grey, and the
-// filter's largest weight, up or down, as full colour, so that the shape of every filter
-// shows, whatever its size.
+// Filters returns the filters of the first layer as small colour images. A filter has a weight
+// for red, green and blue at each position. A weight of 0 is drawn as mid-grey, and the
+// filter's largest absolute weight at full intensity, so that every filter is visible
+// whatever its scale.
 func (n *Network) Filters() []figure.Tile {
 	weight := n.whole["conv1.weight"] // [out, red green blue, height, width]
 	height, width := weight.Shape[2], weight.Shape[3]
@@ -117,14 +116,14 @@ func (n *Network) Filters() []figure.Tile {
 	return tiles
 }
 
-// row returns the numbers of t that belong to index i of its first axis.
+// row returns the elements of t at index i of its first axis.
 func row(t statedict.Tensor, i int) []float32 {
 	size := len(t.Data) / t.Shape[0]
 	return t.Data[i*size : (i+1)*size]
 }
 
-// Strongest returns the numbers of the channels of an image's maps that have the highest
-// means, the strongest first, so many of them.
+// Strongest returns the indices of the channels with the highest mean in one image's maps,
+// at most the given number of them, with the strongest first.
 func Strongest(output probe.Output, image, channels int) []int {
 	strength := map[int]float64{}
 	for channel := range output.Shape[3] {

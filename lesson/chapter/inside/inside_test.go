@@ -23,10 +23,10 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// engine is the backend of all these tests: a tensor is at home in one only.
+// engine returns the backend that all tests share: tensors belong to one backend.
 var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("cpu") })
 
-// tiny returns a recipe for a network of depth 14 and width 4, changed.
+// tiny returns a recipe for a network of depth 14 and width 4, modified by change.
 func tiny(t *testing.T, change func(*resnet.Config)) recipe.Recipe {
 	t.Helper()
 	config, err := resnet.CIFAR(14, 4)
@@ -38,7 +38,7 @@ func tiny(t *testing.T, change func(*resnet.Config)) recipe.Recipe {
 	return recipe.Recipe{Model: config, Normalization: dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.25, 0.25, 0.25}}}
 }
 
-// open returns a network of random weights, those of the batch norms too.
+// open returns a network with random weights, including those of the batch norms.
 func open(t *testing.T, r recipe.Recipe) *Network {
 	t.Helper()
 	engine, err := engine()
@@ -87,7 +87,7 @@ func noise(n int) *dataset.Images {
 	return m
 }
 
-// outputs returns what the layers give with weights in place of the network's own.
+// outputs returns the outputs of layers with the given weights in place of the network's.
 func outputs(t *testing.T, n *Network, weights Weights, images *dataset.Images, layers ...string) []probe.Output {
 	t.Helper()
 	if err := n.set(weights); err != nil {
@@ -119,7 +119,7 @@ func kinds() map[string]func(*resnet.Config) {
 	}
 }
 
-// TestMeanOfAClassMapIsTheLogit is what makes class activation maps exact.
+// TestMeanOfAClassMapIsTheLogit checks that class activation maps are exact.
 func TestMeanOfAClassMapIsTheLogit(t *testing.T) {
 	images := noise(4)
 	for name, change := range kinds() {
@@ -134,7 +134,7 @@ func TestMeanOfAClassMapIsTheLogit(t *testing.T) {
 			for class := range m.Classes {
 				got, want := m.Mean(image, class)+float64(m.Bias[class]), m.Logit(image, class)
 				if math.Abs(got-want) > 1e-4*max(1, math.Abs(want)) {
-					t.Errorf("%s: image %d, class %d: the map says %g, the network %g", name, image, class, got, want)
+					t.Errorf("%s: image %d, class %d: the map gives the logit %g, the network %g", name, image, class, got, want)
 				}
 			}
 		}
@@ -165,7 +165,7 @@ func TestPeak(t *testing.T) {
 	}}
 	for class, want := range [][2]int{{1, 1}, {0, 2}} {
 		if y, x := m.Peak(1, class); y != want[0] || x != want[1] {
-			t.Errorf("class %d: highest at %d, %d, want %v", class, y, x, want)
+			t.Errorf("class %d: maximum at %d, %d, want %v", class, y, x, want)
 		}
 	}
 }
@@ -186,7 +186,7 @@ func TestCollage(t *testing.T) {
 		for y := range 16 {
 			for x := range 16 {
 				got := collage.Pixels[((i/3*16+y)*48+i%3*16+x)*3:][:3]
-				want := []byte{0, 0, 0} // there is no sixth image
+				want := []byte{0, 0, 0} // no sixth image: black
 				if i < 5 {
 					want = images.Image(i)[(y*16+x)*3:][:3]
 				}
@@ -196,7 +196,7 @@ func TestCollage(t *testing.T) {
 			}
 		}
 	}
-	// A network takes it as it is.
+	// A network accepts a collage.
 	m, err := open(t, tiny(t, func(*resnet.Config) {})).ClassMaps(collage)
 	if err != nil || m.Height != 8 || m.Width != 12 {
 		t.Errorf("maps of a collage: %v, error %v", m, err)
@@ -208,9 +208,9 @@ func TestCollage(t *testing.T) {
 	}
 }
 
-// TestPlainBlockWithoutIsTheIdentity: where a plain block was taken out, what comes out of
-// it is what went in, to the bit.
-func TestPlainBlockWithoutIsTheIdentity(t *testing.T) {
+// TestRemovedPlainBlockIsTheIdentity: the output of a removed plain block is its input, bit
+// for bit.
+func TestRemovedPlainBlockIsTheIdentity(t *testing.T) {
 	n := open(t, tiny(t, kinds()["plain"]))
 	for block, before := range map[string]string{"layer1.0": "relu", "layer1.1": "layer1.0", "layer3.1": "layer3.0"} {
 		weights, err := Without(n.recipe.Model, n.whole, block)
@@ -219,15 +219,15 @@ func TestPlainBlockWithoutIsTheIdentity(t *testing.T) {
 		}
 		found := outputs(t, n, weights, noise(3), before, block)
 		if d := difference(found[0].Data, found[1].Data); d != 0 {
-			t.Errorf("%s changes its input by up to %g", block, d)
+			t.Errorf("removed block %s changes its input by up to %g", block, d)
 		}
 		if whole := outputs(t, n, n.whole, noise(3), block)[0]; difference(whole.Data, found[1].Data) == 0 {
-			t.Errorf("%s was the identity before", block)
+			t.Errorf("%s was the identity before its removal", block)
 		}
 	}
 }
 
-func TestResidualBlockWithoutIsItsShortcut(t *testing.T) {
+func TestRemovedResidualBlockIsItsShortcut(t *testing.T) {
 	for _, kind := range []string{"residual", "projecting", "pre-activation"} {
 		n := open(t, tiny(t, kinds()[kind]))
 		weights, err := Without(n.recipe.Model, n.whole, "layer1.1", "layer2.0")
@@ -250,8 +250,8 @@ func TestResidualBlockWithoutIsItsShortcut(t *testing.T) {
 	}
 }
 
-// TestEvaluateGivesBlocksBack: a lesion is felt, and the next evaluation is whole again.
-func TestEvaluateGivesBlocksBack(t *testing.T) {
+// TestEvaluateRestoresBlocks: removing blocks changes the loss, and only for that evaluation.
+func TestEvaluateRestoresBlocks(t *testing.T) {
 	n, images := open(t, tiny(t, kinds()["residual"])), noise(12)
 	var losses []float64
 	for _, without := range [][]string{nil, {"layer1.1", "layer3.1"}, nil} {
@@ -262,17 +262,17 @@ func TestEvaluateGivesBlocksBack(t *testing.T) {
 		losses = append(losses, result.Loss)
 	}
 	if losses[0] == losses[1] || losses[0] != losses[2] {
-		t.Errorf("losses whole, without two blocks and whole again: %v", losses)
+		t.Errorf("losses with all blocks, without two, and with all again: %v", losses)
 	}
 }
 
-func TestBlocksThatCannotBeTakenOut(t *testing.T) {
+func TestBlocksThatCannotBeRemoved(t *testing.T) {
 	for _, test := range []struct {
 		kind, block, want string
 	}{
 		{"residual", "layer1.2", `resnet14-w4 has no block "layer1.2"`},
 		{"residual", "layer1", `has no block "layer1"`},
-		{"plain", "layer2.0", "block layer2.0 of resnet14-w4 changes the shape"},
+		{"plain", "layer2.0", "block layer2.0 of resnet14-w4 cannot be removed: it changes the shape"},
 	} {
 		n := open(t, tiny(t, kinds()[test.kind]))
 		if _, err := n.Evaluate(context.Background(), noise(3), test.block); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -286,9 +286,8 @@ func TestBlocksThatCannotBeTakenOut(t *testing.T) {
 	}
 }
 
-// TestBlocksAreTheNetworks: each has its layers, and those that change the shape are those
-// whose output is of another shape.
-func TestBlocksAreTheNetworks(t *testing.T) {
+// TestBlocks compares Blocks with a summary's layers and their shapes.
+func TestBlocks(t *testing.T) {
 	for _, kind := range []string{"residual", "bottleneck"} {
 		r := tiny(t, kinds()[kind])
 		summary, err := r.Model.Summary(16, 16)
@@ -306,24 +305,24 @@ func TestBlocksAreTheNetworks(t *testing.T) {
 				t.Fatalf("%s: no block %s in the summary", kind, block.Name)
 			}
 			if changes := !slices.Equal(before, after); changes != block.Changes {
-				t.Errorf("%s: %s goes from %v to %v and says Changes is %v", kind, block.Name, before, after, block.Changes)
+				t.Errorf("%s: %s goes from %v to %v and has Changes %v", kind, block.Name, before, after, block.Changes)
 			}
 			before = after
 		}
 	}
 }
 
-// TestFiltersAreTheWeights: the largest weight of each filter is drawn at full colour, and
-// a pixel's colours are its three weights.
-func TestFiltersAreTheWeights(t *testing.T) {
+// TestFilters: a filter's largest weight is drawn at full intensity, and the colour channels of
+// a pixel are the three weights at its position.
+func TestFilters(t *testing.T) {
 	n := open(t, tiny(t, func(*resnet.Config) {}))
 	weight := n.whole["conv1.weight"]
 	clear(weight.Data)
 	set := func(filter, colour, y, x int, value float32) {
 		weight.Data[((filter*3+colour)*3+y)*3+x] = value
 	}
-	set(0, 0, 0, 0, 2)  // red, up left
-	set(0, 2, 1, 2, -1) // blue, down, right of the middle
+	set(0, 0, 0, 0, 2)  // red, top left
+	set(0, 2, 1, 2, -1) // blue and negative, middle right
 	set(1, 1, 2, 1, -0.5)
 	tiles := n.Filters()
 	if len(tiles) != 4 {
@@ -337,7 +336,7 @@ func TestFiltersAreTheWeights(t *testing.T) {
 		{0, 1, 2, [3]byte{128, 128, 64}},
 		{0, 2, 2, [3]byte{128, 128, 128}},
 		{1, 2, 1, [3]byte{128, 0, 128}},
-		{2, 1, 1, [3]byte{128, 128, 128}}, // all of it is 0
+		{2, 1, 1, [3]byte{128, 128, 128}}, // all zeros
 	} {
 		if got := tiles[test.filter].Pixels[(test.y*3+test.x)*3:][:3]; !slices.Equal(got, test.want[:]) {
 			t.Errorf("filter %d at %d, %d: %v, want %v", test.filter, test.y, test.x, got, test.want)
@@ -354,11 +353,11 @@ func TestStrongestChannels(t *testing.T) {
 		t.Errorf("channels %v, want %v", got, want)
 	}
 	if got := Strongest(output, 0, 9); len(got) != 4 || got[0] != 3 {
-		t.Errorf("channels %v, want 3 before the other three", got)
+		t.Errorf("channels %v, want 3 first, then the other three", got)
 	}
 }
 
-func TestOpenRefusesOtherWeights(t *testing.T) {
+func TestOpenRejectsOtherWeights(t *testing.T) {
 	n := open(t, tiny(t, func(*resnet.Config) {}))
 	r := tiny(t, func(c *resnet.Config) { c.Classes = 7 })
 	if _, err := Open(n.backend, n.store, r); err == nil || !strings.Contains(err.Error(), fmt.Sprint("open ", r.Model.Name)) {

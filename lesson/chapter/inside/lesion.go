@@ -11,15 +11,15 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// Block is a block of a network.
+// Block describes a block of a network.
 type Block struct {
-	// Name is that of its layers' names: layer1.0.
+	// Name is the prefix of the names of the block's layers, such as layer1.0.
 	Name string
-	// Changes says that what leaves the block has another shape than what goes in.
+	// Changes reports whether the block's output has another shape than its input.
 	Changes bool
 }
 
-// Blocks returns the blocks of a network, from the images on.
+// Blocks returns the blocks of a network in order, from input to output.
 func Blocks(config resnet.Config) []Block {
 	var blocks []Block
 	for stage, count := range config.Blocks {
@@ -33,20 +33,19 @@ func Blocks(config resnet.Config) []Block {
 	return blocks
 }
 
-// Without returns the weights of a network with some of its blocks taken out; weights stay
-// as they are. The layers stay too, and are given weights that make nothing of their input:
+// Without returns the weights of a network with some of its blocks removed. It does not change
+// weights. The layers of a removed block stay, with weights that cancel their effect:
 //
-//   - In a residual network the branch's last batch norm gets γ = 0 and β = 0 or, with
-//     PreActivation, the branch's last convolution the weight 0. Then the branch is 0, and
-//     the block is its shortcut, with the ReLU behind it.
-//   - In a plain network the convolutions get the kernel that has a 1 in its middle, from
-//     each channel to itself, and the batch norms the statistics and weights that change
-//     nothing. What comes in has been through a ReLU and is not negative, so the block's
-//     own ReLUs change nothing either: it is the identity.
+//   - In a residual network, the branch's last batch norm gets γ = 0 and β = 0 or, with
+//     PreActivation, the branch's last convolution gets zero weights. The branch is then 0,
+//     and only the shortcut and the ReLU after it, if any, remain.
+//   - In a plain network, each convolution gets the identity kernel: a 1 in the middle, from
+//     each channel to itself. The batch norms get statistics and weights with no effect. The
+//     block's input comes from a ReLU and is not negative, so the block's own ReLUs have no
+//     effect either, and the block is the identity.
 //
-// A plain block that changes the shape, on its way or in all, cannot be the identity, and
-// is an error; so is one of a pre-activation plain network, where what comes in may be
-// negative.
+// A plain block that changes the shape, inside or overall, cannot be the identity. That is an
+// error, and so is any block of a plain pre-activation network, whose input may be negative.
 func Without(config resnet.Config, weights Weights, blocks ...string) (Weights, error) {
 	all := Blocks(config)
 	changed := maps.Clone(weights)
@@ -56,9 +55,9 @@ func Without(config resnet.Config, weights Weights, blocks ...string) (Weights, 
 		case i < 0:
 			return nil, fmt.Errorf("%s has no block %q", config.Name, name)
 		case config.Plain && (all[i].Changes || config.Block == resnet.Bottleneck):
-			return nil, fmt.Errorf("block %s of %s changes the shape: nothing is left to put in its place", name, config.Name)
+			return nil, fmt.Errorf("block %s of %s cannot be removed: it changes the shape and has no shortcut", name, config.Name)
 		case config.Plain && config.PreActivation:
-			return nil, fmt.Errorf("block %s of %s begins with a ReLU that would not pass everything on", name, config.Name)
+			return nil, fmt.Errorf("block %s of %s cannot be removed: it begins with a ReLU, and its input may be negative", name, config.Name)
 		}
 		for key, tensor := range weights {
 			if layer, found := strings.CutPrefix(key, name+"."); found {
@@ -69,7 +68,7 @@ func Without(config resnet.Config, weights Weights, blocks ...string) (Weights, 
 	return changed, nil
 }
 
-// silent returns what a layer's tensor is in a block that was taken out.
+// silent returns the value of a layer's tensor in a removed block.
 func silent(config resnet.Config, layer string, tensor statedict.Tensor) statedict.Tensor {
 	last := 2
 	if config.Block == resnet.Bottleneck {
@@ -82,7 +81,7 @@ func silent(config resnet.Config, layer string, tensor statedict.Tensor) statedi
 	case config.Plain && name == nn.GammaName:
 		return filled(tensor.Shape, 1)
 	case config.Plain && name == nn.VarianceName:
-		return filled(tensor.Shape, 1-epsilon) // and ε makes it 1
+		return filled(tensor.Shape, 1-nn.Epsilon) // the batch norm adds ε, which gives 1
 	case config.Plain,
 		!config.PreActivation && kind == fmt.Sprintf("bn%d", last) && (name == nn.GammaName || name == nn.BetaName),
 		config.PreActivation && kind == fmt.Sprintf("conv%d", last):
@@ -91,10 +90,7 @@ func silent(config resnet.Config, layer string, tensor statedict.Tensor) statedi
 	return tensor
 }
 
-// epsilon is what the batch norms of package resnet add to the variance.
-const epsilon = 1e-5
-
-// filled returns a tensor of one value.
+// filled returns a tensor with all elements set to value.
 func filled(shape []int, value float32) statedict.Tensor {
 	size := 1
 	for _, dim := range shape {
@@ -103,8 +99,8 @@ func filled(shape []int, value float32) statedict.Tensor {
 	return statedict.Tensor{Shape: shape, Data: slices.Repeat([]float32{value}, size)}
 }
 
-// identityKernel returns the weight [out, in, height, width] of a convolution that gives
-// its input back; out is in, and height and width are odd.
+// identityKernel returns the weight, [out, in, height, width], of a convolution that returns
+// its input. out must equal in, and height and width must be odd.
 func identityKernel(shape []int) statedict.Tensor {
 	kernel := filled(shape, 0)
 	area := shape[2] * shape[3]

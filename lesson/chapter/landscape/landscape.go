@@ -1,7 +1,8 @@
-// Package landscape draws a map of the loss around a trained network (Li et al. 2018,
-// "Visualizing the Loss Landscape of Neural Nets", https://arxiv.org/abs/1712.09913):
-// the loss at the weights θ + a·δ + b·η, for a grid of a and b and two random directions
-// δ and η of which every filter is as long as that of θ.
+// Package landscape is the code of notebook 8, The landscape: a map of the loss around a
+// trained network (Li et al. 2018, "Visualizing the Loss Landscape of Neural Nets",
+// https://arxiv.org/abs/1712.09913). It measures the loss at the weights θ + a·δ + b·η for a
+// grid of a and b. δ and η are two random directions in which every filter has the norm of
+// the corresponding filter of θ.
 package landscape
 
 import (
@@ -24,22 +25,21 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// Weights are all numbers of a network, by their names and in the layouts of PyTorch:
-// what belongs to one filter of a convolution, or to one output of a linear layer, lies
-// together.
+// Weights is a network's state dict: its tensors by name, in PyTorch's layouts. In these, the
+// weights of one filter of a convolution, or of one output of a linear layer, are contiguous.
 type Weights = map[string]statedict.Tensor
 
-// Direction returns a random direction for the weights: Gaussian numbers, scaled so that
-// every filter of a convolution, and every output's weights of the linear layer, has the
-// Euclidean norm of the one of weights in its place. Batch norms and biases are left where
-// they are, as Li et al. do: their direction is 0. The same seed gives the same direction.
+// Direction returns a random direction for the weights: Gaussian values, scaled so that every
+// filter, and the weights of every output of the linear layer, has the same Euclidean norm as
+// in weights. As in Li et al., the direction is 0 for batch norms and biases; they are left
+// out of the result. The same seed gives the same direction.
 func Direction(weights Weights, seed uint64) Weights {
 	direction := Weights{}
 	for key, tensor := range weights {
 		if len(tensor.Shape) < 2 {
 			continue
 		}
-		// Each tensor has numbers of its own: they do not depend on a map's order.
+		// A random generator for each tensor makes the values independent of the map's order.
 		name := fnv.New64a()
 		name.Write([]byte(key))
 		random := rand.New(rand.NewPCG(seed, name.Sum64()))
@@ -67,7 +67,7 @@ func norm(xs []float32) float64 {
 	return math.Sqrt(sum)
 }
 
-// Move returns weights + a·along + b·across, for two directions of [Direction].
+// Move returns weights + a·along + b·across, where along and across come from [Direction].
 func Move(weights, along, across Weights, a, b float64) Weights {
 	moved := maps.Clone(weights)
 	for key, tensor := range along {
@@ -80,18 +80,18 @@ func Move(weights, along, across Weights, a, b float64) Weights {
 	return moved
 }
 
-// Grid says where the loss is measured.
+// Grid describes the points at which the loss is measured.
 type Grid struct {
-	// Span is how far to go from the middle: a and b run from −Span to Span.
+	// Span is the range of a and b, which run from −Span to Span.
 	Span float64
-	// Points is their number along each axis. An odd one has the trained weights in its
-	// middle.
+	// Points is the number of points along each axis. If it is odd, the centre of the grid is
+	// the trained network.
 	Points int
-	// Seed makes the two directions.
+	// Seed determines the two directions.
 	Seed uint64
-	// Stored takes the batch norms' running statistics, as Li et al. do, in place of those
-	// of the images at hand. The stored ones belong to the trained weights and are wrong for
-	// moved ones, so that the loss rises for that reason too; training never saw that loss.
+	// Stored uses the batch norms' running statistics, as Li et al. do, instead of those of
+	// the current images. The running statistics belong to the trained weights and are wrong
+	// for moved ones. The loss then rises for that reason too, which training never sees.
 	Stored bool
 }
 
@@ -106,21 +106,21 @@ func (g Grid) At() []float64 {
 
 // Surface is the loss over a grid.
 type Surface struct {
-	// At has the values of a and of b.
+	// At holds the values of a, which are also those of b.
 	At []float64
-	// Loss is [b][a]: Loss[j][i] is that at θ + At[i]·δ + At[j]·η.
+	// Loss is indexed by b, then a: Loss[j][i] is the loss at θ + At[i]·δ + At[j]·η.
 	Loss [][]float64
 	// Centre is the loss at θ.
 	Centre float64
 }
 
-// Surface measures the loss of a network of the recipe on images, all of them as one
-// batch, at every point of the grid around weights. The loss is the cross-entropy without
-// the recipe's label smoothing and weight decay. done, if not nil, is told how many points
-// are measured.
+// Surface measures the loss of the recipe's network at every point of the grid around weights,
+// on all images as one batch. The loss is the cross-entropy, without the recipe's label
+// smoothing and weight decay. Surface calls done, if it is not nil, after every point with the
+// number of points measured so far and in total.
 func (g Grid) Surface(ctx context.Context, backend compute.Backend, r recipe.Recipe, weights Weights, images *dataset.Images, done func(points, of int)) (*Surface, error) {
 	if g.Points < 2 || !(g.Span > 0) {
-		return nil, fmt.Errorf("a grid of %d points over ±%g, want at least 2 points and a span above 0", g.Points, g.Span)
+		return nil, fmt.Errorf("grid of %d points over ±%g: want at least 2 points and a span above 0", g.Points, g.Span)
 	}
 	meter, err := newMeter(backend, r, images, !g.Stored)
 	if err != nil {
@@ -149,10 +149,10 @@ func (g Grid) Surface(ctx context.Context, backend compute.Backend, r recipe.Rec
 	return s, nil
 }
 
-// Along returns the loss along the first direction, b being as near to 0 as the grid has.
+// Along returns the loss along the first direction, at the b closest to 0.
 func (s *Surface) Along() []float64 { return s.Loss[len(s.At)/2] }
 
-// Lowest returns the point of the grid with the lowest loss, and that loss.
+// Lowest returns the grid point with the lowest loss, and that loss.
 func (s *Surface) Lowest() (a, b, loss float64) {
 	loss = math.Inf(1)
 	for j, row := range s.Loss {
@@ -165,8 +165,8 @@ func (s *Surface) Lowest() (a, b, loss float64) {
 	return a, b, loss
 }
 
-// Rim returns the mean loss at the points of the grid that are about the given distance
-// from the middle: nearer to it than half a step of the grid.
+// Rim returns the mean loss over the grid points whose distance from the centre differs from
+// distance by less than half a grid step.
 func (s *Surface) Rim(distance float64) float64 {
 	half := (s.At[1] - s.At[0]) / 2
 	sum, points := 0.0, 0
@@ -181,7 +181,7 @@ func (s *Surface) Rim(distance float64) float64 {
 	return sum / float64(points)
 }
 
-// meter measures the loss of one network with many weights.
+// meter measures the loss of one network for different weights.
 type meter struct {
 	store          *model.Store
 	exec           *model.Exec
@@ -190,15 +190,15 @@ type meter struct {
 
 func newMeter(backend compute.Backend, r recipe.Recipe, images *dataset.Images, batchStatistics bool) (*meter, error) {
 	if images.Len() == 0 {
-		return nil, fmt.Errorf("%s: no images", images.Name)
+		return nil, fmt.Errorf("%s has no images", images.Name)
 	}
 	store := model.NewStore()
 	if err := r.Model.Declare(store.Scope(run.ModelPath)); err != nil {
 		return nil, err
 	}
 	exec, err := model.NewExec(backend, store, func(_ *model.Scope, pixels, labels *graph.Node) *graph.Node {
-		// In training, batch norms take the statistics of their batch. They move the stored
-		// ones as well, which nobody reads: every measurement sets them anew.
+		// In training mode, batch norms use the statistics of the batch. They also update the
+		// running ones, which does no harm: every measurement sets them again.
 		store.SetTraining(pixels.Graph(), batchStatistics)
 		logits := r.Model.Forward(store.Scope(run.ModelPath), r.Normalization.Apply(pixels))
 		return nn.CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})

@@ -24,10 +24,10 @@ import (
 	"github.com/residual-go/residual/pkg/statedict"
 )
 
-// engine is the backend of all these tests: a tensor is at home in one only.
+// engine returns the backend that all tests share: tensors belong to one backend.
 var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("cpu") })
 
-// network returns a small network with random weights, its recipe and a store that has it.
+// network returns a store with a small network of random weights, and its recipe.
 func network(t *testing.T) (compute.Backend, *model.Store, recipe.Recipe) {
 	t.Helper()
 	engine, err := engine()
@@ -84,14 +84,14 @@ func surface(t *testing.T, g Grid) *Surface {
 	return s
 }
 
-func TestFiltersOfADirectionAreAsLongAsTheWeights(t *testing.T) {
+func TestDirectionHasTheFilterNormsOfTheWeights(t *testing.T) {
 	_, store, _ := network(t)
 	weights := weightsOf(t, store)
 	direction := Direction(weights, 5)
 	for key, tensor := range weights {
 		moved, ok := direction[key]
 		if weight := strings.Contains(key, "conv") || key == "fc.weight"; weight != ok {
-			t.Errorf("%s moves: %v, want %v", key, ok, weight)
+			t.Errorf("%s is in the direction: %v, want %v", key, ok, weight)
 		}
 		if !ok {
 			continue
@@ -118,7 +118,7 @@ func TestDirectionsFollowTheirSeed(t *testing.T) {
 	weights := weightsOf(t, store)
 	first := Direction(weights, 1)
 	if !reflect.DeepEqual(first, Direction(weights, 1)) {
-		t.Error("one seed gives two directions")
+		t.Error("one seed gave two directions")
 	}
 	var cosine, square float64
 	for key, other := range Direction(weights, 2) {
@@ -127,19 +127,19 @@ func TestDirectionsFollowTheirSeed(t *testing.T) {
 			square += float64(x) * float64(x)
 		}
 	}
-	// Random directions of some 5,000 weights are all but orthogonal.
+	// Random directions of about 5,000 weights are nearly orthogonal.
 	if cosine /= square; math.Abs(cosine) > 0.1 {
 		t.Errorf("the cosine of two seeds' directions is %g", cosine)
 	}
-	// Before they are scaled, that is: the ratio of two numbers of a filter tells.
+	// Scaling keeps the ratio of two weights of a filter.
 	one, two := first["layer1.0.conv1.weight"].Data, first["layer1.0.conv2.weight"].Data
 	if math.Abs(float64(one[0]/one[1]-two[0]/two[1])) < 1e-4 {
-		t.Error("two layers have the same numbers")
+		t.Error("two layers have the same random values")
 	}
 }
 
-// TestAFilterOfZerosStaysOne: its direction has norm 0 too, and no NaN.
-func TestAFilterOfZerosStaysOne(t *testing.T) {
+// TestDirectionOfAZeroFilter checks that a filter of zeros has the direction 0, not NaN.
+func TestDirectionOfAZeroFilter(t *testing.T) {
 	_, store, _ := network(t)
 	weights := weightsOf(t, store)
 	clear(weights["conv1.weight"].Data[:27])
@@ -153,7 +153,7 @@ func TestMove(t *testing.T) {
 	weights := weightsOf(t, store)
 	along, across := Direction(weights, 1), Direction(weights, 2)
 	if !reflect.DeepEqual(Move(weights, along, across, 0, 0), weights) {
-		t.Error("a move by 0 changes the weights")
+		t.Error("a move by 0 changed the weights")
 	}
 	moved := Move(weights, along, across, 0.5, -2)
 	for _, key := range []string{"conv1.weight", "fc.weight"} {
@@ -163,12 +163,12 @@ func TestMove(t *testing.T) {
 		}
 	}
 	if !reflect.DeepEqual(moved["bn1.weight"], weights["bn1.weight"]) || !slices.Equal(slices.Sorted(maps.Keys(moved)), slices.Sorted(maps.Keys(weights))) {
-		t.Error("batch norms have moved, or are gone")
+		t.Error("batch norms were moved or are missing")
 	}
 }
 
-// TestCentreIsTheLossOfAnEvaluation: with stored statistics, the loss at the trained
-// weights is the one that package infer measures; and the middle of the grid is they.
+// TestCentreIsTheLossOfAnEvaluation: with stored statistics, the loss at the trained weights
+// is the one that package infer measures, and the centre of the grid is at these weights.
 func TestCentreIsTheLossOfAnEvaluation(t *testing.T) {
 	engine, store, r := network(t)
 	images := noise(12)
@@ -186,19 +186,20 @@ func TestCentreIsTheLossOfAnEvaluation(t *testing.T) {
 		t.Fatal(err)
 	}
 	if math.Abs(s.Centre-want.Loss) > 1e-5 {
-		t.Errorf("the loss at the centre is %g, and infer says %g", s.Centre, want.Loss)
+		t.Errorf("the loss at the centre is %g, want %g, as in package infer", s.Centre, want.Loss)
 	}
 	if s.Loss[1][1] != s.Centre || s.Along()[1] != s.Centre {
-		t.Errorf("the middle of the grid has %g, the centre %g", s.Loss[1][1], s.Centre)
+		t.Errorf("the loss in the middle of the grid is %g, want Centre, %g", s.Loss[1][1], s.Centre)
 	}
 	if s.Loss[0][0] == s.Centre || s.Loss[1][0] == s.Loss[0][1] {
 		t.Errorf("the loss does not depend on the directions: %v", s.Loss)
 	}
 }
 
-// TestBatchStatisticsIgnoreTheSizeOfFilters: a convolution in front of a batch norm that
-// takes its batch's statistics may be of any size. That is why filters are normalised.
-func TestBatchStatisticsIgnoreTheSizeOfFilters(t *testing.T) {
+// TestBatchStatisticsIgnoreTheScaleOfFilters: scaling a convolution has no effect if the batch
+// norm after it uses the statistics of the batch. That is why directions are normalised by
+// filter.
+func TestBatchStatisticsIgnoreTheScaleOfFilters(t *testing.T) {
 	engine, store, r := network(t)
 	weights, images := weightsOf(t, store), noise(12)
 	for _, batch := range []bool{true, false} {
@@ -217,11 +218,11 @@ func TestBatchStatisticsIgnoreTheSizeOfFilters(t *testing.T) {
 			t.Fatal(err)
 		}
 		if same := math.Abs(after-before) < 1e-3; same != batch {
-			t.Errorf("batch statistics %v: filters 3 times as large change the loss from %g to %g", batch, before, after)
+			t.Errorf("batch statistics %v: filters 3 times as large changed the loss from %g to %g", batch, before, after)
 		}
-		// A measurement leaves nothing behind for the next.
+		// One measurement must not affect the next.
 		if again, err := meter.loss(weights); err != nil || again != before {
-			t.Errorf("batch statistics %v: the loss is %g at first and %g later, error %v", batch, before, again, err)
+			t.Errorf("batch statistics %v: the loss was %g at first and %g later, error %v", batch, before, again, err)
 		}
 	}
 }
@@ -230,7 +231,7 @@ func TestSurfacesFollowTheirSeed(t *testing.T) {
 	g := Grid{Span: 0.5, Points: 3, Seed: 7}
 	first := surface(t, g)
 	if !reflect.DeepEqual(first, surface(t, g)) {
-		t.Error("one seed gives two surfaces")
+		t.Error("one seed gave two surfaces")
 	}
 	g.Seed = 8
 	if other := surface(t, g); other.Loss[0][0] == first.Loss[0][0] || other.Centre != first.Centre {
@@ -241,7 +242,7 @@ func TestSurfacesFollowTheirSeed(t *testing.T) {
 func TestLowest(t *testing.T) {
 	s := &Surface{At: []float64{-1, 0, 1}, Loss: [][]float64{{5, 4, 3}, {2, 3, 1}, {9, 9, math.NaN()}}}
 	if a, b, loss := s.Lowest(); a != 1 || b != 0 || loss != 1 {
-		t.Errorf("lowest at a = %g, b = %g with %g", a, b, loss)
+		t.Errorf("lowest at a = %g, b = %g with loss %g, want 1, 0 and 1", a, b, loss)
 	}
 }
 
@@ -261,18 +262,18 @@ func TestSurfaceReportsAndStops(t *testing.T) {
 	_, err := Grid{Span: 1, Points: 3}.Surface(ctx, engine, r, weightsOf(t, store), noise(3), func(points, of int) {
 		reports = append(reports, points)
 		if of != 9 {
-			t.Errorf("%d points in all, want 9", of)
+			t.Errorf("%d points in total, want 9", of)
 		}
 		if points == 4 {
 			cancel()
 		}
 	})
 	if !errors.Is(err, context.Canceled) || !slices.Equal(reports, []int{1, 2, 3, 4}) {
-		t.Errorf("error %v after %v", err, reports)
+		t.Errorf("error %v after reports %v", err, reports)
 	}
 }
 
-func TestGridsThatAreNone(t *testing.T) {
+func TestSurfaceErrors(t *testing.T) {
 	engine, store, r := network(t)
 	weights := weightsOf(t, store)
 	for _, g := range []Grid{{Span: 1, Points: 1}, {Span: 0, Points: 5}, {Span: -1, Points: 5}} {
@@ -286,6 +287,6 @@ func TestGridsThatAreNone(t *testing.T) {
 	}
 	delete(weights, "bn1.bias")
 	if _, err := g.Surface(context.Background(), engine, r, weights, noise(3), nil); err == nil {
-		t.Error("no error for weights that are not whole")
+		t.Error("no error for incomplete weights")
 	}
 }

@@ -17,34 +17,36 @@ type Way int
 const (
 	// Scratch starts from random weights and trains them all.
 	Scratch Way = iota
-	// Frozen takes a trained body and trains nothing but a new last layer.
+	// Frozen trains a new head on a trained body, which does not change.
 	Frozen
-	// FineTuned takes a trained body, and trains it along with a new last layer.
+	// FineTuned trains a new head and the trained body together.
 	FineTuned
 )
 
-// Ways are all of them.
+// Ways lists all ways.
 var Ways = []Way{Scratch, Frozen, FineTuned}
 
+// String describes the way in words.
 func (w Way) String() string {
 	return [...]string{"from scratch", "frozen body", "fine-tuned"}[w]
 }
 
-// Experiment says how to measure which way learns how much from how few images.
+// Experiment has the settings of an experiment that measures how much each way learns from
+// how many images.
 type Experiment struct {
-	// PerClass are the numbers of training images of each class.
+	// PerClass lists the numbers of training images per class to try.
 	PerClass []int
-	// Seeds is how often each is repeated, with other images, and other random weights.
+	// Seeds is the number of repetitions, each with other images and other random weights.
 	Seeds int
-	// Steps and BatchSize are those of every training; where there are fewer images than that,
-	// a batch is all of them.
+	// Steps and BatchSize apply to every training. With fewer images than BatchSize, a batch
+	// holds all of them.
 	Steps, BatchSize int
-	// LearningRates has that of every Way, in the order of Ways.
+	// LearningRates has the learning rate of each Way.
 	LearningRates [3]float64
 }
 
-// Default returns the experiment of the course. The rates are, of 0.1 to 0.001, good ones
-// for their way over all the numbers of images, on Shapes-10.
+// Default returns the experiment of the course. Each learning rate, from the range 0.001 to
+// 0.1, works well for its way at all numbers of images, on Shapes-10.
 func Default() Experiment {
 	return Experiment{
 		PerClass: []int{5, 10, 20, 50, 100, 500}, Seeds: 3, Steps: 200, BatchSize: 64,
@@ -52,17 +54,17 @@ func Default() Experiment {
 	}
 }
 
-// Result is what came of an experiment.
+// Result is the outcome of an experiment.
 type Result struct {
 	PerClass []int
-	// Accuracy is that on the test images: Accuracy[way][i] has one for every seed, with
-	// PerClass[i] training images of each class.
+	// Accuracy is the accuracy on the test images. Accuracy[way][i] has a value for every
+	// seed, for PerClass[i] training images per class.
 	Accuracy [3][][]float64
 }
 
-// Run learns the classes of training, each time from a few of its images, and tests on
-// test. The trained body is that of pretrained, which stays as it is. report gives each
-// way its reporter, which takes every training for an epoch.
+// Run trains networks to classify the images of training, each on a few of them, and tests
+// them on test. The trained body is that of pretrained, which Run does not change. report
+// returns the reporter for a way; it sees each training as an epoch.
 func (e Experiment) Run(ctx context.Context, pretrained *Network, training, test *dataset.Images,
 	report func(Way) run.Reporter) (*Result, error) {
 	result := &Result{PerClass: e.PerClass}
@@ -77,7 +79,7 @@ func (e Experiment) Run(ctx context.Context, pretrained *Network, training, test
 			for _, way := range Ways {
 				accuracy, err := e.learn(ctx, way, pretrained, few, test, seed, progress[way])
 				if err != nil {
-					return nil, fmt.Errorf("%s, %d images a class: %w", way, perClass, err)
+					return nil, fmt.Errorf("%s, %d images per class: %w", way, perClass, err)
 				}
 				result.Accuracy[way][i] = append(result.Accuracy[way][i], accuracy)
 			}
@@ -86,7 +88,7 @@ func (e Experiment) Run(ctx context.Context, pretrained *Network, training, test
 	return result, nil
 }
 
-// learn returns the accuracy that a way comes to.
+// learn trains one network and returns its accuracy on test.
 func (e Experiment) learn(ctx context.Context, way Way, pretrained *Network, few, test *dataset.Images,
 	seed uint64, progress *progress) (float64, error) {
 	network, err := start(way, pretrained, len(few.Classes), seed)
@@ -115,6 +117,7 @@ func (e Experiment) learn(ctx context.Context, way Way, pretrained *Network, few
 	return tested.Top1, nil
 }
 
+// start returns the untrained network of a way.
 func start(way Way, pretrained *Network, classes int, seed uint64) (*Network, error) {
 	if way != Scratch {
 		return pretrained.WithNewHead(classes, seed)
@@ -124,12 +127,12 @@ func start(way Way, pretrained *Network, classes int, seed uint64) (*Network, er
 	return New(pretrained.backend, r, seed)
 }
 
-// Sample returns so many images of each class, picked by the seed.
+// Sample returns a random sample with perClass images of each class, determined by the seed.
 func Sample(images *dataset.Images, perClass int, seed uint64) *dataset.Images {
 	return images.Pick(rand.New(rand.NewPCG(seed, 1)).Perm(images.Len())).FirstPerClass(perClass)
 }
 
-// Mean returns the mean accuracy over the seeds, with PerClass[i] images of each class.
+// Mean returns the mean accuracy over the seeds, for PerClass[i] images per class.
 func (r *Result) Mean(way Way, i int) float64 {
 	sum := 0.0
 	for _, accuracy := range r.Accuracy[way][i] {
@@ -139,7 +142,7 @@ func (r *Result) Mean(way Way, i int) float64 {
 }
 
 // Figure draws the accuracy by the number of images: the mean of each way as a line with
-// marks, and the lowest and the highest of its seeds as thin ones.
+// markers, and the lowest and highest of its seeds as thin lines.
 func (r *Result) Figure(caption string) (*figure.Figure, error) {
 	var curves []figure.Curve
 	for _, way := range Ways {
@@ -155,12 +158,11 @@ func (r *Result) Figure(caption string) (*figure.Figure, error) {
 		low.X, high.X = mean.X, mean.X
 		curves = append(curves, mean, low, high)
 	}
-	return figure.Curves("Learning new classes from few images", "training images of each class", "accuracy on test images",
+	return figure.Curves("Learning new classes from few images", "training images per class", "accuracy on test images",
 		curves, figure.LogX(), figure.Percent(), figure.Caption(caption))
 }
 
-// progress passes on how one training after the other is going, as if they were the
-// epochs of a single one.
+// progress reports a series of trainings as if they were the epochs of one training.
 type progress struct {
 	run.Reporter
 	trainings, done int
@@ -178,9 +180,10 @@ func (p *progress) Step(m run.Metrics) {
 	p.Reporter.Step(m)
 }
 
-// Line is kept back: losses that start anew over and over make no curve.
+// Line does nothing: the losses of many short trainings make no useful curve.
 func (p *progress) Line(run.Metrics) {}
 
+// tested reports the end of a training and its accuracy.
 func (p *progress) tested(accuracy float64) {
 	p.done++
 	p.last.Kind, p.last.TestTop1 = run.EpochLine, &accuracy

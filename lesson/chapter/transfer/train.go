@@ -19,37 +19,35 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// momentum is that of every training here.
+// momentum is the momentum of SGD in every training here.
 const momentum = 0.9
 
-// Training says how a network is trained: by SGD with momentum, at a constant learning
-// rate, without weight decay and without augmentation.
+// Training has the settings of a training by SGD with momentum, at a constant learning rate,
+// without weight decay and without augmentation.
 type Training struct {
 	Steps        int
-	BatchSize    int // no more than there are images
+	BatchSize    int // at most the number of images
 	LearningRate float64
-	// Seed makes the order of the images, a new one every time they have all been seen.
+	// Seed determines the order of the images. They are shuffled again for every epoch.
 	Seed uint64
-	// Evaluation has the batch norms work as they do in evaluation: they take the running
-	// statistics, and leave them as they are. It is PyTorch's model.eval(), and what a
-	// frozen body needs.
+	// Evaluation runs the batch norms in evaluation mode: they use the running statistics and
+	// do not update them. This is model.eval() in PyTorch, and what a frozen body needs.
 	Evaluation bool
-	// Report, if not nil, is told after every step.
+	// Report, if not nil, receives the metrics of every step.
 	Report run.Reporter
 }
 
 func (t Training) validate(images int) error {
 	switch {
 	case t.Steps < 1 || t.BatchSize < 1:
-		return fmt.Errorf("%d steps with batches of %d, want at least 1 of each", t.Steps, t.BatchSize)
+		return fmt.Errorf("%d steps with batches of %d images: both must be at least 1", t.Steps, t.BatchSize)
 	case images < t.BatchSize:
 		return fmt.Errorf("%d images are too few for a batch of %d", images, t.BatchSize)
 	}
 	return nil
 }
 
-// Train trains every variable of the network that is trainable on images, and returns the
-// loss of each step.
+// Train trains the network's trainable variables on images and returns the loss of each step.
 func (n *Network) Train(ctx context.Context, images *dataset.Images, t Training) ([]float64, error) {
 	if err := n.fits(images); err != nil {
 		return nil, err
@@ -60,7 +58,7 @@ func (n *Network) Train(ctx context.Context, images *dataset.Images, t Training)
 	})
 }
 
-// Features are what a body makes of images: the input of the last layer.
+// Features are the body's outputs for some images: the inputs of the head.
 type Features struct {
 	// Values is [images, Channels].
 	Values   []float32
@@ -69,7 +67,7 @@ type Features struct {
 	Labels []int32
 }
 
-// Features returns the features of images, by running statistics.
+// Features returns the features of images, computed with running statistics.
 func (n *Network) Features(images *dataset.Images) (*Features, error) {
 	if err := n.fits(images); err != nil {
 		return nil, err
@@ -81,13 +79,13 @@ func (n *Network) Features(images *dataset.Images) (*Features, error) {
 	return &Features{outputs[0].Data, outputs[0].Shape[1], images.Labels}, nil
 }
 
-// TrainHead trains the last layer alone, on features of the network's body, and returns
-// the loss of each step. It does what Train does with a frozen body in evaluation, to
-// within rounding, but without running the body for every batch.
+// TrainHead trains the head alone, on features of the network's body, and returns the loss of
+// each step. The result is that of Train with a frozen body and Evaluation set, up to
+// rounding, but the body does not run for every batch.
 func (n *Network) TrainHead(ctx context.Context, features *Features, t Training) ([]float64, error) {
 	weight, bias := n.Scope().In("fc").GetVariable("weight"), n.Scope().In("fc").GetVariable("bias")
 	if channels := weight.Shape().Dim(0); channels != features.Channels {
-		return nil, fmt.Errorf("the features have %d channels and the last layer takes %d", features.Channels, channels)
+		return nil, fmt.Errorf("the features have %d channels, but the last layer expects %d", features.Channels, channels)
 	}
 	all := examples[float32]{features.Values, []int{features.Channels}, features.Labels}
 	return fit(ctx, n, all, t, func(x *graph.Node) *graph.Node {
@@ -96,24 +94,26 @@ func (n *Network) TrainHead(ctx context.Context, features *Features, t Training)
 	})
 }
 
+// fits returns an error unless the network can be trained on the images.
 func (n *Network) fits(images *dataset.Images) error {
 	if err := images.Validate(); err != nil {
 		return err
 	}
 	if classes := len(images.Classes); classes != n.recipe.Model.Classes {
-		return fmt.Errorf("%s has %d classes and %s tells %d apart; replace its head", images.Name, classes, n.recipe.Model.Name, n.recipe.Model.Classes)
+		return fmt.Errorf("%s has %d classes, but %s has %d: replace its head", images.Name, classes, n.recipe.Model.Name, n.recipe.Model.Classes)
 	}
 	return nil
 }
 
-// examples are labelled inputs, each of the given shape.
+// examples are labelled inputs of one shape.
 type examples[T byte | float32] struct {
 	values []T
 	shape  []int
 	labels []int32
 }
 
-// batch returns the inputs, [batch, shape…], and the labels, [batch, 1], of some examples.
+// batch returns the inputs, [batch, shape…], and the labels, [batch, 1], of the examples with
+// the given indices.
 func (e examples[T]) batch(indices []int) (inputs, labels *tensors.Tensor) {
 	size := len(e.values) / len(e.labels)
 	var values []T
@@ -126,13 +126,13 @@ func (e examples[T]) batch(indices []int) (inputs, labels *tensors.Tensor) {
 		tensors.FromFlatDataAndDimensions(ls, len(indices), 1)
 }
 
-// fit trains what is trainable of the network on all examples, where forward makes logits,
-// [batch, classes], of a batch of them.
+// fit trains the network's trainable variables on all examples. forward computes the logits,
+// [batch, classes], of a batch of inputs.
 func fit[T byte | float32](ctx context.Context, n *Network, all examples[T], t Training, forward func(*graph.Node) *graph.Node) ([]float64, error) {
 	if err := t.validate(len(all.labels)); err != nil {
 		return nil, err
 	}
-	// Momentum and step are those of this training alone.
+	// The next training must not start with this one's momentum and step.
 	defer n.store.DeleteVariablesInScope("/" + optimizer.Scope)
 	sgd := optim.SGD().LearningRate(t.LearningRate).Momentum(momentum).Done()
 	exec, err := model.NewExec(n.backend, n.store, func(scope *model.Scope, inputs, labels *graph.Node) (loss, accuracy *graph.Node) {
@@ -157,7 +157,7 @@ func fit[T byte | float32](ctx context.Context, n *Network, all examples[T], t T
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if len(order) < t.BatchSize { // what is left over makes no batch: another time
+		if len(order) < t.BatchSize { // drop an incomplete batch and shuffle again
 			order = random.Perm(len(all.labels))
 		}
 		inputs, labels := all.batch(order[:t.BatchSize])
@@ -172,9 +172,10 @@ func fit[T byte | float32](ctx context.Context, n *Network, all examples[T], t T
 	return history, nil
 }
 
-// lineEvery is the number of steps between lines of a report.
+// lineEvery is the number of steps between two calls of a reporter's Line.
 const lineEvery = 5
 
+// report passes the metrics of a step, counted from 0, to the reporter.
 func (t Training) report(step int, loss, accuracy float64, started time.Time) {
 	if t.Report == nil {
 		return

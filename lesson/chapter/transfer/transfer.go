@@ -1,7 +1,8 @@
-// Package transfer puts a trained network to another use: its last layer is replaced by a
-// new one for other classes, and then only that layer is trained on the features of the
-// others, which stay frozen, or all of it, which is fine-tuning. [Experiment] measures how
-// many images of the new classes that takes, against a network that starts from nothing.
+// Package transfer is the code of notebook 6, Standing on others' weights: transfer learning.
+// A trained network gets a new last layer, the head, for other classes. Then either only the
+// head is trained, with the rest (the body) frozen, or the whole network is fine-tuned.
+// [Experiment] measures how many images of the new classes each way needs, compared with
+// training from scratch.
 package transfer
 
 import (
@@ -24,30 +25,30 @@ import (
 	"github.com/residual-go/residual/pkg/weights"
 )
 
-// Weights are all numbers of a network, by their names and in the layouts of PyTorch.
+// Weights is a network's state dict: its tensors by name, in PyTorch's layouts.
 type Weights = map[string]statedict.Tensor
 
-// headPrefix is what the names of the last layer's weights begin with. The rest is the body.
+// headPrefix begins the names of the head's weights. All other weights are the body's.
 const headPrefix = "fc."
 
-// evaluationBatch is how many images go through a network at once.
+// evaluationBatch is the batch size of evaluations.
 const evaluationBatch = 250
 
-// Network is a network whose weights can be changed. It is for one goroutine at a time.
+// Network is a network with its weights. It must not be used by several goroutines at once.
 type Network struct {
 	backend compute.Backend
 	store   *model.Store
 	recipe  recipe.Recipe
 }
 
-// New returns the recipe's network with random weights that the seed makes.
+// New returns the recipe's network with random weights, determined by the seed.
 func New(backend compute.Backend, r recipe.Recipe, seed uint64) (*Network, error) {
 	store := model.NewStore()
 	if err := store.SetRNGStateFromSeed(int64(seed)); err != nil {
 		return nil, fmt.Errorf("make %s: %w", r.Model.Name, err)
 	}
-	// All of them, in their order, before the first is initialised: a seed then always
-	// gives the same weights.
+	// Declaring all variables in order before initialising any makes the weights depend on
+	// the seed alone.
 	if err := r.Model.Declare(store.Scope(run.ModelPath)); err != nil {
 		return nil, fmt.Errorf("make %s: %w", r.Model.Name, err)
 	}
@@ -57,8 +58,8 @@ func New(backend compute.Backend, r recipe.Recipe, seed uint64) (*Network, error
 	return &Network{backend: backend, store: store, recipe: r}, nil
 }
 
-// Load returns the network whose weights are in the file at path: a run's checkpoint, or
-// any other that package weights reads.
+// Load returns the network with the weights in the file at path, which may be a run's
+// checkpoint or any other file that package weights reads.
 func Load(backend compute.Backend, path string) (*Network, error) {
 	file, err := weights.ReadFile(path)
 	if err != nil {
@@ -84,17 +85,18 @@ func with(backend compute.Backend, r recipe.Recipe, weights Weights) (*Network, 
 	return &Network{backend: backend, store: store, recipe: r}, nil
 }
 
-// Close frees what the network holds.
+// Close frees the network's resources.
 func (n *Network) Close() { n.store.Finalize() }
 
-// Scope returns where the network's variables are.
+// Scope returns the scope of the network's variables.
 func (n *Network) Scope() *model.Scope { return n.store.Scope(run.ModelPath) }
 
-// Weights returns a copy of all the network's numbers, running statistics among them.
+// Weights returns a copy of the network's weights, including the running statistics.
 func (n *Network) Weights() (Weights, error) { return statedict.FromScope(n.Scope()) }
 
-// WithNewHead returns a network with n's body and a new last layer of so many classes, at
-// random by the seed. All its variables are trainable but the running statistics.
+// WithNewHead returns a network with n's body and a new head for the given number of classes,
+// with random weights determined by the seed. All its variables are trainable except the
+// running statistics.
 func (n *Network) WithNewHead(classes int, seed uint64) (*Network, error) {
 	r := n.recipe
 	r.Model.Classes = classes
@@ -106,7 +108,7 @@ func (n *Network) WithNewHead(classes int, seed uint64) (*Network, error) {
 	return n.WithHeadOf(fresh)
 }
 
-// WithHeadOf returns a network with n's body and other's last layer.
+// WithHeadOf returns a network with n's body and other's head.
 func (n *Network) WithHeadOf(other *Network) (*Network, error) {
 	weights, err := n.Weights()
 	if err != nil {
@@ -124,8 +126,8 @@ func (n *Network) WithHeadOf(other *Network) (*Network, error) {
 	return with(n.backend, other.recipe, weights)
 }
 
-// FreezeBody keeps [Network.Train] from changing any weight but those of the last layer.
-// It does not keep it from changing running statistics: see [Training.Evaluation].
+// FreezeBody makes all weights except the head's untrainable. [Network.Train] still updates
+// the running statistics, unless [Training.Evaluation] is set.
 func (n *Network) FreezeBody() {
 	for variable := range n.Scope().IterVariables() {
 		if name, _ := resnet.StateDictKey(n.Scope(), variable); !strings.HasPrefix(name, headPrefix) {
@@ -134,7 +136,7 @@ func (n *Network) FreezeBody() {
 	}
 }
 
-// Evaluate returns how the network does on images, with running statistics.
+// Evaluate tests the network on images, with running statistics.
 func (n *Network) Evaluate(ctx context.Context, images *dataset.Images) (*infer.Result, error) {
 	network, err := infer.New(n.backend, n.store, run.ModelPath, n.recipe.Model, n.recipe.Normalization)
 	if err != nil {
@@ -144,8 +146,8 @@ func (n *Network) Evaluate(ctx context.Context, images *dataset.Images) (*infer.
 	return network.Evaluate(ctx, images, evaluationBatch, nil)
 }
 
-// Changes returns the largest change of any number between two states of a network: of the
-// body's weights, of its running statistics, and of the head.
+// Changes returns the largest absolute difference between two states of a network in the
+// body's weights, in its running statistics, and in the head.
 func Changes(before, after Weights) (body, statistics, head float64) {
 	for name, tensor := range before {
 		largest := &body
@@ -162,8 +164,8 @@ func Changes(before, after Weights) (body, statistics, head float64) {
 	return body, statistics, head
 }
 
-// Split divides images by their classes: into those of the first so many and those of the
-// others, whose labels then count from 0 again.
+// Split divides images by class: into those of the first classes, as many as given, and the
+// others, whose labels are renumbered from 0.
 func Split(images *dataset.Images, classes int) (first, others *dataset.Images) {
 	var indices [2][]int
 	for i, label := range images.Labels {

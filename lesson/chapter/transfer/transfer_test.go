@@ -22,10 +22,10 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// testImages are 8×8 pictures of noise whose class, of 5, is the channel, or the pair of
-// channels, that is bright.
+// testImages returns n noisy images of 8×8 pixels in 5 classes. The class decides which
+// channel, or pair of channels, is bright.
 func testImages(n int) *dataset.Images {
-	m := &dataset.Images{Name: "test pictures", Classes: []string{"red", "green", "blue", "yellow", "cyan"}, Height: 8, Width: 8}
+	m := &dataset.Images{Name: "test images", Classes: []string{"red", "green", "blue", "yellow", "cyan"}, Height: 8, Width: 8}
 	bright := [][]int{{0}, {1}, {2}, {0, 1}, {1, 2}}
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range n {
@@ -53,7 +53,7 @@ func testBackend(t *testing.T) compute.Backend {
 	return engine
 }
 
-// newNetwork returns a small network for the first three classes, not trained.
+// newNetwork returns a small untrained network for three classes.
 func newNetwork(t *testing.T) *Network {
 	t.Helper()
 	config, err := resnet.CIFAR(8, 4)
@@ -69,7 +69,7 @@ func newNetwork(t *testing.T) *Network {
 	return n
 }
 
-// trained returns newNetwork trained on the first three classes.
+// trained returns the network of newNetwork, trained on the first three classes.
 func trained(t *testing.T) *Network {
 	t.Helper()
 	n := newNetwork(t)
@@ -115,7 +115,7 @@ func accuracy(t *testing.T, n *Network, images *dataset.Images) float64 {
 	return result.Top1
 }
 
-// changed returns the names of the weights that are not the same to the bit.
+// changed returns the names of the weights that are not equal, bit for bit.
 func changed(a, b Weights) []string {
 	var names []string
 	for name := range a {
@@ -141,15 +141,15 @@ func TestSplit(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// The images 3, 4, 8, 9, … have the classes 3 and 4.
+	// Images 3, 4, 8, 9, … are in the classes 3 and 4.
 	if want := []int32{0, 1, 0, 1, 0, 1, 0, 1}; !slices.Equal(others.Labels, want) {
 		t.Errorf("labels %v, want %v", others.Labels, want)
 	}
 	if !slices.Equal(others.Image(2), images.Image(8)) {
-		t.Error("the third of the others is not the ninth of all")
+		t.Error("the third image of the others is not the ninth of all")
 	}
 	if images.Labels[3] != 3 {
-		t.Error("the labels of the whole were changed")
+		t.Error("Split changed the labels of its argument")
 	}
 }
 
@@ -169,10 +169,10 @@ func TestLoad(t *testing.T) {
 	}
 	defer loaded.Close()
 	if got := changed(want, weightsOf(t, loaded)); got != nil {
-		t.Errorf("loaded otherwise than saved: %v", got)
+		t.Errorf("these weights changed between saving and loading: %v", got)
 	}
 	if _, err := Load(testBackend(t), path+"x"); err == nil {
-		t.Error("a file that is not there is no error")
+		t.Error("no error for a missing file")
 	}
 }
 
@@ -187,7 +187,7 @@ func TestChanges(t *testing.T) {
 		got, want float64
 	}{{"body", body, 0.25}, {"running statistics", statistics, 0.5}, {"head", head, 0.125}} {
 		if math.Abs(c.got-c.want) > 1e-6 {
-			t.Errorf("change of the %s %g, want %g", c.what, c.got, c.want)
+			t.Errorf("the largest change of the %s is %g, want %g", c.what, c.got, c.want)
 		}
 	}
 }
@@ -204,16 +204,16 @@ func TestWithNewHead(t *testing.T) {
 		t.Errorf("the new head's bias has shape %v", shape)
 	}
 	if got := changed(before, after); !slices.Equal(got, []string{"fc.bias", "fc.weight"}) {
-		t.Errorf("changed: %v, want the head alone", got)
+		t.Errorf("changed: %v, want only the head", got)
 	}
 	if got := changed(before, weightsOf(t, old)); got != nil {
 		t.Errorf("the old network changed: %v", got)
 	}
 	if changed(after, weightsOf(t, newHead(t, old, 2, 5))) != nil {
-		t.Error("one seed made two heads")
+		t.Error("one seed gave two heads")
 	}
 	if changed(after, weightsOf(t, newHead(t, old, 2, 6))) == nil {
-		t.Error("two seeds made one head")
+		t.Error("two seeds gave one head")
 	}
 }
 
@@ -246,7 +246,7 @@ func TestFrozenBody(t *testing.T) {
 	training := Training{Steps: 10, BatchSize: 20, LearningRate: 0.1, Evaluation: true}
 	losses := train(t, n, others, training)
 	if got := changed(before, weightsOf(t, n)); !slices.Equal(got, []string{"fc.bias", "fc.weight"}) {
-		t.Errorf("in evaluation changed: %v, want the head alone", got)
+		t.Errorf("changed in evaluation mode: %v, want only the head", got)
 	}
 	if losses[9] > 0.8*losses[0] {
 		t.Errorf("the loss went from %.3f to %.3f: the head did not learn", losses[0], losses[9])
@@ -261,16 +261,17 @@ func TestFrozenBody(t *testing.T) {
 		case strings.Contains(name, "running_"):
 			running++
 		case !strings.HasPrefix(name, "fc."):
-			t.Errorf("%s is frozen and was changed", name)
+			t.Errorf("%s is frozen but changed", name)
 		}
 	}
 	if running == 0 {
-		t.Error("in training no running statistic moved")
+		t.Error("no running statistic changed in training mode")
 	}
 }
 
-// Training the head on features is the same as training it behind a frozen body.
-func TestTrainHeadIsTrainOfFrozen(t *testing.T) {
+// TestTrainHeadEqualsTrainWithAFrozenBody: training the head on features gives the same result
+// as training it on a frozen body.
+func TestTrainHeadEqualsTrainWithAFrozenBody(t *testing.T) {
 	old := trained(t)
 	_, others := Split(testImages(75), 3)
 	training := Training{Steps: 8, BatchSize: 12, LearningRate: 0.1, Seed: 3, Evaluation: true}
@@ -290,32 +291,32 @@ func TestTrainHeadIsTrainOfFrozen(t *testing.T) {
 	}
 	for step := range got {
 		if math.Abs(got[step]-want[step]) > 1e-4 {
-			t.Errorf("step %d: loss %.6f on features, %.6f behind the body", step+1, got[step], want[step])
+			t.Errorf("step %d: loss %.6f on features, %.6f with the body", step+1, got[step], want[step])
 		}
 	}
 	after := weightsOf(t, n)
 	if names := changed(before, after); !slices.Equal(names, []string{"fc.bias", "fc.weight"}) {
-		t.Errorf("changed: %v, want the head alone", names)
+		t.Errorf("changed: %v, want only the head", names)
 	}
 	for _, name := range []string{"fc.weight", "fc.bias"} {
 		for i, w := range weightsOf(t, behind)[name].Data {
 			if math.Abs(float64(after[name].Data[i]-w)) > 1e-4 {
-				t.Errorf("%s[%d] is %g on features, %g behind the body", name, i, after[name].Data[i], w)
+				t.Errorf("%s[%d] is %g on features, %g with the body", name, i, after[name].Data[i], w)
 			}
 		}
 	}
 }
 
-func TestTrainLearnsAndRepeats(t *testing.T) {
+func TestTrainLearnsAndIsReproducible(t *testing.T) {
 	known, _ := Split(testImages(100), 3)
 	a, b := trained(t), trained(t)
 	if got := accuracy(t, a, known); got < 0.8 {
-		t.Errorf("accuracy %.2f on pictures told apart by their colour, want at least 0.8", got)
+		t.Errorf("accuracy %.2f on images that differ by their colour, want at least 0.8", got)
 	}
 	if got := changed(weightsOf(t, a), weightsOf(t, b)); got != nil {
 		t.Errorf("the same training gave other weights the second time: %v", got)
 	}
-	// A second training has its own learning rate and starts without momentum.
+	// A second training uses its own learning rate and starts without momentum.
 	training := Training{Steps: 1, BatchSize: 20, LearningRate: 0}
 	before := weightsOf(t, a)
 	train(t, a, known, training)
@@ -325,23 +326,23 @@ func TestTrainLearnsAndRepeats(t *testing.T) {
 		}
 	}
 	if left := a.store.Scope("/" + optimizer.Scope).NumVariables(); left != 0 {
-		t.Errorf("%d variables of the optimiser are left", left)
+		t.Errorf("%d variables of the optimiser remain, want none", left)
 	}
 }
 
-func TestTrainWrong(t *testing.T) {
+func TestTrainErrors(t *testing.T) {
 	n := newNetwork(t)
 	known, others := Split(testImages(30), 3)
 	if _, err := n.Train(context.Background(), others, Training{Steps: 1, BatchSize: 4}); err == nil || !strings.Contains(err.Error(), "replace its head") {
-		t.Errorf("two classes for a head of three: %v", err)
+		t.Errorf("two classes for a head of three: error %v, want one that says to replace the head", err)
 	}
 	if _, err := n.Train(context.Background(), known, Training{Steps: 1, BatchSize: 19}); err == nil {
-		t.Error("a batch of more images than there are is no error")
+		t.Error("no error for a batch larger than the number of images")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := n.Train(ctx, known, Training{Steps: 1, BatchSize: 4}); err != context.Canceled {
-		t.Errorf("cancelled: %v", err)
+		t.Errorf("cancelled: error %v, want %v", err, context.Canceled)
 	}
 }
 
@@ -353,7 +354,7 @@ func TestSample(t *testing.T) {
 		counts[label]++
 	}
 	if want := map[int32]int{0: 4, 1: 4, 2: 4, 3: 4, 4: 4}; !maps.Equal(counts, want) {
-		t.Errorf("images by label: %v, want %v", counts, want)
+		t.Errorf("images by class: %v, want %v", counts, want)
 	}
 	if !slices.Equal(a.Pixels, Sample(images, 4, 1).Pixels) {
 		t.Error("one seed gave two samples")
@@ -363,7 +364,7 @@ func TestSample(t *testing.T) {
 	}
 }
 
-// recorder keeps what a reporter was told.
+// recorder is a reporter that records its calls.
 type recorder struct {
 	run.Reporter
 	steps, epochs []run.Metrics
@@ -384,26 +385,26 @@ func TestExperiment(t *testing.T) {
 	}
 	for _, way := range Ways {
 		if len(result.Accuracy[way]) != 2 || len(result.Accuracy[way][0]) != 2 || len(result.Accuracy[way][1]) != 2 {
-			t.Errorf("%s: accuracies %v, want two by two", way, result.Accuracy[way])
+			t.Errorf("%s: accuracies %v, want two by two values", way, result.Accuracy[way])
 		}
 		r := reports[way]
 		if len(r.steps) != 4*6 || len(r.epochs) != 4 {
-			t.Fatalf("%s: %d steps and %d epochs reported, want 24 and 4", way, len(r.steps), len(r.epochs))
+			t.Fatalf("%s: %d steps and %d epochs were reported, want 24 and 4", way, len(r.steps), len(r.epochs))
 		}
 		for i, m := range r.steps {
 			if m.Step != i+1 || m.Epoch != i/6+1 || m.Epochs != 4 {
-				t.Errorf("%s: step %d is reported as %d, epoch %d of %d", way, i+1, m.Step, m.Epoch, m.Epochs)
+				t.Errorf("%s: step %d was reported as step %d, epoch %d of %d", way, i+1, m.Step, m.Epoch, m.Epochs)
 			}
 		}
 		if got := *r.epochs[2].TestTop1; got != result.Accuracy[way][1][0] {
-			t.Errorf("%s: %v reported, %v in the result", way, got, result.Accuracy[way][1][0])
+			t.Errorf("%s: accuracy %v was reported, but the result has %v", way, got, result.Accuracy[way][1][0])
 		}
 	}
 	if mean := result.Mean(FineTuned, 1); mean != (result.Accuracy[FineTuned][1][0]+result.Accuracy[FineTuned][1][1])/2 {
-		t.Errorf("mean %v of %v", mean, result.Accuracy[FineTuned][1])
+		t.Errorf("Mean is %v, want the mean of %v", mean, result.Accuracy[FineTuned][1])
 	}
 	if got := changed(before, weightsOf(t, old)); got != nil {
-		t.Errorf("the experiment changed the network it started from: %v", got)
+		t.Errorf("the experiment changed the pretrained network: %v", got)
 	}
 	if _, err := result.Figure("test"); err != nil {
 		t.Error(err)
@@ -415,6 +416,6 @@ func TestExperiment(t *testing.T) {
 	if !slices.EqualFunc(result.Accuracy[:], again.Accuracy[:], func(a, b [][]float64) bool {
 		return slices.EqualFunc(a, b, slices.Equal[[]float64])
 	}) {
-		t.Errorf("accuracies %v and then %v", result.Accuracy, again.Accuracy)
+		t.Errorf("the same experiment gave accuracies %v and then %v", result.Accuracy, again.Accuracy)
 	}
 }
