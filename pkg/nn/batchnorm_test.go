@@ -214,8 +214,8 @@ func TestImpossibleInputsPanic(t *testing.T) {
 		dims []int
 		want string
 	}{
-		"no channels":               {[]int{4}, "want [batch, …, channels]"},
-		"one value per channel":     {[]int{1, channels}, "want at least 2"},
+		"no channels":            {[]int{4}, "want [batch, …, channels]"},
+		"one value per channel":  {[]int{1, channels}, "want at least 2"},
 		"one image of one pixel": {[]int{1, 1, 1, channels}, "want at least 2"},
 	} {
 		x := tensors.FromScalarAndDimensions(1.0, test.dims...)

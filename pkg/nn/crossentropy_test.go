@@ -36,17 +36,17 @@ func TestCrossEntropyByHand(t *testing.T) {
 	}{
 		"equal logits": {0, []int32{2}, []float32{5, 5, 5, 5}, math.Log(4)},
 		// The probabilities are 1/2, 1/3 and 1/6.
-		"one image":            {0, []int32{1}, []float32{ln(3), ln(2), 0}, math.Log(3)},
+		"one image":                      {0, []int32{1}, []float32{ln(3), ln(2), 0}, math.Log(3)},
 		"a constant added to all logits": {0, []int32{1}, []float32{ln(3) - 9, ln(2) - 9, -9}, math.Log(3)},
-		"the mean of two":      {0, []int32{0, 2}, []float32{ln(3), ln(2), 0, ln(3), ln(2), 0}, (math.Log(2) + math.Log(6)) / 2},
+		"the mean of two":                {0, []int32{0, 2}, []float32{ln(3), ln(2), 0, ln(3), ln(2), 0}, (math.Log(2) + math.Log(6)) / 2},
 		// The target is 0.8 for the label and 0.1 for each of the others.
-		"smoothed by 0.3":              {0.3, []int32{0}, []float32{ln(3), ln(2), 0}, 0.8*math.Log(2) + 0.1*math.Log(3) + 0.1*math.Log(6)},
-		"smoothing and equal logits":   {0.3, []int32{0}, []float32{1, 1, 1}, math.Log(3)},
-		"one class":                    {0.1, []int32{0}, []float32{3}, 0},
-		"confident and right":               {0, []int32{0}, []float32{200, -200}, 0},
-		"confident and wrong":               {0, []int32{1}, []float32{200, -200}, 400},
-		"logits whose exp overflows":   {0, []int32{1}, []float32{1e4, 1e4}, math.Log(2)},
-		"logits whose exp underflows":  {0, []int32{0}, []float32{-1e4, -1e4}, math.Log(2)},
+		"smoothed by 0.3":               {0.3, []int32{0}, []float32{ln(3), ln(2), 0}, 0.8*math.Log(2) + 0.1*math.Log(3) + 0.1*math.Log(6)},
+		"smoothing and equal logits":    {0.3, []int32{0}, []float32{1, 1, 1}, math.Log(3)},
+		"one class":                     {0.1, []int32{0}, []float32{3}, 0},
+		"confident and right":           {0, []int32{0}, []float32{200, -200}, 0},
+		"confident and wrong":           {0, []int32{1}, []float32{200, -200}, 400},
+		"logits whose exp overflows":    {0, []int32{1}, []float32{1e4, 1e4}, math.Log(2)},
+		"logits whose exp underflows":   {0, []int32{0}, []float32{-1e4, -1e4}, math.Log(2)},
 		"smoothed, confident and wrong": {0.5, []int32{0}, []float32{-1e4, 1e4}, 0.75 * 2e4},
 	} {
 		got, _ := lossAndGradient(t, test.smoothing, test.labels, test.logits)
@@ -105,11 +105,11 @@ func TestWrongShapesPanic(t *testing.T) {
 	for name, test := range map[string]struct {
 		labels, logits *tensors.Tensor
 	}{
-		"labels [batch]":            {integers(4), floats(4, 3)},
-		"labels [batch, 2]":         {integers(4, 2), floats(4, 3)},
+		"labels [batch]":               {integers(4), floats(4, 3)},
+		"labels [batch, 2]":            {integers(4, 2), floats(4, 3)},
 		"labels that are not integers": {floats(4, 1), floats(4, 3)},
-		"fewer labels than images":  {integers(3, 1), floats(4, 3)},
-		"logits of rank 3":          {integers(4, 1), floats(4, 1, 3)},
+		"fewer labels than images":     {integers(3, 1), floats(4, 3)},
+		"logits of rank 3":             {integers(4, 1), floats(4, 1, 3)},
 	} {
 		_, err := graph.CallOnce(gobackend.GetBackend(), func(labels, logits *graph.Node) *graph.Node {
 			return CrossEntropy(0)([]*graph.Node{labels}, []*graph.Node{logits})

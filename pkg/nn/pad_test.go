@@ -39,7 +39,7 @@ func TestPadValues(t *testing.T) {
 		"shift back":                {[3]int{-1, 1, 0}, []float64{2, 3, fill}},
 		"cut into the interior":     {[3]int{-1, -2, 1}, []float64{fill, 2}},
 		"cut into the padding":      {[3]int{3, -4, 0}, []float64{fill, fill}},
-		"cut all of it":   {[3]int{-3, 2, 0}, []float64{fill, fill}},
+		"cut all of it":             {[3]int{-3, 2, 0}, []float64{fill, fill}},
 		"interior and nothing else": {[3]int{-1, -1, 1}, []float64{fill, 2, fill}},
 	} {
 		got := mustRun(t, model.NewStore(), false, pad(axes(test.pad)...), x)[0]
@@ -97,9 +97,9 @@ func TestImpossiblePaddingPanics(t *testing.T) {
 		pads []compute.PadAxis
 		want string
 	}{
-		"too many axes": {axes([3]int{1}, [3]int{1}, [3]int{1}), "padding for 3 axes"},
-		"negative interior":        {axes([3]int{0, 0, -1}), "interior padding of -1 on axis 0"},
-		"nothing left":             {axes([3]int{}, [3]int{-2, -1, 0}), "(-2, -1) leaves nothing of axis 1"},
+		"too many axes":     {axes([3]int{1}, [3]int{1}, [3]int{1}), "padding for 3 axes"},
+		"negative interior": {axes([3]int{0, 0, -1}), "interior padding of -1 on axis 0"},
+		"nothing left":      {axes([3]int{}, [3]int{-2, -1, 0}), "(-2, -1) leaves nothing of axis 1"},
 	} {
 		_, err := run(model.NewStore(), false, pad(test.pads...), x)
 		errorContains(t, name, err, test.want)

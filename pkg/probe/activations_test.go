@@ -8,9 +8,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Behind a batch norm whose γ and β were not trained, the mean is 0 and the variance 1,
-// whatever went in; behind the ReLU after it, a normal variable's half.
-func TestActivationsBehindBatchNorm(t *testing.T) {
+// After a batch norm with untrained γ and β, the mean is 0 and the variance 1, whatever the input.
+// After the ReLU that follows it, they are those of max(0, z) for a normal z.
+func TestActivationsAfterBatchNorm(t *testing.T) {
 	r, store, images := tinyRecipe(t), newStore(t), noise(12)
 	found, err := Activations(gobackend.GetBackend(), store, path, r, images)
 	if err != nil {
@@ -26,7 +26,7 @@ func TestActivationsBehindBatchNorm(t *testing.T) {
 			}
 		case "relu":
 			seen++
-			// E[max(0,z)] = 1/√(2π), and the variance 1/2 − 1/(2π).
+			// The mean is 1/√(2π), and the variance 1/2 − 1/(2π).
 			if math.Abs(activation.Mean-0.399) > 0.05 || math.Abs(activation.Variance-0.341) > 0.05 {
 				t.Errorf("relu has mean %g and variance %g, want about 0.399 and 0.341", activation.Mean, activation.Variance)
 			}
@@ -37,7 +37,7 @@ func TestActivationsBehindBatchNorm(t *testing.T) {
 	}
 }
 
-func TestActivationsLeaveTheStoreAlone(t *testing.T) {
+func TestActivationsDoNotChangeTheStore(t *testing.T) {
 	r, store, images := tinyRecipe(t), newStore(t), noise(6)
 	first, err := Activations(gobackend.GetBackend(), store, path, r, images)
 	if err != nil {
@@ -52,7 +52,7 @@ func TestActivationsLeaveTheStoreAlone(t *testing.T) {
 		want := map[string]float32{"running_mean": 0, "running_var": 1}[name]
 		for _, v := range flat {
 			if v != want {
-				t.Fatalf("%s of bn1 is %g after measuring, want it unmoved at %g", name, v, want)
+				t.Fatalf("%s of bn1 is %g after measuring, want %g as before", name, v, want)
 			}
 		}
 	}

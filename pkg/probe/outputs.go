@@ -14,18 +14,18 @@ import (
 	"github.com/residual-go/residual/pkg/recipe"
 )
 
-// Output is what one layer of a network gave for a batch of images.
+// Output is the output of one layer for a batch of images.
 type Output struct {
-	// Layer is its name, as [resnet.Tap] has it.
+	// Layer is the name that a [resnet.Tap] receives.
 	Layer string
 	// Shape is [batch, height, width, channels], or [batch, channels] from avgpool on.
 	Shape []int
-	// Data are the values, in that order.
+	// Data has the values in row-major order.
 	Data []float32
 }
 
-// Map returns one channel of one image's output, [height, width] row by row. The
-// activation must have four axes.
+// Map returns one channel of one image's output, [height, width] in row-major order. The output
+// must have four axes.
 func (o Output) Map(image, channel int) []float64 {
 	channels := o.Shape[3]
 	values := make([]float64, o.Shape[1]*o.Shape[2])
@@ -36,9 +36,9 @@ func (o Output) Map(image, channel int) []float64 {
 	return values
 }
 
-// Outputs returns what the named layers give for images, in the order of the names, in
-// evaluation mode and all images as one batch. The names are those of [resnet.Tap]; the
-// variables are those under path in the store, and must have values.
+// Outputs returns the outputs of the named layers, in the order of the names. The network is in
+// inference mode, and all images are one batch. The names are those that a [resnet.Tap] receives.
+// The network's variables are those under path in the store, and must have values.
 func Outputs(backend compute.Backend, store *model.Store, path string, r recipe.Recipe, images *dataset.Images, layers ...string) ([]Output, error) {
 	if store.Scope(path).NumVariables() == 0 {
 		return nil, fmt.Errorf("outputs of %s: there are no weights under %s", r.Model.Name, path)

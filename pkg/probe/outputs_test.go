@@ -11,9 +11,9 @@ import (
 	"github.com/residual-go/residual/pkg/infer"
 )
 
-// TestOutputsAreTheNetworks: fc gives the network's logits, avgpool the means of the last
-// stage's maps, and every output has the shape of its layer.
-func TestOutputsAreTheNetworks(t *testing.T) {
+// The output of fc is the logits, that of avgpool the means of the last stage's feature maps, and
+// every output has the shape of its layer.
+func TestOutputs(t *testing.T) {
 	r, store, images := tinyRecipe(t), newStore(t), noise(5)
 	measure(t, store, r, images) // initialises the weights
 	outputs, err := Outputs(gobackend.GetBackend(), store, path, r, images, "fc", "layer3", "avgpool", "layer1.0")
@@ -47,19 +47,19 @@ func TestOutputsAreTheNetworks(t *testing.T) {
 				sum += value
 			}
 			if got, want := sum/4, float64(outputs[2].Data[image*8+channel]); math.Abs(got-want) > 1e-5 {
-				t.Errorf("image %d, channel %d: the map's mean is %g, and the pool says %g", image, channel, got, want)
+				t.Errorf("image %d, channel %d: the map's mean is %g, but avgpool is %g", image, channel, got, want)
 			}
 		}
 	}
 }
 
-func TestOutputsOfWhatIsNotThere(t *testing.T) {
+func TestOutputsRefuses(t *testing.T) {
 	r, store, images := tinyRecipe(t), newStore(t), noise(2)
 	if _, err := Outputs(gobackend.GetBackend(), store, path, r, images, "fc"); err == nil || !strings.Contains(err.Error(), "no weights") {
 		t.Errorf("error %v for a network without weights", err)
 	}
 	measure(t, store, r, images)
 	if _, err := Outputs(gobackend.GetBackend(), store, path, r, images, "layer1", "layer9"); err == nil || !strings.Contains(err.Error(), `"layer9"`) {
-		t.Errorf("error %v for a layer that is not there", err)
+		t.Errorf("error %v for an unknown layer", err)
 	}
 }

@@ -1,4 +1,5 @@
-// Package probe looks inside a network at one batch, without changing it.
+// Package probe looks inside a network as it processes one batch, without changing it: at the
+// outputs of its layers, at their mean and variance, and at the norms of its gradients.
 package probe
 
 import (
@@ -16,18 +17,19 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// Norm is the Euclidean norm of the gradient of the loss by one weight.
+// Norm is the Euclidean norm of the loss's gradient with respect to one weight.
 type Norm struct {
-	// Layer is the weight's name without ".weight": conv1, layer1.0.conv1, …, fc.
+	// Layer is the name of the layer with the weight: conv1, layer1.0.conv1, …, fc.
 	Layer string
 	Value float64
 }
 
-// GradientNorms returns the norm of the gradient of every convolution and of the linear
-// layer, from the images to the logits, in training mode on all of images as one batch.
-// The variables are those under path in the store; without values they are initialised
-// there from the store's random state. Shortcut projections are left out: they stand
-// beside the path of the signal, not on it.
+// GradientNorms returns the gradient norms of the convolutions and of the linear layer, in order
+// from the images to the logits. The network is in training mode, and all images are one batch.
+// Projections in shortcuts are omitted, because they are not on the main path.
+//
+// The network's variables are those under path in the store. Variables that do not exist or have
+// no values are created and initialised there, from the store's random state.
 func GradientNorms(backend compute.Backend, store *model.Store, path string, r recipe.Recipe, images *dataset.Images) ([]Norm, error) {
 	copied, err := initialized(backend, store, path, r)
 	if err != nil {
@@ -74,18 +76,17 @@ func GradientNorms(backend compute.Backend, store *model.Store, path string, r r
 	return norms, nil
 }
 
-// Activation is what one value of the forward pass looks like over a batch.
+// Activation summarises one value of the forward pass over a batch.
 type Activation struct {
-	// Name is that of a [resnet.Tap]: conv1, bn1, relu, layer1.0.conv1, …
+	// Name is the name that a [resnet.Tap] receives: conv1, bn1, relu, layer1.0.conv1, …
 	Name string
-	// Mean and Variance are over all elements: images, places and channels.
+	// Mean and Variance are over all elements: images, positions and channels.
 	Mean, Variance float64
 }
 
-// Activations returns mean and variance of every value of the forward pass, in order, in
-// training mode on all of images as one batch: batch norms take that batch's statistics,
-// so that a network can be measured before it was trained. The variables are found, or
-// made, as by [GradientNorms].
+// Activations returns the mean and variance of every value of the forward pass, in order. The
+// network is in training mode, and all images are one batch: batch norms use its statistics, so
+// the network need not have been trained. Variables are treated as by [GradientNorms].
 func Activations(backend compute.Backend, store *model.Store, path string, r recipe.Recipe, images *dataset.Images) ([]Activation, error) {
 	copied, err := initialized(backend, store, path, r)
 	if err != nil {
@@ -118,8 +119,8 @@ func Activations(backend compute.Backend, store *model.Store, path string, r rec
 	return found, nil
 }
 
-// initialized gives the network's variables values, if they have none, and returns a copy
-// of the store: a forward pass in training moves the running statistics.
+// initialized initialises the network's variables if they have no values, and returns a copy of
+// the store, because a forward pass in training mode changes the running statistics.
 func initialized(backend compute.Backend, store *model.Store, path string, r recipe.Recipe) (*model.Store, error) {
 	if store.Scope(path).NumVariables() == 0 {
 		if err := r.Model.Declare(store.Scope(path)); err != nil {
@@ -132,7 +133,7 @@ func initialized(backend compute.Backend, store *model.Store, path string, r rec
 	return store.Clone()
 }
 
-// pixelsOf returns the images as [images, height, width, 3].
+// pixelsOf returns the images as a tensor, [images, height, width, 3].
 func pixelsOf(images *dataset.Images) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(images.Pixels, images.Len(), images.Height, images.Width, 3)
 }

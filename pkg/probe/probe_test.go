@@ -70,7 +70,7 @@ func layers(norms []Norm) []string {
 	return names
 }
 
-func TestLayersAreThosePassed(t *testing.T) {
+func TestGradientNormsOfTheMainPath(t *testing.T) {
 	want := strings.Fields("conv1 layer1.0.conv1 layer1.0.conv2 layer2.0.conv1 layer2.0.conv2 layer3.0.conv1 layer3.0.conv2 fc")
 	r := tinyRecipe(t)
 	for _, test := range []struct {
@@ -78,7 +78,7 @@ func TestLayersAreThosePassed(t *testing.T) {
 		change func(*resnet.Config)
 	}{
 		{"without projections", func(*resnet.Config) {}},
-		{"with projections, which are beside the path", func(c *resnet.Config) { c.Shortcut = resnet.ShortcutB }},
+		{"with projections, which are not on the path", func(c *resnet.Config) { c.Shortcut = resnet.ShortcutB }},
 		{"plain", func(c *resnet.Config) { c.Plain = true }},
 	} {
 		r := r
@@ -95,8 +95,7 @@ func TestLayersAreThosePassed(t *testing.T) {
 	}
 }
 
-// TestNormsAgainstFiniteDifferences measures the slope of the loss along every weight of
-// the first and of the last layer.
+// The slope of the loss along every weight of the first and of the last layer gives their norms.
 func TestNormsAgainstFiniteDifferences(t *testing.T) {
 	r, store, images := tinyRecipe(t), newStore(t), noise(12)
 	r.LabelSmoothing = 0.1
@@ -154,8 +153,7 @@ func TestNormsAgainstFiniteDifferences(t *testing.T) {
 	}
 }
 
-// TestNothingIsChanged: a look inside leaves weights and running statistics as they were,
-// and sees the same the second time.
+// A look inside changes neither weights nor running statistics, and gives the same result twice.
 func TestNothingIsChanged(t *testing.T) {
 	r, store, images := tinyRecipe(t), newStore(t), noise(6)
 	first := measure(t, store, r, images)
@@ -176,13 +174,13 @@ func TestNothingIsChanged(t *testing.T) {
 	}
 	for key, tensor := range after {
 		if strings.HasSuffix(key, "running_mean") && slices.ContainsFunc(tensor.Data, func(x float32) bool { return x != 0 }) {
-			t.Errorf("%s is %v, want the zeros it began with", key, tensor.Data)
+			t.Errorf("%s is %v, want the initial zeros", key, tensor.Data)
 		}
 	}
 }
 
-// TestWeightsOfTheStoreCount: the norms are those of the network that is there.
-func TestWeightsOfTheStoreCount(t *testing.T) {
+// The norms are those of the network in the store.
+func TestNormsDependOnTheWeights(t *testing.T) {
 	r, images := tinyRecipe(t), noise(6)
 	store, other := newStore(t), model.NewStore()
 	if err := other.SetRNGStateFromSeed(4); err != nil {

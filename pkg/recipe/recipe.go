@@ -1,5 +1,5 @@
-// Package recipe says how a network is trained, as data: a [Recipe] can be written down,
-// compared, and followed again to the same weights.
+// Package recipe describes the training of a network as data. A [Recipe] can be saved, compared,
+// and followed again to the same weights.
 package recipe
 
 import (
@@ -19,64 +19,66 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// Recipe is everything that a run's weights depend on but the images and the backend.
+// Recipe has everything that determines a run's weights, except for the images and the backend.
 type Recipe struct {
-	// Name is that of the recipe this one comes from.
+	// Name is the name of the recipe from which this one was derived; see [ByName].
 	Name  string        `json:"name"`
 	Model resnet.Config `json:"model"`
 
-	// Data and Subset are how the images were asked for, so that the run can be resumed: the
-	// lesson command's --data and --subset. Training itself is given its images.
+	// Data and Subset record where the images came from and which of them were used, in the words
+	// of the program that started the run, so that it can find them again. Training does not
+	// read them.
 	Data   string `json:"data,omitempty"`
 	Subset string `json:"subset,omitempty"`
-	// Transform is how pictures became those images, if anything had to be done to them.
+	// Transform records how photos were turned into these images; nil if they were used as they
+	// are.
 	Transform *picture.Transform `json:"transform,omitempty"`
 
-	// Start is where the weights come from that the run starts with, for the record: the run
-	// itself is given its weights. Empty if the seed makes them all.
+	// Start records where the run's initial weights come from. It is empty if they are all
+	// initialised from the seed.
 	Start string `json:"start,omitempty"`
-	// Freeze is the last part of the network, counted from the images, that keeps its weights
-	// and running statistics, with all before it: stem, layer1, layer2, … or body, which is
-	// all but the last layer; see [resnet.Training]. Empty trains everything.
+	// Freeze names the last frozen part of the network: stem, layer1, layer2, … or body, which is
+	// everything but the last layer. That part and all parts before it keep their weights and
+	// running statistics; see [resnet.Training]. If it is empty, everything is trained.
 	Freeze string `json:"freeze,omitempty"`
-	// FreezeNorms has the batch norms that are trained use and keep their running statistics,
-	// as PyTorch's do after eval(); their γ and β are trained.
+	// FreezeNorms makes the batch norms of the other parts use and keep their running statistics
+	// too, as PyTorch's do after eval(). Their γ and β are trained.
 	FreezeNorms bool `json:"freeze_norms,omitempty"`
 
-	Epochs    int  `json:"epochs"`
-	BatchSize int  `json:"batch_size"`
-	DropLast  bool `json:"drop_last,omitempty"`
+	Epochs    int `json:"epochs"`
+	BatchSize int `json:"batch_size"`
+	// DropLast skips the last batch of an epoch if it is not full.
+	DropLast bool `json:"drop_last,omitempty"`
 
-	// Precision is what the network computes in, and is trained in: Float32, for which empty
-	// stands, or BFloat16, which is mixed precision (see [resnet.Config.Forward]).
+	// Precision is the precision of training and evaluation: Float32, which is also the meaning
+	// of "", or BFloat16, which is mixed precision (see [resnet.Config.Forward]).
 	Precision string `json:"precision,omitempty"`
-	// Devices is how many share the work on every batch; 0 stands for 1. The weights are those
-	// of one device, but for rounding, unless LocalNorms has every device normalise its share
-	// of the batch by itself.
+	// Devices is the number of devices that share each batch; 0 stands for 1. The weights are
+	// those of one device, except for rounding, unless LocalNorms makes each device normalise
+	// its share of the batch on its own.
 	Devices    int  `json:"devices,omitempty"`
 	LocalNorms bool `json:"local_norms,omitempty"`
 
 	// LearningRate is the peak of Schedule.
 	LearningRate float64 `json:"learning_rate"`
-	// HeadLearningRateMultiplier is the learning rate of the last layer, as a multiple of that of the others; 0
-	// stands for 1.
+	// HeadLearningRateMultiplier multiplies the learning rate of the last layer; 0 stands for 1.
 	HeadLearningRateMultiplier float64        `json:"head_learning_rate_multiplier,omitempty"`
 	Schedule                   optim.Schedule `json:"schedule"`
 	Momentum                   float64        `json:"momentum,omitempty"`
 	Nesterov                   bool           `json:"nesterov,omitempty"`
 	WeightDecay                float64        `json:"weight_decay,omitempty"`
-	DecayNormsAndBiases        bool           `json:"decay_norms_and_biases,omitempty"`
-	LabelSmoothing             float64        `json:"label_smoothing,omitempty"`
+	// DecayNormsAndBiases applies weight decay to biases, and to the γ and β of batch norms, too.
+	DecayNormsAndBiases bool    `json:"decay_norms_and_biases,omitempty"`
+	LabelSmoothing      float64 `json:"label_smoothing,omitempty"`
 
-	Augment dataset.Augment `json:"augment"`
-	// Normalization is how pixels are normalised.
+	Augment       dataset.Augment       `json:"augment"`
 	Normalization dataset.Normalization `json:"normalization"`
 
-	// Seed of the weights, the orders and the augmentation.
+	// Seed determines the initial weights, the order of the images, and the augmentation.
 	Seed uint64 `json:"seed"`
 }
 
-// UnmarshalJSON reads a recipe, and knows the keys that earlier versions wrote.
+// UnmarshalJSON reads a recipe. It also accepts the keys that earlier versions wrote.
 func (r *Recipe) UnmarshalJSON(text []byte) error {
 	type current Recipe
 	earlier := struct {
@@ -96,36 +98,35 @@ func (r *Recipe) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// take sets to to the value that was read, if there is one.
-func take[T any](to, read *T) {
-	if read != nil {
-		*to = *read
+// take sets field to value, if there is one.
+func take[T any](field, value *T) {
+	if value != nil {
+		*field = *value
 	}
 }
 
-// FineTune is the name of the recipe to fine-tune by, where nothing else is said.
+// FineTune is the name of the usual recipe for fine-tuning.
 const FineTune = "finetune"
 
-// Names returns the names ByName knows.
+// Names returns the names that ByName accepts.
 func Names() []string { return []string{"article", "paper", "fast", FineTune, "head"} }
 
-// ByName returns one of the recipes, to be changed where a run differs:
+// ByName returns one of these recipes, which callers can change:
 //
-//   - article: what tutorials fine-tune a ResNet-50 with. ResNet-50, batch 64, SGD with learning
-//     rate 0.001 and momentum 0.9, 10 epochs, pixels scaled to −1 … 1, no augmentation.
+//   - article: the settings with which many tutorials fine-tune a ResNet-50. Batch 64, SGD with
+//     learning rate 0.001 and momentum 0.9, 10 epochs, pixels scaled to −1 … 1, no augmentation.
 //   - paper: He et al. 2015, section 4.2. ResNet-20, batch 128, SGD with learning rate 0.1,
 //     divided by 10 after about 32,000 and 48,000 of 64,000 steps (164 epochs of 391),
 //     momentum 0.9, weight decay 1e-4, 4-pixel crop and flip.
 //   - fast: ResNet-20 in 10 epochs, batch 128, SGD with Nesterov momentum 0.9, one-cycle
 //     learning rate with peak 0.4, weight decay 5e-4, 4-pixel crop and flip.
-//   - finetune: for a network with weights and a new last layer. 10 epochs, batch 64, SGD with
-//     momentum 0.9 and learning rate 0.01, 0.1 for the last layer, falling along half a
-//     cosine, weight decay 5e-4, 4-pixel crop and flip. The running statistics are kept.
-//   - head: for the last layer of such a network alone, on a frozen body. 10 epochs, batch 64,
-//     SGD with momentum 0.9 and learning rate 0.1, no augmentation.
+//   - finetune: fine-tunes a trained network with a new last layer. 10 epochs, batch 64, SGD with
+//     momentum 0.9 and learning rate 0.01 (0.1 for the last layer), cosine schedule, weight decay
+//     5e-4, 4-pixel crop and flip. The running statistics do not change.
+//   - head: trains only the last layer of such a network. 10 epochs, batch 64, SGD with momentum
+//     0.9 and learning rate 0.1, no augmentation.
 //
-// article, finetune and head have a model like the others, but fine-tuning puts that of the
-// weights in its place, with its normalisation.
+// For fine-tuning, replace the recipe's model and normalization by those of the trained network.
 func ByName(name string) (Recipe, error) {
 	model := "resnet20"
 	recipe := Recipe{Name: name, BatchSize: 128, Momentum: 0.9, DecayNormsAndBiases: true,
@@ -174,10 +175,10 @@ const (
 	BFloat16 = "bfloat16"
 )
 
-// Precisions returns the names that Recipe.Precision takes.
+// Precisions returns the values that Recipe.Precision can have.
 func Precisions() []string { return []string{Float32, BFloat16} }
 
-// DType returns the type of the activations.
+// DType returns the dtype of the activations.
 func (r Recipe) DType() dtypes.DType {
 	if r.Precision == BFloat16 {
 		return dtypes.BFloat16
@@ -185,7 +186,7 @@ func (r Recipe) DType() dtypes.DType {
 	return dtypes.Float32
 }
 
-// Validate reports what is wrong with the recipe.
+// Validate returns an error if the recipe is not valid.
 func (r Recipe) Validate() error {
 	if err := r.Model.Validate(); err != nil {
 		return err
@@ -199,27 +200,27 @@ func (r Recipe) Validate() error {
 	devices := max(1, r.Devices)
 	switch {
 	case r.Precision != "" && !slices.Contains(Precisions(), r.Precision):
-		return fmt.Errorf("recipe %s: unknown precision %q; there are %s", r.Name, r.Precision, strings.Join(Precisions(), ", "))
+		return fmt.Errorf("recipe %s: unknown precision %q; the choices are %s", r.Name, r.Precision, strings.Join(Precisions(), ", "))
 	case r.Devices < 0:
 		return fmt.Errorf("recipe %s: %d devices, want at least 1", r.Name, r.Devices)
 	case r.BatchSize/devices < 2 && r.LocalNorms:
-		return fmt.Errorf("recipe %s: batches of %d leave each of %d devices too few for batch norms of their own, want at least 2 images", r.Name, r.BatchSize, devices)
+		return fmt.Errorf("recipe %s: batches of %d leave too few images for local batch norm on each of %d devices, want at least 2", r.Name, r.BatchSize, devices)
 	case r.BatchSize%devices != 0:
-		return fmt.Errorf("recipe %s: batches of %d cannot be shared out to %d devices; take a multiple of %d", r.Name, r.BatchSize, devices, devices)
+		return fmt.Errorf("recipe %s: batches of %d cannot be shared out to %d devices; choose a multiple of %d", r.Name, r.BatchSize, devices, devices)
 	case r.Epochs < 1:
 		return fmt.Errorf("recipe %s: %d epochs, want at least 1", r.Name, r.Epochs)
 	case r.BatchSize < 2:
-		return fmt.Errorf("recipe %s: batches of %d, want at least 2 (batch norm needs more than one image)", r.Name, r.BatchSize)
+		return fmt.Errorf("recipe %s: batch size %d, want at least 2: batch norm needs more than one image", r.Name, r.BatchSize)
 	case !(r.LearningRate > 0) || math.IsInf(r.LearningRate, 0):
-		return fmt.Errorf("recipe %s: learning rate %g, want a number above 0", r.Name, r.LearningRate)
+		return fmt.Errorf("recipe %s: learning rate %g, want a finite number above 0", r.Name, r.LearningRate)
 	case !(r.HeadLearningRateMultiplier >= 0) || math.IsInf(r.HeadLearningRateMultiplier, 0):
-		return fmt.Errorf("recipe %s: %g times the learning rate for the last layer, want a number of at least 0", r.Name, r.HeadLearningRateMultiplier)
+		return fmt.Errorf("recipe %s: head learning-rate multiplier %g, want a finite number of at least 0", r.Name, r.HeadLearningRateMultiplier)
 	case !(r.Momentum >= 0 && r.Momentum < 1):
 		return fmt.Errorf("recipe %s: momentum %g, want 0 ≤ momentum < 1", r.Name, r.Momentum)
 	case r.Nesterov && r.Momentum == 0:
 		return fmt.Errorf("recipe %s: Nesterov needs a momentum above 0", r.Name)
 	case !(r.WeightDecay >= 0) || math.IsInf(r.WeightDecay, 0):
-		return fmt.Errorf("recipe %s: weight decay %g, want at least 0", r.Name, r.WeightDecay)
+		return fmt.Errorf("recipe %s: weight decay %g, want a finite number of at least 0", r.Name, r.WeightDecay)
 	case !(r.LabelSmoothing >= 0 && r.LabelSmoothing < 1):
 		return fmt.Errorf("recipe %s: label smoothing %g, want 0 ≤ smoothing < 1", r.Name, r.LabelSmoothing)
 	}
@@ -237,7 +238,7 @@ func (r Recipe) Batches(images *dataset.Images, firstStep int) (*dataset.Batches
 	})
 }
 
-// Training returns how the recipe trains its network.
+// Training returns which parts of the network the recipe trains, and how its batch norms work.
 func (r Recipe) Training() resnet.Training {
 	return resnet.Training{Freeze: r.Freeze, FreezeNorms: r.FreezeNorms, LocalNorms: r.LocalNorms}
 }
@@ -245,11 +246,11 @@ func (r Recipe) Training() resnet.Training {
 // Optimizer returns the recipe's optimiser.
 func (r Recipe) Optimizer() optimizer.Interface {
 	return optim.SGD().LearningRate(r.LearningRate).Momentum(r.Momentum).Nesterov(r.Nesterov).
-		WeightDecay(r.WeightDecay).DecayNormsAndBiases(r.DecayNormsAndBiases).LearningRateMultiplier(r.multiple).Done()
+		WeightDecay(r.WeightDecay).DecayNormsAndBiases(r.DecayNormsAndBiases).LearningRateMultiplier(r.learningRateMultiplier).Done()
 }
 
-// multiple is that of the learning rate for the variable at the given path.
-func (r Recipe) multiple(variable string) float64 {
+// learningRateMultiplier returns the multiplier for the variable at the given path.
+func (r Recipe) learningRateMultiplier(variable string) float64 {
 	if r.HeadLearningRateMultiplier != 0 && path.Base(path.Dir(variable)) == resnet.HeadName {
 		return r.HeadLearningRateMultiplier
 	}

@@ -59,7 +59,7 @@ func TestNamedRecipesAreAsDocumented(t *testing.T) {
 		fast.Schedule.Kind != optim.OneCycle || fast.LearningRate != 0.4 || fast.WeightDecay != 5e-4 || fast.Augment != cropAndFlip {
 		t.Errorf("fast is %+v", fast)
 	}
-	// On a line from 1/25 of the peak, and down to a ten-thousandth of that.
+	// It rises linearly from 1/25 of the peak, and falls to a ten-thousandth of that.
 	for _, at := range []struct {
 		step int
 		want float64
@@ -68,7 +68,7 @@ func TestNamedRecipesAreAsDocumented(t *testing.T) {
 			t.Errorf("fast has rate %g at step %d of 1000, want %g", got, at.step, at.want)
 		}
 	}
-	// The paper's 32,000 and 48,000 of 64,000 steps, to the epoch.
+	// The paper divides the rate after 32,000 and 48,000 of 64,000 steps; we do at the nearest epoch.
 	paper := byName(t, "paper")
 	const perEpoch = 391
 	for epoch, want := range map[int]float64{0: 0.1, 81: 0.1, 82: 0.01, 122: 0.01, 123: 0.001, 163: 0.001} {
@@ -97,12 +97,12 @@ func TestEveryNamedRecipeIsValid(t *testing.T) {
 	}
 }
 
-func TestNamedRecipesAreIndependentOfOneAnother(t *testing.T) {
+func TestNamedRecipesAreIndependent(t *testing.T) {
 	changed := byName(t, "paper")
 	changed.Schedule.Milestones[0] = 0.1
 	changed.Model.Blocks[0] = 99
 	if r := byName(t, "paper"); r.Schedule.Milestones[0] != 0.5 || r.Model.Blocks[0] != 3 {
-		t.Error("a change to one copy of a recipe changed the next")
+		t.Error("changing one copy of a recipe changed the next")
 	}
 }
 
@@ -115,11 +115,11 @@ func TestValidateRefuses(t *testing.T) {
 		{func(r *Recipe) { r.Model.Classes = 0 }, "0 classes"},
 		{func(r *Recipe) { r.Schedule.Kind = "none" }, `unknown schedule "none"`},
 		{func(r *Recipe) { r.Epochs = 0 }, "0 epochs"},
-		{func(r *Recipe) { r.BatchSize = 1 }, "batches of 1"},
-		{func(r *Recipe) { r.Precision = "float8" }, `unknown precision "float8"; there are float32, bfloat16`},
+		{func(r *Recipe) { r.BatchSize = 1 }, "batch size 1"},
+		{func(r *Recipe) { r.Precision = "float8" }, `unknown precision "float8"; the choices are float32, bfloat16`},
 		{func(r *Recipe) { r.Devices = -1 }, "-1 devices"},
 		{func(r *Recipe) { r.Devices, r.BatchSize = 3, 128 }, "batches of 128 cannot be shared out to 3 devices"},
-		{func(r *Recipe) { r.Devices, r.BatchSize, r.LocalNorms = 4, 4, true }, "batches of 4 leave each of 4 devices too few"},
+		{func(r *Recipe) { r.Devices, r.BatchSize, r.LocalNorms = 4, 4, true }, "batches of 4 leave too few images for local batch norm on each of 4 devices"},
 		{func(r *Recipe) { r.LearningRate = 0 }, "learning rate 0"},
 		{func(r *Recipe) { r.LearningRate = nan }, "learning rate NaN"},
 		{func(r *Recipe) { r.LearningRate = inf }, "learning rate +Inf"},
@@ -133,9 +133,9 @@ func TestValidateRefuses(t *testing.T) {
 		{func(r *Recipe) { r.LabelSmoothing = 1 }, "label smoothing 1"},
 		{func(r *Recipe) { r.LabelSmoothing = nan }, "label smoothing NaN"},
 		{func(r *Recipe) { r.Normalization.Std[2] = 0 }, "recipe fast: normalization: standard deviations [0.247 0.2435 0]"},
-		{func(r *Recipe) { r.HeadLearningRateMultiplier = -1 }, "-1 times the learning rate"},
-		{func(r *Recipe) { r.HeadLearningRateMultiplier = nan }, "NaN times the learning rate"},
-		{func(r *Recipe) { r.HeadLearningRateMultiplier = inf }, "+Inf times the learning rate"},
+		{func(r *Recipe) { r.HeadLearningRateMultiplier = -1 }, "head learning-rate multiplier -1"},
+		{func(r *Recipe) { r.HeadLearningRateMultiplier = nan }, "head learning-rate multiplier NaN"},
+		{func(r *Recipe) { r.HeadLearningRateMultiplier = inf }, "head learning-rate multiplier +Inf"},
 		{func(r *Recipe) { r.Freeze = "layer4" }, `unknown part "layer4" of resnet20`},
 		{func(r *Recipe) { r.Normalization.Mean[1] = float32(nan) }, "means [0.4914 NaN"},
 	} {
@@ -147,7 +147,7 @@ func TestValidateRefuses(t *testing.T) {
 	}
 }
 
-func TestJSONKeepsARecipe(t *testing.T) {
+func TestJSONRoundTrip(t *testing.T) {
 	changed := byName(t, "paper")
 	changed.Model.PreActivation, changed.Model.Groups, changed.Data, changed.Subset = true, 2, "cifar10", "first 5"
 	changed.DecayNormsAndBiases, changed.LabelSmoothing, changed.Augment.Cutout, changed.Seed = false, 0.1, 8, math.MaxUint64
@@ -160,30 +160,30 @@ func TestJSONKeepsARecipe(t *testing.T) {
 		}
 		var got Recipe
 		if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%s was read as %+v, %v; want %+v", text, got, err, want)
+			t.Errorf("%s is read as %+v, %v; want %+v", text, got, err, want)
 		}
 	}
 }
 
-// Recipes of runs from before there was fine-tuning, or mixed precision, mean what they meant.
-func TestWhatIsUnusualIsLeftOut(t *testing.T) {
+// Recipes written before fine-tuning and mixed precision existed still mean the same.
+func TestUnusedFieldsAreOmitted(t *testing.T) {
 	text, err := json.Marshal(byName(t, "fast"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"transform", "start", "head_learning_rate_multiplier", "freeze", "precision", "devices", "local_norms"} {
 		if strings.Contains(string(text), key) {
-			t.Errorf("the recipe fast has %q in %s", key, text)
+			t.Errorf("the recipe fast has the key %q in %s", key, text)
 		}
 	}
 }
 
-func TestTheHeadHasItsRate(t *testing.T) {
+func TestHeadLearningRateMultiplier(t *testing.T) {
 	r := byName(t, "fast")
 	for _, test := range []struct {
-		rate float64
-		path string
-		want float64
+		multiplier float64
+		path       string
+		want       float64
 	}{
 		{0, "/model/fc/weight", 1},
 		{10, "/model/fc/weight", 10},
@@ -191,9 +191,9 @@ func TestTheHeadHasItsRate(t *testing.T) {
 		{10, "/model/layer1/0/conv1/weight", 1},
 		{0.5, "/model/bn1/bias", 1},
 	} {
-		r.HeadLearningRateMultiplier = test.rate
-		if got := r.multiple(test.path); got != test.want {
-			t.Errorf("with a head rate of %g, %s has %g times the learning rate, want %g", test.rate, test.path, got, test.want)
+		r.HeadLearningRateMultiplier = test.multiplier
+		if got := r.learningRateMultiplier(test.path); got != test.want {
+			t.Errorf("with a multiplier of %g for the head, %s has %g, want %g", test.multiplier, test.path, got, test.want)
 		}
 	}
 }

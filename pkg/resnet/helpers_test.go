@@ -15,10 +15,10 @@ import (
 	"github.com/residual-go/residual/pkg/backend"
 )
 
-// engine is the backend of all these tests: a tensor is at home in one only.
+// engine is the backend of all these tests. They share one, since a tensor belongs to a backend.
 var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("cpu") })
 
-// run builds and runs fn on images, with the variables of store, training or not.
+// run builds and runs fn on images, with the variables of store, in training or inference mode.
 func run(t *testing.T, store *model.Store, training bool, images *tensors.Tensor, fn func(scope *model.Scope, images *graph.Node) []*graph.Node) ([]*tensors.Tensor, error) {
 	t.Helper()
 	engine, err := engine()
@@ -45,12 +45,12 @@ func mustRun(t *testing.T, store *model.Store, training bool, images *tensors.Te
 	return outputs
 }
 
-// logits is Forward, for run.
+// logits is Forward in the form that run needs.
 func (c Config) logits(scope *model.Scope, images *graph.Node) []*graph.Node {
 	return []*graph.Node{c.Forward(scope, images)}
 }
 
-// tapped are the values of a forward pass by their taps' names, and the names in order.
+// tapped has the values of a forward pass by the names that a Tap received, and the names in order.
 type tapped struct {
 	names  []string
 	values map[string][]float32
@@ -112,12 +112,12 @@ func named(t *testing.T, name string) Config {
 func checkClose(t *testing.T, what string, got, want []float32, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
-		t.Errorf("%s: %d numbers, want %d", what, len(got), len(want))
+		t.Errorf("%s: %d values, want %d", what, len(got), len(want))
 		return
 	}
 	for i := range want {
 		if !(math.Abs(float64(got[i])-float64(want[i])) <= tolerance) {
-			t.Errorf("%s: number %d is %g, want %g", what, i, got[i], want[i])
+			t.Errorf("%s: value %d is %g, want %g", what, i, got[i], want[i])
 			return
 		}
 	}
@@ -130,7 +130,7 @@ func checkError(t *testing.T, what string, err error, want string) {
 	}
 }
 
-// tiny are small networks that between them have every block, stem and shortcut.
+// tiny returns small networks that together have every block, stem and shortcut.
 func tiny() map[string]Config {
 	return map[string]Config{
 		"basic A":         {Name: "t", Stem: CIFARStem, Blocks: []int{2, 2}, Width: 2, Shortcut: ShortcutA, Classes: 3},

@@ -5,32 +5,32 @@ import (
 	"strings"
 )
 
-// imageNet returns a network with the ImageNet stem, 64 planes in the first of its four
-// stages and 1000 classes.
+// imageNet returns a network with the ImageNet stem, 64 planes in the first stage, and 1000
+// classes.
 func imageNet(name string, block Block, blocks ...int) Config {
 	return Config{Name: name, Stem: ImageNetStem, Block: block, Blocks: blocks, Width: 64, Classes: 1000}
 }
 
-// grouped is imageNet with groups and a width per group.
+// grouped returns imageNet with groups and a width per group.
 func grouped(name string, groups, widthPerGroup int, blocks ...int) Config {
 	config := imageNet(name, Bottleneck, blocks...)
 	config.Groups, config.WidthPerGroup = groups, widthPerGroup
 	return config
 }
 
-// onCIFAR is config with the CIFAR stem and 10 classes.
+// onCIFAR returns config with the CIFAR stem and 10 classes.
 func onCIFAR(name string, config Config) Config {
 	config.Name, config.Stem, config.Classes = name, CIFARStem, 10
 	return config
 }
 
-// plain is config's plain twin.
+// plain returns the plain twin of config.
 func plain(name string, config Config) Config {
 	config.Name, config.Plain = name, true
 	return config
 }
 
-// models returns the named models, in the order they are listed to people.
+// models returns the named models, in the order in which lists show them.
 func models() []Config {
 	resnet18 := imageNet("resnet18", Basic, 2, 2, 2, 2)
 	resnet34 := imageNet("resnet34", Basic, 3, 4, 6, 3)
@@ -56,10 +56,10 @@ func models() []Config {
 	return list
 }
 
-// ByName returns a well-known model: torchvision's, with 1000 classes and
-// [ShortcutB]; the paper's CIFAR networks (see [CIFAR]) of width 16, and ResNet-18 with
-// the CIFAR stem, with 10; and plain twins of some. An unknown name is an error that has
-// the list.
+// ByName returns a well-known model: one of torchvision's, with 1000 classes and [ShortcutB]; one
+// of the paper's CIFAR networks (see [CIFAR]) of width 16, or ResNet-18 with the CIFAR stem, all
+// with 10 classes; or the plain twin of one of these. The error for an unknown name lists all
+// names.
 func ByName(name string) (Config, error) {
 	for _, config := range models() {
 		if config.Name == name {
@@ -69,7 +69,7 @@ func ByName(name string) (Config, error) {
 	return Config{}, fmt.Errorf("unknown model %q; the models are %s", name, strings.Join(Names(), ", "))
 }
 
-// Names returns the names ByName knows.
+// Names returns the names that ByName accepts.
 func Names() []string {
 	var names []string
 	for _, config := range models() {
@@ -78,12 +78,12 @@ func Names() []string {
 	return names
 }
 
-// CIFAR returns the network of He et al. 2015, section 4.2, with the given depth, 6n+2,
-// and width, 16 in the paper: three stages of n basic blocks, [ShortcutA], 10 classes.
-// Its name is resnet and the depth, with the width behind it if that is not 16.
+// CIFAR returns the network of He et al. 2015, section 4.2: three stages of n basic blocks,
+// [ShortcutA] and 10 classes. depth has to be 6n+2, and width is 16 in the paper. The name is
+// resnet followed by the depth, and by the width if that is not 16, as in resnet20-w4.
 func CIFAR(depth, width int) (Config, error) {
 	if depth < 8 || (depth-2)%6 != 0 {
-		return Config{}, fmt.Errorf("depth %d is not 6n+2: take 8, 14, 20, 26, 32, 38, 44, 50, 56, …", depth)
+		return Config{}, fmt.Errorf("depth %d is not 6n+2; choose 8, 14, 20, 26, 32, 38, 44, 50, 56, …", depth)
 	}
 	if width < 1 {
 		return Config{}, fmt.Errorf("width %d, want at least 1", width)
@@ -100,8 +100,7 @@ func cifar(depth, width int) Config {
 	return Config{Name: name, Stem: CIFARStem, Block: Basic, Blocks: []int{n, n, n}, Width: width, Shortcut: ShortcutA, Classes: 10}
 }
 
-// PlainTwin returns the network without its shortcuts, and with plain for resnet in its
-// name.
+// PlainTwin returns the network without its shortcuts. In its name, plain replaces resnet.
 func (c Config) PlainTwin() Config {
 	c.ZeroInitResidual = false
 	return plain(strings.Replace(c.Name, "resnet", "plain", 1), c)

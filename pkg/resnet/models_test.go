@@ -28,7 +28,7 @@ func TestEveryNamedModelBuilds(t *testing.T) {
 		if last.Name != "fc" || !slices.Equal(last.Output, []int{classes}) || summary.Model != name || !slices.Equal(summary.Input, []int{height, width, 3}) {
 			t.Errorf("%s for %v ends with %s of shape %v, want fc of %d classes", summary.Model, summary.Input, last.Name, last.Output, classes)
 		}
-		// What the summary counts are the trained variables.
+		// The summary counts the trained variables.
 		store := model.NewStore()
 		if err := config.Declare(store.RootScope()); err != nil {
 			t.Fatal(err)
@@ -40,7 +40,7 @@ func TestEveryNamedModelBuilds(t *testing.T) {
 			}
 		}
 		if int64(trained) != summary.Parameters {
-			t.Errorf("%s: %d trained numbers and %d in the summary", name, trained, summary.Parameters)
+			t.Errorf("%s: %d trained values and %d in the summary", name, trained, summary.Parameters)
 		}
 	}
 }
@@ -59,7 +59,7 @@ func TestNamesAreUniqueAndListedOnError(t *testing.T) {
 	checkError(t, "resnet19", err, `unknown model "resnet19"; the models are `+strings.Join(names, ", "))
 }
 
-func TestNamedModelsAreIndependentOfOneAnother(t *testing.T) {
+func TestNamedModelsAreIndependent(t *testing.T) {
 	changed := named(t, "resnet18")
 	changed.Blocks[0] = 9
 	for _, name := range []string{"resnet18", "plain18", "resnet18-cifar"} {
@@ -92,8 +92,8 @@ func TestCIFARDepths(t *testing.T) {
 	}
 }
 
-// A plain twin has the layers of its model, at the same shapes, but no projections.
-func TestPlainTwinHasTheSameLayersLessProjections(t *testing.T) {
+// A plain twin has the layers of its model, with the same shapes, but no projections.
+func TestPlainTwinHasTheSameLayersWithoutProjections(t *testing.T) {
 	configs := tiny()
 	for _, name := range []string{"resnet18", "resnet50", "resnet20"} {
 		configs[name] = named(t, name)
@@ -134,9 +134,9 @@ func TestValidateRefuses(t *testing.T) {
 		"unknown shortcut -1":           func(c *Config) { c.Shortcut = -1 },
 		"-2 groups of width 64":         func(c *Config) { c.Groups = -2 },
 		"1 groups of width -64":         func(c *Config) { c.WidthPerGroup = -64 },
-		"the first bottleneck no chan":  func(c *Config) { c.Width, c.WidthPerGroup = 4, 8 },
+		"no channels for the first bot": func(c *Config) { c.Width, c.WidthPerGroup = 4, 8 },
 		"stage 2 has 0 blocks":          func(c *Config) { c.Blocks = []int{1, 0} },
-		"a plain network has no residu": func(c *Config) { c.Plain, c.ZeroInitResidual = true, true },
+		"a plain network cannot have Z": func(c *Config) { c.Plain, c.ZeroInitResidual = true, true },
 		"only bottlenecks have groups":  func(c *Config) { c.Block, c.Groups = Basic, 2 },
 		"only bottlenecks have group":   func(c *Config) { c.Block, c.WidthPerGroup = Basic, 128 },
 	} {

@@ -1,21 +1,21 @@
 // Package resnet builds residual networks, and their plain twins, on GoMLX.
 //
 // The architectures are those of He et al., "Deep Residual Learning for Image
-// Recognition" (2015, https://arxiv.org/abs/1512.03385), "Identity Mappings in Deep
-// Residual Networks" (2016, https://arxiv.org/abs/1603.05027), of ResNeXt (Xie et al.
-// 2016) and of Wide ResNet (Zagoruyko and Komodakis 2016), with the layers, and the names
-// of the weights, of torchvision.
+// Recognition" (2015, https://arxiv.org/abs/1512.03385) and "Identity Mappings in Deep
+// Residual Networks" (2016, https://arxiv.org/abs/1603.05027), ResNeXt (Xie et al. 2016,
+// https://arxiv.org/abs/1611.05431) and Wide ResNet (Zagoruyko and Komodakis 2016,
+// https://arxiv.org/abs/1605.07146). Layers and names of weights are those of torchvision.
 //
-// A [Config] says what to build; [ByName] has the well-known ones:
+// A [Config] describes a network; [ByName] returns the well-known ones:
 //
 //	config, err := resnet.ByName("resnet50")
 //	config.Classes = 10
 //	logits := config.Forward(scope, images)
 //
-// This file is the whole of the network, from the images down: Forward calls stem, block
-// and head; block calls branch and shortcut; these call conv, norm, relu and linear at
-// its end. models.go has the named models, training.go what is not trained, and summary.go the
-// table of layers.
+// resnet.go has the whole network, top down: Forward calls stem, block and head; block calls
+// branch and shortcut; and these call conv, norm, relu and linear. models.go has the named models,
+// training.go frozen parts, summary.go the table of layers, and words.go the text form of a
+// Config's choices.
 package resnet
 
 import (
@@ -35,15 +35,15 @@ import (
 	"github.com/residual-go/residual/pkg/nn"
 )
 
-// Stem is what comes before the first block.
+// Stem is the part of a network before its first block.
 type Stem int
 
 const (
 	// ImageNetStem is a 7×7 convolution of stride 2, batch norm, ReLU and a 3×3 max pool of
-	// stride 2: 224×224 images leave it as 56×56 maps.
+	// stride 2. It turns 224×224 images into 56×56 feature maps.
 	ImageNetStem Stem = iota
-	// CIFARStem is a 3×3 convolution of stride 1, batch norm and ReLU: 32×32 images keep
-	// their size.
+	// CIFARStem is a 3×3 convolution of stride 1, batch norm and ReLU. 32×32 images keep their
+	// size.
 	CIFARStem
 )
 
@@ -53,12 +53,12 @@ type Block int
 const (
 	// Basic is two 3×3 convolutions.
 	Basic Block = iota
-	// Bottleneck is a 1×1 convolution to fewer channels, a 3×3 one, which has the stride,
-	// and a 1×1 one to 4 times as many channels.
+	// Bottleneck is a 1×1 convolution to fewer channels, a 3×3 convolution, which has the stride,
+	// and a 1×1 convolution to 4 times as many channels.
 	Bottleneck
 )
 
-// expansion is the ratio of a block's output channels to its planes.
+// expansion returns the ratio of a block's output channels to its planes.
 func (b Block) expansion() int {
 	if b == Bottleneck {
 		return 4
@@ -66,59 +66,61 @@ func (b Block) expansion() int {
 	return 1
 }
 
-// Shortcut is how a block's input is brought to the shape of its output; the letters are
-// those of He et al. 2015, section 4.1.
+// Shortcut is the way in which a block's input is brought to the shape of its output. The letters
+// are those of He et al. 2015, section 4.1.
 type Shortcut int
 
 const (
-	// ShortcutB projects with a 1×1 convolution and batch norm where the shape changes, and
-	// is the identity elsewhere. It is torchvision's.
+	// ShortcutB projects with a 1×1 convolution and batch norm where the shape changes, and is the
+	// identity elsewhere. torchvision uses it.
 	ShortcutB Shortcut = iota
-	// ShortcutA has no parameters: where the shape changes it takes every stride-th pixel
-	// and fills the new channels with zeros, half of them before the old ones and half
-	// after, as the well-known CIFAR weights of Y. Idelbayev expect.
+	// ShortcutA has no parameters. Where the shape changes, it takes every stride-th pixel and
+	// fills the new channels with zeros, half of them before the old channels and half after, as
+	// the well-known CIFAR weights of Y. Idelbayev expect
+	// (https://github.com/akamaster/pytorch_resnet_cifar10).
 	ShortcutA
 	// ShortcutC projects in every block.
 	ShortcutC
 )
 
-// Config describes a network. The zero value is not one; start from [ByName], [CIFAR] or
-// a literal with at least Blocks, Width and Classes.
+// Config describes a network. The zero value is not valid; start from [ByName], [CIFAR], or a
+// literal with at least Blocks, Width and Classes.
 type Config struct {
-	// Name is what the network is called in tables and figures.
+	// Name is the network's name in tables and figures.
 	Name string `json:"name"`
 	Stem Stem   `json:"stem"`
-	// Block is the kind of block, and Blocks how many of it each stage has. The first block
-	// of every stage but the first halves height and width; each stage doubles the planes.
+	// Block is the kind of block, and Blocks the number of blocks in each stage. Every stage but
+	// the first halves height and width in its first block, and has twice the planes of the
+	// stage before.
 	Block  Block `json:"block"`
 	Blocks []int `json:"blocks"`
-	// Width is the number of channels that leave the stem, and of planes in the first stage:
-	// 64 in the ImageNet family, 16 in the CIFAR one.
+	// Width is the number of channels after the stem, and of planes in the first stage: 64 in the
+	// ImageNet family, 16 in the CIFAR family.
 	Width int `json:"width"`
-	// Groups and WidthPerGroup shape a bottleneck's 3×3 convolution: it has Groups groups and
-	// planes·WidthPerGroup/64·Groups channels. ResNeXt-50 32x4d has 32 and 4, Wide ResNet-50-2
-	// 1 and 128. 0 stands for 1 and 64.
+	// A bottleneck's 3×3 convolution has Groups groups and planes·WidthPerGroup/64·Groups
+	// channels. ResNeXt-50 32x4d has 32 and 4, Wide ResNet-50-2 has 1 and 128. 0 stands for 1
+	// group, and for a width of 64.
 	Groups        int `json:"groups,omitempty"`
 	WidthPerGroup int `json:"width_per_group,omitempty"`
-	// Shortcut says what is added to a block's branch.
+	// Shortcut is what is added to a block's branch.
 	Shortcut Shortcut `json:"shortcut"`
-	// Plain leaves the shortcuts out: the same layers, no addition.
+	// Plain omits the shortcuts: the network has the same layers, without additions.
 	Plain bool `json:"plain,omitempty"`
 	// PreActivation puts batch norm and ReLU before each convolution, and nothing after the
-	// addition (He et al. 2016). The stem then is its convolution, and pool, alone; a last
-	// batch norm and ReLU come before the global average pool; and where a shortcut is not
-	// the identity, it takes the activated input, and its projection has no batch norm.
+	// addition (He et al. 2016). The stem then has only its convolution and pool; a final batch
+	// norm and ReLU come before the global average pool; and a shortcut that is not the identity
+	// takes the activated input and has no batch norm.
 	PreActivation bool `json:"pre_activation,omitempty"`
-	// ZeroInitResidual initialises the γ of each branch's last batch norm with 0, so that
-	// every block starts as the identity (torchvision's zero_init_residual). With
-	// PreActivation it is the weight of the last convolution, since no gradient would get
-	// back through the ReLU behind a batch norm that is 0 everywhere.
+	// ZeroInitResidual initialises the γ of each branch's last batch norm with 0, so that every
+	// block starts as the identity (torchvision's zero_init_residual). With PreActivation it
+	// initialises the last convolution with 0 instead: a ReLU after a batch norm that is 0
+	// everywhere would let no gradient through.
 	ZeroInitResidual bool `json:"zero_init_residual,omitempty"`
 	// Classes is the number of logits.
 	Classes int `json:"classes"`
 }
 
-// Validate reports what is wrong with the configuration.
+// Validate returns an error if the configuration is not valid.
 func (c Config) Validate() error {
 	groups, widthPerGroup := c.grouping()
 	switch {
@@ -139,9 +141,9 @@ func (c Config) Validate() error {
 	case c.Block == Basic && (groups != 1 || widthPerGroup != 64):
 		return errors.New("resnet: only bottlenecks have groups")
 	case c.Block == Bottleneck && c.Width*widthPerGroup/64 < 1:
-		return fmt.Errorf("resnet: width %d with %d per group of 64 leaves the first bottleneck no channels", c.Width, widthPerGroup)
+		return fmt.Errorf("resnet: width %d with %d per group of 64 leaves no channels for the first bottleneck", c.Width, widthPerGroup)
 	case c.Plain && c.ZeroInitResidual:
-		return errors.New("resnet: a plain network has no residual branch to initialise with zero; its signal would end there")
+		return errors.New("resnet: a plain network cannot have ZeroInitResidual: without shortcuts, no signal would pass a zero")
 	}
 	for stage, blocks := range c.Blocks {
 		if blocks < 1 {
@@ -151,6 +153,7 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// grouping returns Groups and WidthPerGroup, or their defaults.
 func (c Config) grouping() (groups, widthPerGroup int) {
 	groups, widthPerGroup = c.Groups, c.WidthPerGroup
 	if groups == 0 {
@@ -162,28 +165,33 @@ func (c Config) grouping() (groups, widthPerGroup int) {
 	return groups, widthPerGroup
 }
 
-// Tap is shown every intermediate value of a forward pass, in order, with its name: that
-// of the layer as torchvision names it (conv1, bn1, layer1.0.conv1, …, fc), "relu" and
-// "maxpool" in the stem, relu1, relu2, … within a block, downsample for what a changed
-// shortcut adds, layer1.0 for a block's output, layer1 for a stage's, and avgpool. With
-// PreActivation, norm and "relu" come before avgpool and not in the stem.
-// Activations are [batch, height, width, channels], from avgpool on [batch, channels].
+// Tap receives every intermediate value of a forward pass, in order, with its name. The names are
+//
+//   - conv1, bn1, layer1.0.conv1, …, fc: the layers, as torchvision names them;
+//   - relu and maxpool, in the stem;
+//   - layer1.0.relu1, layer1.0.relu2, …: the ReLUs of a block;
+//   - layer1.0.downsample: the output of a shortcut that is not the identity;
+//   - layer1.0 and layer1: the output of a block and of a stage;
+//   - avgpool: the global average pool.
+//
+// With PreActivation, norm and relu come before avgpool instead of in the stem. Values are
+// [batch, height, width, channels], and from avgpool on [batch, channels].
 type Tap func(name string, x *graph.Node)
 
-// Forward builds the network on images, float32 [batch, height, width, channels], and
-// returns the logits, [batch, Classes]. Batch norms train when the scope does.
+// Forward builds the network on images, float32 [batch, height, width, channels], and returns the
+// logits, float32 [batch, Classes]. Batch norms are in training mode if the scope is.
 //
-// Images that are bfloat16 make it a network of mixed precision: convolutions, and what is
-// between them, are in bfloat16; weights, statistics, the average pool, the last layer and
-// the logits are float32 all the same.
+// If the images are bfloat16, the network uses mixed precision: convolutions and everything
+// between them are in bfloat16, while weights, statistics, the average pool, the last layer and
+// the logits stay float32.
 //
-// It makes or reuses the variables under scope; [StateDictKey] has their names. As a
-// graph-building function it panics on a configuration that is not valid.
+// Forward creates or reuses the variables under scope; [StateDictKey] returns their names in
+// PyTorch. It builds a graph, and panics if the configuration is not valid.
 func (c Config) Forward(scope *model.Scope, images *graph.Node, taps ...Tap) *graph.Node {
 	return c.forward(scope, images, Training{}, show(taps))
 }
 
-// show returns a function that shows a layer's output to all taps.
+// show returns a function that passes a layer's output to all taps.
 func show(taps []Tap) func(layer) {
 	return func(layer layer) {
 		for _, tap := range taps {
@@ -192,7 +200,7 @@ func show(taps []Tap) func(layer) {
 	}
 }
 
-// layer is one step of a forward pass, as the summary wants it.
+// layer is one step of a forward pass, with what the summary needs.
 type layer struct {
 	name, kind   string
 	output       *graph.Node
@@ -200,14 +208,15 @@ type layer struct {
 	multiplyAdds int64 // for one image
 }
 
-// network is a forward pass being built.
+// network is a forward pass under construction.
 type network struct {
 	Config
 	root     string // the path of the scope that holds the network
 	training Training
-	done     func(layer) // is shown every layer
+	done     func(layer) // called with every layer
 }
 
+// forward builds the network and calls done with every layer.
 func (c Config) forward(scope *model.Scope, images *graph.Node, training Training, done func(layer)) *graph.Node {
 	if err := c.Validate(); err != nil {
 		panic(err)
@@ -256,14 +265,14 @@ func (n *network) head(scope *model.Scope, x *graph.Node) *graph.Node {
 		x = n.norm(scope.In("norm"), x, false)
 		x = n.relu("relu", x)
 	}
-	// From here on there is little to do, and much to lose by half precision.
+	// From here on, half precision would save little time and lose accuracy.
 	x = graph.ConvertDType(x, nn.WeightType(x.DType()))
 	x = graph.ReduceMean(x, 1, 2)
 	n.tap("avgpool", "average pool", x)
 	return n.linear(scope.In(HeadName), x, n.Classes)
 }
 
-// block is one residual block, or its plain twin.
+// block builds one residual block, or its plain twin.
 func (n *network) block(scope *model.Scope, x *graph.Node, planes, stride int) *graph.Node {
 	convolutions := n.branch(planes, stride)
 	var y *graph.Node
@@ -293,8 +302,8 @@ func (n *network) branch(planes, stride int) []convolution {
 	}
 }
 
-// postActivated is the block of He et al. 2015: convolution, batch norm, ReLU, and so on,
-// but the last ReLU only after the addition.
+// postActivated builds the block of He et al. 2015: convolution, batch norm, ReLU, and so on, with
+// the last ReLU after the addition.
 func (n *network) postActivated(scope *model.Scope, x *graph.Node, convolutions []convolution, stride int) *graph.Node {
 	y := x
 	last := len(convolutions) - 1
@@ -311,8 +320,8 @@ func (n *network) postActivated(scope *model.Scope, x *graph.Node, convolutions 
 	return n.relu(fmt.Sprintf("%s.relu%d", n.name(scope), last+1), y)
 }
 
-// preActivated is the block of He et al. 2016: batch norm, ReLU, convolution, and so on.
-// Nothing stands between the additions of a stage.
+// preActivated builds the block of He et al. 2016: batch norm, ReLU, convolution, and so on. The
+// output is the sum itself, without a ReLU.
 func (n *network) preActivated(scope *model.Scope, x *graph.Node, convolutions []convolution, stride int) *graph.Node {
 	y := x
 	last := len(convolutions) - 1
@@ -334,12 +343,12 @@ func (n *network) preActivated(scope *model.Scope, x *graph.Node, convolutions [
 	return graph.Add(y, n.shortcut(scope, x, convolutions[last].out, stride))
 }
 
-// changes reports whether a block's shortcut is anything but the identity.
+// changes reports whether a block's shortcut is not the identity.
 func (n *network) changes(x *graph.Node, channels, stride int) bool {
 	return n.Shortcut == ShortcutC || stride != 1 || x.Shape().Dim(-1) != channels
 }
 
-// shortcut brings x to the shape of the branch's output.
+// shortcut brings x, a block's input, to the shape of the branch's output.
 func (n *network) shortcut(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
 	if !n.changes(x, channels, stride) {
 		return x
@@ -367,10 +376,10 @@ type convolution struct {
 	out, kernel, stride, groups int
 }
 
-// conv pads so that a stride of 1 keeps height and width. Its weight is
-// [kernel, kernel, in/groups, out], initialised after He et al. 2015, "Delving Deep into
-// Rectifiers": normal with variance 2/fan-out, which keeps the size of the gradients; or,
-// if zero says so, with 0.
+// conv builds a convolution, padded so that stride 1 keeps height and width. Its weight is
+// [kernel, kernel, in/groups, out]. It is initialised as in He et al. 2015, "Delving Deep into
+// Rectifiers" (https://arxiv.org/abs/1502.01852): normal with variance 2/fan-out, which preserves
+// the size of the gradients. If zero is set, it is initialised with 0.
 func (n *network) conv(scope *model.Scope, x *graph.Node, c convolution, zero bool) *graph.Node {
 	in := x.Shape().Dim(-1)
 	fanOut := float64(c.kernel * c.kernel * c.out)
@@ -389,6 +398,7 @@ func (n *network) conv(scope *model.Scope, x *graph.Node, c convolution, zero bo
 	return y
 }
 
+// norm builds a batch norm.
 func (n *network) norm(scope *model.Scope, x *graph.Node, zeroGamma bool) *graph.Node {
 	name := n.name(scope)
 	frozen := n.training.FreezeNorms || n.training.freezes(n.Config, name)
@@ -397,16 +407,17 @@ func (n *network) norm(scope *model.Scope, x *graph.Node, zeroGamma bool) *graph
 	return y
 }
 
+// relu builds a ReLU.
 func (n *network) relu(name string, x *graph.Node) *graph.Node {
-	// The 0 comes first: of equal operands GoMLX gives the first the gradient, and PyTorch's
-	// ReLU has none at 0. Identity blocks, as ZeroInitResidual makes them, have many such.
+	// The 0 comes first: if the operands are equal, GoMLX gives the gradient to the first, and
+	// PyTorch's ReLU has no gradient at 0. With ZeroInitResidual, many values are 0.
 	y := graph.Max(graph.ScalarZero(x.Graph(), x.DType()), x)
 	n.tap(name, "ReLU", y)
 	return y
 }
 
-// linear is x·weight + bias, with weight [in, out] and bias [out] uniform in
-// ±1/√in as PyTorch's are.
+// linear builds x·weight + bias. weight, [in, out], and bias, [out], are initialised as in PyTorch,
+// uniformly in ±1/√in.
 func (n *network) linear(scope *model.Scope, x *graph.Node, out int) *graph.Node {
 	in := x.Shape().Dim(-1)
 	bound := 1 / math.Sqrt(float64(in))
@@ -419,11 +430,12 @@ func (n *network) linear(scope *model.Scope, x *graph.Node, out int) *graph.Node
 	return y
 }
 
+// tap passes on a value that has no parameters.
 func (n *network) tap(name, kind string, x *graph.Node) {
 	n.done(layer{name: name, kind: kind, output: x})
 }
 
-// name is scope's name within the network, in torchvision's spelling.
+// name returns the scope's name within the network, as torchvision spells it.
 func (n *network) name(scope *model.Scope) string {
 	return dotted(n.root, scope.Scope())
 }
@@ -432,13 +444,13 @@ func dotted(root, path string) string {
 	return strings.ReplaceAll(strings.Trim(strings.TrimPrefix(path, root), "/"), "/", ".")
 }
 
-// StateDictKey returns torchvision's state_dict key for a variable that Forward made under
-// scope: the path below scope with dots for slashes, as layer1.0.conv1.weight for
-// layer1/0/conv1/weight. It reports false for a variable that is elsewhere.
+// StateDictKey returns the key in torchvision's state_dict of a variable that Forward created
+// under scope: its path below scope with dots instead of slashes, such as layer1.0.conv1.weight
+// for layer1/0/conv1/weight. ok is false for a variable that is not under scope.
 //
-// The names are the same; the layouts are not. A convolution's weight is
-// [height, width, in, out] here and [out, in, height, width] there, and fc.weight is
-// [in, out] here and [out, in] there.
+// The names are the same, but the layouts differ. A convolution's weight is
+// [height, width, in, out] here and [out, in, height, width] in PyTorch; fc.weight is [in, out]
+// here and [out, in] in PyTorch.
 func StateDictKey(scope *model.Scope, variable *model.Variable) (key string, ok bool) {
 	root := strings.TrimSuffix(scope.Scope(), "/") + "/"
 	if !strings.HasPrefix(variable.Path(), root) {
@@ -447,5 +459,5 @@ func StateDictKey(scope *model.Scope, variable *model.Variable) (key string, ok 
 	return dotted(root, variable.Path()), true
 }
 
-// DType is the type of the weights, and of the images but in mixed precision.
+// DType is the dtype of the weights and, except in mixed precision, of the images.
 const DType = dtypes.Float32

@@ -38,8 +38,8 @@ func stateDictKeys(projected bool, blocks ...int) []string {
 	return append(keys, "fc.weight", "fc.bias")
 }
 
-// declared returns the keys of config's variables under path, in their order, and how many
-// of them are trained. Variables that are not under path must have no key.
+// declared returns the keys of config's variables under path, in order, and how many of them are
+// trained. Variables that are not under path must have no key.
 func declared(t *testing.T, config Config, path string) (keys []string, trained int) {
 	t.Helper()
 	store := model.NewStore()
@@ -108,8 +108,8 @@ func TestVariablesHaveTorchvisionsKeys(t *testing.T) {
 	}
 }
 
-// Declare and Forward make the same variables in the same order, and the same seed gives
-// them the same values whichever was first.
+// Declare and Forward create the same variables in the same order, and the same seed gives them
+// the same values, whichever comes first.
 func TestDeclareEqualsForward(t *testing.T) {
 	for name, config := range tiny() {
 		images := normal(1, 2, 9, 11, 3)
@@ -129,7 +129,7 @@ func TestDeclareEqualsForward(t *testing.T) {
 			}
 		}
 		if !slices.Equal(made[0], made[1]) {
-			t.Errorf("%s: Declare's variables are not Forward's", name)
+			t.Errorf("%s: Declare and Forward create different variables", name)
 		}
 		if !a.Equal(b) {
 			t.Errorf("%s: the logits differ", name)
@@ -137,13 +137,13 @@ func TestDeclareEqualsForward(t *testing.T) {
 	}
 }
 
-func TestSeedsMakeTheWeights(t *testing.T) {
+func TestSeedsDetermineTheWeights(t *testing.T) {
 	config := tiny()["basic A"]
 	logits := func(seed int64) *tensors.Tensor {
 		return mustRun(t, seeded(t, seed), false, normal(1, 1, 8, 8, 3), config.logits)[0]
 	}
 	if !logits(1).Equal(logits(1)) {
-		t.Error("the same seed gave other logits")
+		t.Error("the same seed gave different logits")
 	}
 	if logits(1).Equal(logits(2)) {
 		t.Error("seeds 1 and 2 gave the same logits")
@@ -161,7 +161,7 @@ func TestForwardAgainReusesTheVariables(t *testing.T) {
 	}
 }
 
-// Each image's logits are its own, unless batch norms train.
+// The logits of an image do not depend on the others in the batch, except in training.
 func TestInferenceDoesNotDependOnTheBatch(t *testing.T) {
 	for name, config := range tiny() {
 		store, images := seeded(t, 2), normal(3, 3, 8, 8, 3)
@@ -174,7 +174,7 @@ func TestInferenceDoesNotDependOnTheBatch(t *testing.T) {
 	}
 }
 
-func TestTapsComeInOrderWithTheirShapes(t *testing.T) {
+func TestTapsAreCalledInOrder(t *testing.T) {
 	for _, test := range []struct {
 		config Config
 		input  []int
@@ -210,7 +210,8 @@ layer2.1 [2 4 3 4]
 layer2 [2 4 3 4]
 avgpool [2 4]
 fc [2 5]`},
-		// The ImageNet stem halves twice, rounding up, and the stride is the 3×3 convolution's.
+		// The ImageNet stem halves the size twice, rounding up. In a bottleneck, the 3×3
+		// convolution has the stride.
 		{Config{Stem: ImageNetStem, Block: Bottleneck, Blocks: []int{1, 1}, Width: 4, Groups: 2, WidthPerGroup: 32, Classes: 5}, []int{1, 19, 13, 3}, `
 conv1 [1 10 7 4]
 bn1 [1 10 7 4]
@@ -283,7 +284,7 @@ fc [1 5]`},
 	}
 }
 
-func TestEveryTapIsShownEveryLayer(t *testing.T) {
+func TestEveryTapReceivesEveryLayer(t *testing.T) {
 	config := tiny()["basic A"]
 	var names [2][]string
 	mustRun(t, seeded(t, 1), false, normal(1, 1, 8, 8, 3), func(scope *model.Scope, images *graph.Node) []*graph.Node {
@@ -292,7 +293,7 @@ func TestEveryTapIsShownEveryLayer(t *testing.T) {
 			func(name string, _ *graph.Node) { names[1] = append(names[1], name) })}
 	})
 	if len(names[0]) == 0 || !slices.Equal(names[0], names[1]) {
-		t.Errorf("two taps were shown %v and %v", names[0], names[1])
+		t.Errorf("two taps received %v and %v", names[0], names[1])
 	}
 }
 
@@ -312,7 +313,7 @@ func sum(a, b []float32) []float32 {
 	return y
 }
 
-// Every block is its branch plus its shortcut, with the ReLUs where its kind has them.
+// Every block is its branch plus its shortcut, with ReLUs in the places of its kind.
 func TestBlocksAddTheirShortcut(t *testing.T) {
 	for name, config := range tiny() {
 		found := taps(t, config, seeded(t, 4), true, normal(2, 2, 9, 9, 3))
@@ -363,7 +364,7 @@ func TestBlocksAddTheirShortcut(t *testing.T) {
 	}
 }
 
-// shortcutA takes every other pixel, or every one, and puts its channels in the middle.
+// shortcutA takes every pixel, or every other one, and puts its channels in the middle.
 func shortcutA(found tapped, from, to string) []float32 {
 	in, out := found.dims[from], found.dims[to]
 	stride := 1
@@ -385,7 +386,7 @@ func shortcutA(found tapped, from, to string) []float32 {
 	return y
 }
 
-// Without a ReLU before it the pool has negative input, and its padding must not win.
+// Without a ReLU before the pool, its input is negative in places. There, the padding must not win.
 func TestMaxPoolIgnoresItsPadding(t *testing.T) {
 	config := Config{Stem: ImageNetStem, Blocks: []int{1}, Width: 4, PreActivation: true, Classes: 2}
 	found := taps(t, config, seeded(t, 1), false, normal(2, 1, 9, 11, 3))
@@ -414,7 +415,7 @@ func TestMaxPoolIgnoresItsPadding(t *testing.T) {
 	checkClose(t, "maxpool", found.values["maxpool"], want, 0)
 }
 
-func TestZeroInitResidualStartsWithIdentities(t *testing.T) {
+func TestZeroInitResidualStartsAsIdentity(t *testing.T) {
 	for name, config := range tiny() {
 		if config.Plain {
 			continue
@@ -446,7 +447,7 @@ func TestZeroInitResidualStartsWithIdentities(t *testing.T) {
 	}
 }
 
-// A network that starts with identities can leave them: what was set to 0 has a gradient.
+// Blocks that start as the identity can change: the weights that are 0 have a gradient.
 func TestZeroInitResidualCanLearn(t *testing.T) {
 	for name, config := range tiny() {
 		if config.Plain {
@@ -466,8 +467,8 @@ func TestZeroInitResidualCanLearn(t *testing.T) {
 	}
 }
 
-// ReLU has no gradient at 0, as PyTorch's. A block that starts as the identity is at 0
-// wherever its input is, and the gradient to its last β counts only where it is not.
+// As in PyTorch, ReLU has no gradient at 0. A block that starts as the identity is 0 where its
+// input is 0; the gradient of the sum to its last β counts the other places.
 func TestReLUHasNoGradientAtZero(t *testing.T) {
 	config := tiny()["basic A"]
 	config.ZeroInitResidual = true
@@ -491,29 +492,29 @@ func TestReLUHasNoGradientAtZero(t *testing.T) {
 		}
 	}
 	if zeros == 0 {
-		t.Fatal("the block is nowhere 0: this tests nothing")
+		t.Fatal("the block has no zeros: this tests nothing")
 	}
 	checkClose(t, "the gradient of the sum to β", tensors.MustCopyFlatData[float32](outputs[0]), positive, 1e-4)
 }
 
-func deviation(x []float32) (mean, deviation, largest float64) {
+func meanAndStd(x []float32) (mean, std, largest float64) {
 	for _, v := range x {
 		mean += float64(v) / float64(len(x))
 		largest = max(largest, math.Abs(float64(v)))
 	}
 	for _, v := range x {
-		deviation += (float64(v) - mean) * (float64(v) - mean) / float64(len(x))
+		std += (float64(v) - mean) * (float64(v) - mean) / float64(len(x))
 	}
-	return mean, math.Sqrt(deviation), largest
+	return mean, math.Sqrt(std), largest
 }
 
-func TestWeightsStartAsPyTorchs(t *testing.T) {
+func TestWeightsStartAsInPyTorch(t *testing.T) {
 	config := Config{Stem: CIFARStem, Block: Bottleneck, Blocks: []int{1, 1}, Width: 32, Groups: 4, WidthPerGroup: 16, Classes: 100}
 	store := seeded(t, 3)
 	mustRun(t, store, false, normal(1, 1, 4, 4, 3), config.logits)
 	for path, want := range map[string]struct {
 		dims   string
-		fanOut float64 // the groups do not divide it, as they do not in PyTorch
+		fanOut float64 // as in PyTorch, it is not divided by the number of groups
 	}{
 		"/conv1/weight":                 {"[3 3 3 32]", 9 * 32},
 		"/layer1/0/conv3/weight":        {"[1 1 32 128]", 128},
@@ -522,24 +523,24 @@ func TestWeightsStartAsPyTorchs(t *testing.T) {
 	} {
 		variable := store.GetVariable(path)
 		x := tensors.MustCopyFlatData[float32](variable.MustValue())
-		mean, got, _ := deviation(x)
+		mean, got, _ := meanAndStd(x)
 		wanted := math.Sqrt(2 / want.fanOut)
 		n := math.Sqrt(float64(len(x)))
 		if fmt.Sprint(variable.Shape().Dimensions) != want.dims || math.Abs(mean) > 4*wanted/n || math.Abs(got/wanted-1) > 4/n {
-			t.Errorf("%s: shape %v, mean %g and deviation %g of %d numbers, want %s, 0 and %g",
+			t.Errorf("%s: shape %v, mean %g and std %g of %d values, want %s, 0 and %g",
 				path, variable.Shape().Dimensions, mean, got, len(x), want.dims, wanted)
 		}
 	}
 	bound := 1 / math.Sqrt(256)
 	for path, tolerance := range map[string]float64{"/fc/weight": 0.02, "/fc/bias": 0.2} {
-		mean, got, largest := deviation(tensors.MustCopyFlatData[float32](store.GetVariable(path).MustValue()))
+		mean, got, largest := meanAndStd(tensors.MustCopyFlatData[float32](store.GetVariable(path).MustValue()))
 		if largest > bound || math.Abs(mean) > tolerance*bound || math.Abs(got/(bound/math.Sqrt(3))-1) > tolerance {
-			t.Errorf("%s: mean %g, deviation %g, largest %g; want uniform in ±%g", path, mean, got, largest, bound)
+			t.Errorf("%s: mean %g, std %g, largest %g; want uniform in ±%g", path, mean, got, largest, bound)
 		}
 	}
 }
 
-// In float64, the gradients to some weights of a grouped bottleneck.
+// The gradients, in float64, to some weights.
 func TestGradientsEqualFiniteDifferences(t *testing.T) {
 	configs := tiny()
 	images32 := tensors.MustCopyFlatData[float32](normal(7, 2, 5, 5, 3))
@@ -574,15 +575,15 @@ func TestGradientsEqualFiniteDifferences(t *testing.T) {
 			for _, i := range []int{0, len(values) / 2, len(values) - 1} {
 				want := (at(values[i]+h, i) - at(values[i]-h, i)) / (2 * h)
 				if math.Abs(gradient[i]-want) > 1e-5*max(1, math.Abs(want)) || want == 0 {
-					t.Errorf("%s: the gradient to number %d of %s is %.9g, want %.9g and not 0", name, i, path, gradient[i], want)
+					t.Errorf("%s: the gradient to element %d of %s is %.9g, want %.9g and not 0", name, i, path, gradient[i], want)
 				}
 			}
-			at(values[0], 0) // as it was
+			at(values[0], 0) // restore the variable
 		}
 	}
 }
 
-func TestForwardPanicsOnWhatItCannotBuild(t *testing.T) {
+func TestForwardPanicsOnImpossibleInput(t *testing.T) {
 	whole := tiny()["basic A"]
 	broken := whole
 	broken.Classes = 0
@@ -597,12 +598,12 @@ func TestForwardPanicsOnWhatItCannotBuild(t *testing.T) {
 		_, err := run(t, model.NewStore(), false, test.images, test.config.logits)
 		checkError(t, want, err, want)
 	}
-	// One image of one pixel: nothing to normalise over.
+	// One image of one pixel has one value per channel.
 	_, err := run(t, model.NewStore(), true, normal(1, 1, 1, 1, 3), whole.logits)
 	checkError(t, "training on one value per channel", err, "want at least 2")
 }
 
-// The weights are of whatever number of channels the images have.
+// The images can have any number of channels.
 func TestGreyImages(t *testing.T) {
 	store := seeded(t, 1)
 	logits := mustRun(t, store, false, normal(1, 2, 8, 8, 1), tiny()["basic A"].logits)[0]
@@ -611,7 +612,7 @@ func TestGreyImages(t *testing.T) {
 	}
 }
 
-// Training moves the running statistics of all batch norms, inference of none.
+// Training changes the running statistics of all batch norms, and inference changes none.
 func TestTrainingMovesRunningStatistics(t *testing.T) {
 	for name, config := range tiny() {
 		store := seeded(t, 1)
@@ -640,8 +641,8 @@ func TestTrainingMovesRunningStatistics(t *testing.T) {
 	}
 }
 
-// In mixed precision the weights and the logits are float32, and so are their gradients; the
-// activations are not.
+// In mixed precision, weights, their gradients and logits are float32, and the other activations
+// are bfloat16.
 func TestMixedPrecision(t *testing.T) {
 	for _, name := range []string{"resnet20", "resnet18", "resnet50"} {
 		config, err := ByName(name)
@@ -664,7 +665,7 @@ func TestMixedPrecision(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := types[dtypes.Float32]; !slices.Equal(got, []string{"avgpool", "fc"}) {
-			t.Errorf("%s: of the activations %v are float32, want avgpool and fc", name, got)
+			t.Errorf("%s: the float32 activations are %v, want avgpool and fc", name, got)
 		}
 		for variable := range store.IterVariables() {
 			if dtype := variable.Shape().DType; dtype.IsFloat() && dtype != dtypes.Float32 {

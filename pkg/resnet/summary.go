@@ -13,34 +13,34 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// Summary is what a network is made of, for one input size.
+// Summary lists the layers of a network for one input size.
 type Summary struct {
 	Model string `json:"model"`
 	// Input is [height, width, channels] of one image.
 	Input  []int   `json:"input"`
 	Layers []Layer `json:"layers"`
-	// Parameters counts trained numbers: weights, biases, and the γ and β of batch norms.
+	// Parameters counts the trained values: weights, biases, and the γ and β of batch norms.
 	Parameters int64 `json:"parameters"`
-	// MultiplyAdds counts, for one image, the multiplications of convolutions and linear
-	// layers, each with its addition, as papers and torchvision do.
+	// MultiplyAdds counts the multiply-adds of convolutions and linear layers for one image. A
+	// multiplication and an addition count as one, as in papers and in torchvision.
 	MultiplyAdds int64 `json:"multiply_adds"`
 }
 
 // Layer is a row of a [Summary].
 type Layer struct {
-	// Name is that of a [Tap].
+	// Name is the name that a [Tap] receives.
 	Name string `json:"name"`
 	Kind string `json:"kind"`
-	// Output is the shape that leaves the layer for one image: [height, width, channels],
-	// or [channels] behind the global average pool.
+	// Output is the shape of the layer's output for one image: [height, width, channels], or
+	// [channels] after the global average pool.
 	Output       []int `json:"output"`
 	Parameters   int64 `json:"parameters"`
 	MultiplyAdds int64 `json:"multiply_adds"`
 }
 
-// Summary lists the layers for RGB images of the given height and width in pixels. It
-// builds the network without running it, so that even the largest takes little time and
-// no memory. Every size from 1×1 pixels on will do: padding keeps at least one.
+// Summary lists the layers for RGB images of the given height and width in pixels. It builds the
+// network without running it, so even the largest takes little time and memory. Any size from
+// 1×1 pixels works, since padding keeps at least one pixel.
 func (c Config) Summary(height, width int) (*Summary, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -66,18 +66,18 @@ func (c Config) Summary(height, width int) (*Summary, error) {
 	return summary, nil
 }
 
-// Declare makes the network's variables under scope, in the order Forward does, without
-// values: for weights to be loaded into, or to be initialised at their first use.
+// Declare creates the network's variables under scope, in the same order as Forward. They have no
+// values: weights can be loaded into them, or they are initialised when they are first used.
 func (c Config) Declare(scope *model.Scope) error {
-	const size = 32 // any would do: the variables do not depend on it
+	const size = 32 // any size: the variables do not depend on it
 	if err := c.dry(scope, size, size, func(layer) {}); err != nil {
 		return fmt.Errorf("declare %s: %w", c.Name, err)
 	}
 	return nil
 }
 
-// dry builds the network for one image, on the backend that is always there, and throws
-// the graph away.
+// dry builds the network for one image, on GoMLX's Go backend, which is always available, and
+// discards the graph.
 func (c Config) dry(scope *model.Scope, height, width int, done func(layer)) error {
 	return exceptions.TryCatch[error](func() {
 		g := graph.NewGraph(gobackend.GetBackend(), c.Name)
@@ -88,8 +88,8 @@ func (c Config) dry(scope *model.Scope, height, width int, done func(layer)) err
 	})
 }
 
-// WriteTable writes the summary as text. Layers without parameters that keep the shape of
-// what they get, such as ReLUs, are left out of it, as are blocks and stages.
+// WriteTable writes the summary as a table of text. It omits ReLUs, blocks and stages, which have
+// no parameters of their own.
 func (s *Summary) WriteTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "layer\tkind\toutput\t%14s\t%16s\n", "parameters", "multiply-adds")
@@ -106,7 +106,7 @@ func (s *Summary) WriteTable(w io.Writer) error {
 	return table.Flush()
 }
 
-// String is the table of WriteTable.
+// String returns the table that WriteTable writes.
 func (s *Summary) String() string {
 	var b strings.Builder
 	s.WriteTable(&b)
@@ -121,7 +121,7 @@ func dims(shape []int) string {
 	return strings.Join(parts, "×")
 }
 
-// count writes n with a comma every three digits.
+// count returns n with a comma every three digits.
 func count(n int64) string {
 	digits := fmt.Sprint(n)
 	for i := len(digits) - 3; i > 0; i -= 3 {

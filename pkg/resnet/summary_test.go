@@ -9,23 +9,7 @@ import (
 	"testing"
 )
 
-func ExampleByName() {
-	config, err := ByName("resnet50")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	config.Classes = 10
-	summary, err := config.Summary(224, 224)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(summary.Parameters, "parameters,", summary.MultiplyAdds, "multiply-adds")
-	// Output: 23528522 parameters, 4087156736 multiply-adds
-}
-
-// The counts are torchvision 0.14's, at 1000 classes and 224×224.
+// The counts are those of torchvision 0.14, for 1000 classes and 224×224 pixels.
 func TestSummaryCountsEqualTorchvision(t *testing.T) {
 	for _, want := range []struct {
 		name                     string
@@ -56,8 +40,8 @@ func TestSummaryCountsEqualTorchvision(t *testing.T) {
 	}
 }
 
-// The parameters are those Y. Idelbayev counts for the paper's networks, and the paper's
-// 0.27, 0.46, 0.66, 0.85 and 1.7 million.
+// The parameters are those that Y. Idelbayev counts for the paper's networks. The paper says 0.27,
+// 0.46, 0.66, 0.85 and 1.7 million.
 func TestSummaryCountsOfCIFARNetworks(t *testing.T) {
 	for depth, want := range map[int]int64{20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962} {
 		config, err := CIFAR(depth, 16)
@@ -94,13 +78,13 @@ func TestSummaryAddsUpItsLayers(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(grouped.Layers, func(layer Layer) bool { return layer.Name == "layer1.0.conv2" })
-	// 3×3 from 2 channels of each group to 4: 72 weights, each used at 8×8 pixels.
+	// It is 3×3, from 2 channels in each group to 4: 72 weights, each used at 8×8 pixels.
 	if layer := grouped.Layers[i]; layer.Parameters != 72 || layer.MultiplyAdds != 72*64 {
 		t.Errorf("the grouped convolution has %d parameters and %d multiply-adds, want 72 and %d", layer.Parameters, layer.MultiplyAdds, 72*64)
 	}
 }
 
-// Padding keeps at least one pixel, so that even the smallest image goes through.
+// Padding keeps at least one pixel, so even the smallest images work.
 func TestSummaryOfSmallImages(t *testing.T) {
 	configs := tiny()
 	configs["resnet50"] = named(t, "resnet50")
@@ -124,7 +108,7 @@ func TestSummaryTable(t *testing.T) {
 	}
 	var got strings.Builder
 	for line := range strings.Lines(summary.String()) {
-		got.WriteString(strings.TrimRight(line, " \n") + "\n") // an editor would trim the golden text
+		got.WriteString(strings.TrimRight(line, " \n") + "\n") // editors trim the expected text
 	}
 	if got.String() != resnet20Table {
 		t.Errorf("the table is\n%s\nwant\n%s", got.String(), resnet20Table)
@@ -135,7 +119,7 @@ type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
-func TestWriteTablePassesErrorsOn(t *testing.T) {
+func TestWriteTableReturnsErrors(t *testing.T) {
 	summary, err := tiny()["plain"].Summary(8, 8)
 	if err != nil {
 		t.Fatal(err)

@@ -9,32 +9,32 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// HeadName is the name of the last layer, which makes logits of features. What comes before
-// it is the body.
+// HeadName is the name of the last layer, which computes the logits. Everything before it is the
+// body.
 const HeadName = "fc"
 
-// stemName and bodyName are the names of parts that are no stages.
+// stemName and bodyName are the names of the parts that are not stages.
 const (
 	stemName = "stem"
 	bodyName = "body"
 )
 
-// Training says how a network is trained, where there is a choice. The zero value is the
-// usual: everything is trained.
+// Training says which parts of a network are trained, and how its batch norms work. The zero
+// value trains everything.
 type Training struct {
-	// Freeze is the last part that stays as it is, and all before it do too, as one wants it
-	// with weights that were trained on other images: one of Parts. "" freezes none.
+	// Freeze names a part, one of Parts. It and all parts before it stay as they are, which is
+	// common with weights that were trained on other images. "" freezes nothing.
 	Freeze string
-	// FreezeNorms has the batch norms of the other parts, too, use and keep their running
-	// statistics; their γ and β are trained.
+	// FreezeNorms makes the batch norms of the other parts use and keep their running statistics
+	// too; their γ and β are trained.
 	FreezeNorms bool
-	// LocalNorms has every device normalise by the moments of its own share of the batch,
-	// where there are several; see [nn.BatchNormBuilder.Local].
+	// LocalNorms makes each of several devices normalise its share of the batch on its own; see
+	// [nn.BatchNormBuilder.Local].
 	LocalNorms bool
 }
 
-// Parts returns the names that Training.Freeze takes, in the order of the network: stem, layer1,
-// layer2, …, and body, which is everything but the last layer.
+// Parts returns the values that Training.Freeze can have, from the images to the logits: stem,
+// layer1, layer2, …, and body, which is everything but the last layer.
 func (c Config) Parts() []string {
 	parts := []string{stemName}
 	for stage := range c.Blocks {
@@ -43,7 +43,7 @@ func (c Config) Parts() []string {
 	return append(parts, bodyName)
 }
 
-// Validate reports whether c has the part that is to be frozen.
+// Validate returns an error if c does not have the part to freeze.
 func (t Training) Validate(c Config) error {
 	if parts := c.Parts(); t.Freeze != "" && !slices.Contains(parts, t.Freeze) {
 		return fmt.Errorf("unknown part %q of %s to freeze; its parts are %s", t.Freeze, c.Name, strings.Join(parts, ", "))
@@ -51,12 +51,12 @@ func (t Training) Validate(c Config) error {
 	return nil
 }
 
-// KeepsStatistics reports whether all batch norms use and keep their running statistics, so
-// that one image is enough to train on.
+// KeepsStatistics reports whether all batch norms use and keep their running statistics. Then a
+// batch can be a single image.
 func (t Training) KeepsStatistics() bool { return t.FreezeNorms || t.Freeze == bodyName }
 
-// part is the index in Parts of the part that the layer of the given name is in. The last
-// layer, which is in none, comes after them all.
+// part returns the index in Parts of the part with the layer of the given name, and len(Parts) for
+// the last layer, which is in no part.
 func (c Config) part(name string) int {
 	parts := c.Parts()
 	first, _, _ := strings.Cut(name, ".")
@@ -77,13 +77,13 @@ func (t Training) freezes(c Config, name string) bool {
 	return c.part(name) <= slices.Index(c.Parts(), t.Freeze)
 }
 
-// ForwardTraining is Forward for training as t says. The variables of frozen parts
-// become not trainable, and their batch norms always go by the running statistics, as
-// PyTorch's do after requires_grad_(False) and eval(). It takes both: by the moments of the
-// batch a part whose every weight is frozen would still compute something else for every
-// batch, and move its running statistics towards images that its weights never saw.
+// ForwardTraining does what Forward does, for training as t describes. It makes the variables of
+// frozen parts not trainable, and their batch norms always use the running statistics, as in
+// PyTorch after requires_grad_(False) and eval(). Both are needed: with the statistics of the
+// batch, a part with frozen weights would still give different results for every batch, and its
+// running statistics would drift towards images that its weights were not trained on.
 //
-// It panics where Validate has an error.
+// It panics if Validate returns an error.
 func (c Config) ForwardTraining(scope *model.Scope, images *graph.Node, t Training, taps ...Tap) *graph.Node {
 	if err := t.Validate(c); err != nil {
 		panic(err)

@@ -10,14 +10,14 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-func TestPartsHoldTheirLayers(t *testing.T) {
+func TestFrozenParts(t *testing.T) {
 	post := named(t, "resnet18")
 	pre := named(t, "resnet20")
 	pre.PreActivation = true
 	for _, test := range []struct {
-		config      Config
-		through     string
-		held, spare []string
+		config          Config
+		freeze          string
+		frozen, trained []string
 	}{
 		{post, "", nil, []string{"conv1", "bn1", "layer1.0.bn1", "fc"}},
 		{post, "stem", []string{"conv1", "bn1.running_mean"}, []string{"layer1.0.conv1", "layer4.1.bn2", "fc.weight"}},
@@ -27,18 +27,18 @@ func TestPartsHoldTheirLayers(t *testing.T) {
 		{pre, "layer3", []string{"conv1", "layer3.2.conv2"}, []string{"norm", "fc"}},
 		{pre, "body", []string{"conv1", "layer3.2.conv2", "norm.bias"}, []string{"fc"}},
 	} {
-		training := Training{Freeze: test.through}
+		training := Training{Freeze: test.freeze}
 		if err := training.Validate(test.config); err != nil {
 			t.Error(err)
 		}
-		for _, name := range test.held {
+		for _, name := range test.frozen {
 			if !training.freezes(test.config, name) {
-				t.Errorf("%s frozen through %q leaves out %s", test.config.Name, test.through, name)
+				t.Errorf("%s frozen up to %q: %s is trained", test.config.Name, test.freeze, name)
 			}
 		}
-		for _, name := range test.spare {
+		for _, name := range test.trained {
 			if training.freezes(test.config, name) {
-				t.Errorf("%s frozen through %q takes in %s", test.config.Name, test.through, name)
+				t.Errorf("%s frozen up to %q: %s is frozen", test.config.Name, test.freeze, name)
 			}
 		}
 	}
@@ -47,8 +47,8 @@ func TestPartsHoldTheirLayers(t *testing.T) {
 	}
 }
 
-// Every variable of a frozen part, and no other, is not trainable and keeps its value; the
-// running statistics of the other parts move unless they are frozen too.
+// Exactly the variables of frozen parts are not trainable and keep their values. The running
+// statistics of the other parts change unless FreezeNorms is set.
 func TestForwardTrainingFreezes(t *testing.T) {
 	for _, training := range []Training{{}, {Freeze: "layer1"}, {FreezeNorms: true}, {Freeze: "layer2", FreezeNorms: true}, {Freeze: "body"}} {
 		config := Config{Name: "small", Stem: CIFARStem, Blocks: []int{1, 1, 1}, Width: 2, Classes: 3}
@@ -58,12 +58,12 @@ func TestForwardTrainingFreezes(t *testing.T) {
 		})
 		for variable := range store.IterVariables() {
 			name, _ := StateDictKey(store.RootScope(), variable)
-			if !strings.Contains(name, ".") { // the state of the random numbers
+			if !strings.Contains(name, ".") { // the state of the random number generator
 				continue
 			}
 			statistics := strings.Contains(name, "running_")
-			held := training.freezes(config, name)
-			if want := !held && !statistics; variable.Trainable != want {
+			frozen := training.freezes(config, name)
+			if want := !frozen && !statistics; variable.Trainable != want {
 				t.Errorf("%+v: %s is trainable: %v, want %v", training, name, variable.Trainable, want)
 			}
 			if !statistics {
@@ -74,14 +74,14 @@ func TestForwardTrainingFreezes(t *testing.T) {
 				start = 1
 			}
 			moved := slices.ContainsFunc(tensors.MustCopyFlatData[float32](variable.MustValue()), func(x float32) bool { return x != start })
-			if want := !held && !training.FreezeNorms; moved != want {
-				t.Errorf("%+v: %s has moved: %v, want %v", training, name, moved, want)
+			if want := !frozen && !training.FreezeNorms; moved != want {
+				t.Errorf("%+v: %s has changed: %v, want %v", training, name, moved, want)
 			}
 		}
 	}
 }
 
-func TestFreezingWhatIsNotThere(t *testing.T) {
+func TestFreezingAnUnknownPart(t *testing.T) {
 	config := named(t, "resnet20")
 	training := Training{Freeze: "layer4"}
 	const want = `unknown part "layer4" of resnet20 to freeze; its parts are stem, layer1, layer2, layer3, body`
@@ -94,14 +94,14 @@ func TestFreezingWhatIsNotThere(t *testing.T) {
 	checkError(t, "ForwardTraining", err, want)
 }
 
-// What is frozen has no backward pass: the gradients of a convolution that is trained are two
-// more, to its weights and to its input, and those of a frozen one none.
+// Frozen parts have no backward pass. The gradients of a trained convolution, to its weights and
+// to its input, are two more convolutions; a frozen one has none.
 func TestFrozenPartsHaveNoBackwardPass(t *testing.T) {
 	config := Config{Name: "small", Stem: CIFARStem, Blocks: []int{1, 1, 1}, Width: 2, Classes: 3}
-	const forward = 9 // the stem's, two in each block, and two projections
+	const forward = 9 // one in the stem, two in each block, and two projections
 	for _, test := range []struct {
-		through string
-		want    int
+		freeze string
+		want   int
 	}{
 		{"", forward + 2*9},
 		{"stem", forward + 2*8},
@@ -110,7 +110,7 @@ func TestFrozenPartsHaveNoBackwardPass(t *testing.T) {
 	} {
 		convolutions := 0
 		mustRun(t, seeded(t, 1), true, normal(1, 4, 8, 8, 3), func(scope *model.Scope, images *graph.Node) []*graph.Node {
-			logits := config.ForwardTraining(scope, images, Training{Freeze: test.through})
+			logits := config.ForwardTraining(scope, images, Training{Freeze: test.freeze})
 			outputs := scope.BuildTrainableVariablesGradientsGraph(graph.ReduceAllSum(graph.Square(logits)))
 			convolutions = 0
 			for _, node := range images.Graph().Nodes() {
@@ -121,7 +121,7 @@ func TestFrozenPartsHaveNoBackwardPass(t *testing.T) {
 			return outputs
 		})
 		if convolutions != test.want {
-			t.Errorf("frozen through %q a step has %d convolutions, want %d", test.through, convolutions, test.want)
+			t.Errorf("frozen up to %q, a step has %d convolutions, want %d", test.freeze, convolutions, test.want)
 		}
 	}
 }

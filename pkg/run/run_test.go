@@ -322,8 +322,8 @@ func TestInterruptedResumesToTheSameBits(t *testing.T) {
 func TestDamagedCheckpointFallsBack(t *testing.T) {
 	want, _ := uninterrupted(t)
 	for name, damage := range map[string]func([]byte) []byte{
-		"cut short":      func(b []byte) []byte { return b[:len(b)/2] },
-		"empty":          func(b []byte) []byte { return nil },
+		"cut short":       func(b []byte) []byte { return b[:len(b)/2] },
+		"empty":           func(b []byte) []byte { return nil },
 		"one bit flipped": func(b []byte) []byte { b[len(b)-5] ^= 4; return b },
 	} {
 		dir := t.TempDir()
