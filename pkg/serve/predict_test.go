@@ -98,7 +98,7 @@ func TestPredictForm(t *testing.T) {
 		form := multipart.NewWriter(&body)
 		form.WriteField("note", "no file")
 		if test.file {
-			part, err := form.CreateFormFile("picture", "light.png")
+			part, err := form.CreateFormFile("image", "light.png")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,7 +125,7 @@ func TestPredictRefuses(t *testing.T) {
 		"nothing":         {"", nil, 400, "nothing was sent"},
 		"text":            {"", []byte("these are words"), 415, "not a PNG, JPEG or WebP"},
 		"a page":          {"", []byte("<!DOCTYPE html><html></html>"), 415, "what was sent is"},
-		"half a picture":  {"", whole[:len(whole)/2], 400, "damaged"},
+		"half an image":   {"", whole[:len(whole)/2], 400, "damaged"},
 		"the magic alone": {"", whole[:8], 400, "damaged"},
 		"many bytes":      {"", make([]byte, 1<<20+1), 413, "larger than 1 MiB"},
 		"many pixels":     {"", square(t, 101, 0), 413, "101"},

@@ -205,7 +205,7 @@ func TestPredictDamagedImages(t *testing.T) {
 	whole := encodePNG(t, painted(image.NewRGBA(image.Rect(0, 0, 60, 60))))
 	writeFile(t, p.path("whole.png"), whole)
 	writeFile(t, p.path("half.png"), whole[:len(whole)/2])
-	writeFile(t, p.path("text.png"), []byte("no picture at all"))
+	writeFile(t, p.path("text.png"), []byte("not an image at all"))
 	writeFile(t, p.path("empty.jpg"), nil)
 	// A good file before the bad one does not hide the error.
 	p.fails([]string{"half.png", "damaged"}, "predict", "--run", "runs/tiny", "whole.png", "half.png")

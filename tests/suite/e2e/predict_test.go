@@ -54,7 +54,7 @@ func TestPredictFolder(t *testing.T) {
 	}
 	for name, content := range map[string][]byte{
 		"album/b.webp": small, "album/a.PNG": encodePNG(t, bands(100, 50)), "album/d.png": encodePNG(t, bands(32, 32)),
-		"album/c.jpg": []byte("not an image"), "album/notes.txt": []byte("no picture"), "album/more/e.png": encodePNG(t, bands(9, 9)),
+		"album/c.jpg": []byte("not an image"), "album/notes.txt": []byte("not an image"), "album/more/e.png": encodePNG(t, bands(9, 9)),
 	} {
 		writeFile(t, p.path(filepath.FromSlash(name)), content)
 	}

@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// writePictures writes a folder of images: three colours with n images each, JPEG and PNG in
+// writeImages writes a folder of images: three colours with n images each, JPEG and PNG in
 // turn.
-func writePictures(t *testing.T, dir string, n int) {
+func writeImages(t *testing.T, dir string, n int) {
 	t.Helper()
 	for class, c := range map[string]color.RGBA{"red": {200, 40, 40, 255}, "green": {40, 200, 40, 255}, "blue": {40, 40, 200, 255}} {
 		for i := range n {
@@ -45,10 +45,10 @@ func writePictures(t *testing.T, dir string, n int) {
 }
 
 // Train on a folder of images and evaluate on the same ones.
-func TestPictures(t *testing.T) {
+func TestImageFolder(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	writePictures(t, p.path("my colours"), 20)
+	writeImages(t, p.path("my colours"), 20)
 	writeFile(t, p.path("my colours", "red", "broken.png"), []byte("<html>not found</html>"))
 
 	const notice = "Left out of my colours:\n  red/broken.png is an HTML page; download the image that it shows\n"
@@ -81,7 +81,7 @@ func TestPictures(t *testing.T) {
 	has(t, p.ok("predict", "--run", "made", filepath.Join("my colours", "red", "0.jpg")), "It knows 3 classes")
 
 	// A folder with other classes, and one without class folders.
-	writePictures(t, p.path("other"), 2)
+	writeImages(t, p.path("other"), 2)
 	if err := os.Rename(p.path("other", "red"), p.path("other", "rouge")); err != nil {
 		t.Fatal(err)
 	}
@@ -90,10 +90,10 @@ func TestPictures(t *testing.T) {
 }
 
 // The recipe records the folder by its absolute path, and the number of classes.
-func TestPicturesTrain(t *testing.T) {
+func TestImageFolderTrain(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	writePictures(t, p.path("colours"), 10)
+	writeImages(t, p.path("colours"), 10)
 	p.ok("train", "--model", "resnet20", "--data", "colours", "--batch", "8", "--epochs", "1", "--run", "made")
 	has(t, string(p.read("made", "recipe.json")), filepath.Base(p.dir), "colours")
 	has(t, p.ok("eval", "--run", "made"), "on 6 test images of pictures in colours")
