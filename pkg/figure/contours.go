@@ -211,33 +211,13 @@ func checkRising(name string, values []float64) error {
 	return nil
 }
 
-// levels returns the heights of the lines, about ten round values; on a logarithmic scale
-// that spans enough decades, 1, 2 and 5 times the powers of ten.
+// levels returns the heights of the lines, at about ten round values.
 func levels(span extent, log bool) []plot.Tick {
 	if !log {
 		return linearTicks(span.low, span.high, 9, false, false)
 	}
-	var steps, powers []plot.Tick
-	for e := math.Floor(math.Log10(span.low)); e <= math.Log10(span.high); e++ {
-		for _, m := range [...]float64{1, 2, 5} {
-			v := m * math.Pow(10, e)
-			steps = append(steps, plot.Tick{Value: v, Label: shortNumber(v)})
-		}
-		powers = append(powers, steps[len(steps)-3])
-	}
-	steps, powers = within(steps, span.low, span.high), within(powers, span.low, span.high)
-	switch {
-	case len(steps) < 4:
-		return linearTicks(span.low, span.high, 9, false, false)
-	case len(steps) <= 15:
-		return steps
-	}
-	stride := (len(powers) + 14) / 15
-	var kept []plot.Tick
-	for i := 0; i < len(powers); i += stride {
-		kept = append(kept, powers[i])
-	}
-	return kept
+	ticks := logTicks(span.low, span.high, 350, 21, false)
+	return slices.DeleteFunc(ticks, plot.Tick.IsMinor)
 }
 
 // addTo adds the relief to p, with lines at the ticks of scale.

@@ -168,7 +168,7 @@ func (ch chart) figure(opts []Option) (*Figure, error) {
 	}
 	ticks := linearTicks(y.low, y.high, plotHeight/55, false, o.percent)
 	if o.logY {
-		ticks = logTicks(y.low, y.high, plotHeight/45, o.percent)
+		ticks = logTicks(y.low, y.high, plotHeight, 30, o.percent)
 	}
 	panels := make([]panel, len(ch.sides))
 	for i, s := range ch.sides {
@@ -281,7 +281,7 @@ func (ch chart) fixX(a *plot.Axis, traces []trace, width float64, log bool) {
 	}
 	ticks := linearTicks(x.low, x.high, int(width/80), whole, false)
 	if log {
-		ticks = fullLogTicks(x.low, x.high, width)
+		ticks = logTicks(x.low, x.high, width, 40, false)
 	}
 	setScale(a, x.low, x.high, log, ticks)
 }

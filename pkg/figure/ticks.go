@@ -111,75 +111,43 @@ func numbers(step, largest float64, percent bool) func(v float64) string {
 	}
 }
 
-// logTicks returns ticks at the powers of ten from low to high, thinned to about count, and
-// minor ticks between them. A range that contains fewer than two powers of ten gets labels
-// at 2 and 5 as well or, if it is narrower still, at linear steps.
-func logTicks(low, high float64, count int, percent bool) []plot.Tick {
-	first, last := math.Ceil(math.Log10(low)-1e-9), math.Floor(math.Log10(high)+1e-9)
-	var ticks []plot.Tick
-	if last-first >= 1 {
-		stride := math.Ceil((last - first + 1) / float64(max(count, 2)))
-		for e := first - 1; e <= last; e++ {
-			power := math.Pow(10, e)
-			if e >= first && math.Mod(e-first, stride) == 0 {
-				ticks = append(ticks, plot.Tick{Value: power, Label: powerOfTen(e, percent)})
-			} else {
-				ticks = append(ticks, plot.Tick{Value: power})
-			}
-			for m := 2.0; m <= 9 && stride == 1; m++ {
-				ticks = append(ticks, plot.Tick{Value: m * power})
-			}
-		}
-		return within(ticks, low, high)
-	}
-	for e := first - 1; e <= last+1; e++ {
-		for _, m := range [...]float64{1, 2, 5} {
-			v := m * math.Pow(10, e)
-			ticks = append(ticks, plot.Tick{Value: v, Label: numbers(math.Pow(10, e), v, percent)(v)})
-		}
-	}
-	if ticks = within(ticks, low, high); len(ticks) >= 2 {
-		return ticks
-	}
-	return linearTicks(low, high, count, false, percent)
-}
-
-// fullLogTicks is logTicks for an axis of the given length. Unless the powers of ten are
-// many, there is room for labels at 2 and 5 between them.
-func fullLogTicks(low, high, length float64) []plot.Tick {
-	const room = 42 // for a label
+// logTicks returns ticks from low to high for a logarithmic axis of the given length, whose
+// labels each take room: at 1, 2 and 5 times the powers of ten if these fit, otherwise at
+// every power of ten, or every second, third … one. Minor ticks divide the decades unless
+// these are too short. In a range too narrow for four such labels the steps are linear.
+func logTicks(low, high, length, room float64, percent bool) []plot.Tick {
 	decades := math.Log10(high / low)
-	if length*math.Log10(2) < room*decades {
-		return logTicks(low, high, int(length/60), false)
-	}
+	all := length*math.Log10(2) >= room*decades // from 1 to 2 is the narrowest step
+	stride := max(1, math.Ceil(1.4*room*decades/length))
 	var ticks []plot.Tick
-	labelled := 0
-	for e := math.Floor(math.Log10(low) + 1e-9); e <= math.Log10(high)+1e-9; e++ {
-		for m := 1.0; m <= 9; m++ {
+	labels := 0
+	first := math.Ceil(math.Log10(low) - 1e-9)
+	for e := first - 1; e <= math.Log10(high)+1e-9; e++ {
+		for m := 1.0; m == 1 || m <= 9 && stride == 1; m++ {
 			t := plot.Tick{Value: m * math.Pow(10, e)}
-			if m == 1 || m == 2 || m == 5 {
-				t.Label = shortNumber(t.Value)
+			if t.Value < low*(1-1e-9) || t.Value > high*(1+1e-9) {
+				continue
+			}
+			if m == 1 && math.Mod(e-first, stride) == 0 || all && (m == 2 || m == 5) {
+				t.Label = shortNumber(t.Value, percent)
+				labels++
 			}
 			ticks = append(ticks, t)
 		}
 	}
-	ticks = within(ticks, low, high)
-	for _, t := range ticks {
-		if t.Label != "" {
-			labelled++
-		}
-	}
-	if labelled < 2 {
-		return linearTicks(low, high, int(length/80), false, false)
+	if labels < 2 || all && labels < 4 {
+		return linearTicks(low, high, int(length/(2*room)), false, percent)
 	}
 	return ticks
 }
 
-// shortNumber writes a value of one significant digit, thousands with k and millions with
-// M. Each value has its own unit, because no unit suits all values of a logarithmic axis.
-func shortNumber(v float64) string {
+// shortNumber writes a value of one significant digit, as a percentage or with k for
+// thousands and M for millions. Each value has its own unit, because no unit suits all values of a logarithmic axis.
+func shortNumber(v float64, percent bool) string {
 	power := math.Pow(10, math.Floor(math.Log10(v)+1e-9))
 	switch {
+	case percent:
+		return numbers(power, v, true)(v)
 	case v >= 1e9:
 		return fmt.Sprintf("%ge+%.0f", math.Round(v/power), math.Log10(power))
 	case v >= 1e6:
@@ -188,26 +156,6 @@ func shortNumber(v float64) string {
 		return numbers(power/1e3, v/1e3, false)(v/1e3) + "k"
 	}
 	return numbers(power, v, false)(v)
-}
-
-// within returns the ticks from low to high. It reuses the slice.
-func within(ticks []plot.Tick, low, high float64) []plot.Tick {
-	kept := ticks[:0]
-	for _, t := range ticks {
-		if t.Value >= low*(1-1e-9) && t.Value <= high*(1+1e-9) {
-			kept = append(kept, t)
-		}
-	}
-	return kept
-}
-
-// powerOfTen writes 10 to the power of e.
-func powerOfTen(e float64, percent bool) string {
-	if !percent && (e < -4 || e > 3) {
-		return minus(fmt.Sprintf("1e%+.0f", e))
-	}
-	v := math.Pow(10, e)
-	return numbers(v, 1, percent)(v)
 }
 
 // threeDigits writes v with three significant digits, without zeros at the end.
