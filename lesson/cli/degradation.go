@@ -40,7 +40,7 @@ The defaults are the paper's depths, made small enough for ten minutes on two co
 			if err := e.Validate(); err != nil {
 				return err
 			}
-			engine, err := backend.New(f.backend)
+			engine, err := newBackend(f.backend)
 			if err != nil {
 				return err
 			}

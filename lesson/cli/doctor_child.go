@@ -30,7 +30,7 @@ func doctorStartCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			engine, err := backend.New(args[0])
+			engine, err := newBackend(args[0])
 			if err != nil {
 				return err
 			}

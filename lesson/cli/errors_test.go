@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/residual-go/residual/pkg/backend"
@@ -20,6 +21,16 @@ func TestMessageAddsAdvice(t *testing.T) {
 	} {
 		if got := Message(test.err); got != test.want {
 			t.Errorf("Message(%q) = %q, want %q", test.err, got, test.want)
+		}
+	}
+}
+
+func TestDefaultBackendFails(t *testing.T) {
+	t.Setenv("GOMLX_BACKEND", "xla:nothing")
+	for name, want := range map[string]bool{backend.Auto: true, "xla:nothing": false} {
+		_, err := newBackend(name)
+		if err == nil || strings.Contains(err.Error(), "--backend cpu") != want {
+			t.Errorf("backend %s: error %v, want --backend cpu in it: %v", name, err, want)
 		}
 	}
 }

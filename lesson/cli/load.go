@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/spf13/cobra"
 
@@ -34,13 +35,23 @@ func (f *flags) openImages(cmd *cobra.Command, spec, subset string, t picture.Tr
 	return set, nil
 }
 
+// newBackend starts the backend of the given name. If the default backend fails for want of XLA,
+// the error names the flag that chooses another.
+func newBackend(name string) (compute.Backend, error) {
+	engine, err := backend.New(name)
+	if err != nil && name == backend.Auto && strings.HasPrefix(backend.Resolve(name), "xla") {
+		return nil, fmt.Errorf("%w (--backend cpu)", err)
+	}
+	return engine, err
+}
+
 // loadNetwork loads the network that --weights or --run names onto the backend.
 func (f *flags) loadNetwork(cmd *cobra.Command) (*infer.Network, *weights.Model, error) {
 	m, err := f.loadWeights(cmd)
 	if err != nil {
 		return nil, nil, err
 	}
-	engine, err := backend.New(f.backend)
+	engine, err := newBackend(f.backend)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -97,7 +97,7 @@ func (f *trainingFlags) startBackend(cmd *cobra.Command) (compute.Backend, error
 	if err := f.check(cmd); err != nil {
 		return nil, err
 	}
-	return backend.New(f.backend)
+	return newBackend(f.backend)
 }
 
 // openNewData opens --data for a new run and records in the recipe how to open the same images
