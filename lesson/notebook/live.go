@@ -15,40 +15,40 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// refresh is how often a live display is drawn anew: drawing takes part of the cores from
-// the training.
+// refresh is the shortest time between two redraws of a live display, because drawing takes
+// time from the training.
 const refresh = 2 * time.Second
 
-// Live is a display that changes while networks train: a bar for each and the curves of
-// their training losses.
+// Live is a display of networks as they train: a progress bar for each network and the curves
+// of their training losses.
 type Live struct {
 	title string
 	id    string
 	drawn time.Time
 	lines []*line
-	// training is the network that reported last, and at when.
+	// training is the network that reported last, and at the time of that report.
 	training *line
 	at       time.Time
 }
 
-// line is one network of a display.
+// line is one network in a display.
 type line struct {
 	name string
-	// last is the newest metrics, and steps the training loss by epoch.
+	// last holds the latest metrics, and steps the training loss by epoch.
 	last  run.Metrics
 	steps figure.Curve
 	note  string
-	// duration is how long it has trained, without the times in which others did.
+	// duration is the time it has trained, without the time other networks trained.
 	duration   time.Duration
 	evaluating bool
 }
 
-// NewLive returns a display that appears when the first network reports.
+// NewLive returns a display. It appears when the first network reports.
 func NewLive(title string) *Live {
 	return &Live{title: title, id: "live_" + gonbui.UniqueId()}
 }
 
-// Reporter returns the reporter for the next network that trains.
+// Reporter adds a network to the display and returns its reporter.
 func (l *Live) Reporter(network string) run.Reporter {
 	added := &line{name: network, steps: figure.Curve{Name: network}}
 	l.lines = append(l.lines, added)
@@ -56,8 +56,8 @@ func (l *Live) Reporter(network string) run.Reporter {
 	return &liveReporter{l, added}
 }
 
-// clock gives the time since the last report to the network that has just reported, if
-// that one was its own too.
+// clock adds the time since the last report to the reporting network's duration, if the last
+// report also came from that network.
 func (l *Live) clock(reporting *line) {
 	now := time.Now()
 	if l.training == reporting {
@@ -66,12 +66,12 @@ func (l *Live) clock(reporting *line) {
 	l.training, l.at = reporting, now
 }
 
-// Close draws the display a last time, whole.
+// Close draws the display a last time.
 func (l *Live) Close() {
 	l.draw(true)
 }
 
-// liveReporter is a network's run.Reporter. A training calls it on one goroutine.
+// liveReporter is a network's run.Reporter. Training calls it from one goroutine.
 type liveReporter struct {
 	live *Live
 	line *line
@@ -98,26 +98,28 @@ func (r *liveReporter) Epoch(m run.Metrics) {
 	r.live.clock(r.line)
 	r.line.last, r.line.evaluating = m, false
 	if !gonbui.IsNotebook {
-		fmt.Printf("%s, epoch %d of %d: %s\n", r.line.name, m.Epoch, m.Epochs, measures(m))
+		fmt.Printf("%s, epoch %d of %d: %s\n", r.line.name, m.Epoch, m.Epochs, describe(m))
 	}
 	r.live.draw(false)
 }
 
-// Note keeps the text, with paths as they are in the checkout: outputs are for everybody.
+// Note keeps the text, with paths relative to the checkout: notebooks are shared with their
+// outputs.
 func (r *liveReporter) Note(text string) {
 	r.line.note = strings.ReplaceAll(text, Root()+string(filepath.Separator), "")
 }
 
-// measures are the losses and accuracies of a line of metrics.
-func measures(m run.Metrics) string {
+// describe returns the loss and the accuracies as text.
+func describe(m run.Metrics) string {
 	text := fmt.Sprintf("loss %.3f, accuracy %.1f%%", m.Loss, 100*m.Accuracy)
 	if m.TestTop1 != nil {
-		text += fmt.Sprintf(", on test images %.1f%%", 100**m.TestTop1)
+		text += fmt.Sprintf(", test accuracy %.1f%%", 100**m.TestTop1)
 	}
 	return text
 }
 
-// draw shows the state, unless that was done just now.
+// draw updates the display. It does nothing if the last update was less than refresh ago,
+// unless always is set.
 func (l *Live) draw(always bool) {
 	if !gonbui.IsNotebook || !l.begun() || !always && time.Since(l.drawn) < refresh {
 		return
@@ -129,8 +131,8 @@ func (l *Live) draw(always bool) {
 	l.drawn = time.Now()
 }
 
-// begun reports whether there is anything to show. A run that had ended before takes no
-// steps.
+// begun reports whether any network has taken a step. A run that was already complete takes
+// none.
 func (l *Live) begun() bool {
 	for _, line := range l.lines {
 		if line.last.Step > 0 {
@@ -148,9 +150,9 @@ func (l *Live) html() string {
 			b.WriteString(line.html())
 		}
 	}
-	if picture := l.picture(); picture != "" {
+	if curves := l.curves(); curves != "" {
 		fmt.Fprintf(&b, `<img alt="%s: training loss by epoch" style="width:100%%" src="data:image/png;base64,%s">`,
-			html.EscapeString(l.title), picture)
+			html.EscapeString(l.title), curves)
 	}
 	b.WriteString("</div>")
 	return b.String()
@@ -170,18 +172,19 @@ func (l *line) html() string {
 		left := time.Duration(float64(l.duration) * (1 - share) / share)
 		state += fmt.Sprintf(", %s left", left.Round(time.Second))
 	}
-	text := fmt.Sprintf("%s · %s · %.0f images/s", state, measures(m), m.ImagesPerSecond)
+	text := fmt.Sprintf("%s · %s · %.0f images/s", state, describe(m), m.ImagesPerSecond)
 	if l.note != "" {
 		text += " · " + l.note
 	}
-	// Two boxes and not a progress element: pages that show notebooks take those out.
+	// Two boxes instead of a progress element, which websites that show notebooks remove.
 	return fmt.Sprintf(`<div style="margin:4px 0"><b>%s</b> <span style="color:#555">%s</span>`+
 		`<div style="background:#e6e6e6;height:8px"><div style="background:#0072b2;height:8px;width:%.1f%%"></div></div></div>`,
 		html.EscapeString(l.name), html.EscapeString(text), 100*share)
 }
 
-// picture returns the curves as a PNG in base64, nothing if there is too little to draw.
-func (l *Live) picture() string {
+// curves returns a drawing of the losses, as a PNG in base64, or "" if there is too little to
+// draw.
+func (l *Live) curves() string {
 	var curves []figure.Curve
 	for i, line := range l.lines {
 		if len(line.steps.X) < 2 {
@@ -197,7 +200,7 @@ func (l *Live) picture() string {
 	}
 	drawn, err := figure.Curves(l.title+": training loss", "epoch", "loss", curves)
 	if err != nil {
-		return "" // a loss that is no number yet: the bar says so
+		return "" // the loss is NaN or infinite; the text above the bar shows it
 	}
 	var png bytes.Buffer
 	if err := drawn.Encode(&png, "png"); err != nil {

@@ -1,13 +1,13 @@
-// Package notebook is what the cells of the course's notebooks show things with: figures,
-// tables, and trainings that can be watched.
+// Package notebook has the helpers for the cells of the course's notebooks: they show figures
+// and tables and train networks with a live display.
 //
-// A cell of a GoNB notebook is a program of its own: what one cell leaves for the next is
-// on disk. So [Show] keeps every figure in figures/, and [Train] its run in runs/course/,
-// where [Trained] finds it again, in another cell or another notebook.
+// Each cell of a GoNB notebook runs as a program of its own, so cells share data on disk.
+// [Show] saves every figure in figures/. [Train] keeps its run in runs/course/, where
+// [Trained] finds it again, from another cell or another notebook.
 //
-// Cells are to be short, and so, unlike the rest of the project, functions here do not
-// return errors: they end the cell with the error in a line, as [Must] does. Outside of a
-// notebook, as in go run and in tests, everything is written to the standard output.
+// Cells should be short. Functions here therefore do not return errors, unlike in the rest of
+// the project: like [Must], they print the error and end the cell. Outside a notebook, as in
+// tests, output goes to the standard output.
 package notebook
 
 import (
@@ -37,13 +37,13 @@ import (
 	"github.com/residual-go/residual/pkg/shapes10"
 )
 
-// Must returns value, or ends the cell with the error in a line.
+// Must returns value. If err is not nil, Must prints it and ends the cell.
 func Must[T any](value T, err error) T {
 	Check(err)
 	return value
 }
 
-// Check ends the cell with the error in a line, unless it is nil.
+// Check prints err and ends the cell, unless err is nil.
 func Check(err error) {
 	if err == nil {
 		return
@@ -53,42 +53,42 @@ func Check(err error) {
 	os.Exit(1)
 }
 
-// flush waits until what was shown has reached the notebook.
+// flush waits until the notebook has received all output so far.
 func flush() {
 	if gonbui.IsNotebook {
 		gonbui.Sync()
 	}
 }
 
-// Root returns the folder of the checkout, which is the working folder or one above it.
+// Root returns the root folder of the checkout that contains the working directory.
 func Root() string {
 	root, err := checkout.Root(".")
 	if err != nil {
-		err = fmt.Errorf("%w; open the notebook in the folder notebooks of a checkout", err)
+		err = fmt.Errorf("%w; open the notebook in the notebooks folder of a checkout", err)
 	}
 	return Must(root, err)
 }
 
-// Context returns a context that ends when the cell is interrupted.
+// Context returns a context that is cancelled when the cell is interrupted.
 var Context = sync.OnceValue(func() context.Context {
 	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	return ctx
 })
 
-// Backend returns the backend that networks run on: that of package backend's choice.
+// Backend returns the backend that networks run on, as chosen by package backend.
 var Backend = sync.OnceValue(func() compute.Backend { return Must(backend.New(backend.Auto)) })
 
-// Reference returns GoMLX's own Go backend: slow, and with each operation as it is written.
+// Reference returns GoMLX's own Go backend, which is slow but runs every operation as written.
 var Reference = sync.OnceValue(func() compute.Backend { return Must(backend.New("go")) })
 
-// Images returns so many training and test images, of CIFAR-10 if it is in the cache,
-// otherwise of the built-in set; nothing is downloaded. It says which they are, once in a
-// notebook.
+// Images returns the given numbers of training and test images, from CIFAR-10 if it is in the
+// cache and from the built-in set otherwise. It downloads nothing. The first call in a
+// notebook prints which images they are.
 func Images(training, test int) *datasource.Set {
 	set := Must(datasource.Open(Context(), datasource.Cached, datasource.Options{Subset: fmt.Sprintf("%d,%d", training, test)}))
-	text := fmt.Sprintf("Images: %d for training, %d for testing, of CIFAR-10.", set.Training.Len(), set.Test.Len())
+	text := fmt.Sprintf("Images: %d for training, %d for testing, from CIFAR-10.", set.Training.Len(), set.Test.Len())
 	if set.Spec == datasource.Builtin {
-		text = fmt.Sprintf("Images: %d for training, %d for testing, of %s, drawn on the spot. Nothing below is a result on CIFAR-10.",
+		text = fmt.Sprintf("Images: %d for training, %d for testing, from %s, drawn on the spot. Nothing below is a result on CIFAR-10.",
 			set.Training.Len(), set.Test.Len(), shapes10.Name)
 	}
 	if first(text) {
@@ -97,27 +97,27 @@ func Images(training, test int) *datasource.Set {
 	return set
 }
 
-// first reports whether the text is new in this notebook, whose kernel has a folder of
-// its own while it runs.
+// first reports whether the notebook has not yet printed the text. It remembers texts in the
+// folder that the notebook's kernel has while it runs.
 func first(text string) bool {
 	dir := os.Getenv(protocol.GONB_TMP_DIR_ENV)
 	if dir == "" {
 		return true
 	}
-	path := filepath.Join(dir, "said.txt")
-	said, err := os.ReadFile(path)
-	if err == nil && strings.Contains(string(said), text+"\n") {
+	path := filepath.Join(dir, "printed.txt")
+	printed, err := os.ReadFile(path)
+	if err == nil && strings.Contains(string(printed), text+"\n") {
 		return false
 	}
-	_ = os.WriteFile(path, []byte(string(said)+text+"\n"), 0o600) // else it is said twice
+	_ = os.WriteFile(path, []byte(string(printed)+text+"\n"), 0o600) // if this fails, the text is printed twice
 	return true
 }
 
-// OutputVariable is the environment variable that names a folder for figures and runs, in
-// place of the checkout: for tests, which are to leave the checkout as it is.
+// OutputVariable is the environment variable that names a folder for figures and runs, instead
+// of the checkout. Tests set it to leave the checkout unchanged.
 const OutputVariable = "RESIDUAL_COURSE_OUTPUT"
 
-// output returns the folder that has the folders figures and runs.
+// output returns the folder that contains the folders figures and runs.
 func output() string {
 	if dir := os.Getenv(OutputVariable); dir != "" {
 		return dir
@@ -142,14 +142,13 @@ func Show(name string, f *figure.Figure) {
 			protocol.MIMEImagePNG:  png.Bytes(),
 			protocol.MIMETextPlain: "figures/" + name + ".png",
 		},
-		// A PNG has two dots to the pixel: without this it would show at twice its size.
+		// The PNG has two dots per pixel. Without this it would appear at twice its size.
 		Metadata: map[string]any{"image/png": map[string]int{"width": width, "height": height}},
 	})
 	flush()
 }
 
-// Table shows rows under a header. A first column reads from the left, numbers after it
-// from the right.
+// Table shows rows under a header. The first column is aligned left, all others right.
 func Table(header []string, rows ...[]string) {
 	if gonbui.IsNotebook {
 		gonbui.DisplayHTML(tableHTML(header, rows))

@@ -18,7 +18,7 @@ import (
 
 func TestRootIsTheCheckout(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(Root(), "lesson", "notebook", "notebook.go")); err != nil {
-		t.Errorf("Root is %s, which is not the checkout", Root())
+		t.Errorf("Root is %s, which is not the root of the checkout", Root())
 	}
 }
 
@@ -35,13 +35,13 @@ func TestShowSavesTheFigure(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	picture, err := png.Decode(file)
+	saved, err := png.Decode(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	width, height := drawn.Size()
-	if size := picture.Bounds().Size(); size.X != 2*width || size.Y != 2*height {
-		t.Errorf("the picture has %v dots, want %d×%d", size, 2*width, 2*height)
+	if size := saved.Bounds().Size(); size.X != 2*width || size.Y != 2*height {
+		t.Errorf("the PNG has a size of %v, want %d×%d", size, 2*width, 2*height)
 	}
 }
 
@@ -62,7 +62,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// A run is found again by the same recipe, and made anew for another.
+// TestTrainedFindsTheRun: the same recipe reuses a run, another recipe replaces it.
 func TestTrainedFindsTheRun(t *testing.T) {
 	t.Setenv(OutputVariable, t.TempDir())
 	set := Images(64, 32)
@@ -86,14 +86,14 @@ func TestTrainedFindsTheRun(t *testing.T) {
 	}
 	first := written(Train("mine", r, set))
 	if again := written(Trained("mine", r, set)); again != first {
-		t.Error("Trained trained again what was trained already")
+		t.Error("Trained did not reuse the run")
 	}
 	r.LearningRate /= 2
 	if other := written(Trained("mine", r, set)); other == first {
-		t.Error("Trained took a run of another recipe")
+		t.Error("Trained reused a run of another recipe")
 	}
 	if epochs := History("mine").Epochs; len(epochs) != 1 || epochs[0].TestTop1 == nil {
-		t.Errorf("the history has epochs %v, want one, tested", epochs)
+		t.Errorf("the history has epochs %v, want one with a test", epochs)
 	}
 }
 
@@ -113,23 +113,23 @@ func TestLiveShowsBarsAndCurves(t *testing.T) {
 	html := live.html()
 	for _, want := range []string{"<b>one</b>", "epoch 1 of 2", "width:25.0%", "accuracy 25.0%", "data:image/png;base64,"} {
 		if !strings.Contains(html, want) {
-			t.Errorf("the display lacks %q: %.400s", want, html)
+			t.Errorf("the display does not contain %q: %.400s", want, html)
 		}
 	}
 	if strings.Contains(html, "two&gt;") {
-		t.Error("a network that has not begun is shown")
+		t.Error("the display shows a network that has not begun")
 	}
-	// A network's clock stands still while another trains.
+	// A network's clock stops while another network trains.
 	other := live.Reporter("three").(*liveReporter)
 	before := live.lines[0].duration
 	time.Sleep(20 * time.Millisecond)
 	other.Step(metrics)
 	first.Step(metrics)
 	if live.lines[0].duration != before || other.line.duration < 20*time.Millisecond {
-		t.Errorf("the first network's time went from %v to %v while the other trained for %v", before, live.lines[0].duration, other.line.duration)
+		t.Errorf("while the other network trained for %[3]v, the duration of the first went from %[1]v to %[2]v", before, live.lines[0].duration, other.line.duration)
 	}
 	first.Note("resuming from " + filepath.Join(Root(), "runs", "x"))
 	if html := live.html(); !strings.Contains(html, "resuming from runs") || strings.Contains(html, Root()) {
-		t.Errorf("a note's path is not that in the checkout: %.600s", html)
+		t.Errorf("the path in a note is not relative to the checkout: %.600s", html)
 	}
 }

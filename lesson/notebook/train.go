@@ -13,11 +13,11 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// Runs is the folder where the notebooks' trainings are kept.
+// Runs returns the folder with the notebooks' runs.
 func Runs() string { return filepath.Join(output(), "runs", "course") }
 
-// Train trains a network by the recipe, from the start, with a bar and a curve to watch,
-// and keeps the run under name.
+// Train trains the recipe's network from the start, with a live display, and keeps the run
+// under name. It replaces an existing run of that name.
 func Train(name string, r recipe.Recipe, set *datasource.Set) *run.Outcome {
 	dir, live := filepath.Join(Runs(), name), NewLive(name)
 	Check(os.RemoveAll(dir))
@@ -29,13 +29,13 @@ func Train(name string, r recipe.Recipe, set *datasource.Set) *run.Outcome {
 	return Must(outcome, err)
 }
 
-// Trained returns the run of that name if it was trained by the same recipe on the same
-// images; it says so once in a notebook. Otherwise it trains it, from where an earlier
-// training was interrupted if that is why.
+// Trained returns the run of the given name if it was trained with the same recipe on the same
+// images, and resumes it if it was interrupted. Otherwise it calls Train. The first time in a
+// notebook, it prints that it uses an existing run.
 func Trained(name string, r recipe.Recipe, set *datasource.Set) *run.Outcome {
 	dir := filepath.Join(Runs(), name)
 	if before, err := run.ReadRecipe(dir); err == nil && reflect.DeepEqual(before, complete(r, set)) {
-		if text := fmt.Sprintf("%s is trained already; its run is in runs/course/%s.", name, name); first(text) {
+		if text := fmt.Sprintf("%s is already trained; its run is in runs/course/%s.", name, name); first(text) {
 			fmt.Println(text)
 		}
 		live := NewLive(name)
@@ -46,12 +46,12 @@ func Trained(name string, r recipe.Recipe, set *datasource.Set) *run.Outcome {
 	return Train(name, r, set)
 }
 
-// History returns the metrics of the run of that name.
+// History returns the metrics of the run of the given name.
 func History(name string) *plots.History {
 	return Must(plots.Read(filepath.Join(Runs(), name)))
 }
 
-// complete writes down in the recipe which images it is for.
+// complete returns the recipe with the fields that name its images filled in.
 func complete(r recipe.Recipe, set *datasource.Set) recipe.Recipe {
 	r.Data, r.Model.Classes = set.Training.Name, len(set.Training.Classes)
 	r.Subset = fmt.Sprintf("%d,%d", set.Training.Len(), set.Test.Len())

@@ -22,18 +22,18 @@ import (
 	nb "github.com/residual-go/residual/lesson/notebook"
 )
 
-// A student's first minutes: Jupyter's own page in a real browser, all cells run from its
-// menu, and a figure there at the end.
+// TestNotebookInTheBrowser follows a student's first minutes: it opens Jupyter's page in a real
+// browser, runs all cells from the menu, and waits for the figures.
 func TestNotebookInTheBrowser(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	c := ready(t, ctx)
 	chromium := browser(t, ctx)
 	if version, err := c.jupyter(ctx, "notebook", "--version").Output(); err != nil || !strings.HasPrefix(string(version), "6.") {
-		t.Skipf("this test knows the page of Jupyter Notebook 6, and here is %s", strings.TrimSpace(string(version)))
+		t.Skipf("this test needs Jupyter Notebook 6; this is %s", strings.TrimSpace(string(version)))
 	}
 
-	// The server gets a copy: a page that runs a notebook also saves it.
+	// The server gets a copy, because Jupyter's page saves the notebook it runs.
 	folder, output := t.TempDir(), t.TempDir()
 	chosen, err := c.named([]string{"3"})
 	if err != nil {
@@ -50,7 +50,7 @@ func TestNotebookInTheBrowser(t *testing.T) {
 
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1100, 900),
-		// In a container root has no sandbox, and there is little shared memory.
+		// In a container, root cannot use the sandbox, and there is little shared memory.
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-quic", true))
 	allocator, stop := chromedp.NewExecAllocator(ctx, options...)
 	defer stop()
@@ -101,17 +101,17 @@ func TestNotebookInTheBrowser(t *testing.T) {
 	if !bytes.Equal(shown, saved) {
 		t.Error("the page's first figure is not the one that the notebook saved")
 	}
-	picture, err := png.Decode(bytes.NewReader(screenshot))
+	decoded, err := png.Decode(bytes.NewReader(screenshot))
 	if err != nil {
 		t.Fatalf("the screenshot: %v", err)
 	}
-	if size := picture.Bounds().Size(); size.X < 1000 || size.Y < 700 {
-		t.Errorf("the screenshot has %v pixels, want those of the window", size)
+	if size := decoded.Bounds().Size(); size.X < 1000 || size.Y < 700 {
+		t.Errorf("the screenshot has a size of %v, want that of the window", size)
 	}
 }
 
-// browser returns the path of Chromium, or skips the test where there is none and none
-// can be installed.
+// browser returns the path of Chromium. It installs Chromium if necessary, and skips the test if
+// it cannot.
 func browser(t *testing.T, ctx context.Context) string {
 	t.Helper()
 	for again := range 2 {
@@ -122,15 +122,15 @@ func browser(t *testing.T, ctx context.Context) string {
 		}
 		if again == 0 {
 			if err := install(ctx, "chromium"); err != nil {
-				t.Skipf("there is no Chromium here: %v", err)
+				t.Skipf("Chromium is missing: %v", err)
 			}
 		}
 	}
-	t.Fatal("apt-get installed chromium, and there is none on the path")
+	t.Fatal("apt-get installed Chromium, but it is not on the path")
 	return ""
 }
 
-// withoutOutputs returns a notebook as it is before anything was run.
+// withoutOutputs returns a notebook without its outputs.
 func withoutOutputs(t *testing.T, content []byte) []byte {
 	t.Helper()
 	c, err := findCourse()
@@ -146,10 +146,10 @@ func withoutOutputs(t *testing.T, content []byte) []byte {
 	return cleared
 }
 
-// serve starts Jupyter on a folder, until the test ends, and returns its address.
+// serve starts Jupyter on a folder and returns its address. Jupyter stops when the test ends.
 func serve(t *testing.T, ctx context.Context, c *course, folder string, extra ...string) string {
 	t.Helper()
-	// Jupyter cannot take any free port by itself: the system gives one, and takes it back.
+	// Jupyter cannot choose a free port itself: we ask the system for one and release it.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func serve(t *testing.T, ctx context.Context, c *course, folder string, extra ..
 	cmd.Dir = folder
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
-	said, err := cmd.StderrPipe()
+	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func serve(t *testing.T, ctx context.Context, c *course, folder string, extra ..
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// Twice: to the first it answers with a question.
+		// Jupyter asks for confirmation at the first interrupt and stops at the second.
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Process.Kill()
@@ -179,14 +179,14 @@ func serve(t *testing.T, ctx context.Context, c *course, folder string, extra ..
 	})
 	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
 	var log strings.Builder
-	lines := bufio.NewScanner(said)
+	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
 		fmt.Fprintln(&log, lines.Text())
 		if found := address.FindString(lines.Text()); found != "" {
-			go func() { _, _ = io.Copy(io.Discard, said) }()
+			go func() { _, _ = io.Copy(io.Discard, stderr) }()
 			return found
 		}
 	}
-	t.Fatalf("Jupyter did not say where it is:\n%s", tail(log.String(), 20))
+	t.Fatalf("Jupyter did not print its address:\n%s", tail(log.String(), 20))
 	return ""
 }

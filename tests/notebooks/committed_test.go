@@ -13,11 +13,11 @@ import (
 	"testing"
 )
 
-// somebodysPath finds the paths of a machine: of homes, temporary folders and checkouts.
-var somebodysPath = regexp.MustCompile(`/(home|root|Users|tmp|var/folders|work|builds|github/workspace)/[^ "'<]*|[A-Z]:\\Users`)
+// localPath matches paths of one machine: of homes, temporary folders and checkouts.
+var localPath = regexp.MustCompile(`/(home|root|Users|tmp|var/folders|work|builds|github/workspace)/[^ "'<]*|[A-Z]:\\Users`)
 
-// problems returns what is wrong with a notebook as it is to be committed. Its figures
-// must lie under root.
+// problems returns what is wrong with a notebook that is to be committed. Its figures must be
+// in root.
 func problems(content []byte, name, root string) []string {
 	var found []string
 	complain := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
@@ -29,7 +29,7 @@ func problems(content []byte, name, root string) []string {
 		complain("its kernel is %q, want gonb", n.Metadata.Kernel.Name)
 	}
 	if lexer := n.Metadata.Language.Lexer; lexer != "go" {
-		complain("its code is coloured as %q, want go", lexer)
+		complain("its code is highlighted as %q, want go", lexer)
 	}
 	if len(n.Cells) == 0 {
 		return append(found, "it has no cells")
@@ -38,13 +38,13 @@ func problems(content []byte, name, root string) []string {
 		complain("it does not begin with %q", want)
 	}
 	if !strings.Contains(string(n.Cells[0].Source), "What you will be able to do after this notebook") {
-		complain("its first cell does not say what one will be able to do")
+		complain("its first cell does not say what readers will be able to do")
 	}
 	executed, figures := 0, 0
 	prose := ""
 	for i, cell := range n.Cells {
-		if path := somebodysPath.FindString(string(cell.Source)); path != "" {
-			complain("cell %d names the path %s", i+1, path)
+		if path := localPath.FindString(string(cell.Source)); path != "" {
+			complain("cell %d contains the local path %s", i+1, path)
 		}
 		if cell.Type != "code" {
 			prose += string(cell.Source) + "\n"
@@ -64,8 +64,8 @@ func problems(content []byte, name, root string) []string {
 			case out.Name == "stderr":
 				complain("cell %d wrote to standard error: %.200s", i+1, out.Text)
 			}
-			if path := somebodysPath.FindString(out.all()); path != "" {
-				complain("the output of cell %d names the path %s", i+1, path)
+			if path := localPath.FindString(out.all()); path != "" {
+				complain("the output of cell %d contains the local path %s", i+1, path)
 			}
 			if picture, ok := out.Data["image/png"]; ok {
 				figures++
@@ -86,7 +86,7 @@ func problems(content []byte, name, root string) []string {
 	return found
 }
 
-// runs reports whether a cell has more than declarations.
+// runs reports whether a cell runs anything, that is, has more than declarations.
 func runs(source string) bool {
 	return strings.Contains(source, "\n%%") || strings.HasPrefix(source, "%%") || strings.Contains(source, "%test")
 }
@@ -98,14 +98,14 @@ func sameFigure(encoded, path string) error {
 		return fmt.Errorf("its figure is not base64: %w", err)
 	}
 	if _, err := png.Decode(bytes.NewReader(shown)); err != nil {
-		return fmt.Errorf("its figure is no PNG: %w", err)
+		return fmt.Errorf("its figure is not a PNG: %w", err)
 	}
 	saved, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("its figure is not where it says: %w", err)
+		return fmt.Errorf("the file of its figure is missing: %w", err)
 	}
 	if !bytes.Equal(shown, saved) {
-		return fmt.Errorf("its figure is not the one in %s", filepath.Base(path))
+		return fmt.Errorf("its figure differs from the one in %s", filepath.Base(path))
 	}
 	return nil
 }
@@ -132,18 +132,19 @@ func TestCommittedNotebooks(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, problem := range problems(content, name, c.root) {
-			t.Errorf("%s: %s; after a change run: make course", name, problem)
+			t.Errorf("%s: %s; after a change, run: make course", name, problem)
 		}
 		for _, link := range brokenLinks(content, filepath.Dir(path)) {
-			t.Errorf("%s links to %s, which is not there", name, link)
+			t.Errorf("%s links to %s, which does not exist", name, link)
 		}
 	}
 }
 
-// links finds what a text in Markdown links to.
+// links matches the targets of links in Markdown.
 var links = regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
 
-// brokenLinks returns the links from a notebook in dir to files that are not there.
+// brokenLinks returns the targets of a notebook's links to files that do not exist. The notebook
+// is in dir.
 func brokenLinks(content []byte, dir string) []string {
 	var n notebook
 	if err := json.Unmarshal(content, &n); err != nil {
@@ -167,7 +168,7 @@ func brokenLinks(content []byte, dir string) []string {
 	return broken
 }
 
-// The tests above pass for good notebooks; this one has a notebook with every fault.
+// TestProblemsAreFound checks that the tests above can fail: its notebook has every problem.
 func TestProblemsAreFound(t *testing.T) {
 	const broken = `{"cells":[
 		{"cell_type":"markdown","source":["Hello, see [this](gone.md) in /home/me/notes"]},
@@ -179,9 +180,9 @@ func TestProblemsAreFound(t *testing.T) {
 		"metadata":{"kernelspec":{"name":"python3"}}}`
 	found := strings.Join(problems([]byte(broken), "3-x.ipynb", t.TempDir()), "\n")
 	for _, want := range []string{
-		`its kernel is "python3"`, `its code is coloured as ""`, `does not begin with "# 3. "`, "will be able to do", "cell 1 names the path /home/me/notes",
+		`its kernel is "python3"`, `its code is highlighted as ""`, `does not begin with "# 3. "`, "will be able to do", "cell 1 contains the local path /home/me/notes",
 		"cell 2 was not run in order", "cell 2 has no output", "cell 3 was not run in order", "cell 3 ended with an error: it broke",
-		"cell 3 wrote to standard error", "the output of cell 3 names the path /home/x", "its figure is no PNG",
+		"cell 3 wrote to standard error", "the output of cell 3 contains the local path /home/x", "its figure is not a PNG",
 		`no heading "## Exercise"`, `no heading "## What comes next"`,
 	} {
 		if !strings.Contains(found, want) {
@@ -194,10 +195,10 @@ func TestProblemsAreFound(t *testing.T) {
 
 	const empty = `{"cells":[{"cell_type":"markdown","source":"# 3. X"}],"metadata":{"kernelspec":{"name":"gonb"}}}`
 	if found := strings.Join(problems([]byte(empty), "3-x.ipynb", ""), "\n"); !strings.Contains(found, "it shows no figure") {
-		t.Errorf("of a notebook without a figure: %s", found)
+		t.Errorf("a notebook without a figure: found %q", found)
 	}
 
-	// A figure that is another than the file's.
+	// A figure that differs from its file.
 	dir := t.TempDir()
 	dot := func() []byte {
 		data, err := base64.StdEncoding.DecodeString("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
@@ -210,7 +211,7 @@ func TestProblemsAreFound(t *testing.T) {
 	if err := os.WriteFile(path, append(dot, 0), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := sameFigure(base64.StdEncoding.EncodeToString(dot), path); err == nil || !strings.Contains(err.Error(), "not the one in dot.png") {
-		t.Errorf("of a figure that changed: %v", err)
+	if err := sameFigure(base64.StdEncoding.EncodeToString(dot), path); err == nil || !strings.Contains(err.Error(), "differs from the one in dot.png") {
+		t.Errorf("a figure that changed: error %v", err)
 	}
 }

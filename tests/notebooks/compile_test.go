@@ -68,22 +68,22 @@ func cellPrograms(name string, content []byte) ([]program, error) {
 	}
 	var programs []program
 	var declarations strings.Builder
-	imports := map[string]string{} // import specs by path
+	var imports importList
 	for i, cell := range n.Cells {
 		if cell.Type != "code" {
 			continue
 		}
 		declared, body, lines := splitCell(string(cell.Source))
 		place := fmt.Sprintf("cell %d of %s", i+1, name)
-		rest, err := cutImports(place, declared, imports)
+		rest, err := imports.cut(place, declared)
 		if err != nil {
 			return programs, err
 		}
 		fmt.Fprintf(&declarations, "//line %s:1\n%s\n", place, rest)
 		programs = append(programs, program{
 			source: fmt.Sprintf("package main\nimport (\n%s\n)\n%s\nfunc main() {\n//line %s:%d\n%s\n}\n",
-				strings.Join(slices.Collect(maps.Values(imports)), "\n"), declarations.String(), place, lines+1, body),
-			imports: slices.Collect(maps.Keys(imports)),
+				strings.Join(imports.specs, "\n"), declarations.String(), place, lines+1, body),
+			imports: imports.paths,
 		})
 	}
 	return programs, nil
@@ -109,9 +109,15 @@ func splitCell(source string) (declared, body string, lines int) {
 	return declared, body, lines
 }
 
-// cutImports adds the import specs among the declarations to imports and returns the
-// declarations with the specs blanked, so that line numbers stay as they are.
-func cutImports(place, declared string, imports map[string]string) (string, error) {
+// An importList is the imports of a cell and the cells before it.
+type importList struct {
+	paths []string
+	specs []string // each with a line directive
+}
+
+// cut adds the imports among the declarations to the list and returns the declarations with
+// these blanked, so that line numbers stay as they are.
+func (l *importList) cut(place, declared string) (string, error) {
 	const header = "package main;"
 	source := []byte(header + declared)
 	files := token.NewFileSet()
@@ -124,7 +130,10 @@ func cutImports(place, declared string, imports map[string]string) (string, erro
 		if err != nil {
 			return "", fmt.Errorf("%s: import %s: %w", place, spec.Path.Value, err)
 		}
-		imports[path] = string(source[spec.Pos()-1 : spec.End()-1])
+		if !slices.Contains(l.paths, path) {
+			l.paths = append(l.paths, path)
+			l.specs = append(l.specs, fmt.Sprintf("//line %s:%d\n%s", place, files.Position(spec.Pos()).Line, source[spec.Pos()-1:spec.End()-1]))
+		}
 	}
 	for _, decl := range file.Decls {
 		if general, ok := decl.(*ast.GenDecl); ok && general.Tok == token.IMPORT {
@@ -222,7 +231,7 @@ func TestCellErrorsAreFound(t *testing.T) {
 	}
 	got := errors.Join(typeCheck(t, c.root, programs)...)
 	want := []string{
-		"could not import no/such/package",
+		"cell 1 of 3-x.ipynb:3: could not import no/such/package",
 		"cell 3 of 3-x.ipynb:2: undefined: gone",
 		"cell 3 of 3-x.ipynb:6: declared and not used: y",
 	}

@@ -6,29 +6,29 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/pkg/atomicfile"
 )
 
-// course is a checkout with its notebooks.
+// course is a checkout of the course.
 type course struct {
 	root string
 }
 
-// findCourse returns the checkout that the working folder is in.
+// findCourse returns the checkout that contains the working directory.
 func findCourse() (*course, error) {
-	output, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/residual-go/residual").Output()
+	root, err := checkout.Root(".")
 	if err != nil {
-		return nil, fmt.Errorf("find the checkout (run this in one): %w", err)
+		return nil, err
 	}
-	return &course{root: strings.TrimSpace(string(output))}, nil
+	return &course{root}, nil
 }
 
-// path returns the path of something in the checkout.
+// path returns the path of a file or folder in the checkout.
 func (c *course) path(elements ...string) string {
 	return filepath.Join(append([]string{c.root}, elements...)...)
 }
@@ -42,7 +42,8 @@ func (c *course) notebooks() ([]string, error) {
 	return paths, err
 }
 
-// named returns the notebooks whose names begin with one of the given; all if none is.
+// named returns the notebooks whose names begin with one of the prefixes, or all notebooks if
+// there are no prefixes.
 func (c *course) named(prefixes []string) ([]string, error) {
 	all, err := c.notebooks()
 	if err != nil || len(prefixes) == 0 {
@@ -57,15 +58,15 @@ func (c *course) named(prefixes []string) ([]string, error) {
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("no notebook begins with %q; list them with: ls notebooks", prefix)
+			return nil, fmt.Errorf("no notebook's name begins with %q; to list them, run: ls notebooks", prefix)
 		}
 	}
 	return chosen, nil
 }
 
-// execute runs notebooks one after the other and writes each back when it has ended well.
+// execute runs notebooks one after the other and writes each back after it succeeds.
 func (c *course) execute(ctx context.Context, paths []string) error {
-	// Runs of before would be taken for what was just run.
+	// Earlier runs would be reused instead of trained again.
 	if err := os.RemoveAll(c.path("runs", "course")); err != nil {
 		return fmt.Errorf("remove earlier runs: %w", err)
 	}
@@ -88,8 +89,8 @@ func (c *course) execute(ctx context.Context, paths []string) error {
 	return nil
 }
 
-// run runs all cells of a notebook and returns it with its outputs. A cell that fails is
-// an error that has what the cell said. extra are further variables of the environment.
+// run runs all cells of a notebook and returns it with its outputs. If a cell fails, the error
+// contains the cell's output. extra lists additional environment variables.
 func (c *course) run(ctx context.Context, path string, extra ...string) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := c.jupyter(ctx, "nbconvert", "--to", "notebook", "--execute", "--stdout",
@@ -117,8 +118,8 @@ func (c *course) open(ctx context.Context) error {
 	return nil
 }
 
-// asRoot is what Jupyter wants to be told by root, who has no one else to be in a
-// container.
+// asRoot returns the option that Jupyter requires to run as root, which in a container is
+// often the only user.
 func asRoot() []string {
 	if os.Geteuid() == 0 {
 		return []string{"--allow-root"}
@@ -126,7 +127,7 @@ func asRoot() []string {
 	return nil
 }
 
-// tail is the last lines of a text.
+// tail returns the last lines of a text.
 func tail(text string, lines int) string {
 	all := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")

@@ -12,8 +12,8 @@ import (
 	nb "github.com/residual-go/residual/lesson/notebook"
 )
 
-// ready returns the course with all that running notebooks needs. Where Jupyter is not
-// there and cannot be installed, the test is skipped, and says what to install.
+// ready returns the course, ready to run notebooks. If Jupyter is missing and cannot be
+// installed, the test is skipped with a message that says what to install.
 func ready(t *testing.T, ctx context.Context) *course {
 	t.Helper()
 	if testing.Short() {
@@ -32,7 +32,7 @@ func ready(t *testing.T, ctx context.Context) *course {
 	return c
 }
 
-// Three notebooks run, from the first cell to the last, without the network.
+// TestNotebooksRun runs three notebooks from the first cell to the last, without the network.
 func TestNotebooksRun(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
@@ -55,7 +55,7 @@ func TestNotebooksRun(t *testing.T) {
 	}
 }
 
-// A cell that fails must fail the run, with what the cell said.
+// TestFailingNotebookIsAnError: a failing cell must fail the run, with the cell's output.
 func TestFailingNotebookIsAnError(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// notebook is what is looked at of a notebook's file.
+// notebook has the fields we use of a notebook file.
 type notebook struct {
 	Cells []struct {
 		Type    string   `json:"cell_type"`
@@ -35,7 +35,7 @@ type output struct {
 	Error string          `json:"evalue"`
 }
 
-// text is a string that a notebook may have as a list of lines.
+// text is a string that a notebook file may store as a list of lines.
 type text string
 
 func (t *text) UnmarshalJSON(data []byte) error {
@@ -50,27 +50,27 @@ func (t *text) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// all returns everything that the output shows in words.
+// all returns all text in the output.
 func (o output) all() string {
 	return string(o.Text + o.Data["text/html"] + o.Data["text/plain"] + o.Data["text/markdown"])
 }
 
-// withLanguage returns the notebook with Go as its language in words that pages and editors
-// know: GoNB leaves the colours of the code to chance, which is Python.
+// withLanguage returns the notebook with metadata by which websites and editors recognise its
+// language as Go. GoNB does not write it, and they would highlight the code as Python.
 func withLanguage(content []byte) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.UseNumber()
 	var n map[string]any
 	if err := decoder.Decode(&n); err != nil {
-		return nil, fmt.Errorf("what Jupyter wrote is no notebook: %w", err)
+		return nil, fmt.Errorf("read the notebook that Jupyter wrote: %w", err)
 	}
 	metadata, ok := n["metadata"].(map[string]any)
 	if !ok {
-		return nil, errors.New("what Jupyter wrote is no notebook: it has no metadata")
+		return nil, errors.New("read the notebook that Jupyter wrote: it has no metadata")
 	}
 	metadata["language_info"] = map[string]string{"name": "go", "file_extension": ".go", "mimetype": "text/x-go",
 		"codemirror_mode": "go", "pygments_lexer": "go"}
-	// As Jupyter writes it: sorted, an indent of one, and letters as they are.
+	// As Jupyter writes it: keys sorted, indented by one space, and no letters escaped.
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -81,22 +81,22 @@ func withLanguage(content []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// exitStatus is what GoNB writes to the standard error of a cell whose program failed.
+// exitStatus matches what GoNB writes to a cell's standard error when its program fails.
 var exitStatus = regexp.MustCompile(`(?m)^exit status \d+$`)
 
-// failure returns an error for the first cell that failed. Jupyter knows of cells that do
-// not compile; a program that ends with an exit status is no error to GoNB.
+// failure returns an error for the first cell that failed. Jupyter itself detects only cells
+// that do not compile: GoNB does not report an exit status as an error.
 func failure(content []byte) error {
 	var n notebook
 	if err := json.Unmarshal(content, &n); err != nil {
-		return fmt.Errorf("what Jupyter wrote is no notebook: %w", err)
+		return fmt.Errorf("read the notebook that Jupyter wrote: %w", err)
 	}
 	for i, cell := range n.Cells {
-		said := ""
+		printed := ""
 		for _, out := range cell.Outputs {
-			said += string(out.Text) + out.Error
+			printed += string(out.Text) + out.Error
 			if out.Type == "error" || out.Name == "stderr" && exitStatus.MatchString(string(out.Text)) {
-				return fmt.Errorf("cell %d failed:\n%s", i+1, tail(said, 30))
+				return fmt.Errorf("cell %d failed:\n%s", i+1, tail(printed, 30))
 			}
 		}
 	}

@@ -12,15 +12,15 @@ import (
 	"strings"
 )
 
-// mathJax is where Debian has MathJax 2, which typesets formulas, and mathJaxParts the
-// parts of it that pages of notebooks use: a thirtieth.
+// mathJax is the folder of MathJax 2, which typesets formulas, on Debian. mathJaxParts are the
+// parts that exported notebooks need, a thirtieth of the whole.
 const mathJax = "/usr/share/javascript/mathjax"
 
 var mathJaxParts = []string{"MathJax.js", "config/TeX-AMS_CHTML-full.js", "config/Safe.js", "extensions",
 	"jax/output/CommonHTML", "jax/element", "jax/input/TeX", "fonts/HTML-CSS/TeX/woff"}
 
-// html exports every notebook, as it is, into bin/html: pages to be read without Jupyter
-// and, where Debian's MathJax is there to be copied beside them, without network.
+// html exports every notebook, as committed, into bin/html: pages to read without Jupyter. If
+// Debian's MathJax is installed, it is copied too, and the pages need no network.
 func (c *course) html(ctx context.Context) error {
 	paths, err := c.notebooks()
 	if err != nil {
@@ -70,11 +70,11 @@ func (c *course) html(ctx context.Context) error {
 	return nil
 }
 
-// localLink finds links to other notebooks, and to files of the checkout.
+// localLink matches links to other notebooks and to files in the checkout.
 var localLink = regexp.MustCompile(`href="((?:\.\./)*)([^":#]+)`)
 
-// moveLinks returns a page whose links hold in bin/html as they did in notebooks: other
-// notebooks are pages beside it, and the checkout is a folder further up.
+// moveLinks returns the page with its links adapted from the folder notebooks to bin/html: a
+// link to a notebook becomes one to its page, and the checkout is one level further up.
 func moveLinks(page string) string {
 	return localLink.ReplaceAllStringFunc(page, func(link string) string {
 		parts := localLink.FindStringSubmatch(link)
@@ -87,7 +87,7 @@ func moveLinks(page string) string {
 	})
 }
 
-// titleOf returns the heading of a notebook.
+// titleOf returns the title of a notebook, which is its first heading.
 func titleOf(path string) (string, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -101,7 +101,7 @@ func titleOf(path string) (string, error) {
 	return strings.TrimPrefix(heading, "# "), nil
 }
 
-// copyParts copies files and folders from one folder to another.
+// copyParts copies the given files and folders from one folder to another.
 func copyParts(to, from string, parts []string) error {
 	for _, part := range parts {
 		err := filepath.WalkDir(filepath.Join(from, part), func(path string, entry fs.DirEntry, err error) error {

@@ -22,8 +22,8 @@ func TestMoveLinks(t *testing.T) {
 	}
 }
 
-// The exported pages have every figure, need nothing from the network or this machine's
-// folders, and link to what is there.
+// TestHTML checks that the exported pages have figures, need nothing from the network or from
+// other folders of this machine, and have no broken links.
 func TestHTML(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
@@ -50,12 +50,12 @@ func TestHTML(t *testing.T) {
 			t.Errorf("%s has no figure", name)
 		}
 		if strings.Contains(page, "file://") {
-			t.Errorf("%s refers to a folder of this machine", name)
+			t.Errorf("%s has a link to a file of this machine", name)
 		}
 		for _, link := range localLink.FindAllStringSubmatch(page, -1) {
 			target := filepath.Join(c.path("bin", "html"), filepath.FromSlash(link[1]+link[2]))
 			if _, err := os.Stat(target); err != nil && !strings.HasPrefix(link[2], "http") {
-				t.Errorf("%s links to %s, which is not there", name, link[1]+link[2])
+				t.Errorf("%s links to %s, which does not exist", name, link[1]+link[2])
 			}
 		}
 		if !strings.Contains(string(index), `href="`+name+`"`) {

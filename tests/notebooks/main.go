@@ -1,13 +1,14 @@
-// Command notebooks runs the course's notebooks, with Jupyter and the GoNB kernel.
+// Command notebooks runs the course's notebooks with Jupyter and the GoNB kernel.
 //
-//	go run ./tests/notebooks setup     install what is missing
-//	go run ./tests/notebooks open      and open Jupyter on the notebooks
-//	go run ./tests/notebooks execute   run the named notebooks, or all, and write them back
-//	go run ./tests/notebooks html      export all, as committed, to bin/html
+//	go run ./tests/notebooks setup             install what is missing
+//	go run ./tests/notebooks open              open the notebooks in Jupyter
+//	go run ./tests/notebooks execute [1 2 …]   run some or all notebooks and write them back
+//	go run ./tests/notebooks html              export all, as committed, to bin/html
 //
-// Everything that is built for it lies in bin/, and the kernel is registered there, for
-// the Jupyter that is started from here: a GoNB that people have of their own stays as it
-// is. This package's tests run notebooks in the same way and look at the committed ones.
+// Every command begins with setup. GoNB is built into bin/, and its kernel is registered there,
+// for the Jupyter started from here. Another GoNB on the machine stays as it is.
+//
+// The package's tests check the committed notebooks, type-check their cells, and run some.
 package main
 
 import (
@@ -16,7 +17,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 )
 
@@ -31,7 +31,7 @@ func main() {
 
 func command(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("say what to do: setup, open, execute or html")
+		return errors.New("name a command: setup, open, execute or html")
 	}
 	c, err := findCourse()
 	if err != nil {
@@ -60,6 +60,6 @@ func command(ctx context.Context, args []string) error {
 		}
 		return c.html(ctx)
 	default:
-		return fmt.Errorf("unknown %q; there are %s", verb, strings.Join([]string{"setup", "open", "execute", "html"}, ", "))
+		return fmt.Errorf("unknown command %q: use setup, open, execute or html", verb)
 	}
 }

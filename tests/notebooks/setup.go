@@ -11,19 +11,19 @@ import (
 	"strings"
 )
 
-// The programs that GoNB needs beside go: itself and goimports. They are tools of this
-// module, and so of the versions in go.mod.
+// tools are GoNB and goimports, which it needs. They are tools of this module, so go.mod fixes
+// their versions.
 var tools = []string{"github.com/janpfeifer/gonb", "golang.org/x/tools/cmd/goimports"}
 
-// packages are Debian's names for Jupyter.
+// packages are the Debian packages of Jupyter.
 var packages = []string{"jupyter-nbconvert", "jupyter-notebook", "jupyter-client", "python3-ipykernel"}
 
-// python runs Jupyter. Debian's packages belong to Debian's Python, which need not be the
-// first one on the path.
+// python is Debian's Python, which finds Debian's Jupyter. Another Python may come first on the
+// path.
 const python = "/usr/bin/python3"
 
-// setup installs what is missing: the tools into bin/, Jupyter with apt-get where there
-// is apt and root, and the kernel.
+// setup installs what is missing: the tools and the kernel into bin/, and Jupyter with apt-get,
+// if that exists and the user is root.
 func (c *course) setup(ctx context.Context) error {
 	args := append([]string{"build", "-o", c.path("bin") + string(filepath.Separator)}, tools...)
 	build := exec.CommandContext(ctx, "go", args...)
@@ -36,16 +36,16 @@ func (c *course) setup(ctx context.Context) error {
 	}
 	if !c.hasJupyter(ctx) {
 		if err := install(ctx, packages...); err != nil {
-			return fmt.Errorf("there is no Jupyter here: %w; elsewhere: pip install notebook nbconvert", err)
+			return fmt.Errorf("no Jupyter found: %w; on other systems: pip install notebook nbconvert", err)
 		}
 		if !c.hasJupyter(ctx) {
-			return errors.New("apt-get installed Jupyter, and it does not run; see what this says: " + python + " -m jupyter nbconvert --version")
+			return errors.New("apt-get installed Jupyter, but it does not run; to see why, run: " + python + " -m jupyter nbconvert --version")
 		}
 	}
 	return nil
 }
 
-// hasJupyter reports whether both parts of Jupyter that are used here run.
+// hasJupyter reports whether the two parts of Jupyter that we use run.
 func (c *course) hasJupyter(ctx context.Context) bool {
 	for _, part := range []string{"nbconvert", "notebook"} {
 		if c.jupyter(ctx, part, "--version").Run() != nil {
@@ -55,11 +55,10 @@ func (c *course) hasJupyter(ctx context.Context) bool {
 	return true
 }
 
-// install installs Debian packages. Where that cannot be done its error says what to
-// install.
+// install installs Debian packages. If it cannot, the error says what to install.
 func install(ctx context.Context, names ...string) error {
 	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
-		return fmt.Errorf("install it; on Debian and Ubuntu, as root: apt-get install %s", strings.Join(names, " "))
+		return fmt.Errorf("on Debian and Ubuntu, install it as root: apt-get install %s", strings.Join(names, " "))
 	}
 	fmt.Printf("installing %s\n", strings.Join(names, " "))
 	for _, args := range [][]string{
@@ -75,8 +74,8 @@ func install(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// registerKernel writes a Jupyter kernel of GoNB's own name into bin/, which has this
-// checkout in its workspace: cells import the project without naming a path.
+// registerKernel writes a Jupyter kernel spec for GoNB into bin/. Its Go workspace contains
+// this checkout, so that cells can import the project.
 func (c *course) registerKernel() error {
 	dir := c.path("bin", "jupyter", "kernels", "gonb")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -87,8 +86,8 @@ func (c *course) registerKernel() error {
 		"display_name":   "Go (gonb)",
 		"language":       "go",
 		"interrupt_mode": "message",
-		// Before it runs a cell GoNB lets "go get" find the cell's imports, which then asks
-		// the network for modules that the workspace has.
+		// Before it runs a cell, GoNB calls "go get" for the cell's imports. Without this it
+		// would ask the network for modules that the workspace contains.
 		"env": map[string]string{"GOPROXY": "off"},
 	}, "", "  ")
 	if err != nil {
@@ -100,8 +99,8 @@ func (c *course) registerKernel() error {
 	return nil
 }
 
-// jupyter returns the command that runs Jupyter with the checkout's kernel: Debian's, or
-// else the one on the path.
+// jupyter returns a command that runs Jupyter with the checkout's kernel. It uses Debian's
+// Jupyter, or the one on the path if there is none.
 func (c *course) jupyter(ctx context.Context, args ...string) *exec.Cmd {
 	name, args := python, append([]string{"-m", "jupyter"}, args...)
 	if exec.Command(python, "-c", "import jupyter_core").Run() != nil {
@@ -110,7 +109,7 @@ func (c *course) jupyter(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(),
 		"JUPYTER_PATH="+c.path("bin", "jupyter"),
-		// GoNB calls goimports, and go.
+		// GoNB runs goimports and go.
 		"PATH="+c.path("bin")+string(os.PathListSeparator)+os.Getenv("PATH"),
 	)
 	return cmd
