@@ -53,7 +53,7 @@ type Recipe struct {
 	// Precision is the precision of training and evaluation: Float32, which is also the meaning
 	// of "", or BFloat16, which is mixed precision (see [resnet.Config.Forward]).
 	Precision string `json:"precision,omitempty"`
-	// Devices is the number of devices that share each batch; 0 stands for 1. The weights are
+	// Devices is the number of devices that share each batch; 0 means 1. The weights are
 	// those of one device, except for rounding, unless LocalNorms makes each device normalise
 	// its share of the batch on its own.
 	Devices    int  `json:"devices,omitempty"`
@@ -61,7 +61,7 @@ type Recipe struct {
 
 	// LearningRate is the peak of Schedule.
 	LearningRate float64 `json:"learning_rate"`
-	// HeadLearningRateMultiplier multiplies the learning rate of the last layer; 0 stands for 1.
+	// HeadLearningRateMultiplier multiplies the learning rate of the last layer; 0 means 1.
 	HeadLearningRateMultiplier float64        `json:"head_learning_rate_multiplier,omitempty"`
 	Schedule                   optim.Schedule `json:"schedule"`
 	Momentum                   float64        `json:"momentum,omitempty"`

@@ -98,7 +98,7 @@ type Config struct {
 	// ImageNet family, 16 in the CIFAR family.
 	Width int `json:"width"`
 	// A bottleneck's 3×3 convolution has Groups groups and planes·WidthPerGroup/64·Groups
-	// channels. ResNeXt-50 32x4d has 32 and 4, Wide ResNet-50-2 has 1 and 128. 0 stands for 1
+	// channels. ResNeXt-50 32x4d has 32 and 4, Wide ResNet-50-2 has 1 and 128. 0 means 1
 	// group, and for a width of 64.
 	Groups        int `json:"groups,omitempty"`
 	WidthPerGroup int `json:"width_per_group,omitempty"`

@@ -59,18 +59,18 @@ type Options struct {
 	Start map[string]statedict.Tensor
 	// Report is told about the run's progress; it may be nil.
 	Report Reporter
-	// LogEvery is the number of steps between lines of metrics. 0 stands for 100.
+	// LogEvery is the number of steps between lines of metrics. 0 means 100.
 	LogEvery int
 	// CheckpointEvery is the time between checkpoints; there is also one at the end of every
-	// epoch. 0 stands for a minute, a negative value for a checkpoint after every step.
+	// epoch. 0 means a minute, a negative value for a checkpoint after every step.
 	CheckpointEvery time.Duration
-	// Keep is the number of checkpoints to keep, the newest. 0 stands for 2.
+	// Keep is the number of checkpoints to keep, the newest. 0 means 2.
 	Keep int
-	// Input says where the images are and batches are made; "" stands for InputAuto.
+	// Input says where the images are and batches are made; "" means InputAuto.
 	Input Input
 	// ReadEvery is the number of steps, up to MaxReadEvery, after which their metrics are fetched
 	// from the device, which makes a GPU wait. They are fetched earlier if a fifth of a second
-	// has passed. A loss that is NaN is not noticed before. 0 stands for MaxReadEvery with XLA,
+	// has passed. A loss that is NaN is not noticed before. 0 means MaxReadEvery with XLA,
 	// and for 1 otherwise.
 	ReadEvery int
 }

@@ -219,7 +219,7 @@ func TestFrozenStays(t *testing.T) {
 	}
 }
 
-// A multiplier of 0 stands for 1; a tiny one leaves the last layer as it was.
+// A multiplier of 0 means 1; a tiny one leaves the last layer as it was.
 func TestHeadLearningRateMultiplier(t *testing.T) {
 	r, options := fineTuning()
 	r.Epochs, r.Freeze, r.WeightDecay = 1, "", 0

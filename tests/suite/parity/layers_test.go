@@ -11,7 +11,7 @@ import (
 	"github.com/residual-go/residual/pkg/nn"
 )
 
-// layerTolerance is for the values of single layers and of the optimiser alone.
+// layerTolerance is the tolerance for single layers and for the optimiser.
 const layerTolerance = 2e-5
 
 // dotted sums y·upstream, whose gradient with respect to y is upstream.
@@ -78,7 +78,7 @@ func TestBatchNorm(t *testing.T) {
 	}
 }
 
-// expect fails the test where got is not want to layerTolerance.
+// expect fails the test if got differs from want by more than layerTolerance.
 func expect(t *testing.T, what string, got, want arrays) {
 	t.Helper()
 	worst, err := compare(got, want, layerTolerance)
@@ -88,7 +88,7 @@ func expect(t *testing.T, what string, got, want arrays) {
 	t.Logf("%s: %.1e", what, worst)
 }
 
-// spatialSpec is a layer that pads, in tests/reference/parity.py's words.
+// spatialSpec is a layer that pads, as tests/reference/parity.py describes it.
 type spatialSpec struct {
 	Name, Op               string
 	Size                   []int
@@ -97,7 +97,7 @@ type spatialSpec struct {
 	Pads                   [][2]int
 }
 
-// build makes the layer as pkg/resnet does.
+// build builds the layer as package resnet does.
 func (s spatialSpec) build(x, weight *graph.Node) *graph.Node {
 	padding := [][2]int{{s.Kernel / 2, s.Kernel / 2}, {s.Kernel / 2, s.Kernel / 2}}
 	switch s.Op {
@@ -175,7 +175,7 @@ func TestCrossEntropy(t *testing.T) {
 				expect(t, "batch", arrays{"loss": fromTensor(outputs[0]), "gradient": fromTensor(outputs[1])},
 					arrays{"loss": want["losses"].at(i), "gradient": want["grads"].at(i)})
 
-				// One example at a time: the mean hides a small loss behind a large one.
+				// One example at a time: in a mean, a large loss hides a small one.
 				row, err := graph.NewExec(backend, func(logits, labels *graph.Node) *graph.Node {
 					return loss([]*graph.Node{labels}, []*graph.Node{logits})
 				})

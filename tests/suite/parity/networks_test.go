@@ -20,19 +20,19 @@ import (
 )
 
 // The tolerances of the comparison, relative to the largest element of each tensor. PyTorch
-// in float32 is up to 1e-5 away from itself in float64 (tests/reference/parity.py sees to that), so no
-// tensor needs an absolute floor: none of the networks has a gradient that ought to be 0.
+// in float32 differs from PyTorch in float64 by up to 1e-5 (tests/reference/parity.py checks this).
+// No tensor needs an absolute tolerance: none of the networks has a gradient that should be 0.
 const (
 	logitsTolerance     = 2e-5
 	lossTolerance       = 1e-5
 	gradientTolerance   = 1e-4
 	statisticsTolerance = 1e-5
 	weightsTolerance    = 2e-5
-	// What five steps change is less than the weights, so the same error weighs more.
+	// Five steps change the weights by less than their size, so the same error counts for more.
 	changeTolerance = 2e-4
 )
 
-// netSpec is a network in tests/reference/parity.py's words.
+// netSpec is a network as tests/reference/parity.py describes it.
 type netSpec struct {
 	Name           string  `json:"name"`
 	Stem           string  `json:"stem"`
@@ -51,7 +51,7 @@ type netSpec struct {
 	FreezeNorms    bool    `json:"freeze_norms"`
 }
 
-// sgdSpec is torch.optim.SGD's settings.
+// sgdSpec has the settings of torch.optim.SGD.
 type sgdSpec struct {
 	LR          float64 `json:"lr"`
 	Momentum    float64 `json:"momentum"`
@@ -81,7 +81,7 @@ func (s netSpec) config() resnet.Config {
 	}
 }
 
-// network is a network in Go, whose state goes in and out in PyTorch's keys and layouts.
+// network is a network in Go. Its state is read and set with PyTorch's keys and layouts.
 type network struct {
 	spec      netSpec
 	backend   compute.Backend
@@ -110,7 +110,7 @@ func newNetwork(backend compute.Backend, spec netSpec, images *tensors.Tensor) (
 	return n, nil
 }
 
-// scope is where the network's variables are, under the scope of a graph's builder.
+// scope returns the scope of the network's variables.
 func (n *network) scope(scope *model.Scope) *model.Scope {
 	return scope.At("network")
 }
@@ -260,7 +260,7 @@ func fromPyTorch(a array) array {
 	return a
 }
 
-// labelTensor returns a row of labels as the loss wants them, int32 [batch, 1].
+// labelTensor returns a row of labels as the loss expects them, int32 [batch, 1].
 func labelTensor(labels array) *tensors.Tensor {
 	var data []int32
 	for _, label := range labels.data {
@@ -278,7 +278,7 @@ func imageTensor(images array) *tensors.Tensor {
 	return a.tensor()
 }
 
-// check compares the network of spec with PyTorch's values. It returns the largest
+// check compares the network that spec describes with PyTorch's values. It returns the largest
 // difference of each kind of value, and an error with all that are too large.
 func check(backend compute.Backend, spec netSpec, reference arrays) (worst map[string]float64, err error) {
 	images, labels := imageTensor(reference["images"]), reference["labels"]
@@ -377,7 +377,7 @@ func TestNetworks(t *testing.T) {
 	}
 }
 
-// The comparison has to notice a network or an optimiser that is almost the right one.
+// The comparison has to notice a network or an optimiser that is almost right.
 func TestNetworksNoticeMistakes(t *testing.T) {
 	for name, backend := range backends(t) {
 		for _, mistake := range []struct {

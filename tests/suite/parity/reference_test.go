@@ -1,5 +1,5 @@
 // Package parity compares the library with PyTorch: the values in testdata were computed
-// by PyTorch, by tests/reference/parity.py, and the tests compute them again in Go.
+// by PyTorch, with tests/reference/parity.py, and the tests compute them again in Go.
 package parity
 
 import (
@@ -21,11 +21,11 @@ import (
 	"github.com/residual-go/residual/pkg/cpu"
 )
 
-// backends returns the backends every comparison is made on, by name.
+// backends returns the backends on which every comparison is made, by name.
 //
 // The Go backend runs one operation at a time here: at its default it runs independent ones
-// in parallel, each of which waits for workers that the others hold, and when these are
-// convolutions for all of the workers it waits for ever (compute v0.1.4).
+// in parallel, each of which waits for workers that the others hold. If these are convolutions
+// that use all workers, it waits forever (compute v0.1.4).
 func backends(t *testing.T) map[string]compute.Backend {
 	t.Helper()
 	backend, err := gobackend.New("ops_sequential")
@@ -50,8 +50,8 @@ type array struct {
 // arrays is a set of tensors by key; a state dict, for example.
 type arrays map[string]array
 
-// load reads testdata/name.safetensors and decodes what it was made with into spec.
-// Integers become floats, which hold those of the files exactly.
+// load reads testdata/name.safetensors and decodes the description in its metadata into spec.
+// Integers become floats, which represent the files' integers exactly.
 func load(t *testing.T, name string, spec any) arrays {
 	t.Helper()
 	buffer, err := os.ReadFile(filepath.Join("testdata", name+".safetensors"))
@@ -191,8 +191,8 @@ func (a arrays) minus(b arrays) arrays {
 	return d
 }
 
-// difference returns max|got−want| / max|want|. It is infinite where shapes differ or
-// either has an element that is no finite number.
+// difference returns max|got−want| / max|want|. It is infinite if the shapes differ, or if
+// either has an element that is NaN or infinite.
 func difference(got, want array) float64 {
 	if !slices.Equal(got.shape, want.shape) {
 		return math.Inf(1)
@@ -239,7 +239,7 @@ func compare(got, want arrays, tolerance float64) (worst float64, err error) {
 	return worst, nil
 }
 
-// A comparison that cannot fail shows nothing.
+// A comparison that cannot fail proves nothing.
 func TestCompareFails(t *testing.T) {
 	const tolerance = 1e-3
 	var spec netSpec

@@ -9,7 +9,7 @@ import (
 	"github.com/residual-go/residual/pkg/optim"
 )
 
-// scheduleSpec is a scheduler of PyTorch, in tests/reference/parity.py's words, and its rates.
+// scheduleSpec is a scheduler of PyTorch, as tests/reference/parity.py describes it, and its rates.
 type scheduleSpec struct {
 	Name   string
 	Kind   string
@@ -28,8 +28,8 @@ type scheduleSpec struct {
 	Rates []float64
 }
 
-// schedule returns the same schedule of ours, and its peak. PyTorch counts in steps, ours
-// in shares of the run.
+// schedule returns the same schedule as one of ours, and its peak rate. PyTorch counts in steps,
+// and ours in shares of the run.
 func (s scheduleSpec) schedule() (ours optim.Schedule, peak float64) {
 	p, steps := s.Params, float64(len(s.Rates))
 	if p.StartFactor > 0 {
@@ -37,7 +37,7 @@ func (s scheduleSpec) schedule() (ours optim.Schedule, peak float64) {
 		if s.Kind == "warmup" {
 			warmup = p.Steps
 		}
-		// LinearLR has the peak in the step after the warm-up's, ours in its last.
+		// LinearLR reaches the peak in the step after the warm-up, ours in its last step.
 		ours.WarmUp, ours.Initial = float64(warmup+1)/steps, p.StartFactor
 	}
 	peak = p.Base
@@ -80,7 +80,7 @@ func TestSchedules(t *testing.T) {
 				t.Fatal(err)
 			}
 			for step, want := range spec.Rates {
-				// Relative to the peak: PyTorch steps some of them recursively, and rounds.
+				// Relative to the peak: PyTorch computes some of them recursively, with rounding.
 				if got := ours.Rate(peak, step, len(spec.Rates)); !(math.Abs(got-want) <= 1e-12*peak) {
 					t.Errorf("step %d: %g, PyTorch has %g", step, got, want)
 				}

@@ -14,7 +14,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 )
 
-// The path of a linear regression with a scale behind it, step by step.
+// A linear regression, followed by a scale, has to follow the same path, step by step.
 func TestSGD(t *testing.T) {
 	files, err := filepath.Glob("testdata/sgd-*.safetensors")
 	if err != nil || len(files) == 0 {
@@ -26,7 +26,7 @@ func TestSGD(t *testing.T) {
 				sgdSpec
 				Name  string
 				Rates []float64
-				// Multiples of the learning rate by name, 1 where there is none, and who takes no gradient.
+				// The learning-rate multipliers by name, 1 if missing, and the names that are frozen.
 				Multiples map[string]float64
 				Frozen    []string
 			}
@@ -38,8 +38,8 @@ func TestSGD(t *testing.T) {
 					store.VariableWithValue("/"+key, value.tensor()).SetTrainable(!slices.Contains(spec.Frozen, key))
 				}
 				sgd := spec.builder().LearningRateMultiplier(func(path string) float64 {
-					if multiple, ok := spec.Multiples[strings.TrimPrefix(path, "/")]; ok {
-						return multiple
+					if multiplier, ok := spec.Multiples[strings.TrimPrefix(path, "/")]; ok {
+						return multiplier
 					}
 					return 1
 				}).Done()
@@ -58,7 +58,7 @@ func TestSGD(t *testing.T) {
 				defer step.Finalize()
 				got := arrays{}
 				for i, rate := range spec.Rates {
-					// As a schedule does; before the first step the optimiser's own rate stands.
+					// As a schedule does; the first step uses the optimiser's own rate.
 					if i > 0 {
 						variable := optimizer.LearningRateVar(store.RootScope(), dtypes.Float32, rate)
 						if err := variable.SetValue(tensors.FromScalar(float32(rate))); err != nil {
