@@ -244,7 +244,7 @@ func TestHeadLearningRateMultiplier(t *testing.T) {
 		}
 	}
 	if !slices.Equal(heads[0], heads[1]) {
-		t.Error("a multiplier of 0 does not stand for 1")
+		t.Error("a multiplier of 0 does not mean 1")
 	}
 }
 
