@@ -17,7 +17,7 @@ import (
 // Surface is a panel of a figure of [Contours]: heights over a rectangle, such as the loss
 // around a trained network in two directions.
 type Surface struct {
-	// Title stands above the panel.
+	// Title is written above the panel.
 	Title string
 	// X and Y are the places at which the heights are given: at least two of each, in rising
 	// order.
@@ -63,7 +63,7 @@ func contours(title string, surfaces []Surface, opts []Option) (*Figure, error) 
 		}
 	}
 	if !span.some {
-		return nil, errors.New("nothing to draw: no height has a place on the scale")
+		return nil, errors.New("nothing to draw: no height is finite, or positive for a logarithmic scale")
 	}
 	if span.low == span.high {
 		span = span.widened(o.logZ)
@@ -121,7 +121,7 @@ func (r relief) smoothed(scale plot.Axis) relief {
 		}
 		rows = append(rows, refined(parts))
 	}
-	fine := relief{x: between(r.x), y: between(r.y)}
+	fine := relief{x: subdivided(r.x), y: subdivided(r.y)}
 	fine.z = make([][]float64, len(fine.y))
 	column := make([]float64, len(rows))
 	for ix := range fine.x {
@@ -139,8 +139,8 @@ func (r relief) smoothed(scale plot.Axis) relief {
 // look smooth.
 func refinement(n int) int { return (150 + n - 2) / (n - 1) }
 
-// between returns the values with the steps of refinement between them.
-func between(values []float64) []float64 {
+// subdivided returns the values with the steps of refinement between them.
+func subdivided(values []float64) []float64 {
 	n := refinement(len(values))
 	fine := values[:1:1]
 	for i := 1; i < len(values); i++ {
@@ -152,8 +152,9 @@ func between(values []float64) []float64 {
 	return fine
 }
 
-// refined returns values at the steps of between, on a Catmull-Rom spline. Each stays
-// between its two neighbours, so that the spline adds no hills or hollows of its own.
+// refined returns the values and, at the steps between them, points of a Catmull-Rom
+// spline. Each point stays between the two values beside it, so that the spline adds no
+// hills or hollows of its own.
 func refined(values []float64) []float64 {
 	n := refinement(len(values))
 	fine := values[:1:1]

@@ -19,10 +19,11 @@ type Curve struct {
 	X, Y []float64
 	// Style is the look of the line. The zero value will do.
 	Style Style
-	// Smooth is a number of points. Above 1, the raw curve is drawn faintly, and boldly the
-	// mean over a centred window of that many points (made odd). Unlike a running mean, a
-	// centred window does not shift the curve to the right; at both ends it is cut short.
-	// Gaps stay gaps and do not enter the means.
+	// Smooth is the width of a window in points. If it is above 1, the curve is drawn
+	// faintly, and on top of it the mean over a centred window of that width; an even width
+	// counts as the next odd one. Unlike a running mean, a centred window does not shift the
+	// curve to the right. At both ends it is cut short. Gaps stay gaps and do not enter the
+	// means.
 	Smooth int
 }
 
@@ -196,7 +197,7 @@ func (ch chart) figure(opts []Option) (*Figure, error) {
 		return arrange(panels, len(panels), head.height, pageWidth-margin,
 			func(room float64) (width, height float64) { return math.Floor(room), plotHeight })
 	}
-	for i := range panels { // so that the widths can be known
+	for i := range panels { // provisional, to find the widths
 		ch.fixX(&panels[i].X, traces[i], 1, o.logX)
 	}
 	layOut()

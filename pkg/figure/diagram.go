@@ -23,8 +23,8 @@ type DiagramLayer struct {
 	Group string
 }
 
-// Link is a shortcut past the layers From to To, counted from 0: it runs from the input of
-// From to an addition to the output of To.
+// Link is a shortcut past the layers From to To, counted from 0: the input of From is added
+// to the output of To.
 type Link struct {
 	From, To int
 	// Projection draws a dashed line: the shortcut projects its input before the addition.
@@ -217,9 +217,9 @@ func (d *diagram) lines(width float64) (most int) {
 	return most
 }
 
-// inBox breaks a label into lines for a box of the given width: at least least lines, if
-// the label has that many words. A long word makes the type smaller.
-func inBox(s string, width float64, least int) ([]string, lettering) {
+// inBox breaks a label into lines for a box of the given width, and into no fewer than
+// fewest lines if it has that many words. A long word makes the type smaller.
+func inBox(s string, width float64, fewest int) ([]string, lettering) {
 	look := boxText(boxSize)
 	width -= 2 * boxEdge
 	longest := look.widest(strings.Fields(clean(s)))
@@ -227,7 +227,7 @@ func inBox(s string, width float64, least int) ([]string, lettering) {
 		look.size = max(smallestBox, math.Floor(2*boxSize*width/longest)/2)
 	}
 	lines := look.wrap(s, width)
-	for narrow := width; len(lines) < least && narrow > longest; narrow-- {
+	for narrow := width; len(lines) < fewest && narrow > longest; narrow-- {
 		lines = look.wrap(s, narrow)
 	}
 	return lines, look

@@ -16,15 +16,14 @@
 // maps and clips what lies outside the axes. The rest is hand-written because
 //   - plot.Plot has neither wrapped titles and captions nor a legend in columns above
 //     the axes (page.go, legend.go);
-//   - plot.DefaultTicks and plot.LogTicks label three ticks or only powers of ten, and
-//     write neither percent, nor k and M, nor whole epochs alone (ticks.go);
+//   - plot.DefaultTicks labels about three ticks and plot.LogTicks only powers of ten;
+//     neither writes percentages, k or M, nor keeps to whole epochs (ticks.go);
 //   - plotter.Line rejects NaN, which is a gap in a curve, and keeps every point of a
 //     long run, which makes a huge SVG (trace.go);
 //   - plotter.BarChart has one colour for all its bars, no hatching and no values above
 //     them (bars.go);
 //   - plotter.Contour does not expose its lines, so they cannot carry numbers, and
-//     plotter.HeatMap draws cells, not a smooth surface
-//     (contours.go, isolines.go);
+//     plotter.HeatMap draws cells, not a smooth surface (contours.go, isolines.go);
 //   - gonum has no palette of Okabe and Ito, no viridis, no grid of images and no
 //     diagrams of networks (style.go, colormap.go, images.go, diagram.go).
 //
@@ -42,7 +41,7 @@
 //	diagram.go   Diagram
 //	heatmap.go   Colorize and Overlay: pixels for ImageGrid
 //	panel.go     axes, and panels side by side
-//	ticks.go     where ticks are, and how their numbers are written
+//	ticks.go     ranges and ticks of axes, and how numbers are written
 //	names.go     names along an axis, turned where they do not fit
 //	legend.go    legends
 //	page.go      title, note and caption

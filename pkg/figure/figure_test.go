@@ -228,6 +228,9 @@ func TestSVG(t *testing.T) {
 		if bytes.Contains(drawing, []byte("NaN")) || bytes.Contains(drawing, []byte("Inf")) {
 			t.Errorf("%s: a coordinate is NaN or infinite", name)
 		}
+		if images := bytes.Count(first, []byte("<image")); bytes.Count(first, []byte(`preserveAspectRatio="none"`)) != images {
+			t.Errorf("%s: not all of the %d images fill their area", name, images)
+		}
 		if bytes.Contains(first, []byte("image/jpg")) || bytes.Contains(first, []byte("family:Liberation")) {
 			t.Errorf("%s: vgsvg's media type or font name is not repaired", name)
 		}

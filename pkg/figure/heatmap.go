@@ -80,8 +80,8 @@ func toUnit(values []float64) []float64 {
 	return parts
 }
 
-// blend is a mixture of two neighbours in a row of values: of the one at i, and part of
-// the next.
+// blend is a mixture of two neighbours in a row of values: of the one at i and the one at
+// next, which has the weight part.
 type blend struct {
 	i, next int
 	part    float64
@@ -90,8 +90,8 @@ type blend struct {
 // between returns the mixture of the value at i and the next.
 func (b blend) between(v, next float64) float64 { return v*(1-b.part) + next*b.part }
 
-// stretch returns where the centres of size pixels lie among count wider ones. Beyond the
-// centres of the outermost, their values continue.
+// stretch returns, for each of size pixels, between the centres of which two of count
+// larger pixels it lies. Beyond the outermost centres it is the outermost pixel alone.
 func stretch(count, size int) []blend {
 	blends := make([]blend, size)
 	for k := range blends {

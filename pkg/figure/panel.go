@@ -161,7 +161,7 @@ func (p panel) draw(c *canvas) {
 func (c *canvas) plot(p *plot.Plot, r rect) {
 	want := c.window(r)
 	outer := draw.Crop(want, -px(200), px(200), -px(200), px(200))
-	for range 8 {
+	for range 60 {
 		got := p.DataCanvas(outer)
 		low, high := want.Min.Sub(got.Min), want.Max.Sub(got.Max)
 		outer.Min, outer.Max = outer.Min.Add(low), outer.Max.Add(high)

@@ -35,7 +35,7 @@ type Point struct {
 
 // RegionPanel is one plane of a figure of [Regions].
 type RegionPanel struct {
-	// Title stands above the panel; XLabel and YLabel name its axes.
+	// Title is written above the panel; XLabel and YLabel name its axes.
 	Title, XLabel, YLabel string
 	// Regions are drawn in this order, so the largest should come first.
 	Regions []Region
