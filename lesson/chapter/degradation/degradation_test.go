@@ -74,7 +74,7 @@ func TestValidate(t *testing.T) {
 		"depth 15 is not 6n+2":    func(e *Experiment) { e.Deep = 15 },
 		"width 0":                 func(e *Experiment) { e.Width = 0 },
 		"0 epochs":                func(e *Experiment) { e.Recipe.Epochs = 0 },
-		"batches of 1":            func(e *Experiment) { e.Recipe.BatchSize = 1 },
+		"batch size 1":            func(e *Experiment) { e.Recipe.BatchSize = 1 },
 		"learning rate NaN":       func(e *Experiment) { e.Recipe.LearningRate = math.NaN() },
 		"unknown schedule \"up\"": func(e *Experiment) { e.Recipe.Schedule.Kind = "up" },
 	} {
