@@ -1,5 +1,5 @@
 // Package serve classifies photographs over HTTP: a page for people, JSON for programs. It is
-// meant for one's own machine and protects it from whatever is sent:
+// meant to run on the user's own machine, and is built so that no request can harm it:
 //
 //   - One goroutine owns the network and takes waiting images in batches.
 //   - The requests in progress or waiting are bounded, in number and in bytes. Beyond the
