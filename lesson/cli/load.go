@@ -80,14 +80,21 @@ func (f *flags) loadWeights(cmd *cobra.Command) (*weights.Model, error) {
 	return f.openWeights(cmd, f.weights, false)
 }
 
-// openWeights reads the weights that spec names. Weights without a head are an error unless
-// the network gets a new one.
+// openWeights reads the weights that spec names and prints the notes about them. Weights
+// without a head are an error unless the network gets a new one.
 func (f *flags) openWeights(cmd *cobra.Command, spec string, newHead bool) (*weights.Model, error) {
 	spec, err := latestCheckpoint(cmd, spec)
 	if err != nil {
 		return nil, err
 	}
-	return weights.Open(cmd.Context(), spec, weights.Options{NewHead: newHead, Progress: download(f.messages(cmd))})
+	m, err := weights.Open(cmd.Context(), spec, weights.Options{NewHead: newHead, Progress: download(f.messages(cmd))})
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range m.Notes {
+		fmt.Fprintln(f.messages(cmd), "Note:", note)
+	}
+	return m, nil
 }
 
 // latestCheckpoint returns the newest checkpoint if spec is the folder of a run, and otherwise

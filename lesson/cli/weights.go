@@ -85,7 +85,7 @@ func inspect(path string, origin hub.Origin, architecture string) (*inspected, e
 	if err != nil {
 		return nil, err
 	}
-	m, notes, err := file.Model(origin, architecture)
+	m, err := file.Model(origin, architecture)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -98,7 +98,7 @@ func inspect(path string, origin hub.Origin, architecture string) (*inspected, e
 		return nil, err
 	}
 	report := statedict.Compare(want, m.Tensors)
-	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, report, append([]string{}, notes...)}, nil
+	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, report, append([]string{}, m.Notes...)}, nil
 }
 
 // write prints the report as a table.

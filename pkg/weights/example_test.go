@@ -42,12 +42,12 @@ func ExampleFile_Model() {
 	for name, tensor := range published.Tensors {
 		file.Tensors["module."+name] = tensor
 	}
-	m, notes, err := file.Model(hub.Origin{}, "")
+	m, err := file.Model(hub.Origin{}, "")
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(m.Config.Name)
-	for _, note := range notes {
+	for _, note := range m.Notes {
 		fmt.Println("-", note)
 	}
 	// Output:

@@ -42,6 +42,8 @@ type Model struct {
 	// layouts: exactly those of Config.
 	Tensors map[string]statedict.Tensor
 	Description
+	// Notes tell the user what had to be chosen, changed or assumed to open the weights.
+	Notes []string
 }
 
 // Description says what a network was trained for.
@@ -86,7 +88,7 @@ func Open(ctx context.Context, spec string, options Options) (*Model, error) {
 	if options.NewHead {
 		file = file.withHead()
 	}
-	m, _, err := file.Model(origin, "")
+	m, err := file.Model(origin, "")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -121,38 +123,38 @@ func (f *File) withHead() *File {
 // isHead reports whether the name belongs to the layer that computes the logits.
 func isHead(name string) bool { return strings.HasPrefix(name, resnet.HeadName+".") }
 
-// Model returns the model in the file, with notes for the user on what had to be assumed. An
-// architecture other than "" is a name in [resnet.Names], which replaces what the file says
-// and what its shapes tell. The model's Source is the origin's, or else the file's path.
-func (f *File) Model(origin hub.Origin, architecture string) (m *Model, notes []string, err error) {
+// Model returns the model in the file. An architecture other than "" is a name in
+// [resnet.Names], which replaces what the file says and what its shapes tell. The model's
+// Source is the origin's, or else the file's path.
+func (f *File) Model(origin hub.Origin, architecture string) (m *Model, err error) {
 	named := maps.Clone(f.Tensors)
 	maps.DeleteFunc(named, func(name string, _ statedict.Tensor) bool { return checkpoint.IsOptimizer(name) })
 	m = &Model{}
-	if m.Tensors, notes, err = Canonical(named); err != nil {
-		return nil, nil, err
+	if m.Tensors, m.Notes, err = Canonical(named); err != nil {
+		return nil, err
 	}
 	described, err := m.fromMetadata(f.Metadata)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for _, text := range []*string{&m.Config.Name, &m.Recipe, &m.Data, &m.Subset} {
 		*text = printable.Replace(*text)
 	}
 	if err := m.settleArchitecture(architecture, described); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if want, err := resnet.ByName(origin.Architecture); err == nil && !same(want, m.Config) && architecture == "" {
-		return nil, nil, fmt.Errorf("these are weights of %s, not of %s as their name says", m.Config.Name, origin.Architecture)
+		return nil, fmt.Errorf("these are weights of %s, not of %s as their name says", m.Config.Name, origin.Architecture)
 	}
 	if !described {
 		more, err := m.describe(origin, f.Path)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		notes = append(notes, more...)
+		m.Notes = append(m.Notes, more...)
 	}
 	m.Source = cmp.Or(origin.Source, f.Path)
-	return m, notes, m.validate()
+	return m, m.validate()
 }
 
 // settleArchitecture sets Config: to the architecture asked for, or what the file's

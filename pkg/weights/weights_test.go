@@ -204,7 +204,7 @@ func TestModelsAreChecked(t *testing.T) {
 			t.Fatal(err)
 		}
 		file := &File{Path: path, Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}
-		_, _, err = file.Model(hub.Origin{}, "")
+		_, err = file.Model(hub.Origin{}, "")
 		filetest.CheckRefused(t, name+" read", err, test.want)
 	}
 	m := trained(t)
@@ -227,7 +227,7 @@ func TestModelsAreChecked(t *testing.T) {
 		"a thousand million blocks": {map[string]string{modelKey: `{"architecture": {"blocks": [1, 1000000000], "width": 4, "classes": 3}}`},
 			"blocks [1 1000000000] but has"},
 	} {
-		_, _, err := (&File{Tensors: valued(t, small(3), 1), Metadata: test.metadata}).Model(hub.Origin{}, "")
+		_, err := (&File{Tensors: valued(t, small(3), 1), Metadata: test.metadata}).Model(hub.Origin{}, "")
 		filetest.CheckRefused(t, name, err, test.want)
 	}
 }
@@ -241,7 +241,7 @@ func TestDescriptionsArePrintable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(hub.Origin{}, "")
+	got, err := (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(hub.Origin{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func TestDescriptionsArePrintable(t *testing.T) {
 	if text, err = json.Marshal(described{m.Config, m.Description}); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(hub.Origin{}, "")
+	_, err = (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(hub.Origin{}, "")
 	filetest.CheckRefused(t, "another network of that name", err, good)
 }
 
@@ -271,7 +271,7 @@ func TestErrorsStayShort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(hub.Origin{}, "")
+		_, err = (&File{Tensors: m.Tensors, Metadata: map[string]string{modelKey: string(text)}}).Model(hub.Origin{}, "")
 		if err == nil || len(err.Error()) > 1000 {
 			t.Errorf("%s of 1 MiB: an error of %d bytes, want a short one", name, len(fmt.Sprint(err)))
 		}
@@ -294,7 +294,7 @@ func TestCheckpoints(t *testing.T) {
 	}
 	tensors := valued(t, c, 1)
 	tensors["optimizer.momentum.conv1.weight"] = tensors["conv1.weight"]
-	m, _, err := (&File{Path: "p", Tensors: tensors, Metadata: map[string]string{checkpointKey: string(text)}}).Model(hub.Origin{}, "")
+	m, err := (&File{Path: "p", Tensors: tensors, Metadata: map[string]string{checkpointKey: string(text)}}).Model(hub.Origin{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,14 +332,14 @@ func TestUsualDescriptions(t *testing.T) {
 		c := mustByName(t, test.model)
 		c.Classes = test.classes
 		file := &File{Path: "w.pth", Tensors: declared(t, c)}
-		m, notes, err := file.Model(test.origin, "")
+		m, err := file.Model(test.origin, "")
 		if err != nil {
 			t.Errorf("%s of %d classes: %v", test.model, test.classes, err)
 			continue
 		}
 		if m.Transform != test.transform || m.Normalization != dataset.ImageNetNormalization() ||
-			m.Data != test.data || m.Spec != test.spec || m.Recipe != test.origin.Recipe || m.Classes[1] != test.class || len(notes) != test.notes {
-			t.Errorf("%s of %d classes: %+v, %q", test.model, test.classes, m.Description, notes)
+			m.Data != test.data || m.Spec != test.spec || m.Recipe != test.origin.Recipe || m.Classes[1] != test.class || len(m.Notes) != test.notes {
+			t.Errorf("%s of %d classes: %+v, %q", test.model, test.classes, m.Description, m.Notes)
 		}
 	}
 }
@@ -348,14 +348,14 @@ func TestArchitectureIsAsAsked(t *testing.T) {
 	plain := mustByName(t, "plain20")
 	plain.Classes = 7
 	file := &File{Tensors: declared(t, plain)}
-	if m, _, err := file.Model(hub.Origin{}, "plain20"); err != nil || !reflect.DeepEqual(m.Config, plain) {
+	if m, err := file.Model(hub.Origin{}, "plain20"); err != nil || !reflect.DeepEqual(m.Config, plain) {
 		t.Errorf("it is %+v, %v; want plain20 of 7 classes", m, err)
 	}
-	_, _, err := file.Model(hub.Origin{}, "resnet32")
+	_, err := file.Model(hub.Origin{}, "resnet32")
 	filetest.CheckRefused(t, "another", err, "does not match resnet32", "missing layer1.3")
-	_, _, err = file.Model(hub.Origin{}, "resnet21")
+	_, err = file.Model(hub.Origin{}, "resnet21")
 	filetest.CheckRefused(t, "none", err, `unknown model "resnet21"`)
-	_, _, err = (&File{Tensors: declared(t, mustByName(t, "resnet34"))}).Model(hub.Origin{Architecture: "resnet18"}, "")
+	_, err = (&File{Tensors: declared(t, mustByName(t, "resnet34"))}).Model(hub.Origin{Architecture: "resnet18"}, "")
 	filetest.CheckRefused(t, "another than it is called", err, "weights of resnet34, not of resnet18")
 }
 
@@ -391,7 +391,7 @@ func TestTimmDescribes(t *testing.T) {
 		if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		m, _, err := file.Model(hub.Origin{}, "")
+		m, err := file.Model(hub.Origin{}, "")
 		return m, err
 	}
 	m, err := describe(timmJSON)
@@ -441,7 +441,7 @@ func TestTimmDescribes(t *testing.T) {
 		t.Errorf("%q, %v", m.Classes, err)
 	}
 	file.Path = filepath.Join(dir, "resnet18.pth")
-	if m, _, err := file.Model(hub.Origin{}, ""); err != nil || m.Transform.Resize != 256 {
+	if m, err := file.Model(hub.Origin{}, ""); err != nil || m.Transform.Resize != 256 {
 		t.Errorf("a file of another name has timm's description: %v", err)
 	}
 }
@@ -460,7 +460,7 @@ func FuzzDescriptions(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, metadata := range []map[string]string{nil, {modelKey: text}, {checkpointKey: text}} {
-			m, _, err := (&File{Path: path, Tensors: tensors, Metadata: metadata}).Model(hub.Origin{}, "")
+			m, err := (&File{Path: path, Tensors: tensors, Metadata: metadata}).Model(hub.Origin{}, "")
 			if err != nil {
 				if strings.Contains(err.Error(), "\n") {
 					t.Errorf("an error of more than one line: %q", err)

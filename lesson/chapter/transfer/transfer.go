@@ -65,7 +65,7 @@ func Load(backend compute.Backend, path string) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, _, err := file.Model(hub.Origin{}, "")
+	m, err := file.Model(hub.Origin{}, "")
 	if err != nil {
 		return nil, err
 	}

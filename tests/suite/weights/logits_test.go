@@ -137,7 +137,7 @@ func TestFormula(t *testing.T) {
 				t.Fatal(err)
 			}
 			file := &weights.File{Tensors: byFormula(t, c)}
-			m, _, err := file.Model(hub.Origin{}, "")
+			m, err := file.Model(hub.Origin{}, "")
 			if err != nil {
 				t.Fatal(err)
 			}

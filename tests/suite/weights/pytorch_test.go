@@ -119,7 +119,7 @@ func TestFilesForPyTorch(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.Classes = 37
-			m, _, err := (&weights.File{Tensors: byFormula(t, c)}).Model(hub.Origin{}, "")
+			m, err := (&weights.File{Tensors: byFormula(t, c)}).Model(hub.Origin{}, "")
 			if err != nil {
 				t.Fatal(err)
 			}
