@@ -1,19 +1,20 @@
 #!/usr/bin/python3
-"""PyTorch's results for the exercises that are made of GoMLX graphs.
+"""Computes PyTorch's results for the exercises with GoMLX graphs.
 
     apt-get install python3-torch python3-torchvision
     /usr/bin/python3 tests/reference/exercise_graphs.py
 
-The script rewrites lesson/exercises/check/testdata/blocks.json: for every case
-of an exercise the shape of the input, the right output, the weights by
-torchvision's names, and for each usual mistake its output, unless its shapes
-do not fit together; with each, the shapes of what leaves the convolutions.  It
-was last run with PyTorch 1.13 and torchvision 0.14, on one thread of a CPU.
+The script writes lesson/exercises/check/testdata/blocks.json.  For every case of
+an exercise, the file has the shape of the input, the shapes of the weights by
+torchvision's names, the correct output and, for each common mistake, its
+output, unless the mistake makes shapes incompatible.  Each output comes with
+the output shapes of the convolutions.  The script was last run with PyTorch
+1.13 and torchvision 0.14, on one CPU thread.
 
-Weights and inputs are not in the file.  They are numbers computed from a
-variable's name, by numbers() here and hashed() in lesson/exercises/check/graphs.go.
-Shapes, and the order of the numbers, are GoMLX's: images are batch, height,
-width, channels, kernels height, width, in, out, linear weights in, out.
+Weights and inputs are not in the file.  They are computed from a variable's
+name, by numbers() here and hashed() in lesson/exercises/check.  Shapes and
+layouts are GoMLX's: images are [batch, height, width, channels], kernels
+[height, width, in, out], linear weights [in, out].
 """
 
 import collections
@@ -33,7 +34,7 @@ FILE = os.path.join(
 
 
 def numbers(name, shape):
-    """Numbers in -1 ... 1 that look random and are a function of the name."""
+    """Returns numbers in [-1, 1) that look random but depend only on the name."""
     seed = 2166136261
     for byte in name.encode():
         seed = (seed ^ byte) * 16777619 & 0xFFFFFFFF
@@ -47,7 +48,7 @@ def numbers(name, shape):
 
 
 def value(name, shape):
-    """The value of the variable of that name, in GoMLX's layout."""
+    """Returns the value of the named variable, in GoMLX's layout."""
     u = numbers(name, shape)
     last = name.rsplit(".", 1)[-1]
     if last == "weight" and len(shape) > 1:
@@ -70,7 +71,7 @@ def nhwc(x):
 
 
 class Net:
-    """Layers whose weights come from their names, and what they were."""
+    """Layers with weights computed from their names; records the shapes of weights and outputs."""
 
     def __init__(self):
         self.weights = {}
@@ -117,12 +118,12 @@ def join(*names):
 
 
 def output(function, shape):
-    """What a function of a Net and an input computes, as JSON."""
+    """Returns the output of function(Net, input), for JSON, and the Net."""
     net = Net()
     x = value("input", shape)
     try:
         y = function(net, nchw(x))
-    except RuntimeError:  # shapes that do not fit
+    except RuntimeError:  # incompatible shapes
         return {"convolutions": net.convolutions}, net
     if y.dim() == 4:
         y = nhwc(y)
@@ -132,7 +133,7 @@ def output(function, shape):
 
 
 def different(a, b):
-    """Whether two outputs can be told apart, with a margin."""
+    """Reports whether two outputs clearly differ."""
     if a["convolutions"] != b["convolutions"] or a.get("shape") != b.get("shape"):
         return True
     if "values" not in a:
@@ -142,7 +143,7 @@ def different(a, b):
 
 
 def case(shape, right, mistakes):
-    """A case: mistakes are pairs of a name and a function."""
+    """Returns a case. mistakes are pairs of a name and a function."""
     result, net = output(right, shape)
     wrong = [dict(output(function, shape)[0], mistake=name) for name, function in mistakes]
     for a, b in itertools.combinations([dict(result, mistake="")] + wrong, 2):
@@ -194,7 +195,7 @@ def basicblock():
         ("shortcut-from-the-middle", block(middle=True)),
         ("addition-before-norm", block(early=True)),
     ]
-    # The right block is written by torchvision.
+    # torchvision provides the correct block.
     def right(net, x):
         return torchvision_block(torchvision.models.resnet.BasicBlock(3, 3), net, x,
                                  net_function=block())
@@ -202,7 +203,7 @@ def basicblock():
 
 
 def fill(module, weights):
-    """Give torchvision's module the values of the variables."""
+    """Sets the weights of torchvision's module to the values of the variables."""
     state = {}
     for name, shape in weights.items():
         v = value(name, shape)
@@ -418,7 +419,7 @@ def resnet18():
 
 
 def scaled(module, width):
-    """Make torchvision's ResNet-18 as narrow as that, layer by layer."""
+    """Makes torchvision's ResNet-18 that narrow, layer by layer."""
     for name, layer in list(module.named_modules()):
         parent = module
         *path, last = name.split(".") if name else [""]

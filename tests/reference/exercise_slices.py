@@ -1,15 +1,15 @@
 #!/usr/bin/python3
-"""PyTorch's values for the exercises on plain slices.
+"""Computes PyTorch's values for the exercises on plain slices.
 
     apt-get install python3-torch
     /usr/bin/python3 tests/reference/exercise_slices.py
 
-The script rewrites lesson/exercises/check/testdata/reference.json, which the
-checks of the exercises convolution, batchnorm and momentum have built in.  It
+The script writes lesson/exercises/check/testdata/reference.json, which is
+embedded in the checks of the exercises convolution, batchnorm and momentum.  It
 was last run with PyTorch 1.13 on the CPU; the Go code needs no Python.
 
-Inputs are small integers and halves, so that what a student sees in a failure
-can be computed by hand.  Images are [height][width][channel], kernels
+Inputs are small integers and halves, so that students can compute the values in
+a failure by hand.  Images are [height][width][channel], kernels
 [height][width][in][out], batches [batch][height][width][channel].
 """
 
@@ -63,8 +63,8 @@ def batch_norms():
                 case[key] = value.tolist()
             case["batches"] = []
             for training in (True, True, False):
-                # A channel's own offset and scale, and an image's, make statistics over
-                # other axes come out differently.
+                # Every channel and every image has its own offset and scale, so that
+                # statistics over the wrong axes differ.
                 x = torch.randint(-4, 5, shape).double()
                 x = x * torch.arange(1, channels + 1) + 3 * torch.arange(channels) + 2 * torch.arange(shape[0])[:, None, None, None]
                 norm.train(training)

@@ -6,7 +6,8 @@
 
 The network is that of table 1 in Szegedy et al. 2014, with biases and without
 batch norm and auxiliary classifiers.  (torchvision's GoogLeNet has 3×3 for the
-5×5 convolutions, and batch norm.)  lesson/googlenet's test has what it prints.
+5×5 convolutions, and batch norm.)  The test in
+lesson/chapter/architecture has the numbers.
 """
 
 import torch

@@ -1,39 +1,36 @@
 #!/usr/bin/python3
-"""Reference values from PyTorch for the parity tests.
+"""Computes reference values with PyTorch for the parity tests.
 
     apt-get install python3-torch python3-torchvision
     /usr/bin/python3 tests/reference/parity.py
 
-The script rewrites every file of tests/suite/parity/testdata.  It was last run with
-PyTorch 1.13 and torchvision 0.14, on the CPU and on one thread, and on one
-machine it writes the same bytes every time.  The Go tests read the files only;
-they need no Python.
+The script writes all files in tests/suite/parity/testdata.  It was last run with
+PyTorch 1.13 and torchvision 0.14, on one CPU thread.  On the same machine it
+writes the same bytes every time.  The Go tests only read the files; they need
+no Python.
 
 There are four kinds of file:
 
-  net-*.safetensors      one small residual network each: its weights, a batch,
-                         and what one forward and backward pass and five steps
-                         of SGD make of them
+  net-*.safetensors      a small residual network: its weights, a batch, and the
+                         results of a forward and backward pass and of five
+                         steps of SGD
   layer-*.safetensors    single layers: batch norm, convolutions and pooling
                          with padding, the option A shortcut, the loss
   sgd-*.safetensors      the trajectory of torch.optim.SGD on a linear model
   schedules.json         learning rates from torch.optim.lr_scheduler
 
-Tensors keep PyTorch's layout (convolution kernels are out, in, height, width;
-linear weights out, in), except images and the inputs and outputs of single
-layers, which are stored as batch, height, width, channels.  The images of a
-network are bytes; the network sees (byte - 128) / 64, which is exact in
-float32.  What a file was made with is JSON under the key "case" of its
-metadata.
+Tensors have PyTorch's layout (convolution kernels [out, in, height, width],
+linear weights [out, in]), except images and the inputs and outputs of single
+layers, which are [batch, height, width, channels].  The images of a network are
+bytes; its input is (byte - 128) / 64, which is exact in float32.  The settings
+of a case are JSON under the key "case" of the file's metadata.
 
-References are computed in float32: PyTorch's float32 results are the
-definition of correct here.  A network is not a smooth function, though: where
-the input of a ReLU, or the difference of the two largest inputs of a maximum,
-is next to nothing, rounding decides which way the gradient goes, and after a
-few steps two correct implementations have parted.  So the script also runs
-every network in float64, and draws the random numbers of a case anew until
-nothing it computes in its steps comes that close to a kink and float32 and
-float64 agree.
+PyTorch's float32 results define what is correct here.  A network is not a
+smooth function, though.  Where the input of a ReLU, or the difference of the two
+largest inputs of a maximum, is close to zero, rounding decides which way the
+gradient flows, and after a few steps two correct implementations diverge.  So
+the script also runs every network in float64, and draws new random numbers for
+a case until no step comes close to such a kink and float32 and float64 agree.
 """
 
 import collections
@@ -118,11 +115,11 @@ def conv(cin, cout, kernel, stride=1, groups=1):
 
 
 class TooClose(Exception):
-    """Says that a network has come too close to a kink."""
+    """Reports that a network came too close to a kink."""
 
 
 class Margin:
-    """The distance that networks must keep from every kink, and the least they have kept."""
+    """The required distance from every kink, and the smallest distance seen."""
 
     required = 0.0
     least = float("inf")
@@ -140,16 +137,16 @@ class Margin:
 
 
 def relu(x):
-    """F.relu, noting how close x comes to zero."""
+    """F.relu; records how close x comes to zero."""
     Margin.note(x.abs())
     return F.relu(x)
 
 
 def max_pool(x):
-    """The pool of the ImageNet stem, noting how close the runner-up comes to the maximum.
+    """The pool of the ImageNet stem; records how close the runner-up comes to the maximum.
 
-    Equal values are left out: they are zeros made by a ReLU, whose gradient is
-    zero whichever of them is taken.
+    Equal values do not count: they are zeros of a ReLU, whose gradient is zero
+    whichever of them is chosen.
     """
     n, c, h, w = x.shape
     padded = F.pad(x.detach(), (1, 1, 1, 1), value=-1e9).reshape(n * c, 1, h + 2, w + 2)
@@ -173,7 +170,7 @@ class PadShortcut(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block, basic or bottleneck, of either order of operations.
+    """A residual block, basic or bottleneck, with either order of operations.
 
     Its modules have torchvision's names.
     """
@@ -268,7 +265,7 @@ class ResNet(nn.Module):
 
 
 def check_against_torchvision():
-    """Compares ResNet with the models of torchvision that it should equal."""
+    """Checks that ResNet equals the corresponding models of torchvision."""
     for name, block, blocks, groups, width_per_group in [
         ("resnet18", "basic", [2, 2, 2, 2], 1, 64),
         ("resnet50", "bottleneck", [3, 4, 6, 3], 1, 64),
@@ -290,8 +287,8 @@ def check_against_torchvision():
 def randomise(model, gen):
     """Draws every parameter and running statistic of the model.
 
-    The convolutions keep the scale of the signal; norms are away from the
-    identity, so that none of their tensors can be left out unnoticed.
+    The convolutions preserve the scale of the signal.  The norms differ from the
+    identity, so that leaving out any of their tensors is noticed.
     """
     def normal(t, mean, std):
         t.copy_(torch.randn(t.shape, generator=gen) * std + mean)
@@ -333,13 +330,13 @@ def make_sgd(model, spec):
 
 
 def state(model):
-    """Returns a copy of the state dictionary, without the counters of batches."""
+    """Returns a copy of the state dictionary, without the batch counters."""
     return collections.OrderedDict(
         (k, v.clone()) for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked"))
 
 
 def freeze(model, case):
-    """Freezes the model through a part, and the statistics of all norms if freeze_norms is set."""
+    """Freezes the model up to a part, and the statistics of all norms if freeze_norms is set."""
     parts = ["stem"] + ["layer%d" % (s + 1) for s in range(model.stages)] + ["body"]
     frozen = parts[:parts.index(case["freeze"]) + 1] if case["freeze"] else []
     for name, module in model.named_children():
@@ -352,9 +349,9 @@ def freeze(model, case):
 
 
 def measure(model, case, images, labels):
-    """Runs the model once forward and backward and STEPS times with SGD.
+    """Runs the model forward and backward once, and takes STEPS steps of SGD.
 
-    The first step of SGD is taken from the same weights, on the same batch.
+    The first step starts from the same weights, on the same batch.
     """
     out = {}
     for k, v in state(model).items():
@@ -395,7 +392,7 @@ def gap(a, b):
 
 NESTEROV = dict(lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4, spare_norms=False)
 MOMENTUM = dict(NESTEROV, nesterov=False)
-SPARING = dict(NESTEROV, spare_norms=True, weight_decay=0.05)  # strong enough to see who is spared
+SPARING = dict(NESTEROV, spare_norms=True, weight_decay=0.05)  # strong enough to show which parameters are spared
 
 
 def network(name, stem, block, mode, shortcut, blocks, width=4, size=(12, 12), groups=1,
