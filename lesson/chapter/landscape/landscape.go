@@ -91,7 +91,7 @@ type Grid struct {
 	Seed uint64
 	// Stored uses the batch norms' running statistics, as Li et al. do, instead of those of
 	// the current images. The running statistics belong to the trained weights and are wrong
-	// for moved ones. The loss then rises for that reason too, which training never sees.
+	// for moved ones. The loss then also rises for that reason, an effect training never sees.
 	Stored bool
 }
 
