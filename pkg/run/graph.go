@@ -48,10 +48,10 @@ func accuracy(label, logits *graph.Node) *graph.Node {
 // GoMLX's train.Trainer builds the graph of a step from three functions of ours: the model, the
 // loss and the metrics. Three things would be simpler if it let us build the graph ourselves.
 //
-//  1. Labels travel with the predictions. The trainer passes a batch's labels to the loss and the
-//     metrics, and only its inputs to the model. If the images are on the device, a batch's only
-//     input says where in them it lies; the labels are looked up in the graph, by the model
-//     function. So that returns them behind the logits, and labelsAndLogits takes them apart.
+//  1. Labels travel with the predictions. The trainer passes the labels of a batch to the loss and
+//     the metrics, but not to the model. If the images are on the device, the batch has no labels:
+//     its only input says which images to take, and the model function looks up their pixels and
+//     labels. It returns the labels after the logits, and labelsAndLogits separates them.
 //
 //  2. The gradient norm comes out through a metric. The trainer hands the gradients to the
 //     optimiser alone. The optimiser leaves their norm with the graph, where optim.GradientNorm
