@@ -69,7 +69,7 @@ func build(config resnet.Config, weights map[string]statedict.Tensor) *graph {
 
 func (n *network) stem(x value) value {
 	kernel, stride := 7, 2
-	if n.Stem == resnet.CIFARStem {
+	if n.Stem != resnet.ImageNetStem {
 		kernel, stride = 3, 1
 	}
 	x = n.conv("conv1", x, convolution{n.Width, kernel, stride, 1})
@@ -77,7 +77,7 @@ func (n *network) stem(x value) value {
 		x = n.norm("bn1", x)
 		x = n.relu("relu", x)
 	}
-	if n.Stem == resnet.ImageNetStem {
+	if n.Stem != resnet.CIFARStem {
 		x = n.add("maxpool", "MaxPool", x.channels, []string{x.name},
 			attribute{"kernel_shape", []int{3, 3}}, attribute{"strides", []int{2, 2}}, attribute{"pads", []int{1, 1, 1, 1}})
 	}
@@ -113,9 +113,13 @@ func (n *network) branch(planes, stride int) []convolution {
 		widthPerGroup = 64
 	}
 	width := planes * widthPerGroup / 64 * groups
+	first, second := 1, stride
+	if n.StrideFirst {
+		first, second = stride, 1
+	}
 	return []convolution{
-		{width, 1, 1, 1},
-		{width, 3, stride, groups},
+		{width, 1, first, 1},
+		{width, 3, second, groups},
 		{4 * planes, 1, 1, 1},
 	}
 }
@@ -175,7 +179,7 @@ func (n *network) shortcut(name string, x value, channels, stride int) value {
 	if !n.changes(x, channels, stride) {
 		return x
 	}
-	if n.Shortcut != resnet.ShortcutA {
+	if n.Shortcut == resnet.ShortcutB || n.Shortcut == resnet.ShortcutC {
 		x = n.conv(name+".0", x, convolution{channels, 1, stride, 1})
 		if !n.PreActivation {
 			x = n.norm(name+".1", x)
@@ -191,8 +195,7 @@ func (n *network) shortcut(name string, x value, channels, stride int) value {
 		}
 		x = n.add(name+".slice", "Slice", x.channels, inputs)
 	}
-	before := (channels - x.channels) / 2
-	after := channels - x.channels - before
+	before, after := n.Shortcut.Padding(channels - x.channels)
 	pads := n.integers(name+".pad.pads", 0, int64(before), 0, 0, 0, int64(after), 0, 0)
 	return n.add(name+".pad", "Pad", channels, []string{x.name, pads})
 }

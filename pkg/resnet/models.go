@@ -24,6 +24,18 @@ func onCIFAR(name string, config Config) Config {
 	return config
 }
 
+// pooled returns config with a max pool in its CIFAR stem.
+func pooled(config Config) Config {
+	config.Name, config.Stem = config.Name+poolSuffix, CIFARPoolStem
+	return config
+}
+
+// strideFirst returns config with the stride of its bottlenecks in their first convolution.
+func strideFirst(config Config) Config {
+	config.Name, config.StrideFirst = config.Name+strideFirstSuffix, true
+	return config
+}
+
 // plain returns the plain twin of config.
 func plain(name string, config Config) Config {
 	config.Name, config.Plain = name, true
@@ -44,32 +56,48 @@ func models() []Config {
 		grouped("resnext101_32x8d", 32, 8, 3, 4, 23, 3),
 		grouped("wide_resnet50_2", 1, 128, 3, 4, 6, 3),
 		grouped("wide_resnet101_2", 1, 128, 3, 4, 23, 3),
+		strideFirst(imageNet("resnet50", Bottleneck, 3, 4, 6, 3)),
+		strideFirst(imageNet("resnet101", Bottleneck, 3, 4, 23, 3)),
+		strideFirst(imageNet("resnet152", Bottleneck, 3, 8, 36, 3)),
 		onCIFAR("resnet18-cifar", resnet18),
+		pooled(onCIFAR("resnet18-cifar", resnet18)),
 		plain("plain18", resnet18),
 		plain("plain34", resnet34),
 		plain("plain18-cifar", onCIFAR("", resnet18)),
 	}
 	for _, depth := range []int{20, 32, 44, 56, 110} {
 		residual := cifar(depth, 16)
-		list = append(list, residual, plain(fmt.Sprintf("plain%d", depth), residual))
+		padEnd := residual
+		padEnd.Name, padEnd.Shortcut = residual.Name+padEndSuffix, ShortcutPadEnd
+		list = append(list, residual, plain(fmt.Sprintf("plain%d", depth), residual), padEnd)
 	}
 	return list
 }
 
 // ByName returns a well-known model: one of torchvision's, with 1000 classes and [ShortcutB]; one
 // of the paper's CIFAR networks (see [CIFAR]) of width 16, or ResNet-18 with the CIFAR stem, all
-// with 10 classes; or the plain twin of one of these. The error for an unknown name lists all
-// names.
+// with 10 classes; or the plain twin of one of these. A suffix selects a variant with the same
+// weights:
+//
+//   - resnet20-pad-end has [ShortcutPadEnd];
+//   - resnet18-cifar-pool has [CIFARPoolStem];
+//   - resnet50-v1 has StrideFirst.
+//
+// ByName also takes the other names that [NameOf] gives, such as resnet26, resnet50-cifar or
+// resnet26-bottleneck-2-2-2-2-w64. The error for an unknown name lists those in [Names].
 func ByName(name string) (Config, error) {
 	for _, config := range models() {
 		if config.Name == name {
 			return config, nil
 		}
 	}
+	if config, ok := parseName(name); ok {
+		return config, nil
+	}
 	return Config{}, fmt.Errorf("unknown model %q; the models are %s", name, strings.Join(Names(), ", "))
 }
 
-// Names returns the names that ByName accepts.
+// Names returns the names of the well-known models. ByName also accepts others.
 func Names() []string {
 	var names []string
 	for _, config := range models() {

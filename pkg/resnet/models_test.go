@@ -50,7 +50,8 @@ func TestNamesAreUniqueAndListedOnError(t *testing.T) {
 	if unique := slices.Compact(slices.Sorted(slices.Values(names))); len(unique) != len(names) {
 		t.Errorf("names repeat in %v", names)
 	}
-	for _, name := range []string{"resnet18", "resnet50", "resnet20", "plain20", "resnet110", "plain110", "resnet18-cifar", "plain34"} {
+	for _, name := range []string{"resnet18", "resnet50", "resnet20", "plain20", "resnet110", "plain110", "resnet18-cifar", "plain34",
+		"resnet50-v1", "resnet18-cifar-pool", "resnet20-pad-end", "resnet110-pad-end"} {
 		if !slices.Contains(names, name) {
 			t.Errorf("no %s among %v", name, names)
 		}
@@ -128,9 +129,9 @@ func TestValidateRefuses(t *testing.T) {
 		"width 0":                       func(c *Config) { c.Width = 0 },
 		"width -1":                      func(c *Config) { c.Width = -1 },
 		"0 classes":                     func(c *Config) { c.Classes = 0 },
-		"unknown stem 2":                func(c *Config) { c.Stem = 2 },
+		"unknown stem 3":                func(c *Config) { c.Stem = 3 },
 		"unknown block -1":              func(c *Config) { c.Block = -1 },
-		"unknown shortcut 3":            func(c *Config) { c.Shortcut = 3 },
+		"unknown shortcut 4":            func(c *Config) { c.Shortcut = 4 },
 		"unknown shortcut -1":           func(c *Config) { c.Shortcut = -1 },
 		"-2 groups of width 64":         func(c *Config) { c.Groups = -2 },
 		"1 groups of width -64":         func(c *Config) { c.WidthPerGroup = -64 },
@@ -138,6 +139,7 @@ func TestValidateRefuses(t *testing.T) {
 		"stage 2 has 0 blocks":          func(c *Config) { c.Blocks = []int{1, 0} },
 		"a plain network cannot have Z": func(c *Config) { c.Plain, c.ZeroInitResidual = true, true },
 		"only bottlenecks have groups":  func(c *Config) { c.Block, c.Groups = Basic, 2 },
+		"only bottlenecks have Stride":  func(c *Config) { c.Block, c.StrideFirst = Basic, true },
 		"only bottlenecks have group":   func(c *Config) { c.Block, c.WidthPerGroup = Basic, 128 },
 	} {
 		config := named(t, "resnet50")

@@ -45,7 +45,14 @@ const (
 	// CIFARStem is a 3×3 convolution of stride 1, batch norm and ReLU. 32×32 images keep their
 	// size.
 	CIFARStem
+	// CIFARPoolStem is CIFARStem with the max pool of ImageNetStem behind it: what is left of a
+	// network of torchvision's if only its first convolution is replaced. It turns 32×32 images
+	// into 16×16 feature maps.
+	CIFARPoolStem
 )
+
+// pools reports whether the stem ends with a max pool.
+func (s Stem) pools() bool { return s == ImageNetStem || s == CIFARPoolStem }
 
 // Block is the kind of block a network is made of.
 type Block int
@@ -53,8 +60,8 @@ type Block int
 const (
 	// Basic is two 3×3 convolutions.
 	Basic Block = iota
-	// Bottleneck is a 1×1 convolution to fewer channels, a 3×3 convolution, which has the stride,
-	// and a 1×1 convolution to 4 times as many channels.
+	// Bottleneck is a 1×1 convolution to fewer channels, a 3×3 convolution, which has the stride
+	// (but see Config.StrideFirst), and a 1×1 convolution to 4 times as many channels.
 	Bottleneck
 )
 
@@ -81,7 +88,22 @@ const (
 	ShortcutA
 	// ShortcutC projects in every block.
 	ShortcutC
+	// ShortcutPadEnd is ShortcutA with all zeros after the old channels. Which of the two a
+	// network has cannot be told from its weights.
+	ShortcutPadEnd
 )
+
+// pads reports whether the shortcut has no parameters.
+func (s Shortcut) pads() bool { return s == ShortcutA || s == ShortcutPadEnd }
+
+// Padding returns how many of the missing channels a shortcut without parameters fills with zeros
+// before and after the channels of the block's input.
+func (s Shortcut) Padding(missing int) (before, after int) {
+	if s == ShortcutA {
+		before = missing / 2
+	}
+	return before, missing - before
+}
 
 // Config describes a network. The zero value is not valid; start from [ByName], [CIFAR], or a
 // literal with at least Blocks, Width and Classes.
@@ -102,6 +124,10 @@ type Config struct {
 	// group, and for a width of 64.
 	Groups        int `json:"groups,omitempty"`
 	WidthPerGroup int `json:"width_per_group,omitempty"`
+	// StrideFirst gives the stride of a bottleneck to its first 1×1 convolution, as He et al. 2015
+	// did and Caffe's weights expect, instead of to the 3×3 convolution, as torchvision and timm
+	// do ("ResNet v1.5"). The weights have the same shapes.
+	StrideFirst bool `json:"stride_first,omitempty"`
 	// Shortcut is what is added to a block's branch.
 	Shortcut Shortcut `json:"shortcut"`
 	// Plain omits the shortcuts: the network has the same layers, without additions.
@@ -140,6 +166,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("resnet: %d groups of width %d, want at least 1 of each", groups, widthPerGroup)
 	case c.Block == Basic && (groups != 1 || widthPerGroup != 64):
 		return errors.New("resnet: only bottlenecks have groups")
+	case c.Block == Basic && c.StrideFirst:
+		return errors.New("resnet: only bottlenecks have StrideFirst: a basic block has its stride in its first convolution anyway")
 	case c.Block == Bottleneck && c.Width*widthPerGroup/64 < 1:
 		return fmt.Errorf("resnet: width %d with %d per group of 64 leaves no channels for the first bottleneck", c.Width, widthPerGroup)
 	case c.Plain && c.ZeroInitResidual:
@@ -245,7 +273,7 @@ func (c Config) forward(scope *model.Scope, images *graph.Node, training Trainin
 
 func (n *network) stem(scope *model.Scope, x *graph.Node) *graph.Node {
 	kernel, stride := 7, 2
-	if n.Stem == CIFARStem {
+	if n.Stem != ImageNetStem {
 		kernel, stride = 3, 1
 	}
 	x = n.conv(scope.In("conv1"), x, convolution{n.Width, kernel, stride, 1}, false)
@@ -253,7 +281,7 @@ func (n *network) stem(scope *model.Scope, x *graph.Node) *graph.Node {
 		x = n.norm(scope.In("bn1"), x, false)
 		x = n.relu("relu", x)
 	}
-	if n.Stem == ImageNetStem {
+	if n.Stem.pools() {
 		x = graph.MaxPool(x).Window(3).Strides(2).PaddingPerDim([][2]int{{1, 1}, {1, 1}}).Done()
 		n.tap("maxpool", "max pool", x)
 	}
@@ -295,9 +323,13 @@ func (n *network) branch(planes, stride int) []convolution {
 	}
 	groups, widthPerGroup := n.grouping()
 	width := planes * widthPerGroup / 64 * groups
+	first, second := 1, stride
+	if n.StrideFirst {
+		first, second = stride, 1
+	}
 	return []convolution{
-		{width, 1, 1, 1},
-		{width, 3, stride, groups},
+		{width, 1, first, 1},
+		{width, 3, second, groups},
 		{planes * n.Block.expansion(), 1, 1, 1},
 	}
 }
@@ -353,13 +385,13 @@ func (n *network) shortcut(scope *model.Scope, x *graph.Node, channels, stride i
 	if !n.changes(x, channels, stride) {
 		return x
 	}
-	if n.Shortcut == ShortcutA {
+	if n.Shortcut.pads() {
 		every := graph.AxisRange().Stride(stride)
 		x = graph.Slice(x, graph.AxisRange(), every, every, graph.AxisRange())
-		missing := channels - x.Shape().Dim(-1)
+		before, after := n.Shortcut.Padding(channels - x.Shape().Dim(-1))
 		zero := graph.ScalarZero(x.Graph(), x.DType())
 		x = nn.Pad(x, zero, compute.PadAxis{}, compute.PadAxis{}, compute.PadAxis{},
-			compute.PadAxis{Start: missing / 2, End: missing - missing/2})
+			compute.PadAxis{Start: before, End: after})
 	} else {
 		downsample := scope.In("downsample")
 		x = n.conv(downsample.In("0"), x, convolution{channels, 1, stride, 1}, false)

@@ -12,11 +12,15 @@ import (
 // In JSON, and wherever else a Config is text, its Stem, Block and Shortcut are words. Earlier
 // versions wrote integers; these are still read.
 
-func stemWords() []string     { return []string{ImageNetStem: "imagenet", CIFARStem: "cifar"} }
-func blockWords() []string    { return []string{Basic: "basic", Bottleneck: "bottleneck"} }
-func shortcutWords() []string { return []string{ShortcutA: "A", ShortcutB: "B", ShortcutC: "C"} }
+func stemWords() []string {
+	return []string{ImageNetStem: "imagenet", CIFARStem: "cifar", CIFARPoolStem: "cifar-pool"}
+}
+func blockWords() []string { return []string{Basic: "basic", Bottleneck: "bottleneck"} }
+func shortcutWords() []string {
+	return []string{ShortcutA: "A", ShortcutB: "B", ShortcutC: "C", ShortcutPadEnd: "pad-end"}
+}
 
-// String returns "imagenet" or "cifar".
+// String returns "imagenet", "cifar" or "cifar-pool".
 func (s Stem) String() string { return word("Stem", stemWords(), s) }
 
 // MarshalText returns the word that String returns.
@@ -46,7 +50,7 @@ func (b *Block) UnmarshalJSON(text []byte) error {
 	return unmarshalWordOrInteger("block", blockWords(), text, b)
 }
 
-// String returns "A", "B" or "C".
+// String returns "A", "B", "C" or "pad-end".
 func (s Shortcut) String() string { return word("Shortcut", shortcutWords(), s) }
 
 // MarshalText returns the word that String returns.

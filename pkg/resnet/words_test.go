@@ -15,6 +15,7 @@ func TestJSONHasWords(t *testing.T) {
 		{Config{}, `"stem":"imagenet","block":"basic","blocks":null,"width":0,"shortcut":"B"`},
 		{Config{Stem: CIFARStem, Block: Bottleneck, Shortcut: ShortcutA}, `"stem":"cifar","block":"bottleneck","blocks":null,"width":0,"shortcut":"A"`},
 		{Config{Shortcut: ShortcutC}, `"shortcut":"C"`},
+		{Config{Stem: CIFARPoolStem, StrideFirst: true, Shortcut: ShortcutPadEnd}, `"stem":"cifar-pool","block":"basic","blocks":null,"width":0,"stride_first":true,"shortcut":"pad-end"`},
 	} {
 		text, err := json.Marshal(test.config)
 		if err != nil || !strings.Contains(string(text), test.want) {
@@ -25,7 +26,7 @@ func TestJSONHasWords(t *testing.T) {
 			t.Errorf("%s is read as %+v, %v; want %+v", text, got, err, test.config)
 		}
 	}
-	if text, err := json.Marshal(Config{Stem: 2}); err == nil {
+	if text, err := json.Marshal(Config{Stem: 3}); err == nil {
 		t.Errorf("an unknown stem is written as %s", text)
 	}
 }
@@ -44,14 +45,14 @@ func TestJSONReadsIntegers(t *testing.T) {
 
 func TestJSONRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"stem": "vgg"}`:        "unknown stem vgg; the choices are cifar, imagenet",
-		`{"stem": 2}`:            "unknown stem 2; the choices are cifar, imagenet",
+		`{"stem": "vgg"}`:        "unknown stem vgg; the choices are cifar, cifar-pool, imagenet",
+		`{"stem": 3}`:            "unknown stem 3; the choices are cifar, cifar-pool, imagenet",
 		`{"stem": -1}`:           "unknown stem -1",
 		`{"stem": 0.5}`:          "unknown stem 0.5",
 		`{"stem": 1e300}`:        "unknown stem 1e300",
 		`{"block": "a\nb"}`:      "unknown block \"a\\nb\"; the choices are basic, bottleneck",
 		`{"block": [1]}`:         "unknown block [1]",
-		`{"shortcut": "b"}`:      "unknown shortcut b; the choices are A, B, C",
+		`{"shortcut": "b"}`:      "unknown shortcut b; the choices are A, B, C, pad-end",
 		`{"shortcut": ""}`:       "unknown shortcut \"\"",
 		`{"shortcut": {"a": 1}}`: "unknown shortcut",
 	} {

@@ -156,11 +156,14 @@ def max_pool(x):
 
 
 class PadShortcut(nn.Module):
-    """The option A shortcut: subsampling, and zeros for the new channels."""
+    """The option A shortcut: subsampling, and zeros for the new channels.
 
-    def __init__(self, cin, cout, stride):
+    Half of the zeros are before the old channels, or none with at_end.
+    """
+
+    def __init__(self, cin, cout, stride, at_end):
         super().__init__()
-        self.before = (cout - cin) // 2
+        self.before = 0 if at_end else (cout - cin) // 2
         self.after = cout - cin - self.before
         self.stride = stride
 
@@ -187,8 +190,9 @@ class Block(nn.Module):
         else:
             cout = 4 * planes
             width = int(planes * (case["width_per_group"] / 64.0)) * case["groups"]
-            self.conv1 = conv(cin, width, 1)
-            self.conv2 = conv(width, width, 3, stride, case["groups"])
+            first, second = (stride, 1) if case.get("stride_first") else (1, stride)
+            self.conv1 = conv(cin, width, 1, first)
+            self.conv2 = conv(width, width, 3, second, case["groups"])
             self.conv3 = conv(width, cout, 1)
             widths = [width, width, cout]
         if self.pre:
@@ -202,8 +206,8 @@ class Block(nn.Module):
         changes = stride != 1 or cin != cout
         if self.plain or not (changes or case["shortcut"] == "C"):
             return
-        if case["shortcut"] == "A":
-            self.downsample = PadShortcut(cin, cout, stride)
+        if case["shortcut"] in ("A", "pad-end"):
+            self.downsample = PadShortcut(cin, cout, stride, case["shortcut"] == "pad-end")
         elif self.pre:
             self.downsample = nn.Sequential(conv(cin, cout, 1, stride))
         else:
@@ -234,9 +238,9 @@ class ResNet(nn.Module):
     def __init__(self, case):
         super().__init__()
         self.pre = case["pre_activation"]
-        self.imagenet = case["stem"] == "imagenet"
+        self.pool = case["stem"] != "cifar"
         cin = case["width"]
-        self.conv1 = conv(3, cin, 7, 2) if self.imagenet else conv(3, cin, 3)
+        self.conv1 = conv(3, cin, 7, 2) if case["stem"] == "imagenet" else conv(3, cin, 3)
         if not self.pre:
             self.bn1 = nn.BatchNorm2d(cin)
         self.stages = len(case["blocks"])
@@ -255,7 +259,7 @@ class ResNet(nn.Module):
         x = self.conv1(x)
         if not self.pre:
             x = relu(self.bn1(x))
-        if self.imagenet:
+        if self.pool:
             x = max_pool(x)
         for s in range(self.stages):
             x = getattr(self, "layer%d" % (s + 1))(x)
@@ -266,16 +270,24 @@ class ResNet(nn.Module):
 
 def check_against_torchvision():
     """Checks that ResNet equals the corresponding models of torchvision."""
-    for name, block, blocks, groups, width_per_group in [
-        ("resnet18", "basic", [2, 2, 2, 2], 1, 64),
-        ("resnet50", "bottleneck", [3, 4, 6, 3], 1, 64),
-        ("resnext50_32x4d", "bottleneck", [3, 4, 6, 3], 32, 4),
-        ("wide_resnet50_2", "bottleneck", [3, 4, 6, 3], 1, 128),
+    for name, block, blocks, groups, width_per_group, stem, stride_first in [
+        ("resnet18", "basic", [2, 2, 2, 2], 1, 64, "imagenet", False),
+        ("resnet18", "basic", [2, 2, 2, 2], 1, 64, "cifar-pool", False),
+        ("resnet50", "bottleneck", [3, 4, 6, 3], 1, 64, "imagenet", False),
+        ("resnet50", "bottleneck", [3, 4, 6, 3], 1, 64, "imagenet", True),
+        ("resnext50_32x4d", "bottleneck", [3, 4, 6, 3], 32, 4, "imagenet", False),
+        ("wide_resnet50_2", "bottleneck", [3, 4, 6, 3], 1, 128, "imagenet", False),
     ]:
         theirs = getattr(torchvision.models, name)(weights=None, num_classes=10)
-        case = dict(stem="imagenet", block=block, blocks=blocks, groups=groups, width=64,
+        if stem == "cifar-pool":
+            theirs.conv1 = conv(3, 64, 3)
+        if stride_first:
+            for m in theirs.modules():
+                if isinstance(m, torchvision.models.resnet.Bottleneck):
+                    m.conv1.stride, m.conv2.stride = m.conv2.stride, m.conv1.stride
+        case = dict(stem=stem, block=block, blocks=blocks, groups=groups, width=64,
                     width_per_group=width_per_group, classes=10, shortcut="B",
-                    plain=False, pre_activation=False)
+                    plain=False, pre_activation=False, stride_first=stride_first)
         ours = ResNet(case)
         ours.load_state_dict(theirs.state_dict())
         x = torch.randn(1, 3, 64, 64)
@@ -396,12 +408,12 @@ SPARING = dict(NESTEROV, spare_norms=True, weight_decay=0.05)  # strong enough t
 
 
 def network(name, stem, block, mode, shortcut, blocks, width=4, size=(12, 12), groups=1,
-            width_per_group=64, sgd=NESTEROV, label_smoothing=0.0, **frozen):
-    """Describes one network; mode is residual, plain, pre or preplain, frozen is freeze's."""
+            width_per_group=64, sgd=NESTEROV, label_smoothing=0.0, **more):
+    """Describes one network; mode is residual, plain, pre or preplain, more is freeze's and stride_first."""
     return dict(name=name, stem=stem, block=block, plain=mode.endswith("plain"),
                 pre_activation=mode.startswith("pre"), shortcut=shortcut, blocks=blocks,
                 width=width, size=size, groups=groups, width_per_group=width_per_group,
-                classes=10, batch=8, sgd=sgd, label_smoothing=label_smoothing, **frozen)
+                classes=10, batch=8, sgd=sgd, label_smoothing=label_smoothing, **more)
 
 
 # NETWORKS pairs every block with every mode and every shortcut, on both stems.
@@ -432,6 +444,13 @@ NETWORKS = [
             freeze="stem", freeze_norms=True),
     network("frozen-norms", "cifar", "basic", "residual", "A", [1, 1, 1], freeze="", freeze_norms=True),
     network("frozen-body", "cifar", "basic", "pre", "B", [1, 1], freeze="body", freeze_norms=False),
+    # What the shapes of the weights do not tell. New networks go last: a network's place is its seed.
+    network("cifar-basic-pad-end", "cifar", "basic", "residual", "pad-end", [2, 1, 1]),
+    network("cifar-pool-basic-b", "cifar-pool", "basic", "residual", "B", [1, 2, 1], size=(17, 16)),
+    network("imagenet-bottleneck-stride-first", "imagenet", "bottleneck", "residual", "B", [1, 2, 1],
+            stride_first=True, size=(33, 31)),
+    network("cifar-pool-bottleneck-pre-pad-end", "cifar-pool", "bottleneck", "pre", "pad-end", [1, 2],
+            stride_first=True, groups=2, size=(17, 16)),
 ]
 
 

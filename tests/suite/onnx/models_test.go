@@ -29,9 +29,9 @@ var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.Ne
 // kinds returns a tiny network for every combination of a resnet.Config's settings, by name.
 func kinds() map[string]resnet.Config {
 	all := map[string]resnet.Config{}
-	for stem, stemName := range []string{"ImageNet", "CIFAR"} {
-		for block, blockName := range []string{"basic", "bottleneck", "grouped"} {
-			for shortcut, shortcutName := range []string{"B", "A", "C", "plain"} {
+	for stem, stemName := range []string{"ImageNet", "CIFAR", "CIFAR with pool"} {
+		for block, blockName := range []string{"basic", "bottleneck", "grouped", "stride first"} {
+			for shortcut, shortcutName := range []string{"B", "A", "C", "pad-end", "plain"} {
 				for pre, preName := range []string{"", ", pre-activation"} {
 					// The width is odd, so that the channels that shortcut A adds do not divide by two.
 					c := resnet.Config{Name: "tiny", Stem: resnet.Stem(stem), Blocks: []int{1, 2}, Width: 3, PreActivation: pre == 1, Classes: 4}
@@ -41,6 +41,7 @@ func kinds() map[string]resnet.Config {
 					if block == 2 {
 						c.Groups = 2
 					}
+					c.StrideFirst = blockName == "stride first"
 					if c.Plain = shortcutName == "plain"; !c.Plain {
 						c.Shortcut = resnet.Shortcut(shortcut)
 					}

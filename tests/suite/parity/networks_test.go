@@ -44,6 +44,7 @@ type netSpec struct {
 	Width          int     `json:"width"`
 	Groups         int     `json:"groups"`
 	WidthPerGroup  int     `json:"width_per_group"`
+	StrideFirst    bool    `json:"stride_first"`
 	Classes        int     `json:"classes"`
 	LabelSmoothing float64 `json:"label_smoothing"`
 	SGD            sgdSpec `json:"sgd"`
@@ -68,15 +69,16 @@ func (s sgdSpec) builder() *optim.SGDBuilder {
 func (s netSpec) config() resnet.Config {
 	return resnet.Config{
 		Name:          s.Name,
-		Stem:          map[string]resnet.Stem{"cifar": resnet.CIFARStem, "imagenet": resnet.ImageNetStem}[s.Stem],
+		Stem:          map[string]resnet.Stem{"cifar": resnet.CIFARStem, "cifar-pool": resnet.CIFARPoolStem, "imagenet": resnet.ImageNetStem}[s.Stem],
 		Block:         map[string]resnet.Block{"basic": resnet.Basic, "bottleneck": resnet.Bottleneck}[s.Block],
-		Shortcut:      map[string]resnet.Shortcut{"A": resnet.ShortcutA, "B": resnet.ShortcutB, "C": resnet.ShortcutC}[s.Shortcut],
+		Shortcut:      map[string]resnet.Shortcut{"A": resnet.ShortcutA, "B": resnet.ShortcutB, "C": resnet.ShortcutC, "pad-end": resnet.ShortcutPadEnd}[s.Shortcut],
 		Plain:         s.Plain,
 		PreActivation: s.PreActivation,
 		Blocks:        s.Blocks,
 		Width:         s.Width,
 		Groups:        s.Groups,
 		WidthPerGroup: s.WidthPerGroup,
+		StrideFirst:   s.StrideFirst,
 		Classes:       s.Classes,
 	}
 }
@@ -388,6 +390,9 @@ func TestNetworksNoticeMistakes(t *testing.T) {
 			{"cifar-basic-a", "projection", func(s *netSpec) { s.Shortcut = "B" }},
 			{"cifar-basic-c", "projection", func(s *netSpec) { s.Shortcut = "B" }},
 			{"cifar-basic-a", "order", func(s *netSpec) { s.PreActivation = true }},
+			{"cifar-basic-pad-end", "padding", func(s *netSpec) { s.Shortcut = "A" }},
+			{"cifar-pool-basic-b", "pool", func(s *netSpec) { s.Stem = "cifar" }},
+			{"imagenet-bottleneck-stride-first", "place of the stride", func(s *netSpec) { s.StrideFirst = false }},
 			{"imagenet-bottleneck-grouped", "groups", func(s *netSpec) { s.Groups, s.WidthPerGroup = 1, 128 }},
 			{"cifar-basic-b", "smoothing", func(s *netSpec) { s.LabelSmoothing = 0 }},
 			{"cifar-basic-b", "learning rate", func(s *netSpec) { s.SGD.LR *= 1.001 }},
