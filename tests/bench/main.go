@@ -14,30 +14,17 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
 
-	"github.com/residual-go/residual/pkg/printable"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	interrupted := ctx.Err() != nil
-	stop()
-	switch {
-	case err == nil:
-	case interrupted:
-		fmt.Fprintln(os.Stderr, "bench: interrupted")
-		os.Exit(130)
-	default:
-		fmt.Fprintln(os.Stderr, "bench: "+printable.Line(err.Error()))
-		os.Exit(1)
-	}
+	measure.Main("bench", "interrupted", func(ctx context.Context) error {
+		return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	})
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {

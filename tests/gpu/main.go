@@ -19,31 +19,17 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
-	"github.com/residual-go/residual/pkg/printable"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	interrupted := ctx.Err() != nil
-	stop()
-	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
-	case interrupted:
-		fmt.Fprintln(os.Stderr, "gpu: interrupted; run the same command again to resume")
-		os.Exit(130)
-	default:
-		fmt.Fprintln(os.Stderr, "gpu: "+printable.Line(err.Error()))
-		os.Exit(1)
-	}
+	measure.Main("gpu", "interrupted; run the same command again to resume", func(ctx context.Context) error {
+		return command(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	})
 }
 
 // command runs the subcommand that the first argument names. The last three are the processes of a

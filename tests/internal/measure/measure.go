@@ -1,15 +1,39 @@
 // Package measure has what the programs tests/bench and tests/gpu share: the networks that they
-// measure, the number of operations of those, and the formatting of results.
+// measure, the number of operations of those, the formatting of results, and Main.
 package measure
 
 import (
+	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/resnet"
 )
+
+// Main runs the named program with a context that SIGINT and SIGTERM cancel. It prints its error in one
+// line and exits with 1, or with 130 and the word for an interruption if there was one.
+func Main(name, interruption string, run func(ctx context.Context) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	interrupted := ctx.Err() != nil
+	stop()
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+	case interrupted:
+		fmt.Fprintln(os.Stderr, name+": "+interruption)
+		os.Exit(130)
+	default:
+		fmt.Fprintln(os.Stderr, name+": "+printable.Line(err.Error()))
+		os.Exit(1)
+	}
+}
 
 // Classes is the number of logits of every network.
 const Classes = 10
