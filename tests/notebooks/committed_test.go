@@ -67,9 +67,9 @@ func problems(content []byte, name, root string) []string {
 			if path := localPath.FindString(out.all()); path != "" {
 				complain("the output of cell %d contains the local path %s", i+1, path)
 			}
-			if picture, ok := out.Data["image/png"]; ok {
+			if encoded, ok := out.Data["image/png"]; ok {
 				figures++
-				if err := sameFigure(string(picture), filepath.Join(root, filepath.FromSlash(strings.TrimSpace(string(out.Data["text/plain"]))))); err != nil {
+				if err := sameFigure(string(encoded), filepath.Join(root, filepath.FromSlash(strings.TrimSpace(string(out.Data["text/plain"]))))); err != nil {
 					complain("cell %d: %v", i+1, err)
 				}
 			}

@@ -275,9 +275,9 @@ func TestTrainHeadEqualsTrainWithAFrozenBody(t *testing.T) {
 	old := trained(t)
 	_, others := Split(testImages(75), 3)
 	training := Training{Steps: 8, BatchSize: 12, LearningRate: 0.1, Seed: 3, Evaluation: true}
-	behind := newHead(t, old, 2, 1)
-	behind.FreezeBody()
-	want := train(t, behind, others, training)
+	frozen := newHead(t, old, 2, 1)
+	frozen.FreezeBody()
+	want := train(t, frozen, others, training)
 
 	n := newHead(t, old, 2, 1)
 	features, err := n.Features(others)
@@ -299,7 +299,7 @@ func TestTrainHeadEqualsTrainWithAFrozenBody(t *testing.T) {
 		t.Errorf("changed: %v, want only the head", names)
 	}
 	for _, name := range []string{"fc.weight", "fc.bias"} {
-		for i, w := range weightsOf(t, behind)[name].Data {
+		for i, w := range weightsOf(t, frozen)[name].Data {
 			if math.Abs(float64(after[name].Data[i]-w)) > 1e-4 {
 				t.Errorf("%s[%d] is %g on features, %g with the body", name, i, after[name].Data[i], w)
 			}
