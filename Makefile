@@ -1,16 +1,16 @@
-# Everything a fresh machine needs is Go, make and git; modules come from the Go proxy.
+# A fresh machine needs only Go, make and git; modules come from the Go proxy.
 
 GO ?= go
-# A number of runs, not a time: when the time is up in the middle of one, go test -fuzz now and then
-# calls it a failure ("context deadline exceeded").
+# A number of runs rather than a time: when the time is up during a run, go test -fuzz sometimes reports
+# a failure ("context deadline exceeded").
 FUZZTIME ?= 2000x
-# The packages that start goroutines or have pointers. GoMLX's Go backend (v0.1.4) lets a
-# pointer run past the end of a slice, without reading there; checkptr, which -race brings
-# along, objects, and so is for our own packages alone.
+# The packages that start goroutines or use pointers. -race implies checkptr, which is limited to our own
+# packages: GoMLX's Go backend (v0.1.4) moves a pointer past the end of a slice, though it never reads
+# there.
 RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-d=checkptr ./pkg/dataset ./pkg/cifar ./pkg/download ./pkg/imagefolder ./pkg/run ./pkg/cpu/... ./pkg/predict ./pkg/serve ./tests/suite/serve
 
-# Everything but the students' files of the exercises, whose tests fail until they are done.
-# Those of the worked solutions are in package check.
+# Everything except the students' files of the exercises, whose tests fail until the exercises are done.
+# Package check tests the worked solutions.
 PACKAGES = $$($(GO) list ./... | grep -v '/lesson/exercises/[a-z0-9]*$$') ./lesson/exercises/check ./lesson/exercises/symptoms
 
 .PHONY: help lesson notebooks course html test check test-xla fuzz bench bench-gpu parity-values exercise-values picture-values weight-values clean
@@ -21,7 +21,7 @@ help: ## List what make can do.
 lesson: ## The main job: train plain and residual networks side by side, draw the curves (within 10 minutes).
 	$(GO) run ./lesson degradation
 
-notebooks: ## Open the course in Jupyter; installs what is missing.
+notebooks: ## Open the course in Jupyter, after installing what is missing.
 	$(GO) run ./tests/notebooks open
 
 course: ## Run all notebooks and write them back with their outputs (half an hour at most).
@@ -30,8 +30,8 @@ course: ## Run all notebooks and write them back with their outputs (half an hou
 html: ## Export the notebooks as pages to read, into bin/html.
 	$(GO) run ./tests/notebooks html
 
-test: check ## Set up and pass all tests, linters and short fuzz runs.
-	@$(GO) run ./tests/notebooks setup || echo "going on without: the tests that run notebooks are skipped"
+test: check ## Run all linters, tests and short fuzz runs, after setting up Jupyter.
+	@$(GO) run ./tests/notebooks setup || echo "continuing without Jupyter: the tests that run notebooks are skipped"
 	$(GO) test $(PACKAGES)
 	@if command -v "$$($(GO) env CC)" >/dev/null; then \
 		echo "$(GO) test -race $(RACE)"; $(GO) test -race $(RACE); \
@@ -51,9 +51,9 @@ check: ## gofmt, go vet, staticcheck, generated files and other systems.
 	done
 	@if CGO_ENABLED=1 $(GO) list -deps -tags noxla -f '{{if not .Standard}}{{.ImportPath}}{{if .CgoFiles}} (cgo){{end}}{{end}}' ./... | \
 		grep -E '^github.com/gomlx/go-xla(/| |$$)| \(cgo\)$$'; then \
-		echo "with -tags noxla nothing may need go-xla, nor cgo but for the standard library"; exit 1; fi
+		echo "with -tags noxla, no package may depend on go-xla, or on cgo outside the standard library"; exit 1; fi
 
-test-xla: ## Run the tests that need a plugin of XLA: make test-xla RESIDUAL_TEST_XLA=cuda (or cpu, or a path).
+test-xla: ## Run the tests that need an XLA plugin: make test-xla RESIDUAL_TEST_XLA=cuda (or cpu, or a path).
 	RESIDUAL_TEST_XLA=$(or $(RESIDUAL_TEST_XLA),cuda) $(GO) test -count=1 -v $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | grep 'pkg/backend/backendtest' | cut -d' ' -f1)
 
 fuzz: ## Run every fuzz target for FUZZTIME.
@@ -67,22 +67,22 @@ fuzz: ## Run every fuzz target for FUZZTIME.
 bench: ## Measure speed and memory against PyTorch and GoMLX's own Go backend (some minutes).
 	$(GO) run ./tests/bench
 
-bench-gpu: ## Build what measures speed on a GPU, to be carried to one, and run it if there is one here.
+bench-gpu: ## Build the program that measures speed on a GPU, and run it if this machine has one.
 	$(GO) run ./tests/gpu pack
 
-exercise-values: ## Make PyTorch's values for the exercises anew (needs python3-torch and python3-torchvision).
+exercise-values: ## Compute PyTorch's values for the exercises again (needs python3-torch and python3-torchvision).
 	/usr/bin/python3 tests/reference/exercise_slices.py
 	/usr/bin/python3 tests/reference/exercise_graphs.py
 
-parity-values: ## Make PyTorch's reference values anew (needs python3-torch and python3-torchvision).
+parity-values: ## Compute PyTorch's values for the parity tests again (needs python3-torch and python3-torchvision).
 	/usr/bin/python3 tests/reference/parity.py
 
-picture-values: ## Make Pillow's values for pictures anew (needs python3-torchvision and python3-pil).
+picture-values: ## Compute Pillow's values for the tests of images again (needs python3-torchvision and python3-pil).
 	/usr/bin/python3 tests/reference/picture.py
 
-weight-values: ## Make PyTorch's files of weights and logits anew (needs python3-torchvision and RESIDUAL_TEST_DATA).
+weight-values: ## Write PyTorch's files of weights and logits again (needs python3-torchvision and RESIDUAL_TEST_DATA).
 	/usr/bin/python3 tests/reference/weight_formats.py
 	/usr/bin/python3 tests/reference/weight_logits.py
 
-clean: ## Remove runs and what was built; the cache of downloads stays.
+clean: ## Remove runs and built files, but not the cache of downloads.
 	rm -rf runs bin
