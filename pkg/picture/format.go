@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/jpeg"
 	"image/png"
 	"strings"
+
+	"github.com/residual-go/residual/pkg/picture/internal/jpeg"
 )
 
 // format is a file format that can be decoded.
@@ -43,8 +44,8 @@ func formatOf(content []byte) (format, error) {
 	case hasPrefix(content, jpegSignature):
 		return format{
 			name:   "JPEG",
-			size:   sizeOfJPEG,
-			decode: func(content []byte) (image.Image, error) { return jpeg.Decode(bytes.NewReader(content)) },
+			size:   jpeg.Size,
+			decode: jpeg.Decode,
 			exif:   exifOfJPEG,
 		}, nil
 	case hasPrefix(content, "RIFF") && len(content) >= 12 && string(content[8:12]) == "WEBP":
@@ -65,8 +66,11 @@ func formatOf(content []byte) (format, error) {
 
 // explain turns an error of the decoder into the end of a sentence about the image.
 func (f format) explain(err error) error {
-	if errors.Is(err, errAnimated) || errors.Is(err, errScans) {
+	switch {
+	case errors.Is(err, errAnimated):
 		return err
+	case errors.Is(err, jpeg.ErrScans):
+		return fmt.Errorf("has more than %d scans, the limit; save it as baseline JPEG or PNG", jpeg.MaxScans)
 	}
 	_, inJPEG := errors.AsType[jpeg.UnsupportedError](err)
 	_, inPNG := errors.AsType[png.UnsupportedError](err)

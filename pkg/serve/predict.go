@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	_ "image/jpeg" // for image.DecodeConfig; pkg/picture imports the other formats
 	"image/png"
 	"io"
 	"mime"

@@ -1,29 +1,34 @@
 #!/usr/bin/python3
 """Reference values from Pillow and torchvision for pkg/picture.
 
-    apt-get install python3-torchvision python3-pil
+    apt-get install python3-torchvision python3-pil libjpeg-turbo-progs
     /usr/bin/python3 tests/reference/picture.py
 
-The script writes transform.json and decode.json in pkg/picture/testdata.  It was
-last run with Pillow 9.4 and torchvision 0.14; on one machine it writes the same
-bytes every time.  The Go tests only read the files; they need no Python.
+The script writes transform.json, decode.json and jpeg.json in pkg/picture/testdata.
+It was last run with Pillow 9.4, libjpeg-turbo 2.1.5 and torchvision 0.14; on one
+machine it writes the same bytes every time.  The Go tests only read the files; they
+need no Python.
 
   transform.json   small images, and what Resize and CenterCrop make of them
   decode.json      small files of all formats, and Pillow's pixels for them,
                    turned upright and blended with white
+  jpeg.json        small JPEG files of all kinds, and the SHA-256 of Pillow's pixels
 
 Bytes are encoded in base64.  Pixels are stored row by row, as red, green and blue.
 """
 
 import base64
+import hashlib
 import io
 import json
 import os
+import subprocess
+import tempfile
 
 import numpy as np
 import PIL
 import torchvision
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 from torchvision import transforms
 
 TESTDATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "pkg", "picture", "testdata")
@@ -88,9 +93,9 @@ def smooth(width, height):
 
 
 def tinted(width, height):
-    """An image with the same chroma everywhere, for formats that subsample chroma.
+    """An image with the same chroma everywhere, for lossy WebP, which subsamples chroma.
 
-    Pillow's decoders interpolate between the samples; Go's do not.
+    Pillow's decoder interpolates between the samples; Go's does not.
     """
     y, x = np.mgrid[:height, :width]
     grey = 180 * (x + y) // (width + height - 2)
@@ -132,11 +137,11 @@ def decode_values():
             }
         )
 
-    add("JPEG baseline", 3, picture, "JPEG", quality=95, subsampling=0)
-    add("JPEG subsampled", 2, one_tint, "JPEG", quality=95, subsampling=2)
-    add("JPEG progressive", 3, picture, "JPEG", quality=95, subsampling=0, progressive=True)
-    add("JPEG grey", 1, picture.convert("L"), "JPEG", quality=95)
-    add("JPEG CMYK", 3, picture.convert("CMYK"), "JPEG", quality=95)
+    add("JPEG baseline", 0, picture, "JPEG", quality=95, subsampling=0)
+    add("JPEG subsampled", 0, picture, "JPEG", quality=95, subsampling=2)
+    add("JPEG progressive", 0, picture, "JPEG", quality=95, subsampling=0, progressive=True)
+    add("JPEG grey", 0, picture.convert("L"), "JPEG", quality=95)
+    add("JPEG CMYK", 0, picture.convert("CMYK"), "JPEG", quality=95)
     add("PNG", 0, picture, "PNG")
     add("PNG grey", 0, picture.convert("L"), "PNG")
     add("PNG palette", 0, picture.quantize(16), "PNG")
@@ -147,7 +152,7 @@ def decode_values():
     add("WebP lossless transparent", 1, clear, "WebP", lossless=True, exact=True)
     for value in range(1, 9):
         exif = oriented(value)
-        add("JPEG orientation %d" % value, 3, picture, "JPEG", quality=95, subsampling=0, exif=exif)
+        add("JPEG orientation %d" % value, 0, picture, "JPEG", quality=95, subsampling=0, exif=exif)
         add("PNG orientation %d" % value, 0, picture, "PNG", exif=exif)
         add("WebP orientation %d" % value, 0, picture, "WebP", lossless=True, exif=exif)
 
@@ -155,6 +160,119 @@ def decode_values():
     buffer = io.BytesIO()
     frames[0].save(buffer, "WebP", save_all=True, append_images=frames[1:], lossless=True)
     return files, buffer.getvalue()
+
+
+# Options of cjpeg: the sampling factors of the components, and how they are stored.
+SAMPLING = {
+    "4:4:4": "1x1",
+    "4:2:2": "2x1",
+    "4:2:0": "2x2",
+    "4:4:0": "1x2",
+    "4:1:1": "4x1",
+    "4:1:0": "4x2",
+    "a third of the width": "3x1",
+    "a quarter of the height": "1x4",
+    "chroma of different sizes": "2x2,2x1,1x2",
+    "luma of half the size": "1x1,2x2,2x2",
+    "factors with a common divisor": "2x2,1x2,1x2",
+    "all factors the same": "1x2,1x2,1x2",
+}
+STORAGE = {
+    "": [],
+    "progressive": ["-progressive"],
+    "restarts": ["-restart", "3B"],
+    "progressive, restarts": ["-progressive", "-restart", "2"],
+}
+SCANS = {
+    "a scan for each component": "0; 1; 2;",
+    "scans of one and two components": "0; 1 2;",
+    "progressive, DC of each component apart": "0: 0 0 0 1; 1: 0 0 0 1; 2: 0 0 0 1; 0: 1 63 0 3; 1: 1 63 0 0; 2: 1 63 0 0;"
+    "0: 1 63 3 2; 0: 1 63 2 1; 0: 1 63 1 0; 0 1 2: 0 0 1 0;",
+}
+SIZES = [(1, 1), (2, 3), (3, 2), (4, 5), (5, 4), (8, 8), (9, 17), (16, 16), (31, 33), (33, 15), (48, 47)]
+
+
+def colourful(rng, width, height):
+    """An image with gradients, noise and hard edges in all colours."""
+    y, x = np.mgrid[:height, :width]
+    pixels = np.stack([x * 255 / width, y * 255 / height, 128 + 120 * np.sin(x * y / 40)], axis=-1)
+    for colour in ((255, 0, 0), (0, 0, 255), (0, 255, 0), (255, 255, 0), (0, 0, 0), (255, 255, 255)):
+        left, top = rng.integers(0, width), rng.integers(0, height)
+        pixels[top : top + 9, left : left + 7] = colour
+    pixels += rng.normal(0, 12, pixels.shape)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8), "RGB")
+
+
+def cjpeg(image, *options):
+    buffer = io.BytesIO()
+    image.save(buffer, "PPM")
+    return subprocess.run(["cjpeg", *options], input=buffer.getvalue(), stdout=subprocess.PIPE, check=True).stdout
+
+
+def jpeg_values():
+    rng = np.random.default_rng(3)
+    picture = colourful(rng, 45, 39)
+    files = []
+
+    def add(name, content):
+        seen = Image.open(io.BytesIO(content)).convert("RGB")
+        files.append(
+            {
+                "name": name,
+                "file": encoded(content),
+                "width": seen.width,
+                "height": seen.height,
+                "sha256": hashlib.sha256(seen.tobytes()).hexdigest(),
+            }
+        )
+
+    def saved(image, **options):
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", **options)
+        return buffer.getvalue()
+
+    for ratio, factors in SAMPLING.items():
+        for storage, options in STORAGE.items():
+            add(" ".join(filter(None, [ratio, storage])), cjpeg(picture, "-quality", "80", "-sample", factors, *options))
+    for name, script in SCANS.items():
+        with tempfile.NamedTemporaryFile("w") as f:
+            f.write(script)
+            f.flush()
+            add(name, cjpeg(picture, "-quality", "80", "-sample", "2x2", "-scans", f.name))
+    for width, height in SIZES:
+        small = colourful(rng, width, height)
+        for ratio in ("4:4:4", "4:2:2", "4:2:0", "4:4:0"):
+            add("%dx%d %s" % (width, height, ratio), cjpeg(small, "-quality", "75", "-sample", SAMPLING[ratio]))
+    for quality in (1, 10, 50, 95, 100):
+        add("quality %d" % quality, cjpeg(picture, "-quality", str(quality), "-sample", "2x2"))
+    noise = Image.fromarray(rng.choice(np.array([0, 255], np.uint8), (40, 40, 3)), "RGB")
+    for quality in (1, 10, 50, 100):
+        add("noise, quality %d" % quality, cjpeg(noise, "-quality", str(quality), "-sample", "1x1"))
+    add("Huffman tables of its own", cjpeg(picture, "-quality", "80", "-optimize"))
+    add("RGB", cjpeg(picture, "-quality", "80", "-rgb"))
+    add("grey", saved(picture.convert("L"), quality=80))
+    add("grey, progressive", saved(picture.convert("L"), quality=80, progressive=True))
+    for factors in (0x21, 0x22):
+        content = bytearray(saved(picture.convert("L"), quality=80))
+        content[content.index(b"\xff\xc0") + 11] = factors
+        add("grey with sampling factors %x" % factors, bytes(content))
+    for name, options in (("", {}), (", progressive", {"progressive": True})):
+        cmyk = saved(picture.convert("CMYK"), quality=80, **options)
+        adobe = cmyk.index(b"Adobe")
+        add("CMYK" + name, cmyk)
+        add("YCCK" + name, cmyk[: adobe + 11] + b"\x02" + cmyk[adobe + 12 :])
+        add("CMYK without Adobe's segment" + name, cmyk[: adobe - 4] + cmyk[adobe + 12 :])
+    colour = saved(picture, quality=80)
+    end = 2 + 2 + int.from_bytes(colour[4:6], "big")
+    for transform in (0, 1):
+        adobe = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + bytes([transform])
+        add("Adobe's segment %d instead of JFIF's" % transform, colour[:2] + adobe + colour[end:])
+        add("Adobe's segment %d besides JFIF's" % transform, colour[:end] + adobe + colour[end:])
+    add("no segment for the colours", colour[:2] + colour[end:])
+    add("bytes between the segments", colour[:end] + b"abc\xff\x00" + colour[end:])
+    add("bytes behind the last scan", colour[:-2] + b"\x00\x01\xff\x00" + colour[-2:])
+    add("bytes behind the image", colour + b"\xff\xd8\xff\xda")
+    return files
 
 
 def write(name, values):
@@ -169,6 +287,8 @@ def main():
     write("transform.json", {"versions": versions, "sources": transform_values()})
     files, animated = decode_values()
     write("decode.json", {"versions": versions, "files": files, "animated": encoded(animated)})
+    versions = {"pillow": PIL.__version__, "libjpeg-turbo": features.version("libjpeg_turbo")}
+    write("jpeg.json", {"versions": versions, "files": jpeg_values()})
 
 
 if __name__ == "__main__":
