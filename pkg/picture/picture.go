@@ -7,16 +7,17 @@
 //
 //   - picture.go: reading and decoding, and the limits on file size and pixels
 //   - format.go: detecting the format, with advice on formats that are not supported
-//   - jpeg.go, webp.go: guards against hostile, animated and inconsistent files
+//   - webp.go: guards against hostile, animated and inconsistent files
+//   - internal/jpeg: the JPEG decoder
 //   - exif.go: finding the EXIF data in a file
 //   - orientation.go: reading the orientation from it and turning the image
 //   - transform.go: resizing and cropping
 //   - resample.go: the weights of the bilinear and the bicubic filter
 //
 // Some of it is written by hand although libraries exist. We need a single EXIF tag, which is
-// not worth a dependency. The resampler reproduces Pillow byte for byte, which
-// golang.org/x/image/draw does not. The guards protect the decoders of golang.org/x/image/webp
-// and image/jpeg, which do not check these things themselves.
+// not worth a dependency. The JPEG decoder and the resampler reproduce Pillow byte for byte,
+// which image/jpeg and golang.org/x/image/draw do not. The guards protect the decoder of
+// golang.org/x/image/webp, which does not check these things itself.
 package picture
 
 import (
@@ -78,8 +79,9 @@ func Read(path string, limits Limits) (image.Image, error) {
 //
 // A JPEG image may be baseline or progressive with at most 100 scans, in grey, colour or
 // CMYK. Of an animated PNG the first frame is decoded; an animated WebP is an error. Colour
-// profiles are ignored: all colours are taken as sRGB. Lossy images match Pillow's except
-// for rounding, and for chroma stored at half the resolution, which Pillow interpolates.
+// profiles are ignored: all colours are taken as sRGB. The pixels of a JPEG image equal
+// those that Pillow decodes with libjpeg-turbo. Those of a lossy WebP image differ a little:
+// Pillow interpolates its chroma.
 //
 // Errors read as the end of a sentence that begins with the name of the image: "is not a
 // PNG, JPEG or WebP image".

@@ -1,5 +1,7 @@
 package jpeg
 
+import "encoding/binary"
+
 // Products of cosines, scaled by 1<<fixed: jidctint.c names them in the same way.
 const (
 	fixed = 13
@@ -45,11 +47,15 @@ func inverse(b *block, pix []byte, stride int) {
 	}
 	for y := range 8 {
 		in := columns[8*y : 8*y+8 : 8*y+8]
-		out := pix[y*stride : y*stride+8 : y*stride+8]
-		// The sum over eight values is divided by 8.
-		s0, s1, s2, s3, s4, s5, s6, s7 := line(in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], fixed+kept+3)
-		out[0], out[1], out[2], out[3] = level(s0), level(s1), level(s2), level(s3)
-		out[4], out[5], out[6], out[7] = level(s4), level(s5), level(s6), level(s7)
+		// The sum over eight values is divided by 8. Samples are around 128, not 0.
+		s0, s1, s2, s3, s4, s5, s6, s7 := line(in[0]+128<<(kept+3), in[1], in[2], in[3], in[4], in[5], in[6], in[7], fixed+kept+3)
+		if uint32(s0|s1|s2|s3|s4|s5|s6|s7) > 255 {
+			s0, s1, s2, s3 = clamp(s0), clamp(s1), clamp(s2), clamp(s3)
+			s4, s5, s6, s7 = clamp(s4), clamp(s5), clamp(s6), clamp(s7)
+		}
+		// One write is faster than eight.
+		binary.LittleEndian.PutUint64(pix[y*stride:], uint64(s0)|uint64(s1)<<8|uint64(s2)<<16|uint64(s3)<<24|
+			uint64(s4)<<32|uint64(s5)<<40|uint64(s6)<<48|uint64(s7)<<56)
 	}
 }
 
@@ -82,7 +88,7 @@ func line(c0, c1, c2, c3, c4, c5, c6, c7 int32, scale int) (s0, s1, s2, s3, s4, 
 
 // flat is inverse for a block whose coefficients are all 0 but the first, the mean.
 func flat(mean int16, pix []byte, stride int) {
-	sample := level((int32(mean)<<kept + 1<<(kept+2)) >> (kept + 3))
+	sample := byte(clamp(128 + (int32(mean)<<kept+1<<(kept+2))>>(kept+3)))
 	for y := range 8 {
 		row := pix[y*stride : y*stride+8 : y*stride+8]
 		for x := range row {
@@ -91,13 +97,10 @@ func flat(mean int16, pix []byte, stride int) {
 	}
 }
 
-// level makes a sample of a result of the transform, which is around 0.
-func level(v int32) byte { return clamp(v + 128) }
-
-// clamp returns the byte that is closest to v.
-func clamp(v int32) byte {
+// clamp returns the value from 0 to 255 that is closest to v.
+func clamp(v int32) int32 {
 	if uint32(v) > 255 {
-		v = ^(v >> 31) // 0 for a negative v, else all bits
+		v = ^(v >> 31) & 255 // 0 for a negative v, else all bits
 	}
-	return byte(v)
+	return v
 }

@@ -1,5 +1,7 @@
 package jpeg
 
+import "encoding/binary"
+
 // colours is what the components of an image are.
 type colours int
 
@@ -153,11 +155,14 @@ func convertYCC(rows *[4][]byte, to []byte) {
 	for i := range luma {
 		y := int32(luma[i])<<shift + half
 		cb, cr := int32(blue[i])-128, int32(red[i])-128
-		pixel := to[4*i : 4*i+4 : 4*i+4]
-		pixel[0] = clamp((y + 91881*cr) >> shift)            // 1.402
-		pixel[1] = clamp((y - 22554*cb - 46802*cr) >> shift) // 0.34414 and 0.71414
-		pixel[2] = clamp((y + 116130*cb) >> shift)           // 1.772
-		pixel[3] = 255
+		r := (y + 91881*cr) >> shift            // 1.402
+		g := (y - 22554*cb - 46802*cr) >> shift // 0.34414 and 0.71414
+		b := (y + 116130*cb) >> shift           // 1.772
+		if uint32(r|g|b) > 255 {
+			r, g, b = clamp(r), clamp(g), clamp(b)
+		}
+		// One write is faster than four.
+		binary.LittleEndian.PutUint32(to[4*i:], uint32(r)|uint32(g)<<8|uint32(b)<<16|255<<24)
 	}
 }
 
