@@ -3,10 +3,14 @@ package dataset
 import (
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
+
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 // Normalization is the mean and the standard deviation by which pixels are normalised: of the
@@ -25,6 +29,80 @@ func CIFAR10Normalization() Normalization {
 // ImageNetNormalization returns the values that torchvision's weights for ImageNet expect.
 func ImageNetNormalization() Normalization {
 	return Normalization{Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225}}
+}
+
+// HalfNormalization returns a mean and a standard deviation of 0.5, which bring pixels to -1 … 1 as
+// in many tutorials.
+func HalfNormalization() Normalization {
+	return Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
+}
+
+// NoNormalization returns a mean of 0 and a standard deviation of 1, which leave pixels at 0 … 1.
+func NoNormalization() Normalization { return Normalization{Std: [3]float32{1, 1, 1}} }
+
+// NamedNormalization is a normalization with the name that ParseNormalization knows it by.
+type NamedNormalization struct {
+	Name string
+	Normalization
+}
+
+// NamedNormalizations returns the normalizations that have names: imagenet, cifar10, half and none.
+func NamedNormalizations() []NamedNormalization {
+	return []NamedNormalization{
+		{"imagenet", ImageNetNormalization()},
+		{"cifar10", CIFAR10Normalization()},
+		{"half", HalfNormalization()},
+		{"none", NoNormalization()},
+	}
+}
+
+// ParseNormalization returns the normalization of a name, or of the three means and the three
+// standard deviations in text, as in 0.49,0.48,0.45/0.25,0.24,0.26. String writes such texts.
+func ParseNormalization(text string) (Normalization, error) {
+	for _, named := range NamedNormalizations() {
+		if named.Name == text {
+			return named.Normalization, nil
+		}
+	}
+	var n Normalization
+	means, stds, ok := strings.Cut(text, "/")
+	if !ok || !parseChannels(means, &n.Mean) || !parseChannels(stds, &n.Std) {
+		return n, fmt.Errorf("unknown normalization %s; want imagenet, cifar10, half, none, or means and standard deviations of red, green and blue, such as %s",
+			printable.Quote(text), CIFAR10Normalization().values())
+	}
+	return n, n.Validate()
+}
+
+// parseChannels reads three numbers with commas between them.
+func parseChannels(text string, channels *[3]float32) bool {
+	parts := strings.Split(text, ",")
+	if len(parts) != len(channels) {
+		return false
+	}
+	for i, part := range parts {
+		x, err := strconv.ParseFloat(strings.TrimSpace(part), 32)
+		if err != nil {
+			return false
+		}
+		channels[i] = float32(x)
+	}
+	return true
+}
+
+// String returns the normalization's name or, if it has none, its values.
+func (n Normalization) String() string {
+	for _, named := range NamedNormalizations() {
+		if named.Normalization == n {
+			return named.Name
+		}
+	}
+	return n.values()
+}
+
+// values returns MEAN/STD.
+func (n Normalization) values() string {
+	channels := func(x [3]float32) string { return fmt.Sprintf("%v,%v,%v", x[0], x[1], x[2]) }
+	return channels(n.Mean) + "/" + channels(n.Std)
 }
 
 // Validate returns an error unless the means are finite and the standard deviations finite and

@@ -66,3 +66,43 @@ func TestNormalizationValidate(t *testing.T) {
 		}
 	}
 }
+
+func TestParseNormalization(t *testing.T) {
+	for text, want := range map[string]Normalization{
+		"imagenet": ImageNetNormalization(),
+		"cifar10":  CIFAR10Normalization(),
+		"half":     {Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}},
+		"none":     {Std: [3]float32{1, 1, 1}},
+		"0.4914,0.4822,0.4465/0.2023,0.1994,0.201": {Mean: [3]float32{0.4914, 0.4822, 0.4465}, Std: [3]float32{0.2023, 0.1994, 0.201}},
+	} {
+		got, err := ParseNormalization(text)
+		if err != nil || got != want || got.String() != text {
+			t.Errorf("%s is read as %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]Normalization{
+		"0.5,0.5,0.5/0.5,0.5,0.5":              HalfNormalization(),
+		" 0, 0,0 / 1,1, 1.0 ":                  NoNormalization(),
+		"0.485,0.456,0.406/.229,0.224,2.25e-1": ImageNetNormalization(),
+	} {
+		if got, err := ParseNormalization(text); err != nil || got != want {
+			t.Errorf("%s is read as %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"":                        "unknown normalization \"\"; want imagenet, cifar10, half, none, or",
+		"ImageNet":                "unknown normalization ImageNet",
+		"0.5/0.5":                 "unknown normalization 0.5/0.5",
+		"0.5,0.5,0.5":             "such as 0.4914,0.4822,0.4465/0.247,0.2435,0.2616",
+		"0.5,0.5,0.5/0.5,0.5":     "unknown normalization",
+		"0.5,0.5,0.5/0.5,0.5,x":   "unknown normalization",
+		"0.5,0.5,0.5/1,1,1/1,1,1": "unknown normalization",
+		"0.5,0.5,0.5/0.5,0,0.5":   "standard deviations [0.5 0 0.5]",
+		"NaN,0.5,0.5/0.5,0.5,0.5": "means [NaN",
+		"0,0,0/1,1,1e99":          "unknown normalization",
+	} {
+		if got, err := ParseNormalization(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is read as %v, %v; want an error with %q", text, got, err, want)
+		}
+	}
+}

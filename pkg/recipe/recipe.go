@@ -137,7 +137,7 @@ func ByName(name string) (Recipe, error) {
 		recipe.Epochs, recipe.BatchSize = 10, 64
 		recipe.LearningRate, recipe.Schedule = 0.001, optim.Schedule{Kind: optim.Constant}
 		recipe.Augment = dataset.Augment{}
-		recipe.Normalization = dataset.Normalization{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}}
+		recipe.Normalization = dataset.HalfNormalization()
 	case "paper":
 		recipe.Epochs = 164
 		recipe.LearningRate = 0.1

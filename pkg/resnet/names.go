@@ -20,7 +20,8 @@ const (
 // its ZeroInitResidual and, if it is plain, its kind of shortcut.
 func NameOf(c Config) string {
 	suffix := ""
-	if c.Shortcut == ShortcutPadEnd && !c.Plain {
+	padEnd := c.Shortcut == ShortcutPadEnd && !c.Plain
+	if padEnd {
 		c.Shortcut = ShortcutA
 		suffix += padEndSuffix
 	}
@@ -41,6 +42,9 @@ func NameOf(c Config) string {
 		if name, ok := shortName(onImageNet); ok {
 			return name + "-cifar" + suffix
 		}
+	}
+	if padEnd {
+		c.Shortcut = ShortcutB // the suffix replaces it
 	}
 	return longName(c) + suffix
 }
