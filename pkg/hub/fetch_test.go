@@ -33,6 +33,7 @@ func offline(t *testing.T) string {
 	t.Setenv("RESIDUAL_CACHE", cache)
 	t.Setenv("RESIDUAL_TORCHVISION_URL", closed)
 	t.Setenv("RESIDUAL_IDELBAYEV_URL", closed)
+	t.Setenv("RESIDUAL_MARTYN_URL", closed)
 	t.Setenv("HF_ENDPOINT", closed)
 	return filepath.Join(cache, "weights")
 }
@@ -170,18 +171,73 @@ func TestReleases(t *testing.T) {
 		"ResNeXt101_64X4D_Weights.DEFAULT":      "resnext101_64x4d-173b62eb.pth",
 		"ResNeXt50_32X4D_Weights.IMAGENET1K_V1": "resnext50_32x4d-7cdf4587.pth",
 		"resnet20.cifar10":                      "resnet20-12fca82f.th",
+		"plain20.cifar10":                       "martyn-plainnet20-0f77669a.pt",
+		"plain56.cifar10":                       "martyn-plainnet56-1d7483c8.pt",
+		"resnet20.martyn_cifar10":               "martyn-resnet20-690e7b76.pt",
+		"resnet56.martyn_cifar10":               "martyn-resnet56-2d3b6e68.pt",
 	} {
 		if r, ok := findRelease(name); !ok || r.file() != want {
 			t.Errorf("%s is %q, want %s", name, r.file(), want)
 		}
 	}
-	for _, name := range []string{"", "resnet20", "resnet18.cifar10", "ResNet20_Weights.DEFAULT", "resnet18.tv2_in1k", "ResNet18_Weights.IMAGENET1K_V2", "ResNet18_Weights", "resnet18.a1_in1k"} {
+	for _, name := range []string{"", "resnet20", "resnet18.cifar10", "ResNet20_Weights.DEFAULT", "resnet18.tv2_in1k", "ResNet18_Weights.IMAGENET1K_V2", "ResNet18_Weights", "resnet18.a1_in1k",
+		"plain20", "plain32.cifar10", "resnet20-pad-end.cifar10"} {
 		if r, ok := findRelease(name); ok {
 			t.Errorf("%q is %s", name, r.file())
 		}
 	}
 	if r, _ := findRelease("resnet50.tv2_in1k"); r.origin().Resize != 232 || r.origin().Recipe != "IMAGENET1K_V2" {
 		t.Errorf("the origin is %+v", r.origin())
+	}
+}
+
+// Martyn's networks, plain and residual, say how images are prepared and what their licence is.
+func TestMartynsReleases(t *testing.T) {
+	list, err := Catalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]struct{ architecture, file string }{
+		"plain20.cifar10":         {"plain20", "plainnet20.pt"},
+		"plain56.cifar10":         {"plain56", "plainnet56.pt"},
+		"resnet20.martyn_cifar10": {"resnet20-pad-end", "resnet20.pt"},
+		"resnet56.martyn_cifar10": {"resnet56-pad-end", "resnet56.pt"},
+	} {
+		r, _ := findRelease(name)
+		o := r.origin()
+		if o.Architecture != want.architecture || o.Normalization == nil || o.Normalization.Std[0] != 0.2023 || !strings.HasPrefix(o.Licence, "BSD-3-Clause") {
+			t.Errorf("the origin of %s is %+v", name, o)
+		}
+		if url := "https://raw.githubusercontent.com/a-martyn/resnet/a9779154427bc5d28d89c213e1ae73613c353f74/pretrained/" + want.file; r.url() != url {
+			t.Errorf("%s is at %s, want %s", name, r.url(), url)
+		}
+		i := slices.IndexFunc(list, func(e Entry) bool { return e.Name == name })
+		if i < 0 || len(list[i].SHA256) != 64 || list[i].Licence != o.Licence {
+			t.Errorf("the catalogue lacks %s, its SHA-256 or its licence: %+v", name, list)
+		}
+	}
+	if _, _, err := Fetch(context.Background(), "plain20", nil); err == nil || !strings.Contains(err.Error(), "are called plain20.cifar10") {
+		t.Errorf("plain20: %v, want a hint at plain20.cifar10", err)
+	}
+}
+
+// TestMartynsFiles compares the checksums with the files, if they are there.
+func TestMartynsFiles(t *testing.T) {
+	data := os.Getenv("RESIDUAL_TEST_DATA")
+	if data == "" {
+		t.Skip("RESIDUAL_TEST_DATA is not set: it names a folder with weights/a-martyn/")
+	}
+	for _, r := range releases() {
+		if r.martyn == "" {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(data, "weights", "a-martyn", r.martyn))
+		if err != nil {
+			t.Skip(err)
+		}
+		if sum := hexSum(content); sum != r.sum {
+			t.Errorf("%s has SHA-256 %s, want %s", r.martyn, sum, r.sum)
+		}
 	}
 }
 
@@ -214,7 +270,7 @@ func TestReleasesAreTorchvisions(t *testing.T) {
 func TestFetchRelease(t *testing.T) {
 	dir := offline(t)
 	content := []byte("these are weights")
-	r := release{"resnet18", 1, hexSum(content)[:8], 256} // the real one has 47 MB
+	r := release{"resnet18", 1, hexSum(content)[:8], 256, ""} // the real one has 47 MB
 	_, err := fetchRelease(context.Background(), &download.Fetcher{}, r)
 	filetest.CheckRefused(t, "offline", err, "fetch weights: download "+closed+"/"+r.file(), "refused", "by hand: put "+r.file()+" into "+dir)
 
@@ -227,9 +283,16 @@ func TestFetchRelease(t *testing.T) {
 	}
 
 	// A network for CIFAR-10 comes from another place.
-	r = release{"resnet20", 0, hexSum(content)[:8], 32}
+	r = release{"resnet20", 0, hexSum(content)[:8], 32, ""}
 	t.Setenv("RESIDUAL_IDELBAYEV_URL", serve(t, map[string][]byte{"/" + r.file(): content}, nil).URL)
 	if path, err := fetchRelease(context.Background(), &download.Fetcher{}, r); err != nil || path != filepath.Join(dir, r.file()) {
+		t.Errorf("%q, %v", path, err)
+	}
+
+	// Martyn's have other names there, and the whole checksum.
+	r = release{"plain20", 0, hexSum(content), 32, "plainnet20.pt"}
+	t.Setenv("RESIDUAL_MARTYN_URL", serve(t, map[string][]byte{"/plainnet20.pt": content}, nil).URL)
+	if path, err := fetchRelease(context.Background(), &download.Fetcher{}, r); err != nil || path != filepath.Join(dir, "martyn-plainnet20-"+r.sum[:8]+".pt") {
 		t.Errorf("%q, %v", path, err)
 	}
 

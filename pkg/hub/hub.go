@@ -1,5 +1,5 @@
 // Package hub finds weights that other people have published, and fetches them: torchvision's
-// for ImageNet, Y. Idelbayev's for CIFAR-10, timm's, and whatever lies at a URL.
+// for ImageNet, Y. Idelbayev's and A. Martyn's for CIFAR-10, timm's, and whatever lies at a URL.
 //
 // Files are kept in a cache and their checksums are verified every time. [Fetch] also takes
 // the path of a local file, so that a program can take any of them in one option.
@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/download"
 )
 
@@ -25,6 +26,10 @@ type Origin struct {
 	Architecture string
 	// Recipe is the source's name for how they were trained, such as IMAGENET1K_V2 or a1_in1k.
 	Recipe string
+	// Normalization is how images are normalised; nil if the source does not say.
+	Normalization *dataset.Normalization
+	// Licence is that of the weights; "" if the source does not state one.
+	Licence string
 	// Resize is the length in pixels that an image's shorter side is scaled to; 0 if it is
 	// the usual one.
 	Resize int
@@ -40,12 +45,14 @@ type Origin struct {
 //   - torchvision's weights: resnet18 (IMAGENET1K_V1), resnet50.tv2_in1k or
 //     ResNet50_Weights.IMAGENET1K_V2;
 //   - Y. Idelbayev's for CIFAR-10: resnet20.cifar10;
+//   - A. Martyn's for CIFAR-10: plain56.cifar10, and their residual twins, resnet56.martyn_cifar10;
 //   - timm's: resnet50.a1_in1k or timm/resnet50.a1_in1k.
 //
 // Downloads are kept in the folder weights of [download.CacheDir] and verified every time.
 // Without a network, the error says which file to put where. A file put there by hand is as
 // good as a download, but timm's have no checksum then. The environment variables
-// RESIDUAL_TORCHVISION_URL, RESIDUAL_IDELBAYEV_URL and HF_ENDPOINT name mirrors.
+// RESIDUAL_TORCHVISION_URL, RESIDUAL_IDELBAYEV_URL, RESIDUAL_MARTYN_URL and HF_ENDPOINT name
+// mirrors.
 func Fetch(ctx context.Context, spec string, progress func(done, total int64)) (path string, origin Origin, err error) {
 	f := &download.Fetcher{Progress: progress}
 	if strings.HasPrefix(spec, "http://") || strings.HasPrefix(spec, "https://") {
@@ -100,9 +107,13 @@ type Entry struct {
 	Path string `json:"path"`
 	// Cached says that the file is there.
 	Cached bool `json:"cached"`
+	// SHA256 is the checksum of the file, or its first digits; "" if only the server knows it.
+	SHA256 string `json:"sha256,omitempty"`
+	// Licence is that of the weights, if known.
+	Licence string `json:"licence,omitempty"`
 }
 
-// Catalogue lists names that [Fetch] takes: all of torchvision's and Idelbayev's, some of
+// Catalogue lists names that [Fetch] takes: all of torchvision's, Idelbayev's and Martyn's, some of
 // timm's, and those of timm's that are in the cache.
 func Catalogue() ([]Entry, error) {
 	dir, err := cacheDir()
@@ -110,12 +121,12 @@ func Catalogue() ([]Entry, error) {
 		return nil, err
 	}
 	var list []Entry
-	add := func(name, url, path string) {
+	add := func(name, url, path, sum, licence string) {
 		info, err := os.Stat(path)
-		list = append(list, Entry{name, download.Redacted(url), path, err == nil && info.Mode().IsRegular()})
+		list = append(list, Entry{name, download.Redacted(url), path, err == nil && info.Mode().IsRegular(), sum, licence})
 	}
 	for _, r := range releases() {
-		add(r.name(), r.url(), filepath.Join(dir, r.file()))
+		add(r.name(), r.url(), filepath.Join(dir, r.file()), r.sum, r.licence())
 	}
 	names := timmNames()
 	cached, err := filepath.Glob(filepath.Join(dir, timmFolder, "*", timmWeights))
@@ -128,7 +139,7 @@ func Catalogue() ([]Entry, error) {
 	seen := map[string]bool{}
 	for _, name := range names {
 		if !seen[name] {
-			add(name, timmURL(name, "main", timmWeights), filepath.Join(dir, timmFolder, name, timmWeights))
+			add(name, timmURL(name, "main", timmWeights), filepath.Join(dir, timmFolder, name, timmWeights), "", "")
 		}
 		seen[name] = true
 	}

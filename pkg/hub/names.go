@@ -7,50 +7,68 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/download"
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// release is a file that torchvision, or Y. Idelbayev for CIFAR-10, has published.
+// release is a file that torchvision has published or, for CIFAR-10, Y. Idelbayev or A. Martyn.
 type release struct {
 	architecture string
-	version      int    // of IMAGENET1K_V1 or V2; 0 for Idelbayev's
-	sum          string // the first digits of the SHA-256, which the file's name has too
+	version      int    // of IMAGENET1K_V1 or V2; 0 for CIFAR-10
+	sum          string // the first digits of the SHA-256, which the file's name has too, or all of them
 	resize       int    // of an image's shorter side, in pixels
+	martyn       string // Martyn's name of the file; "" for the others
 }
 
 // releases returns what torchvision publishes for residual networks (from
-// torchvision/models/resnet.py, version 0.14) and the paper's networks for CIFAR-10 from
-// https://github.com/akamaster/pytorch_resnet_cifar10.
+// torchvision/models/resnet.py, version 0.14), and the paper's networks for CIFAR-10: from
+// https://github.com/akamaster/pytorch_resnet_cifar10, and, plain ones too, from
+// https://github.com/a-martyn/resnet. Of Martyn's, those of 32 and 44 layers are missing: their
+// checksums are not known here.
 func releases() []release {
 	return []release{
-		{"resnet18", 1, "f37072fd", 256},
-		{"resnet34", 1, "b627a593", 256},
-		{"resnet50", 1, "0676ba61", 256},
-		{"resnet50", 2, "11ad3fa6", 232},
-		{"resnet101", 1, "63fe2227", 256},
-		{"resnet101", 2, "cd907fc2", 232},
-		{"resnet152", 1, "394f9c45", 256},
-		{"resnet152", 2, "f82ba261", 232},
-		{"resnext50_32x4d", 1, "7cdf4587", 256},
-		{"resnext50_32x4d", 2, "1a0047aa", 232},
-		{"resnext101_32x8d", 1, "8ba56ff5", 256},
-		{"resnext101_32x8d", 2, "110c445d", 232},
-		{"resnext101_64x4d", 1, "173b62eb", 232},
-		{"wide_resnet50_2", 1, "95faca4d", 256},
-		{"wide_resnet50_2", 2, "9ba9bcbe", 232},
-		{"wide_resnet101_2", 1, "32ee1156", 256},
-		{"wide_resnet101_2", 2, "d733dc28", 232},
-		{"resnet20", 0, "12fca82f", 32},
-		{"resnet32", 0, "d509ac18", 32},
-		{"resnet44", 0, "014dd654", 32},
-		{"resnet56", 0, "4bfd9763", 32},
-		{"resnet110", 0, "1d1ed7c2", 32},
+		{"resnet18", 1, "f37072fd", 256, ""},
+		{"resnet34", 1, "b627a593", 256, ""},
+		{"resnet50", 1, "0676ba61", 256, ""},
+		{"resnet50", 2, "11ad3fa6", 232, ""},
+		{"resnet101", 1, "63fe2227", 256, ""},
+		{"resnet101", 2, "cd907fc2", 232, ""},
+		{"resnet152", 1, "394f9c45", 256, ""},
+		{"resnet152", 2, "f82ba261", 232, ""},
+		{"resnext50_32x4d", 1, "7cdf4587", 256, ""},
+		{"resnext50_32x4d", 2, "1a0047aa", 232, ""},
+		{"resnext101_32x8d", 1, "8ba56ff5", 256, ""},
+		{"resnext101_32x8d", 2, "110c445d", 232, ""},
+		{"resnext101_64x4d", 1, "173b62eb", 232, ""},
+		{"wide_resnet50_2", 1, "95faca4d", 256, ""},
+		{"wide_resnet50_2", 2, "9ba9bcbe", 232, ""},
+		{"wide_resnet101_2", 1, "32ee1156", 256, ""},
+		{"wide_resnet101_2", 2, "d733dc28", 232, ""},
+		{"resnet20", 0, "12fca82f", 32, ""},
+		{"resnet32", 0, "d509ac18", 32, ""},
+		{"resnet44", 0, "014dd654", 32, ""},
+		{"resnet56", 0, "4bfd9763", 32, ""},
+		{"resnet110", 0, "1d1ed7c2", 32, ""},
+		{"plain20", 0, "0f77669a030c3ed83c4cb51a14657ff5b9382a0204a1f2e74f817489b55322a2", 32, "plainnet20.pt"},
+		{"plain56", 0, "1d7483c8dc8f800679882758eaf1fb2d929d847597b058a44ede98904775b221", 32, "plainnet56.pt"},
+		{"resnet20-pad-end", 0, "690e7b7665ec4848aa69e8950a496ae5890a737fc42693fe17edfab97e9e488f", 32, "resnet20.pt"},
+		{"resnet56-pad-end", 0, "2d3b6e685714119c5fb0d45c369f353a26f8afd30ae7196760c98d300dc119de", 32, "resnet56.pt"},
 	}
 }
 
+// The folders of the releases, unless an environment variable names a mirror.
+const (
+	torchvisionURL = "https://download.pytorch.org/models"
+	idelbayevURL   = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models"
+	martynURL      = "https://raw.githubusercontent.com/a-martyn/resnet/a9779154427bc5d28d89c213e1ae73613c353f74/pretrained"
+)
+
 // name returns the release's name in timm's style. timm uses it for torchvision's weights too.
 func (r release) name() string {
+	if depth, ok := strings.CutSuffix(r.architecture, "-pad-end"); ok {
+		return depth + ".martyn_cifar10" // the name without martyn is Idelbayev's
+	}
 	switch r.version {
 	case 0:
 		return r.architecture + ".cifar10"
@@ -60,7 +78,11 @@ func (r release) name() string {
 	return fmt.Sprintf("%s.tv%d_in1k", r.architecture, r.version)
 }
 
+// file returns the file's name in the cache.
 func (r release) file() string {
+	if stem, ok := strings.CutSuffix(r.martyn, ".pt"); ok {
+		return "martyn-" + stem + "-" + r.sum[:8] + ".pt"
+	}
 	ext := ".pth"
 	if r.version == 0 {
 		ext = ".th"
@@ -69,19 +91,39 @@ func (r release) file() string {
 }
 
 // url returns the release's address, in the folder that the environment variable
-// RESIDUAL_TORCHVISION_URL or RESIDUAL_IDELBAYEV_URL names or else in the official one.
+// RESIDUAL_TORCHVISION_URL, RESIDUAL_IDELBAYEV_URL or RESIDUAL_MARTYN_URL names or else in the
+// official one.
 func (r release) url() string {
-	folder := cmp.Or(os.Getenv("RESIDUAL_TORCHVISION_URL"), "https://download.pytorch.org/models")
-	if r.version == 0 {
-		folder = cmp.Or(os.Getenv("RESIDUAL_IDELBAYEV_URL"),
-			"https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models")
+	variable, folder, file := "RESIDUAL_TORCHVISION_URL", torchvisionURL, r.file()
+	switch {
+	case r.martyn != "":
+		variable, folder, file = "RESIDUAL_MARTYN_URL", martynURL, r.martyn
+	case r.version == 0:
+		variable, folder = "RESIDUAL_IDELBAYEV_URL", idelbayevURL
 	}
-	return strings.TrimSuffix(folder, "/") + "/" + r.file()
+	return strings.TrimSuffix(cmp.Or(os.Getenv(variable), folder), "/") + "/" + file
+}
+
+// licence returns the licence of the weights; "" for torchvision's, which state none of their own.
+func (r release) licence() string {
+	switch {
+	case r.martyn != "":
+		return "BSD-3-Clause, https://github.com/a-martyn/resnet"
+	case r.version == 0:
+		return "BSD-2-Clause, https://github.com/akamaster/pytorch_resnet_cifar10"
+	}
+	return ""
 }
 
 func (r release) origin() Origin {
-	origin := Origin{Source: download.Redacted(r.url()), Architecture: r.architecture, Resize: r.resize}
-	if r.version > 0 {
+	origin := Origin{Source: download.Redacted(r.url()), Architecture: r.architecture, Licence: r.licence(), Resize: r.resize}
+	switch {
+	case r.martyn != "":
+		origin.Normalization = &dataset.Normalization{Mean: [3]float32{0.4914, 0.4822, 0.4465}, Std: [3]float32{0.2023, 0.1994, 0.2010}}
+	case r.version == 0: // trained with ImageNet's statistics too
+		normalization := dataset.ImageNetNormalization()
+		origin.Normalization = &normalization
+	default:
 		origin.Recipe = fmt.Sprintf("IMAGENET1K_V%d", r.version)
 	}
 	return origin
@@ -89,7 +131,8 @@ func (r release) origin() Origin {
 
 // findRelease returns the release of the given name: resnet50 (torchvision's first version),
 // resnet50.tv_in1k and resnet50.tv2_in1k as in timm, ResNet50_Weights.IMAGENET1K_V2 as in
-// torchvision, where DEFAULT is the newest, or resnet20.cifar10.
+// torchvision, where DEFAULT is the newest, or resnet20.cifar10. Martyn's are called plain20.cifar10
+// and resnet20.martyn_cifar10.
 func findRelease(name string) (found release, ok bool) {
 	enum, version, isEnum := strings.Cut(strings.ToLower(name), "_weights.")
 	for _, r := range releases() {

@@ -33,11 +33,13 @@ const (
 
 // describe fills in Description for weights that do not describe themselves: from what the
 // source says, from timm's config.json beside the file, and otherwise with the usual settings
-// for the stem and the number of classes. The notes tell the user what was assumed.
+// for the stem and the number of classes. Assumed and the notes tell the user what was assumed.
 func (m *Model) describe(origin hub.Origin, path string) (notes []string, err error) {
-	// Y. Idelbayev's networks for CIFAR-10 were trained with ImageNet's statistics too.
 	m.Description = Description{Normalization: dataset.ImageNetNormalization(), Recipe: origin.Recipe}
-	if m.Config.Stem == resnet.CIFARStem {
+	if origin.Normalization != nil {
+		m.Normalization = *origin.Normalization
+	}
+	if m.Config.Stem != resnet.ImageNetStem {
 		m.Transform = picture.Transform{Resize: cifarSide, Height: cifarSide, Width: cifarSide}
 	} else {
 		m.Transform = picture.Transform{Resize: imageNetResize, Height: imageNetSide, Width: imageNetSide, Filter: picture.Bilinear}
@@ -55,8 +57,10 @@ func (m *Model) describe(origin hub.Origin, path string) (notes []string, err er
 			m.Classes, m.Data = config.Classes, fmt.Sprintf("images of %d classes", m.Config.Classes)
 		}
 	case origin.Architecture == "":
-		notes = append(notes, fmt.Sprintf("the file does not say how images are prepared; assuming %d×%d pixels, normalised as for ImageNet",
-			m.Transform.Height, m.Transform.Width))
+		m.Assumed.Images = true
+	}
+	if origin.Architecture == "" && config == nil {
+		m.Assumed.Alternatives = m.Config.Variants()[1:]
 	}
 	if m.Classes != nil {
 		return notes, nil
@@ -64,9 +68,9 @@ func (m *Model) describe(origin hub.Origin, path string) (notes []string, err er
 	switch c := m.Config; {
 	case c.Stem == resnet.ImageNetStem && c.Classes == 1000:
 		m.Classes, m.Data = ImageNetClasses(), "ImageNet"
-	case c.Stem == resnet.CIFARStem && c.Classes == 10:
+	case c.Stem != resnet.ImageNetStem && c.Classes == 10:
 		m.Classes, m.Data, m.Spec = cifar.CIFAR10.Classes(), cifar.CIFAR10.String(), "cifar10"
-	case c.Stem == resnet.CIFARStem && c.Classes == 100:
+	case c.Stem != resnet.ImageNetStem && c.Classes == 100:
 		m.Classes, m.Data, m.Spec = cifar.CIFAR100.Classes(), cifar.CIFAR100.String(), "cifar100"
 	default:
 		m.Data = "unknown images"

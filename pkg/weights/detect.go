@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,13 +17,13 @@ import (
 // names and their shapes only. Names and shapes must be exactly the network's; an
 // error says what differs and why.
 //
-// The Name is the one in resnet.ByName or resnet.CIFAR if the network is theirs, apart from
-// the number of classes; other names describe the network.
+// The Name is the one by which resnet.ByName finds the network.
 //
-// A network with shortcuts that have no parameters (resnet.ShortcutA) and its plain twin
-// without shortcuts have the same weights. Detect returns the former; [File.Model] can be
-// asked for the latter. Settings that make no difference, such as the kind of shortcut in a
-// network where no block needs one, have their zero values.
+// Several networks can have the same weights: see [resnet.Config.Variants]. Of these, Detect
+// returns the one with shortcuts (resnet.ShortcutA), without a max pool behind a 3×3 stem, and
+// with the stride in the 3×3 convolution of bottlenecks. [File.Model] can be asked for another.
+// Settings that make no difference, such as the kind of shortcut in a network where no block
+// needs one, have their zero values.
 func Detect(tensors map[string]statedict.Tensor) (resnet.Config, error) {
 	shapes := make(map[string][]int, len(tensors))
 	for name, tensor := range tensors {
@@ -37,7 +36,7 @@ func Detect(tensors map[string]statedict.Tensor) (resnet.Config, error) {
 	if err != nil {
 		return resnet.Config{}, err
 	}
-	c.Name = nameOf(c)
+	c.Name = resnet.NameOf(c)
 	if err := fits(c, tensors); err != nil {
 		return resnet.Config{}, err
 	}
@@ -274,50 +273,4 @@ func inferShortcut(c resnet.Config, shapes map[string][]int) resnet.Shortcut {
 		return resnet.ShortcutA
 	}
 	return resnet.ShortcutB
-}
-
-// nameOf returns the network's name in resnet.ByName or resnet.CIFAR, or else its depth and
-// everything that distinguishes it from theirs.
-func nameOf(c resnet.Config) string {
-	for _, name := range resnet.Names() {
-		if named, err := resnet.ByName(name); err == nil && same(named, c) {
-			return name
-		}
-	}
-	perBlock, block := 2, "basic"
-	if c.Block == resnet.Bottleneck {
-		perBlock, block = 3, "bottleneck"
-	}
-	depth := 2
-	name := "-" + block
-	for _, blocks := range c.Blocks {
-		depth += perBlock * blocks
-		name += fmt.Sprintf("-%d", blocks)
-	}
-	if named, err := resnet.CIFAR(depth, c.Width); err == nil && same(named, c) {
-		return named.Name
-	}
-	name = fmt.Sprintf("resnet%d%s-w%d", depth, name, c.Width)
-	if c.Groups > 0 {
-		name += fmt.Sprintf("-%dx%dd", c.Groups, c.WidthPerGroup)
-	}
-	if c.Stem == resnet.CIFARStem {
-		name += "-cifar"
-	}
-	switch c.Shortcut {
-	case resnet.ShortcutA:
-		name += "-shortcutA"
-	case resnet.ShortcutC:
-		name += "-shortcutC"
-	}
-	if c.PreActivation {
-		name += "-preact"
-	}
-	return name
-}
-
-// same reports whether two networks are the same apart from their names and classes.
-func same(a, b resnet.Config) bool {
-	a.Name, a.Classes = b.Name, b.Classes
-	return reflect.DeepEqual(a, b)
 }

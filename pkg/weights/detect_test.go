@@ -48,12 +48,23 @@ func TestDetectNamedModels(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			if want.Plain {
+			usual := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "-pad-end"), "-pool"), "-v1")
+			switch {
+			case want.Plain:
 				// A plain network has the same weights as one with parameter-free shortcuts.
 				if got.Shortcut != resnet.ShortcutA || got.Plain {
 					t.Errorf("%s is detected as %+v, want a network of option A", name, got)
 				}
 				got.Shortcut, got.Plain, got.Name = want.Shortcut, want.Plain, want.Name
+			case usual != name:
+				if got.Name != usual {
+					t.Errorf("%s is detected as %s, want %s", name, got.Name, usual)
+				}
+				for _, variant := range got.Variants() {
+					if variant.Name == name {
+						got = variant
+					}
+				}
 			}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("%s of %d classes is detected as %+v, want %+v", name, classes, got, want)

@@ -47,12 +47,13 @@ func ExampleFile_Model() {
 		log.Fatal(err)
 	}
 	fmt.Println(m.Config.Name)
-	for _, note := range m.Notes {
+	for _, note := range append(m.Notes, m.AssumedImages(), m.AssumedNetwork()) {
 		fmt.Println("-", note)
 	}
 	// Output:
 	// resnet8-basic-1-1-1-w2-shortcutA
 	// - prefix module. removed, 37 names
-	// - the file does not say how images are prepared; assuming 224×224 pixels, normalised as for ImageNet
 	// - the file does not name its 10 classes
+	// - the file does not say how images are prepared; assuming 224×224 pixels, normalised as imagenet (mean [0.485 0.456 0.406], std [0.229 0.224 0.225])
+	// - names and shapes do not tell these weights from those of plain8-basic-1-1-1-w2 (no shortcuts), resnet8-basic-1-1-1-w2-pad-end (shortcuts with all zeros behind the channels); assuming resnet8-basic-1-1-1-w2-shortcutA
 }

@@ -42,8 +42,11 @@ type Model struct {
 	// layouts: exactly those of Config.
 	Tensors map[string]statedict.Tensor
 	Description
-	// Notes tell the user what had to be chosen, changed or assumed to open the weights.
+	// Notes tell the user what had to be chosen, changed or assumed to open the weights, except
+	// for Assumed.
 	Notes []string
+	// Assumed is what matters most of that: if it is wrong, the network gives wrong answers.
+	Assumed Assumed
 }
 
 // Description says what a network was trained for.
@@ -68,6 +71,9 @@ type Description struct {
 
 // Options for Open.
 type Options struct {
+	// Architecture, if not "", is the network that the weights are for: a name that
+	// [resnet.ByName] accepts. It overrides what the file says and what its tensors tell.
+	Architecture string
 	// NewHead accepts weights without a head (fc) too, for a network that will get a new one.
 	// In the model they have a head of one class, of zeros.
 	NewHead bool
@@ -88,7 +94,7 @@ func Open(ctx context.Context, spec string, options Options) (*Model, error) {
 	if options.NewHead {
 		file = file.withHead()
 	}
-	m, err := file.Model(origin, "")
+	m, err := file.Model(origin, options.Architecture)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -123,8 +129,8 @@ func (f *File) withHead() *File {
 // isHead reports whether the name belongs to the layer that computes the logits.
 func isHead(name string) bool { return strings.HasPrefix(name, resnet.HeadName+".") }
 
-// Model returns the model in the file. An architecture other than "" is a name in
-// [resnet.Names], which replaces what the file says and what its shapes tell. The model's
+// Model returns the model in the file. An architecture other than "" is a name that
+// [resnet.ByName] accepts, which replaces what the file says and what its shapes tell. The model's
 // Source is the origin's, or else the file's path.
 func (f *File) Model(origin hub.Origin, architecture string) (m *Model, err error) {
 	named := maps.Clone(f.Tensors)
@@ -140,11 +146,8 @@ func (f *File) Model(origin hub.Origin, architecture string) (m *Model, err erro
 	for _, text := range []*string{&m.Config.Name, &m.Recipe, &m.Data, &m.Subset} {
 		*text = printable.Replace(*text)
 	}
-	if err := m.settleArchitecture(architecture, described); err != nil {
+	if err := m.settleArchitecture(architecture, origin, described); err != nil {
 		return nil, err
-	}
-	if want, err := resnet.ByName(origin.Architecture); err == nil && !same(want, m.Config) && architecture == "" {
-		return nil, fmt.Errorf("these are weights of %s, not of %s as their name says", m.Config.Name, origin.Architecture)
 	}
 	if !described {
 		more, err := m.describe(origin, f.Path)
@@ -153,13 +156,17 @@ func (f *File) Model(origin hub.Origin, architecture string) (m *Model, err erro
 		}
 		m.Notes = append(m.Notes, more...)
 	}
+	if architecture != "" {
+		m.Assumed.Alternatives = nil
+	}
 	m.Source = cmp.Or(origin.Source, f.Path)
 	return m, m.validate()
 }
 
 // settleArchitecture sets Config: to the architecture asked for, or what the file's
-// description says, or what the tensors tell. The tensors must be exactly that network's.
-func (m *Model) settleArchitecture(architecture string, described bool) (err error) {
+// description says, or what the tensors and their source tell. The tensors must be exactly that
+// network's.
+func (m *Model) settleArchitecture(architecture string, origin hub.Origin, described bool) (err error) {
 	switch {
 	case architecture != "":
 		if m.Config, err = resnet.ByName(architecture); err != nil {
@@ -169,21 +176,33 @@ func (m *Model) settleArchitecture(architecture string, described bool) (err err
 			m.Config.Classes = fc[0]
 		}
 	case !described:
-		m.Config, err = Detect(m.Tensors)
-		return err
+		if m.Config, err = Detect(m.Tensors); err != nil {
+			return err
+		}
+		if !slices.Contains(resnet.Names(), origin.Architecture) { // the source may call another network by a name of ByName's
+			return nil
+		}
+		for _, variant := range m.Config.Variants() {
+			if variant.Name == origin.Architecture {
+				m.Config = variant
+				return nil
+			}
+		}
+		return fmt.Errorf("these are weights of %s, not of %s as their name says", m.Config.Name, origin.Architecture)
 	}
 	if err := m.Config.Validate(); err != nil {
 		return err
 	}
-	if architecture == "" {
-		// Comparing builds the network: a description must not ask for 10⁹ blocks.
-		left := len(m.Tensors)
-		for _, blocks := range m.Config.Blocks {
-			if blocks > left {
-				return fmt.Errorf("the file describes a network with blocks %s but has %d tensors", printable.Quote(fmt.Sprint(m.Config.Blocks)), len(m.Tensors))
-			}
-			left -= blocks
+	// Comparing builds the network: a description must not ask for 10⁹ blocks.
+	left := len(m.Tensors)
+	for _, blocks := range m.Config.Blocks {
+		if blocks > left && architecture == "" {
+			return fmt.Errorf("the file describes a network with blocks %s but has %d tensors", printable.Quote(fmt.Sprint(m.Config.Blocks)), len(m.Tensors))
 		}
+		if blocks > left {
+			return fmt.Errorf("the file has %d tensors, too few for %s", len(m.Tensors), m.Config.Name)
+		}
+		left -= blocks
 	}
 	return fits(m.Config, m.Tensors)
 }

@@ -322,12 +322,12 @@ func TestUsualDescriptions(t *testing.T) {
 		class     string // the second
 		notes     int
 	}{
-		{"resnet18", 1000, hub.Origin{}, imageNet, "ImageNet", "", "goldfish", 2},
+		{"resnet18", 1000, hub.Origin{}, imageNet, "ImageNet", "", "goldfish", 1},
 		{"resnet18", 1000, hub.Origin{Architecture: "resnet18", Recipe: "IMAGENET1K_V2", Resize: 232}, newer, "ImageNet", "", "goldfish", 0},
-		{"resnet18", 5, hub.Origin{}, imageNet, "unknown images", "", "class 1", 2},
-		{"resnet20", 10, hub.Origin{}, small, "CIFAR-10", "cifar10", "automobile", 2},
-		{"resnet20", 100, hub.Origin{}, small, "CIFAR-100", "cifar100", "aquarium_fish", 2},
-		{"resnet20", 7, hub.Origin{}, small, "unknown images", "", "class 1", 2},
+		{"resnet18", 5, hub.Origin{}, imageNet, "unknown images", "", "class 1", 1},
+		{"resnet20", 10, hub.Origin{}, small, "CIFAR-10", "cifar10", "automobile", 1},
+		{"resnet20", 100, hub.Origin{}, small, "CIFAR-100", "cifar100", "aquarium_fish", 1},
+		{"resnet20", 7, hub.Origin{}, small, "unknown images", "", "class 1", 1},
 	} {
 		c := mustByName(t, test.model)
 		c.Classes = test.classes
@@ -341,6 +341,9 @@ func TestUsualDescriptions(t *testing.T) {
 			m.Data != test.data || m.Spec != test.spec || m.Recipe != test.origin.Recipe || m.Classes[1] != test.class || len(m.Notes) != test.notes {
 			t.Errorf("%s of %d classes: %+v, %q", test.model, test.classes, m.Description, m.Notes)
 		}
+		if told := test.origin.Architecture != ""; m.Assumed.Images == told || told && len(m.Assumed.Alternatives) > 0 {
+			t.Errorf("%s of %d classes: assumed is %+v", test.model, test.classes, m.Assumed)
+		}
 	}
 }
 
@@ -353,6 +356,9 @@ func TestArchitectureIsAsAsked(t *testing.T) {
 	}
 	_, err := file.Model(hub.Origin{}, "resnet32")
 	filetest.CheckRefused(t, "another", err, "does not match resnet32", "missing layer1.3")
+	if _, err := file.Model(hub.Origin{}, "resnet9998"); err == nil || !strings.Contains(err.Error(), "too few for resnet9998") {
+		t.Errorf("resnet9998: %v, want too few tensors", err)
+	}
 	_, err = file.Model(hub.Origin{}, "resnet21")
 	filetest.CheckRefused(t, "none", err, `unknown model "resnet21"`)
 	_, err = (&File{Tensors: declared(t, mustByName(t, "resnet34"))}).Model(hub.Origin{Architecture: "resnet18"}, "")

@@ -20,6 +20,7 @@ func offline(t *testing.T) *place {
 	p.set("RESIDUAL_CACHE", p.path("cache"))
 	p.set("RESIDUAL_TORCHVISION_URL", closed)
 	p.set("RESIDUAL_IDELBAYEV_URL", closed)
+	p.set("RESIDUAL_MARTYN_URL", closed)
 	p.set("HF_ENDPOINT", closed)
 	return p
 }
