@@ -30,6 +30,13 @@ var (
 	Int8     = &DType{name: "int8", size: 1}
 	Uint8    = &DType{name: "uint8", size: 1}
 	Bool     = &DType{name: "bool", size: 1}
+
+	// These are never read, but a file's other tensors lie behind them.
+	QInt8      = &DType{name: "qint8", size: 1}
+	QUint8     = &DType{name: "quint8", size: 1}
+	QInt32     = &DType{name: "qint32", size: 4}
+	Complex64  = &DType{name: "complex64", size: 8}
+	Complex128 = &DType{name: "complex128", size: 16}
 )
 
 // String returns PyTorch's name for the dtype.

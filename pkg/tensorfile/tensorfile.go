@@ -39,6 +39,12 @@ type Contents struct {
 	Tensors map[string]Tensor
 	// Counters are the single integers (int32 or int64), such as num_batches_tracked.
 	Counters map[string]int64
+	// Names are the names of Tensors in the order of the file, if it has an order that says
+	// something: PyTorch's files have that in which the layers were made.
+	Names []string
+	// Unreadable are the tensors that cannot be read, such as quantized ones, and why not: a
+	// phrase that follows the name.
+	Unreadable map[string]string
 }
 
 // NewContents returns empty Contents.

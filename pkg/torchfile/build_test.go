@@ -16,8 +16,11 @@ import (
 
 // read is Read for filetest.
 var read filetest.Read = func(r io.ReaderAt, size int64) (*tensorfile.Contents, error) {
-	_, contents, err := Read(r, size)
-	return contents, err
+	file, err := Read(r, size, "")
+	if err != nil {
+		return nil, err
+	}
+	return file.Contents, nil
 }
 
 // text, integer, name and tuple return the pickle instructions that push such a value.

@@ -22,11 +22,11 @@ func ExampleRead() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	format, contents, err := torchfile.Read(file, info.Size())
+	contents, err := torchfile.Read(file, info.Size(), "")
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(format)
+	fmt.Println(contents.Format)
 	for _, name := range slices.Sorted(maps.Keys(contents.Tensors)) {
 		fmt.Println(name, contents.Tensors[name].Shape)
 	}

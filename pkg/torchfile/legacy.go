@@ -16,14 +16,17 @@ import (
 // request. Five pickles follow one another: a magic number, the protocol's number, facts
 // about the machine, the object that was saved, and the keys of its storages. Then, for each
 // key, the number of elements in eight bytes and the elements.
-func readLegacy(r io.ReaderAt, size int64) (*tensorfile.Contents, error) {
-	h := &host{storages: map[string]*storage{}}
+func readLegacy(r io.ReaderAt, size int64, key string) (*File, error) {
+	h := newHost()
 	decoder := pickle.NewDecoder(io.NewSectionReader(r, 0, size), size, h)
 	magic, err := decoder.Decode()
 	if err != nil {
 		return nil, err
 	}
 	if n, ok := magic.(*big.Int); !ok || n.Text(16) != "1950a86a20f9469cfc6c" {
+		if h.classes["torch.storage._load_from_bytes"] != nil {
+			return nil, errors.New("it was written by pickle.dump; write it with torch.save")
+		}
 		return nil, errors.New("a Python pickle, but not one that torch.save wrote; save model.state_dict() with torch.save")
 	}
 	protocol, err := decoder.Decode()
@@ -46,7 +49,7 @@ func readLegacy(r io.ReaderAt, size int64) (*tensorfile.Contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	tensors, err := stateDict(root)
+	f, found, err := newFile(Legacy, h, root, key)
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +61,17 @@ func readLegacy(r io.ReaderAt, size int64) (*tensorfile.Contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readTensors(r, size, tensors, func(s *storage) (extent, error) {
+	f.Contents, err = readTensors(r, size, found, func(s *storage) (extent, error) {
 		place, ok := extents[s]
 		if !ok {
 			return extent{}, errors.New("damaged: its storage is missing")
 		}
 		return place, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // findStorages returns the places of the storages, which start at offset and lie in the

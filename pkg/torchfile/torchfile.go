@@ -4,13 +4,17 @@
 //
 // A pickle is a program, and loading it in Python runs whatever functions it names. Nothing
 // is run here: package pickle beneath this one interprets the program, and this package
-// answers for the few functions that build tensors. A pickle that names anything else is
+// answers for the few functions that build tensors. Whatever else a pickle names becomes an
+// object that does nothing and is never a tensor, so that a date or a path beside the weights
+// does no harm. A pickle that names what only attacks have a use for, such as os.system, is
 // refused.
 //
-// The file may hold a state dict, or a checkpoint that has one as "state_dict", "model" or
-// "model_state_dict", which are tried in this order and before the root. Nothing is read of
-// the rest, such as an optimiser's state. Whole networks (torch.save(model)), sparse and
-// quantized tensors and TorchScript programs are refused.
+// The file may hold a state dict, or a checkpoint that has one, in a dict in a dict if need
+// be. It is found by what is in it: tensors of the shapes of convolutions. If there are
+// several, [Read] chooses as timm does: state_dict_ema, model_ema, state_dict, model; and
+// then any other moving average. Nothing is read of the rest, such as an optimiser's state.
+// Whole networks (torch.save(model)) and TorchScript programs are refused, and sparse and
+// quantized tensors are reported as unreadable.
 //
 // It is written by hand because github.com/nlpodyssey/gopickle panics on, or allocates
 // gigabytes for, files made to do damage; see package pickle.
@@ -24,7 +28,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/tensorfile"
@@ -48,71 +51,65 @@ func isPickle(start []byte) bool {
 	return len(start) > 1 && start[0] == proto && start[1] <= newest
 }
 
-// Read reads the weights in the size bytes of r and says which format they are in. All
-// tensors together may have as many elements as the file has bytes. In a zip archive every
-// byte of the weights is checked against the archive's CRCs. Errors say what is wrong in one
-// line.
-func Read(r io.ReaderAt, size int64) (format string, contents *tensorfile.Contents, err error) {
+// File is what [Read] read.
+type File struct {
+	// Format is [Zip] or [Legacy].
+	Format string
+	*tensorfile.Contents
+	// Key is where the state dict was found: keys with dots between them, or "" for the root.
+	Key string
+	// Others are the keys of the file's other state dicts.
+	Others []string
+	// Skipped are the classes of objects that were not read, such as argparse.Namespace.
+	Skipped []string
+}
+
+// Read reads the weights in the size bytes of r. A key other than "" says which state dict:
+// the keys that lead to it, with dots between them. It may go on with the beginning of the
+// names that are meant, as in state_dict.encoder_q.
+//
+// All tensors together may have as many elements as the file has bytes. In a zip archive
+// every byte of the weights is checked against the archive's CRCs. Errors say what is wrong
+// in one line; if the file has several state dicts and none is the obvious one, the error is
+// an [*AmbiguousError].
+func Read(r io.ReaderAt, size int64, key string) (*File, error) {
 	start, err := tensorfile.ReadFull(r, nil, 0, min(size, 4))
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	switch {
 	case isZip(start):
-		contents, err = readZip(r, size)
-		return Zip, contents, err
+		return readZip(r, size, key)
 	case isPickle(start):
-		contents, err = readLegacy(r, size)
-		return Legacy, contents, err
+		return readLegacy(r, size, key)
 	}
-	return "", nil, errors.New("neither a zip archive nor a pickle, so not written by torch.save")
+	return nil, errors.New("neither a zip archive nor a pickle, so not written by torch.save")
 }
 
-// stateDict returns the tensors of the state dict in a pickle's value.
-func stateDict(root any) (map[string]*tensor, error) {
-	dict, ok := root.(*pickle.Dict)
-	if !ok {
-		return nil, fmt.Errorf("it holds a value of type %s instead of a state dict; in Python, save model.state_dict()", typeName(root))
+// newFile returns the file of a state dict, with its contents but for the elements.
+func newFile(format string, h *host, root any, key string) (*File, *stateDict, error) {
+	found, others, err := find(root, key)
+	if err != nil {
+		return nil, nil, err
 	}
-	for _, key := range []string{"state_dict", "model", "model_state_dict"} {
-		if value, ok := dict.Get(key); ok {
-			if nested, ok := value.(*pickle.Dict); ok {
-				if found := tensorsIn(nested); len(found) > 0 {
-					return found, nil
-				}
-			}
+	if len(found.tensors) == 0 {
+		for _, name := range slices.Sorted(maps.Keys(found.unreadable)) {
+			return nil, nil, fmt.Errorf("%s %s", printable.Quote(name), found.unreadable[name])
 		}
 	}
-	if found := tensorsIn(dict); len(found) > 0 {
-		return found, nil
+	f := &File{Format: format, Key: found.key(), Skipped: h.skipped()}
+	for _, other := range others {
+		f.Others = append(f.Others, other.key())
 	}
-	var has strings.Builder
-	for key, value := range dict.All() {
-		const enough = 200
-		if has.Len() > enough {
-			has.WriteString(", …")
-			break
-		}
-		fmt.Fprintf(&has, ", %s (%s)", printable.Quote(key), typeName(value))
-	}
-	return nil, fmt.Errorf("it has no state dict, neither as state_dict, model or model_state_dict nor at its root; it has %s",
-		cmp.Or(strings.TrimPrefix(has.String(), ", "), "nothing"))
-}
-
-func tensorsIn(dict *pickle.Dict) map[string]*tensor {
-	found := map[string]*tensor{}
-	for name, value := range dict.All() {
-		if t, ok := value.(*tensor); ok {
-			found[name] = t
-		}
-	}
-	return found
+	return f, found, nil
 }
 
 // typeName returns Python's name for the type of a pickled value.
 func typeName(value any) string {
-	switch value.(type) {
-	case *tensor:
+	switch value := value.(type) {
+	case *object:
+		return printable.Quote(value.class.name)
+	case *tensor, *unreadable:
 		return "Tensor"
 	case *storage:
 		return "Storage"
@@ -129,7 +126,8 @@ type extent struct {
 
 // readTensors reads the tensors of a state dict from r, a file of size bytes. locate returns
 // the place of a storage.
-func readTensors(r io.ReaderAt, size int64, tensors map[string]*tensor, locate func(*storage) (extent, error)) (*tensorfile.Contents, error) {
+func readTensors(r io.ReaderAt, size int64, d *stateDict, locate func(*storage) (extent, error)) (*tensorfile.Contents, error) {
+	tensors := d.tensors
 	type part struct {
 		name     string
 		elements int64
@@ -176,5 +174,11 @@ func readTensors(r io.ReaderAt, size int64, tensors map[string]*tensor, locate f
 			tensors[part.name].Read(contents, part.name, part.elements, buffer)
 		}
 	}
+	for _, name := range d.names {
+		if _, ok := contents.Tensors[name]; ok {
+			contents.Names = append(contents.Names, name)
+		}
+	}
+	contents.Unreadable = d.unreadable
 	return contents, nil
 }

@@ -20,7 +20,7 @@ import (
 // readZip reads what torch.save has written since PyTorch 1.6: an uncompressed zip archive
 // with one folder of any name. In it are data.pkl, a pickle, and data/KEY, the bytes of each
 // storage.
-func readZip(r io.ReaderAt, size int64) (*tensorfile.Contents, error) {
+func readZip(r io.ReaderAt, size int64, key string) (*File, error) {
 	entries, err := openZip(r, size)
 	if err != nil {
 		return nil, err
@@ -50,16 +50,16 @@ func readZip(r io.ReaderAt, size int64) (*tensorfile.Contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &host{storages: map[string]*storage{}}
+	h := newHost()
 	root, err := pickle.NewDecoder(bytes.NewReader(text), int64(len(text)), h).Decode()
 	if err != nil {
 		return nil, err
 	}
-	tensors, err := stateDict(root)
+	f, found, err := newFile(Zip, h, root, key)
 	if err != nil {
 		return nil, err
 	}
-	return readTensors(r, size, tensors, func(s *storage) (extent, error) {
+	f.Contents, err = readTensors(r, size, found, func(s *storage) (extent, error) {
 		entry, ok := entries[folder+"data/"+s.key]
 		if !ok {
 			return extent{}, fmt.Errorf("damaged: its storage, data/%s, is missing", printable.Quote(s.key))
@@ -73,6 +73,10 @@ func readZip(r io.ReaderAt, size int64) (*tensorfile.Contents, error) {
 		}
 		return place, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // openZip returns the archive's entries by name.

@@ -2,12 +2,14 @@ package weights
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/safetensors"
 	"github.com/residual-go/residual/pkg/statedict"
 	"github.com/residual-go/residual/pkg/tensorfile"
@@ -24,6 +26,16 @@ type File struct {
 	Tensors map[string]statedict.Tensor
 	// Counters are the single integers (int32 or int64), such as num_batches_tracked.
 	Counters map[string]int64
+	// Names are the names of Tensors in the order of the file, if that says something: in
+	// PyTorch's formats it is the order in which the layers were made.
+	Names []string
+	// Unreadable are the tensors that cannot be read, such as quantized ones, and why not: a
+	// phrase that follows the name.
+	Unreadable map[string]string
+	// Others are the keys of the other sets of weights in the file.
+	Others []string
+	// Notes tell the user what was chosen and what was passed over.
+	Notes []string
 	// Metadata is the __metadata__ of a safetensors file; nil for PyTorch's formats.
 	Metadata map[string]string
 }
@@ -33,9 +45,16 @@ type File struct {
 //
 // Files are not trusted. Nothing in them is run, sizes are compared with the file's before
 // memory is allocated, and a file that is damaged, or made to do damage, is an error of one
-// line that starts with path. Files with the checksum of [safetensors.Write] are verified,
+// line that starts with path. A file with several sets of weights none of which is the
+// obvious one is a [*torchfile.AmbiguousError]; see [ReadFileKey]. Files with the checksum of [safetensors.Write] are verified,
 // and so are zip archives. See package torchfile for what is read of PyTorch's formats.
-func ReadFile(path string) (*File, error) {
+func ReadFile(path string) (*File, error) { return ReadFileKey(path, "") }
+
+// ReadFileKey is ReadFile for a file with several sets of weights. The key says which: the
+// keys of the dicts that lead to it, as in checkpoint.model_ema, or what the names of its
+// tensors begin with, as in state_dict.encoder_q. Without a key, averaged weights are
+// preferred to the weights themselves, as in timm; see [torchfile.Read].
+func ReadFileKey(path, key string) (*File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("read weights: %w", err)
@@ -48,7 +67,7 @@ func ReadFile(path string) (*File, error) {
 		return nil, fmt.Errorf("read weights: %w", err)
 	}
 	defer file.Close()
-	f, err := read(file, info.Size())
+	f, err := read(file, info.Size(), key)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -57,7 +76,7 @@ func ReadFile(path string) (*File, error) {
 }
 
 // read reads the weights in the size bytes of r.
-func read(r io.ReaderAt, size int64) (*File, error) {
+func read(r io.ReaderAt, size int64, key string) (*File, error) {
 	start, err := tensorfile.ReadFull(r, nil, 0, min(size, 512))
 	if err != nil {
 		return nil, err
@@ -74,18 +93,69 @@ func read(r io.ReaderAt, size int64) (*File, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &File{Format: "safetensors", Tensors: contents.Tensors, Counters: contents.Counters, Metadata: file.Metadata}, nil
+		f := &File{Format: "safetensors", Tensors: contents.Tensors, Counters: contents.Counters, Metadata: file.Metadata}
+		return f, f.keep(key)
 	case torchfile.Matches(start):
-		format, contents, err := torchfile.Read(r, size)
+		file, err := torchfile.Read(r, size, key)
 		if err != nil {
 			return nil, err
 		}
-		return &File{Format: format, Tensors: contents.Tensors, Counters: contents.Counters}, nil
+		f := &File{Format: file.Format, Tensors: file.Tensors, Counters: file.Counters,
+			Names: file.Names, Unreadable: file.Unreadable, Others: file.Others}
+		f.note(file, key)
+		return f, nil
 	}
 	if format := recognize(start); format != "" {
 		return nil, fmt.Errorf("not a file of weights but %s", format)
 	}
 	return nil, errors.New("not a file of weights: neither safetensors nor written by torch.save; is it complete, and not encrypted or compressed?")
+}
+
+// keep drops the tensors whose names do not begin with key and a dot, and these from the
+// names of the others. It does nothing without a key.
+func (f *File) keep(key string) error {
+	if key == "" {
+		return nil
+	}
+	tensors := map[string]statedict.Tensor{}
+	for name, tensor := range f.Tensors {
+		if rest, ok := strings.CutPrefix(name, key+"."); ok {
+			tensors[rest] = tensor
+		}
+	}
+	if len(tensors) == 0 {
+		return fmt.Errorf("it has no weights whose names begin with %s", printable.Quote(key+"."))
+	}
+	f.Tensors, f.Metadata = tensors, nil // which is about the whole file
+	return nil
+}
+
+// note adds notes on where in a file of torch.save the weights were found, and what else
+// there is.
+func (f *File) note(file *torchfile.File, key string) {
+	if file.Key != "" && key == "" {
+		f.Notes = append(f.Notes, "the weights were found under "+printable.Quote(file.Key))
+	}
+	if len(file.Others) > 0 {
+		var others []string
+		for _, other := range file.Others {
+			others = append(others, cmp.Or(printable.Quote(other), "its root"))
+		}
+		f.Notes = append(f.Notes, fmt.Sprintf("the file has other weights under %s, which may be better or worse; the choice is timm's, averaged weights (EMA) first",
+			few(others)))
+	}
+	if len(file.Skipped) > 0 {
+		f.Notes = append(f.Notes, "objects beside the weights were passed over, and nothing in them was run: "+few(file.Skipped))
+	}
+}
+
+// few joins the first of the items and says how many more there are.
+func few(items []string) string {
+	const shown = 8
+	if more := len(items) - shown; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(items[:shown], ", "), more)
+	}
+	return strings.Join(items, ", ")
 }
 
 // recognize says what a file that starts like this is, and what to do about it, if it is
@@ -98,6 +168,8 @@ func recognize(start []byte) string {
 	}{
 		{257, "ustar", "a TAR archive, as PyTorch wrote before version 0.1.10; load it with PyTorch and save it again, or unpack it"},
 		{0, "\x89HDF\r\n\x1a\n", "HDF5, as Keras writes; save the weights as safetensors, with PyTorch's names and layouts"},
+		{4, "TFL3", "a TensorFlow Lite model (.tflite); save the weights as safetensors, with PyTorch's names and layouts, from the program that made it"},
+		{0, "\x12\x01\x00\x00\x00\x00\x00\x00", "MXNet's parameters; save the weights as safetensors, with PyTorch's names and layouts"},
 		{0, "GGUF", "GGUF, a format for language models"},
 		{0, "\x93NUMPY", "a single NumPy array; save a state dict as safetensors"},
 		{0, "\x89PNG", "an image"},

@@ -47,7 +47,7 @@ func expectations(t testing.TB) map[string]expectation {
 
 // readBytes reads a file that is in memory.
 func readBytes(content []byte) (*File, error) {
-	return read(bytes.NewReader(content), int64(len(content)))
+	return read(bytes.NewReader(content), int64(len(content)), "")
 }
 
 func TestReadFileReadsWhatPyTorchWrites(t *testing.T) {
@@ -131,6 +131,8 @@ func TestRecognize(t *testing.T) {
 		"noise":                {strings.Repeat("\xa5\x5a\x01", 400), "neither safetensors nor"},
 		"TAR":                  {string(tar), "0.1.10"},
 		"HDF5":                 {"\x89HDF\r\n\x1a\n\x00\x00", "Keras"},
+		"TensorFlow Lite":      {"\x1c\x00\x00\x00TFL3\x14\x00", "TensorFlow Lite model (.tflite)"},
+		"MXNet":                {"\x12\x01\x00\x00\x00\x00\x00\x00\x00\x00", "MXNet"},
 		"GGUF":                 {"GGUF\x03\x00\x00\x00", "GGUF"},
 		"NumPy":                {"\x93NUMPY\x01\x00", "NumPy"},
 		"ONNX":                 {"\x08\x08\x12\x07pytorch", "ONNX"},

@@ -47,6 +47,8 @@ type Model struct {
 	Notes []string
 	// Assumed is what matters most of that: if it is wrong, the network gives wrong answers.
 	Assumed Assumed
+	// Others are the keys of the other sets of weights in the file.
+	Others []string
 }
 
 // Description says what a network was trained for.
@@ -74,6 +76,8 @@ type Options struct {
 	// Architecture, if not "", is the network that the weights are for: a name that
 	// [resnet.ByName] accepts. It overrides what the file says and what its tensors tell.
 	Architecture string
+	// Key says which of several sets of weights in the file is meant; see [ReadFileKey].
+	Key string
 	// NewHead accepts weights without a head (fc) too, for a network that will get a new one.
 	// In the model they have a head of one class, of zeros.
 	NewHead bool
@@ -87,7 +91,7 @@ func Open(ctx context.Context, spec string, options Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := ReadFile(path)
+	file, err := ReadFileKey(path, options.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -135,10 +139,11 @@ func isHead(name string) bool { return strings.HasPrefix(name, resnet.HeadName+"
 func (f *File) Model(origin hub.Origin, architecture string) (m *Model, err error) {
 	named := maps.Clone(f.Tensors)
 	maps.DeleteFunc(named, func(name string, _ statedict.Tensor) bool { return checkpoint.IsOptimizer(name) })
-	m = &Model{}
+	m = &Model{Others: f.Others}
 	if m.Tensors, m.Notes, err = Canonical(named); err != nil {
 		return nil, err
 	}
+	m.Notes = slices.Concat(f.Notes, m.Notes)
 	described, err := m.fromMetadata(f.Metadata)
 	if err != nil {
 		return nil, err

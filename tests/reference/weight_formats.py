@@ -13,11 +13,17 @@ a file that must be refused, parts of the error.  The script was last run with P
 
 import argparse
 import collections
+import datetime
+import decimal
+import enum
+import functools
 import json
 import os
+import pathlib
 import pickle
 import struct
 import unittest.mock
+import uuid
 import zipfile
 
 import numpy as np
@@ -144,6 +150,84 @@ def checkpoint(net, key):
     }
 
 
+class Mode(enum.Enum):
+    FAST = 1
+
+
+class Settings:
+    class Inner:
+        pass
+
+    def __init__(self):
+        self.inner = Settings.Inner()
+        self.method = self.run
+
+    def run(self):
+        pass
+
+
+class Dict(dict):
+    pass
+
+
+class Items(list):
+    pass
+
+
+def extras(net):
+    """Returns objects of many kinds, as checkpoints have beside the weights."""
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    return {
+        "path": pathlib.PurePosixPath("runs/1"),
+        "date": datetime.datetime(2024, 5, 6, 7, 8, tzinfo=datetime.timezone.utc),
+        "took": datetime.timedelta(seconds=5),
+        "args": argparse.Namespace(lr=0.1, out=pathlib.PurePosixPath("out")),
+        "mode": Mode.FAST,
+        "settings": Settings(),
+        "dict": Dict(a=1),
+        "items": Items([1, 2]),
+        "partial": functools.partial(max, 1, key=abs),
+        "scalar": np.float32(0.5),
+        "array": np.arange(3.0),
+        "random": np.random.RandomState(1).get_state(),
+        "counter": collections.Counter("aab"),
+        "default": collections.defaultdict(list, a=[1]),
+        "device": torch.device("cpu"),
+        "dtype": torch.float16,
+        "uuid": uuid.UUID(int=5),
+        "decimal": decimal.Decimal("0.1"),
+        "complex": 1j,
+        "optimizer": optimizer,
+        "optimizer class": torch.optim.Adam,
+        "sparse": torch.eye(2).to_sparse(),
+        "quantized": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8),
+        "spectrum": torch.ones(2, dtype=torch.complex64),
+    }
+
+
+def several(net):
+    """Writes files with several sets of weights, or with one in an unusual place."""
+    first, second = net.state_dict(), Net().state_dict()
+    for name, value, state in [
+        ("in-net", {"net": first, "acc": 93.1, "epoch": 9}, first),
+        ("in-two", {"checkpoint": {"model_state": first, "step": 9}, "mask": {"a": torch.ones(1, 1, 2, 2)}}, first),
+        ("in-list", [3, first, {"lr": 0.1}], first),
+        ("ema-model", {"model": first, "model_ema": second}, second),
+        ("ema-state", {"state_dict": first, "state_dict_ema": second, "epoch": 1}, second),
+        ("ema-nested", {"model": first, "model_ema": {"state_dict": second, "decay": 0.9}}, second),
+        ("ema-module", {"net": first, "ema": {"module": second, "updates": 3}}, second),
+        ("ema-alone", {"model_ema": {"module": second}, "epoch": 1}, second),
+        ("ema-none", {"state_dict": first, "state_dict_ema": None}, first),
+        ("timm-ema", {"model": first, "ema": second}, first),
+        ("copies", {"best": first, "last": dict(first)}, first),
+        ("derived", {"state_dict": Dict(first)}, first),
+        ("beside-extras", {"net": first, **extras(net)}, first),
+    ]:
+        save(name, value, state)
+    torch.save({"teacher": first, "student": second}, path("teacher.pth"))
+    refuse("teacher.pth", "several sets of weights", "teacher, student")
+
+
 def safetensors(name, state):
     """Writes the format by hand: eight bytes of length, a header in JSON, the data."""
     dtypes = {
@@ -204,8 +288,11 @@ def main():
     refuse("bytes.pth", "a has dtype uint8 and shape [2]")
     torch.save({"a": torch.ones(0, 3)}, path("empty.pth"))
     refuse("empty.pth", "a is empty, of shape [0 3]")
-    torch.save({"net": {"a": torch.ones(1)}, "epoch": 3}, path("elsewhere.pth"))
-    refuse("elsewhere.pth", "no state dict", "net (dict), epoch (int)")
+    torch.save({"nets": 2, "epoch": 3}, path("elsewhere.pth"))
+    refuse("elsewhere.pth", "no state dict", "nets (int), epoch (int)")
+    torch.save({"nets": [net], "epoch": 3}, path("whole-inside.pth"))
+    refuse("whole-inside.pth", "an object of the class __main__.Net", "a whole network", "state_dict()")
+    several(net)
     torch.save(torch.ones(2), path("tensor.pth"))
     refuse("tensor.pth", "a value of type Tensor instead of a state dict")
     with open(path("dump.pkl"), "wb") as f, same_keys():

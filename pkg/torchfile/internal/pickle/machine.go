@@ -282,11 +282,14 @@ func (d *Decoder) extend(items []any) error {
 	if err != nil {
 		return err
 	}
-	list, ok := top.(*List)
-	if !ok {
+	switch top := top.(type) {
+	case *List:
+		top.Items = append(top.Items, items...)
+	case Collection:
+		top.Add(items)
+	default:
 		return errors.New("items are added to something that is not a list")
 	}
-	list.Items = append(list.Items, items...)
 	return nil
 }
 
@@ -296,7 +299,7 @@ func (d *Decoder) set(items []any) error {
 	if err != nil {
 		return err
 	}
-	dict, ok := top.(*Dict)
+	dict, ok := top.(interface{ Set(key, value any) })
 	if !ok || len(items)%2 != 0 {
 		return errors.New("entries are set in something that is not a dict, or a key has no value")
 	}

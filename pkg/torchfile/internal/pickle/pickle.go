@@ -61,6 +61,13 @@ type Host interface {
 	Persistent(id any) (any, error)
 }
 
+// A Collection is an object of a host to which pickles may add items and entries, as they do
+// to objects of classes that are derived from list and dict.
+type Collection interface {
+	Add(items []any)
+	Set(key, value any)
+}
+
 // A Decoder reads a sequence of pickles.
 type Decoder struct {
 	in     *bufio.Reader
