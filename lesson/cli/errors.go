@@ -12,6 +12,7 @@ import (
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/torchfile"
 )
 
 // ExitCode returns the exit code for an error: 130 after Ctrl-C or SIGTERM, as shells have it,
@@ -42,6 +43,9 @@ func Message(err error) string {
 // advice returns the command or the flags that help with an error of a library, "" if there are
 // none.
 func advice(err error) string {
+	if several, ok := errors.AsType[*torchfile.AmbiguousError](err); ok {
+		return "choose one with --key, as in --key " + quoted(several.Keys[0])
+	}
 	notInstalled, isNotInstalled := errors.AsType[*backend.NotInstalledError](err)
 	switch {
 	case isNotInstalled:

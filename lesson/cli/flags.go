@@ -20,7 +20,7 @@ type flags struct {
 	lr                          float64
 	seed                        uint64
 	backend                     string
-	weights, run                string
+	weights, key, run           string
 	json                        bool
 }
 
@@ -49,6 +49,9 @@ func (f *flags) add(cmd *cobra.Command, names ...string) {
 			set.StringVar(&f.backend, name, backend.Auto, "backend to compute with: auto, cpu, go, xla, xla:cpu, xla:cuda, or xla:PATH for a plugin, with options as in xla:cuda,visible_devices=1")
 		case "weights":
 			set.StringVar(&f.weights, name, "", "weights: a file, a URL, the folder of a run, or a name such as resnet50; go run ./lesson weights lists the names")
+			f.add(cmd, "key")
+		case "key":
+			set.StringVar(&f.key, name, "", "which of several sets of weights in the file, such as model or state_dict.encoder (default: the obvious one, averaged weights first)")
 		case "run":
 			set.StringVar(&f.run, name, "", "folder of the run")
 		case "json":

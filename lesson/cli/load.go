@@ -87,14 +87,23 @@ func (f *flags) openWeights(cmd *cobra.Command, spec string, newHead bool) (*wei
 	if err != nil {
 		return nil, err
 	}
-	m, err := weights.Open(cmd.Context(), spec, weights.Options{NewHead: newHead, Progress: download(f.messages(cmd))})
+	m, err := weights.Open(cmd.Context(), spec, weights.Options{Key: f.key, NewHead: newHead, Progress: download(f.messages(cmd))})
 	if err != nil {
 		return nil, err
 	}
-	for _, note := range m.Notes {
+	for _, note := range notesAbout(m) {
 		fmt.Fprintln(f.messages(cmd), "Note:", note)
 	}
 	return m, nil
+}
+
+// notesAbout returns the notes about weights, with the flag that chooses others.
+func notesAbout(m *weights.Model) []string {
+	notes := append([]string{}, m.Notes...)
+	if len(m.Others) > 0 {
+		notes = append(notes, "the other weights: --key "+quoted(m.Others[0]))
+	}
+	return notes
 }
 
 // latestCheckpoint returns the newest checkpoint if spec is the folder of a run, and otherwise

@@ -60,7 +60,7 @@ or timm publishes. Downloads are kept in the cache.`,
 			if err != nil {
 				return err
 			}
-			i, err := inspect(path, origin, f.model)
+			i, err := inspect(path, origin, f.model, f.key)
 			if err != nil {
 				return err
 			}
@@ -74,14 +74,15 @@ or timm publishes. Downloads are kept in the cache.`,
 			return nil
 		},
 	}
-	f.add(cmd, "model", "json")
+	f.add(cmd, "model", "key", "json")
 	cmd.Flag("model").Usage = "architecture, for weights that do not determine it, such as plain20; go run ./lesson summary lists them"
 	return cmd
 }
 
-// inspect reads the file at path and compares it with the network it is for.
-func inspect(path string, origin hub.Origin, architecture string) (*inspected, error) {
-	file, err := weights.ReadFile(path)
+// inspect reads the file at path, or the weights in it at key, and compares it with the
+// network it is for.
+func inspect(path string, origin hub.Origin, architecture, key string) (*inspected, error) {
+	file, err := weights.ReadFileKey(path, key)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +99,7 @@ func inspect(path string, origin hub.Origin, architecture string) (*inspected, e
 		return nil, err
 	}
 	report := statedict.Compare(want, m.Tensors)
-	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, report, append([]string{}, m.Notes...)}, nil
+	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, report, notesAbout(m)}, nil
 }
 
 // write prints the report as a table.

@@ -115,7 +115,7 @@ func stateDicts(root any) (all []*stateDict, network *found) {
 		enter := func(key string, value any) {
 			looked++
 			if o, ok := value.(*object); ok && network == nil && o.isNetwork() {
-				network = &found{o, key}
+				network = &found{o, strings.Join(append(slices.Clone(v.path), key), ".")}
 			}
 			switch value.(type) {
 			case *pickle.Dict, *pickle.List, pickle.Tuple, *object:
@@ -336,9 +336,9 @@ func choose(dicts []*stateDict, depth int) *stateDict {
 func noStateDict(root any, network *found) error {
 	switch {
 	case network != nil && network.key == "":
-		return fmt.Errorf("an object of the class %s: %s", printable.Quote(network.object.class.name), wholeNetwork)
+		return fmt.Errorf("it holds an object of the class %s: %s", printable.Quote(network.object.class.name), wholeNetwork)
 	case network != nil:
-		return fmt.Errorf("%s is an object of the class %s: %s", printable.Quote(network.key), printable.Quote(network.object.class.name), wholeNetwork)
+		return fmt.Errorf("%s in it is an object of the class %s: %s", printable.Quote(network.key), printable.Quote(network.object.class.name), wholeNetwork)
 	}
 	dict, ok := root.(*pickle.Dict)
 	if !ok {

@@ -251,7 +251,7 @@ func (h *host) Call(called any, args pickle.Tuple) (any, error) {
 }
 
 // wholeNetwork says what to do about a file of torch.save(model).
-const wholeNetwork = "it holds a whole network, and only the program that defines the network can load it; in Python, save model.state_dict() instead"
+const wholeNetwork = "a whole network, and only the program that defines the network can load it; in Python, save model.state_dict() instead"
 
 // isMember reports whether the arguments of getattr ask for something inside a class or an
 // object, as pickles do for methods and for classes in classes.
@@ -355,7 +355,7 @@ func (h *host) Persistent(id any) (any, error) {
 		if c, ok := parts[1].(*class); ok {
 			return c, nil
 		}
-		return nil, errors.New(wholeNetwork)
+		return nil, errors.New("it holds " + wholeNetwork)
 	}
 	if len(parts) < 5 || parts[0] != "storage" {
 		return nil, errors.New("damaged: it refers to an object outside the pickle that is not a storage")

@@ -151,7 +151,7 @@ func (f *File) note(file *torchfile.File, key string) {
 
 // few joins the first of the items and says how many more there are.
 func few(items []string) string {
-	const shown = 8
+	const shown = 20
 	if more := len(items) - shown; more > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(items[:shown], ", "), more)
 	}

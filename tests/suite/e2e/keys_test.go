@@ -1,0 +1,106 @@
+package e2e
+
+import (
+	"image"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/statedict"
+)
+
+// under returns the tensors with prefix before their names.
+func under(prefix string, tensors map[string]statedict.Tensor) map[string]statedict.Tensor {
+	renamed := map[string]statedict.Tensor{}
+	for name, tensor := range tensors {
+		renamed[prefix+name] = tensor
+	}
+	return renamed
+}
+
+// Two sets of weights in one file, told apart by the prefixes of their names.
+func TestKeyChoosesByPrefix(t *testing.T) {
+	t.Parallel()
+	p := offline(t)
+	c, err := resnet.CIFAR(8, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Classes = 2
+	both := under("encoder_q.", ones(c))
+	c.Classes = 3
+	for name, tensor := range under("encoder_k.", ones(c)) {
+		both[name] = tensor
+	}
+	if err := (&statedict.Dict{Tensors: both}).Save(p.path("two.safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	has(t, p.ok("weights", "two.safetensors", "--key", "encoder_q"), "2: class 0, class 1")
+	has(t, p.ok("weights", "two.safetensors", "--key", "encoder_k"), "3: class 0, class 1, class 2")
+	p.fails([]string{"begin with teacher."}, "weights", "two.safetensors", "--key", "teacher")
+}
+
+// Files that PyTorch wrote, of small networks, with several sets of weights or with much
+// beside them; tests/reference/weight_cases.py writes them, and the classes tell which set
+// was read.
+func TestKeysOfPyTorch(t *testing.T) {
+	t.Parallel()
+	p := offline(t)
+	cases, err := filepath.Abs(filepath.Join("..", "weights", "testdata", "cases"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		file, key string
+		classes   int
+		want      []string
+	}{
+		{"ema-model", "", 3, []string{"found under model_ema", "other weights under model,", "averaged weights (EMA) first", "--key model"}},
+		{"ema-model", "model", 2, nil},
+		{"ema-model", "model_ema", 3, nil},
+		{"ema-state", "", 3, []string{"found under state_dict_ema", "--key state_dict"}},
+		{"ema-module", "", 3, []string{"found under ema.module", "--key net"}},
+		{"ema-module", "ema", 3, nil},
+		{"ema-alone", "", 3, []string{"found under model_ema.state_dict"}},
+		{"net", "", 2, []string{"found under net"}},
+		{"extras", "", 2, []string{"found under model_state", "nothing in them was run", "argparse.Namespace", "pathlib.PurePosixPath", "datetime.datetime", "torch.optim.sgd.SGD"}},
+	} {
+		args := []string{"weights", filepath.Join(cases, test.file+".pth"), "--json"}
+		if test.key != "" {
+			args = append(args, "--key", test.key)
+		}
+		got := decode[struct {
+			Classes []string
+			Notes   []string
+		}](t, p.ok(args...))
+		if len(got.Classes) != test.classes {
+			t.Errorf("%s, key %q: %d classes, want %d", test.file, test.key, len(got.Classes), test.classes)
+		}
+		has(t, strings.Join(got.Notes, "\n"), test.want...)
+	}
+	p.fails([]string{"several sets of weights", "student", "teacher", "--key"}, "weights", filepath.Join(cases, "teacher.pth"))
+	p.fails([]string{"no weights under nothing", "model_ema"}, "weights", filepath.Join(cases, "ema-model.pth"), "--key", "nothing")
+
+	// Every command says so, and takes the key.
+	folder := small(t)
+	file := filepath.Join(cases, "ema-model.pth")
+	photo := p.path("photo.png")
+	writeFile(t, photo, encodePNG(t, painted(image.NewRGBA(image.Rect(0, 0, 32, 32)))))
+	for _, args := range [][]string{
+		{"predict", photo, "--weights", file},
+		{"export", "--weights", file, "--out", "out.safetensors"},
+		{"finetune", "--weights", file, "--data", folder, "--batch", "16", "--epochs", "1", "--run", "run"},
+	} {
+		has(t, p.ok(args...), "Note: the weights were found under model_ema", "Note: the other weights: --key model\n")
+		if args[0] == "export" {
+			out := p.ok(append(slices.Clone(args), "--key", "model", "--out", "other.safetensors")...)
+			has(t, out, "for 2 classes")
+		}
+	}
+	if _, err := os.Stat(p.path("other.safetensors")); err != nil {
+		t.Error(err)
+	}
+}
