@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -81,28 +82,43 @@ func dataVerifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, images := range []*dataset.Images{set.Training, set.Test} {
+			parts := []*dataset.Images{set.Training, set.Validation, set.Test}
+			parts = slices.DeleteFunc(parts, func(images *dataset.Images) bool { return images == nil })
+			for _, images := range parts {
 				if err := images.Validate(); err != nil {
 					return err
 				}
 			}
 			w := f.messages(cmd)
-			training, test := perClass(set.Training), perClass(set.Test)
 			var damage error
 			if set.Skipped > 0 {
 				damage = fmt.Errorf("%d of the images in %s cannot be read; repair or remove them", set.Skipped, f.data)
 			}
 			if f.json {
-				if err := printJSON(cmd.OutOrStdout(), map[string]any{"data": set.Training.Name,
-					"classes": set.Training.Classes, "training": training, "test": test, "skipped": set.Skipped}); err != nil {
+				found := map[string]any{"data": set.Training.Name, "classes": set.Training.Classes,
+					"training": perClass(set.Training), "test": perClass(set.Test), "test_split": set.Test.TestSplit(), "skipped": set.Skipped}
+				if set.Validation != nil {
+					found["validation"] = perClass(set.Validation)
+				}
+				if err := printJSON(cmd.OutOrStdout(), found); err != nil {
 					return err
 				}
 				return damage
 			}
 			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-			fmt.Fprintln(table, "class\ttraining\ttest\t")
+			fmt.Fprint(table, "class\ttraining\t")
+			counts := [][]int{perClass(set.Training)}
+			for _, images := range parts[1:] {
+				fmt.Fprintf(table, "%s\t", images.TestSplit())
+				counts = append(counts, perClass(images))
+			}
+			fmt.Fprintln(table)
 			for class, name := range set.Training.Classes {
-				fmt.Fprintf(table, "%s\t%d\t%d\t\n", name, training[class], test[class])
+				fmt.Fprintf(table, "%s\t", name)
+				for _, part := range counts {
+					fmt.Fprintf(table, "%d\t", part[class])
+				}
+				fmt.Fprintln(table)
 			}
 			if err := table.Flush(); err != nil {
 				return fmt.Errorf("print the classes: %w", err)

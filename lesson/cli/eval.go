@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/plots"
@@ -23,8 +24,12 @@ func evalCommand() *cobra.Command {
 		Long: `Evaluate a trained network on test images: loss, top-1 and top-5 accuracy, the
 accuracy of each class, and the classes that are mistaken for one another.
 
-Without --data the test images are those of the run that the weights come from or, for
-published weights, those of the data set they were trained on, if that can be downloaded.
+Of a --data FOLDER the images in test/ are measured, or else those in val/, or else all.
+Its classes may be fewer than the network's; they are matched by their names.
+
+Without --data the test images are those of the run that the weights come from (if its
+folder had none, the fifth of each class that was held out) or, for published weights,
+those of the data set they were trained on, if that can be downloaded.
 
 The network computes in float32. A run with --precision bfloat16 tests in bfloat16 while
 it trains, so the last digits may differ.`,
@@ -39,9 +44,9 @@ it trains, so the last digits may differ.`,
 			}
 			defer network.Finalize()
 			given := cmd.Flags().Changed
-			data, subset := m.Spec, m.Subset
+			data, subset, open := m.Spec, m.Subset, f.openImages
 			if given("data") {
-				data, subset = f.data, ""
+				data, subset, open = f.data, "", f.openTestImages
 			}
 			if given("subset") {
 				subset = f.subset
@@ -50,13 +55,18 @@ it trains, so the last digits may differ.`,
 				return fmt.Errorf("no test images: %s was trained on %s, which cannot be downloaded; use --data FOLDER with images of the same classes",
 					m.Config.Name, cmp.Or(m.Data, "unknown data"))
 			}
-			set, err := f.openImages(cmd, data, subset, m.Transform)
+			set, err := open(cmd, data, subset, m.Transform)
 			if err != nil {
 				return err
 			}
-			if !slices.Equal(set.Test.Classes, m.Classes) {
-				return fmt.Errorf("%s has other classes than %s, which %s was trained on; use the data it was trained on",
-					set.Test.Name, m.Data, m.Config.Name)
+			matched, err := datasource.MatchClasses(set.Test, m.Classes)
+			if err != nil {
+				return fmt.Errorf("%s has other classes than %s, which %s was trained on: %w; use images of the same classes",
+					set.Test.Name, m.Data, m.Config.Name, err)
+			}
+			set.Test = matched
+			if set.Training == nil && set.Test.Split == dataset.All && set.Spec == m.Spec {
+				fmt.Fprintln(w, "Note: the network was trained on most of these images. Without --data, eval measures only those that were held out.")
 			}
 			if set.Test, err = datasource.Resize(ctx, set.Test, m.Transform); err != nil { // as in training
 				return memoryAdvice(cmd, err, "a smaller --subset")
@@ -69,8 +79,8 @@ it trains, so the last digits may differ.`,
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), result)
 			}
-			fmt.Fprintf(w, "%s, trained on %s, evaluated on %d test images of %s\n\n",
-				m.Config.Name, m.Data, result.Total, result.Data)
+			fmt.Fprintf(w, "%s, trained on %s, evaluated on %s of %s\n\n",
+				m.Config.Name, m.Data, counted(&datasource.Set{Test: set.Test}), result.Data)
 			if err := printEvaluation(w, result); err != nil {
 				return err
 			}
@@ -96,13 +106,21 @@ func printEvaluation(w io.Writer, result *infer.Result) error {
 		result.Loss, 100*result.Top1, result.Correct, result.Total, 100*result.Top5)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "class\taccuracy\tmost often mistaken for")
+	absent := 0
 	for class, name := range result.Classes {
+		if !slices.ContainsFunc(result.Confusion[class], func(n int) bool { return n > 0 }) {
+			absent++
+			continue
+		}
 		fmt.Fprintf(table, "%s\t%.1f%%\t%s\n", name, 100*result.PerClass[class], mistakenFor(result, class))
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the classes: %w", err)
 	}
-	fmt.Fprintf(w, "\nTest Accuracy: %.2f%%\n", 100*result.Top1)
+	if absent > 0 {
+		fmt.Fprintf(w, "There are no images of the other %d classes.\n", absent)
+	}
+	fmt.Fprintf(w, "\n%s", accuracyLines(result))
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/picture"
@@ -20,8 +22,18 @@ import (
 // openImages opens the images that spec names and prints what they are. Photos in a folder
 // are resized as t says, to 32×32 pixels if it is zero; other images keep their size.
 func (f *flags) openImages(cmd *cobra.Command, spec, subset string, t picture.Transform) (*datasource.Set, error) {
+	return f.openWith(cmd, datasource.Open, spec, subset, t)
+}
+
+// openTestImages does the same with only the images to evaluate on, and holds none out.
+func (f *flags) openTestImages(cmd *cobra.Command, spec, subset string, t picture.Transform) (*datasource.Set, error) {
+	return f.openWith(cmd, datasource.OpenTest, spec, subset, t)
+}
+
+func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, datasource.Options) (*datasource.Set, error),
+	spec, subset string, t picture.Transform) (*datasource.Set, error) {
 	w := f.messages(cmd)
-	set, err := datasource.Open(cmd.Context(), spec, datasource.Options{
+	set, err := open(cmd.Context(), spec, datasource.Options{
 		Subset: subset, Transform: t, Progress: download(w), Decoded: decoded(w),
 	})
 	if err != nil {
@@ -31,8 +43,45 @@ func (f *flags) openImages(cmd *cobra.Command, spec, subset string, t picture.Tr
 		rule := strings.Repeat("*", 78)
 		fmt.Fprintf(w, "%s\n%s\n%s\n", rule, set.Notice, rule)
 	}
-	fmt.Fprintf(w, "Data: %s; %d training and %d test images\n", set.Training.Name, set.Training.Len(), set.Test.Len())
+	fmt.Fprintf(w, "Data: %s; %s\n", set.Name(), counted(set))
 	return set, nil
+}
+
+// counted says how many images of which part a set has, as in "48 training and 12 test images".
+func counted(set *datasource.Set) string {
+	if set.Training == nil && set.Test.Split == dataset.All {
+		return fmt.Sprintf("all %d images", set.Test.Len())
+	}
+	var parts []string
+	for _, images := range []*dataset.Images{set.Training, set.Validation, set.Test} {
+		if images == nil {
+			continue
+		}
+		split := images.TestSplit()
+		if images == set.Training {
+			split = dataset.Training
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", images.Len(), split))
+	}
+	if last := len(parts) - 1; last > 0 {
+		return strings.Join(parts[:last], ", ") + " and " + parts[last] + " images"
+	}
+	return parts[0] + " images"
+}
+
+// accuracyLines says how many of which images a network classified correctly, and the accuracy
+// on a line of its own.
+func accuracyLines(result *infer.Result) string {
+	images, name := fmt.Sprintf("%d %s images", result.Total, result.Split), "Test"
+	switch result.Split {
+	case dataset.All:
+		images = fmt.Sprintf("%d images (all in the folder)", result.Total)
+	case dataset.HeldOut:
+		images, name = fmt.Sprintf("%d held-out images (a fifth of each class)", result.Total), "Held-out"
+	case dataset.Validation:
+		name = "Validation"
+	}
+	return fmt.Sprintf("Correct: %d of %s\n%s Accuracy: %.2f%%\n", result.Correct, images, name, 100*result.Top1)
 }
 
 // newBackend starts the backend of the given name. If the default backend fails for want of XLA,

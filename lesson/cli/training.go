@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/infer"
@@ -196,7 +198,7 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 		r.Model.Name, r.Name, r.Epochs, r.BatchSize, backend.Describe(o.Backend), dir)
 
 	o.Input = run.Input(f.input)
-	o.Training, o.Test, o.LogEvery, o.Report = set.Training, set.Test, f.logEvery, reporter(w, r.Model.Name)
+	o.Training, o.Test, o.LogEvery, o.Report = set.Training, set.InTraining(), f.logEvery, reporter(w, r.Model.Name)
 	var outcome *run.Outcome
 	var err error
 	if f.resume {
@@ -207,11 +209,17 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	if err != nil {
 		return resumable(err, fmt.Sprintf("resume with: go run ./lesson %s --run %s --resume", cmd.Name(), quoted(dir)))
 	}
+	if set.Validation != nil { // the test images are seen only once, by the final weights
+		fmt.Fprint(w, accuracyLines(outcome.Test))
+		if outcome.Test, err = test(ctx, o.Backend, r, outcome, set.Test); err != nil {
+			return err
+		}
+	}
 	paths, err := saveRunFigures(dir, set, outcome.Test)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "Test Accuracy: %.2f%%\n", 100*outcome.Test.Top1)
+	fmt.Fprint(w, accuracyLines(outcome.Test))
 	if f.json {
 		return printJSON(cmd.OutOrStdout(), struct {
 			Run     string `json:"run"`
@@ -228,6 +236,17 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 		"go run ./lesson predict --run "+quoted(dir)+" IMAGE",
 		next)
 	return nil
+}
+
+// test evaluates the final weights of a run.
+func test(ctx context.Context, engine compute.Backend, r recipe.Recipe, outcome *run.Outcome, images *dataset.Images) (*infer.Result, error) {
+	network, err := infer.New(engine, outcome.Store, run.ModelPath, r.Model, r.Normalization)
+	if err != nil {
+		return nil, err
+	}
+	defer network.Finalize()
+	network.SetPrecision(r.DType())
+	return network.Evaluate(ctx, images, min(256, images.Len()), nil)
 }
 
 // saveRunFigures draws the figures of a finished run into its folder.

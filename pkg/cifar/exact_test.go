@@ -67,7 +67,7 @@ func TestNameOfExactRecords(t *testing.T) {
 	}
 	check := func(what, want string) {
 		t.Helper()
-		if got := l.verifiedName(dir, dir); got != want {
+		if got := l.verifiedName(dir, dir, l.records()); got != want {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
 	}

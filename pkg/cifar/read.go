@@ -27,11 +27,7 @@ import (
 // If batches.meta.txt does not list ten class names, CIFAR-10's own are used. CIFAR-100 needs
 // its fine_label_names.txt.
 func Read(dir string) (train, test *dataset.Images, err error) {
-	home, l, err := locate(dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	classes, err := l.readClasses(home)
+	home, l, classes, err := open(dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,10 +37,34 @@ func Read(dir string) (train, test *dataset.Images, err error) {
 	if test, err = l.readImages(home, []string{l.test}); err != nil {
 		return nil, nil, err
 	}
-	name := l.verifiedName(home, dir)
+	name := l.verifiedName(home, dir, l.records())
 	train.Name, test.Name = name, name
 	train.Classes, test.Classes = classes, classes
 	return train, test, nil
+}
+
+// ReadTest reads only the test images in dir, and needs no other record file. The images are
+// named as by [Read], except that only the test file is verified.
+func ReadTest(dir string) (*dataset.Images, error) {
+	home, l, classes, err := open(dir)
+	if err != nil {
+		return nil, err
+	}
+	test, err := l.readImages(home, []string{l.test})
+	if err != nil {
+		return nil, err
+	}
+	test.Name, test.Classes = l.verifiedName(home, dir, []string{l.test}), classes
+	return test, nil
+}
+
+// open finds the files and reads the class names.
+func open(dir string) (home string, l layout, classes []string, err error) {
+	if home, l, err = locate(dir); err != nil {
+		return "", layout{}, nil, err
+	}
+	classes, err = l.readClasses(home)
+	return home, l, classes, err
 }
 
 // readImages reads the named record files in home, one after the other. All their sizes are
@@ -56,7 +76,7 @@ func (l layout) readImages(home string, names []string) (*dataset.Images, error)
 		info, err := os.Stat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, fmt.Errorf("%s is missing: %v needs %s; fetch the data set again or copy the file there", path, l.kind, strings.Join(l.records(), ", "))
+			return nil, fmt.Errorf("%s is missing: %v needs %s; fetch the data set again or copy the file there", path, l.kind, strings.Join(names, ", "))
 		case err != nil:
 			return nil, fmt.Errorf("read %v: %w", l.kind, err)
 		case !info.Mode().IsRegular():

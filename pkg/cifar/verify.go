@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // markerFile is the last file that a Fetcher writes into a folder.
@@ -46,6 +47,14 @@ func (m marker) covers(l layout, sum string) bool {
 	return m.SHA256 == sum && hasAll(listed, l.required())
 }
 
+// only returns m without the record files that are not among the given ones.
+func (m marker) only(l layout, files []string) marker {
+	m.Files = slices.DeleteFunc(slices.Clone(m.Files), func(file markedFile) bool {
+		return slices.Contains(l.records(), file.Name) && !slices.Contains(files, file.Name)
+	})
+	return m
+}
+
 // sizesHold reports whether the listed files are in dir with their recorded sizes.
 func (m marker) sizesHold(dir string) bool {
 	for _, file := range m.Files {
@@ -70,15 +79,16 @@ func (m marker) contentHolds(dir string) bool {
 	return true
 }
 
-// verifiedName returns the name of the images in home: that of the data set if the files are
-// verified, a neutral one otherwise. dir is the folder that was passed to Read.
-func (l layout) verifiedName(home, dir string) string {
+// verifiedName returns the name of the images in the given record files of home: that of the
+// data set if the files are verified, a neutral one otherwise. dir is the folder that was passed
+// to Read.
+func (l layout) verifiedName(home, dir string, files []string) string {
 	if m, marked := readMarker(home); marked {
 		// If files were changed after they were fetched, it does not matter how they begin.
-		if m.covers(l, l.sum) && m.contentHolds(home) {
+		if m.covers(l, l.sum) && m.only(l, files).contentHolds(home) {
 			return l.kind.String()
 		}
-	} else if known, whole := l.leadsKnown(home); known {
+	} else if known, whole := l.leadsKnown(home, files); known {
 		if whole {
 			return l.kind.String()
 		}
@@ -93,11 +103,11 @@ func (l layout) verifiedName(home, dir string) string {
 // leadRecords is the number of records at the start of a file that leadSum covers.
 const leadRecords = 100
 
-// leadsKnown reports whether every record file in home begins with the official records and
-// has at most the official number of them, and whether all have exactly that number.
-func (l layout) leadsKnown(home string) (known, whole bool) {
+// leadsKnown reports whether each of the record files in home begins with the official records
+// and has at most the official number of them, and whether all have exactly that number.
+func (l layout) leadsKnown(home string, files []string) (known, whole bool) {
 	whole = true
-	for _, name := range l.records() {
+	for _, name := range files {
 		path := filepath.Join(home, name)
 		info, err := os.Stat(path)
 		if err != nil {

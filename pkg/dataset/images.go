@@ -19,13 +19,31 @@
 // step: here every batch depends only on the seed, the epoch and its position.
 package dataset
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
+
+// Split is the part of a data set that some images are.
+type Split string
+
+// The parts of a data set.
+const (
+	Training   Split = "training"
+	Validation Split = "validation"
+	Test       Split = "test"
+	HeldOut    Split = "held-out" // taken from images that have no split of their own
+	All        Split = "all"      // of images that have no split of their own
+)
 
 // Images is a labelled set of colour images of one size.
 type Images struct {
 	// Name is what people read in figures, tables and logs. It says what the data really is:
 	// only verified CIFAR-10 records are named "CIFAR-10".
 	Name string
+	// Split says which part of the data the images are; "" stands for Test or Training, as the
+	// context has it.
+	Split Split
 	// Classes are the names of the classes, in the order of the labels.
 	Classes []string
 	// Height and Width are the size of every image in pixels.
@@ -35,6 +53,10 @@ type Images struct {
 	// Labels has shape [n]. A label is an index into Classes.
 	Labels []int32
 }
+
+// TestSplit returns which part of the data the images to evaluate on are, Test unless Split says
+// otherwise.
+func (m *Images) TestSplit() Split { return cmp.Or(m.Split, Test) }
 
 // Len returns the number of images.
 func (m *Images) Len() int { return len(m.Labels) }

@@ -11,8 +11,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,9 +43,15 @@ const (
 // defaultTransform makes photographs the size of CIFAR's images.
 var defaultTransform = picture.Transform{Resize: 32, Height: 32, Width: 32}
 
-// Set is training and test images.
+// Set is images to train on and images to evaluate on.
 type Set struct {
-	Training, Test *dataset.Images
+	Training *dataset.Images // nil after OpenTest
+	// Test are the images that the results of a network are about. Their Split says which they
+	// are: test or validation images, images that were held out, or all images of a folder.
+	Test *dataset.Images
+	// Validation are the images to evaluate on during training. They are nil unless the data
+	// has both validation and test images; the test images serve for both then.
+	Validation *dataset.Images
 	// Spec opens the same images again, from any working directory. For Auto and Cached it is
 	// the name of the data that was used, for a folder its absolute path.
 	Spec string
@@ -53,13 +61,29 @@ type Set struct {
 	Skipped int
 }
 
+// Name is the name of the images.
+func (s *Set) Name() string {
+	if s.Training != nil {
+		return s.Training.Name
+	}
+	return s.Test.Name
+}
+
 // Caption is the line in figures that says what the data is.
 func (s *Set) Caption() string {
-	caption := "data: " + s.Training.Name
+	caption := "data: " + s.Name()
 	if s.Spec == Builtin {
 		caption += ", drawn shapes, not CIFAR-10"
 	}
 	return caption
+}
+
+// InTraining are the images to evaluate on during training.
+func (s *Set) InTraining() *dataset.Images {
+	if s.Validation != nil {
+		return s.Validation
+	}
+	return s.Test
 }
 
 // Options for [Open].
@@ -79,24 +103,42 @@ type Options struct {
 
 // Open returns the images that spec names: [Auto], [Cached], [CIFAR10], [CIFAR100],
 // [Builtin], or a folder. A folder holds either the files of one of CIFAR's binary archives,
-// or photographs in a sub-folder for each class; see package imagefolder. If it has no
-// validation images of its own, the same fifth of each class is held out as the test images
-// every time.
+// or photographs in a sub-folder for each class; see package imagefolder. If it has neither
+// test nor validation images of its own, the same fifth of each class is held out every time.
 func Open(ctx context.Context, spec string, o Options) (*Set, error) {
 	// A mistake in the subset is reported before anything is downloaded.
 	training, test, err := parseSubsets(o.Subset)
 	if err != nil {
 		return nil, err
 	}
-	set, err := open(ctx, spec, o)
+	set, err := open(ctx, spec, o, openFolder)
 	if err != nil {
 		return nil, err
 	}
 	set.Training, set.Test = training(set.Training), test(set.Test)
+	if set.Validation != nil {
+		set.Validation = test(set.Validation)
+	}
 	return set, nil
 }
 
-func open(ctx context.Context, spec string, o Options) (*Set, error) {
+// OpenTest returns only images to evaluate on. Of a folder it needs, and opens, no others, and
+// it holds nothing out: without test or validation images of its own, all its images are
+// evaluated.
+func OpenTest(ctx context.Context, spec string, o Options) (*Set, error) {
+	_, test, err := parseSubsets(o.Subset)
+	if err != nil {
+		return nil, err
+	}
+	set, err := open(ctx, spec, o, openTestFolder)
+	if err != nil {
+		return nil, err
+	}
+	set.Training, set.Validation, set.Test = nil, nil, test(set.Test)
+	return set, nil
+}
+
+func open(ctx context.Context, spec string, o Options, openFolder func(context.Context, string, Options) (*Set, error)) (*Set, error) {
 	fetcher := &cifar.Fetcher{Progress: o.Progress}
 	switch spec {
 	case Builtin:
@@ -126,44 +168,117 @@ func open(ctx context.Context, spec string, o Options) (*Set, error) {
 	if _, err := os.Stat(spec); errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("unknown data %q: it is neither a folder nor one of %s, %s, %s, %s", spec, Auto, CIFAR10, CIFAR100, Builtin)
 	}
-	return openFolder(ctx, spec, o)
-}
-
-func openFolder(ctx context.Context, spec string, o Options) (*Set, error) {
 	path, err := filepath.Abs(spec)
 	if err != nil {
 		return nil, fmt.Errorf("find the data folder: %w", err)
 	}
+	set, err := openFolder(ctx, spec, o)
+	if err != nil {
+		return nil, err
+	}
+	set.Spec = path
+	return set, nil
+}
+
+// openFolder opens a folder with images to train on and to evaluate on.
+func openFolder(ctx context.Context, spec string, o Options) (*Set, error) {
 	training, test, err := cifar.Read(spec)
 	if err == nil {
-		return &Set{Training: training, Test: test, Spec: path}, nil
+		return &Set{Training: training, Test: test}, nil
 	}
-	if info, statErr := os.Stat(spec); statErr != nil || !info.IsDir() {
+	folder, err := readPhotos(ctx, spec, o, err, imagefolder.Read)
+	if err != nil {
 		return nil, err
+	}
+	set := photos(spec, folder)
+	if set.Test == nil {
+		set.Test, set.Validation = set.Validation, nil
+	}
+	return set, nil
+}
+
+// openTestFolder opens a folder with images to evaluate on.
+func openTestFolder(ctx context.Context, spec string, o Options) (*Set, error) {
+	test, err := cifar.ReadTest(spec)
+	if err == nil {
+		return &Set{Test: test}, nil
+	}
+	folder, err := readPhotos(ctx, spec, o, err, imagefolder.ReadTest)
+	if err != nil {
+		return nil, err
+	}
+	return photos(spec, folder), nil
+}
+
+// readPhotos reads a folder of photographs. notCIFAR says why it is not one of CIFAR's.
+func readPhotos(ctx context.Context, spec string, o Options, notCIFAR error,
+	read func(context.Context, string, imagefolder.Options) (*imagefolder.Folder, error)) (*imagefolder.Folder, error) {
+	if info, err := os.Stat(spec); err != nil || !info.IsDir() {
+		return nil, notCIFAR
 	}
 	transform := o.Transform
 	if transform == (picture.Transform{}) {
 		transform = defaultTransform
 	}
-	folder, folderErr := imagefolder.Read(ctx, spec, imagefolder.Options{Transform: transform, Seed: folderSeed, Progress: o.Decoded})
-	switch {
-	case errors.Is(folderErr, imagefolder.ErrNoImages):
-		return nil, err // it says which of CIFAR's files are missing
-	case folderErr != nil:
-		return nil, folderErr
+	folder, err := read(ctx, spec, imagefolder.Options{Transform: transform, Seed: folderSeed, Progress: o.Decoded})
+	if errors.Is(err, imagefolder.ErrNoImages) {
+		return nil, notCIFAR // it says which of CIFAR's files are missing
 	}
-	return &Set{Training: folder.Training, Test: folder.Validation, Spec: path,
-		Notice: skippedNotice(spec, folder.Skipped), Skipped: len(folder.Skipped)}, nil
+	return folder, err
 }
 
-// skippedNotice lists the files that were left out of a folder, "" if there are none.
-func skippedNotice(spec string, skipped []imagefolder.Skipped) string {
+// photos returns the images of a folder of photographs as a set.
+func photos(spec string, folder *imagefolder.Folder) *Set {
+	return &Set{Training: folder.Training, Validation: folder.Validation, Test: folder.Test,
+		Notice: notice(spec, folder), Skipped: len(folder.Skipped)}
+}
+
+// notice says what was left out of a folder, "" if nothing was.
+func notice(spec string, folder *imagefolder.Folder) string {
+	var parts []string
+	if text := skippedNotice("Left out of", spec, folder.Skipped); text != "" {
+		parts = append(parts, text)
+	}
+	if text := skippedNotice("Passed over in", spec, folder.PassedOver); text != "" {
+		parts = append(parts, text)
+	}
+	if text := unreadNotice(spec, folder.Unread); text != "" {
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "\n")
+}
+
+// unreadNotice counts the files in class folders that are not images, "" if there are none.
+func unreadNotice(spec string, unread map[string]int) string {
+	if len(unread) == 0 {
+		return ""
+	}
+	var kinds []string
+	for _, ext := range slices.Sorted(maps.Keys(unread)) {
+		name := ext
+		switch {
+		case ext == "":
+			name = "without extension"
+		case !printable.Is(ext):
+			name = strconv.Quote(ext)
+		}
+		kinds = append(kinds, fmt.Sprintf("%d %s", unread[ext], name))
+	}
+	const shown = 5
+	if len(kinds) > shown {
+		kinds = append(kinds[:shown], "…")
+	}
+	return fmt.Sprintf("Passed over in %s: files that are not images by their names (%s)", spec, strings.Join(kinds, ", "))
+}
+
+// skippedNotice lists files and folders after a heading, "" if there are none.
+func skippedNotice(heading, spec string, skipped []imagefolder.Skipped) string {
 	if len(skipped) == 0 {
 		return ""
 	}
 	const shown = 5
 	var b strings.Builder
-	fmt.Fprintf(&b, "Left out of %s:", spec)
+	fmt.Fprintf(&b, "%s %s:", heading, spec)
 	for _, s := range skipped[:min(shown, len(skipped))] {
 		path := s.Path
 		if relative, err := filepath.Rel(spec, path); err == nil {

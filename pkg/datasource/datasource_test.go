@@ -212,6 +212,44 @@ func TestPhotos(t *testing.T) {
 	}
 }
 
+// TestOpenTest: images to evaluate on are never split, and need no others.
+func TestOpenTest(t *testing.T) {
+	offline(t)
+	t.Chdir(t.TempDir())
+	writePhotos(t, "pets", 5, "cat", "dog")
+	writeFolder(t, "records", 7)
+	for i := range 5 {
+		if err := os.Remove(filepath.Join("records", fmt.Sprintf("data_batch_%d.bin", i+1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		spec, subset string
+		n            int
+		split        dataset.Split
+	}{
+		{"pets", "", 10, dataset.All},
+		{"pets", "2/class", 4, dataset.All},
+		{"records", "", 7, dataset.Test},
+		{Builtin, "20", 20, dataset.Test},
+	} {
+		set, err := OpenTest(context.Background(), test.spec, Options{Subset: test.subset})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if set.Training != nil || set.Test.Len() != test.n || set.Test.TestSplit() != test.split || set.Name() != set.Test.Name {
+			t.Errorf("%s: %d images, split %q; want only %d, split %q", test.spec, set.Test.Len(), set.Test.TestSplit(), test.n, test.split)
+		}
+		if err := set.Resize(context.Background(), picture.Transform{Resize: 8, Height: 8, Width: 8}); err != nil || set.Test.Height != 8 {
+			t.Errorf("%s: images of %d pixels, error %v, want 8", test.spec, set.Test.Height, err)
+		}
+	}
+	if _, err := Open(context.Background(), "records", Options{}); err == nil || !strings.Contains(err.Error(), "data_batch_1.bin is missing") {
+		t.Errorf("to train on test images alone: got error %v", err)
+	}
+}
+
 // TestPhotosNotice: files that were left out are reported before anybody sees results.
 func TestPhotosNotice(t *testing.T) {
 	offline(t)

@@ -12,17 +12,19 @@ import (
 // maxResized bounds the bytes of resized images, which stay in memory.
 const maxResized = 4 << 30
 
-// Resize applies the transform to the training and the test images; see [Resize].
+// Resize applies the transform to all images of the set; see [Resize].
 func (s *Set) Resize(ctx context.Context, t picture.Transform) error {
-	training, err := Resize(ctx, s.Training, t)
-	if err != nil {
-		return err
+	var resized [3]*dataset.Images
+	for i, images := range []*dataset.Images{s.Training, s.Validation, s.Test} {
+		if images == nil {
+			continue
+		}
+		var err error
+		if resized[i], err = Resize(ctx, images, t); err != nil {
+			return err
+		}
 	}
-	test, err := Resize(ctx, s.Test, t)
-	if err != nil {
-		return err
-	}
-	s.Training, s.Test = training, test
+	s.Training, s.Validation, s.Test = resized[0], resized[1], resized[2]
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"image"
 	"image/jpeg"
 	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -91,7 +92,10 @@ func read(t *testing.T, dir string, o Options) *Folder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, images := range []*dataset.Images{folder.Training, folder.Validation} {
+	for _, images := range []*dataset.Images{folder.Training, folder.Validation, folder.Test} {
+		if images == nil {
+			continue
+		}
 		if err := images.Validate(); err != nil {
 			t.Error(err)
 		}
@@ -112,8 +116,11 @@ func TestReadSplits(t *testing.T) {
 	fill(t, dir, ".cache", 90, 3)
 
 	folder := read(t, dir, Options{Seed: 3})
-	if len(folder.Skipped) > 0 {
-		t.Errorf("skipped %v, want nothing", folder.Skipped)
+	if len(folder.Skipped) > 0 || len(folder.PassedOver) > 0 || fmt.Sprint(folder.Unread) != "map[.txt:1]" {
+		t.Errorf("skipped %v, passed over %v, unread %v; want only one .txt", folder.Skipped, folder.PassedOver, folder.Unread)
+	}
+	if folder.Validation.Split != dataset.HeldOut || folder.Test != nil {
+		t.Errorf("the images to evaluate on are the split %q, want held-out images", folder.Validation.Split)
 	}
 	for _, images := range []*dataset.Images{folder.Training, folder.Validation} {
 		// Sorted by bytes, as Python does.
@@ -208,7 +215,9 @@ func TestReadAddedLater(t *testing.T) {
 
 func TestReadOwnSplit(t *testing.T) {
 	for _, test := range []struct{ train, val, aside string }{
-		{"train", "val", ""}, {"train", "valid", ""}, {"Train", "Test", ""}, {"training", "validation", "test"}, {"train", "val", "__MACOSX"},
+		{"train", "val", ""}, {"train", "valid", ""}, {"Train", "Test", ""}, {"training", "validation", "prediction"}, {"train", "val", "__MACOSX"},
+		{"training_set/training_set", "test_set/test_set", ""}, {"seg_train/seg_train", "seg_test/seg_test", "seg_pred"}, {"TrainSet", "dev-images", ""},
+		{"pets/pets/train", "pets/pets/test", ""},
 	} {
 		dir := t.TempDir()
 		fill(t, dir, test.train+"/cat", 0, 3)
@@ -219,17 +228,27 @@ func TestReadOwnSplit(t *testing.T) {
 		skipped := 0
 		if test.aside != "" {
 			fill(t, dir, test.aside+"/cat", 70, 1)
-			skipped = 1
+			if test.aside != "__MACOSX" { // that is what Macs add to an archive
+				skipped = 1
+			}
 		}
 		folder := read(t, dir, Options{})
+		evaluated, split := folder.Test, dataset.Test
+		if folder.Validation != nil {
+			evaluated, split = folder.Validation, dataset.Validation
+		}
+		if evaluated.Split != split || folder.Validation != nil && folder.Test != nil {
+			t.Errorf("%+v: the split is %q, want %q and no other", test, evaluated.Split, split)
+		}
 		if got, want := fmt.Sprint(reds(folder.Training)), "map[cat:[0 1 2] dog:[100 101] owl:[200]]"; got != want {
 			t.Errorf("%+v: training images %s, want %s", test, got, want)
 		}
-		if got, want := fmt.Sprint(reds(folder.Validation)), "map[cat:[50 51] dog:[150]]"; got != want {
+		if got, want := fmt.Sprint(reds(evaluated)), "map[cat:[50 51] dog:[150]]"; got != want {
 			t.Errorf("%+v: validation images %s, want %s", test, got, want)
 		}
-		if len(folder.Skipped) != skipped || skipped > 0 && !strings.Contains(folder.Skipped[0].Why, "is not used: the images come from "+test.train) {
-			t.Errorf("%+v: skipped %v", test, folder.Skipped)
+		top, _, _ := strings.Cut(test.train, "/")
+		if len(folder.Skipped) > 0 || len(folder.PassedOver) != skipped || skipped > 0 && !strings.Contains(folder.PassedOver[0].Why, "is not used: the images come from "+top) {
+			t.Errorf("%+v: skipped %v, passed over %v", test, folder.Skipped, folder.PassedOver)
 		}
 	}
 }
@@ -247,6 +266,79 @@ func TestReadTrainAlone(t *testing.T) {
 	fill(t, dir, "bus", 50, 5)
 	if folder := read(t, dir, Options{}); !slices.Equal(folder.Training.Classes, []string{"bus", "train"}) {
 		t.Errorf("classes %q, want bus and train", folder.Training.Classes)
+	}
+}
+
+// TestReadThreeParts: with folders for all three parts, each is what it says.
+func TestReadThreeParts(t *testing.T) {
+	dir := t.TempDir()
+	for i, part := range []string{"train", "val", "test"} {
+		fill(t, dir, part+"/cat", 10*i, 3-i)
+		fill(t, dir, part+"/dog", 100+10*i, 3)
+	}
+	folder := read(t, dir, Options{})
+	for _, test := range []struct {
+		images *dataset.Images
+		split  dataset.Split
+		want   string
+	}{
+		{folder.Training, dataset.Training, "map[cat:[0 1 2] dog:[100 101 102]]"},
+		{folder.Validation, dataset.Validation, "map[cat:[10 11] dog:[110 111 112]]"},
+		{folder.Test, dataset.Test, "map[cat:[20] dog:[120 121 122]]"},
+	} {
+		if got := fmt.Sprint(reds(test.images)); got != test.want || test.images.Split != test.split {
+			t.Errorf("%s images %s, split %q; want %s", test.split, got, test.images.Split, test.want)
+		}
+	}
+	if len(folder.Skipped)+len(folder.PassedOver) > 0 {
+		t.Errorf("skipped %v, passed over %v", folder.Skipped, folder.PassedOver)
+	}
+}
+
+func TestReadTest(t *testing.T) {
+	const whole = "map[cat:[0 1 2 3 4] dog:[100 101]]"
+	for _, test := range []struct {
+		name, part string // of the folder with the images
+		beside     []string
+		split      dataset.Split
+	}{
+		{"class folders", ".", nil, dataset.All},
+		{"test", "test", []string{"train", "val"}, dataset.Test},
+		{"test beside val", "seg_test/seg_test", []string{"seg_val"}, dataset.Test},
+		{"val", "val", []string{"train"}, dataset.Validation},
+		{"a part alone", "train", nil, dataset.All},
+		{"wrapped", "pets/pets", nil, dataset.All},
+	} {
+		dir := t.TempDir()
+		fill(t, dir, test.part+"/cat", 0, 5)
+		fill(t, dir, test.part+"/dog", 100, 2)
+		for _, part := range test.beside {
+			write(t, dir, part+"/cat/1.png", []byte("must not be read"))
+			write(t, dir, part+"/owl/1.png", []byte("must not be read"))
+		}
+		folder, err := ReadTest(context.Background(), dir, Options{Transform: small})
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if got := fmt.Sprint(reds(folder.Test)); folder.Training != nil || folder.Validation != nil || got != whole || folder.Test.Split != test.split {
+			t.Errorf("%s: %s, split %q; want %s, split %q", test.name, got, folder.Test.Split, whole, test.split)
+		}
+		if len(folder.Skipped) > 0 {
+			t.Errorf("%s: skipped %v", test.name, folder.Skipped)
+		}
+	}
+
+	// One class is enough to evaluate on.
+	dir := t.TempDir()
+	fill(t, dir, "test/cat", 0, 3)
+	fill(t, dir, "train/cat", 0, 1)
+	fill(t, dir, "train/dog", 0, 1)
+	for _, dir := range []string{dir, filepath.Join(dir, "test")} {
+		folder, err := ReadTest(context.Background(), dir, Options{Transform: small})
+		if err != nil || folder.Test.Len() != 3 || !slices.Equal(folder.Test.Classes, []string{"cat"}) {
+			t.Errorf("one class: %v, error %v", folder, err)
+		}
 	}
 }
 
@@ -276,19 +368,22 @@ func TestReadSkips(t *testing.T) {
 	write(t, dir, "docs/index.html", []byte("<html>"))
 
 	folder := read(t, dir, Options{})
+	passed := map[string]string{
+		"loose.png": "is not in a class folder",
+		"docs":      "has no images, so it is not a class",
+	}
 	want := map[string]string{
 		"a/empty.png":  "it is empty",
 		"a/huge.png":   "has 100000×100000 pixels",
 		"b/cut.jpg":    "is damaged",
 		"b/page.jpg":   "is an HTML page",
 		"b/phone.heic": "is a HEIC image; save it as JPEG or PNG",
-		"loose.png":    "is not in a class folder",
-		"docs":         "has no images, so it is not a class",
 	}
-	if len(folder.Skipped) != len(want) {
-		t.Errorf("%d were skipped, want %d", len(folder.Skipped), len(want))
+	if len(folder.Skipped) != len(want) || len(folder.PassedOver) != len(passed) {
+		t.Errorf("%d were skipped and %d passed over, want %d and %d", len(folder.Skipped), len(folder.PassedOver), len(want), len(passed))
 	}
-	for _, skipped := range folder.Skipped {
+	maps.Copy(want, passed)
+	for _, skipped := range slices.Concat(folder.Skipped, folder.PassedOver) {
 		path, err := filepath.Rel(dir, skipped.Path)
 		if err != nil {
 			t.Fatal(err)
@@ -331,7 +426,7 @@ func TestReadLinks(t *testing.T) {
 		t.Errorf("%d images of %q, want 9 of a and b", got, folder.Training.Classes)
 	}
 	var skipped []string
-	for _, s := range folder.Skipped {
+	for _, s := range slices.Concat(folder.Skipped, folder.PassedOver) {
 		path, _ := filepath.Rel(dir, s.Path)
 		skipped = append(skipped, filepath.ToSlash(path))
 	}
@@ -389,7 +484,7 @@ func TestReadErrors(t *testing.T) {
 			files("train/a/1.png", "train/b/1.png")(t, dir)
 			write(t, dir, "val/README", nil)
 		}, ok, "no validation images in DIR/val"},
-		{"nothing to validate on", files("a/1.png", "b/1.png"), ok, "DIR has no validation images: want a class with two or more"},
+		{"nothing to validate on", files("a/1.png", "b/1.png"), ok, "DIR has no images to evaluate on: want a class with two or more"},
 		{"broken", func(t *testing.T, dir string) {
 			files("a/1.png", "a/2.png")(t, dir)
 			write(t, dir, "b/1.png", nil)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/printable"
 )
@@ -17,41 +19,51 @@ import (
 // listing is the content of a folder before any image is decoded.
 type listing struct {
 	classes []string
-	// files are sorted by class and by path within their class, first the files to train on and
-	// then, if the folder has its own split, those to validate on.
+	// files are sorted by part, by class and by path within their class.
 	files []file
-	// ownSplit reports whether the folder has sub-folders for training and validation.
-	ownSplit bool
-	skipped  []Skipped
+	// skipped are images that cannot be read, passed what was passed over on purpose.
+	skipped, passed []Skipped
+	// unread are files in class folders that are not images, by extension.
+	unread map[string]int
 }
 
-var errLoose = errors.New("is not in a class folder")
-
 type file struct {
-	path       string
-	class      int32
-	validation bool // only if the folder has its own split
+	path  string
+	class int32
+	part  part
 }
 
 func (l *listing) skip(path string, why error) {
 	l.skipped = append(l.skipped, Skipped{path, why.Error()})
 }
 
-// list finds the classes and files in dir.
-func list(ctx context.Context, dir string) (*listing, error) {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return nil, fmt.Errorf("read an image folder: %w", err)
-	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("%s is a file; %s", dir, wantLayout(filepath.Dir(dir)))
-	}
+func (l *listing) pass(path, why string) {
+	l.passed = append(l.passed, Skipped{path, why})
+}
+
+// has reports whether there are files of the part.
+func (l *listing) has(p part) bool {
+	return slices.ContainsFunc(l.files, func(f file) bool { return f.part == p })
+}
+
+const loose = "is not in a class folder"
+
+// listAll finds the classes and files in dir to train on, to validate on and to test on. The
+// classes are those of the training images.
+func listAll(ctx context.Context, dir string) (*listing, error) {
 	l := &listing{}
-	train, val, err := l.parts(dir)
+	folders, err := l.open(dir)
 	if err != nil {
 		return nil, err
 	}
-	l.ownSplit = val != ""
+	train := folders.train
+	if train == "" {
+		if folders.split() {
+			return nil, fmt.Errorf("%s has test images in %s, but no folder train beside it; to train on those images, name that folder",
+				dir, folders.evaluated())
+		}
+		train = folders.root
+	}
 	classes, err := l.classesIn(ctx, train)
 	if err != nil {
 		return nil, err
@@ -61,76 +73,110 @@ func list(ctx context.Context, dir string) (*listing, error) {
 	}
 	for i, class := range classes {
 		l.classes = append(l.classes, class.name)
-		l.add(class.paths, i, false)
+		l.add(class.paths, i, training)
 	}
-	if !l.ownSplit {
-		return l, nil
-	}
-	held, err := l.classesIn(ctx, val)
-	if errors.Is(err, ErrNoImages) { // not wrapped: there are training images
-		return nil, fmt.Errorf("no validation images in %s; %s, or remove it to hold out training images", val, wantLayout(val))
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, class := range held {
-		i, ok := slices.BinarySearch(l.classes, class.name)
-		if !ok {
-			return nil, fmt.Errorf("%s is a class that %s does not have; give both the same classes",
-				filepath.Join(val, class.name), train)
+	if folders.val != "" {
+		if err := l.addPart(ctx, folders.val, train, validation); err != nil {
+			return nil, err
 		}
-		l.add(class.paths, i, true)
+	}
+	if folders.test != "" {
+		if err := l.addPart(ctx, folders.test, train, test); err != nil {
+			return nil, err
+		}
 	}
 	return l, nil
 }
 
-// parts returns the folders with the training and the validation images, val "" if the folder
-// has no split of its own. A folder "train" without a folder for validation counts only if
-// there is no other folder beside it; otherwise it is a class.
-func (l *listing) parts(dir string) (train, val string, err error) {
-	folders, loose, err := (&listing{}).lookInto(dir)
+// listTest finds the classes and files in dir to evaluate on: those in its folder for testing
+// or else for validation, or all if it has neither.
+func listTest(ctx context.Context, dir string) (*listing, part, error) {
+	l := &listing{}
+	folders, err := l.open(dir)
 	if err != nil {
-		return "", "", err
+		return nil, 0, err
 	}
-	train = firstOf(folders, "train", "training")
-	val = firstOf(folders, "val", "valid", "validation", "test", "testing")
+	from, which := folders.root, all
 	switch {
-	case train == "" || val == "" && len(folders) > 1:
-		return dir, "", nil
-	case val == "":
-		return filepath.Join(dir, train), "", nil
-	}
-	for _, folder := range folders {
-		if folder != train && folder != val {
-			l.skip(filepath.Join(dir, folder), fmt.Errorf("is not used: the images come from %s and %s", train, val))
+	case folders.test != "":
+		from, which = folders.test, test
+		// A competition's test images have no labels.
+		if folders.val != "" && l.unlabelled(folders.test) {
+			l.pass(folders.test, "has no class folders, so it is not used")
+			from, which = folders.val, validation
 		}
+	case folders.val != "":
+		from, which = folders.val, validation
 	}
-	for _, path := range loose {
-		l.skip(path, errLoose)
+	classes, err := l.classesIn(ctx, from)
+	if err != nil {
+		if from == folders.test && folders.train != "" && l.unlabelled(from) {
+			err = fmt.Errorf("%w; or name another folder, such as %s", err, folders.train)
+		}
+		return nil, 0, err
 	}
-	return filepath.Join(dir, train), filepath.Join(dir, val), nil
+	for i, class := range classes {
+		l.classes = append(l.classes, class.name)
+		l.add(class.paths, i, which)
+	}
+	return l, which, nil
 }
 
-// firstOf returns the folder with the first of the names that is found, in upper or lower
-// case, or "".
-func firstOf(folders []string, names ...string) string {
-	for _, name := range names {
-		for _, folder := range folders {
-			if strings.EqualFold(folder, name) {
-				return folder
-			}
-		}
+// addPart adds the files in dir, whose classes must be those of the training images.
+func (l *listing) addPart(ctx context.Context, dir, train string, p part) error {
+	if p == test && l.unlabelled(dir) {
+		l.pass(dir, "has no class folders, so it is not used")
+		return nil
 	}
-	return ""
+	found, err := l.classesIn(ctx, dir)
+	if errors.Is(err, ErrNoImages) { // not wrapped: there are training images
+		return fmt.Errorf("no %s images in %s; %s, or remove it to hold out training images", p, dir, wantLayout(dir))
+	}
+	if err != nil {
+		return err
+	}
+	known := func(c class) (int, bool) { return slices.BinarySearch(l.classes, c.name) }
+	if _, ok := known(found[0]); p == test && len(found) == 1 && !ok {
+		l.pass(dir, fmt.Sprintf("has only the folder %s, which is not one of the classes, so it is not used", found[0].name))
+		return nil
+	}
+	for _, class := range found {
+		i, ok := known(class)
+		if !ok {
+			return fmt.Errorf("%s is a class that %s does not have; give both the same classes",
+				filepath.Join(dir, class.name), train)
+		}
+		l.add(class.paths, i, p)
+	}
+	return nil
 }
 
-func (l *listing) add(paths []string, class int, validation bool) {
+// unlabelled reports whether dir has images but no folders.
+func (l *listing) unlabelled(dir string) bool {
+	folders, images, err := (&listing{}).lookInto(dir)
+	return err == nil && len(folders) == 0 && len(images) > 0
+}
+
+// open checks that dir is a folder, and finds its parts.
+func (l *listing) open(dir string) (partFolders, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return partFolders{}, fmt.Errorf("read an image folder: %w", err)
+	}
+	if !info.IsDir() {
+		return partFolders{}, fmt.Errorf("%s is a file; %s", dir, wantLayout(filepath.Dir(dir)))
+	}
+	return l.parts(dir)
+}
+
+func (l *listing) add(paths []string, class int, p part) {
 	for _, path := range paths {
-		l.files = append(l.files, file{path, int32(class), validation})
+		l.files = append(l.files, file{path, int32(class), p})
 	}
 }
 
-// class is a sub-folder with images.
+// class is a sub-folder with images, or several whose names are the same text in different
+// Unicode forms.
 type class struct {
 	name  string
 	paths []string
@@ -138,33 +184,40 @@ type class struct {
 
 // classesIn returns the classes in dir, sorted by name. There is at least one.
 func (l *listing) classesIn(ctx context.Context, dir string) ([]class, error) {
-	folders, loose, err := l.lookInto(dir)
+	folders, images, err := l.lookInto(dir)
 	if err != nil {
 		return nil, err
 	}
 	var classes []class
-	for _, name := range folders {
+	for _, folder := range folders {
 		// The names of classes go to terminals and figures.
-		if !printable.Is(name) {
-			return nil, fmt.Errorf("%s: sub-folder %q has unprintable characters in its name; rename it", dir, name)
+		if !printable.Is(folder) {
+			return nil, fmt.Errorf("%s: sub-folder %q has unprintable characters in its name; rename it", dir, folder)
 		}
-		paths, err := l.walk(ctx, filepath.Join(dir, name), nil)
+		paths, err := l.walk(ctx, filepath.Join(dir, folder), nil)
 		if err != nil {
 			return nil, fmt.Errorf("look for images in %s: %w", dir, err)
 		}
 		if len(paths) == 0 {
-			l.skip(filepath.Join(dir, name), errors.New("has no images, so it is not a class"))
+			l.pass(filepath.Join(dir, folder), "has no images, so it is not a class")
+			continue
+		}
+		// Macs decompose accented letters (NFD), other systems do not (NFC).
+		name := norm.NFC.String(folder)
+		if i := slices.IndexFunc(classes, func(c class) bool { return c.name == name }); i >= 0 {
+			classes[i].paths = append(classes[i].paths, paths...)
 			continue
 		}
 		classes = append(classes, class{name, paths})
 	}
+	slices.SortFunc(classes, func(a, b class) int { return strings.Compare(a.name, b.name) })
 	switch {
 	case len(classes) > 0:
-		for _, path := range loose {
-			l.skip(path, errLoose)
+		for _, path := range images {
+			l.pass(path, loose)
 		}
 		return classes, nil
-	case len(loose) > 0:
+	case len(images) > 0:
 		return nil, fmt.Errorf("the images in %s are not in class folders; %s", dir, wantLayout(dir))
 	}
 	return nil, fmt.Errorf("%w in %s; %s", ErrNoImages, dir, wantLayout(dir))
@@ -179,7 +232,7 @@ func (l *listing) lookInto(dir string) (folders, images []string, err error) {
 	}
 	for _, entry := range entries {
 		name, path := entry.Name(), filepath.Join(dir, entry.Name())
-		if hidden(name) {
+		if ignored(name) {
 			continue
 		}
 		// A class may be a link to the folder with its images.
@@ -187,7 +240,7 @@ func (l *listing) lookInto(dir string) (folders, images []string, err error) {
 		switch {
 		case err == nil && info.IsDir():
 			if entry.Type()&fs.ModeSymlink != 0 && contains(path, dir) {
-				l.skip(path, errors.New("is a link to a folder that contains it"))
+				l.pass(path, "is a link to a folder that contains it")
 				continue
 			}
 			folders = append(folders, name)
@@ -209,7 +262,7 @@ func (l *listing) walk(ctx context.Context, dir string, paths []string) ([]strin
 	}
 	for _, entry := range entries {
 		name, path := entry.Name(), filepath.Join(dir, entry.Name())
-		if hidden(name) {
+		if ignored(name) {
 			continue
 		}
 		if entry.IsDir() {
@@ -222,8 +275,12 @@ func (l *listing) walk(ctx context.Context, dir string, paths []string) ([]strin
 		switch {
 		case err == nil && info.IsDir():
 			// Links to folders can form a loop.
-			l.skip(path, errors.New("is a link to a folder; copy the images themselves there"))
+			l.pass(path, "is a link to a folder; copy the images themselves there")
 		case !picture.IsImageName(name):
+			if l.unread == nil {
+				l.unread = map[string]int{}
+			}
+			l.unread[strings.ToLower(filepath.Ext(name))]++
 		case err != nil:
 			l.skip(path, unreadable(err))
 		case !info.Mode().IsRegular():
@@ -235,13 +292,18 @@ func (l *listing) walk(ctx context.Context, dir string, paths []string) ([]strin
 	return paths, nil
 }
 
-// checkClasses returns an error if no training image of a class could be decoded.
+// checkClasses returns an error if no image of a class could be decoded that is to be trained
+// on or, if there are none to train on, that is to be evaluated on.
 func (l *listing) checkClasses(failures []error) error {
 	good := make([]int, len(l.classes))
 	first := make([]string, len(l.classes))
+	which := training
+	if !l.has(training) && len(l.files) > 0 {
+		which = l.files[0].part
+	}
 	for i, file := range l.files {
 		switch {
-		case file.validation:
+		case file.part != which:
 		case failures[i] == nil:
 			good[file.class]++
 		case first[file.class] == "":
@@ -263,7 +325,18 @@ func wantLayout(dir string) string {
 		filepath.Join(dir, "cat", "1.jpg"), filepath.Join(dir, "dog", "1.jpg"))
 }
 
-func hidden(name string) bool { return strings.HasPrefix(name, ".") }
+// ignored reports whether a file or folder is one that systems and programs make for
+// themselves.
+func ignored(name string) bool {
+	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "@") || strings.HasPrefix(name, "$") {
+		return true
+	}
+	switch strings.ToLower(name) {
+	case "__macosx", "__pycache__", "lost+found", "system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r":
+		return true
+	}
+	return false
+}
 
 // contains reports whether a link leads to dir or to a folder that dir is in.
 func contains(link, dir string) bool {

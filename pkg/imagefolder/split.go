@@ -7,20 +7,23 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // heldOut is the share of each class that is held out for validation if the folder does not
 // come with a split of its own.
 const heldOut = 0.2
 
-// split returns the indices of the files to train on, of those to validate on, and of the
-// rest, which could not be decoded, each in the order of the seed.
-func split(dir string, l *listing, failures []error, seed uint64) (training, validation, rest []int) {
+// split returns the indices of the files of each part, and of the rest, which could not be
+// decoded, each in the order of the seed. If holdOut, files to train on are held out for
+// validation.
+func split(dir string, l *listing, failures []error, seed uint64, holdOut bool) (parts [all + 1][]int, rest []int) {
 	quota := make([]int, len(l.classes))
-	if !l.ownSplit {
+	if holdOut {
 		good := make([]int, len(l.classes))
 		for i, file := range l.files {
-			if failures[i] == nil {
+			if failures[i] == nil && file.part == training {
 				good[file.class]++
 			}
 		}
@@ -34,21 +37,20 @@ func split(dir string, l *listing, failures []error, seed uint64) (training, val
 		switch {
 		case failures[i] != nil:
 			rest = append(rest, i)
-		case file.validation:
-			validation = append(validation, i)
-		case quota[file.class] > 0:
+		case file.part == training && quota[file.class] > 0:
 			quota[file.class]--
-			validation = append(validation, i)
+			parts[validation] = append(parts[validation], i)
 		default:
-			training = append(training, i)
+			parts[file.part] = append(parts[file.part], i)
 		}
 	}
-	return training, validation, rest
+	return parts, rest
 }
 
 // order returns the indices of the files in a pseudo-random order: sorted by a hash of the
 // seed and each file's path in dir. Unlike a shuffle, it keeps the other files in place when
-// one is added or removed later, so that few training images become validation images.
+// one is added or removed later, so that few training images become validation images. Names
+// that differ only in their Unicode form hash alike.
 func order(dir string, files []file, seed uint64) []int {
 	keys := make([][sha256.Size]byte, len(files))
 	order := make([]int, len(files))
@@ -58,7 +60,7 @@ func order(dir string, files []file, seed uint64) []int {
 			path = file.path
 		}
 		text := binary.LittleEndian.AppendUint64(nil, seed)
-		keys[i] = sha256.Sum256(append(text, filepath.ToSlash(path)...))
+		keys[i] = sha256.Sum256(append(text, norm.NFC.String(filepath.ToSlash(path))...))
 		order[i] = i
 	}
 	slices.SortFunc(order, func(i, j int) int { return bytes.Compare(keys[i][:], keys[j][:]) })

@@ -13,6 +13,8 @@ import (
 type Result struct {
 	// Data is the name of the images.
 	Data string `json:"data"`
+	// Split says which part of the data they are, such as test, held-out or all.
+	Split dataset.Split `json:"split"`
 	// Correct is the number of images, of Total, whose first guess was their label.
 	Correct int `json:"correct"`
 	Total   int `json:"total"`
@@ -51,7 +53,7 @@ func (n *Network) Evaluate(ctx context.Context, images *dataset.Images, batchSiz
 	case batchSize < 1:
 		return nil, fmt.Errorf("batch size %d, want at least 1", batchSize)
 	}
-	r := &Result{Data: images.Name, Total: images.Len(), Classes: images.Classes,
+	r := &Result{Data: images.Name, Split: images.TestSplit(), Total: images.Len(), Classes: images.Classes,
 		PerClass: make([]float64, classes), Confusion: make([][]int, classes)}
 	for i := range r.Confusion {
 		r.Confusion[i] = make([]int, classes)

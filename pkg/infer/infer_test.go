@@ -170,7 +170,7 @@ func TestEvaluateEqualsADirectComputation(t *testing.T) {
 		}
 	}
 	all := logits(t, n, m)
-	want := infer.Result{Data: "noise", Total: 23, Classes: m.Classes, PerClass: make([]float64, classes), Confusion: make([][]int, classes)}
+	want := infer.Result{Data: "noise", Split: dataset.Test, Total: 23, Classes: m.Classes, PerClass: make([]float64, classes), Confusion: make([][]int, classes)}
 	for i := range want.Confusion {
 		want.Confusion[i] = make([]int, classes)
 	}

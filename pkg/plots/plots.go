@@ -78,9 +78,19 @@ func Loss(title, caption string, histories ...*History) (*figure.Figure, error) 
 		if len(training.X) > 0 {
 			curves = append(curves, training)
 		}
-		curves = append(curves, h.byEpoch(h.Name+", test", i, func(m run.Metrics) *float64 { return m.TestLoss })...)
+		curves = append(curves, h.byEpoch(h.evaluated(), i, func(m run.Metrics) *float64 { return m.TestLoss })...)
 	}
 	return figure.Curves(title, "epoch", "loss", curves, figure.Caption(caption))
+}
+
+// evaluated returns the name of the run and of the images that it was evaluated on, such as
+// "resnet20, test".
+func (h *History) evaluated() string {
+	split := dataset.Test
+	for _, epoch := range h.Epochs {
+		split = cmp.Or(epoch.TestSplit, split)
+	}
+	return fmt.Sprintf("%s, %s", h.Name, split)
 }
 
 // Accuracy draws the training and test accuracy of every run by epoch.
@@ -92,7 +102,7 @@ func Accuracy(title, caption string, histories ...*History) (*figure.Figure, err
 			training[j].Style.Thin = true
 		}
 		curves = append(curves, training...)
-		curves = append(curves, h.byEpoch(h.Name+", test", i, func(m run.Metrics) *float64 { return m.TestTop1 })...)
+		curves = append(curves, h.byEpoch(h.evaluated(), i, func(m run.Metrics) *float64 { return m.TestTop1 })...)
 	}
 	return figure.Curves(title, "epoch", "accuracy", curves, figure.Caption(caption), figure.Percent())
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/checkpoint"
+	"github.com/residual-go/residual/pkg/dataset"
 )
 
 // metricsFile is the name of the file with a run's metrics.
@@ -47,6 +48,10 @@ type Metrics struct {
 	TestLoss *float64 `json:"test_loss,omitempty"`
 	TestTop1 *float64 `json:"test_top1,omitempty"`
 	TestTop5 *float64 `json:"test_top5,omitempty"`
+	// TestImages is the number of images that they are about, and TestSplit says which part of
+	// the data these are.
+	TestImages int           `json:"test_images,omitempty"`
+	TestSplit  dataset.Split `json:"test_split,omitempty"`
 }
 
 // step has the metrics of one step.

@@ -1,10 +1,13 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
 	"github.com/schollz/progressbar/v3"
+
+	"github.com/residual-go/residual/pkg/dataset"
 )
 
 // Reporter is told about the progress of a run. Its methods are called from the training loop and
@@ -53,7 +56,8 @@ func (l logReporter) Note(text string) { fmt.Fprintln(l.w, text) }
 func epochSummary(m Metrics) string {
 	text := fmt.Sprintf("Epoch [%d/%d] done: train loss %.4f, train accuracy %.2f%%", m.Epoch, m.Epochs, m.Loss, 100*m.Accuracy)
 	if m.TestTop1 != nil {
-		text += fmt.Sprintf(", test loss %.4f, test accuracy %.2f%%", *m.TestLoss, 100**m.TestTop1)
+		split := cmp.Or(m.TestSplit, dataset.Test)
+		text += fmt.Sprintf(", %s loss %.4f, %s accuracy %.2f%% of %d images", split, *m.TestLoss, split, 100**m.TestTop1, m.TestImages)
 	}
 	return text + fmt.Sprintf(" (%.0f images/s)", m.ImagesPerSecond)
 }

@@ -253,6 +253,7 @@ func (s *session) endEpoch(now Metrics) error {
 	}
 	if test := s.outcome.Test; test != nil {
 		now.TestLoss, now.TestTop1, now.TestTop5 = &test.Loss, &test.Top1, &test.Top5
+		now.TestImages, now.TestSplit = test.Total, test.Split
 	}
 	if err := s.metrics.write(now); err != nil {
 		return err

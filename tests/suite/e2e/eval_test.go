@@ -14,7 +14,7 @@ import (
 )
 
 type evaluation struct {
-	Data           string
+	Data, Split    string
 	Correct, Total int
 	Loss           *float64
 	Top1, Top5     float64

@@ -53,7 +53,7 @@ func TestImageFolder(t *testing.T) {
 
 	const notice = "Left out of my colours:\n  red/broken.png is an HTML page; download the image that it shows\n"
 	damaged := p.fails([]string{"my colours", "1 of the images in my colours cannot be read"}, "data", "verify", "--data", "my colours")
-	has(t, damaged.stdout, filepath.FromSlash(notice), "Data: pictures in my colours; 48 training and 12 test images")
+	has(t, damaged.stdout, filepath.FromSlash(notice), "Data: pictures in my colours; 48 training and 12 held-out images")
 	if strings.Contains(damaged.stdout, "complete") {
 		t.Errorf("all records are complete despite a broken image:\n%s", damaged.stdout)
 	}
@@ -61,22 +61,31 @@ func TestImageFolder(t *testing.T) {
 	if has(t, asJSON.stdout, `"skipped": 1`); asJSON.code == 0 {
 		t.Error("data verify --json with a broken image: exit code 0, want an error")
 	}
-	has(t, p.ok("data", "show", "--data", "my colours", "--subset", "2/class"), "Data: pictures in my colours, first 2 per class; 6 training and 6 test images",
+	has(t, p.ok("data", "show", "--data", "my colours", "--subset", "2/class"), "Data: pictures in my colours, first 2 per class; 6 training and 6 held-out images",
 		"train --data 'my colours'")
 	checkFigures(t, p.path("figures"), "data: pictures in my colours, first 2 per class", "images")
 
 	r := tinyRecipe(t, p.path("my colours"), 1)
 	r.Model.Classes = 3
 	p.begin("made", r)
-	has(t, p.ok("train", "--run", "made", "--resume"), "red/broken.png", "Data: pictures in my colours; 48 training and 12 test images", "Test Accuracy: ")
+	has(t, p.ok("train", "--run", "made", "--resume"), "red/broken.png", "Data: pictures in my colours; 48 training and 12 held-out images", "held-out accuracy ", "of 12 held-out images (a fifth of each class)\nHeld-out Accuracy: ")
 	checkFigures(t, p.path("made", "figures"), "data: pictures in my colours", "loss", "accuracy", "confusion", "guesses")
 
 	evaluated := p.run("eval", "--run", "made", "--json")
-	has(t, evaluated.stderr, "red/broken.png", "Data: pictures in my colours; 48 training and 12 test images")
+	has(t, evaluated.stderr, "red/broken.png", "Data: pictures in my colours; 48 training and 12 held-out images")
 	got := decode[evaluation](t, evaluated.stdout)
 	lines := p.metrics("made")
+	if got.Split != "held-out" || lines[len(lines)-1]["test_split"] != "held-out" || lines[len(lines)-1]["test_images"] != 12.0 {
+		t.Errorf("eval on the %q images, and the run's metrics %v; want those of the 12 held-out images", got.Split, lines[len(lines)-1])
+	}
 	if want := lines[len(lines)-1]["test_top1"]; got.Total != 12 || got.Data != "pictures in my colours" || got.Top1 != want {
 		t.Errorf("eval: top-1 %v on %d images of %s, want %v on 12 of pictures in my colours", got.Top1, got.Total, got.Data, want)
+	}
+	// Given by name, all images are measured, also those that the network was trained on.
+	all := p.run("eval", "--run", "made", "--data", "my colours", "--json")
+	has(t, all.stderr, "Data: pictures in my colours; all 60 images", "trained on most of these images")
+	if got := decode[evaluation](t, all.stdout); got.Total != 60 || got.Split != "all" {
+		t.Errorf("eval --data: %d images, split %q; want all 60", got.Total, got.Split)
 	}
 	has(t, p.ok("predict", "--run", "made", filepath.Join("my colours", "red", "0.jpg")), "It knows 3 classes")
 
@@ -96,7 +105,7 @@ func TestImageFolderTrain(t *testing.T) {
 	writeImages(t, p.path("colours"), 10)
 	p.ok("train", "--model", "resnet20", "--data", "colours", "--batch", "8", "--epochs", "1", "--run", "made")
 	has(t, string(p.read("made", "recipe.json")), filepath.Base(p.dir), "colours")
-	has(t, p.ok("eval", "--run", "made"), "on 6 test images of pictures in colours")
+	has(t, p.ok("eval", "--run", "made"), "on 6 held-out images of pictures in colours", "of 6 held-out images (a fifth of each class)\nHeld-out Accuracy: ")
 }
 
 func (p *place) read(elements ...string) []byte {
@@ -106,4 +115,37 @@ func (p *place) read(elements ...string) []byte {
 		p.t.Fatal(err)
 	}
 	return content
+}
+
+// Of a folder with train, val and test, each is used for what it says; eval uses test.
+func TestImageFolderParts(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	for part, n := range map[string]int{"train": 10, "val": 3, "test": 2} {
+		writeImages(t, p.path("colours", part), n)
+	}
+	has(t, p.ok("data", "verify", "--data", "colours"), "Data: pictures in colours; 30 training, 9 validation and 6 test images", "validation  test")
+	r := tinyRecipe(t, p.path("colours"), 1)
+	r.Model.Classes = 3
+	p.begin("made", r)
+	has(t, p.ok("train", "--run", "made", "--resume"), "30 training, 9 validation and 6 test images", "of 9 validation images\nValidation Accuracy: ", "of 6 test images\nTest Accuracy: ")
+	if lines := p.metrics("made"); lines[len(lines)-1]["test_split"] != "validation" || lines[len(lines)-1]["test_images"] != 9.0 {
+		t.Errorf("the metrics are %v, want those of the 9 validation images", lines[len(lines)-1])
+	}
+	for _, args := range [][]string{nil, {"--data", "colours"}} {
+		if got := decode[evaluation](t, p.ok(append([]string{"eval", "--run", "made", "--json"}, args...)...)); got.Total != 6 || got.Split != "test" {
+			t.Errorf("eval %v: %d images, split %q; want the 6 test images", args, got.Total, got.Split)
+		}
+	}
+	if got := decode[evaluation](t, p.ok("eval", "--run", "made", "--data", filepath.Join("colours", "train"), "--json")); got.Total != 30 || got.Split != "all" {
+		t.Errorf("eval of one part: %d images, split %q; want all 30", got.Total, got.Split)
+	}
+	// Other classes than the network's are matched by name, and may be fewer.
+	for from, to := range map[string]string{"red": "Red", "blue": "blue"} {
+		if err := os.CopyFS(p.path("some", to), os.DirFS(p.path("colours", "test", from))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := p.ok("eval", "--run", "made", "--data", "some")
+	has(t, out, "all 4 images", "of 4 images (all in the folder)\nTest Accuracy: ", "no images of the other 1 classes")
 }
