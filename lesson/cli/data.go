@@ -153,6 +153,9 @@ func dataShowCommand() *cobra.Command {
 		Example: "  go run ./lesson data show --data builtin\n  go run ./lesson data show --data photos",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := prepareFolder(figures, "choose another folder with --figures"); err != nil {
+				return err
+			}
 			set, err := f.openImages(cmd, f.data, f.subset, picture.Transform{})
 			if err != nil {
 				return err

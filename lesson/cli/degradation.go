@@ -40,6 +40,9 @@ The defaults are the paper's depths, made small enough for ten minutes on two co
 			if err := e.Validate(); err != nil {
 				return err
 			}
+			if err := prepareFolder(figures, "choose another folder with --figures"); err != nil {
+				return err
+			}
 			engine, err := newBackend(f.backend)
 			if err != nil {
 				return err
@@ -68,10 +71,6 @@ The defaults are the paper's depths, made small enough for ten minutes on two co
 				return resumable(err, "run the same command again to resume; finished work is kept in "+dir)
 			}
 			set.Training.Name = result.Data
-			paths, err := result.Figures(figures, set.Caption())
-			if err != nil {
-				return err
-			}
 			fmt.Fprintf(w, "\nData: %s. %d epochs, batch %d, %s.\n\n", result.Data, e.Recipe.Epochs, e.Recipe.BatchSize,
 				time.Since(started).Round(time.Second))
 			if err := result.WriteTable(w); err != nil {
@@ -79,7 +78,16 @@ The defaults are the paper's depths, made small enough for ten minutes on two co
 			}
 			fmt.Fprintf(w, "\n%s\n", result.Verdict())
 			if f.json {
-				return printJSON(cmd.OutOrStdout(), result)
+				if err := printJSON(cmd.OutOrStdout(), result); err != nil {
+					return err
+				}
+			}
+			paths, err := result.Figures(figures, set.Caption())
+			if err != nil {
+				return fmt.Errorf("%w; run the same command again to draw the figures, nothing is trained twice", err)
+			}
+			if f.json {
+				return nil
 			}
 			last := result.Arms[len(result.Arms)-1]
 			ending(w, append(paths, dir+string(filepath.Separator)),

@@ -14,6 +14,7 @@ import (
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/plots"
+	"github.com/residual-go/residual/pkg/run"
 )
 
 func evalCommand() *cobra.Command {
@@ -38,12 +39,20 @@ it trains, so the last digits may differ.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, w := cmd.Context(), f.messages(cmd)
+			given := cmd.Flags().Changed
+			figures := "" // the figure in a run's folder is about the run's data
+			if f.run != "" && !given("data") && !given("subset") && !f.json && run.Exists(f.run) {
+				figures = filepath.Join(f.run, "figures")
+				remedy := "use --weights " + quoted(f.run) + ", which evaluates the same network and writes nothing"
+				if err := prepareFolder(figures, remedy); err != nil {
+					return err
+				}
+			}
 			network, m, err := f.loadNetwork(cmd)
 			if err != nil {
 				return err
 			}
 			defer network.Finalize()
-			given := cmd.Flags().Changed
 			data, subset, open := m.Spec, m.Subset, f.openImages
 			if given("data") {
 				data, subset, open = f.data, "", f.openTestImages
@@ -85,8 +94,8 @@ it trains, so the last digits may differ.`,
 				return err
 			}
 			var wrote []string
-			if f.run != "" && !given("data") && !given("subset") { // the figure in a run's folder is about the run's data
-				if wrote, err = plots.Save(filepath.Join(f.run, "figures"), confusion(m.Config.Name, set, result)); err != nil {
+			if figures != "" {
+				if wrote, err = plots.Save(figures, confusion(m.Config.Name, set, result)); err != nil {
 					return err
 				}
 			}

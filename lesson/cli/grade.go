@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -41,7 +40,7 @@ grades so far are written, marked as incomplete.`,
 			if options.Course, err = checkout.Root("."); err != nil {
 				return err
 			}
-			if err := checkWritable(out); err != nil {
+			if err := prepareFolder(out, "choose another folder with --out"); err != nil {
 				return err
 			}
 			if cmd.Flags().Changed("exercises") && len(options.Exercises) == 0 {
@@ -90,21 +89,4 @@ func gradeChildCommand() *cobra.Command {
 		Args:               cobra.ExactArgs(1),
 		Run:                func(_ *cobra.Command, args []string) { grade.Child(args[0]) },
 	}
-}
-
-// checkWritable creates the folder if necessary and checks that files can be created in it,
-// so that grading does not fail at the very end.
-func checkWritable(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("--out: %w", err)
-	}
-	trial, err := os.CreateTemp(dir, ".grades.tmp-*")
-	if err != nil {
-		return fmt.Errorf("--out: %w", err)
-	}
-	trial.Close()
-	if err := os.Remove(trial.Name()); err != nil {
-		return fmt.Errorf("--out: %w", err)
-	}
-	return nil
 }

@@ -17,7 +17,7 @@ func TestGradeMistakes(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"no folder of submissions given":      {},
-		"--out: ":                             {"--out", file, dir},
+		"another folder with --out":           {"--out", file, dir},
 		"has no folders":                      {"--out", dir, dir},
 		"find the submissions: ":              {"--out", dir, filepath.Join(dir, "absent")},
 		`there is no exercise "x"; there are`: {"--out", dir, "--exercises", "x", dir},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/infer"
@@ -36,6 +37,15 @@ func ending(w io.Writer, wrote []string, next ...string) {
 	for _, command := range next {
 		fmt.Fprintln(w, "  "+command)
 	}
+}
+
+// prepareFolder gets a folder ready for the files that a command writes at its end. It adds the
+// remedy to the error.
+func prepareFolder(dir, remedy string) error {
+	if err := atomicfile.Prepare(dir); err != nil {
+		return fmt.Errorf("%w; %s", err, remedy)
+	}
+	return nil
 }
 
 // quoted returns a path as one word for a shell, quoted if necessary.

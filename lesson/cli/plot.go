@@ -21,6 +21,9 @@ func plotCommand() *cobra.Command {
   go run ./lesson plot runs/degradation-builtin/* --figures out`,
 		Args: arguments("run"),
 		RunE: func(cmd *cobra.Command, dirs []string) error {
+			if err := prepareFolder(figures, "choose another folder with --figures"); err != nil {
+				return err
+			}
 			var histories []*plots.History
 			var data []string
 			for _, dir := range dirs {

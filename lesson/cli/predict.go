@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -44,6 +43,11 @@ Images that cannot be read are reported and skipped; the exit code is then 1.`,
 			if cmd.Flags().Changed("out") && !cam {
 				return fmt.Errorf("--out %s is only used with --cam; add --cam", out)
 			}
+			if cam {
+				if err := prepareFolder(out, "choose another folder with --out"); err != nil {
+					return err
+				}
+			}
 			network, m, err := f.loadNetwork(cmd)
 			if err != nil {
 				return err
@@ -55,9 +59,6 @@ Images that cannot be read are reported and skipped; the exit code is then 1.`,
 			}
 			if cam {
 				p.MapFolder = out
-				if err := os.MkdirAll(out, 0o755); err != nil {
-					return fmt.Errorf("folder for the maps: %w", err)
-				}
 			}
 			inputs := predict.Inputs(paths)
 			printer := newPredictionPrinter(cmd, f.json, len(inputs))

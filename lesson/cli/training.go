@@ -197,6 +197,11 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	fmt.Fprintf(w, "Model: %s. Recipe: %s, %d epochs, batch %d. Backend: %s. Run: %s\n",
 		r.Model.Name, r.Name, r.Epochs, r.BatchSize, backend.Describe(o.Backend), dir)
 
+	if f.resume { // a new run has a new folder
+		if err := prepareFolder(filepath.Join(dir, "figures"), "make it writable, or copy the run to another folder and resume it there"); err != nil {
+			return err
+		}
+	}
 	o.Input = run.Input(f.input)
 	o.Training, o.Test, o.LogEvery, o.Report = set.Training, set.InTraining(), f.logEvery, reporter(w, r.Model.Name)
 	var outcome *run.Outcome
@@ -215,17 +220,22 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 			return err
 		}
 	}
-	paths, err := saveRunFigures(dir, set, outcome.Test)
-	if err != nil {
-		return err
-	}
 	fmt.Fprint(w, accuracyLines(outcome.Test))
 	if f.json {
-		return printJSON(cmd.OutOrStdout(), struct {
+		if err := printJSON(cmd.OutOrStdout(), struct {
 			Run     string `json:"run"`
 			Weights string `json:"weights"`
 			*infer.Result
-		}{dir, outcome.Weights, outcome.Test})
+		}{dir, outcome.Weights, outcome.Test}); err != nil {
+			return err
+		}
+	}
+	paths, err := saveRunFigures(dir, set, outcome.Test)
+	if err != nil {
+		return fmt.Errorf("%w; to draw the figures again: go run ./lesson %s --run %s --resume", err, cmd.Name(), quoted(dir))
+	}
+	if f.json {
+		return nil
 	}
 	next := "go run ./lesson plot " + quoted(dir)
 	if r.Start != "" { // after fine-tuning, people want the weights rather than the curves

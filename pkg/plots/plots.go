@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/infer"
@@ -208,10 +208,11 @@ type Drawing struct {
 }
 
 // Save draws figures and writes each as name.png and name.svg into dir, which it creates if
-// necessary. It returns the paths.
+// necessary. It also removes what processes left in dir that were killed while saving figures. It
+// returns the paths.
 func Save(dir string, drawings ...Drawing) ([]string, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("create the folder for figures: %w", err)
+	if err := atomicfile.Prepare(dir); err != nil {
+		return nil, fmt.Errorf("save figures: %w", err)
 	}
 	var paths []string
 	for _, drawing := range drawings {

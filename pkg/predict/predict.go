@@ -70,8 +70,9 @@ func Guesses(e *infer.Explanation, image, top int, classes []string) []Guess {
 
 // Run predicts the inputs and calls each with the predictions, one at a time and in the
 // order of the inputs. An image that cannot be read is a [Prediction] with an error. Run
-// itself stops at errors of the context, of each, of the network, and of writing maps; a few
-// more images may be read in the background after that.
+// itself stops at errors of the context, of each, of the network, and of writing maps, the last
+// only after each has had the predictions. A few more images may be read in the background after
+// that.
 func (p *Predictor) Run(ctx context.Context, inputs []Input, each func(Prediction) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -83,13 +84,13 @@ func (p *Predictor) Run(ctx context.Context, inputs []Input, each func(Predictio
 			return err
 		}
 		predictions, err := p.predict(batch, names)
-		if err != nil {
-			return err
-		}
 		for _, prediction := range predictions {
 			if err := each(prediction); err != nil {
 				return err
 			}
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -167,7 +168,8 @@ func gather(ctx context.Context, readings <-chan chan reading, size int) ([]read
 	return batch, nil
 }
 
-// predict runs the network on a batch and writes the maps.
+// predict runs the network on a batch and writes the maps. If a map cannot be written, the
+// predictions are complete, except that those without their map have no CAM.
 func (p *Predictor) predict(batch []reading, names *mapNames) ([]Prediction, error) {
 	var pixels []byte
 	for _, r := range batch {
@@ -204,10 +206,14 @@ func (p *Predictor) predict(batch []reading, names *mapNames) ([]Prediction, err
 		image++
 	}
 	writers.Wait()
-	for _, err := range writing {
+	var unwritten error
+	for i, err := range writing {
 		if err != nil {
-			return nil, fmt.Errorf("class activation map: %w", err)
+			predictions[i].CAM = ""
+			if unwritten == nil {
+				unwritten = fmt.Errorf("class activation map: %w", err)
+			}
 		}
 	}
-	return predictions, nil
+	return predictions, unwritten
 }

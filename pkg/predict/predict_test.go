@@ -182,6 +182,16 @@ func TestRunStops(t *testing.T) {
 	if err := p.Run(context.Background(), inputs, add); err == nil || !strings.Contains(err.Error(), filepath.Join("nowhere", "000-cam.png")) {
 		t.Errorf("with a missing map folder: error %v", err)
 	}
+	seen = 0
+	_ = p.Run(context.Background(), inputs, func(got Prediction) error {
+		if seen++; len(got.Guesses) == 0 || got.CAM != "" {
+			t.Errorf("%s: %d guesses and the map %q, want guesses and no map", got.Image, len(got.Guesses), got.CAM)
+		}
+		return nil
+	})
+	if seen != p.BatchSize {
+		t.Errorf("with a missing map folder: %d predictions before the error, want those of the batch, %d", seen, p.BatchSize)
+	}
 	p = predictor(&grey{})
 	if err := p.Run(context.Background(), nil, add); err != nil {
 		t.Errorf("without images: error %v", err)
