@@ -103,7 +103,7 @@ it trains, so the last digits may differ.`,
 			return nil
 		},
 	}
-	f.add(cmd, "data", "subset", "backend", "weights", "run", "json")
+	f.add(cmd, "data", "subset", "backend", "weights", "model", "normalize", "run", "json")
 	cmd.Flags().IntVar(&f.batchSize, "batch", 256, "images that go through the network at once")
 	cmd.Flags().Lookup("data").DefValue = "" // see the help above
 	return cmd

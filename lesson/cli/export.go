@@ -105,7 +105,7 @@ a run, the test accuracy.`,
 			return nil
 		},
 	}
-	f.add(cmd, "weights", "run", "json")
+	f.add(cmd, "weights", "model", "normalize", "run", "json")
 	cmd.Flags().StringVar(&out, "out", "", "file to write: .safetensors or .onnx")
 	cmd.Flags().StringVar(&format, "format", "", "safetensors or onnx (default: by the extension of --out)")
 	cmd.Flags().BoolVar(&fold, "fold", false, "fold batch norms into the convolutions before them (ONNX only)")
@@ -204,7 +204,7 @@ func usePyTorch(m *weights.Model, file string) string {
 func torchvisionHas(config resnet.Config) bool {
 	known, err := resnet.ByName(config.Name)
 	known.Classes, known.ZeroInitResidual = config.Classes, config.ZeroInitResidual
-	return err == nil && known.Stem == resnet.ImageNetStem && !known.Plain && reflect.DeepEqual(known, config)
+	return err == nil && known.Stem == resnet.ImageNetStem && !known.Plain && !known.StrideFirst && reflect.DeepEqual(known, config)
 }
 
 // useONNX explains how to run the model in ONNX Runtime.

@@ -61,7 +61,7 @@ The result is a run like any other; see the help of train. To resume it, give --
 		Args: noArguments,
 		RunE: f.resumeOr(f.finetuneNew),
 	}
-	f.add(cmd, "weights")
+	f.add(cmd, "weights", "model", "normalize")
 	set := cmd.Flags()
 	f.recipe, set.Lookup("recipe").DefValue = recipe.FineTune, recipe.FineTune
 	set.StringVar(&f.freeze, "freeze", "", "freeze the network up to and including this part: stem, layer1, layer2, … or body; none freezes nothing (default: the recipe's)")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ type flags struct {
 	seed                        uint64
 	backend                     string
 	weights, key, run           string
+	normalize                   string
 	json                        bool
 }
 
@@ -30,7 +32,13 @@ func (f *flags) add(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		switch name {
 		case "model":
-			set.StringVar(&f.model, name, "", "architecture, such as resnet20; go run ./lesson summary lists them")
+			usage := "architecture, such as resnet20; go run ./lesson summary lists them"
+			if slices.Contains(names, "normalize") {
+				usage = "architecture, for weights that do not determine it, such as plain20; go run ./lesson summary lists them"
+			}
+			set.StringVar(&f.model, name, "", usage)
+		case "normalize":
+			set.StringVar(&f.normalize, name, "", "how pixels are normalised: imagenet, cifar10, half, none, or MEAN/STD with three numbers each, as in 0.49,0.48,0.45/0.25,0.24,0.26 (default: what the weights say)")
 		case "recipe":
 			set.StringVar(&f.recipe, name, "fast", "training recipe: "+strings.Join(recipe.Names(), ", "))
 		case "data":
@@ -96,10 +104,20 @@ func (f *flags) messages(cmd *cobra.Command) io.Writer {
 	return cmd.OutOrStdout()
 }
 
-// from repeats the flag that named the weights, for a suggested command.
+// from repeats the flags that named the weights and what they are, for a suggested command.
 func (f *flags) from() string {
+	from := "--run " + quoted(f.run)
 	if f.weights != "" {
-		return "--weights " + quoted(f.weights)
+		from = "--weights " + quoted(f.weights)
 	}
-	return "--run " + quoted(f.run)
+	if f.key != "" {
+		from += " --key " + quoted(f.key)
+	}
+	if f.model != "" {
+		from += " --model " + quoted(f.model)
+	}
+	if f.normalize != "" {
+		from += " --normalize " + quoted(f.normalize)
+	}
+	return from
 }

@@ -129,30 +129,53 @@ func (f *flags) loadWeights(cmd *cobra.Command) (*weights.Model, error) {
 	return f.openWeights(cmd, f.weights, false)
 }
 
-// openWeights reads the weights that spec names and prints the notes about them. Weights
-// without a head are an error unless the network gets a new one.
+// openWeights reads the weights that spec names, as --key, --model and --normalize say, and prints the
+// notes about them. Weights without a head are an error unless the network gets a new one.
 func (f *flags) openWeights(cmd *cobra.Command, spec string, newHead bool) (*weights.Model, error) {
-	spec, err := latestCheckpoint(cmd, spec)
+	path, err := latestCheckpoint(cmd, spec)
 	if err != nil {
 		return nil, err
 	}
-	m, err := weights.Open(cmd.Context(), spec, weights.Options{Key: f.key, NewHead: newHead, Progress: download(f.messages(cmd))})
+	m, err := weights.Open(cmd.Context(), path, weights.Options{Key: f.key, Architecture: f.model, NewHead: newHead, Progress: download(f.messages(cmd))})
 	if err != nil {
 		return nil, err
 	}
-	for _, note := range notesAbout(m) {
-		fmt.Fprintln(f.messages(cmd), "Note:", note)
+	if err := f.settleNormalization(m); err != nil {
+		return nil, err
+	}
+	for _, note := range notesAbout(m, spec) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "Note:", note)
 	}
 	return m, nil
 }
 
-// notesAbout returns the notes about weights, with the flag that chooses others.
-func notesAbout(m *weights.Model) []string {
-	notes := append([]string{}, m.Notes...)
-	if len(m.Others) > 0 {
-		notes = append(notes, "the other weights: --key "+quoted(m.Others[0]))
+// settleNormalization makes --normalize, if it was given, the model's normalisation.
+func (f *flags) settleNormalization(m *weights.Model) error {
+	if f.normalize == "" {
+		return nil
 	}
-	return notes
+	normalization, err := dataset.ParseNormalization(f.normalize)
+	if err != nil {
+		return fmt.Errorf("--normalize: %w", err)
+	}
+	m.Normalization, m.Assumed.Images = normalization, false
+	return nil
+}
+
+// notesAbout returns the notes about the model of the given weights, with the flags that choose
+// otherwise.
+func notesAbout(m *weights.Model, spec string) []string {
+	list := append([]string{}, m.Notes...)
+	if len(m.Others) > 0 {
+		list = append(list, "the other weights: --key "+quoted(m.Others[0]))
+	}
+	if note := m.AssumedImages(); note != "" {
+		list = append(list, note+"; --normalize changes that")
+	}
+	if note := m.AssumedNetwork(); note != "" {
+		list = append(list, note+"; --model chooses another, and go run ./lesson weights "+quoted(spec)+" --data LABELLED tries them")
+	}
+	return list
 }
 
 // latestCheckpoint returns the newest checkpoint if spec is the folder of a run, and otherwise

@@ -80,7 +80,7 @@ Images that cannot be read are reported and skipped; the exit code is then 1.`,
 			return printer.failure()
 		},
 	}
-	f.add(cmd, "backend", "weights", "run", "json")
+	f.add(cmd, "backend", "weights", "model", "normalize", "run", "json")
 	cmd.Flags().IntVar(&top, "top", 5, "number of guesses for each image")
 	cmd.Flags().IntVar(&f.batchSize, "batch", 32, "images that go through the network at once")
 	cmd.Flags().BoolVar(&cam, "cam", false, "draw class activation maps of the first guesses into --out")

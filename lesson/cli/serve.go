@@ -64,7 +64,7 @@ not stored. Ctrl-C stops the server.`,
 			return nil
 		},
 	}
-	f.add(cmd, "backend", "weights", "run")
+	f.add(cmd, "backend", "weights", "model", "normalize", "run")
 	cmd.Flags().StringVar(&address, "addr", "127.0.0.1:8080", "address to listen on; port 0 picks any free port")
 	return cmd
 }

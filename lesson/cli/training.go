@@ -38,10 +38,10 @@ type trainingFlags struct {
 // maxTrainingSize bounds --size: all images are kept in memory.
 const maxTrainingSize = 1024
 
-// add gives cmd the flags of both commands and the shared flag source, which names where the
-// network comes from: model or weights.
-func (f *trainingFlags) add(cmd *cobra.Command, source string) {
-	f.flags.add(cmd, source, "recipe", "data", "subset", "epochs", "batch", "lr", "seed", "backend", "run", "json")
+// add gives cmd the flags of both commands and the shared flags source, which say where the
+// network comes from: model, or weights and what goes with it.
+func (f *trainingFlags) add(cmd *cobra.Command, source ...string) {
+	f.flags.add(cmd, append(source, "recipe", "data", "subset", "epochs", "batch", "lr", "seed", "backend", "run", "json")...)
 	set := cmd.Flags()
 	set.Lookup("run").Usage = "folder of the run (default: a new folder in runs)"
 	set.BoolVar(&f.resume, "resume", false, "resume the run in --run with its own recipe")

@@ -60,7 +60,7 @@ or timm publishes. Downloads are kept in the cache.`,
 			if err != nil {
 				return err
 			}
-			i, err := inspect(path, origin, f.model, f.key)
+			i, err := f.inspect(args[0], path, origin)
 			if err != nil {
 				return err
 			}
@@ -74,21 +74,23 @@ or timm publishes. Downloads are kept in the cache.`,
 			return nil
 		},
 	}
-	f.add(cmd, "model", "key", "json")
-	cmd.Flag("model").Usage = "architecture, for weights that do not determine it, such as plain20; go run ./lesson summary lists them"
+	f.add(cmd, "key", "model", "normalize", "json")
 	return cmd
 }
 
-// inspect reads the file at path, or the weights in it at key, and compares it with the
-// network it is for.
-func inspect(path string, origin hub.Origin, architecture, key string) (*inspected, error) {
-	file, err := weights.ReadFileKey(path, key)
+// inspect reads the file at path, which spec named, or the weights in it at --key, and compares it
+// with the network it is for.
+func (f *flags) inspect(spec, path string, origin hub.Origin) (*inspected, error) {
+	file, err := weights.ReadFileKey(path, f.key)
 	if err != nil {
 		return nil, err
 	}
-	m, err := file.Model(origin, architecture)
+	m, err := file.Model(origin, f.model)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := f.settleNormalization(m); err != nil {
+		return nil, err
 	}
 	summary, err := m.Config.Summary(m.Transform.Height, m.Transform.Width)
 	if err != nil {
@@ -99,7 +101,7 @@ func inspect(path string, origin hub.Origin, architecture, key string) (*inspect
 		return nil, err
 	}
 	report := statedict.Compare(want, m.Tensors)
-	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, report, notesAbout(m)}, nil
+	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, report, notesAbout(m, spec)}, nil
 }
 
 // write prints the report as a table.
