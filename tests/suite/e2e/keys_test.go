@@ -94,7 +94,11 @@ func TestKeysOfPyTorch(t *testing.T) {
 		{"export", "--weights", file, "--out", "out.safetensors"},
 		{"finetune", "--weights", file, "--data", folder, "--batch", "16", "--epochs", "1", "--run", "run"},
 	} {
-		has(t, p.ok(args...), "Note: the weights were found under model_ema", "Note: the other weights: --key model\n")
+		r := p.run(args...)
+		if r.code != 0 {
+			t.Errorf("%v: exit code %d:\n%s", args, r.code, r.stderr)
+		}
+		has(t, r.stderr, "Note: the weights were found under model_ema", "Note: the other weights: --key model\n")
 		if args[0] == "export" {
 			out := p.ok(append(slices.Clone(args), "--key", "model", "--out", "other.safetensors")...)
 			has(t, out, "for 2 classes")
