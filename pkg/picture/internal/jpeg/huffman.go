@@ -14,9 +14,8 @@ type huffman struct {
 	// short holds, for each possible value of the next bits, the length of the code that they
 	// begin with (upper byte) and its symbol, or 0 if there is no short code.
 	short [1 << lookup]uint16
-	// Codes of one length are consecutive numbers. limit is the first number behind the codes
-	// of a length, followed by zeros to 16 bits; offset is added to a code for its index among
-	// the symbols.
+	// Codes of one length are consecutive numbers. limit is the number after the last of them,
+	// shifted left to 16 bits; a code plus offset is the index of its symbol.
 	limit   [17]int32
 	offset  [17]int32
 	symbols [256]byte
@@ -69,14 +68,14 @@ func (d *decoder) huffmanTables(data []byte) error {
 	return nil
 }
 
-// bits reads the bits of a scan up to the next marker. Beyond it there are zeros; err reports
-// whether they have been used.
+// bits reads the bits of a scan up to the next marker, and zeros beyond it. Method err reports
+// whether such zeros have been used.
 type bits struct {
 	in     []byte // the unread bytes
 	buffer uint64 // the next bits, from the top
 	n      int    // how many of them are valid
-	beyond int    // how many of those come from beyond the end
-	bad    bool   // there was a code that the table does not have
+	beyond int    // how many of those are from beyond the end
+	bad    bool   // whether there was a code that the table does not have
 }
 
 // need makes at least 32 bits available: enough for a code of up to 16 bits and a value of up
@@ -90,10 +89,10 @@ func (b *bits) need() {
 func (b *bits) fill() {
 	if len(b.in) >= 8 {
 		next := binary.BigEndian.Uint64(b.in)
-		// Is no byte 0xff?  (That is, no byte of ^next is 0.)
+		// Is no byte 0xff? In other words, is no byte of ^next 0?
 		if const01, const80 := uint64(0x0101010101010101), uint64(0x8080808080808080); (^next-const01)&next&const80 == 0 {
-			// All bytes that fit are used. Bits of the next byte that fit too do no harm: that
-			// byte will be put into the same place.
+			// Add as many bytes as fit. The first bits of the next byte may get in as well,
+			// which does no harm: the next fill writes them to the same place.
 			b.buffer |= next >> b.n
 			b.in = b.in[(63-b.n)>>3:]
 			b.n |= 56
@@ -130,7 +129,7 @@ func (b *bits) stuffed() bool {
 	return false
 }
 
-// err returns an error if there was an invalid code or if the data has come to its end early.
+// err returns an error if there was an invalid code or if the data ended early.
 func (b *bits) err() error {
 	switch {
 	case b.bad:

@@ -1,10 +1,10 @@
-// Package jpeg decodes JPEG images to exactly the pixels that Pillow, and thereby torchvision,
-// computes from them: it follows libjpeg-turbo, which Pillow uses, in the inverse cosine
+// Package jpeg decodes JPEG images to exactly the pixels that Pillow, and therefore
+// torchvision, gets. Pillow uses libjpeg-turbo; this package follows it in the inverse cosine
 // transform, in the interpolation of subsampled chroma and in the conversion to RGB.
 //
-// It is written by hand because image/jpeg cannot be made to agree. Its inverse cosine
-// transform rounds differently, and it does not hand out the coefficients before it. It also
-// repeats subsampled chroma where libjpeg interpolates. Bindings to libjpeg-turbo need cgo.
+// It is written by hand because image/jpeg rounds its inverse cosine transform differently and
+// gives no access to the coefficients. Nor does image/jpeg interpolate subsampled chroma.
+// Bindings to libjpeg-turbo need cgo.
 //
 // Where to find what:
 //
@@ -15,11 +15,15 @@
 //   - pixels.go: chroma upsampling and conversion to RGB
 //
 // Baseline, extended sequential and progressive images with 8 bits, Huffman codes and one,
-// three or four components are supported: grey, YCbCr or RGB, CMYK or YCCK. Damaged data is an
-// error, where libjpeg fills in grey. libjpeg also smooths a progressive image whose scans
-// never transmit some of the coefficients completely; this package does not.
+// three or four components are supported: grey, YCbCr or RGB, CMYK or YCCK.
 //
-// The standard is ITU-T T.81 (ISO/IEC 10918-1); sections and tables in comments are its.
+// Three things differ from libjpeg-turbo. Damaged data is mostly an error, where libjpeg warns
+// and carries on. libjpeg smooths progressive images that lack the last bits of some
+// coefficients. And coefficients far outside the range of real images overflow in its vector
+// code, but not here or in its C code.
+//
+// The standard is ITU-T T.81 (ISO/IEC 10918-1). Sections, tables and figures in comments refer
+// to it.
 package jpeg
 
 import (
@@ -94,7 +98,7 @@ type component struct {
 	width, height    int // in samples
 	across, down     int // in blocks
 	stride           int // in blocks, rounded up to full units
-	expandX, expandY int // the pixels that a sample is for
+	expandX, expandY int // pixels per sample
 
 	blocks []block // all blocks, unless everything is in one sequential scan
 	// pix holds the samples of two rows of units: the previous and the current one.
@@ -112,8 +116,7 @@ type decoder struct {
 	components      []component
 	restartInterval int // in units; 0 if there are no restarts
 
-	// A unit has h×v blocks of each component. Together they are for a part of the image of
-	// 8·maxH × 8·maxV pixels.
+	// A unit has h×v blocks of each component. Together they cover 8·maxH × 8·maxV pixels.
 	maxH, maxV             int
 	unitsAcross, unitsDown int
 
@@ -173,7 +176,7 @@ func Decode(content []byte) (image.Image, error) {
 // errEnd is returned by segment at the end of the image.
 var errEnd = errors.New("end of image")
 
-// nextMarker returns the next marker, and what follows it. It skips anything in front of it.
+// nextMarker returns the next marker and the bytes after it. It skips any bytes before it.
 func nextMarker(in []byte) (marker byte, rest []byte, err error) {
 	for i := 0; i+1 < len(in); i++ {
 		// 0xff may be repeated as filler; followed by 0 it is data.

@@ -115,7 +115,7 @@ func TestEndsEarly(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	const baseline, progressive, restarts = "4:2:0", "4:2:0 progressive", "4:4:4 restarts"
-	// after returns the offset of the first byte behind the first such marker and its length.
+	// after returns the offset of the data in the first segment with that marker.
 	after := func(content []byte, marker byte) int { return bytes.Index(content, []byte{0xff, marker}) + 4 }
 	set := func(marker byte, offset int, values ...byte) func([]byte) []byte {
 		return func(content []byte) []byte {
@@ -240,8 +240,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// BenchmarkDecode compares the decoder with image/jpeg, which stops at YCbCr for colour. Of a
-// megapixel each, the rate is in pixels.
+// BenchmarkDecode compares the decoder with image/jpeg, which does not convert to RGB. The image
+// has a megapixel; MB/s are megapixels per second.
 func BenchmarkDecode(b *testing.B) {
 	const side = 1024
 	photo := image.NewRGBA(image.Rect(0, 0, side, side))

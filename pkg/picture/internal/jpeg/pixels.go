@@ -18,8 +18,8 @@ func (c *component) at(row, column int) []byte {
 	return c.pix[64*(c.v+row)*c.stride+8*column:]
 }
 
-// paint computes pixels of the result, given the samples of a row of units and of the previous
-// one.  It keeps back the last pixels, for which samples of the next row are needed.
+// paint computes pixels of the result from the samples of a row of units and of the previous
+// one. It leaves the last rows of pixels, which need samples of the next row, to the next call.
 func (d *decoder) paint(unit int) {
 	first, end := unit*8*d.maxV, (unit+1)*8*d.maxV
 	if unit > 0 {
@@ -42,9 +42,9 @@ func (d *decoder) paint(unit int) {
 	}
 }
 
-// row returns the values of the component for row y of the image: the samples themselves, or
-// values between them. libjpeg's jdsample.c decides how, and how they are rounded. To avoid a
-// bias, it rounds up and down in turn.
+// row returns the values of the component for row y of the image: the samples, or values
+// interpolated between them. Which filter is used when, and how it rounds, is as in libjpeg's
+// jdsample.c. It rounds up and down in turn to avoid a bias.
 func (c *component) row(y, unit int) []byte {
 	sample := y / c.expandY
 	from := c.samples(sample, unit)
@@ -83,8 +83,8 @@ func (c *component) samples(row, unit int) []byte {
 	return c.pix[at : at+c.width]
 }
 
-// down computes values between two rows of samples: three quarters from the one and a quarter
-// from the other. It is h1v2_fancy_upsample.
+// down interpolates between two rows of samples: three quarters of one and a quarter of the
+// other. It is h1v2_fancy_upsample.
 func down(from, beside, to []byte, round int) {
 	beside, to = beside[:len(from)], to[:len(from)]
 	for i, v := range from {
@@ -92,7 +92,7 @@ func down(from, beside, to []byte, round int) {
 	}
 }
 
-// across computes two values for each sample in a row. It is h2v1_fancy_upsample.
+// across interpolates two values for each sample of a row. It is h2v1_fancy_upsample.
 func across(from, to []byte) {
 	left, here := int(from[0]), int(from[0])
 	for i, right := range from[1:] {
@@ -105,7 +105,7 @@ func across(from, to []byte) {
 	pair[0], pair[1] = byte((3*here+left+1)>>2), byte(here)
 }
 
-// acrossAndDown computes two values for each sample in a row, in between of another row. It is
+// acrossAndDown interpolates both between two rows and between the samples of a row. It is
 // h2v2_fancy_upsample.
 func acrossAndDown(from, beside, to []byte) {
 	beside = beside[:len(from)]
@@ -166,8 +166,8 @@ func convertYCC(rows *[4][]byte, to []byte) {
 	}
 }
 
-// addBlack turns cyan, magenta and yellow into red, green and blue. It is given the light that
-// black leaves. It is cmyk2rgb in Pillow's src/libImaging/Convert.c.
+// addBlack turns cyan, magenta and yellow into red, green and blue; light is inverted black. It
+// is cmyk2rgb in Pillow's src/libImaging/Convert.c.
 func addBlack(light, to []byte) {
 	for i := range len(to) / 4 {
 		for j, ink := range to[4*i : 4*i+3] {

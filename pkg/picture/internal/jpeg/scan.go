@@ -1,6 +1,6 @@
 package jpeg
 
-// scan holds what is needed to decode the coefficients of one scan: section B.2.3.
+// scan is the state while the coefficients of one scan are decoded: section B.2.3.
 type scan struct {
 	bits
 	parts []part
@@ -8,7 +8,7 @@ type scan struct {
 	first, last int
 	// refine is set if an earlier scan transmitted the upper bits of the coefficients.
 	refine bool
-	shift  int // the lower bits that are left to later scans
+	shift  int // how many lower bits are left to later scans
 	// empty is how many of the next blocks have no new coefficient in this scan.
 	empty int
 }
@@ -295,8 +295,8 @@ func (s *scan) refineAC(p *part, b *block) {
 	}
 }
 
-// correct reads a bit for each coefficient from k on that is not 0. It returns the position
-// of the coefficient behind the given number of zeros, at most one beyond the last.
+// correct reads one more bit of each coefficient from k on that is not 0. It stops after the
+// given number of zeros, at the next zero or beyond the last coefficient, and returns where.
 func (s *scan) correct(b *block, k, zeros int) int {
 	for ; k <= s.last; k++ {
 		coefficient := &b[zigzag[k]]
