@@ -37,7 +37,7 @@ func main() {
 	close(ended)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "lesson: "+cli.Message(err))
+		cli.PrintError(os.Stderr, err)
 		os.Exit(cli.ExitCode(err))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,12 @@ func ExitCode(err error) int {
 		return 130
 	}
 	return 1
+}
+
+// PrintError prints an error for people on w, the terminal or file of standard error.
+func PrintError(w io.Writer, err error) {
+	clearLine(w)
+	fmt.Fprintln(w, "lesson: "+Message(err))
 }
 
 // Message returns the text of an error for people, on one line.

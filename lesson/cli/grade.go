@@ -50,6 +50,7 @@ grades so far are written, marked as incomplete.`,
 			options.Progress = grading(cmd.ErrOrStderr())
 			options.Sandboxed = func(s *grade.Sandbox) { fmt.Fprintf(cmd.ErrOrStderr(), "Sandbox: %v.\n", s) }
 			grades, interrupted := grade.Run(cmd.Context(), options)
+			clearLine(cmd.ErrOrStderr())
 			if grades == nil {
 				return interrupted
 			}

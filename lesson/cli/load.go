@@ -36,6 +36,7 @@ func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, 
 	set, err := open(cmd.Context(), spec, datasource.Options{
 		Subset: subset, Transform: t, Progress: download(w), Decoded: decoded(w),
 	})
+	clearLine(w)
 	if err != nil {
 		return nil, memoryAdvice(cmd, err, "a folder with fewer images")
 	}

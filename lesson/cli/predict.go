@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/pkg/predict"
@@ -93,7 +92,7 @@ Images that cannot be read are reported and skipped; the exit code is then 1.`,
 type predictionPrinter struct {
 	stdout, stderr io.Writer
 	json           bool
-	bar            *progressbar.ProgressBar // nil for none
+	bar            *bar // nil for none
 
 	total, seen, failed int
 	firstErr            error
@@ -103,8 +102,8 @@ type predictionPrinter struct {
 func newPredictionPrinter(cmd *cobra.Command, json bool, total int) *predictionPrinter {
 	p := &predictionPrinter{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), json: json, total: total}
 	// Predictions on the terminal show the progress by themselves.
-	if isTerminal(p.stderr) && !isTerminal(p.stdout) && total > 1 {
-		p.bar = newBar(p.stderr, int64(total), "images")
+	if redraws(p.stderr) && !isTerminal(p.stdout) && total > 1 {
+		p.bar = &bar{w: p.stderr}
 	}
 	return p
 }
@@ -119,7 +118,7 @@ func (p *predictionPrinter) add(prediction predict.Prediction) error {
 	}
 	p.seen++
 	if p.bar != nil {
-		_ = p.bar.Set(p.seen) // an error of the terminal is no reason to stop
+		p.bar.set(int64(p.seen), int64(p.total), fmt.Sprintf("%d/%d", p.seen, p.total), "images")
 	}
 	var err error
 	switch {
@@ -141,6 +140,9 @@ func (p *predictionPrinter) add(prediction predict.Prediction) error {
 // instead; see failure.
 func (p *predictionPrinter) fail(err error) {
 	p.failed++
+	if p.bar != nil {
+		p.bar.clear()
+	}
 	switch p.failed {
 	case 1:
 		p.firstErr = err
@@ -176,7 +178,7 @@ func (p *predictionPrinter) element(prediction predict.Prediction) error {
 // close completes the output, also after an interruption.
 func (p *predictionPrinter) close() error {
 	if p.bar != nil {
-		_ = p.bar.Clear()
+		p.bar.clear()
 	}
 	if !p.json {
 		return nil

@@ -1,55 +1,92 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// isTerminal reports whether w is a terminal.
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
-}
-
-// newBar returns a progress bar that disappears when it is full.
-func newBar(w io.Writer, total int64, description string, options ...progressbar.Option) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(total, append([]progressbar.Option{
-		progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(description), progressbar.OptionSetWidth(24),
-		progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(),
-	}, options...)...)
-}
-
 // reporter shows the progress of training or evaluation: a bar on a terminal, lines elsewhere.
 func reporter(w io.Writer, network string) run.Reporter {
-	if isTerminal(w) {
-		return run.NewBar(w, network)
+	if redraws(w) {
+		return &barReporter{bar: bar{w: w}, network: network}
 	}
-	return run.NewLog(w)
+	return logReporter{w}
+}
+
+// logReporter writes lines, for files and pipes:
+//
+//	Epoch [1/10], Step [100/782], Loss: 1.0319
+type logReporter struct{ w io.Writer }
+
+func (logReporter) Step(run.Metrics) {}
+
+func (l logReporter) Line(m run.Metrics) {
+	fmt.Fprintf(l.w, "Epoch [%d/%d], Step [%d/%d], Loss: %.4f\n", m.Epoch, m.Epochs, m.StepInEpoch, m.StepsPerEpoch, m.Loss)
+}
+
+func (logReporter) Evaluating(int, int) {}
+
+func (l logReporter) Epoch(m run.Metrics) { fmt.Fprintln(l.w, epochSummary(m)) }
+
+func (l logReporter) Note(text string) { fmt.Fprintln(l.w, text) }
+
+func epochSummary(m run.Metrics) string {
+	text := fmt.Sprintf("Epoch [%d/%d] done: train loss %.4f, train accuracy %.2f%%", m.Epoch, m.Epochs, m.Loss, 100*m.Accuracy)
+	if m.TestTop1 != nil {
+		split := cmp.Or(m.TestSplit, dataset.Test)
+		text += fmt.Sprintf(", %s loss %.4f, %s accuracy %.2f%% of %d images", split, *m.TestLoss, split, 100**m.TestTop1, m.TestImages)
+	}
+	return text + fmt.Sprintf(" (%.0f images/s)", m.ImagesPerSecond)
+}
+
+// barReporter draws a bar for every epoch and every evaluation on a terminal, and writes a line
+// after every epoch.
+type barReporter struct {
+	bar     bar
+	network string
+}
+
+func (b *barReporter) Step(m run.Metrics) {
+	b.bar.set(int64(m.StepInEpoch), int64(m.StepsPerEpoch), fmt.Sprintf("%d/%d", m.StepInEpoch, m.StepsPerEpoch), b.network,
+		fmt.Sprintf("epoch %d/%d", m.Epoch, m.Epochs), fmt.Sprintf("loss %.3f", m.Loss), fmt.Sprintf("%.0f images/s", m.ImagesPerSecond))
+}
+
+func (b *barReporter) Evaluating(done, total int) {
+	b.bar.set(int64(done), int64(total), fmt.Sprintf("%d/%d", done, total), b.network, "test images")
+}
+
+func (b *barReporter) Line(run.Metrics) {}
+
+func (b *barReporter) Epoch(m run.Metrics) { b.Note(epochSummary(m)) }
+
+func (b *barReporter) Note(text string) {
+	b.bar.clear()
+	fmt.Fprintln(b.bar.w, text)
 }
 
 // download returns a callback that shows the progress of a download: a bar on a terminal, a
 // line every 10% elsewhere.
 func download(w io.Writer) func(done, total int64) {
-	var bar *progressbar.ProgressBar
+	if redraws(w) {
+		b := &bar{w: w}
+		return func(done, total int64) {
+			count := fmt.Sprintf("%.1f MB", float64(done)/1e6)
+			if total > 0 {
+				count = fmt.Sprintf("%.1f/%.1f MB", float64(done)/1e6, float64(total)/1e6)
+			}
+			b.set(done, total, count, "downloading")
+		}
+	}
 	printed := int64(-1)
 	return func(done, total int64) {
-		if isTerminal(w) {
-			if bar == nil {
-				bar = newBar(w, total, "downloading", progressbar.OptionShowBytes(true))
-			}
-			_ = bar.Set64(done) // an error of the terminal is no reason to stop
-			return
-		}
 		if total > 0 && done*10/total > printed {
 			printed = done * 10 / total
 			fmt.Fprintf(w, "downloaded %d%% of %d MB\n", 10*printed, total/1_000_000)
@@ -60,15 +97,13 @@ func download(w io.Writer) func(done, total int64) {
 // decoded returns a callback that shows the progress of decoding images: a bar on a terminal,
 // a line for every thousand elsewhere.
 func decoded(w io.Writer) func(done, total int) {
-	var bar *progressbar.ProgressBar
-	return func(done, total int) {
-		if isTerminal(w) {
-			if bar == nil {
-				bar = newBar(w, int64(total), "decoding", progressbar.OptionThrottle(100*time.Millisecond))
-			}
-			_ = bar.Set(done)
-			return
+	if redraws(w) {
+		b := &bar{w: w}
+		return func(done, total int) {
+			b.set(int64(done), int64(total), fmt.Sprintf("%d/%d", done, total), "decoding")
 		}
+	}
+	return func(done, total int) {
 		if done%1000 == 0 {
 			fmt.Fprintf(w, "decoded %d of %d images\n", done, total)
 		}
@@ -78,17 +113,13 @@ func decoded(w io.Writer) func(done, total int) {
 // grading returns a callback that shows the progress of the grader: a bar on a terminal, lines
 // elsewhere.
 func grading(w io.Writer) func(done, total int, what string) {
-	if !isTerminal(w) {
-		return func(done, total int, what string) { fmt.Fprintf(w, "[%d/%d] %s\n", done, total, what) }
-	}
-	var bar *progressbar.ProgressBar
-	return func(done, total int, what string) {
-		if bar == nil {
-			bar = newBar(w, int64(total), what)
+	if redraws(w) {
+		b := &bar{w: w}
+		return func(done, total int, what string) {
+			b.set(int64(done), int64(total), fmt.Sprintf("%d/%d", done, total), what)
 		}
-		bar.Describe(what)
-		_ = bar.Set(done)
 	}
+	return func(done, total int, what string) { fmt.Fprintf(w, "[%d/%d] %s\n", done, total, what) }
 }
 
 // installing is a writer for the output of go-xla's installer. On a terminal it shows one line
@@ -100,7 +131,7 @@ type installing struct {
 	printed  time.Time // when a line was last printed
 }
 
-func newInstalling(w io.Writer) *installing { return &installing{w: w, terminal: isTerminal(w)} }
+func newInstalling(w io.Writer) *installing { return &installing{w: w, terminal: redraws(w)} }
 
 // control matches a terminal's control sequences.
 var control = regexp.MustCompile("\x1b(?:\\[[0-9;?]*[A-Za-z]|[0-9])")
@@ -124,9 +155,9 @@ func (i *installing) show(text string, done bool) {
 	switch {
 	case text == "":
 	case i.terminal && done:
-		fmt.Fprintf(i.w, "\r%s\x1b[K\n", text)
+		fmt.Fprintln(i.w, eraseLine+text)
 	case i.terminal:
-		fmt.Fprintf(i.w, "\r%s\x1b[K", text)
+		redraw(i.w, text)
 	case done || time.Since(i.printed) > interval:
 		i.printed = time.Now()
 		fmt.Fprintln(i.w, text)
@@ -136,6 +167,6 @@ func (i *installing) show(text string, done bool) {
 // end clears the changing line.
 func (i *installing) end() {
 	if i.terminal {
-		fmt.Fprint(i.w, "\r\x1b[K")
+		fmt.Fprint(i.w, eraseLine)
 	}
 }

@@ -4,7 +4,8 @@
 //   - flags.go: the flags that several subcommands share
 //   - load.go: opening the images, weights and runs that flags name
 //   - training.go: what train and finetune share
-//   - progress.go: progress bars and log lines
+//   - progress.go: what is shown of the progress of each kind of work: bars or lines
+//   - bar.go: a progress bar that fits the terminal
 //   - output.go: JSON, lists of written files, suggestions
 //   - errors.go: exit codes, and the advice that goes with errors
 //   - doctor_child.go: what doctor runs in processes of their own
