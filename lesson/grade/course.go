@@ -29,6 +29,9 @@ type course struct {
 	files map[string][]byte
 	// tasks are the exercises to grade, in order.
 	tasks []task
+	// all are tasks too, and the other exercises: what a notebook has an answer to may only be
+	// told by comparing.
+	all []task
 	// goCommand is the path of the go command, environment its environment.
 	goCommand   string
 	environment []string
@@ -72,6 +75,13 @@ func openCourse(ctx context.Context, root string, names []string) (*course, erro
 			return nil, err
 		}
 		c.tasks = append(c.tasks, t)
+	}
+	for _, name := range exercises.Names() {
+		if i := slices.Index(names, name); i >= 0 {
+			c.all = append(c.all, c.tasks[i])
+		} else if t, err := openTask(root, name); err == nil { // it is not needed for the grades
+			c.all = append(c.all, t)
+		}
 	}
 	for _, name := range []string{"go.mod", "go.sum"} {
 		content, err := os.ReadFile(filepath.Join(root, name))

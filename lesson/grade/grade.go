@@ -28,7 +28,8 @@ const (
 	// All others earn no points.
 	NotHandedIn  Status = "not handed in"
 	NotDone      Status = "not done yet"
-	Refused      Status = "refused" // by the gate
+	NotMarked    Status = "not marked" // something was found, but not clearly the answer
+	Refused      Status = "refused"    // by the gate
 	CompileError Status = "compile error"
 	Crashed      Status = "crashed"
 	TimedOut     Status = "timed out"
@@ -125,7 +126,7 @@ func Run(ctx context.Context, o Options) (*Grades, error) {
 	if o.Memory < least {
 		return nil, fmt.Errorf("a memory limit of %d MiB is too low to start a test; give at least %d", o.Memory>>20, least>>20)
 	}
-	submissions, err := findSubmissions(o.Folders, o.Exercises)
+	submissions, passed, err := findSubmissions(o.Folders)
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +153,9 @@ func Run(ctx context.Context, o Options) (*Grades, error) {
 	}
 	class := &class{course: c, options: o, sandbox: sandbox, parent: parent, total: len(o.Exercises) + len(submissions)}
 	grades, err := class.grade(ctx, submissions)
+	if grades != nil && len(passed) > 0 {
+		grades.Warnings = append(grades.Warnings, "not a student's, and passed over: "+strings.Join(passed, ", "))
+	}
 	// The grades are worth more than a tidy disk, so this is only a warning.
 	removed := o.remove(parent)
 	if grades != nil && removed != nil {
@@ -283,14 +287,15 @@ func (c *class) solutions(ctx context.Context) (worth []int, err error) {
 // student grades a student's submission. Its only error is ctx's: what fails for one student
 // need not fail for the others, since the course's own solutions passed.
 func (c *class) student(ctx context.Context, s submission, worth []int) (*Student, error) {
-	s = s.unwrapped()
+	h := s.collect(c.course.all)
+	defer h.done()
 	w, failed := newWorkplace(c.course, c.parent, c.sandbox, c.options)
-	student := &Student{Name: clean(s.student), Warning: s.warning()}
+	student := &Student{Name: s.student}
 	for i, t := range c.course.tasks {
 		var mark Mark
 		err := failed
 		if err == nil {
-			source, missing := s.read(t.name)
+			source, missing := h.answer(t)
 			mark, err = w.grade(ctx, t, source, missing)
 		}
 		if ctx.Err() != nil {
@@ -304,6 +309,7 @@ func (c *class) student(ctx context.Context, s submission, worth []int) (*Studen
 		student.Points += mark.Points
 		student.Of += mark.Of
 	}
+	student.Warning = h.warning()
 	if failed == nil {
 		w.remove()
 	}

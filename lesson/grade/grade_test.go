@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
 )
 
@@ -37,6 +39,7 @@ func TestClass(t *testing.T) {
 	put(t, class, "zoe/notes.txt", "nothing yet")
 	put(t, class, "zoe/homework/mine.go", "package mine\n")
 	put(t, class, "zoe/homework/lessons/old.txt", "")
+	put(t, class, "kim/.DS_Store", "")
 	put(t, class, ".git/config", "")
 	put(t, class, "__MACOSX/ada/outputsize.go", "")
 	put(t, class, "README.md", "")
@@ -48,8 +51,8 @@ func TestClass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(steps) != 6 {
-		t.Errorf("progress %q, want the two solutions and the four students", steps)
+	if len(steps) != 7 {
+		t.Errorf("progress %q, want the two solutions and the five students", steps)
 	}
 	for i, want := range []struct {
 		name  string
@@ -58,7 +61,8 @@ func TestClass(t *testing.T) {
 		{"=eve()", [2]expected{{Failed, 4, "large: Add(1000, 2000)"}, {NotDone, 0, ""}}},
 		{"ada", [2]expected{{Passed, 10, ""}, {Passed, 10, ""}}},
 		{"bob", [2]expected{{Failed, 4, "large: Add(1000, 2000)"}, {NotDone, 0, "soon"}}},
-		{"zoe", [2]expected{{NotHandedIn, 0, ""}, {NotHandedIn, 0, ""}}},
+		{"kim", [2]expected{{NotHandedIn, 0, ""}, {NotHandedIn, 0, ""}}},
+		{"zoe", [2]expected{{NotMarked, 0, "homework/mine.go: neither its name nor"}, {NotMarked, 0, "homework/mine.go: neither"}}},
 	} {
 		if i >= len(grades.Students) || grades.Students[i].Name != want.name {
 			t.Fatalf("students %+v, want %s as number %d", grades.Students, want.name, i)
@@ -79,7 +83,8 @@ func TestClass(t *testing.T) {
 '=eve(),4,wraps,0,not done yet,4,20
 ada,10,,10,,20,20
 bob,4,wraps,0,not done yet,4,20
-zoe,,not handed in,,not handed in,0,20
+kim,,not handed in,,not handed in,0,20
+zoe,,not marked: homework/mine.go: neither its name nor its package clause is that of an exercise,,not marked: homework/mine.go: neither its name nor its package clause is that of an exercise,0,20
 `; csv.String() != want {
 		t.Errorf("the CSV is\n%s, want\n%s", &csv, want)
 	}
@@ -87,10 +92,12 @@ zoe,,not handed in,,not handed in,0,20
    =eve()           4            0      4
       ada          10           10     20
       bob           4            0      4
+      kim           -            -      0
       zoe           -            -      0
        of          10           10     20
 
 =eve()
+  warning: an answer is one file: of outputsize, only outputsize.go is read, not lesson/exercises/outputsize/help.go
   outputsize: wraps
   convolution: not done yet
 
@@ -98,10 +105,13 @@ bob
   outputsize: wraps
   convolution: not done yet
 
+kim
+  outputsize, convolution: not handed in
+
 zoe
-  warning: there is homework/mine.go, but no file where an exercise's file should be
-  outputsize: not handed in
-  convolution: not handed in
+  outputsize, convolution: not marked: homework/mine.go: neither its name nor its package clause is that of an exercise
+
+Warning: not a student's, and passed over: README.md.
 `; table.String() != want {
 		t.Errorf("the table is\n%s, want\n%s", &table, want)
 	}
@@ -132,32 +142,61 @@ func TestRefusedFiles(t *testing.T) {
 			t.Skip("no links here:", err)
 		}
 	}
+	found, _, err := findSubmissions([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for student, want := range map[string]string{
 		"large": "outputsize.go is larger than 1024 KiB", "folder": "not a regular file", "linkout": "not a regular file",
 		"linkfar": "not a regular file", "linkdir": "not a regular file",
 	} {
-		_, err := submission{student, filepath.Join(dir, student)}.read("outputsize")
+		_, _, err := readFound(t, found, student, "outputsize")
 		var refused *refusal
 		if !errors.As(err, &refused) || !strings.Contains(refused.reason, want) {
 			t.Errorf("%s: %v, want a refusal with %q", student, err, want)
 		}
 	}
-	if source, err := (submission{"", filepath.Join(dir, "linkinside")}).read("outputsize"); err != nil || string(source) != "inside" {
+	if source, _, err := readFound(t, found, "linkinside", "outputsize"); err != nil || source != "inside" {
 		t.Errorf("a link inside the folder: %q, %v", source, err)
 	}
-	// A link does not count as a student's folder.
+	// A link to a student's folder is not followed, but has a row.
 	if err := os.Symlink("other", filepath.Join(dir, "linked")); err != nil {
 		t.Fatal(err)
 	}
-	found, err := findSubmissions([]string{dir}, smallExercises)
+	if found, _, err = findSubmissions([]string{dir}); err != nil {
+		t.Fatal(err)
+	}
+	if source, _, err := readFound(t, found, "linked", "outputsize"); err == nil || !strings.Contains(err.Error(), "is a link") {
+		t.Errorf("a link to a folder: %q, %v", source, err)
+	}
+}
+
+// readFound returns a student's answer to an exercise of the real course, and the warning.
+func readFound(t *testing.T, found []submission, student, exercise string) (source, warning string, err error) {
+	t.Helper()
+	root, err := checkout.Root(".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range found {
-		if s.student == "linked" {
-			t.Error("a link is taken for a student's folder")
+	var all []task
+	for _, name := range exercises.Names() {
+		one, err := openTask(root, name)
+		if err != nil {
+			t.Fatal(err)
 		}
+		all = append(all, one)
 	}
+	for _, s := range found {
+		if s.student != student {
+			continue
+		}
+		h := s.collect(all)
+		defer h.done()
+		answer, err := h.answer(all[slices.Index(exercises.Names(), exercise)])
+		return string(answer), h.warning(), err
+	}
+	t.Fatalf("no student %q in %+v", student, found)
+	return "", "", nil
 }
 
 // TestBadInput tests the errors that are reported before anything runs.
@@ -194,7 +233,7 @@ func TestStudentsOfTheSameName(t *testing.T) {
 		put(t, dir, path, "")
 	}
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
-	found, err := findSubmissions([]string{b, a, b + "/"}, nil)
+	found, _, err := findSubmissions([]string{b, a, b + "/"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,34 +414,5 @@ func TestWorkers(t *testing.T) {
 	}
 	if n := workers(1 << 60); n != 1 && systemMemory() > 0 {
 		t.Errorf("%d workers that may use an exabyte each", n)
-	}
-}
-
-// TestPlacesInAFolder has the forms in which students may hand in, and others that get a
-// warning.
-func TestPlacesInAFolder(t *testing.T) {
-	dir := t.TempDir()
-	for _, path := range []string{
-		"plain/outputsize.go", "zip/residual-main/lesson/exercises/outputsize/outputsize.go", "zip/.DS_Store", "zip/__MACOSX/x/y.go",
-		"twice/residual-main/residual-main/outputsize/outputsize.go", "hidden/outputsize", "hidden/lesson/exercises/outputsize/outputsize.go",
-		"two/a/outputsize.go", "two/b/outputsize.go", "solved/outputsize/solution/outputsize.go", "other/momentum.go",
-		"empty/notes.txt", "empty/__MACOSX/x.go", "empty/.git/x.go",
-	} {
-		put(t, dir, path, "text")
-	}
-	for student, want := range map[string]struct {
-		found   bool
-		warning string
-	}{
-		"plain": {true, ""}, "zip": {true, ""}, "twice": {true, ""}, "hidden": {true, ""}, "other": {false, ""}, "empty": {false, ""},
-		"two": {false, "there is a/outputsize.go, but"}, "solved": {false, "there is outputsize/solution/outputsize.go, but"},
-	} {
-		s := submission{student, filepath.Join(dir, student)}.unwrapped()
-		if source, err := s.read("outputsize"); (string(source) == "text") != want.found || (err == nil) != want.found {
-			t.Errorf("%s: read %q, %v; want it found: %t", student, source, err, want.found)
-		}
-		if got := s.warning(); !strings.HasPrefix(got, want.warning) || (got == "") != (want.warning == "") {
-			t.Errorf("%s: warning %q, want %q", student, got, want.warning)
-		}
 	}
 }

@@ -22,8 +22,9 @@ func (g *Grades) WriteJSON(w io.Writer) error {
 }
 
 // WriteCSV writes a row for each student: the name; for each exercise the points (empty if
-// nothing was handed in or graded) and a note, which is empty if the answer passed and
-// otherwise the name of the hint or the status; the total, and what all exercises are worth.
+// nothing was handed in or marked) and a note, which is empty if the answer passed and
+// otherwise the name of the hint or the status, with the reason if it is [NotMarked]; the
+// total, and what all exercises are worth.
 func (g *Grades) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	head := []string{"student"}
@@ -45,12 +46,19 @@ func (g *Grades) WriteCSV(w io.Writer) error {
 	return out.WriteAll(rows)
 }
 
-// safeCell returns text that no spreadsheet takes for a formula.
+// safeCell returns text that no spreadsheet takes for a formula. Some also take the full-width
+// forms of = + - @, and some split cells at semicolons or tabs, and so find formulas inside.
 func safeCell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
+	var b strings.Builder
+	begin := true // of what may become a cell
+	for _, r := range text {
+		if begin && strings.ContainsRune("=+-@＝＋－＠\t\r", r) || b.Len() == 0 && r == '\'' {
+			b.WriteByte('\'')
+		}
+		begin = strings.ContainsRune(";,|\t\r\n", r) || begin && (r == ' ' || r == '"')
+		b.WriteRune(r)
 	}
-	return text
+	return b.String()
 }
 
 // maxWidth is the largest width of a table whose columns are headed by the names of the
@@ -104,9 +112,15 @@ func (g *Grades) WriteTable(w io.Writer) error {
 		if student.Warning != "" {
 			lines = append(lines, "warning: "+student.Warning)
 		}
-		for _, mark := range student.Marks {
+		for i := 0; i < len(student.Marks); {
+			mark := student.Marks[i]
+			names := []string{mark.Exercise}
+			// What is missing is often missing for many exercises in a row.
+			for i++; i < len(student.Marks) && !mark.given() && student.Marks[i].reason() == mark.reason(); i++ {
+				names = append(names, student.Marks[i].Exercise)
+			}
 			if mark.Status != Passed {
-				lines = append(lines, mark.Exercise+": "+mark.reason())
+				lines = append(lines, strings.Join(names, ", ")+": "+mark.reason())
 			}
 		}
 		if len(lines) > 0 {
@@ -124,7 +138,9 @@ func (g *Grades) WriteTable(w io.Writer) error {
 }
 
 // given reports whether the answer was marked, even with 0 points.
-func (m Mark) given() bool { return m.Status != NotHandedIn && m.Status != NotGraded }
+func (m Mark) given() bool {
+	return m.Status != NotHandedIn && m.Status != NotMarked && m.Status != NotGraded
+}
 
 // note says in a word or two why points are missing; it is "" if none are.
 func (m Mark) note() string {
@@ -133,13 +149,18 @@ func (m Mark) note() string {
 		return ""
 	case len(m.Hints) > 0:
 		return m.Hints[0].Name
+	case m.Status == NotMarked:
+		return m.reason()
 	}
 	return string(m.Status)
 }
 
 // reason says in a line why points are missing, by the hint if there is one.
 func (m Mark) reason() string {
-	const long = 160
+	long := 160
+	if m.Status == NotMarked { // all that there is to go by
+		long = 400
+	}
 	var text string
 	switch {
 	case len(m.Hints) > 0:

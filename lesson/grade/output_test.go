@@ -12,6 +12,8 @@ import (
 func TestSafeCell(t *testing.T) {
 	for text, want := range map[string]string{
 		"Ada": "Ada", "": "", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "Ada-Lee": "Ada-Lee", "élan": "élan",
+		"＝1": "'＝1", "＋1": "'＋1", "－1": "'－1", "＠x": "'＠x", "a;=1": "a;'=1", "a; =1": "a; '=1", ";=1": ";'=1", "a\t=1": "a\t'=1", " =1": " '=1",
+		"'=1": "''=1", "a,+1": "a,'+1", "a=1": "a=1", "a; b-c": "a; b-c",
 	} {
 		if got := safeCell(text); got != want {
 			t.Errorf("safeCell(%q) = %q, want %q", text, got, want)

@@ -64,12 +64,16 @@ func (w *workplace) remove() { _ = w.options.remove(w.dir) }
 func (w *workplace) grade(ctx context.Context, t task, source []byte, err error) (Mark, error) {
 	mark := Mark{Exercise: t.name}
 	var refused *refusal
+	var which *unclear
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		mark.Status = NotHandedIn
 		return mark, nil
 	case errors.As(err, &refused):
 		mark.Status, mark.Message = Refused, refused.reason
+		return mark, nil
+	case errors.As(err, &which):
+		mark.Status, mark.Message = NotMarked, which.reason
 		return mark, nil
 	case err != nil:
 		return mark, err

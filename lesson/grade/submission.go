@@ -2,131 +2,144 @@ package grade
 
 import (
 	"bytes"
-	"errors"
+	"cmp"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/residual-go/residual/lesson/exercises"
-	"github.com/residual-go/residual/pkg/printable"
 )
 
-// maxSource is the largest size of a file that is accepted, in bytes.
-const maxSource = 1 << 20
-
-// submission is a student's folder.
+// submission is what a student handed in.
 type submission struct {
-	student, dir string
+	// student is the name that is shown.
+	student string
+	// dir is the folder of the class, entries what is in it from the student.
+	dir     string
+	owner   owner
+	entries []entry
+	// problem says why nothing of it can be marked; it is "" if something may be.
+	problem string
 }
 
-// findSubmissions returns the folders in dirs, one per student, sorted by name. If several of
-// dirs have a student of the same name, their names are prefixed with the folder's.
-func findSubmissions(dirs, names []string) ([]submission, error) {
-	var found []submission
+// entry is a file or folder in the folder of a class.
+type entry struct {
+	origin
+	name   string
+	folder bool
+}
+
+// findSubmissions returns what is in dirs, one submission per student, sorted by name. If
+// several of dirs have a student of the same name, their names are prefixed with the
+// folder's. passed are the files that are no student's.
+func findSubmissions(dirs []string) (found []submission, passed []string, err error) {
 	seen := map[string]bool{}
-	count := map[string]int{}
 	for _, dir := range dirs {
 		absolute, err := filepath.Abs(dir)
 		if err != nil {
-			return nil, fmt.Errorf("find the submissions: %w", err)
+			return nil, nil, fmt.Errorf("find the submissions: %w", err)
 		}
 		if seen[absolute] {
 			continue
 		}
 		seen[absolute] = true
-		entries, err := os.ReadDir(dir)
+		class, others, err := findIn(dir, absolute)
 		if err != nil {
-			return nil, fmt.Errorf("find the submissions: %w", err)
+			return nil, nil, err
 		}
-		students := 0
-		for _, entry := range entries {
-			// Links, which are not directories here, could lead out of the teacher's folder.
-			if !entry.IsDir() || isLitter(entry.Name()) {
-				continue
-			}
-			students++
-			count[entry.Name()]++
-			found = append(found, submission{entry.Name(), filepath.Join(absolute, entry.Name())})
-		}
-		if looksLikeOne(dir, names) {
-			return nil, fmt.Errorf("%s is one student's folder; give the folder that contains the students' folders", dir)
-		}
-		if students == 0 {
-			return nil, fmt.Errorf("%s has no folders in it; there should be one for each student", dir)
-		}
+		found, passed = append(found, class...), append(passed, others...)
 	}
-	for i, s := range found {
-		if count[s.student] > 1 {
-			found[i].student = filepath.Base(filepath.Dir(s.dir)) + "/" + s.student
-		}
-	}
-	slices.SortStableFunc(found, func(a, b submission) int { return strings.Compare(a.student, b.student) })
-	return found, nil
-}
-
-// isLitter reports whether a folder is not a student's work: a hidden folder, or the one that
-// macOS adds to archives.
-func isLitter(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }
-
-// unwrapped returns the folder that contains the exercises' files: the student's folder or,
-// if there are none in it, the only folder in there. An archive of a fork has everything in
-// one folder, and unpacking may put another one around it.
-func (s submission) unwrapped() submission {
-	all := exercises.Names()
-	at := s
-	for range 3 {
-		if looksLikeOne(at.dir, all) {
-			return at
-		}
-		entries, err := os.ReadDir(at.dir)
-		if err != nil {
-			return s
-		}
-		entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !e.IsDir() || isLitter(e.Name()) })
-		// What is in a folder solution is the course's, not the student's.
-		if len(entries) != 1 || entries[0].Name() == "solution" {
-			return s
-		}
-		at.dir = filepath.Join(at.dir, entries[0].Name())
-	}
-	return s
-}
-
-// warning returns a warning if there are Go files in the student's folder but none where an
-// exercise's file should be, and otherwise "".
-func (s submission) warning() string {
-	if looksLikeOne(s.dir, exercises.Names()) {
-		return ""
-	}
-	var astray string
-	_ = filepath.WalkDir(s.dir, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return nil // no warning for what cannot be read
-		case entry.IsDir() && path != s.dir && isLitter(entry.Name()):
-			return fs.SkipDir
-		case entry.Type().IsRegular() && filepath.Ext(path) == ".go":
-			astray, _ = filepath.Rel(s.dir, path)
-			return fs.SkipAll
-		}
-		return nil
+	nameStudents(found)
+	slices.SortStableFunc(found, func(a, b submission) int {
+		return cmp.Or(strings.Compare(a.owner.name, b.owner.name), strings.Compare(a.student, b.student))
 	})
-	if astray == "" {
-		return ""
-	}
-	return "there is " + printable.Line(filepath.ToSlash(astray)) + ", but no file where an exercise's file should be"
+	return found, passed, nil
 }
 
-// looksLikeOne reports whether dir looks like a student's folder: whether it has an exercise's
-// file in one of the right places.
-func looksLikeOne(dir string, names []string) bool {
-	for _, name := range names {
-		for _, at := range places(name) {
+// findIn returns the submissions in the folder of a class.
+func findIn(dir, absolute string) (found []submission, passed []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("find the submissions: %w", err)
+	}
+	byOwner := map[owner]int{}
+	var anonymous []string // files of exercises that do not say whose they are
+	for _, d := range entries {
+		if isLitter(d.Name()) {
+			continue
+		}
+		e := entry{name: d.Name(), folder: d.IsDir()}
+		var known bool
+		problem := ""
+		switch {
+		case d.IsDir():
+			if e.origin, known = platformOrigin(e.name, true); !known {
+				e.origin, known = origin{owner: owner{name: e.name}}, true
+			}
+		case !d.Type().IsRegular():
+			// A link could lead out of the teacher's folder.
+			problem = "it is a link or another special file, which is not followed"
+		case notes(e.name):
+			passed = append(passed, shown(e.name))
+			continue
+		default:
+			if e.origin, known = fileOrigin(e.name); !known {
+				problem = "the name of the file does not say whose it is"
+				anonymous = append(anonymous, e.name)
+			}
+		}
+		if !known {
+			e.origin = origin{owner: owner{name: e.name}}
+			found = append(found, submission{dir: absolute, owner: e.owner, problem: problem})
+			continue
+		}
+		i, ok := byOwner[e.owner]
+		if !ok {
+			i = len(found)
+			byOwner[e.owner] = i
+			found = append(found, submission{dir: absolute, owner: e.owner})
+		}
+		found[i].entries = append(found[i].entries, e)
+	}
+	if looksLikeOne(dir) || len(anonymous) > 0 && !slices.ContainsFunc(found, submission.hasAnswers) {
+		return nil, nil, fmt.Errorf("%s is one student's folder; give the folder that contains the students' folders", dir)
+	}
+	if !slices.ContainsFunc(found, submission.isLikely) {
+		return nil, nil, fmt.Errorf("%s has no folders of students or files of theirs in it; there should be one for each student", dir)
+	}
+	return found, passed, nil
+}
+
+// notes reports whether a file beside the students' folders is the teacher's.
+func notes(name string) bool {
+	lower := strings.ToLower(name)
+	stem := strings.TrimSuffix(lower, filepath.Ext(lower))
+	return stem == "readme" || stem == "license" || stem == "grades" ||
+		slices.Contains([]string{".csv", ".xlsx", ".xls", ".ods"}, filepath.Ext(lower))
+}
+
+// isLikely reports whether the names of what is in the submission are those of hand-ins.
+func (s submission) isLikely() bool {
+	return slices.ContainsFunc(s.entries, func(e entry) bool {
+		_, kind := splitKind(e.name)
+		return e.folder || e.owner.id != "" || e.date != "" || kind != "" || archiveEnding(e.name)
+	})
+}
+
+// hasAnswers reports whether anything in the submission may be an answer.
+func (s submission) hasAnswers() bool {
+	h := s.collect(nil)
+	defer h.done()
+	return h.hasAnswers()
+}
+
+// looksLikeOne reports whether dir looks like a student's folder: whether it has the folder of
+// an exercise, with the exercise's file, where the students' folders should be.
+func looksLikeOne(dir string) bool {
+	for _, name := range exercises.Names() {
+		for _, at := range []string{filepath.Join(name, name+".go"), filepath.Join("lesson", "exercises", name, name+".go")} {
 			if info, err := os.Lstat(filepath.Join(dir, at)); err == nil && info.Mode().IsRegular() {
 				return true
 			}
@@ -135,45 +148,43 @@ func looksLikeOne(dir string, names []string) bool {
 	return false
 }
 
-// places returns where an exercise's file can be in a student's folder.
-func places(name string) []string {
-	file := name + ".go"
-	return []string{file, filepath.Join(name, file), filepath.Join("lesson", "exercises", name, file)}
-}
-
-// read returns the student's file for the exercise. The error is fs.ErrNotExist if there is
-// none, and a *refusal if it cannot be accepted.
-func (s submission) read(exercise string) ([]byte, error) {
-	root, err := os.OpenRoot(s.dir) // no path, and no link on it, leads out of a Root
-	if err != nil {
-		return nil, &refusal{"the student's folder cannot be read"}
+// nameStudents sets the names that are shown, so that no two are the same: the student's name,
+// with the number from the learning platform and the name of the class's folder if needed.
+func nameStudents(found []submission) {
+	base := func(s submission) string { return shown(s.owner.name) }
+	numbered := func(s submission) string {
+		if s.owner.id == "" {
+			return base(s)
+		}
+		return base(s) + " (" + s.owner.id + ")"
 	}
-	defer root.Close()
-	for _, at := range places(exercise) {
-		// ENOTDIR: there is a file of the folder's name, so there is no such path.
-		if _, err := root.Lstat(at); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			continue
-		}
-		// Look at the kind of file before opening it: opening a pipe would block.
-		info, err := root.Stat(at)
-		if err != nil || !info.Mode().IsRegular() {
-			return nil, &refusal{filepath.ToSlash(at) + " is not a regular file inside the student's folder"}
-		}
-		file, err := root.Open(at)
-		if err != nil {
-			return nil, &refusal{filepath.ToSlash(at) + " cannot be read"}
-		}
-		defer file.Close()
-		source, err := io.ReadAll(io.LimitReader(file, maxSource+1))
-		switch {
-		case err != nil:
-			return nil, &refusal{filepath.ToSlash(at) + " cannot be read"}
-		case len(source) > maxSource:
-			return nil, &refusal{fmt.Sprintf("%s is larger than %d KiB", filepath.ToSlash(at), maxSource>>10)}
-		}
-		return source, nil
+	forms := []func(s submission) string{
+		base, numbered,
+		func(s submission) string { return shown(filepath.Base(s.dir)) + "/" + base(s) },
+		func(s submission) string { return shown(filepath.Base(s.dir)) + "/" + numbered(s) },
+		func(s submission) string { return shown(s.dir) + "/" + numbered(s) },
 	}
-	return nil, fs.ErrNotExist
+	// Students of one folder are told apart by number, others by folder.
+	for _, form := range forms {
+		count := map[string]int{}
+		for _, s := range found {
+			if s.student != "" {
+				count[s.student]++
+			} else {
+				count[form(s)]++
+			}
+		}
+		for i, s := range found {
+			if name := form(s); s.student == "" && count[name] == 1 {
+				found[i].student = name
+			}
+		}
+	}
+	for i, s := range found {
+		if s.student == "" {
+			found[i].student = fmt.Sprintf("%s #%d", numbered(s), i+1)
+		}
+	}
 }
 
 // sameText reports whether two files are equal, apart from their line endings and the space

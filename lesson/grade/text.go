@@ -3,6 +3,7 @@ package grade
 import (
 	"errors"
 	"go/scanner"
+	"strconv"
 	"strings"
 
 	"github.com/residual-go/residual/pkg/printable"
@@ -23,6 +24,15 @@ func clean(text string) string {
 		text = strings.ToValidUTF8(text[:maxText], "") + "…"
 	}
 	return text
+}
+
+// shown returns a name from a file system or an archive as it is or, if it could be mistaken
+// for another name or for more than a name, quoted as in Go source.
+func shown(name string) string {
+	if name != "" && name == strings.TrimSpace(name) && name[0] != '"' && printable.Is(name) {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 // shorten cuts a line off after n characters.
