@@ -23,9 +23,18 @@ func gradeCommand() *cobra.Command {
 		Short: "Grade a class's answers to the exercises",
 		Long: `Grade a class's answers to the exercises.
 
-DIR has a folder for each student, with the student's files in it: NAME.go, NAME/NAME.go
-or, in a complete fork, lesson/exercises/NAME/NAME.go. They may be inside one more folder,
-as in an unpacked archive. No other files are read: tests and checks come from the course.
+DIR has what the students handed in, as a learning platform or people name it:
+
+  ada/outputsize.go                  a folder for each student, with the files or a whole fork
+  ben.zip                            archives, also inside folders, such as GitHub's of a fork
+  ada_outputsize.go                  files that say whose they are, also as Moodle, Canvas
+                                     and Blackboard name them
+  cleo/outputsize.ipynb              notebooks for Go, whose cells define the functions
+
+The answer to exercise NAME is NAME.go, a file of package NAME, or a notebook. Of several
+different answers the newest is marked if their names number attempts, as in "attempt 2".
+Otherwise none is, and the student's row says what was found and why it is not marked. No
+other files are read: tests and checks come from the course.
 
 Submissions are not trusted. Each runs in a temporary copy of the module with limits on
 time and memory and, where the system supports it, without network access. The course's

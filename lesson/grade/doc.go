@@ -3,7 +3,12 @@
 //
 // # Where to find what
 //
-//	submission.go        finds the students' folders and reads their files
+//	submission.go        finds who handed in, in the folder of a class
+//	owner.go             reads whose a file is, and which exercise's, from its name
+//	listing.go           lists a student's files and reads them, within limits
+//	archive.go           reads zip archives without unpacking them
+//	answers.go           finds a student's answer to an exercise, or says why it is unclear
+//	notebook.go          takes an answer from the cells of a Jupyter notebook
 //	gate.go              forbids imports, names and compiler directives
 //	grade.go             grades a class: [Run], the types of the results
 //	course.go            reads the parts of the module that the tests need
@@ -18,12 +23,22 @@
 //
 // # What is read
 //
-// A class is a folder with a folder for each student. Only the files of the exercises are
-// read from a student's folder: NAME.go, or NAME/NAME.go, or lesson/exercises/NAME/NAME.go
-// if the student hands in a whole fork; the first that exists. If there are none, and the
-// student's folder contains just one folder, as archives do, that folder is used. The files
-// must be regular files inside the student's folder, of at most 1 MiB. Nothing else is ever
-// read, least of all tests and checks.
+// A class is a folder with a folder, an archive or files for each student. Whose a loose file
+// is, its name says: as Moodle, Canvas and Blackboard name their downloads, or as in ada.zip and
+// ada_outputsize.go. Whatever else is there gets a row of its own, or is named in a warning.
+//
+// From a student's files, the answer to exercise NAME is taken from NAME.go wherever it is, in
+// upper or lower case, and also if it is called NAME.go.txt; otherwise from a file whose package
+// clause says NAME; and otherwise from the cells of a notebook. Of a copy of the course only the
+// folders of the exercises count. The file that is handed out does not count beside an answer,
+// nor do files with the same text. If there are still several, the newest is taken if their
+// names number attempts, and none otherwise: the mark is then [NotMarked], with the reason.
+// An answer is one file; a second file of the package is not read, and a warning says so.
+//
+// Files must be regular files inside the student's folder, of at most 1 MiB. Zip archives are
+// read in memory and never unpacked, one inside another at most, and refused if they have a path
+// that leads out of them, too many files, or far more content than their size allows. Nothing
+// else is read, least of all tests and checks.
 //
 // # What is run
 //
