@@ -296,6 +296,9 @@ var preferred = []string{"state_dict_ema", "model_ema", "state_dict", "model"}
 // average matches other keys of exponential moving averages.
 var average = regexp.MustCompile(`(?i)(^|[^a-z])ema([^a-z]|$)`)
 
+// IsAverage reports whether a key or a prefix of names is that of averaged weights (EMA).
+func IsAverage(key string) bool { return average.MatchString(key) }
+
 // choose returns the state dict to use, going by the keys from the given depth of the paths
 // on; nil if none is the obvious one.
 func choose(dicts []*stateDict, depth int) *stateDict {
@@ -315,7 +318,7 @@ func choose(dicts []*stateDict, depth int) *stateDict {
 			return choose(part, depth+1)
 		}
 	}
-	if part := under(average.MatchString); len(part) > 0 {
+	if part := under(IsAverage); len(part) > 0 {
 		return choose(part, depth+1)
 	}
 	if part := under(func(k string) bool { return k == "model_state_dict" }); len(part) > 0 {

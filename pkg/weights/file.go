@@ -32,12 +32,34 @@ type File struct {
 	// Unreadable are the tensors that cannot be read, such as quantized ones, and why not: a
 	// phrase that follows the name.
 	Unreadable map[string]string
+	// Key is where the weights were found in a file of PyTorch's: the keys of dicts, with dots
+	// between them.
+	Key string
 	// Others are the keys of the other sets of weights in the file.
 	Others []string
 	// Notes tell the user what was chosen and what was passed over.
 	Notes []string
 	// Metadata is the __metadata__ of a safetensors file; nil for PyTorch's formats.
 	Metadata map[string]string
+
+	newHead bool
+}
+
+// WithNewHead returns the file for a network that will get a new head: [File.Model] then
+// accepts any head, or none, and puts one of zeros in its place unless it is a single linear
+// layer.
+func (f *File) WithNewHead() *File {
+	replaced := *f
+	replaced.newHead = true
+	return &replaced
+}
+
+// fullKey returns what [ReadFileKey] takes to keep the tensors whose names begin with prefix.
+func (f *File) fullKey(prefix string) string {
+	if f.Key == "" {
+		return prefix
+	}
+	return f.Key + "." + prefix
 }
 
 // ReadFile reads the weights in the file at path: safetensors, or what torch.save writes. The
@@ -101,7 +123,7 @@ func read(r io.ReaderAt, size int64, key string) (*File, error) {
 			return nil, err
 		}
 		f := &File{Format: file.Format, Tensors: file.Tensors, Counters: file.Counters,
-			Names: file.Names, Unreadable: file.Unreadable, Others: file.Others}
+			Names: file.Names, Unreadable: file.Unreadable, Key: file.Key, Others: file.Others}
 		f.note(file, key)
 		return f, nil
 	}
@@ -127,6 +149,13 @@ func (f *File) keep(key string) error {
 		return fmt.Errorf("it has no weights whose names begin with %s", printable.Quote(key+"."))
 	}
 	f.Tensors, f.Metadata = tensors, nil // which is about the whole file
+	var names []string
+	for _, name := range f.Names {
+		if rest, ok := strings.CutPrefix(name, key+"."); ok {
+			names = append(names, rest)
+		}
+	}
+	f.Names = names
 	return nil
 }
 

@@ -22,7 +22,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -47,6 +46,8 @@ type Model struct {
 	Notes []string
 	// Assumed is what matters most of that: if it is wrong, the network gives wrong answers.
 	Assumed Assumed
+	// Head describes the head that the weights came with, if it is not a single linear layer.
+	Head string
 	// Others are the keys of the other sets of weights in the file.
 	Others []string
 }
@@ -78,8 +79,8 @@ type Options struct {
 	Architecture string
 	// Key says which of several sets of weights in the file is meant; see [ReadFileKey].
 	Key string
-	// NewHead accepts weights without a head (fc) too, for a network that will get a new one.
-	// In the model they have a head of one class, of zeros.
+	// NewHead accepts weights with any head (fc), or none, for a network that will get a new
+	// one; see [File.WithNewHead].
 	NewHead bool
 	// Progress, if not nil, is told how much of a download has arrived.
 	Progress func(done, total int64)
@@ -96,7 +97,7 @@ func Open(ctx context.Context, spec string, options Options) (*Model, error) {
 		return nil, err
 	}
 	if options.NewHead {
-		file = file.withHead()
+		file = file.WithNewHead()
 	}
 	m, err := file.Model(origin, options.Architecture)
 	if err != nil {
@@ -105,45 +106,27 @@ func Open(ctx context.Context, spec string, options Options) (*Model, error) {
 	return m, nil
 }
 
-// withHead returns the file, with a head of one class, of zeros, added if it has none.
-func (f *File) withHead() *File {
-	canonical, _, err := Canonical(f.Tensors)
-	if err != nil {
-		return f // Model reports the error
-	}
-	channels := 0 // the last stage has the most
-	for name, tensor := range canonical {
-		if isHead(name) {
-			return f
-		}
-		if strings.HasPrefix(name, "layer") && len(tensor.Shape) == 4 {
-			channels = max(channels, tensor.Shape[0])
-		}
-	}
-	if channels == 0 {
-		return f
-	}
-	whole := *f
-	whole.Tensors = maps.Clone(f.Tensors)
-	whole.Tensors[resnet.HeadName+".weight"] = statedict.Tensor{Shape: []int{1, channels}, Data: make([]float32, channels)}
-	whole.Tensors[resnet.HeadName+".bias"] = statedict.Tensor{Shape: []int{1}, Data: make([]float32, 1)}
-	return &whole
-}
-
-// isHead reports whether the name belongs to the layer that computes the logits.
-func isHead(name string) bool { return strings.HasPrefix(name, resnet.HeadName+".") }
-
 // Model returns the model in the file. An architecture other than "" is a name that
 // [resnet.ByName] accepts, which replaces what the file says and what its shapes tell. The model's
 // Source is the origin's, or else the file's path.
 func (f *File) Model(origin hub.Origin, architecture string) (m *Model, err error) {
-	named := maps.Clone(f.Tensors)
-	maps.DeleteFunc(named, func(name string, _ statedict.Tensor) bool { return checkpoint.IsOptimizer(name) })
-	m = &Model{Others: f.Others}
-	if m.Tensors, m.Notes, err = Canonical(named); err != nil {
+	network := *f
+	network.Tensors = maps.Clone(f.Tensors)
+	maps.DeleteFunc(network.Tensors, func(name string, _ statedict.Tensor) bool { return checkpoint.IsOptimizer(name) })
+	n, err := rename(&network)
+	if err != nil {
 		return nil, err
 	}
-	m.Notes = slices.Concat(f.Notes, m.Notes)
+	m = &Model{Head: n.head.describe(), Others: slices.Concat(f.Others, n.others), Notes: slices.Concat(f.Notes, n.notes)}
+	if f.newHead {
+		n.replaceHead()
+	} else if m.Head != "" {
+		return nil, &HeadError{m.Head}
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.unreadable)) {
+		return nil, fmt.Errorf("%s %s", n.nameInFile(name), n.unreadable[name])
+	}
+	m.Tensors = n.tensors
 	described, err := m.fromMetadata(f.Metadata)
 	if err != nil {
 		return nil, err
@@ -152,7 +135,7 @@ func (f *File) Model(origin hub.Origin, architecture string) (m *Model, err erro
 		*text = printable.Replace(*text)
 	}
 	if err := m.settleArchitecture(architecture, origin, described); err != nil {
-		return nil, err
+		return nil, n.explain(err)
 	}
 	if !described {
 		more, err := m.describe(origin, f.Path)
