@@ -14,6 +14,7 @@ import (
 	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/torchfile"
+	"github.com/residual-go/residual/pkg/weights"
 )
 
 // ExitCode returns the exit code for an error: 130 after Ctrl-C or SIGTERM, as shells have it,
@@ -52,6 +53,9 @@ func Message(err error) string {
 func advice(err error) string {
 	if several, ok := errors.AsType[*torchfile.AmbiguousError](err); ok {
 		return "choose one with --key, as in --key " + quoted(several.Keys[0])
+	}
+	if _, ok := errors.AsType[*weights.HeadError](err); ok {
+		return "go run ./lesson finetune does that, and go run ./lesson weights describes the rest"
 	}
 	notInstalled, isNotInstalled := errors.AsType[*backend.NotInstalledError](err)
 	switch {

@@ -167,6 +167,9 @@ func (f *flags) settleNormalization(m *weights.Model) error {
 // otherwise.
 func notesAbout(m *weights.Model, spec string) []string {
 	list := append([]string{}, m.Notes...)
+	if m.Head != "" {
+		list = append(list, "the head is not a single linear layer but "+m.Head+"; finetune replaces it, and no other command can use it")
+	}
 	if len(m.Others) > 0 {
 		list = append(list, "the other weights: --key "+quoted(m.Others[0]))
 	}

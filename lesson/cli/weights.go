@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"text/tabwriter"
 
@@ -23,6 +25,8 @@ type inspected struct {
 	Architecture resnet.Config `json:"architecture"`
 	Parameters   int64         `json:"parameters"`
 	weights.Description
+	// Head describes the head if it is not a single linear layer.
+	Head   string                `json:"head,omitempty"`
 	Report *statedict.Comparison `json:"report"`
 	Notes  []string              `json:"notes"`
 }
@@ -70,7 +74,11 @@ or timm publishes. Downloads are kept in the cache.`,
 			if err := i.write(cmd.OutOrStdout()); err != nil {
 				return err
 			}
-			ending(cmd.OutOrStdout(), nil, "go run ./lesson predict --weights "+quoted(args[0])+" IMAGE", "go run ./lesson weights")
+			next := "go run ./lesson predict --weights " + quoted(args[0]) + " IMAGE"
+			if i.Head != "" {
+				next = "go run ./lesson finetune --weights " + quoted(args[0]) + " --data FOLDER"
+			}
+			ending(cmd.OutOrStdout(), nil, next, "go run ./lesson weights")
 			return nil
 		},
 	}
@@ -86,6 +94,9 @@ func (f *flags) inspect(spec, path string, origin hub.Origin) (*inspected, error
 		return nil, err
 	}
 	m, err := file.Model(origin, f.model)
+	if _, ok := errors.AsType[*weights.HeadError](err); ok {
+		m, err = file.WithNewHead().Model(origin, f.model)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -100,8 +111,12 @@ func (f *flags) inspect(spec, path string, origin hub.Origin) (*inspected, error
 	if err != nil {
 		return nil, err
 	}
-	report := statedict.Compare(want, m.Tensors)
-	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, report, notesAbout(m, spec)}, nil
+	found := maps.Clone(m.Tensors)
+	if m.Head != "" {
+		maps.DeleteFunc(found, func(name string, _ statedict.Tensor) bool { return strings.HasPrefix(name, resnet.HeadName+".") })
+	}
+	report := statedict.Compare(want, found)
+	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, m.Head, report, notesAbout(m, spec)}, nil
 }
 
 // write prints the report as a table.
@@ -116,6 +131,9 @@ func (i *inspected) write(w io.Writer) error {
 		row("Source", "%s", i.Source)
 	}
 	row("Network", "%s, %d parameters", i.Architecture.Name, i.Parameters)
+	if i.Head != "" {
+		row("Head", "%s", i.Head)
+	}
 	shown := i.Classes[:min(5, len(i.Classes))]
 	more := ""
 	if len(shown) < len(i.Classes) {
