@@ -72,7 +72,7 @@ func (n *network) stem(x value) value {
 	if n.Stem != resnet.ImageNetStem {
 		kernel, stride = 3, 1
 	}
-	x = n.conv("conv1", x, convolution{n.Width, kernel, stride, 1})
+	x = n.conv("conv1", x, resnet.Convolution{Out: n.Width, Kernel: kernel, Stride: stride, Groups: 1})
 	if !n.PreActivation {
 		x = n.norm("bn1", x)
 		x = n.relu("relu", x)
@@ -97,42 +97,15 @@ func (n *network) head(x value) {
 		[]attribute{{"transB", 1}}})
 }
 
-// branch returns the convolutions of a block.
-func (n *network) branch(planes, stride int) []convolution {
-	if n.Block == resnet.Basic {
-		return []convolution{
-			{planes, 3, stride, 1},
-			{planes, 3, 1, 1},
-		}
-	}
-	groups, widthPerGroup := n.Groups, n.WidthPerGroup
-	if groups == 0 {
-		groups = 1
-	}
-	if widthPerGroup == 0 {
-		widthPerGroup = 64
-	}
-	width := planes * widthPerGroup / 64 * groups
-	first, second := 1, stride
-	if n.StrideFirst {
-		first, second = stride, 1
-	}
-	return []convolution{
-		{width, 1, first, 1},
-		{width, 3, second, groups},
-		{4 * planes, 1, 1, 1},
-	}
-}
-
 func (n *network) block(name string, x value, planes, stride int) value {
-	convolutions := n.branch(planes, stride)
+	convolutions := n.Branch(planes, stride)
 	if n.PreActivation {
 		return n.preActivated(name, x, convolutions, stride)
 	}
 	return n.postActivated(name, x, convolutions, stride)
 }
 
-func (n *network) postActivated(name string, x value, convolutions []convolution, stride int) value {
+func (n *network) postActivated(name string, x value, convolutions []resnet.Convolution, stride int) value {
 	y := x
 	last := len(convolutions) - 1
 	for i, convolution := range convolutions {
@@ -143,13 +116,13 @@ func (n *network) postActivated(name string, x value, convolutions []convolution
 		}
 	}
 	if !n.Plain {
-		x = n.shortcut(name+".downsample", x, convolutions[last].out, stride)
+		x = n.shortcut(name+".downsample", x, convolutions[last].Out, stride)
 		y = n.add(name+".add", "Add", y.channels, []string{y.name, x.name})
 	}
 	return n.relu(fmt.Sprintf("%s.relu%d", name, last+1), y)
 }
 
-func (n *network) preActivated(name string, x value, convolutions []convolution, stride int) value {
+func (n *network) preActivated(name string, x value, convolutions []resnet.Convolution, stride int) value {
 	y := x
 	var activated value
 	for i, convolution := range convolutions {
@@ -180,7 +153,7 @@ func (n *network) shortcut(name string, x value, channels, stride int) value {
 		return x
 	}
 	if n.Shortcut == resnet.ShortcutB || n.Shortcut == resnet.ShortcutC {
-		x = n.conv(name+".0", x, convolution{channels, 1, stride, 1})
+		x = n.conv(name+".0", x, resnet.Convolution{Out: channels, Kernel: 1, Stride: stride, Groups: 1})
 		if !n.PreActivation {
 			x = n.norm(name+".1", x)
 		}
@@ -200,17 +173,12 @@ func (n *network) shortcut(name string, x value, channels, stride int) value {
 	return n.add(name+".pad", "Pad", channels, []string{x.name, pads})
 }
 
-// convolution describes a 2-D convolution without bias.
-type convolution struct {
-	out, kernel, stride, groups int
-}
-
-func (n *network) conv(name string, x value, c convolution) value {
-	weight := n.weight(name+".weight", c.out, x.channels/c.groups, c.kernel, c.kernel)
-	pad := c.kernel / 2
-	return n.add(name, "Conv", c.out, []string{x.name, weight},
-		attribute{"kernel_shape", []int{c.kernel, c.kernel}}, attribute{"strides", []int{c.stride, c.stride}},
-		attribute{"pads", []int{pad, pad, pad, pad}}, attribute{"group", c.groups})
+func (n *network) conv(name string, x value, c resnet.Convolution) value {
+	weight := n.weight(name+".weight", c.Out, x.channels/c.Groups, c.Kernel, c.Kernel)
+	pad := c.Kernel / 2
+	return n.add(name, "Conv", c.Out, []string{x.name, weight},
+		attribute{"kernel_shape", []int{c.Kernel, c.Kernel}}, attribute{"strides", []int{c.Stride, c.Stride}},
+		attribute{"pads", []int{pad, pad, pad, pad}}, attribute{"group", c.Groups})
 }
 
 func (n *network) norm(name string, x value) value {

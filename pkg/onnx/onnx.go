@@ -17,8 +17,10 @@
 // It is written by hand because the Go libraries for ONNX read models, and code generated from
 // onnx.proto would hold all the weights a second time. The encoding uses protowire.
 //
-// onnx.go is the entry point, network.go turns a network into nodes, fold.go folds batch
-// normalisations, graph.go defines the graph, and proto.go encodes it.
+// onnx.go is the entry point. network.go turns a network into nodes: it follows the forward pass of
+// package resnet layer by layer, because ONNX has nodes for layers, channels first, and a GoMLX
+// graph only the operations they are made of, channels last. fold.go folds batch normalisations,
+// graph.go defines the graph, and proto.go encodes it.
 package onnx
 
 import (

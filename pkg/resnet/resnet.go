@@ -12,10 +12,15 @@
 //	config.Classes = 10
 //	logits := config.Forward(scope, images)
 //
-// resnet.go has the whole network, top down: Forward calls stem, block and head; block calls
-// branch and shortcut; and these call conv, norm, relu and linear. models.go has the named models,
-// training.go frozen parts, summary.go the table of layers, and words.go the text form of a
-// Config's choices.
+// resnet.go has the whole network, top down: Forward calls stem, block and head; block takes its
+// convolutions from Branch; and the layers are conv, norm, relu and linear. Beside it:
+//
+//	models.go      the named models
+//	names.go       from names to models and back
+//	variants.go    networks that their weights do not tell apart
+//	words.go       the text form of a Config's choices
+//	training.go    frozen parts
+//	summary.go     the table of layers
 package resnet
 
 import (
@@ -276,7 +281,7 @@ func (n *network) stem(scope *model.Scope, x *graph.Node) *graph.Node {
 	if n.Stem != ImageNetStem {
 		kernel, stride = 3, 1
 	}
-	x = n.conv(scope.In("conv1"), x, convolution{n.Width, kernel, stride, 1}, false)
+	x = n.conv(scope.In("conv1"), x, Convolution{n.Width, kernel, stride, 1}, false)
 	if !n.PreActivation {
 		x = n.norm(scope.In("bn1"), x, false)
 		x = n.relu("relu", x)
@@ -302,7 +307,7 @@ func (n *network) head(scope *model.Scope, x *graph.Node) *graph.Node {
 
 // block builds one residual block, or its plain twin.
 func (n *network) block(scope *model.Scope, x *graph.Node, planes, stride int) *graph.Node {
-	convolutions := n.branch(planes, stride)
+	convolutions := n.Branch(planes, stride)
 	var y *graph.Node
 	if n.PreActivation {
 		y = n.preActivated(scope, x, convolutions, stride)
@@ -313,30 +318,32 @@ func (n *network) block(scope *model.Scope, x *graph.Node, planes, stride int) *
 	return y
 }
 
-// branch returns the convolutions of a block.
-func (n *network) branch(planes, stride int) []convolution {
-	if n.Block == Basic {
-		return []convolution{
+// Branch returns the convolutions of a block's branch: conv1, conv2 and, in a bottleneck, conv3.
+// planes is [Config.Width] in the first stage and doubles from stage to stage; stride is the
+// block's.
+func (c Config) Branch(planes, stride int) []Convolution {
+	if c.Block == Basic {
+		return []Convolution{
 			{planes, 3, stride, 1},
 			{planes, 3, 1, 1},
 		}
 	}
-	groups, widthPerGroup := n.grouping()
+	groups, widthPerGroup := c.grouping()
 	width := planes * widthPerGroup / 64 * groups
 	first, second := 1, stride
-	if n.StrideFirst {
+	if c.StrideFirst {
 		first, second = stride, 1
 	}
-	return []convolution{
+	return []Convolution{
 		{width, 1, first, 1},
 		{width, 3, second, groups},
-		{planes * n.Block.expansion(), 1, 1, 1},
+		{planes * c.Block.expansion(), 1, 1, 1},
 	}
 }
 
 // postActivated builds the block of He et al. 2015: convolution, batch norm, ReLU, and so on, with
 // the last ReLU after the addition.
-func (n *network) postActivated(scope *model.Scope, x *graph.Node, convolutions []convolution, stride int) *graph.Node {
+func (n *network) postActivated(scope *model.Scope, x *graph.Node, convolutions []Convolution, stride int) *graph.Node {
 	y := x
 	last := len(convolutions) - 1
 	for i, convolution := range convolutions {
@@ -347,14 +354,14 @@ func (n *network) postActivated(scope *model.Scope, x *graph.Node, convolutions 
 		}
 	}
 	if !n.Plain {
-		y = graph.Add(y, n.shortcut(scope, x, convolutions[last].out, stride))
+		y = graph.Add(y, n.shortcut(scope, x, convolutions[last].Out, stride))
 	}
 	return n.relu(fmt.Sprintf("%s.relu%d", n.name(scope), last+1), y)
 }
 
 // preActivated builds the block of He et al. 2016: batch norm, ReLU, convolution, and so on. The
 // output is the sum itself, without a ReLU.
-func (n *network) preActivated(scope *model.Scope, x *graph.Node, convolutions []convolution, stride int) *graph.Node {
+func (n *network) preActivated(scope *model.Scope, x *graph.Node, convolutions []Convolution, stride int) *graph.Node {
 	y := x
 	last := len(convolutions) - 1
 	var activated *graph.Node
@@ -369,10 +376,10 @@ func (n *network) preActivated(scope *model.Scope, x *graph.Node, convolutions [
 	if n.Plain {
 		return y
 	}
-	if n.changes(x, convolutions[last].out, stride) {
+	if n.changes(x, convolutions[last].Out, stride) {
 		x = activated
 	}
-	return graph.Add(y, n.shortcut(scope, x, convolutions[last].out, stride))
+	return graph.Add(y, n.shortcut(scope, x, convolutions[last].Out, stride))
 }
 
 // changes reports whether a block's shortcut is not the identity.
@@ -394,7 +401,7 @@ func (n *network) shortcut(scope *model.Scope, x *graph.Node, channels, stride i
 			compute.PadAxis{Start: before, End: after})
 	} else {
 		downsample := scope.In("downsample")
-		x = n.conv(downsample.In("0"), x, convolution{channels, 1, stride, 1}, false)
+		x = n.conv(downsample.In("0"), x, Convolution{channels, 1, stride, 1}, false)
 		if !n.PreActivation {
 			x = n.norm(downsample.In("1"), x, false)
 		}
@@ -403,30 +410,31 @@ func (n *network) shortcut(scope *model.Scope, x *graph.Node, channels, stride i
 	return x
 }
 
-// convolution is the shape of a 2-D convolution without bias.
-type convolution struct {
-	out, kernel, stride, groups int
+// Convolution is the shape of a 2-D convolution without bias: the number of its output channels, the
+// height and width of its kernel, its stride, and the number of its groups.
+type Convolution struct {
+	Out, Kernel, Stride, Groups int
 }
 
 // conv builds a convolution, padded so that stride 1 keeps height and width. Its weight is
 // [kernel, kernel, in/groups, out]. It is initialised as in He et al. 2015, "Delving Deep into
 // Rectifiers" (https://arxiv.org/abs/1502.01852): normal with variance 2/fan-out, which preserves
 // the size of the gradients. If zero is set, it is initialised with 0.
-func (n *network) conv(scope *model.Scope, x *graph.Node, c convolution, zero bool) *graph.Node {
+func (n *network) conv(scope *model.Scope, x *graph.Node, c Convolution, zero bool) *graph.Node {
 	in := x.Shape().Dim(-1)
-	fanOut := float64(c.kernel * c.kernel * c.out)
+	fanOut := float64(c.Kernel * c.Kernel * c.Out)
 	initial := initializer.RandomNormalFn(scope, math.Sqrt(2/fanOut))
 	if zero {
 		initial = initializer.Zero
 	}
 	weight := scope.WithInitializer(initial).
-		VariableWithShape("weight", shapes.Make(nn.WeightType(x.DType()), c.kernel, c.kernel, in/c.groups, c.out))
-	pad := [2]int{c.kernel / 2, c.kernel / 2}
+		VariableWithShape("weight", shapes.Make(nn.WeightType(x.DType()), c.Kernel, c.Kernel, in/c.Groups, c.Out))
+	pad := [2]int{c.Kernel / 2, c.Kernel / 2}
 	y := graph.Convolve(x, graph.ConvertDType(weight.NodeValue(x.Graph()), x.DType())).
-		Strides(c.stride).PaddingPerDim([][2]int{pad, pad}).ChannelGroupCount(c.groups).Done()
+		Strides(c.Stride).PaddingPerDim([][2]int{pad, pad}).ChannelGroupCount(c.Groups).Done()
 	size := int64(weight.Shape().Size())
 	pixels := int64(y.Shape().Dim(1) * y.Shape().Dim(2))
-	n.done(layer{n.name(scope), fmt.Sprintf("conv %d×%d", c.kernel, c.kernel), y, size, size * pixels})
+	n.done(layer{n.name(scope), fmt.Sprintf("conv %d×%d", c.Kernel, c.Kernel), y, size, size * pixels})
 	return y
 }
 
