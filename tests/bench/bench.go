@@ -115,7 +115,7 @@ func (b *bench) draw(w io.Writer) error {
 	return err
 }
 
-// count computes the number of processes to run.
+// count adds the number of processes to run to b.all, for the progress output.
 func (b *bench) count(scalings []scaling) {
 	for _, name := range b.contenders {
 		b.all += b.roundsOf(name) * len(b.networks) * len(b.modes)

@@ -354,7 +354,7 @@ func TestWriteSpeed(t *testing.T) {
 	for _, want := range []string{
 		"batch 64, threads: 2; median of 3 rounds",
 		"   network      mode  cpu   go*  PyTorch  × PyTorch      range  × go  GFLOP/s  of peak\n",
-		"  resnet20  training  250  5.00      200       1.25  1.20–1.30  50.0     60.0        -\n",
+		"  resnet20  training  250  5.00      200       1.25  1.20–1.30  50.0     60.0        –\n",
 		"a single step on a batch of 8",
 		"PyTorch 1.13.0, images as NCHW",
 		"  resnet20  training  300   40      400       0.75\n",

@@ -97,8 +97,8 @@ func steps(s spec) (result, error) {
 	if err := config.Declare(store.Scope(modelPath)); err != nil {
 		return result{}, err
 	}
-	// Not in the first step, which is timed if there is no warm-up: drawing the weights of a wide
-	// network takes about as long as a step on a small batch.
+	// Initialise here, not in the first step: without a warm-up that step is timed, and drawing
+	// the weights of a wide network takes about as long as a step on a small batch.
 	if err := store.InitializeVariables(b, nil); err != nil {
 		return result{}, fmt.Errorf("initialise %s on %s: %w", s.Network, s.Backend, err)
 	}

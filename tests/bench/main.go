@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// The peak is measured in this process.
+	// This process measures the machine's peak GFLOPS, so it needs the same number of threads.
 	runtime.GOMAXPROCS(o.threads)
 	b, err := newBench(ctx, o, stderr)
 	if err != nil {

@@ -9,9 +9,6 @@ import (
 	"github.com/residual-go/residual/tests/internal/measure"
 )
 
-// none stands for an unknown value.
-const none = "-"
-
 // writeSpeed writes the tables of speed and memory of all contenders, with notes.
 func (r report) writeSpeed(w io.Writer) error {
 	if err := writeTable(w, r.heading(), r.speedRows()); err != nil {
@@ -53,7 +50,7 @@ func (r report) memoryRows() [][]string {
 	for _, c := range r.Speed {
 		row := []string{c.Network, modeName(c.Mode)}
 		for _, k := range c.Contenders {
-			row = append(row, memory(k.PeakMiB))
+			row = append(row, measure.Whole(k.PeakMiB))
 		}
 		rows = append(rows, append(row, c.MemoryToPyTorch.String()))
 	}
@@ -115,7 +112,7 @@ func (s scaling) write(w io.Writer) error {
 			measure.Number(1000 * seconds),
 			measure.Number(medianOf(row.Results, speedOf)),
 			measure.Number(row.work() / seconds / 1e9),
-			memory(medianOf(row.Results, memoryOf)),
+			measure.Whole(medianOf(row.Results, memoryOf)),
 			fmt.Sprintf("%.2f", seconds/medianOf(first.Results, secondsOf)),
 			fmt.Sprintf("%.2f", row.work()/first.work()),
 		})
@@ -152,7 +149,7 @@ func writeTable(w io.Writer, title string, rows [][]string) error {
 // String returns the median, such as "1.23".
 func (r *ratio) String() string {
 	if r == nil {
-		return none
+		return measure.Unknown
 	}
 	return measure.Number(r.Median)
 }
@@ -160,22 +157,14 @@ func (r *ratio) String() string {
 // span returns the range from minimum to maximum.
 func (r *ratio) span() string {
 	if r == nil || r.Low == r.High {
-		return none
+		return measure.Unknown
 	}
 	return measure.Number(r.Low) + "–" + measure.Number(r.High)
 }
 
 func (r report) ofPeak(gflops float64) string {
 	if r.PeakGFLOPS == 0 {
-		return none
+		return measure.Unknown
 	}
 	return fmt.Sprintf("%.0f%%", 100*gflops/r.PeakGFLOPS)
-}
-
-// memory formats a number of MiB. 0 means unknown.
-func memory(mib float64) string {
-	if mib == 0 {
-		return none
-	}
-	return fmt.Sprintf("%.0f", mib)
 }

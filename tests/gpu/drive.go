@@ -31,7 +31,7 @@ type driver struct {
 	python   string
 	device   string // "cuda", or "cpu" to try out the program
 	backend  string
-	data     string // folder with CIFAR-10's files of records, or ""
+	data     string // folder with CIFAR-10's record files, or ""
 	retrying bool   // repeat measurements that failed
 }
 
@@ -54,7 +54,7 @@ func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&d.device, "device", "cuda", "what the peers compute on: cuda, or cpu to try this program out")
 	flags.StringVar(&d.backend, "backend", "", "our backend (default: XLA with JAX's plugin, or cpu with -device cpu)")
 	flags.StringVar(&d.python, "python", "python3", "a Python with PyTorch and JAX")
-	flags.StringVar(&d.data, "data", "", "folder with CIFAR-10's files of records (default: the packed images)")
+	flags.StringVar(&d.data, "data", "", "folder with CIFAR-10's record files (default: the packed images)")
 	flags.StringVar(&d.home, "home", filepath.Dir(self), "folder with the peers")
 	flags.BoolVar(&d.retrying, "retry", false, "repeat measurements that failed")
 	if err := flags.Parse(args); err != nil {
@@ -151,7 +151,7 @@ func (d *driver) machine(ctx context.Context) error {
 	}
 	if before, known := d.fact("card"); known {
 		if before != found {
-			return fmt.Errorf("%s has results of another card, %q; this is %q; use another folder with -out", d.out, before, found)
+			return fmt.Errorf("%s has results of a different card, %q; this is %q; use another folder with -out", d.out, before, found)
 		}
 	} else {
 		if err := d.findOut(ctx); err != nil {

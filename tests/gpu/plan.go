@@ -81,7 +81,7 @@ type plan struct {
 	rounds  int
 	seconds float64
 	// fast is the network trained by the fast recipe, once for every seed, for the given number of
-	// epochs (0: the recipe's), on the first images of each file of records (0: all).
+	// epochs (0: the recipe's), on the first images of each record file (0: all).
 	fast   string
 	epochs int
 	seeds  []uint64

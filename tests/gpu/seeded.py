@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs a PyTorch program with another seed than the one it sets itself.
+"""Runs a PyTorch program with a different seed from the one it sets itself.
 
     seeded.py SEED program.py arguments ...
 """

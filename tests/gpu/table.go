@@ -12,9 +12,6 @@ import (
 	"github.com/residual-go/residual/tests/internal/measure"
 )
 
-// none stands for an unknown value in a table.
-const none = "–"
-
 // tables prints the tables of the results in the named folder.
 func tables(args []string, stdout io.Writer) error {
 	if len(args) != 1 {
@@ -157,8 +154,8 @@ func costTable(all []record) string {
 	for _, s := range slices.SortedFunc(maps.Keys(windows), bySpec) {
 		rows = append(rows, []string{s.Network, fmt.Sprint(s.Size), s.Precision, fmt.Sprint(s.Batch), title(s.Peer),
 			number(median(starts[s], func(r record) float64 { return r.FirstStep })),
-			whole(most(windows[s], func(r record) float64 { return r.DeviceMiB })),
-			whole(most(windows[s], func(r record) float64 { return r.AllocatedMiB }))})
+			measure.Whole(most(windows[s], func(r record) float64 { return r.DeviceMiB })),
+			measure.Whole(most(windows[s], func(r record) float64 { return r.AllocatedMiB }))})
 	}
 	return table("Time to the first step, and memory", rows)
 }
@@ -211,11 +208,11 @@ func hostTable(all []record) string {
 		}
 		step := func(seconds float64) string {
 			if seconds == 0 {
-				return none
+				return measure.Unknown
 			}
 			return number(1000 * seconds / float64(r.Steps))
 		}
-		host := none
+		host := measure.Unknown
 		if r.Peer == ours {
 			host = step(r.Seconds - r.Execute - r.Fetch - r.Send)
 		}
@@ -372,7 +369,7 @@ func most(rs []record, of func(record) float64) float64 { return slices.Max(valu
 // spread returns the median of images/s and half the range.
 func spread(rs []record) string {
 	if len(rs) == 0 {
-		return none
+		return measure.Unknown
 	}
 	half := (most(rs, imagesPerSecond) - least(rs, imagesPerSecond)) / 2
 	if half == 0 {
@@ -383,14 +380,14 @@ func spread(rs []record) string {
 
 func ratio(a, b float64) string {
 	if a == 0 || b == 0 {
-		return none
+		return measure.Unknown
 	}
 	return fmt.Sprintf("%.2f", a/b)
 }
 
 func share(a, of float64) string {
 	if a == 0 || of == 0 {
-		return none
+		return measure.Unknown
 	}
 	return fmt.Sprintf("%.1f%%", 100*a/of)
 }
@@ -398,14 +395,7 @@ func share(a, of float64) string {
 // number formats a positive number. 0 means unknown.
 func number(v float64) string {
 	if v == 0 {
-		return none
+		return measure.Unknown
 	}
 	return measure.Number(v)
-}
-
-func whole(v float64) string {
-	if v == 0 {
-		return none
-	}
-	return fmt.Sprintf("%.0f", v)
 }

@@ -21,7 +21,7 @@ import (
 func train(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("train", flag.ContinueOnError)
 	name := flags.String("backend", backend.Auto, "the backend")
-	data := flags.String("data", "", "folder with CIFAR-10's files of records")
+	data := flags.String("data", "", "folder with CIFAR-10's record files")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -119,10 +119,10 @@ func (d *driver) trainer(t training) ([]string, error) {
 	return []string{self, "train", "-backend", d.backend, "-data", d.data, string(config)}, nil
 }
 
-// recordFiles matches CIFAR-10's files of records.
+// recordFiles matches CIFAR-10's record files.
 const recordFiles = "*_batch*.bin"
 
-// images sets d.data to a folder with files of records: the one of the flag -data or that of the packed
+// images sets d.data to a folder with record files: the one of the flag -data or that of the packed
 // images, which it unpacks.
 func (d *driver) images(ctx context.Context) error {
 	if d.data == "" {
@@ -173,7 +173,7 @@ func (d *driver) cut() error {
 	}
 	files, err := filepath.Glob(filepath.Join(d.data, recordFiles))
 	if err != nil || len(files) == 0 {
-		return fmt.Errorf("%s has no files of records", d.data)
+		return fmt.Errorf("%s has no record files", d.data)
 	}
 	if err := os.MkdirAll(into, 0o755); err != nil {
 		return fmt.Errorf("create a folder for a few images: %w", err)

@@ -97,6 +97,17 @@ func Number(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
+// Unknown stands for an unknown value in a table.
+const Unknown = "–"
+
+// Whole formats v without decimals. 0 means unknown.
+func Whole(v float64) string {
+	if v == 0 {
+		return Unknown
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
 // Processor returns the name of the CPU on Linux, or "" if it is unknown.
 func Processor() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
