@@ -11,6 +11,19 @@
 //
 // The search for plugins is hand-written although go-xla has one: go-xla's prints errors while a
 // program starts, guesses a plugin's kind from its whole path, and does not check its API version.
+//
+// # Where to find what
+//
+//	backend.go    choosing and starting a backend
+//	xla.go        choosing the best plugin and starting it
+//	plugin.go     finding the plugins installed on the machine
+//	options.go    the options of XLA
+//	gpu.go        whether there is a usable GPU, and CUDA's version
+//	explain.go    what is behind XLA's errors
+//	install.go    downloading and installing a plugin
+//	survey.go     what the machine offers, for people
+//	machine.go    the parts of the system that tests replace
+//	spmd.go       several devices with XLA
 package backend
 
 import (
@@ -100,16 +113,8 @@ func (m machine) resolve(name string) (config, why string) {
 		return cpu.Name, "this program was built without XLA"
 	}
 	plugins := m.installed()
-	for _, kind := range []string{cuda, xlaCPU} {
-		for _, p := range plugins {
-			if p.Kind != kind {
-				continue
-			}
-			// One at a time, to open no plugin that is not needed.
-			if m.examine(&p); p.Problem == "" {
-				return xlaName + ":" + kind, "the plugin " + p.Path + " is usable"
-			}
-		}
+	if p, err := m.best(plugins, preferred); err == nil {
+		return xlaName + ":" + p.Kind, "the plugin " + p.Path + " is usable"
 	}
 	if len(plugins) > 0 {
 		return cpu.Name, "no installed XLA plugin is usable"

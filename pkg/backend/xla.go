@@ -69,17 +69,27 @@ func (m machine) choose(what string) (Plugin, error) {
 	kinds := []string{what}
 	switch what {
 	case "":
-		kinds = []string{cuda, xlaCPU}
+		kinds = preferred
 	case cuda, xlaCPU:
 	default:
 		return Plugin{}, fmt.Errorf("unknown plugin %q; want cpu, cuda, or the path of a plugin or of its folder, which must contain a slash", what)
 	}
+	return m.best(m.installed(), kinds)
+}
+
+// preferred are the kinds of plugins to choose from, the best first.
+var preferred = []string{cuda, xlaCPU}
+
+// best returns the first usable plugin of the first kind that has one. Otherwise the error says
+// what is wrong with the first plugin of these kinds, or is a [NotInstalledError].
+func (m machine) best(plugins []Plugin, kinds []string) (Plugin, error) {
 	var problem error
 	for _, kind := range kinds {
-		for _, p := range m.installed() {
+		for _, p := range plugins {
 			if p.Kind != kind {
 				continue
 			}
+			// One at a time, to open no plugin that is not needed.
 			if m.examine(&p); p.Problem == "" {
 				return p, nil
 			}

@@ -16,7 +16,7 @@ type kind uint8
 const (
 	kindParameter kind = iota
 	kindConstant
-	kindAlias     // its input in another shape, without a copy
+	kindAlias     // its input in a different shape, without a copy
 	kindElement   // element by element from inputs of the same shape
 	kindBroadcast // repeats its input; axis i of the input is axis axes[i] of the output
 	kindReduce    // the sum, maximum or minimum over the middle axis of [outer, middle, inner]

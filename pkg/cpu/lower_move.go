@@ -88,7 +88,7 @@ func whole(shape shapes.Shape, to []int) strided {
 	return strided{sizes: slices.Clone(shape.Dimensions), from: strides(shape), to: slices.Clone(to)}
 }
 
-// transpose returns x with its axes in another order: axis i of the result is axis order[i] of x.
+// transpose returns x with its axes in a different order: axis i of the result is axis order[i] of x.
 func (g *graph) transpose(x *tensor, order []int) *tensor {
 	dims, own := make([]int, len(order)), strides(x.shape)
 	from := make([]int, len(order))

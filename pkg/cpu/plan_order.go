@@ -2,7 +2,7 @@ package cpu
 
 import "slices"
 
-// planned is a step before it is made: a loop, or the step that computes a tensor of another kind.
+// planned is a step before it is made: a loop, or the step that computes any other kind of tensor.
 type planned struct {
 	loop  *loop     // nil for other steps
 	made  *tensor   // the tensor that another step computes

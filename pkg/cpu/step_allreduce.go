@@ -7,7 +7,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 )
 
-// combine reduces n elements at x and dst into dst.
+// combine sets dst[i] = op(dst[i], x[i]) for n elements.
 type combine func(dst, x unsafe.Pointer, n int)
 
 // combiner returns the reduction of two tensors of type d, or nil if it is not supported.

@@ -48,7 +48,7 @@ const (
 	opNot
 	opFromMask
 	opBFloat16 // rounds to bfloat16
-	// opConvert stands for loading a tensor of another type. The ones after it occur only in the
+	// opConvert stands for loading a tensor of a different type. The ones after it occur only in the
 	// programs of loops; those from opLoadBool on read or write types other than float32.
 	opConvert
 	opCopy

@@ -101,7 +101,7 @@ func (r *Resident) setOrder(epoch int) error {
 // [n, height, width, 3], and their labels, int32 [n, 1]. input is the input of the batch or,
 // with several devices, this device's share of it, int32 [2]; n is the Spec of the batch.
 //
-// It panics if input has another shape, as graph-building functions do.
+// It panics if input has a different shape, as graph-building functions do.
 func (r *Resident) Load(input *graph.Node, n int) (pixels, labels *graph.Node) {
 	input.AssertDims(2)
 	g := input.Graph()

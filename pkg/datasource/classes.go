@@ -21,7 +21,7 @@ var synonyms = map[string]string{
 }
 
 // MatchClasses returns the images with the classes of a network, given by their names. The
-// images' own classes may be fewer and in another order. They are matched by name: first
+// images' own classes may be fewer and in a different order. They are matched by name: first
 // exactly, then without regard to capitals, spaces, hyphens and underscores, and then as
 // synonyms (plane for airplane, car for automobile). It is an error if a class of the images
 // matches no class of the network, or several.

@@ -5,6 +5,9 @@
 // put there by hand is verified in the same way and then used.
 //
 // The package is hand-written because we found no library that does all of this.
+//
+// download.go downloads and checks a file, lock.go keeps other processes from doing the same,
+// client.go has the HTTP client, and cache.go the cache folder.
 package download
 
 import (
@@ -61,10 +64,10 @@ const (
 	minDigits = 8
 )
 
-// Fetch returns nil once the verified file is at its path. It downloads the file unless it is there
-// already, to a file with the suffix .part, which the next Fetch resumes after a failure. It creates
-// the folder if necessary. If a file with another checksum is at the path, Fetch leaves it there and
-// returns an error.
+// Fetch returns nil once the verified file is at its path. If the file is missing, Fetch downloads
+// it to a .part file first; after a failure, the next Fetch resumes that. It creates the folder if
+// necessary. If a file with a different checksum is at the path, Fetch leaves it there and returns
+// an error.
 func (f *Fetcher) Fetch(ctx context.Context, file File) error {
 	if n := len(file.SHA256); n > 0 && (n < minDigits || n > 2*sha256.Size || strings.Trim(file.SHA256, "0123456789abcdef") != "") {
 		return fmt.Errorf("download %s: %q is not a SHA-256, want %d to %d digits from 0 to 9 and a to f", Redacted(file.URL), file.SHA256, minDigits, 2*sha256.Size)

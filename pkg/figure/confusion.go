@@ -97,8 +97,8 @@ func newMatrix(classes int, counts [][]int) (matrix, error) {
 	return m, nil
 }
 
-// summary says what a hundred cells cannot: how many samples there are, and how many of
-// them are predicted correctly.
+// summary returns the line under the title: how many samples there are and how many are
+// predicted correctly.
 func (m matrix) summary() string {
 	total, right := 0, 0
 	for i, n := range m.totals {

@@ -37,8 +37,8 @@ type Run struct {
 	Train, Test []float64
 }
 
-// Curves returns the run as two curves in one colour of the palette, counted from 1:
-// training thin, test bold and with the given dash.
+// Curves returns the run as two curves of one colour. color is an index into the palette,
+// counted from 1. The training curve is thin; the test curve is bold and uses dash.
 func (r Run) Curves(color int, dash Dash) []Curve {
 	var pair []Curve
 	if r.Test != nil {

@@ -2,8 +2,8 @@ package figure
 
 import "math"
 
-// crossing is an edge of a grid that a line crosses: the edge from (x, y) to the right, or
-// upwards.
+// crossing is a grid edge that a line crosses. It goes from (x, y) up if upward is set, and to
+// the right otherwise.
 type crossing struct {
 	x, y   int
 	upward bool

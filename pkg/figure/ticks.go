@@ -24,8 +24,8 @@ func (e *extent) include(v float64) {
 }
 
 // widened returns the extent with room around the data, so that no line runs along the
-// frame. A range of positive values that comes near 0 is extended to 0, so that the eye can
-// compare distances from it.
+// frame. A range of positive values that comes near 0 is extended to 0, so that
+// values can be compared by their distance from 0.
 func (e extent) widened(log bool) extent {
 	switch {
 	case log:

@@ -3,6 +3,15 @@
 //
 // Files are kept in a cache and their checksums are verified every time. [Fetch] also takes
 // the path of a local file, so that a program can take any of them in one option.
+//
+// # Where to find what
+//
+//	hub.go       Fetch, which sorts out what it was given, and the list of names
+//	names.go     the names of torchvision's and the CIFAR-10 weights, their addresses and
+//	             checksums
+//	timm.go      timm's weights at Hugging Face
+//	config.go    timm's config.json
+//	fetch.go     downloading into the cache
 package hub
 
 import (

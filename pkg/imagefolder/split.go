@@ -15,8 +15,8 @@ import (
 // come with a split of its own.
 const heldOut = 0.2
 
-// split returns the indices of the files of each part, and of the rest, which could not be
-// decoded, each in the order of the seed. If holdOut, files to train on are held out for
+// split returns the indices of the files of each part, and of those that could not be
+// decoded, each shuffled by the seed. If holdOut, files to train on are held out for
 // validation.
 func split(dir string, l *listing, failures []error, seed uint64, holdOut bool) (parts [all + 1][]int, rest []int) {
 	quota := make([]int, len(l.classes))

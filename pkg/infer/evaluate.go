@@ -60,7 +60,7 @@ func (n *Network) Evaluate(ctx context.Context, images *dataset.Images, batchSiz
 	}
 	batchSize = min(batchSize, images.Len())
 	size := images.ImageSize()
-	// The last batch is padded: a batch of another size would need to be compiled first.
+	// The last batch is padded: a batch of a different size would need to be compiled first.
 	logitsOf := n.logitsFrom
 	if images != n.kept {
 		pixels := make([]byte, batchSize*size)

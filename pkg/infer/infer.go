@@ -1,5 +1,8 @@
 // Package infer runs trained networks: it computes logits for images, finds where in an image
 // a class was recognised, and evaluates a network on labelled images.
+//
+// infer.go has the network and its logits, evaluate.go accuracy and loss, explain.go class
+// activation maps, and guess.go probabilities.
 package infer
 
 import (

@@ -4,4 +4,7 @@
 //
 // They are functions that build graphs, like those of GoMLX's own layers packages. As those do,
 // they panic on impossible arguments.
+//
+// batchnorm.go has batch normalisation, pad.go padding, crossentropy.go the loss, and precision.go
+// what mixed precision needs.
 package nn

@@ -3,6 +3,8 @@
 // [Schedule] has the learning rates of PyTorch's schedulers.
 //
 // GoMLX's own SGD has neither momentum nor weight decay.
+//
+// sgd.go has the optimiser, schedule.go the learning rates, and norm.go the norm of the gradient.
 package optim
 
 import (

@@ -33,8 +33,8 @@ func span(all []taps) (first, end int) {
 	return all[0].first, last.first + len(last.weights)
 }
 
-// toByte scales a weighted sum back to a byte. The sum must include half, so that the shift
-// rounds to nearest.
+// toByte scales a weighted sum back to a byte. The sum must already include
+// the constant half, so that the shift rounds to nearest.
 func toByte(sum int32) byte {
 	return byte(max(0, min(sum>>precision, 255)))
 }

@@ -201,7 +201,7 @@ func Samples(title, caption string, images *dataset.Images, n int) (*figure.Figu
 	return figure.ImageGrid(title, n, tiles, figure.Caption(caption))
 }
 
-// Drawing is a figure still to be drawn, and the name of its files.
+// Drawing is a figure still to be drawn, and the base name of its PNG and SVG files.
 type Drawing struct {
 	Name string
 	Draw func() (*figure.Figure, error)

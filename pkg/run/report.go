@@ -3,7 +3,7 @@ package run
 // Reporter is told about the progress of a run. Its methods are called from the training loop and
 // should be quick.
 type Reporter interface {
-	// Step is called for every step, with means since the last step line.
+	// Step is called after every step, with metrics averaged since the last call of Line.
 	Step(Metrics)
 	// Line is called with every step line.
 	Line(Metrics)

@@ -50,7 +50,8 @@ var ErrInterrupted = errors.New("interrupted")
 // affect the weights.
 type Options struct {
 	Backend compute.Backend
-	// Training and Test are the images. Without Test, nothing is evaluated.
+	// Training and Test are the images to train and evaluate on. If Test is nil, nothing is
+	// evaluated.
 	Training, Test *dataset.Images
 	// Start has weights and running statistics for Train to start from, under torchvision's names
 	// and in PyTorch's layouts; the recipe's Start says where they come from. Weights that are

@@ -7,4 +7,6 @@
 //
 // Files that [Write] wrote carry a checksum of everything in them. Other readers, PyTorch's
 // among them, see it as one more line of metadata.
+//
+// read.go reads and checks files, write.go writes them, and checksum.go computes the checksum.
 package safetensors

@@ -31,6 +31,16 @@
 //	 "cam": "data:image/png;base64,…", "milliseconds": 12.3}
 //
 // or, with status 400 or above, {"error": "…"}.
+//
+// # Where to find what
+//
+//	serve.go          the server and its limits
+//	predict.go        the answer to a request
+//	queue.go          the goroutine that owns the network, and its batches
+//	admission.go      the bounds on requests
+//	guard.go          which requests are refused, and error replies
+//	connections.go    closing unused connections at shutdown
+//	page.go, page     the page
 package serve
 
 import (
@@ -148,7 +158,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 func (s *Server) Close() { s.queue.close() }
 
 // Serve accepts connections on the listener until the context is done. It then closes the
-// listener, waits for the requests in progress up to Limits.Grace, and returns nil.
+// listener, waits up to Limits.Grace for requests in progress, and returns nil.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	unused := newUnusedConnections()
 	server := &http.Server{

@@ -18,6 +18,15 @@
 //
 // It is written by hand because github.com/nlpodyssey/gopickle panics on, or allocates
 // gigabytes for, files made to do damage; see package pickle.
+//
+// # Where to find what
+//
+//	torchfile.go       Read, and reading the tensors' values
+//	zip.go             the zip format
+//	legacy.go          the format before PyTorch 1.6
+//	host.go            what a pickle may name, and what becomes of it
+//	find.go            finding the state dict
+//	internal/pickle    the pickle machine
 package torchfile
 
 import (

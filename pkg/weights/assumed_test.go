@@ -62,7 +62,7 @@ func TestSourcesTell(t *testing.T) {
 			t.Errorf("%s: %+v, %v, %+v", name, m.Config, m.Normalization, m.Assumed)
 		}
 	}
-	// timm's ResNet-26 is another network than that of this name in package resnet.
+	// timm's ResNet-26 is a different network from the one of this name in package resnet.
 	c := mustByName(t, "resnet50")
 	c.Blocks = []int{2, 2, 2, 2}
 	m, err := (&File{Path: "w.pt", Tensors: declared(t, c)}).Model(hub.Origin{Architecture: "resnet26"}, "")

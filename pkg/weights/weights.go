@@ -12,6 +12,15 @@
 // [Open] takes all four and returns a [Model]: the network, its weights, and how to prepare
 // an image for it. [Model.Restore] puts the weights into the variables of a GoMLX model, and
 // [Model.Save] writes them to a file that PyTorch can load.
+//
+// # Where to find what
+//
+//	weights.go     Open, and the Model: restoring and saving
+//	file.go        reading the tensors of a file, whatever its format
+//	names.go       other programs' names of tensors
+//	detect.go      the architecture, from names and shapes
+//	describe.go    classes, normalisation and transform
+//	assumed.go     what was assumed because the file does not say it
 package weights
 
 import (

@@ -14,7 +14,7 @@ import (
 	"github.com/residual-go/residual/pkg/atomicfile"
 )
 
-// course is a checkout of the course.
+// course is a checkout of this repository.
 type course struct {
 	root string
 }

@@ -126,7 +126,7 @@ func (e Experiment) Validate() error {
 
 // Run trains the four networks one after the other, each in the folder of its name under
 // dir. Existing runs of the same recipe are resumed, or used as they are if they are
-// complete; a run of another recipe is [ErrOtherRecipe]. report returns the reporter for the
+// complete; a run of a different recipe is [ErrOtherRecipe]. report returns the reporter for the
 // network of the given name.
 func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend, training, test *dataset.Images,
 	report func(network string) run.Reporter) (*Result, error) {
@@ -159,7 +159,7 @@ func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend
 
 // ErrOtherRecipe is the error of [Experiment.Run] for a folder that already holds a run, but with
 // other settings.
-var ErrOtherRecipe = errors.New("holds a run of another recipe")
+var ErrOtherRecipe = errors.New("holds a run of a different recipe")
 
 func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options) (*Arm, error) {
 	var outcome *run.Outcome

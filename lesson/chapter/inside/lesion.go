@@ -15,7 +15,7 @@ import (
 type Block struct {
 	// Name is the prefix of the names of the block's layers, such as layer1.0.
 	Name string
-	// Changes reports whether the block's output has another shape than its input.
+	// Changes reports whether the block's output has a different shape from its input.
 	Changes bool
 }
 

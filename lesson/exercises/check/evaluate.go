@@ -172,7 +172,7 @@ func (c evaluateCase) asksOnce(answer evaluateAnswer) error {
 	if fmt.Sprint(o.batches) == fmt.Sprint(want) {
 		for i, image := range c.images {
 			if o.first[i] != image[0] {
-				return &Failure{What: c.String(), Want: "the model gets the images in order", Got: fmt.Sprintf("another image in place of image %d", i)}
+				return &Failure{What: c.String(), Want: "the model gets the images in order", Got: fmt.Sprintf("a different image in place of image %d", i)}
 			}
 		}
 		return nil

@@ -327,7 +327,7 @@ func (t comparison) names() error {
 	return failure
 }
 
-// unlike lists the first few entries of a that b lacks or has with another shape.
+// unlike lists the first few entries of a that b lacks or has with a different shape.
 func unlike(a, b map[string][]int) string {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(a)) {

@@ -96,7 +96,7 @@ type counting struct {
 	projected func(in, out, stride int) bool
 	// projection returns the number of parameters of a projection.
 	projection func(c counting, in, out int) int
-	// expansion is the number of channels of a bottleneck's result, divided by its width.
+	// expansion is the ratio of a bottleneck's output channels to its width.
 	expansion int
 	// kernel is the kernel size of a bottleneck's second convolution.
 	kernel int

@@ -302,7 +302,7 @@ func TestDegradation(t *testing.T) {
 	}
 	has(t, r.stderr, "resuming after step 10")
 
-	if r := p.run(append(args, "--lr", "0.2")...); r.code == 0 || !strings.Contains(r.stderr, "plain8 holds a run of another recipe; remove that folder, or choose another with --run\n") {
+	if r := p.run(append(args, "--lr", "0.2")...); r.code == 0 || !strings.Contains(r.stderr, "plain8 holds a run of a different recipe; remove that folder, or choose another with --run\n") {
 		t.Errorf("other settings on old runs: exit code %d, stderr:\n%s", r.code, r.stderr)
 	}
 	// The same folder by another path is the same data.

@@ -7,7 +7,7 @@ type Model interface {
 	// current batch's statistics, so that the result for an image depends on the rest of its
 	// batch.
 	Training() bool
-	// SetTraining sets the mode.
+	// SetTraining switches to training mode, or to evaluation mode if training is false.
 	SetTraining(training bool)
 	// Logits returns the logits of each image, one for each class: [batch][classes]. The
 	// model's guess for an image is the class with the largest logit.

@@ -15,7 +15,7 @@ import (
 const entry = "GetPjrtApi"
 
 // Examine returns an error if the file at path cannot be a plugin for this machine: if it is not an
-// ELF library, is for another processor, or has no GetPjrtApi. It only reads the file.
+// ELF library, is for a different processor, or has no GetPjrtApi. It only reads the file.
 func Examine(path string) error {
 	// Opening a pipe would wait for someone to write to it.
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
@@ -34,7 +34,7 @@ func Examine(path string) error {
 	}
 	defer file.Close()
 	if want, known := machines[runtime.GOARCH]; known && file.Machine != want {
-		return fmt.Errorf("built for another processor, %v; this machine has %v", file.Machine, want)
+		return fmt.Errorf("built for a different processor, %v; this machine has %v", file.Machine, want)
 	}
 	symbols, err := file.DynamicSymbols()
 	if err != nil && !errors.Is(err, elf.ErrNoSymbols) {

@@ -73,8 +73,8 @@ import (
 // Linked reports whether XLA is part of this program.
 const Linked = true
 
-// The version of the C API that go-xla v0.4.2 is written for. A plugin of another major version has
-// another layout. Minor versions append functions to the table.
+// The version of the C API that go-xla v0.4.2 is written for. A plugin of a different major version has
+// a different layout. Minor versions append functions to the table.
 const (
 	major = 0
 	minor = 104

@@ -12,7 +12,7 @@ import (
 
 type opcode byte
 
-// The instructions, by their names in Python's pickletools.
+// The opcodes, named as in Python's pickletools.
 const (
 	mark           opcode = '('
 	stop           opcode = '.'

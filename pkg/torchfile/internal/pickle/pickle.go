@@ -34,6 +34,12 @@
 // built-in classes, copy_reg._reconstructor among them, before it asks its FindClass. Its
 // package pytorch allocates storages by their claimed size, and panics at views and at TAR
 // files.
+//
+// # Where to find what
+//
+//	pickle.go     the decoder and its host
+//	machine.go    the instructions: what each does to the stack
+//	values.go     the values that a pickle makes
 package pickle
 
 import (
