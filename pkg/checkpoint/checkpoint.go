@@ -19,6 +19,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/statedict"
@@ -47,6 +48,8 @@ type State struct {
 	Width  int `json:"width"`
 	// Classes are the names of the classes, in the order of the logits.
 	Classes []string `json:"classes"`
+	// Fingerprints are those of the images. Checkpoints of older versions have none.
+	Fingerprints *dataset.Fingerprints `json:"fingerprints,omitempty"`
 	// Epoch sums up the steps of the current epoch whose metrics have not been written yet.
 	Epoch Totals `json:"epoch"`
 	// Weights has the network's weights and running statistics, Momentum the optimiser's state.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/residual-go/residual/pkg/checkpoint"
@@ -55,8 +56,14 @@ func TestOldRunsAreResumed(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(oldFormat, "run"))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Resume(context.Background(), dir, testOptions()); err != nil {
+	var log strings.Builder
+	options := testOptions()
+	options.Report = NewLog(&log)
+	if _, err := Resume(context.Background(), dir, options); err != nil {
 		t.Fatal(err)
+	}
+	if want := "has no fingerprint of the images"; !strings.Contains(log.String(), want) {
+		t.Errorf("no note with %q about the old checkpoint in:\n%s", want, log.String())
 	}
 	got, gotLines := finished(t, dir)
 	want, err := checkpoint.Load(filepath.Join(oldFormat, "final.safetensors"))

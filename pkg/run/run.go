@@ -190,7 +190,9 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 }
 
 // Resume continues the run in dir from its newest undamaged checkpoint, or from the start if it
-// has none. The images must be those the run began with.
+// has none. It is an error if the images are not those the run began with, in the same order, or
+// if their classes have other names. A checkpoint of an older version has no fingerprint of the
+// images; then only their name, number and classes are compared, and a note says so.
 func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) {
 	if err := options.Input.Validate(); err != nil {
 		return nil, err
@@ -218,13 +220,79 @@ func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) 
 		}
 		options.Report.Note(fmt.Sprintf("%s has no checkpoint yet; starting over", dir))
 	} else {
-		if n := options.Training.Len(); state.Data != options.Training.Name || state.Images != n {
-			return nil, fmt.Errorf("the run in %s was trained on %d images of %s, not on %d of %s; resume it with the same images",
-				dir, state.Images, state.Data, n, options.Training.Name)
+		if err := sameImages(dir, state, options); err != nil {
+			return nil, err
 		}
 		options.Report.Note(fmt.Sprintf("resuming after step %d, from %s", state.Step, path))
 	}
 	return start(ctx, dir, r, state, options)
+}
+
+// fingerprints returns those of a run's images.
+func fingerprints(o Options) *dataset.Fingerprints {
+	f := &dataset.Fingerprints{Training: o.Training.Fingerprint()}
+	if o.Test != nil {
+		f.Test = o.Test.Fingerprint()
+	}
+	return f
+}
+
+// sameImages returns an error if the images are not those the run began with.
+func sameImages(dir string, state *checkpoint.State, o Options) error {
+	for _, images := range []*dataset.Images{o.Training, o.Test} {
+		if images == nil {
+			continue
+		}
+		if err := images.Validate(); err != nil {
+			return err
+		}
+	}
+	changed := classesDiffer(state.Classes, o.Training.Classes)
+	known := state.Fingerprints != nil && state.Fingerprints.Training != nil
+	if changed == "" && known {
+		changed = state.Fingerprints.Difference(state.Classes, *fingerprints(o))
+	}
+	if n := o.Training.Len(); state.Data != o.Training.Name || state.Images != n {
+		if changed != "" {
+			changed = ": " + changed
+		}
+		return fmt.Errorf("the run in %s was trained on %d images of %s, not on %d of %s%s; resume it with the same images",
+			dir, state.Images, state.Data, n, o.Training.Name, changed)
+	}
+	if changed != "" {
+		return fmt.Errorf("the run in %s was trained on other images of %s: %s; restore them, or start a new run", dir, state.Data, changed)
+	}
+	if !known {
+		o.Report.Note("the checkpoint is of an older version and has no fingerprint of the images; only their name, number and classes were compared")
+	}
+	return nil
+}
+
+// classesDiffer says how class names differ, "" if they do not.
+func classesDiffer(before, now []string) string {
+	if slices.Equal(before, now) {
+		return ""
+	}
+	without := func(names, others []string) (left []string) {
+		for _, name := range names {
+			if !slices.Contains(others, name) {
+				left = append(left, name)
+			}
+		}
+		return left
+	}
+	gone, added := without(before, now), without(now, before)
+	switch {
+	case len(gone) == 1 && len(added) == 1:
+		return fmt.Sprintf("class %s is now called %s", gone[0], added[0])
+	case len(gone)+len(added) == 0:
+		return fmt.Sprintf("the classes are in another order, %s first instead of %s", now[0], before[0])
+	case len(gone) == 0:
+		return "there are new classes, such as " + added[0]
+	case len(added) == 0:
+		return fmt.Sprintf("class %s is missing", gone[0])
+	}
+	return fmt.Sprintf("%d classes have other names; %s is missing, and %s is new", max(len(gone), len(added)), gone[0], added[0])
 }
 
 // newBatches returns the recipe's batches over the images from the given step on. It returns an

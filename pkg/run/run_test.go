@@ -515,6 +515,51 @@ func TestResumeRefusesOtherData(t *testing.T) {
 	}
 }
 
+// TestResumeRefusesChangedImages changes images that keep their number and their name.
+func TestResumeRefusesChangedImages(t *testing.T) {
+	dir := t.TempDir()
+	interruptAt(t, dir, 2)
+	swap := func(m *dataset.Images, i, j int) {
+		for k := range m.Image(i) {
+			m.Image(i)[k], m.Image(j)[k] = m.Image(j)[k], m.Image(i)[k]
+		}
+		m.Labels[i], m.Labels[j] = m.Labels[j], m.Labels[i]
+	}
+	for _, test := range []struct {
+		want   string
+		change func(o *Options)
+	}{
+		{"class green is now called lime", func(o *Options) { o.Training.Classes = []string{"red", "lime", "blue"} }},
+		{"the classes are in another order, blue first instead of red", func(o *Options) { o.Training.Classes = []string{"blue", "green", "red"} }},
+		{"class blue is missing", func(o *Options) { o.Training.Classes = []string{"red", "green"} }},
+		{"images of class green were replaced or changed", func(o *Options) { o.Training.Image(1)[100]++ }},
+		{"images of class blue were replaced or changed", func(o *Options) { o.Test.Image(2)[0]++ }},
+		{"1 of the images moved from class red to class blue", func(o *Options) { o.Training.Labels[3] = 2 }},
+		{"images moved between classes", func(o *Options) { o.Training.Labels[0], o.Training.Labels[1] = 1, 0 }},
+		{"the images are the same in another order", func(o *Options) { swap(o.Training, 5, 6) }},
+		{"the images are the same, but others are for training and for evaluation", func(o *Options) {
+			copy(o.Training.Image(0), o.Test.Image(3))
+			copy(o.Test.Image(3), testOptions().Training.Image(0))
+		}},
+	} {
+		options := testOptions()
+		options.Training.Classes = slices.Clone(options.Training.Classes)
+		test.change(&options)
+		options.Test.Classes = options.Training.Classes
+		if len(options.Training.Classes) == 2 {
+			options.Training.Labels, options.Test.Labels = make([]int32, 64), make([]int32, 30)
+		}
+		_, err := Resume(context.Background(), dir, options)
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %v, want one line with %q", err, test.want)
+		}
+	}
+	// The refusals have changed nothing.
+	if _, err := Resume(context.Background(), dir, testOptions()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNoRun(t *testing.T) {
 	if _, err := Resume(context.Background(), t.TempDir(), testOptions()); err == nil || !strings.Contains(err.Error(), "holds no run") {
 		t.Errorf("error %v, want one that says there is no run", err)

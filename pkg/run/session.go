@@ -36,6 +36,8 @@ type session struct {
 	line, epoch    window // since the last line of metrics, and since the start of the epoch
 	lastCheckpoint time.Time
 	outcome        Outcome
+	// fingerprints are those of the images; nil until the first checkpoint.
+	fingerprints *dataset.Fingerprints
 }
 
 // start trains from the given checkpoint, or from the beginning if it is nil, to the end.
@@ -282,8 +284,12 @@ func (s *session) evaluate() error {
 
 // state returns the run's state after the done-th step.
 func (s *session) state(done int) (*checkpoint.State, error) {
+	if s.fingerprints == nil {
+		s.fingerprints = fingerprints(s.Options)
+	}
 	state := &checkpoint.State{Step: done, Recipe: s.recipe, Data: s.Training.Name, Images: s.Training.Len(),
-		Height: s.Training.Height, Width: s.Training.Width, Classes: s.Training.Classes, Epoch: s.epoch.Totals}
+		Height: s.Training.Height, Width: s.Training.Width, Classes: s.Training.Classes,
+		Fingerprints: s.fingerprints, Epoch: s.epoch.Totals}
 	if err := state.Capture(s.store, ModelPath); err != nil {
 		return nil, fmt.Errorf("checkpoint of step %d: %w", done, err)
 	}

@@ -149,3 +149,54 @@ func TestImageFolderParts(t *testing.T) {
 	out := p.ok("eval", "--run", "made", "--data", "some")
 	has(t, out, "all 4 images", "of 4 images (all in the folder)\nTest Accuracy: ", "no images of the other 1 classes")
 }
+
+// A run whose folder has changed is refused, and the error says what has changed.
+func TestImageFolderChanged(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	writeImages(t, p.path("before"), 10)
+	move := func(from, to string) {
+		if err := os.Rename(p.path("colours", from), p.path("colours", to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restore := func() {
+		if err := os.RemoveAll(p.path("colours")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(p.path("colours"), os.DirFS(p.path("before"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restore()
+	r := tinyRecipe(t, p.path("colours"), 1)
+	r.Model.Classes = 3
+	p.begin("made", r)
+	p.ok("train", "--run", "made", "--resume")
+	weights := string(readFile(t, p.newestCheckpoint("made")))
+	for _, test := range []struct {
+		change func()
+		want   string
+	}{
+		{func() { move("red", "zinnober") }, "class red is now called zinnober"},
+		{func() { writeFile(t, p.path("colours", "red", "1.png"), readFile(t, p.path("before", "blue", "1.jpg"))) }, "class red has 11 images, not 10"},
+		{func() { writeFile(t, p.path("colours", "red", "1.jpg"), readFile(t, p.path("before", "blue", "1.jpg"))) }, "images of class red were replaced or changed"},
+		{func() { move("red/1.jpg", "blue/new.jpg") }, "1 of the images moved from class red to class blue"},
+		{func() {
+			for i := range 10 {
+				move(fmt.Sprintf("red/%d.jpg", i), fmt.Sprintf("red/x%d.jpg", i))
+			}
+		}, "were files renamed?"},
+	} {
+		test.change()
+		r := p.run("train", "--run", "made", "--resume")
+		if r.code == 0 || !strings.Contains(r.stderr, test.want) || strings.Count(r.stderr, "\n") != 1 {
+			t.Errorf("exit code %d, want an error with %q:\n%s", r.code, test.want, r.stderr)
+		}
+		restore()
+	}
+	p.ok("train", "--run", "made", "--resume")
+	if string(readFile(t, p.newestCheckpoint("made"))) != weights {
+		t.Error("a refused run has changed")
+	}
+}
