@@ -56,14 +56,14 @@ func TestOldRunsAreResumed(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(oldFormat, "run"))); err != nil {
 		t.Fatal(err)
 	}
-	var log strings.Builder
+	var log noteLog
 	options := testOptions()
-	options.Report = NewLog(&log)
+	options.Report = &log
 	if _, err := Resume(context.Background(), dir, options); err != nil {
 		t.Fatal(err)
 	}
-	if want := "has no fingerprint of the images"; !strings.Contains(log.String(), want) {
-		t.Errorf("no note with %q about the old checkpoint in:\n%s", want, log.String())
+	if want := "has no fingerprint of the images"; !strings.Contains(log.text, want) {
+		t.Errorf("no note with %q about the old checkpoint in:\n%s", want, log.text)
 	}
 	got, gotLines := finished(t, dir)
 	want, err := checkpoint.Load(filepath.Join(oldFormat, "final.safetensors"))
@@ -140,3 +140,11 @@ func TestOldRunsOnCIFAR10AreRead(t *testing.T) {
 		}
 	}
 }
+
+// noteLog is a Reporter that keeps the notes.
+type noteLog struct {
+	silent
+	text string
+}
+
+func (l *noteLog) Note(text string) { l.text += text + "\n" }
