@@ -2,6 +2,7 @@
 package checkout
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,8 +15,11 @@ const Module = "github.com/residual-go/residual"
 // moduleLine matches the module directive of the course's go.mod.
 var moduleLine = regexp.MustCompile(`(?m)^module\s+"?` + regexp.QuoteMeta(Module) + `"?\s*(//.*)?$`)
 
+// ErrOutside is the error of [Root] for a folder that is in no checkout of the course.
+var ErrOutside = errors.New("not in a checkout of the course")
+
 // Root returns the root folder of the checkout that contains dir: the nearest folder, dir or
-// one above it, with the course's go.mod.
+// one above it, with the course's go.mod. If there is none, the error is [ErrOutside].
 func Root(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -26,7 +30,7 @@ func Root(dir string) (string, error) {
 			return at, nil
 		}
 		if at == filepath.Dir(at) {
-			return "", fmt.Errorf("%s is not in a checkout of the course: neither it nor any folder above it has the go.mod of %s", dir, Module)
+			return "", fmt.Errorf("%s is %w: neither it nor any folder above it has the go.mod of %s", dir, ErrOutside, Module)
 		}
 	}
 }

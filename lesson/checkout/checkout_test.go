@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +27,7 @@ func TestRoot(t *testing.T) {
 			t.Errorf("from %s: %s, %v", dir, got, err)
 		}
 	}
-	if got, err := Root(parent); err == nil || !strings.Contains(err.Error(), "is not in a checkout of the course") {
+	if got, err := Root(parent); !errors.Is(err, ErrOutside) || !strings.Contains(err.Error(), parent+" is not in a checkout of the course") {
 		t.Errorf("outside the course: %q, %v", got, err)
 	}
 }

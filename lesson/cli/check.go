@@ -30,6 +30,9 @@ func checkCommand() *cobra.Command {
 		Short: "Check your answers to the course's exercises",
 		Long: `Check your answers to the course's exercises.
 
+The exercises are part of the course: git clone https://github.com/residual-go/residual, and
+run the command in that folder.
+
 Each exercise runs in a process of its own, so an answer that panics or never ends costs
 only its own points. Without a name all exercises are checked, and a table shows how far
 you are.

@@ -99,7 +99,7 @@ func TestCheck(t *testing.T) {
 			if err := checker.check(t.Context(), &output, list, false); err != nil {
 				t.Errorf("without names: %v", err)
 			}
-			next := "\n0 of 1 exercises are done. The next one belongs to notebook 3; its task:\n  lesson/exercises/outputsize/README.md\n\nTry next:\n  go run ./lesson check outputsize\n"
+			next := "\n0 of 1 exercises are done. The next one belongs to notebook 3; its task:\n  lesson/exercises/outputsize/README.md\n\nTry next:\n  go run .. check outputsize\n"
 			if c.right {
 				next = "\nAll exercises are done.\n"
 			}

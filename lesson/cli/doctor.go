@@ -67,7 +67,7 @@ or xla:cuda, which includes NVIDIA's libraries. No other command ever downloads 
 			for _, extra := range extras(r.XLA) {
 				state := "found"
 				if !extra.found() {
-					state = "not found; " + extra.install
+					state = "not found; " + asCalled(extra.install)
 				}
 				fmt.Fprintf(w, "  %s: %s\n", extra.what, state)
 			}
@@ -133,7 +133,7 @@ func (r report) print(w io.Writer, devices []string) {
 	for _, kind := range []cifar.Kind{cifar.CIFAR10, cifar.CIFAR100} {
 		where := r.Data[kind.String()]
 		if where == "" {
-			where = "not downloaded; get it with: go run ./lesson data fetch --data " + strings.ToLower(strings.ReplaceAll(kind.String(), "-", ""))
+			where = "not downloaded; get it with: " + asCalled("go run ./lesson data fetch --data ") + strings.ToLower(strings.ReplaceAll(kind.String(), "-", ""))
 		}
 		fmt.Fprintf(w, "Data      %v: %s\n", kind, where)
 	}

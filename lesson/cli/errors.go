@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/lesson/chapter/degradation"
+	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/printable"
@@ -45,7 +46,7 @@ func Message(err error) string {
 	if more := advice(err); more != "" {
 		text += "; " + more
 	}
-	return text
+	return asCalled(text)
 }
 
 // advice returns the command or the flags that help with an error of a library, "" if there are
@@ -66,6 +67,8 @@ func advice(err error) string {
 		return "go run ./lesson doctor --install xla:cuda installs it"
 	case errors.Is(err, backend.ErrOutOfMemory):
 		return "try --batch, --precision bfloat16 or --backend 'xla:cuda,visible_devices=1'"
+	case errors.Is(err, checkout.ErrOutside):
+		return "the exercises are part of it: git clone https://" + checkout.Module + ", and run the command in that folder"
 	case errors.Is(err, degradation.ErrOtherRecipe):
 		return "remove that folder, or choose another with --run"
 	}

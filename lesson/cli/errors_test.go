@@ -16,7 +16,7 @@ func TestMessageAddsAdvice(t *testing.T) {
 	}{
 		{errors.New("disk full"), "disk full"},
 		{errors.New("PJRT error (code=8): no room"), "the device has too little memory; use smaller batches, end other programs on the device, or use another device (PJRT error (code=8): no room); try --batch, --precision bfloat16 or --backend 'xla:cuda,visible_devices=1'"},
-		{fmt.Errorf("start: %w", &backend.NotInstalledError{Kinds: []string{"cuda", "cpu"}}), "start: no XLA plugin for cuda or cpu is installed; install one with go run ./lesson doctor --install xla:cpu (go run ./lesson doctor lists the folders searched)"},
+		{fmt.Errorf("start: %w", &backend.NotInstalledError{Kinds: []string{"cuda", "cpu"}}), "start: no XLA plugin for cuda or cpu is installed; install one with go run .. doctor --install xla:cpu (go run .. doctor lists the folders searched)"},
 		{fmt.Errorf("doctor: %w", childMessage("the device has too little memory (RESOURCE_EXHAUSTED)")), "doctor: the device has too little memory (RESOURCE_EXHAUSTED)"},
 	} {
 		if got := Message(test.err); got != test.want {

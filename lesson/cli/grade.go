@@ -23,6 +23,9 @@ func gradeCommand() *cobra.Command {
 		Short: "Grade a class's answers to the exercises",
 		Long: `Grade a class's answers to the exercises.
 
+The exercises and their solutions are part of the course: git clone
+https://github.com/residual-go/residual, and run the command in that folder.
+
 DIR has what the students handed in, as a learning platform or people name it:
 
   ada/outputsize.go                  a folder for each student, with the files or a whole fork

@@ -35,7 +35,7 @@ func ending(w io.Writer, wrote []string, next ...string) {
 	}
 	fmt.Fprintln(w, "\nTry next:")
 	for _, command := range next {
-		fmt.Fprintln(w, "  "+command)
+		fmt.Fprintln(w, "  "+asCalled(command))
 	}
 }
 

@@ -7,6 +7,7 @@
 //   - progress.go: what is shown of the progress of each kind of work: bars or lines
 //   - bar.go: a progress bar that fits the terminal
 //   - output.go: JSON, lists of written files, suggestions
+//   - called.go: how texts name the command, inside and outside of a checkout
 //   - errors.go: exit codes, and the advice that goes with errors
 //   - doctor_child.go: what doctor runs in processes of their own
 //
@@ -15,6 +16,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -43,11 +45,14 @@ Start with the experiment that motivated residual networks:
 	root.AddCommand(degradationCommand(), trainCommand(), finetuneCommand(), evalCommand(), predictCommand(),
 		serveCommand(), summaryCommand(), dataCommand(), plotCommand(), exportCommand(), weightsCommand(),
 		doctorCommand(), checkCommand(), gradeCommand(), gradeChildCommand())
+	helpAsCalled(root)
 	return root
 }
 
 // helpOf returns the command line that prints the help of cmd.
-func helpOf(cmd *cobra.Command) string { return "go run ./" + cmd.CommandPath() + " --help" }
+func helpOf(cmd *cobra.Command) string {
+	return strings.Replace(cmd.CommandPath(), "lesson", inCourse, 1) + " --help"
+}
 
 // noArguments is cobra.NoArgs with an error that says what to do.
 func noArguments(cmd *cobra.Command, args []string) error {

@@ -251,7 +251,7 @@ func TestFinetuneMistakes(t *testing.T) {
 		args string
 		want []string
 	}{
-		{"finetune", []string{"--weights", "go run ./lesson train"}},
+		{"finetune", []string{"--weights", "lesson train"}},
 		{"finetune --weights nowhere.safetensors --data " + data, []string{"nowhere.safetensors"}},
 		{"finetune --weights words.safetensors --data " + data, []string{"words.safetensors"}},
 		{"finetune --weights runs/tiny --recipe slow", []string{`"slow"`, "article", "finetune", "head"}},
@@ -305,5 +305,5 @@ func TestFinetuneInterrupted(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
 	said := p.interrupted("finetune", "--weights", "runs/tiny", "--data", small(t), "--batch", "16", "--epochs", "100", "--log-every", "1", "--run", "run")
-	has(t, said, "resume with: go run ./lesson finetune --run run --resume\n")
+	has(t, said, "resume with: lesson finetune --run run --resume\n")
 }

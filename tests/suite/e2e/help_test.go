@@ -17,7 +17,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	for _, name := range append(commands, "data fetch", "data verify", "data show") {
-		has(t, p.ok(append(strings.Fields(name), "--help")...), "Examples:", "go run ./lesson "+name)
+		has(t, p.ok(append(strings.Fields(name), "--help")...), "Examples:", "  lesson "+name)
 	}
 	has(t, p.ok("--version"), "lesson", "\ngo1.")
 	// Without a subcommand, data prints its help.
@@ -33,15 +33,15 @@ func TestMistakes(t *testing.T) {
 		args string
 		want []string
 	}{
-		{"bogus", []string{`"bogus"`, "go run ./lesson --help"}},
-		{"data bogus", []string{`"bogus"`, "go run ./lesson data --help"}},
-		{"train extra", []string{`"extra"`, "go run ./lesson train --help"}},
-		{"train --bogus", []string{"--bogus", "go run ./lesson train --help"}},
-		{"--bogus", []string{"--bogus", "go run ./lesson --help"}},
+		{"bogus", []string{`"bogus"`, "lesson --help"}},
+		{"data bogus", []string{`"bogus"`, "lesson data --help"}},
+		{"train extra", []string{`"extra"`, "lesson train --help"}},
+		{"train --bogus", []string{"--bogus", "lesson train --help"}},
+		{"--bogus", []string{"--bogus", "lesson --help"}},
 		{"train --epochs many", []string{`"many"`, "--epochs"}},
 		{"train --seed -1", []string{`"-1"`, "--seed"}},
-		{"predict", []string{"no image given", "go run ./lesson predict --help"}},
-		{"plot", []string{"no run given", "go run ./lesson plot --help"}},
+		{"predict", []string{"no image given", "lesson predict --help"}},
+		{"plot", []string{"no run given", "lesson plot --help"}},
 		{"train --model resnet21", []string{`"resnet21"`, "resnet20", "resnet56"}},
 		{"summary --model nope", []string{`"nope"`, "resnet50"}},
 		{"summary --model resnet18 --size 0", []string{"0×0"}},
@@ -79,7 +79,7 @@ func TestMistakes(t *testing.T) {
 		{"eval --weights nowhere.safetensors", []string{"nowhere.safetensors"}},
 		{"predict x.png", []string{"--run", "--weights"}},
 		{"serve", []string{"--run", "--weights"}},
-		{"serve x.png", []string{`"x.png"`, "go run ./lesson serve --help"}},
+		{"serve x.png", []string{`"x.png"`, "lesson serve --help"}},
 		{"plot nowhere", []string{"nowhere", "recipe.json"}},
 	} {
 		if r := p.fails(test.want, strings.Fields(test.args)...); r.stdout != "" {

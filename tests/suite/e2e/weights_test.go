@@ -42,7 +42,7 @@ func TestWeightsList(t *testing.T) {
 		"resnet50d.a1_in1k": {"its stem has several convolutions"},
 		"https://x.org/w":   {"#sha256="},
 		"none.pth":          {"none.pth"},
-		"a b":               {`unexpected argument "b"`, "go run ./lesson weights --help"},
+		"a b":               {`unexpected argument "b"`, "lesson weights --help"},
 	} {
 		if r := p.fails(want, append([]string{"weights"}, strings.Fields(spec)...)...); r.stdout != "" {
 			t.Errorf("lesson weights %s: want nothing on stdout, got:\n%s", spec, r.stdout)
