@@ -22,6 +22,7 @@ import (
 	"github.com/residual-go/residual/lesson/exercises"
 	"github.com/residual-go/residual/lesson/exercises/check"
 	"github.com/residual-go/residual/lesson/grade"
+	"github.com/residual-go/residual/pkg/printable"
 )
 
 func checkCommand() *cobra.Command {
@@ -126,6 +127,9 @@ func (c checker) check(ctx context.Context, w io.Writer, list []exercises.Exerci
 		if reason := c.refusal(exercise.Name); reason != "" {
 			fmt.Fprintf(w, "  warning: the grader would refuse this file: %s\n", reason)
 		}
+		if extra := c.extra(exercise.Name); len(extra) > 0 {
+			fmt.Fprintf(w, "  warning: an answer is one file: the grader reads only %s.go, not %s; put everything into that file\n", exercise.Name, strings.Join(extra, ", "))
+		}
 	}
 	if len(wrong) == 0 {
 		if !named {
@@ -155,6 +159,22 @@ func (c checker) refusal(name string) string {
 		return ""
 	}
 	return reason
+}
+
+// extra returns the Go files beside the answer that are not handed in with it, although go test
+// compiles them.
+func (c checker) extra(name string) []string {
+	entries, err := os.ReadDir(filepath.Join(c.root, filepath.FromSlash(exercises.Folder), name))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, entry := range entries {
+		if file := entry.Name(); filepath.Ext(file) == ".go" && file != name+".go" && !strings.HasSuffix(file, "_test.go") {
+			names = append(names, printable.Escape(file))
+		}
+	}
+	return names
 }
 
 // checked is the result of checking an exercise.

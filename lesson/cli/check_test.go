@@ -137,6 +137,38 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
+// An answer in two files passes here, but the grader reads only one of them.
+func TestAnswerInTwoFiles(t *testing.T) {
+	root := t.TempDir()
+	folder := filepath.Join(root, filepath.FromSlash(exercises.Folder), "outputsize")
+	if err := os.MkdirAll(filepath.Join(folder, "solution"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{
+		filepath.Join(root, "go.mod"):               "module " + checkout.Module + "\n\ngo 1.26\n",
+		filepath.Join(folder, "outputsize.go"):      "package outputsize\n\nfunc OutputSize(in int) int { return half(in) }\n",
+		filepath.Join(folder, "outputsize_test.go"): "package outputsize\n",
+	}
+	list, err := exercisesNamed([]string{"outputsize"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"", "the grader reads only outputsize.go, not half.go; put everything into that file\n"} {
+		for path, text := range files {
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var output strings.Builder
+		c := checker{root: root, folder: t.TempDir(), limit: checkLimit}
+		_ = c.check(t.Context(), &output, list, true) // there are no tests to pass
+		if !strings.Contains(output.String(), want) || (want == "") == strings.Contains(output.String(), "warning") {
+			t.Errorf("want %q in the output, got\n%s", want, &output)
+		}
+		files[filepath.Join(folder, "half.go")] = "package outputsize\n\nfunc half(n int) int { return n / 2 }\n"
+	}
+}
+
 func TestCheckInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -87,7 +87,7 @@ grades so far are written, marked as incomplete.`,
 	flags := cmd.Flags()
 	flags.StringSliceVar(&options.Exercises, "exercises", nil, "names of exercises, separated by commas (default: all)")
 	flags.StringVar(&out, "out", ".", "folder for grades.csv and grades.json")
-	flags.DurationVar(&options.Timeout, "timeout", time.Minute, "time limit for an exercise")
+	flags.DurationVar(&options.Timeout, "timeout", time.Minute, "time limit for an exercise, and for compiling it")
 	flags.Int64Var(&memory, "memory", 4096, "memory limit for an exercise, in MiB")
 	return cmd
 }

@@ -176,7 +176,7 @@ func TestMemoryWithoutTheSystem(t *testing.T) {
 	code := answer("outputsize", `import "time"`, `func Add(a, b int) int {
 		var all [][]byte
 		for { all = append(all, make([]byte, 1<<20)); for i := range all { all[i][0]++ }; time.Sleep(time.Millisecond) } }`)
-	binary, problem, err := w.compile(t.Context(), c.tasks[0], []byte(code))
+	binary, problem, err := w.compile(t.Context(), c.tasks[0], []byte(code), true)
 	if err != nil || problem != "" {
 		t.Fatal(problem, err)
 	}

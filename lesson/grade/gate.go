@@ -58,7 +58,7 @@ func forbidden(name string, imports []string) string {
 }
 
 // directives are the beginnings of comments that the compiler or the go command obeys.
-var directives = []string{"//go:", "//line ", "/*line ", "//export ", "//extern ", "//+build", "// +build"}
+var directives = []string{"//go:", "//line ", "/*line ", "//export ", "//extern "}
 
 // gate decides which submissions of an exercise may be compiled and run.
 type gate struct {
@@ -160,8 +160,11 @@ func rule(path string) string {
 }
 
 // directive returns the beginning of a comment that is a directive.
-
 func directive(comment *ast.Comment) (word string, ok bool) {
+	// The old form of a build constraint may have any space before its plus sign.
+	if line, ok := strings.CutPrefix(comment.Text, "//"); ok && strings.HasPrefix(strings.TrimSpace(line), "+build") {
+		return "// +build", true
+	}
 	for _, begin := range directives {
 		if strings.HasPrefix(comment.Text, begin) {
 			return strings.TrimSpace(begin), true

@@ -96,7 +96,7 @@ func TestGate(t *testing.T) {
 		}
 	}
 	for _, comment := range []string{"//go:build linux", "//go:linkname a b", "//go:embed x", "//go:debug x=1", "//line x.go:1", "/*line x.go:1*/",
-		"//export x", "// +build x", "//go:nosplit"} {
+		"//export x", "// +build x", "//+build x", "//\t+build x", "// \t  +build x", "//go:nosplit"} {
 		if err := g.pass([]byte(comment + "\n" + answer("outputsize", "", right))); err == nil || !strings.Contains(err.Error(), "line 1: comments") {
 			t.Errorf("comment %s: %v, want a refusal", comment, err)
 		}
