@@ -348,7 +348,9 @@ func (h *handIn) whyUnused(f file) string {
 func (h *handIn) warning() string {
 	notes := h.notes
 	if !h.told && h.problem == "" {
-		notes = append(notes, h.unsolved()...)
+		if reasons := h.unsolved(); len(reasons) > 0 {
+			notes = append(notes, few(reasons, "; "))
+		}
 	}
 	return strings.Join(slices.Compact(notes), "; ")
 }

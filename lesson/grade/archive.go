@@ -18,8 +18,8 @@ import (
 const (
 	maxArchive   = 1 << 30  // bytes on disk
 	maxInner     = 16 << 20 // bytes of an archive in an archive, which is read into memory
-	maxDirectory = 8 << 20  // bytes of the list of files
-	maxFiles     = 20_000   // files in an archive, or of a student in all
+	maxDirectory = 16 << 20 // bytes of the list of files
+	maxFiles     = 100_000  // files in an archive, or of a student in all
 	maxPath      = 1000     // bytes of a file's path in an archive
 	// An archive that claims to unpack to more than maxUnpacked bytes, and to more than
 	// maxRatio times its size, is a bomb.

@@ -349,6 +349,22 @@ func TestInterruptedLate(t *testing.T) {
 	}
 }
 
+// TestCompileTime tests that the time limit is the compiler's too, for students.
+func TestCompileTime(t *testing.T) {
+	c, err := openCourse(t.Context(), smallCourse(t), smallExercises[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := newWorkplace(c, t.TempDir(), &Sandbox{}, Options{Timeout: time.Millisecond, Memory: 256 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark, err := w.grade(t.Context(), c.tasks[0], []byte(answer("outputsize", "", right)), nil)
+	if err != nil || mark.Status != TimedOut || mark.Message != "the compiler was stopped after 1ms" {
+		t.Errorf("got %+v, %v", mark, err)
+	}
+}
+
 // TestGraderFailure tests that a failure of the grader loses no other grades, and that it
 // is reported.
 func TestGraderFailure(t *testing.T) {

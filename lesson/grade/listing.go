@@ -40,12 +40,22 @@ type listing struct {
 	astray []string
 	close  []io.Closer
 	budget int64
-	full   bool
+	// seen counts all files, plain those that can hold no answer.
+	seen, plain int
+	full        bool
 }
+
+// maxPlain is how many files are listed that can hold no answer. There may be a data set.
+const maxPlain = 100
 
 // add adds a file, unless there are too many.
 func (l *listing) add(f file) bool {
-	if len(l.files) < maxFiles {
+	if l.seen++; l.seen <= maxFiles {
+		if _, kind := splitKind(path.Base(f.at)); kind == "" && f.problem == "" && !archiveEnding(f.at) {
+			if l.plain++; l.plain > maxPlain {
+				return true
+			}
+		}
 		l.files = append(l.files, f)
 		return true
 	}

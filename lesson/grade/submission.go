@@ -61,6 +61,9 @@ func findSubmissions(dirs []string) (found []submission, passed []string, err er
 // findIn returns the submissions in the folder of a class.
 func findIn(dir, absolute string) (found []submission, passed []string, err error) {
 	entries, err := os.ReadDir(dir)
+	if info, statErr := os.Stat(dir); err != nil && statErr == nil && !info.IsDir() {
+		return nil, nil, fmt.Errorf("find the submissions: %s is a file; unpack it if it is an archive, and give the folder", dir)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("find the submissions: %w", err)
 	}
