@@ -110,8 +110,8 @@ func decoded(w io.Writer) func(done, total int) {
 	}
 }
 
-// grading returns a callback that shows the progress of the grader: a bar on a terminal, lines
-// elsewhere.
+// grading returns a callback that shows the progress of the grader, or of trials: a bar on a
+// terminal, lines elsewhere.
 func grading(w io.Writer) func(done, total int, what string) {
 	if redraws(w) {
 		b := &bar{w: w}

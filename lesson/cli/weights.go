@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -26,9 +28,14 @@ type inspected struct {
 	Parameters   int64         `json:"parameters"`
 	weights.Description
 	// Head describes the head if it is not a single linear layer.
-	Head   string                `json:"head,omitempty"`
-	Report *statedict.Comparison `json:"report"`
-	Notes  []string              `json:"notes"`
+	Head    string                `json:"head,omitempty"`
+	SHA256  string                `json:"sha256"`
+	Licence string                `json:"licence,omitempty"`
+	Report  *statedict.Comparison `json:"report"`
+	Notes   []string              `json:"notes"`
+	Trials  []trial               `json:"trials,omitempty"`
+
+	model *weights.Model
 }
 
 func weightsCommand() *cobra.Command {
@@ -42,9 +49,15 @@ downloaded, and which of them are in the cache.
 
 Weights can be a file from PyTorch, timm or this program, the folder of a run, a URL with
 the SHA-256 of the file (https://…/w.pth#sha256=…), or the name of weights that torchvision
-or timm publishes. Downloads are kept in the cache.`,
+or timm publishes. Downloads are kept in the cache.
+
+Weights do not always tell the network: a plain network has the same as a residual one
+with shortcuts of option A, for example. With --data, a folder of labelled images or
+another value of --data, they are evaluated as those of every network that they fit, with
+the usual normalisations, and the table says which is right.`,
 		Example: `  go run ./lesson weights
   go run ./lesson weights resnet18
+  go run ./lesson weights plainnet56.pt --data cifar10
   go run ./lesson weights resnet20-12fca82f.th --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -55,6 +68,9 @@ or timm publishes. Downloads are kept in the cache.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return f.listWeights(cmd)
+			}
+			if f.batchSize < 1 {
+				return fmt.Errorf("--batch %d, want at least 1", f.batchSize)
 			}
 			spec, err := latestCheckpoint(cmd, args[0])
 			if err != nil {
@@ -68,11 +84,27 @@ or timm publishes. Downloads are kept in the cache.`,
 			if err != nil {
 				return err
 			}
+			if !f.json {
+				if err := i.write(cmd.OutOrStdout()); err != nil {
+					return err
+				}
+			}
+			if f.data != "" {
+				if i.Head != "" {
+					return fmt.Errorf("%s has no head that can be evaluated: %s", args[0], i.Head)
+				}
+				if !f.json {
+					fmt.Fprintln(cmd.OutOrStdout())
+				}
+				if i.Trials, err = f.tryVariants(cmd, i.model); err != nil {
+					return err
+				}
+			}
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), i)
 			}
-			if err := i.write(cmd.OutOrStdout()); err != nil {
-				return err
+			if f.data != "" {
+				return writeTrials(cmd.OutOrStdout(), args[0], i.Trials)
 			}
 			next := "go run ./lesson predict --weights " + quoted(args[0]) + " IMAGE"
 			if i.Head != "" {
@@ -82,7 +114,12 @@ or timm publishes. Downloads are kept in the cache.`,
 			return nil
 		},
 	}
-	f.add(cmd, "key", "model", "normalize", "json")
+	f.add(cmd, "key", "model", "normalize", "data", "subset", "backend", "json")
+	set := cmd.Flags()
+	set.IntVar(&f.batchSize, "batch", 256, "images that go through the network at once")
+	f.data, set.Lookup("data").DefValue = "", ""
+	set.Lookup("data").Usage = "labelled images to try the weights on: cifar10, cifar100, builtin, or a folder"
+	set.Lookup("subset").Usage = fmt.Sprintf("part of the images, such as 1000 or 50/class (default: up to %d, evenly spaced)", trialImages)
 	return cmd
 }
 
@@ -115,8 +152,27 @@ func (f *flags) inspect(spec, path string, origin hub.Origin) (*inspected, error
 	if m.Head != "" {
 		maps.DeleteFunc(found, func(name string, _ statedict.Tensor) bool { return strings.HasPrefix(name, resnet.HeadName+".") })
 	}
-	report := statedict.Compare(want, found)
-	return &inspected{path, m.Source, file.Format, m.Config, summary.Parameters, m.Description, m.Head, report, notesAbout(m, spec)}, nil
+	sum, err := sha256Of(path)
+	if err != nil {
+		return nil, err
+	}
+	return &inspected{File: path, Source: m.Source, Format: file.Format, Architecture: m.Config, Parameters: summary.Parameters,
+		Description: m.Description, SHA256: sum, Licence: origin.Licence, Head: m.Head, Report: statedict.Compare(want, found),
+		Notes: notesAbout(m, spec), model: m}, nil
+}
+
+// sha256Of returns the checksum of the file at path, in hexadecimal digits.
+func sha256Of(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read weights: %w", err)
+	}
+	defer file.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return "", fmt.Errorf("read weights: %w", err)
+	}
+	return fmt.Sprintf("%x", hash.Sum(nil)), nil
 }
 
 // write prints the report as a table.
@@ -129,6 +185,10 @@ func (i *inspected) write(w io.Writer) error {
 	row("Format", "%s", i.Format)
 	if i.Source != i.File {
 		row("Source", "%s", i.Source)
+	}
+	row("SHA-256", "%s", i.SHA256)
+	if i.Licence != "" {
+		row("Licence", "%s", i.Licence)
 	}
 	row("Network", "%s, %d parameters", i.Architecture.Name, i.Parameters)
 	if i.Head != "" {
@@ -178,13 +238,16 @@ func (f *flags) listWeights(cmd *cobra.Command) error {
 		return printJSON(w, list)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "name\tin the cache")
+	fmt.Fprintln(table, "name\tin the cache\tSHA-256\tlicence")
 	for _, named := range list {
-		where := "no"
+		where, sum := "no", named.SHA256
 		if named.Cached {
 			where = named.Path
 		}
-		fmt.Fprintf(table, "%s\t%s\n", named.Name, where)
+		if len(sum) > 8 {
+			sum = sum[:8] // --json has all digits
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", named.Name, where, sum, named.Licence)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the names: %w", err)

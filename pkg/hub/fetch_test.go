@@ -205,7 +205,7 @@ func TestMartynsReleases(t *testing.T) {
 	} {
 		r, _ := findRelease(name)
 		o := r.origin()
-		if o.Architecture != want.architecture || o.Normalization == nil || o.Normalization.Std[0] != 0.2023 || !strings.HasPrefix(o.Licence, "BSD-3-Clause") {
+		if o.Architecture != want.architecture || o.Normalization == nil || o.Normalization.Std[0] != 0.24697 || !strings.HasPrefix(o.Licence, "BSD-3-Clause") {
 			t.Errorf("the origin of %s is %+v", name, o)
 		}
 		if url := "https://raw.githubusercontent.com/a-martyn/resnet/a9779154427bc5d28d89c213e1ae73613c353f74/pretrained/" + want.file; r.url() != url {

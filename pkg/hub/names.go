@@ -119,7 +119,9 @@ func (r release) origin() Origin {
 	origin := Origin{Source: download.Redacted(r.url()), Architecture: r.architecture, Licence: r.licence(), Resize: r.resize}
 	switch {
 	case r.martyn != "":
-		origin.Normalization = &dataset.Normalization{Mean: [3]float32{0.4914, 0.4822, 0.4465}, Std: [3]float32{0.2023, 0.1994, 0.2010}}
+		// From the repository's notebook, rounded. The channels differ so little because it measured
+		// all three together.
+		origin.Normalization = &dataset.Normalization{Mean: [3]float32{0.49187, 0.49186, 0.49186}, Std: [3]float32{0.24697, 0.24697, 0.24697}}
 	case r.version == 0: // trained with ImageNet's statistics too
 		normalization := dataset.ImageNetNormalization()
 		origin.Normalization = &normalization
