@@ -21,8 +21,9 @@ type stateDict struct {
 	names      []string
 	tensors    map[string]*tensor
 	unreadable map[string]string
-	// convolutional is set if there are tensors of four axes, which convolutions have.
-	convolutional bool
+	// convolutional is set if there are tensors of four axes, which convolutions have, and
+	// statistics if there are a batch norm's.
+	convolutional, statistics bool
 }
 
 // key returns the path with dots: what [Read] takes as its key.
@@ -64,9 +65,15 @@ func find(root any, key string) (found *stateDict, others []*stateDict, err erro
 	if key != "" {
 		return at(all, key)
 	}
-	usable := slices.DeleteFunc(slices.Clone(all), func(d *stateDict) bool { return slices.ContainsFunc(d.path, isNoWeights) })
-	if slices.ContainsFunc(usable, func(d *stateDict) bool { return d.convolutional }) {
-		usable = slices.DeleteFunc(usable, func(d *stateDict) bool { return !d.convolutional })
+	usable := slices.Clone(all)
+	for _, is := range []func(*stateDict) bool{ // what sets weights apart, as long as any have it
+		func(d *stateDict) bool { return d.convolutional },
+		func(d *stateDict) bool { return d.statistics },
+		func(d *stateDict) bool { return !slices.ContainsFunc(d.path, isNoWeights) },
+	} {
+		if slices.ContainsFunc(usable, is) {
+			usable = slices.DeleteFunc(usable, func(d *stateDict) bool { return !is(d) })
+		}
 	}
 	usable = withoutCopies(usable)
 	if len(usable) == 0 {
@@ -192,6 +199,7 @@ func newStateDict(dict *pickle.Dict, path []string) *stateDict {
 			d.tensors[name] = value
 			d.names = append(d.names, name)
 			d.convolutional = d.convolutional || len(value.Shape) == 4
+			d.statistics = d.statistics || strings.HasSuffix(name, "running_mean")
 		case *unreadable:
 			d.unreadable[name] = value.reason
 		case *object:

@@ -56,7 +56,7 @@ func fits(c resnet.Config, tensors map[string]statedict.Tensor) error {
 // have the marks of a known network of another kind. Most of these would even load in part.
 func variant(shapes map[string][]int) string {
 	marks := []struct{ mark, what string }{
-		{"conv1.0.weight", "it has a deep stem, three 3×3 convolutions instead of one of 7×7, like timm's resnet50d"},
+		{"conv1.3.weight", "it has a deep stem, three 3×3 convolutions instead of one of 7×7, like timm's resnet50d"},
 		{".se.", "its blocks use channel attention (squeeze-and-excitation or ECA)"},
 		{".aa.", "it blurs before it downsamples, like timm's resnetblur50"},
 		{".conv2.paths.", "its blocks select between convolutions (SKNet)"},
@@ -86,6 +86,8 @@ func variant(shapes map[string][]int) string {
 			convolutions++
 		}
 		switch {
+		case strings.HasSuffix(name, ".downsample.0.weight") && len(shape) == 4 && shape[2] == 3:
+			return fmt.Sprintf("this architecture is not supported: its shortcuts have 3×3 convolutions where ResNet's have 1×1 ones (%s)", name)
 		case strings.HasSuffix(name, ".downsample.1.weight") && len(shape) == 4:
 			return fmt.Sprintf("this architecture is not supported: its shortcuts average before they project, like timm's resnet50d (%s is a convolution)", name)
 		case strings.HasSuffix(name, ".bias") && len(shapes[strings.TrimSuffix(name, "bias")+"weight"]) == 4:

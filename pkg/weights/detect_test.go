@@ -193,7 +193,13 @@ func TestDetectSaysWhyNot(t *testing.T) {
 		"resnet50d": {of(func(s shapes) {
 			delete(s, "conv1.weight")
 			s["conv1.0.weight"] = []int{32, 3, 3, 3}
-		}), []string{"deep stem", "resnet50d", "conv1.0.weight"}},
+			s["conv1.3.weight"] = []int{32, 32, 3, 3}
+		}), []string{"deep stem", "resnet50d", "conv1.3.weight"}},
+		"a stem in a Sequential": {of(func(s shapes) {
+			delete(s, "conv1.weight")
+			s["conv1.0.weight"] = []int{64, 3, 3, 3}
+		}), []string{"no conv1.weight"}},
+		"3×3 shortcuts": {of(func(s shapes) { s["layer2.0.downsample.0.weight"] = []int{512, 256, 3, 3} }), []string{"3×3 convolutions", "layer2.0.downsample.0.weight"}},
 		"an averaging shortcut": {of(func(s shapes) {
 			remove(s, "layer1.0.downsample.")
 			s["layer1.0.downsample.1.weight"] = []int{256, 64, 1, 1}

@@ -97,8 +97,9 @@ func (n *names) findHead() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.unreadable)) {
 		if tops[top(name)] {
-			kind := "what cannot be read, as it"
-			n.head.layers = append(n.head.layers, fmt.Sprintf("%s, %s %s", n.nameInFile(name), kind, n.unreadable[name]))
+			layer, _, _ := strings.Cut(n.nameInFile(name), "._packed_params")
+			reason, _, _ := strings.Cut(n.unreadable[name], ":")
+			n.head.layers = append(n.head.layers, fmt.Sprintf("%s, which %s", layer, reason))
 		}
 	}
 	return nil

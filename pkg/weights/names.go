@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/statedict"
 	"github.com/residual-go/residual/pkg/torchfile"
@@ -56,6 +57,8 @@ type names struct {
 	head   head
 	others []string
 	notes  []string
+	// normalization is what the network itself does to its images, if the file says so.
+	normalization *dataset.Normalization
 	// unclear says why names that are not torchvision's were not replaced, if so.
 	unclear error
 }
@@ -73,6 +76,7 @@ func rename(f *File) (*names, error) {
 	if !n.isCanonical() {
 		n.unclear = n.byStructure()
 	}
+	n.dropExtras()
 	if err := n.findHead(); err != nil {
 		return nil, err
 	}
@@ -215,7 +219,7 @@ func (n *names) notePrefixes(prefixes map[string][]string, all int) {
 		}
 	}
 	if without := prefixes[""]; len(prefixes) > 1 && len(without) > 0 {
-		n.notes = append(n.notes, fmt.Sprintf("%d names have no prefix: %s", len(without), fewer(without)))
+		n.notes = append(n.notes, fmt.Sprintf("names without a prefix, %d: %s", len(without), fewer(without)))
 	}
 }
 
@@ -310,6 +314,55 @@ func (n *names) byStructure() error {
 	return nil
 }
 
+// extra matches the names of tensors that are no part of a network: operations that the
+// package thop counted, and what belongs to losses and metrics.
+var extra = regexp.MustCompile(`(^|\.)total_(ops|params)$|^(\w*criterion|\w*loss(es)?(_fn|_func|_function)?|\w*metrics?|(train|val|test)_(acc|accuracy|f1))\.`)
+
+// imageStatistic matches the names of the mean and the standard deviation of images.
+var imageStatistic = regexp.MustCompile(`(^|[._])(mean|std)$`)
+
+// dropExtras drops the tensors beside the network and notes their names. The mean and the
+// standard deviation that a network with a layer of normalisation has become normalization.
+func (n *names) dropExtras() {
+	var dropped []string
+	statistics := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(n.tensors)) {
+		part := imageStatistic.FindStringSubmatch(name)
+		switch {
+		case extra.MatchString(name):
+			dropped = append(dropped, n.nameInFile(name))
+		case part != nil && len(n.tensors[name].Data) == 3 && !inBlock.MatchString(name):
+			statistics[part[2]] = name
+		}
+	}
+	mean, std := n.tensors[statistics["mean"]], n.tensors[statistics["std"]]
+	if mean.Data != nil && std.Data != nil {
+		normalization := dataset.Normalization{Mean: [3]float32(mean.Data), Std: [3]float32(std.Data)}
+		if normalization.Validate() == nil && slices.Max(std.Data) <= 1 { // of pixels from 0 to 1
+			n.normalization = &normalization
+			for _, part := range []string{"mean", "std"} {
+				name := statistics[part]
+				n.notes = append(n.notes, fmt.Sprintf("%s is how the network normalises images: %v", n.nameInFile(name), n.tensors[name].Data))
+				n.drop(name)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.tensors)) {
+		if extra.MatchString(name) {
+			n.drop(name)
+		}
+	}
+	if len(dropped) > 0 {
+		n.notes = append(n.notes, "tensors that are no part of the network were passed over: "+few(dropped))
+	}
+}
+
+// drop removes a tensor.
+func (n *names) drop(name string) {
+	delete(n.tensors, name)
+	delete(n.from, name)
+}
+
 // foldBiases subtracts the biases of convolutions from the running means of the batch norms
 // behind them, which gives the same function.
 func (n *names) foldBiases() {
@@ -329,8 +382,7 @@ func (n *names) foldBiases() {
 			shifted.Data[i] -= x
 		}
 		n.tensors[mean] = shifted
-		delete(n.tensors, name)
-		delete(n.from, name)
+		n.drop(name)
 		folded++
 	}
 	if folded > 0 {

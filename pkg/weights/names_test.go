@@ -220,9 +220,9 @@ func TestPrefixes(t *testing.T) {
 		"backbone.0":     {replaced(`^`, "backbone.0."), []string{"prefix backbone.0. removed"}},
 		"a number":       {replaced(`^`, "1."), []string{"prefix 1. removed"}},
 		"its own":        {replaced(`^`, "my.cnn_v2."), []string{"prefix my.cnn_v2. removed"}},
-		"body and head":  {replaced(`^(conv|bn|layer)`, "encoder.$1", `^fc`, "classifier"), []string{"prefix encoder. removed, 60 names", "2 names have no prefix: classifier.bias, classifier.weight", "classifier renamed to fc, 2 names"}},
+		"body and head":  {replaced(`^(conv|bn|layer)`, "encoder.$1", `^fc`, "classifier"), []string{"prefix encoder. removed, 60 names", "names without a prefix, 2: classifier.bias, classifier.weight", "classifier renamed to fc, 2 names"}},
 		"a head outside": {replaced(`^(conv|bn|layer)`, "0.$1", `^fc`, "1"), []string{"prefix 0. removed", "1 renamed to fc"}},
-		"some names":     {replaced(`^layer2`, "module.layer2"), []string{"prefix module. removed", "names have no prefix: bn1.bias, bn1.running_mean, bn1.running_var, …"}},
+		"some names":     {replaced(`^layer2`, "module.layer2"), []string{"prefix module. removed", ": bn1.bias, bn1.running_mean, bn1.running_var, …"}},
 	} {
 		tensors := map[string]statedict.Tensor{}
 		for name, tensor := range want {
@@ -361,7 +361,7 @@ func TestHeads(t *testing.T) {
 			"head.2.weight": linear(5, channels), "head.2.bias": vector(5)}, nil, 5, []string{"batch norm head.0", "head.2"}},
 		"two heads": {map[string]statedict.Tensor{"fc.weight": linear(5, channels), "fc.bias": vector(5), "fc2.weight": linear(6, channels), "fc2.bias": vector(6)}, nil, 6, []string{"fc ", "fc2"}},
 		"quantized": {map[string]statedict.Tensor{"fc.scale": {Shape: []int{}, Data: []float32{1}}},
-			map[string]string{"fc._packed_params._packed_params": "is quantized"}, 1, []string{"fc._packed_params", "is quantized"}},
+			map[string]string{"fc._packed_params._packed_params": "is quantized: quantized tensors are not supported"}, 1, []string{"fc, which is quantized"}},
 	} {
 		tensors := maps.Clone(body)
 		maps.Copy(tensors, test.more)
@@ -386,4 +386,31 @@ func TestHeads(t *testing.T) {
 	file := &File{Tensors: whole, Unreadable: map[string]string{"layer1.0.conv9.weight": "is quantized"}}
 	_, err := file.WithNewHead().Model(hub.Origin{}, "")
 	filetest.CheckRefused(t, "a quantized body", err, "layer1.0.conv9.weight is quantized")
+}
+
+// Tensors that are no part of the network are passed over, and statistics of images are used.
+func TestExtraTensors(t *testing.T) {
+	want := distinct(t, small(3))
+	tensors := maps.Clone(want)
+	number := statedict.Tensor{Shape: []int{1}, Data: []float32{7}}
+	for _, name := range []string{"total_ops", "layer1.0.conv1.total_ops", "bn1.total_params", "criterion.weight", "loss_fn.weight", "val_acc.total"} {
+		tensors[name] = number
+	}
+	three := func(x float32) statedict.Tensor {
+		return statedict.Tensor{Shape: []int{1, 3, 1, 1}, Data: []float32{x, x, x}}
+	}
+	tensors["normalize.mean"], tensors["normalize.std"] = three(0.5), three(0.25)
+	m, err := (&File{Tensors: tensors}).Model(hub.Origin{}, "")
+	if err != nil || !reflect.DeepEqual(m.Tensors, want) {
+		t.Fatalf("%v", err)
+	}
+	if m.Normalization.Mean != [3]float32{0.5, 0.5, 0.5} || m.Normalization.Std != [3]float32{0.25, 0.25, 0.25} || m.Assumed.Images {
+		t.Errorf("the normalization is %v, assumed: %v", m.Normalization, m.Assumed.Images)
+	}
+	if notes := strings.Join(m.Notes, "\n"); !strings.Contains(notes, "passed over: bn1.total_params, criterion.weight,") || !strings.Contains(notes, "normalize.mean is how") {
+		t.Errorf("the notes are %q", m.Notes)
+	}
+	tensors["odd.weight"] = number
+	_, err = (&File{Tensors: tensors}).Model(hub.Origin{}, "")
+	filetest.CheckRefused(t, "another tensor", err, "odd")
 }

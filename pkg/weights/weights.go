@@ -152,6 +152,9 @@ func (f *File) Model(origin hub.Origin, architecture string) (m *Model, err erro
 			return nil, err
 		}
 		m.Notes = append(m.Notes, more...)
+		if n.normalization != nil {
+			m.Normalization, m.Assumed.Images = *n.normalization, false
+		}
 	}
 	if architecture != "" {
 		m.Assumed.Alternatives = nil
