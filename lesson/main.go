@@ -33,7 +33,7 @@ func main() {
 			}
 		}
 	})
-	err := cli.Command().ExecuteContext(ctx)
+	err := cli.Run(ctx)
 	close(ended)
 	stop()
 	if err != nil {

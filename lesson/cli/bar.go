@@ -16,7 +16,7 @@ import (
 
 // isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
+	file, ok := w.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
@@ -27,7 +27,7 @@ func redraws(w io.Writer) bool { return isTerminal(w) && os.Getenv("TERM") != "d
 // columns returns the width of the terminal w.
 func columns(w io.Writer) int {
 	width := 0
-	if file, ok := w.(*os.File); ok {
+	if file, ok := w.(interface{ Fd() uintptr }); ok {
 		width, _, _ = term.GetSize(int(file.Fd()))
 	}
 	return cmp.Or(width, 80) // some terminals do not know their width

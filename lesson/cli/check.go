@@ -42,6 +42,7 @@ To see what your answer prints, run go test -v ./lesson/exercises/NAME, which ch
 		Example: `  go run ./lesson check
   go run ./lesson check outputsize
   go run ./lesson check outputsize convolution`,
+		ValidArgsFunction: complete(exercises.Names, cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			named, err := exercisesNamed(args)
 			if err != nil {
@@ -65,23 +66,15 @@ To see what your answer prints, run go test -v ./lesson/exercises/NAME, which ch
 // exercisesNamed returns the exercises of the given names, or all if there are none. A name may
 // also be the path of the exercise's folder.
 func exercisesNamed(names []string) ([]exercises.Exercise, error) {
-	all := exercises.All()
+	all, known := exercises.All(), exercises.Names()
 	if len(names) == 0 {
 		return all, nil
-	}
-	var known []string
-	for _, exercise := range all {
-		known = append(known, exercise.Name)
 	}
 	var named []exercises.Exercise
 	for _, name := range names {
 		i := slices.Index(known, filepath.Base(name))
 		if i < 0 {
-			suggestion := ""
-			if near := nearest(name, known); near != "" {
-				suggestion = "did you mean " + near + "? "
-			}
-			return nil, fmt.Errorf("no exercise %q; %sthe exercises are %s", name, suggestion, strings.Join(known, ", "))
+			return nil, fmt.Errorf("no exercise %q; %sthe exercises are %s", name, didYouMean(name, known), strings.Join(known, ", "))
 		}
 		named = append(named, all[i])
 	}

@@ -19,7 +19,8 @@ func plotCommand() *cobra.Command {
 		Short: "Plot the curves of one or more runs together",
 		Example: `  go run ./lesson plot runs/resnet20-fast-1
   go run ./lesson plot runs/degradation-builtin/* --figures out`,
-		Args: arguments("run"),
+		Args:              arguments("run"),
+		ValidArgsFunction: complete(runFolders, cobra.ShellCompDirectiveDefault),
 		RunE: func(cmd *cobra.Command, dirs []string) error {
 			if err := prepareFolder(figures, "choose another folder with --figures"); err != nil {
 				return err

@@ -8,6 +8,8 @@
 //   - bar.go: a progress bar that fits the terminal
 //   - output.go: JSON, lists of written files, suggestions
 //   - called.go: how texts name the command, inside and outside of a checkout
+//   - suggest.go: "did you mean …?"
+//   - complete.go: the values that shells complete
 //   - errors.go: exit codes, and the advice that goes with errors
 //   - doctor_child.go: what doctor runs in processes of their own
 //
@@ -15,10 +17,17 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Command returns the lesson command with all its subcommands.
@@ -38,15 +47,123 @@ Start with the experiment that motivated residual networks:
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see %s", err, helpOf(cmd))
-	})
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(helpCommand())
 	root.AddCommand(degradationCommand(), trainCommand(), finetuneCommand(), evalCommand(), predictCommand(),
 		serveCommand(), summaryCommand(), dataCommand(), plotCommand(), exportCommand(), weightsCommand(),
 		doctorCommand(), checkCommand(), gradeCommand(), gradeChildCommand())
 	helpAsCalled(root)
+	completeValues(root)
 	return root
+}
+
+// Run runs the lesson command with the arguments of the process. Output that cannot be written,
+// as on a full disk, is an error in the end; it does not stop the work.
+func Run(ctx context.Context) error {
+	out := &output{File: os.Stdout}
+	root := Command()
+	root.SetOut(out)
+	err := root.ExecuteContext(ctx)
+	if err == nil && out.err != nil {
+		cause := out.err
+		if failed, ok := errors.AsType[*fs.PathError](cause); ok {
+			cause = failed.Err
+		}
+		return fmt.Errorf("write standard output: %w", cause)
+	}
+	return err
+}
+
+// output is a file that remembers the first error of writing to it.
+type output struct {
+	*os.File
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.File.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// WriteString keeps io.WriteString from the file's own method.
+func (o *output) WriteString(s string) (int, error) { return o.Write([]byte(s)) }
+
+// ReadFrom does the same for io.Copy.
+func (o *output) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{o}, r)
+}
+
+// helpCommand is cobra's help command with an error for commands that do not exist.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show the help of a command",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			if about, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
+				names = subcommands(about)
+			}
+			return complete(fixed(names...), cobra.ShellCompDirectiveNoFileComp)(cmd, args, word)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return noArguments(about, rest)
+			}
+			about.InitDefaultHelpFlag() // so that the help lists it
+			about.InitDefaultVersionFlag()
+			return about.Help()
+		},
+	}
+}
+
+// flagError says in words what is wrong with a flag.
+func flagError(cmd *cobra.Command, err error) error {
+	if args := cmd.Flags().Args(); len(args) > 0 && cmd.HasAvailableSubCommands() {
+		return noArguments(cmd, args) // the flags are those of a mistyped command
+	}
+	var text, meant string
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		text = fmt.Sprintf("--%s %q, want %s", invalid.GetFlag().Name, invalid.GetValue(), wanted(invalid))
+	} else if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		text = fmt.Sprintf("--%s needs a value", missing.GetFlag().Name)
+	} else {
+		text = err.Error()
+		if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+			var known []string
+			cmd.Flags().VisitAll(func(flag *pflag.Flag) { known = append(known, "--"+flag.Name) })
+			if unknown.GetSpecifiedShortnames() == "" {
+				meant = didYouMean("--"+unknown.GetSpecifiedName(), known)
+			}
+		}
+	}
+	return fmt.Errorf("%s; %s%s lists the flags", text, meant, helpOf(cmd))
+}
+
+// wanted describes the values that a flag takes.
+func wanted(invalid *pflag.InvalidValueError) string {
+	if errors.Is(invalid, strconv.ErrRange) {
+		return "a smaller number"
+	}
+	switch invalid.GetFlag().Value.Type() {
+	case "int", "int64":
+		return "a whole number"
+	case "uint64":
+		return "a whole number, at least 0"
+	case "float64":
+		return "a number"
+	case "bool":
+		return "true or false"
+	case "duration":
+		return "a duration such as 30s or 2m"
+	}
+	return "something else: " + invalid.Unwrap().Error()
 }
 
 // helpOf returns the command line that prints the help of cmd.
@@ -60,9 +177,20 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return nil
 	case cmd.HasAvailableSubCommands():
-		return fmt.Errorf("unknown command %q; %s lists the commands", args[0], helpOf(cmd))
+		return fmt.Errorf("unknown command %q; %s%s lists the commands", args[0], didYouMean(args[0], subcommands(cmd)), helpOf(cmd))
 	}
 	return fmt.Errorf("unexpected argument %q: %s takes only flags; see %s", args[0], cmd.Name(), helpOf(cmd))
+}
+
+// subcommands returns the names of the commands that cmd has.
+func subcommands(cmd *cobra.Command) []string {
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
 }
 
 // arguments requires at least one argument; what names it in the error.

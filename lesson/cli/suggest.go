@@ -14,6 +14,14 @@ func nearest(name string, known []string) string {
 	return best
 }
 
+// didYouMean asks for the known name that was probably meant; it is "" if none is near.
+func didYouMean(name string, known []string) string {
+	if near := nearest(name, known); near != "" {
+		return "did you mean " + near + "? "
+	}
+	return ""
+}
+
 // edits is the Levenshtein distance between a and b, in bytes.
 func edits(a, b string) int {
 	row := make([]int, len(b)+1) // row[j] is the distance between a[:i] and b[:j]

@@ -59,6 +59,7 @@ the usual normalisations, and the table says which is right.`,
   go run ./lesson weights resnet18
   go run ./lesson weights plainnet56.pt --data cifar10
   go run ./lesson weights resnet20-12fca82f.th --json`,
+		ValidArgsFunction: complete(weightNames, cobra.ShellCompDirectiveDefault),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return fmt.Errorf("unexpected argument %q: weights takes one file, URL or name; see %s", args[1], helpOf(cmd))

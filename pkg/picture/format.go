@@ -56,13 +56,18 @@ func formatOf(content []byte) (format, error) {
 			exif:   exifOfWebP,
 		}, nil
 	case len(content) == 0:
-		return format{}, errors.New("is not a PNG, JPEG or WebP image: it is empty")
+		return format{}, &FormatError{"is not a PNG, JPEG or WebP image: it is empty"}
 	}
 	if is := unsupported(content); is != "" {
-		return format{}, errors.New("is " + is)
+		return format{}, &FormatError{"is " + is}
 	}
-	return format{}, errors.New("is not a PNG, JPEG or WebP image")
+	return format{}, &FormatError{"is not a PNG, JPEG or WebP image"}
 }
+
+// A FormatError reports content in a format that Decode does not read.
+type FormatError struct{ message string }
+
+func (e *FormatError) Error() string { return e.message }
 
 // explain turns an error of the decoder into the end of a sentence about the image.
 func (f format) explain(err error) error {

@@ -170,7 +170,7 @@ func (s *Server) decode(ctx context.Context, content []byte, view bool) ([]byte,
 	}
 	photo, err := picture.Decode(bytes.NewReader(content), s.limits.Image)
 	if err != nil {
-		return nil, nil, &problem{s.undecodable(content), "what was sent " + err.Error()}
+		return nil, nil, &problem{s.undecodable(content, err), "what was sent " + err.Error()}
 	}
 	pixels := s.model.Transform.Apply(photo)
 	if !view {
@@ -179,18 +179,14 @@ func (s *Server) decode(ctx context.Context, content []byte, view bool) ([]byte,
 	return pixels, classmap.NewView(photo, s.model.Transform), nil
 }
 
-// undecodable returns the status for content that could not be decoded, depending on whether
-// it is too large, damaged or not an image.
-func (s *Server) undecodable(content []byte) int {
-	config, _, err := image.DecodeConfig(bytes.NewReader(content))
-	switch {
-	case err != nil:
-		switch http.DetectContentType(content) {
-		case "image/png", "image/jpeg", "image/webp":
-			return http.StatusBadRequest
-		}
+// undecodable returns the status for content that could not be decoded, depending on whether it
+// is too large, damaged or no image of a known format.
+func (s *Server) undecodable(content []byte, err error) int {
+	if _, ok := errors.AsType[*picture.FormatError](err); ok {
 		return http.StatusUnsupportedMediaType
-	case config.Width > s.limits.Image.Pixels/max(1, config.Height):
+	}
+	config, _, err := image.DecodeConfig(bytes.NewReader(content))
+	if err == nil && config.Width > s.limits.Image.Pixels/max(1, config.Height) {
 		return http.StatusRequestEntityTooLarge
 	}
 	return http.StatusBadRequest

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bytes"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -38,6 +40,10 @@ func TestMistakes(t *testing.T) {
 		{"train extra", []string{`"extra"`, "lesson train --help"}},
 		{"train --bogus", []string{"--bogus", "lesson train --help"}},
 		{"--bogus", []string{"--bogus", "lesson --help"}},
+		{"trian --epochs 2", []string{`unknown command "trian"`, "did you mean train?", "lesson --help"}},
+		{"help foo", []string{`unknown command "foo"`}},
+		{"train --size abc", []string{`--size "abc"`, "whole number"}},
+		{"train --epoch 2", []string{"--epoch", "did you mean --epochs?"}},
 		{"train --epochs many", []string{`"many"`, "--epochs"}},
 		{"train --seed -1", []string{`"-1"`, "--seed"}},
 		{"predict", []string{"no image given", "lesson predict --help"}},
@@ -84,6 +90,37 @@ func TestMistakes(t *testing.T) {
 	} {
 		if r := p.fails(test.want, strings.Fields(test.args)...); r.stdout != "" {
 			t.Errorf("lesson %s: want nothing on stdout, got:\n%s", test.args, r.stdout)
+		}
+	}
+}
+
+// Output that cannot be written is an error of every command.
+func TestFullDevice(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("no /dev/full")
+	}
+	defer full.Close()
+	p := trained(t)
+	writeFile(t, p.path("x.png"), encodePNG(t, bands(32, 32)))
+	for _, args := range []string{"", "--help", "help train", "--version", "completion bash", "summary", "summary --json",
+		"summary --model resnet18", "weights", "weights --json", "weights runs/tiny", "doctor", "doctor --json", "data", "data verify --data builtin",
+		"data show --data builtin", "eval --run runs/tiny", "eval --run runs/tiny --json", "plot runs/tiny",
+		"predict --run runs/tiny x.png", "predict --run runs/tiny --json x.png", "export --run runs/tiny --out y.onnx",
+		"train --run runs/tiny --resume"} {
+		var stderr bytes.Buffer
+		cmd := p.command(strings.Fields(args)...)
+		cmd.Stdout, cmd.Stderr = full, &stderr
+		if err := cmd.Run(); err == nil {
+			t.Errorf("lesson %s > /dev/full: exit code 0", args)
+		}
+		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+		if last := lines[len(lines)-1]; !strings.HasPrefix(last, "lesson: ") || !strings.Contains(last, "no space left on device") {
+			t.Errorf("lesson %s > /dev/full: stderr is\n%s", args, stderr.String())
+		}
+		if len(lines) > 1 && !strings.Contains(args, "--json") { // there, messages go to standard error
+			t.Errorf("lesson %s > /dev/full: want one line on stderr, got\n%s", args, stderr.String())
 		}
 	}
 }
