@@ -141,6 +141,16 @@ type candidate struct {
 	notebook bool
 }
 
+// sameAs reports whether two candidates have the same text.
+func (c candidate) sameAs(other candidate) bool { return sameText(c.source, other.source) }
+
+// declares reports whether a candidate has a function that the exercise asks for.
+func (c candidate) declares(t task) bool {
+	units, _, _, err := unitsOf(c.source)
+	functions := asked(t)
+	return err == nil && slices.ContainsFunc(units, func(u unit) bool { return functions[firstName(u)] != "" })
+}
+
 // answer returns the student's answer to the exercise. The error is fs.ErrNotExist if there
 // is none, a *refusal if it cannot be accepted, and *unclear if it cannot be told.
 func (h *handIn) answer(t task) ([]byte, error) {
@@ -149,9 +159,26 @@ func (h *handIn) answer(t task) ([]byte, error) {
 	}
 	found, stub, failed := h.candidates(t, h.named[t.name])
 	second, stubToo, failedToo := h.candidates(t, h.packaged[t.name])
-	unread := second
-	if len(found) == 0 && failed == nil {
-		found, unread, failed = second, nil, failedToo
+	// Of the files of another name, those that have what the exercise asks for are answers as
+	// well, and the others helpers, which are not read.
+	var unread []candidate
+	second = slices.DeleteFunc(second, func(c candidate) bool {
+		if !c.declares(t) {
+			unread = append(unread, c)
+		}
+		return !c.declares(t)
+	})
+	switch {
+	case len(found) > 0:
+		for _, c := range second {
+			if !slices.ContainsFunc(found, c.sameAs) {
+				found = append(found, c)
+			}
+		}
+	case failed == nil && len(second) > 0:
+		found, failed = second, failedToo
+	case failed == nil: // an answer that lacks the function, for the compiler to say
+		found, unread, failed = unread, nil, failedToo
 	}
 	if len(found) == 0 {
 		found = h.fromNotebooks(t)
@@ -207,7 +234,7 @@ func (h *handIn) candidates(t task, files []file) (found []candidate, stub bool,
 			failed = cmp.Or(failed, err)
 		case sameText(c.source, t.stub):
 			stub = true
-		case !slices.ContainsFunc(found, func(other candidate) bool { return sameText(other.source, c.source) }):
+		case !slices.ContainsFunc(found, c.sameAs):
 			found = append(found, c)
 		}
 	}

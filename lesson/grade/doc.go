@@ -29,7 +29,7 @@
 //
 // From a student's files, the answer to exercise NAME is taken from NAME.go wherever it is, in
 // upper or lower case, and also if it is called NAME.go.txt; otherwise from a file whose package
-// clause says NAME; and otherwise from the cells of a notebook. Of a copy of the course only the
+// clause says NAME and that has its functions; and otherwise from the cells of a notebook. Of a copy of the course only the
 // folders of the exercises count. The file that is handed out does not count beside an answer,
 // nor do files with the same text. If there are still several, the newest is taken if their
 // names number attempts, and none otherwise: the mark is then [NotMarked], with the reason.

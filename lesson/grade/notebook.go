@@ -20,8 +20,9 @@ type unit struct {
 	// names are what it declares. A method is T.M, with the receiver's type.
 	names []string
 	text  string
-	// uses are all identifiers in it, packages those before a dot.
-	uses, packages []string
+	// uses are all identifiers in it, packages those before a dot, and exported the exported
+	// ones that are not behind a dot.
+	uses, packages, exported []string
 	// signature is that of a function, without the names of parameters and packages.
 	signature string
 }
@@ -47,11 +48,14 @@ func unitsOf(source []byte) (units []unit, imports map[string]string, pkg string
 		if spec.Name != nil {
 			name, line = spec.Name.Name, spec.Name.Name+" "+line
 		}
+		if name == "." { // there may be several
+			name = line
+		}
 		imports[name] = line
 	}
 	for _, decl := range file.Decls {
 		var u unit
-		begin := decl.Pos()
+		begin, members := decl.Pos(), map[*ast.Ident]bool{}
 		switch d := decl.(type) {
 		case *ast.FuncDecl:
 			name := d.Name.Name
@@ -84,7 +88,11 @@ func unitsOf(source []byte) (units []unit, imports map[string]string, pkg string
 			switch n := node.(type) {
 			case *ast.Ident:
 				u.uses = append(u.uses, n.Name)
+				if ast.IsExported(n.Name) && !members[n] {
+					u.exported = append(u.exported, n.Name)
+				}
 			case *ast.SelectorExpr:
+				members[n.Sel] = true
 				if x, ok := n.X.(*ast.Ident); ok {
 					u.packages = append(u.packages, x.Name)
 				}
@@ -380,9 +388,17 @@ func (n *notebook) answer(t task) ([]byte, error) {
 			}
 		}
 	}
-	// A dot import has no name to look for.
-	if line, ok := n.imports["."]; ok {
-		lines = append(lines, line)
+	// A dot import has no name to look for. One that is not used does not compile, so it is
+	// taken if a name is used that must come from one.
+	foreign := slices.ContainsFunc(chosen, func(u unit) bool {
+		return slices.ContainsFunc(u.exported, func(name string) bool {
+			return !slices.ContainsFunc(chosen, func(other unit) bool { return slices.Contains(other.names, name) })
+		})
+	})
+	for name, line := range n.imports {
+		if foreign && strings.HasPrefix(name, ". ") {
+			lines = append(lines, line)
+		}
 	}
 	slices.Sort(lines)
 	var b bytes.Buffer
