@@ -17,7 +17,7 @@
 // quantized tensors are reported as unreadable.
 //
 // It is written by hand because github.com/nlpodyssey/gopickle panics on, or allocates
-// gigabytes for, files made to do damage; see package pickle.
+// gigabytes for, malicious files; see package pickle.
 //
 // # Where to find what
 //

@@ -66,7 +66,7 @@ func (f *File) fullKey(prefix string) string {
 // format is detected from the content, not from the file's name.
 //
 // Files are not trusted. Nothing in them is run, sizes are compared with the file's before
-// memory is allocated, and a file that is damaged, or made to do damage, is an error of one
+// memory is allocated, and a damaged or malicious file is an error of one
 // line that starts with path. A file with several sets of weights none of which is the
 // obvious one is a [*torchfile.AmbiguousError]; see [ReadFileKey]. Files with the checksum of [safetensors.Write] are verified,
 // and so are zip archives. See package torchfile for what is read of PyTorch's formats.
