@@ -20,7 +20,7 @@ epoch), the latest checkpoints and, at the end, figures. Ctrl-C saves the run an
 the command that resumes it. A run that ended in any other way can be resumed from its
 last checkpoint.`,
 		Example: `  go run ./lesson train --model resnet20 --recipe fast
-  go run ./lesson train --data builtin --subset 100/class --epochs 2
+  go run ./lesson train --data builtin --subset 200/class --epochs 5 --batch 64 --lr 0.1
   go run ./lesson train --run runs/resnet20-fast-1 --resume`,
 		Args: noArguments,
 		RunE: f.resumeOr(f.trainNew),
