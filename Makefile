@@ -82,6 +82,7 @@ picture-values: ## Compute Pillow's values for the tests of images again (needs 
 
 weight-values: ## Write PyTorch's files of weights and logits again (needs python3-torchvision and RESIDUAL_TEST_DATA).
 	/usr/bin/python3 tests/reference/weight_formats.py
+	/usr/bin/python3 tests/reference/weight_cases.py
 	/usr/bin/python3 tests/reference/weight_logits.py
 
 clean: ## Remove runs and built files, but not the cache of downloads.

@@ -51,6 +51,10 @@ Weights can be a file from PyTorch, timm or this program, the folder of a run, a
 the SHA-256 of the file (https://…/w.pth#sha256=…), or the name of weights that torchvision
 or timm publishes. Downloads are kept in the cache.
 
+A file may have the weights anywhere in it, under names of its own: the notes say where they
+were found and what was renamed. If it has several sets, the averaged one (EMA) is read, as
+timm does, and --key chooses another.
+
 Weights do not always tell the network: a plain network has the same as a residual one
 with shortcuts of option A, for example. With --data, a folder of labelled images or
 another value of --data, they are evaluated as those of every network that they fit, with

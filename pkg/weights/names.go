@@ -427,7 +427,7 @@ func (n *names) explain(err error) error {
 	case structure.known:
 		return n.inFile(fmt.Errorf("this architecture is not supported: %w", structure))
 	}
-	return n.inFile(fmt.Errorf("%w; the order and shapes of its layers do not tell either: %w", err, structure))
+	return n.inFile(fmt.Errorf("its layers do not have the names of a network that is known here (%w), nor do their order and shapes fit a residual network in one way: %w", err, structure))
 }
 
 // inFile returns err with the file's names in place of torchvision's.
