@@ -35,7 +35,7 @@ The exercises are part of the course: git clone https://github.com/residual-go/r
 run the command in that folder.
 
 Each exercise runs in a process of its own, so an answer that panics or never ends costs
-only its own points. Without a name all exercises are checked, and a table shows how far
+only its own points. Without a name, all exercises are checked, and a table shows how far
 you are.
 
 To see what your answer prints, run go test -v ./lesson/exercises/NAME, which checks it too.`,

@@ -26,8 +26,9 @@ The four networks are trained with the same recipe, from the same seed and on th
 batches. They differ only in depth and shortcuts. The table and the figures show what
 depth does to each kind.
 
-The defaults are the paper's depths, made small enough for ten minutes on two cores:
-10,000 training images, downsampled by the stem. Existing runs are resumed.`,
+By default the networks have the paper's depths, and the data is small enough for ten
+minutes on two cores: 10,000 training images, downsampled by the stem. Existing runs are
+resumed.`,
 		Example: `  go run ./lesson degradation
   go run ./lesson degradation --data builtin --epochs 3 --run runs/short
   go run ./lesson degradation --shallow 8 --deep 20 --run runs/shallow`,
@@ -57,7 +58,7 @@ The defaults are the paper's depths, made small enough for ten minutes on two co
 			e.Recipe.Data = set.Spec
 			dir := f.run
 			if dir == "" {
-				// A folder for each data set, because --data auto may mean another one the next
+				// A folder for each data set, because --data auto may mean a different one the next
 				// time: CIFAR-10 online, the built-in images offline.
 				dir = filepath.Join("runs", "degradation-"+filepath.Base(set.Spec))
 			}
@@ -71,7 +72,7 @@ The defaults are the paper's depths, made small enough for ten minutes on two co
 				return resumable(err, "run the same command again to resume; finished work is kept in "+dir)
 			}
 			set.Training.Name = result.Data
-			fmt.Fprintf(w, "\nData: %s. %d epochs, batch %d, %s.\n\n", result.Data, e.Recipe.Epochs, e.Recipe.BatchSize,
+			fmt.Fprintf(w, "\nData: %s. %s, batch %d, %s.\n\n", result.Data, quantity(e.Recipe.Epochs, "epoch"), e.Recipe.BatchSize,
 				time.Since(started).Round(time.Second))
 			if err := result.WriteTable(w); err != nil {
 				return err
@@ -98,7 +99,7 @@ The defaults are the paper's depths, made small enough for ten minutes on two co
 		},
 	}
 	f.add(cmd, "data", "subset", "epochs", "batch", "lr", "seed", "backend", "run", "json")
-	cmd.Flags().Lookup("run").Usage = "folder for the four runs (default: one in runs, named after the data)"
+	cmd.Flags().Lookup("run").Usage = "folder for the four runs (default: runs/degradation-DATA)"
 	cmd.Flags().IntVar(&e.Shallow, "shallow", e.Shallow, "depth of the shallow networks, of the form 6n+2")
 	cmd.Flags().IntVar(&e.Deep, "deep", e.Deep, "depth of the deep networks, of the form 6n+2")
 	cmd.Flags().IntVar(&e.Width, "width", e.Width, "channels of the first stage")

@@ -36,8 +36,8 @@ func doctorCommand() *cobra.Command {
 	var install string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Show what this machine offers, and what to install for more",
-		Long: `Show what this machine offers, and what to install for more.
+		Short: "Show what this machine offers, and what you can install to add more",
+		Long: `Show what this machine offers, and what you can install to add more.
 
 --install downloads an XLA plugin with go-xla's installer into ~/.local/lib/go-xla: xla:cpu,
 or xla:cuda, which includes NVIDIA's libraries. No other command ever downloads a plugin.`,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -82,6 +83,15 @@ func resumable(err error, how string) error {
 		return fmt.Errorf("%w; %s", err, how)
 	}
 	return err
+}
+
+// backendAdvice adds to the error of a default backend that needs XLA the flag that chooses
+// another backend. It returns other errors unchanged.
+func backendAdvice(err error, name string) error {
+	if name != backend.Auto || !strings.HasPrefix(backend.Resolve(name), "xla") {
+		return err
+	}
+	return fmt.Errorf("%w (--backend cpu)", err)
 }
 
 // memoryAdvice adds to an error about images that need too much memory what to choose

@@ -25,15 +25,16 @@ func evalCommand() *cobra.Command {
 		Long: `Evaluate a trained network on test images: loss, top-1 and top-5 accuracy, the
 accuracy of each class, and the classes that are mistaken for one another.
 
-Of a --data FOLDER the images in test/ are measured, or else those in val/, or else all.
-Its classes may be fewer than the network's; they are matched by their names.
+With --data FOLDER, the network is evaluated on the images in test/ or, without that, in
+val/ or, without either, on all. The folder may have fewer classes than the network; they
+are matched by name.
 
 Without --data the test images are those of the run that the weights come from (if its
 folder had none, the fifth of each class that was held out) or, for published weights,
 those of the data set they were trained on, if that can be downloaded.
 
-The network computes in float32. A run with --precision bfloat16 tests in bfloat16 while
-it trains, so the last digits may differ.`,
+The network computes in float32. A run with --precision bfloat16 evaluates in bfloat16
+during training, so the last digits may differ.`,
 		Example: `  go run ./lesson eval --run runs/resnet20-fast-1
   go run ./lesson eval --weights runs/resnet20-fast-1/checkpoints/step-00000780.safetensors --json`,
 		Args: noArguments,
@@ -70,12 +71,12 @@ it trains, so the last digits may differ.`,
 			}
 			matched, err := datasource.MatchClasses(set.Test, m.Classes)
 			if err != nil {
-				return fmt.Errorf("%s has other classes than %s, which %s was trained on: %w; use images of the same classes",
+				return fmt.Errorf("%s has different classes from %s, which %s was trained on: %w; use images of the same classes",
 					set.Test.Name, m.Data, m.Config.Name, err)
 			}
 			set.Test = matched
 			if set.Training == nil && set.Test.Split == dataset.All && set.Spec == m.Spec {
-				fmt.Fprintln(w, "Note: the network was trained on most of these images. Without --data, eval measures only those that were held out.")
+				fmt.Fprintln(w, "Note: the network was trained on most of these images. Without --data, eval uses only those that were held out.")
 			}
 			if set.Test, err = datasource.Resize(ctx, set.Test, m.Transform); err != nil { // as in training
 				return memoryAdvice(cmd, err, "a smaller --subset")
@@ -104,7 +105,7 @@ it trains, so the last digits may differ.`,
 		},
 	}
 	f.add(cmd, "data", "subset", "backend", "weights", "model", "normalize", "run", "json")
-	cmd.Flags().IntVar(&f.batchSize, "batch", 256, "images that go through the network at once")
+	cmd.Flags().IntVar(&f.batchSize, "batch", 256, "images per forward pass")
 	cmd.Flags().Lookup("data").DefValue = "" // see the help above
 	return cmd
 }

@@ -49,7 +49,7 @@ func exportCommand() *cobra.Command {
 		Long: `Export a trained network for other programs. The extension of the file selects the format:
 
   .safetensors   only the weights, with torchvision's names and PyTorch's layouts, without
-                 the state of the optimiser
+                 optimiser state
   .onnx          network and weights, for ONNX Runtime and everything else that reads ONNX
 
 Both also describe the network: its classes, normalisation, image size and recipe and, for
@@ -107,7 +107,7 @@ a run, the test accuracy.`,
 	}
 	f.add(cmd, "weights", "model", "normalize", "run", "json")
 	cmd.Flags().StringVar(&out, "out", "", "file to write: .safetensors or .onnx")
-	cmd.Flags().StringVar(&format, "format", "", "safetensors or onnx (default: by the extension of --out)")
+	cmd.Flags().StringVar(&format, "format", "", "safetensors or onnx (default: from the extension of --out)")
 	cmd.Flags().BoolVar(&fold, "fold", false, "fold batch norms into the convolutions before them (ONNX only)")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")
 	return cmd
@@ -147,7 +147,7 @@ func checkFree(path string, force bool) error {
 	}
 	dir := filepath.Dir(path)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fmt.Errorf("there is no folder %s to write %s to; create it first", dir, filepath.Base(path))
+		return fmt.Errorf("folder %s does not exist, so %s cannot be written to it; create it first", dir, filepath.Base(path))
 	}
 	return nil
 }

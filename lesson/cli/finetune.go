@@ -43,7 +43,7 @@ The recipes are
   finetune   trains everything, the head at ten times the learning rate of the body, and
              keeps the running statistics of the batch norms
   head       freezes the body
-  article    what tutorials use to fine-tune a ResNet-50
+  article    settings common in ResNet-50 tutorials
 
 --freeze layer2 keeps the stem, layer1 and layer2 as they are. --freeze-norms=false lets
 the running statistics adapt to the new images, which helps if those look very different
@@ -52,7 +52,7 @@ from the ones the weights were trained on.
 Images in a folder are resized to the size that the weights expect, or to --size. CIFAR
 and the built-in images keep their 32×32 pixels unless --size says otherwise.
 
-The result is a run like any other; see the help of train. To resume it, give --run and
+The result is a run like any other; see lesson train --help. To resume it, give --run and
 --resume without --weights.`,
 		Example: `  go run ./lesson finetune --weights runs/resnet20-fast-1 --data builtin --subset 20/class
   go run ./lesson finetune --weights resnet50 --data photos --freeze layer2
@@ -65,7 +65,7 @@ The result is a run like any other; see the help of train. To resume it, give --
 	set := cmd.Flags()
 	f.recipe, set.Lookup("recipe").DefValue = recipe.FineTune, recipe.FineTune
 	set.StringVar(&f.freeze, "freeze", "", "freeze the network up to and including this part: stem, layer1, layer2, … or body; none freezes nothing (default: the recipe's)")
-	set.BoolVar(&f.freezeNorms, "freeze-norms", false, "batch norms use and keep the pretrained running statistics (default: the recipe's)")
+	set.BoolVar(&f.freezeNorms, "freeze-norms", false, "keep the pretrained running statistics fixed (default: the recipe's)")
 	set.Float64Var(&f.headLR, "head-lr", 0, "peak learning rate of the new head (default: the recipe's multiple of --lr)")
 	return cmd
 }

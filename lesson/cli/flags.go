@@ -34,7 +34,7 @@ func (f *flags) add(cmd *cobra.Command, names ...string) {
 		case "model":
 			usage := "architecture, such as resnet20; go run ./lesson summary lists them"
 			if slices.Contains(names, "normalize") {
-				usage = "architecture, for weights that do not determine it, such as plain20; go run ./lesson summary lists them"
+				usage = "architecture, such as plain20, if the weights alone do not determine it; go run ./lesson summary lists them"
 			}
 			set.StringVar(&f.model, name, "", usage)
 		case "normalize":
@@ -42,9 +42,9 @@ func (f *flags) add(cmd *cobra.Command, names ...string) {
 		case "recipe":
 			set.StringVar(&f.recipe, name, "fast", "training recipe: "+strings.Join(recipe.Names(), ", "))
 		case "data":
-			set.StringVar(&f.data, name, datasource.Auto, "images: auto, cifar10, cifar100, builtin, or a folder, either in CIFAR's binary layout or with a sub-folder of images for each class")
+			set.StringVar(&f.data, name, datasource.Auto, "images: auto, cifar10, cifar100, builtin, or a folder, either in CIFAR's binary layout or with a subfolder of images for each class")
 		case "subset":
-			set.StringVar(&f.subset, name, "", "part of the images: 500 for the first 500, 50/class for 50 of each class, 500,100 for 500 to train on and 100 to test on")
+			set.StringVar(&f.subset, name, "", "part of the images: N (the first N), N/class, or TRAIN,TEST, such as 500,100")
 		case "epochs":
 			set.IntVar(&f.epochs, name, 0, "passes over the training images (default: the recipe's)")
 		case "batch":

@@ -26,7 +26,7 @@ func gradeCommand() *cobra.Command {
 The exercises and their solutions are part of the course: git clone
 https://github.com/residual-go/residual, and run the command in that folder.
 
-DIR has what the students handed in, as a learning platform or people name it:
+Each DIR holds what the students handed in, named by a learning platform or by hand:
 
   ada/outputsize.go                  a folder for each student, with the files or a whole fork
   ben.zip                            archives, also inside folders, such as GitHub's of a fork
@@ -34,15 +34,16 @@ DIR has what the students handed in, as a learning platform or people name it:
                                      and Blackboard name them
   cleo/outputsize.ipynb              notebooks for Go, whose cells define the functions
 
-The answer to exercise NAME is NAME.go, a file of package NAME, or a notebook. Of several
-different answers the newest is marked if their names number attempts, as in "attempt 2".
-Otherwise none is, and the student's row says what was found and why it is not marked. No
-other files are read: tests and checks come from the course.
+The answer to exercise NAME is NAME.go, a file of package NAME, or a notebook. If a
+student has several different answers to it and their names number attempts, as in
+"attempt 2", the newest is marked. Otherwise none is, and the student's row says what was
+found and why it is not marked. No other files are read: tests and checks come from the
+course.
 
 Submissions are not trusted. Each runs in a temporary copy of the module with limits on
 time and memory and, where the system supports it, without network access. The course's
-own solutions are graded first, to make sure that everything works. After Ctrl-C the
-grades so far are written, marked as incomplete.`,
+own solutions are graded first, to make sure that everything works. On Ctrl-C, the
+grades so far are saved and marked incomplete.`,
 		Example: `  go run ./lesson grade submissions
   go run ./lesson grade --exercises outputsize,convolution --out results group-a group-b`,
 		Args: arguments("folder of submissions"),
@@ -80,7 +81,7 @@ grades so far are written, marked as incomplete.`,
 			if err := grades.WriteTable(w); err != nil {
 				return fmt.Errorf("print the grades: %w", err)
 			}
-			ending(w, wrote, "go run ./lesson grade --help")
+			ending(w, wrote, "open "+quoted(wrote[0])+" in a spreadsheet")
 			return interrupted
 		},
 	}

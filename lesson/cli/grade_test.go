@@ -20,7 +20,7 @@ func TestGradeMistakes(t *testing.T) {
 		"another folder with --out":           {"--out", file, dir},
 		"has no folders":                      {"--out", dir, dir},
 		"find the submissions: ":              {"--out", dir, filepath.Join(dir, "absent")},
-		`there is no exercise "x"; there are`: {"--out", dir, "--exercises", "x", dir},
+		`there is no exercise "x"; the exercises are`: {"--out", dir, "--exercises", "x", dir},
 		"leaves no time":                      {"--out", dir, "--timeout", "0s", dir},
 		"memory limit of 1 MiB is too low":    {"--out", dir, "--memory", "1", dir},
 	} {

@@ -85,14 +85,13 @@ func accuracyLines(result *infer.Result) string {
 	return fmt.Sprintf("Correct: %d of %s\n%s Accuracy: %.2f%%\n", result.Correct, images, name, 100*result.Top1)
 }
 
-// newBackend starts the backend of the given name. If the default backend fails for want of XLA,
-// the error names the flag that chooses another.
+// newBackend starts the backend of the given name.
 func newBackend(name string) (compute.Backend, error) {
 	engine, err := backend.New(name)
-	if err != nil && name == backend.Auto && strings.HasPrefix(backend.Resolve(name), "xla") {
-		return nil, fmt.Errorf("%w (--backend cpu)", err)
+	if err != nil {
+		return nil, backendAdvice(err, name)
 	}
-	return engine, err
+	return engine, nil
 }
 
 // loadNetwork loads the network that --weights or --run names onto the backend.

@@ -48,6 +48,14 @@ func prepareFolder(dir, remedy string) error {
 	return nil
 }
 
+// quantity returns a number and its noun, as in "1 epoch" and "2 epochs".
+func quantity(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprint(n, " ", noun)
+}
+
 // quoted returns a path as one word for a shell, quoted if necessary.
 func quoted(path string) string {
 	special := func(r rune) bool {

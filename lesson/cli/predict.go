@@ -22,12 +22,12 @@ func predictCommand() *cobra.Command {
 		Long: `Classify images: print the most probable classes of each with their probabilities.
 
 IMAGE is a PNG, JPEG or WebP file of any size, a folder for all images in it, or - for one
-image on standard input. Images are resized and cropped as the weights require, which is
-the same as in training or close to it.
+image on standard input. Images are resized and cropped as the weights expect, which
+matches their training closely or exactly.
 
---cam also shows where in the image the network found its first guess. It draws the class
-activation map (Zhou et al. 2016) over the image, from violet for the least to yellow for
-the most. The darkened parts are cropped away before the network sees the image.
+--cam also shows which part of the image led to the top guess. It draws the class
+activation map (Zhou et al. 2016) over the image, from violet (least) to yellow (most).
+Darkened areas were cropped off and not seen by the network.
 
 Images that cannot be read are reported and skipped; the exit code is then 1.`,
 		Example: `  go run ./lesson predict --run runs/resnet20-fast-1 cat.jpg
@@ -81,8 +81,8 @@ Images that cannot be read are reported and skipped; the exit code is then 1.`,
 	}
 	f.add(cmd, "backend", "weights", "model", "normalize", "run", "json")
 	cmd.Flags().IntVar(&top, "top", 5, "number of guesses for each image")
-	cmd.Flags().IntVar(&f.batchSize, "batch", 32, "images that go through the network at once")
-	cmd.Flags().BoolVar(&cam, "cam", false, "draw class activation maps of the first guesses into --out")
+	cmd.Flags().IntVar(&f.batchSize, "batch", 32, "images per forward pass")
+	cmd.Flags().BoolVar(&cam, "cam", false, "draw class activation maps for the top guess into --out")
 	cmd.Flags().StringVar(&out, "out", "runs/predict", "folder for the maps of --cam, NAME-cam.png for each image")
 	return cmd
 }

@@ -16,10 +16,11 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Classify images on a web page",
 		Long: `Classify images on a web page: drop an image on it and see the five most probable classes,
-and where in the image the network found the first. Programs get the same as JSON.
+and which part of the image led to the top guess. Programs can request the same results as
+JSON.
 
-The page can be reached from this machine only, unless --addr says otherwise. Images are
-not stored. Ctrl-C stops the server.`,
+The page is reachable only from this machine, unless --addr says otherwise. Images are not
+stored. Ctrl-C stops the server.`,
 		Example: `  go run ./lesson serve --run runs/resnet20-fast-1
   go run ./lesson serve --weights resnet50 --addr 127.0.0.1:0    # any free port
   curl --data-binary @cat.jpg 'http://127.0.0.1:8080/predict?top=3'`,

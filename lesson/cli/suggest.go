@@ -3,7 +3,7 @@ package cli
 import "strings"
 
 // nearest returns the known name with the smallest edit distance from name, or "" if none is
-// close enough to be a typing mistake.
+// close enough to be a typo.
 func nearest(name string, known []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, candidate := range known {

@@ -56,7 +56,8 @@ func summaryCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd, "model", "json")
-	cmd.Flags().IntVar(&size, "size", 224, "height and width of the images in pixels (32 for the CIFAR networks)")
+	cmd.Flags().IntVar(&size, "size", 224, "height and width of the images in pixels (default 224, or 32 for CIFAR networks)")
+	cmd.Flag("size").DefValue = "0" // keeps cobra from adding the default again
 	cmd.Flags().IntVar(&classes, "classes", 0, "number of classes (default: the model's own)")
 	return cmd
 }

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/pkg/picture"
@@ -15,10 +18,9 @@ func trainCommand() *cobra.Command {
 		Short: "Train a network with a recipe",
 		Long: `Train a network with a recipe.
 
-The folder of the run receives the recipe, metrics (a line every 100 steps and every
-epoch), the latest checkpoints and, at the end, figures. Ctrl-C saves the run and prints
-the command that resumes it. A run that ended in any other way can be resumed from its
-last checkpoint.`,
+The run's folder gets the recipe, metrics (a line every 100 steps of an epoch, and one at
+its end), the latest checkpoints and, at the end, figures. Ctrl-C saves the run and prints
+the command that resumes it. A run that was killed can be resumed from its last checkpoint.`,
 		Example: `  go run ./lesson train --model resnet20 --recipe fast
   go run ./lesson train --data builtin --subset 200/class --epochs 5 --batch 64 --lr 0.1
   go run ./lesson train --run runs/resnet20-fast-1 --resume`,
@@ -26,7 +28,17 @@ last checkpoint.`,
 		RunE: f.resumeOr(f.trainNew),
 	}
 	f.add(cmd, "model")
+	cmd.Flag("model").Usage += " (default: the recipe's)"
+	cmd.Flag("recipe").Usage = "training recipe: " + strings.Join(fromScratch(), ", ")
 	return cmd
+}
+
+// fromScratch returns the names of the recipes that need no trained weights.
+func fromScratch() []string {
+	return slices.DeleteFunc(recipe.Names(), func(name string) bool {
+		r, err := recipe.ByName(name)
+		return err != nil || r.Freeze != "" || r.FreezeNorms
+	})
 }
 
 // trainNew is train without --resume.

@@ -43,14 +43,18 @@ const maxTrainingSize = 1024
 func (f *trainingFlags) add(cmd *cobra.Command, source ...string) {
 	f.flags.add(cmd, append(source, "recipe", "data", "subset", "epochs", "batch", "lr", "seed", "backend", "run", "json")...)
 	set := cmd.Flags()
+	size := "32"
+	if set.Lookup("weights") != nil {
+		size = "what the weights expect; CIFAR and builtin keep their 32"
+	}
 	set.Lookup("run").Usage = "folder of the run (default: a new folder in runs)"
 	set.BoolVar(&f.resume, "resume", false, "resume the run in --run with its own recipe")
-	set.IntVar(&f.size, "size", 0, "height and width of the images in pixels (default: 32, or what pretrained weights expect; CIFAR and builtin keep their 32)")
+	set.IntVar(&f.size, "size", 0, "height and width of the images in pixels (default: "+size+")")
 	set.IntVar(&f.logEvery, "log-every", 100, "steps between lines of the log and of the metrics")
 	set.StringVar(&f.precision, "precision", recipe.Float32, "precision of the network: float32, or bfloat16 with weights, statistics and loss in float32")
-	set.IntVar(&f.devices, "devices", 1, "devices that share every batch; up to rounding, the weights are the same as with one")
+	set.IntVar(&f.devices, "devices", 1, "devices that share every batch; the weights match those of one device up to rounding")
 	set.BoolVar(&f.localNorms, "local-norms", false, "with --devices, batch norms use only each device's share of the batch, which changes the weights")
-	set.StringVar(&f.input, "input", string(run.InputAuto), "where images are kept and batches are made: host, device, or auto, which is device for XLA and host otherwise")
+	set.StringVar(&f.input, "input", string(run.InputAuto), "where images are kept and batches are made: host, device, or auto (device with XLA, otherwise host)")
 }
 
 // apply puts the flags that were given into the recipe.
@@ -194,8 +198,8 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	if dir == "" {
 		dir = freeRun(r.Model.Name + "-" + r.Name)
 	}
-	fmt.Fprintf(w, "Model: %s. Recipe: %s, %d epochs, batch %d. Backend: %s. Run: %s\n",
-		r.Model.Name, r.Name, r.Epochs, r.BatchSize, backend.Describe(o.Backend), dir)
+	fmt.Fprintf(w, "Model: %s. Recipe: %s, %s, batch %d. Backend: %s. Run: %s\n",
+		r.Model.Name, r.Name, quantity(r.Epochs, "epoch"), r.BatchSize, backend.Describe(o.Backend), dir)
 
 	if f.resume { // a new run has a new folder
 		if err := prepareFolder(filepath.Join(dir, "figures"), "make it writable, or copy the run to another folder and resume it there"); err != nil {

@@ -44,7 +44,7 @@ func weightsCommand() *cobra.Command {
 		Use:   "weights [FILE|URL|NAME]",
 		Short: "Describe a file of weights, or list the weights that can be downloaded",
 		Long: `Describe weights: the format of the file, the network they belong to, its classes, and how
-images are prepared for it. Without an argument, list the names of weights that can be
+to prepare images for it. Without an argument, list the names of weights that can be
 downloaded, and which of them are in the cache.
 
 Weights can be a file from PyTorch, timm or this program, the folder of a run, a URL with

@@ -113,7 +113,7 @@ func Run(ctx context.Context, o Options) (*Grades, error) {
 	}
 	for i, name := range o.Exercises {
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("there is no exercise %q; there are %s", name, strings.Join(known, ", "))
+			return nil, fmt.Errorf("there is no exercise %q; the exercises are %s", name, strings.Join(known, ", "))
 		}
 		if slices.Contains(o.Exercises[:i], name) {
 			return nil, fmt.Errorf("exercise %s is named twice", name)

@@ -94,7 +94,7 @@ zoe,,not marked: homework/mine.go: neither its name nor its package clause is th
       bob           4            0      4
       kim           -            -      0
       zoe           -            -      0
-       of          10           10     20
+  maximum          10           10     20
 
 =eve()
   warning: an answer is one file: of outputsize, only outputsize.go is read, not lesson/exercises/outputsize/help.go

@@ -98,7 +98,7 @@ func (g *Grades) WriteTable(w io.Writer) error {
 		fmt.Fprintf(table, "\t%d\t\n", student.Points)
 	}
 	if len(g.Students) > 0 {
-		fmt.Fprint(table, "of")
+		fmt.Fprint(table, "maximum")
 		for _, mark := range g.Students[0].Marks {
 			fmt.Fprintf(table, "\t%d", mark.Of)
 		}

@@ -103,7 +103,7 @@ type Options struct {
 
 // Open returns the images that spec names: [Auto], [Cached], [CIFAR10], [CIFAR100],
 // [Builtin], or a folder. A folder holds either the files of one of CIFAR's binary archives,
-// or photographs in a sub-folder for each class; see package imagefolder. If it has neither
+// or photographs in a subfolder for each class; see package imagefolder. If it has neither
 // test nor validation images of its own, the same fifth of each class is held out every time.
 func Open(ctx context.Context, spec string, o Options) (*Set, error) {
 	// A mistake in the subset is reported before anything is downloaded.

@@ -295,7 +295,7 @@ func TestOpenErrors(t *testing.T) {
 	writePhotos(t, filepath.Join("flat", "."), 2, ".")
 	for _, test := range []struct{ spec, subset, want string }{
 		{"one-class", "", "images of only one class, cat"},
-		{"flat", "", "the images in flat are not in class folders; want a sub-folder for each class"},
+		{"flat", "", "the images in flat are not in class folders; want a subfolder for each class"},
 		{"nowhere", "", `unknown data "nowhere"`},
 		{"CIFAR10", "", "cifar10, cifar100"},
 		{"empty", "", "empty holds no CIFAR data"},

@@ -1,11 +1,11 @@
-// Package imagefolder reads labelled photographs from a folder that has a sub-folder for each
+// Package imagefolder reads labelled photographs from a folder that has a subfolder for each
 // class, as torchvision's ImageFolder does, and makes them all the same size:
 //
 //	pets/cat/1.jpg
 //	pets/cat/garden/2.png
 //	pets/dog/1.jpg
 //
-// If the folder has sub-folders train, val and test, or some of them, they hold the images to
+// If the folder has subfolders train, val and test, or some of them, they hold the images to
 // train on, to validate on and to test on. Names such as validation, training_set and seg_test
 // stand for the same:
 //
@@ -59,7 +59,7 @@ type Options struct {
 const maxMemory = 8 << 30
 
 // Folder is the content of a folder. Its images mix the classes in an order that the seed
-// determines. The class names are the names of the sub-folders in Unicode's composed form
+// determines. The class names are the names of the subfolders in Unicode's composed form
 // (NFC), sorted by bytes as Python sorts them.
 type Folder struct {
 	Training *dataset.Images // nil after ReadTest

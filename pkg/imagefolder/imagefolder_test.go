@@ -474,11 +474,11 @@ func TestReadErrors(t *testing.T) {
 		options Options
 		want    string
 	}{
-		{"nothing", files(), ok, "no images in DIR; want a sub-folder for each class, as in DIR/cat/1.jpg and DIR/dog/1.jpg"},
+		{"nothing", files(), ok, "no images in DIR; want a subfolder for each class, as in DIR/cat/1.jpg and DIR/dog/1.jpg"},
 		{"no images", func(t *testing.T, dir string) { write(t, dir, "a/README", nil) }, ok, "no images in DIR"},
-		{"at the top", files("1.jpg", "2.jpg"), ok, "the images in DIR are not in class folders; want a sub-folder for each class, as in DIR/cat/1.jpg"},
-		{"one class", files("cat/1.jpg"), ok, "DIR has images of only one class, cat; want a sub-folder"},
-		{"validation without classes", files("train/a/1.png", "train/b/1.png", "val/1.png"), ok, "the images in DIR/val are not in class folders; want a sub-folder for each class, as in DIR/val/cat/1.jpg"},
+		{"at the top", files("1.jpg", "2.jpg"), ok, "the images in DIR are not in class folders; want a subfolder for each class, as in DIR/cat/1.jpg"},
+		{"one class", files("cat/1.jpg"), ok, "DIR has images of only one class, cat; want a subfolder"},
+		{"validation without classes", files("train/a/1.png", "train/b/1.png", "val/1.png"), ok, "the images in DIR/val are not in class folders; want a subfolder for each class, as in DIR/val/cat/1.jpg"},
 		{"validation with another class", files("train/a/1.png", "train/b/1.png", "val/c/1.png"), ok, "DIR/val/c is a class that DIR/train does not have"},
 		{"validation that is empty", func(t *testing.T, dir string) {
 			files("train/a/1.png", "train/b/1.png")(t, dir)
@@ -490,7 +490,7 @@ func TestReadErrors(t *testing.T) {
 			write(t, dir, "b/1.png", nil)
 			write(t, dir, "b/2.png", nil)
 		}, ok, "no image of class b can be read: DIR/b/1.png is not a PNG, JPEG or WebP image"},
-		{"unprintable", files("a/1.png", "b\x1b[31m/1.png"), ok, `DIR: sub-folder "b\x1b[31m" has unprintable characters in its name`},
+		{"unprintable", files("a/1.png", "b\x1b[31m/1.png"), ok, `DIR: subfolder "b\x1b[31m" has unprintable characters in its name`},
 		{"memory", files("a/1.png", "b/1.png", "b/2.png"), Options{Transform: picture.Transform{Resize: 1024, Height: 1024, Width: 1024}, memory: 9<<20 - 1},
 			"read the images in DIR: 3 images of 1024×1024 pixels take 0.01 GiB of memory, more than the 0.01 GiB allowed"},
 		{"transform", files("a/1.png", "b/1.png"), Options{}, "resize of 0 pixels"},
@@ -510,7 +510,7 @@ func TestReadErrors(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "file")
 	write(t, filepath.Dir(path), "file", nil)
-	for path, want := range map[string]string{path: "is a file; want a sub-folder", filepath.Join(path, "none"): "read an image folder"} {
+	for path, want := range map[string]string{path: "is a file; want a subfolder", filepath.Join(path, "none"): "read an image folder"} {
 		if _, err := Read(context.Background(), path, ok); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want an error with %q", path, err, want)
 		}

@@ -175,7 +175,7 @@ func (l *listing) add(paths []string, class int, p part) {
 	}
 }
 
-// class is a sub-folder with images, or several whose names are the same text in different
+// class is a subfolder with images, or several whose names are the same text in different
 // Unicode forms.
 type class struct {
 	name  string
@@ -192,7 +192,7 @@ func (l *listing) classesIn(ctx context.Context, dir string) ([]class, error) {
 	for _, folder := range folders {
 		// The names of classes go to terminals and figures.
 		if !printable.Is(folder) {
-			return nil, fmt.Errorf("%s: sub-folder %q has unprintable characters in its name; rename it", dir, folder)
+			return nil, fmt.Errorf("%s: subfolder %q has unprintable characters in its name; rename it", dir, folder)
 		}
 		paths, err := l.walk(ctx, filepath.Join(dir, folder), nil)
 		if err != nil {
@@ -321,7 +321,7 @@ func (l *listing) checkClasses(failures []error) error {
 
 // wantLayout says how the images in dir should be arranged.
 func wantLayout(dir string) string {
-	return fmt.Sprintf("want a sub-folder for each class, as in %s and %s",
+	return fmt.Sprintf("want a subfolder for each class, as in %s and %s",
 		filepath.Join(dir, "cat", "1.jpg"), filepath.Join(dir, "dog", "1.jpg"))
 }
 

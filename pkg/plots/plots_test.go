@@ -118,7 +118,7 @@ func TestReadErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dir, want := range map[string]string{
-		empty: "holds no run", fresh: "no metrics yet", none: "no metrics yet", damaged: "metrics.jsonl, line 1",
+		empty: "is not a run folder", fresh: "no metrics yet", none: "no metrics yet", damaged: "metrics.jsonl, line 1",
 	} {
 		if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("got %v, want an error with %q and the name of the folder", err, want)

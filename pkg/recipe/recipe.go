@@ -200,7 +200,7 @@ func (r Recipe) Validate() error {
 	devices := max(1, r.Devices)
 	switch {
 	case r.Precision != "" && !slices.Contains(Precisions(), r.Precision):
-		return fmt.Errorf("recipe %s: unknown precision %q; the choices are %s", r.Name, r.Precision, strings.Join(Precisions(), ", "))
+		return fmt.Errorf("recipe %s: unknown precision %q; the precisions are %s", r.Name, r.Precision, strings.Join(Precisions(), ", "))
 	case r.Devices < 0:
 		return fmt.Errorf("recipe %s: %d devices, want at least 1", r.Name, r.Devices)
 	case r.BatchSize/devices < 2 && r.LocalNorms:

@@ -116,7 +116,7 @@ func TestValidateRefuses(t *testing.T) {
 		{func(r *Recipe) { r.Schedule.Kind = "none" }, `unknown schedule "none"`},
 		{func(r *Recipe) { r.Epochs = 0 }, "0 epochs"},
 		{func(r *Recipe) { r.BatchSize = 1 }, "batch size 1"},
-		{func(r *Recipe) { r.Precision = "float8" }, `unknown precision "float8"; the choices are float32, bfloat16`},
+		{func(r *Recipe) { r.Precision = "float8" }, `unknown precision "float8"; the precisions are float32, bfloat16`},
 		{func(r *Recipe) { r.Devices = -1 }, "-1 devices"},
 		{func(r *Recipe) { r.Devices, r.BatchSize = 3, 128 }, "batches of 128 cannot be shared out to 3 devices"},
 		{func(r *Recipe) { r.Devices, r.BatchSize, r.LocalNorms = 4, 4, true }, "batches of 4 leave too few images for local batch norm on each of 4 devices"},

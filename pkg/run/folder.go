@@ -35,7 +35,7 @@ func ReadRecipe(dir string) (recipe.Recipe, error) {
 	var r recipe.Recipe
 	content, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return r, fmt.Errorf("%s holds no run: there is no %s in it", dir, recipeFile)
+		return r, fmt.Errorf("%s is not a run folder: it has no %s", dir, recipeFile)
 	}
 	if err != nil {
 		return r, fmt.Errorf("read the recipe: %w", err)

@@ -339,9 +339,9 @@ func declare(r recipe.Recipe) (*model.Store, error) {
 func startingPoint(r recipe.Recipe, o Options) (*checkpoint.State, error) {
 	switch given := len(o.Start) > 0; {
 	case given && r.Start == "":
-		return nil, fmt.Errorf("recipe %s: there are weights to start from, but the recipe's Start is empty; give both or neither", r.Name)
+		return nil, fmt.Errorf("recipe %s: weights to start from are given, but the recipe's Start is empty; give both or neither", r.Name)
 	case !given && r.Start != "":
-		return nil, fmt.Errorf("recipe %s: it starts from %q, but there are no weights; give both or neither", r.Name, r.Start)
+		return nil, fmt.Errorf("recipe %s: it starts from %q, but no weights are given; give both or neither", r.Name, r.Start)
 	case !given && (r.Freeze != "" || r.FreezeNorms):
 		return nil, fmt.Errorf("recipe %s: it freezes layers that have not been trained; give it weights to start from", r.Name)
 	case !given:

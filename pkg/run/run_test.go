@@ -561,7 +561,7 @@ func TestResumeRefusesChangedImages(t *testing.T) {
 }
 
 func TestNoRun(t *testing.T) {
-	if _, err := Resume(context.Background(), t.TempDir(), testOptions()); err == nil || !strings.Contains(err.Error(), "holds no run") {
+	if _, err := Resume(context.Background(), t.TempDir(), testOptions()); err == nil || !strings.Contains(err.Error(), "is not a run folder") {
 		t.Errorf("error %v, want one that says there is no run", err)
 	}
 }

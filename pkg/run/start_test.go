@@ -253,7 +253,7 @@ func TestStartIsChecked(t *testing.T) {
 		change func(*recipe.Recipe, *Options)
 		want   string
 	}{
-		{func(r *recipe.Recipe, o *Options) { o.Start = nil }, "there are no weights; give both or neither"},
+		{func(r *recipe.Recipe, o *Options) { o.Start = nil }, "no weights are given; give both or neither"},
 		{func(r *recipe.Recipe, o *Options) { r.Start = "" }, "Start is empty; give both or neither"},
 		{func(r *recipe.Recipe, o *Options) { r.Start, o.Start = "", nil }, "freezes layers that have not been trained"},
 		{func(r *recipe.Recipe, o *Options) { r.Start, r.Freeze, r.FreezeNorms, o.Start = "", "", true, nil }, "freezes layers that have not been trained"},

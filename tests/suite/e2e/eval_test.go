@@ -64,7 +64,7 @@ func TestEvalOtherClasses(t *testing.T) {
 		fmt.Fprintf(&names, "class %d\n", i)
 	}
 	writeFile(t, p.path("hundred", "fine_label_names.txt"), []byte(names.String()))
-	p.fails([]string{"other classes", "10"}, "eval", "--run", "runs/tiny", "--data", "hundred")
+	p.fails([]string{"different classes", "10"}, "eval", "--run", "runs/tiny", "--data", "hundred")
 }
 
 func TestDamagedWeights(t *testing.T) {

@@ -106,8 +106,8 @@ func TestExportRefuses(t *testing.T) {
 	}{
 		{[]string{"--out", "there.onnx"}, []string{"there.onnx already exists", "--force"}},
 		{[]string{"--out", "folder.onnx", "--force"}, []string{"folder.onnx is a folder"}},
-		{[]string{"--out", "nowhere/w.onnx"}, []string{"no folder nowhere"}},
-		{[]string{"--out", "there.onnx/w.onnx"}, []string{"no folder there.onnx"}},
+		{[]string{"--out", "nowhere/w.onnx"}, []string{"folder nowhere does not exist"}},
+		{[]string{"--out", "there.onnx/w.onnx"}, []string{"folder there.onnx does not exist"}},
 		{[]string{"--out", "w.pth"}, []string{"w.pth", ".safetensors", ".onnx", "--format"}},
 		{[]string{"--out", "w"}, []string{"--format"}},
 		{[]string{"--out", "w.onnx", "--format", "tflite"}, []string{`"tflite"`, "safetensors", "onnx"}},

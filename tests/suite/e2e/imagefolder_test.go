@@ -94,7 +94,7 @@ func TestImageFolder(t *testing.T) {
 	if err := os.Rename(p.path("other", "red"), p.path("other", "rouge")); err != nil {
 		t.Fatal(err)
 	}
-	p.fails([]string{"other classes"}, "eval", "--run", "made", "--data", "other")
+	p.fails([]string{"different classes"}, "eval", "--run", "made", "--data", "other")
 	p.fails([]string{filepath.Join("other", "rouge"), "not in class folders", filepath.Join("cat", "1.jpg")}, "train", "--data", filepath.Join("other", "rouge"))
 }
 
