@@ -28,12 +28,13 @@
 // ada_outputsize.go. Whatever else is there gets a row of its own, or is named in a warning.
 //
 // From a student's files, the answer to exercise NAME is taken from NAME.go wherever it is, in
-// upper or lower case, and also if it is called NAME.go.txt; otherwise from a file whose package
-// clause says NAME and that has its functions; and otherwise from the cells of a notebook. Of a copy of the course only the
-// folders of the exercises count. The file that is handed out does not count beside an answer,
-// nor do files with the same text. If there are still several, the newest is taken if their
-// names number attempts, and none otherwise: the mark is then [NotMarked], with the reason.
-// An answer is one file; a second file of the package is not read, and a warning says so.
+// upper or lower case, and also if it is called NAME.go.txt; from a file of another name whose
+// package clause says NAME and that has a function of the exercise; or, if there is neither,
+// from the cells of a notebook. Of a copy of the course only the folders of the exercises count.
+// The file that is handed out does not count beside an answer, nor do files with the same text.
+// If there are still several, the newest is taken if their names number attempts, and none
+// otherwise: the mark is then [NotMarked], with the reason. An answer is one file; a second file
+// of the package is not read, and a warning says so.
 //
 // Files must be regular files inside the student's folder, of at most 1 MiB. Zip archives are
 // read in memory and never unpacked, one inside another at most, and refused if they have a path
