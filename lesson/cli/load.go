@@ -176,7 +176,7 @@ func notesAbout(m *weights.Model, spec string) []string {
 		list = append(list, note+"; --normalize changes that")
 	}
 	if note := m.AssumedNetwork(); note != "" {
-		list = append(list, note+"; --model chooses another, and go run ./lesson weights "+quoted(spec)+" --data LABELLED tries them")
+		list = append(list, note+"; --model chooses another, and "+asCalled("go run ./lesson weights ")+quoted(spec)+" --data LABELLED tries them")
 	}
 	return list
 }
