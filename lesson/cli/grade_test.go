@@ -16,13 +16,13 @@ func TestGradeMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"no folder of submissions given":      {},
-		"another folder with --out":           {"--out", file, dir},
-		"has no folders":                      {"--out", dir, dir},
-		"find the submissions: ":              {"--out", dir, filepath.Join(dir, "absent")},
+		"no folder of submissions given":              {},
+		"another folder with --out":                   {"--out", file, dir},
+		"has no folders":                              {"--out", dir, dir},
+		"find the submissions: ":                      {"--out", dir, filepath.Join(dir, "absent")},
 		`there is no exercise "x"; the exercises are`: {"--out", dir, "--exercises", "x", dir},
-		"leaves no time":                      {"--out", dir, "--timeout", "0s", dir},
-		"memory limit of 1 MiB is too low":    {"--out", dir, "--memory", "1", dir},
+		"leaves no time":                              {"--out", dir, "--timeout", "0s", dir},
+		"memory limit of 1 MiB is too low":            {"--out", dir, "--memory", "1", dir},
 	} {
 		if err := gradeError(args); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("grade %q: %v, want %q", args, err, want)

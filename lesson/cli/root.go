@@ -9,6 +9,7 @@
 //   - output.go: JSON, lists of written files, suggestions
 //   - called.go: how texts name the command, inside and outside of a checkout
 //   - suggest.go: "did you mean …?"
+//   - limits_linux.go: one line instead of stack traces under a tight ulimit
 //   - complete.go: the values that shells complete
 //   - errors.go: exit codes, and the advice that goes with errors
 //   - doctor_child.go: what doctor runs in processes of their own

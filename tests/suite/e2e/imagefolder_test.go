@@ -179,8 +179,12 @@ func TestImageFolderChanged(t *testing.T) {
 		want   string
 	}{
 		{func() { move("red", "zinnober") }, "class red is now called zinnober"},
-		{func() { writeFile(t, p.path("colours", "red", "1.png"), readFile(t, p.path("before", "blue", "1.jpg"))) }, "class red has 11 images, not 10"},
-		{func() { writeFile(t, p.path("colours", "red", "1.jpg"), readFile(t, p.path("before", "blue", "1.jpg"))) }, "images of class red were replaced or changed"},
+		{func() {
+			writeFile(t, p.path("colours", "red", "1.png"), readFile(t, p.path("before", "blue", "1.jpg")))
+		}, "class red has 11 images, not 10"},
+		{func() {
+			writeFile(t, p.path("colours", "red", "1.jpg"), readFile(t, p.path("before", "blue", "1.jpg")))
+		}, "images of class red were replaced or changed"},
 		{func() { move("red/1.jpg", "blue/new.jpg") }, "1 of the images moved from class red to class blue"},
 		{func() {
 			for i := range 10 {

@@ -1,6 +1,6 @@
-//go:build cgo
+//go:build cgo && !noxla
 
-package main
+package cli
 
 // Under a tight limit on address space or on open files, Go's runtime ends with pages of stack
 // traces, often before it runs the first line of Go. So the check is in C, which runs earlier.
