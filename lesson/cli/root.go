@@ -11,6 +11,7 @@
 //   - suggest.go: "did you mean …?"
 //   - limits_linux.go: one line instead of stack traces under a tight ulimit
 //   - complete.go: the values that shells complete
+//   - version.go: what --version prints
 //   - errors.go: exit codes, and the advice that goes with errors
 //   - doctor_child.go: what doctor runs in processes of their own
 //

@@ -18,8 +18,7 @@
 //	                   results that their tasks quote
 //
 //	check/NAME.go      the check of exercise NAME: its steps, points, usual mistakes and
-//	                   hints. What compares a student's stride is in check/bottleneck.go,
-//	                   check/stage.go and check/convolution.go
+//	                   hints; for example, check/stage.go compares strides
 //	check/check.go     runs a check step by step; catches panics and endless loops
 //	check/trial.go     compares an answer in plain Go with the right values and with those
 //	                   of the usual mistakes

@@ -220,7 +220,7 @@ func TestInterrupt(t *testing.T) {
 	dir := "runs/it's mine" // needs quoting in a shell
 	p.begin(dir, tinyRecipe(t, small(t), epochs))
 	said := p.interrupted("train", "--run", dir, "--resume", "--log-every", "1")
-	match := regexp.MustCompile(`interrupted after step (\d+) of 150; resume with: go run \./lesson (.*)\n$`).FindStringSubmatch(said)
+	match := regexp.MustCompile(`interrupted after step (\d+) of 150; resume with: lesson (.*)\n$`).FindStringSubmatch(said)
 	if match == nil {
 		t.Fatalf("the message does not say how to resume: %s", said)
 	}
