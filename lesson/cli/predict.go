@@ -21,9 +21,10 @@ func predictCommand() *cobra.Command {
 		Short: "Classify images and print probabilities",
 		Long: `Classify images: print the most probable classes of each with their probabilities.
 
-IMAGE is a PNG, JPEG or WebP file of any size, a folder for all images in it, or - for one
-image on standard input. Images are resized and cropped as the weights expect, which
-matches their training closely or exactly.
+IMAGE is a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM (PPM, PGM, PBM) file of any size, a
+folder for all images in it, or - for one image on standard input. Of an animation the
+first frame is used. Images are resized and cropped as the weights expect,
+which matches their training closely or exactly.
 
 --cam also shows which part of the image led to the top guess. It draws the class
 activation map (Zhou et al. 2016) over the image, from violet (least) to yellow (most).
@@ -112,6 +113,9 @@ func newPredictionPrinter(cmd *cobra.Command, json bool, total int) *predictionP
 func (p *predictionPrinter) add(prediction predict.Prediction) error {
 	if prediction.Err != nil {
 		p.fail(prediction.Err)
+	}
+	if prediction.FirstOfFrames {
+		fmt.Fprintf(p.stderr, "Note: %s has several frames or pages; the first is used\n", printable.Escape(prediction.Image))
 	}
 	if prediction.CAM != "" {
 		p.maps = append(p.maps, prediction.CAM)

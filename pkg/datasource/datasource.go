@@ -245,7 +245,22 @@ func notice(spec string, folder *imagefolder.Folder) string {
 	if text := unreadNotice(spec, folder.Unread); text != "" {
 		parts = append(parts, text)
 	}
+	if n := len(folder.Animated); n > 0 {
+		parts = append(parts, fmt.Sprintf("Of %d images with several frames or pages in %s, such as %s, the first is used",
+			n, spec, relative(spec, folder.Animated[0])))
+	}
 	return strings.Join(parts, "\n")
+}
+
+// relative returns the path from the folder, quoted if it cannot be shown.
+func relative(folder, path string) string {
+	if inside, err := filepath.Rel(folder, path); err == nil {
+		path = inside
+	}
+	if !printable.Is(path) {
+		path = strconv.Quote(path)
+	}
+	return path
 }
 
 // unreadNotice counts the files in class folders that are not images, "" if there are none.
@@ -280,14 +295,7 @@ func skippedNotice(heading, spec string, skipped []imagefolder.Skipped) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s:", heading, spec)
 	for _, s := range skipped[:min(shown, len(skipped))] {
-		path := s.Path
-		if relative, err := filepath.Rel(spec, path); err == nil {
-			path = relative
-		}
-		if !printable.Is(path) {
-			path = strconv.Quote(path)
-		}
-		fmt.Fprintf(&b, "\n  %s %s", path, s.Why)
+		fmt.Fprintf(&b, "\n  %s %s", relative(spec, s.Path), s.Why)
 	}
 	if more := len(skipped) - shown; more > 0 {
 		fmt.Fprintf(&b, "\n  and %d more", more)

@@ -256,7 +256,7 @@ func TestPhotosNotice(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writePhotos(t, "pets", 3, "cat", "dog")
 	write := func(name string) {
-		if err := os.WriteFile(filepath.Join("pets", "cat", name), []byte("GIF89a"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join("pets", "cat", name), []byte("\x00\x00\x00\x0cjP  \r\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -267,16 +267,16 @@ func TestPhotosNotice(t *testing.T) {
 		}
 		return set.Notice
 	}
-	write("0.gif")
-	if got, want := notice(), "Left out of pets:\n  "+filepath.Join("cat", "0.gif")+" is a GIF image; save it as JPEG or PNG"; got != want {
+	write("0.jp2")
+	if got, want := notice(), "Left out of pets:\n  "+filepath.Join("cat", "0.jp2")+" is a JPEG 2000 image; save it as JPEG or PNG"; got != want {
 		t.Errorf("notice %q, want %q", got, want)
 	}
-	write("1\x1b[2J.gif")
+	write("1\x1b[2J.jp2")
 	for i := range 5 {
-		write(fmt.Sprintf("a%d.gif", i))
+		write(fmt.Sprintf("a%d.jp2", i))
 	}
 	got := notice()
-	if strings.Contains(got, "\x1b") || !strings.Contains(got, `1\x1b[2J.gif" is a GIF image`) {
+	if strings.Contains(got, "\x1b") || !strings.Contains(got, `1\x1b[2J.jp2" is a JPEG 2000 image`) {
 		t.Errorf("an unprintable name is not quoted in %q", got)
 	}
 	if lines := strings.Count(got, "\n"); lines != 6 || !strings.HasSuffix(got, "\n  and 2 more") {

@@ -11,7 +11,8 @@ import (
 	"github.com/residual-go/residual/pkg/picture"
 )
 
-// decode decodes and resizes the files, each into its place in pixels. failures has an entry
+// decode decodes and resizes the files, each into its place in pixels, and notes in them whether
+// they have several frames. failures has an entry
 // for each file: why it could not be decoded, or nil. The only error is that of a cancelled
 // context.
 func (o Options) decode(ctx context.Context, files []file, pixels []byte) (failures []error, err error) {
@@ -32,7 +33,7 @@ func (o Options) decode(ctx context.Context, files []file, pixels []byte) (failu
 	for range o.workers {
 		workers.Go(func() {
 			for i := range jobs {
-				failures[i] = o.decodeFile(files[i].path, pixels[i*size:(i+1)*size])
+				failures[i] = o.decodeFile(files[i].path, pixels[i*size:(i+1)*size], &files[i].frames)
 				done <- struct{}{}
 			}
 		})
@@ -54,16 +55,17 @@ func (o Options) decode(ctx context.Context, files []file, pixels []byte) (failu
 	return failures, nil
 }
 
-func (o Options) decodeFile(path string, pixels []byte) error {
+func (o Options) decodeFile(path string, pixels []byte, frames *bool) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return unreadable(err)
 	}
 	defer file.Close()
-	decoded, err := picture.Decode(file, picture.Limits{})
+	decoded, more, err := picture.DecodeFrame(file, picture.Limits{})
 	if err != nil {
 		return err
 	}
+	*frames = more
 	copy(pixels, o.Transform.Apply(decoded))
 	return nil
 }

@@ -38,10 +38,10 @@ func ExampleRead() {
 	// Output:
 	// [cat dog]
 	// 8 training and 2 validation images of 224 × 224 pixels
-	// skipped: 5.gif is a GIF image; save it as JPEG or PNG
+	// skipped: 5.jp2 is a JPEG 2000 image; save it as JPEG or PNG
 }
 
-// makePets makes a temporary folder with five photos of cats, five of dogs, and a GIF.
+// makePets makes a temporary folder with five photos of cats, five of dogs, and a JPEG 2000 image.
 func makePets() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "pets"); err != nil {
 		return "", err
@@ -65,5 +65,5 @@ func makePets() (dir string, err error) {
 			}
 		}
 	}
-	return dir, os.WriteFile(filepath.Join(dir, "dog", "5.gif"), []byte("GIF89a"), 0o644)
+	return dir, os.WriteFile(filepath.Join(dir, "dog", "5.jp2"), []byte("\x00\x00\x00\x0cjP  \r\n"), 0o644)
 }

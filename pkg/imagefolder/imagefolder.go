@@ -74,6 +74,8 @@ type Folder struct {
 	// Unread counts the files in class folders whose names are not those of images, by
 	// extension in lower case, such as ".csv".
 	Unread map[string]int
+	// Animated lists the images with several frames or pages. The first frame is read.
+	Animated []string
 }
 
 // Skipped is a file or folder that was left out.
@@ -187,6 +189,11 @@ func (o Options) read(ctx context.Context, dir string, l *listing, holdOut bool)
 		return &images
 	}
 	folder := &Folder{Skipped: l.skipped, PassedOver: l.passed, Unread: l.unread}
+	for _, file := range l.files {
+		if file.frames {
+			folder.Animated = append(folder.Animated, file.path)
+		}
+	}
 	folder.Training = take(training, dataset.Training)
 	folder.Validation = take(validation, dataset.Validation)
 	if holdOut && folder.Validation != nil {

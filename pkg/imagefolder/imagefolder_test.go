@@ -489,7 +489,7 @@ func TestReadErrors(t *testing.T) {
 			files("a/1.png", "a/2.png")(t, dir)
 			write(t, dir, "b/1.png", nil)
 			write(t, dir, "b/2.png", nil)
-		}, ok, "no image of class b can be read: DIR/b/1.png is not a PNG, JPEG or WebP image"},
+		}, ok, "no image of class b can be read: DIR/b/1.png is not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM image"},
 		{"unprintable", files("a/1.png", "b\x1b[31m/1.png"), ok, `DIR: subfolder "b\x1b[31m" has unprintable characters in its name`},
 		{"memory", files("a/1.png", "b/1.png", "b/2.png"), Options{Transform: picture.Transform{Resize: 1024, Height: 1024, Width: 1024}, memory: 9<<20 - 1},
 			"read the images in DIR: 3 images of 1024×1024 pixels take 0.01 GiB of memory, more than the 0.01 GiB allowed"},

@@ -31,6 +31,8 @@ type file struct {
 	path  string
 	class int32
 	part  part
+	// frames says that the file has more frames or pages than the first, which is read.
+	frames bool
 }
 
 func (l *listing) skip(path string, why error) {
@@ -171,7 +173,7 @@ func (l *listing) open(dir string) (partFolders, error) {
 
 func (l *listing) add(paths []string, class int, p part) {
 	for _, path := range paths {
-		l.files = append(l.files, file{path, int32(class), p})
+		l.files = append(l.files, file{path: path, class: int32(class), part: p})
 	}
 }
 

@@ -24,7 +24,6 @@ type references struct {
 		Tolerance     int
 		Want          []byte
 	}
-	Animated []byte
 }
 
 // colours returns red, green and blue of every pixel, blended with white.
@@ -51,6 +50,38 @@ func TestDecodeMatchesPillow(t *testing.T) {
 			if off := int(got[i]) - int(test.Want[i]); off < -test.Tolerance || off > test.Tolerance {
 				t.Errorf("%s: values differ by more than %d: %s", test.Name, test.Tolerance, difference(got, test.Want))
 				break
+			}
+		}
+	}
+}
+
+// TestDecodeFrame tells animations and files of several pages from still images.
+func TestDecodeFrame(t *testing.T) {
+	frames := 0
+	for _, test := range reference[references](t, "decode.json").Files {
+		_, more, err := DecodeFrame(bytes.NewReader(test.File), Limits{})
+		if want := strings.HasSuffix(test.Name, " with frames"); err != nil || more != want {
+			t.Errorf("%s has more frames: %v (%v), want %v", test.Name, more, err, want)
+		}
+		if more {
+			frames++
+		}
+	}
+	if frames != 4 {
+		t.Errorf("%d files have more frames, want 4 (GIF, WebP, PNG, TIFF)", frames)
+	}
+}
+
+// TestDecodeHostile cuts and changes files of every format: no such file may make it panic.
+func TestDecodeHostile(t *testing.T) {
+	limits := Limits{Pixels: 1_000_000}
+	for _, test := range reference[references](t, "decode.json").Files {
+		for n := range min(len(test.File), 250) {
+			Decode(bytes.NewReader(test.File[:n]), limits)
+			changed := bytes.Clone(test.File)
+			changed[n] ^= byte(1 + n*37)
+			if img, err := Decode(bytes.NewReader(changed), limits); err == nil {
+				colours(image.Image(img))
 			}
 		}
 	}
@@ -108,9 +139,9 @@ func TestDecodeErrors(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		{"empty", nil, "is not a PNG, JPEG or WebP image: it is empty"},
-		{"text", []byte("not an image at all"), "is not a PNG, JPEG or WebP image"},
-		{"one byte", []byte{0xff}, "is not a PNG, JPEG or WebP image"},
+		{"empty", nil, "is not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM image: it is empty"},
+		{"text", []byte("not an image at all"), "is not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM image"},
+		{"one byte", []byte{0xff}, "is not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM image"},
 		{"a PNG that ends early", small[:len(small)-20], "is damaged: "},
 		{"a PNG's signature", small[:8], "is damaged: "},
 		{"a JPEG that ends early", jpeg[:len(jpeg)-40], "is damaged: "},
@@ -119,16 +150,22 @@ func TestDecodeErrors(t *testing.T) {
 		{"a WebP's signature", webp[:12], "is damaged: "},
 		{"a WebP without a frame", noFrame, "is damaged: webp: no frame"},
 		{"a WebP with another canvas", canvas, "is damaged: webp: the frame does not fill the canvas"},
-		{"an animated WebP", values.Animated, "is an animated WebP image; save one frame of it as JPEG or PNG"},
 		{"an arithmetic JPEG", arithmetic, "is a JPEG image of an unsupported kind"},
 		{"a huge PNG", withHeader(small, 100_000, 100_000), "has 100000×100000 pixels, want 1 to 100000000 in all; save it smaller"},
-		{"GIF", []byte("GIF89a is not for this"), "is a GIF image" + save},
-		{"BMP", append([]byte("BM"), make([]byte, 60)...), "is a BMP image" + save},
-		{"little-endian TIFF", []byte("II*\x00\x08\x00\x00\x00"), "is a TIFF image" + save},
-		{"big-endian TIFF", []byte("MM\x00*\x00\x00\x00\x08"), "is a TIFF image" + save},
+		{"GIF", []byte("GIF89a\x02\x00\x02\x00\x00\x00\x00"), "is damaged: "},
+		{"a huge GIF", []byte("GIF89a\xff\xff\xff\xff\x00\x00\x00"), "has 65535×65535 pixels"},
+		{"BMP", append([]byte("BM"), make([]byte, 60)...), "is a BMP image of an unsupported kind (bmp: unsupported BMP image); save it as PNG or baseline JPEG"},
+		{"little-endian TIFF", []byte("II*\x00\x08\x00\x00\x00"), "is damaged: "},
+		{"big-endian TIFF", []byte("MM\x00*\x00\x00\x00\x08"), "is damaged: "},
+		{"BigTIFF", []byte("II+\x00\x08\x00\x00\x00"), "is a BigTIFF image" + save},
+		{"PNM without a size", []byte("P6 "), "is damaged: unexpected EOF"},
+		{"PNM cut short", []byte("P6 2 2 255 abcdef"), "is damaged: unexpected EOF"},
+		{"a huge PNM", []byte("P6 99999 99999 255 a"), "has 99999×99999 pixels"},
+		{"PNM of words", []byte("P2 two"), "is damaged: pnm: 't' instead of a number"},
+		{"PNM beyond white", []byte("P2 1 1 15 16"), "is damaged: pnm: the value 16 is above 15"},
 		{"HEIC", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic\x00\x00"), "is a HEIC image" + save},
 		{"AVIF", []byte("\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1avifmiaf"), "is an AVIF image" + save},
-		{"MP4", []byte("\x00\x00\x00\x18ftypisom\x00\x00\x00\x00mp42isom\x00\x00"), "is not a PNG, JPEG or WebP image"},
+		{"MP4", []byte("\x00\x00\x00\x18ftypisom\x00\x00\x00\x00mp42isom\x00\x00"), "is not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM image"},
 		{"JPEG XL", []byte("\xff\x0a\x00\x00"), "is a JPEG XL image" + save},
 		{"JPEG 2000", []byte("\x00\x00\x00\x0cjP  \r\n\x87\n"), "is a JPEG 2000 image" + save},
 		{"Photoshop", []byte("8BPS\x00\x01"), "is a Photoshop file" + save},
@@ -229,7 +266,7 @@ func TestRead(t *testing.T) {
 	for _, test := range []struct{ path, want string }{
 		{filepath.Join(dir, "none.png"), "no such file"},
 		{dir, "is a folder"},
-		{write("empty.png", nil), "is not a PNG, JPEG or WebP image"},
+		{write("empty.png", nil), "is not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM image"},
 		{write("cut.png", encodePNG(t, img)[:40]), "is damaged"},
 		{write("huge.png", withHeader(encodePNG(t, img), 1<<20, 1<<20)), "1048576×1048576 pixels"},
 	} {

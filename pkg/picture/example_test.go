@@ -37,10 +37,10 @@ func ExampleTransform_Apply() {
 }
 
 func ExampleDecode_unsupported() {
-	_, err := picture.Decode(strings.NewReader("GIF89a…"), picture.Limits{})
-	fmt.Println("cat.gif", err)
+	_, err := picture.Decode(strings.NewReader("\x00\x00\x00\x0cjP  \r\n…"), picture.Limits{})
+	fmt.Println("cat.jp2", err)
 	// Output:
-	// cat.gif is a GIF image; save it as JPEG or PNG
+	// cat.jp2 is a JPEG 2000 image; save it as JPEG or PNG
 }
 
 // Transparent parts of an image become white.

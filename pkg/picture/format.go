@@ -5,8 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/gif"
 	"image/png"
+	"io"
 	"strings"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
 
 	"github.com/residual-go/residual/pkg/picture/internal/jpeg"
 )
@@ -19,7 +24,12 @@ type format struct {
 	decode func(content []byte) (image.Image, error)
 	// exif returns the EXIF data, empty if there is none.
 	exif func(content []byte) []byte
+	// frames reports whether there are more frames or pages than one. It may be nil.
+	frames func(content []byte) bool
 }
+
+// formats are the names of the formats that can be decoded.
+const formats = "PNG, JPEG, WebP, GIF, BMP, TIFF or PNM"
 
 // The first bytes of PNG and JPEG files.
 const (
@@ -40,6 +50,7 @@ func formatOf(content []byte) (format, error) {
 			},
 			decode: func(content []byte) (image.Image, error) { return png.Decode(bytes.NewReader(content)) },
 			exif:   exifOfPNG,
+			frames: framesOfPNG,
 		}, nil
 	case hasPrefix(content, jpegSignature):
 		return format{
@@ -54,14 +65,71 @@ func formatOf(content []byte) (format, error) {
 			size:   sizeOfWebP,
 			decode: decodeWebP,
 			exif:   exifOfWebP,
+			frames: framesOfWebP,
+		}, nil
+	case hasPrefix(content, "GIF87a"), hasPrefix(content, "GIF89a"):
+		return format{
+			name:   "GIF",
+			size:   sizeBy(gif.DecodeConfig),
+			decode: decodeGIF,
+			exif:   noExif,
+			frames: framesOfGIF,
+		}, nil
+	case hasPrefix(content, "BM") && len(content) >= 26:
+		return format{
+			name: "BMP",
+			size: sizeBy(bmp.DecodeConfig),
+			decode: func(content []byte) (image.Image, error) {
+				img, err := bmp.Decode(bytes.NewReader(content))
+				completePalette(img)
+				return img, err
+			},
+			exif: noExif,
+		}, nil
+	case hasPrefix(content, "II*\x00"), hasPrefix(content, "MM\x00*"):
+		return format{
+			name:   "TIFF",
+			size:   sizeBy(tiff.DecodeConfig),
+			decode: decodeTIFF,
+			exif:   func(content []byte) []byte { return content }, // EXIF data is a TIFF file
+			frames: framesOfTIFF,
+		}, nil
+	case isPNM(content):
+		return format{
+			name:   "PNM",
+			size:   sizeOfPNM,
+			decode: decodePNM,
+			exif:   noExif,
 		}, nil
 	case len(content) == 0:
-		return format{}, &FormatError{"is not a PNG, JPEG or WebP image: it is empty"}
+		return format{}, &FormatError{"is not a " + formats + " image: it is empty"}
 	}
 	if is := unsupported(content); is != "" {
 		return format{}, &FormatError{"is " + is}
 	}
-	return format{}, &FormatError{"is not a PNG, JPEG or WebP image"}
+	return format{}, &FormatError{"is not a " + formats + " image"}
+}
+
+// sizeBy returns a function that reads the size with the decoder of a library.
+func sizeBy(decodeConfig func(io.Reader) (image.Config, error)) func([]byte) (image.Point, error) {
+	return func(content []byte) (image.Point, error) {
+		config, err := decodeConfig(bytes.NewReader(content))
+		return image.Pt(config.Width, config.Height), err
+	}
+}
+
+func noExif([]byte) []byte { return nil }
+
+// decodeTIFF decodes the first page. The decoder panics at some damaged files.
+func decodeTIFF(content []byte) (img image.Image, err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			img, err = nil, fmt.Errorf("tiff: %v", problem)
+		}
+	}()
+	img, err = tiff.Decode(bytes.NewReader(content))
+	completePalette(img)
+	return img, err
 }
 
 // A FormatError reports content in a format that Decode does not read.
@@ -72,14 +140,13 @@ func (e *FormatError) Error() string { return e.message }
 // explain turns an error of the decoder into the end of a sentence about the image.
 func (f format) explain(err error) error {
 	switch {
-	case errors.Is(err, errAnimated):
-		return err
 	case errors.Is(err, jpeg.ErrScans):
 		return fmt.Errorf("has more than %d scans, the limit; save it as baseline JPEG or PNG", jpeg.MaxScans)
 	}
 	_, inJPEG := errors.AsType[jpeg.UnsupportedError](err)
 	_, inPNG := errors.AsType[png.UnsupportedError](err)
-	if inJPEG || inPNG {
+	_, inTIFF := errors.AsType[tiff.UnsupportedError](err)
+	if inJPEG || inPNG || inTIFF || errors.Is(err, bmp.ErrUnsupported) {
 		return fmt.Errorf("is a %s image of an unsupported kind (%w); save it as PNG or baseline JPEG", f.name, err)
 	}
 	return fmt.Errorf("is damaged: %w", err)
@@ -90,12 +157,10 @@ func (f format) explain(err error) error {
 func unsupported(content []byte) string {
 	const save = "; save it as JPEG or PNG"
 	switch {
-	case hasPrefix(content, "GIF87a"), hasPrefix(content, "GIF89a"):
-		return "a GIF image" + save
-	case hasPrefix(content, "BM") && len(content) >= 26:
-		return "a BMP image" + save
-	case hasPrefix(content, "II*\x00"), hasPrefix(content, "MM\x00*"):
-		return "a TIFF image" + save
+	case hasPrefix(content, "II+\x00"), hasPrefix(content, "MM\x00+"):
+		return "a BigTIFF image" + save
+	case hasPrefix(content, "\x00\x00\x01\x00"):
+		return "a Windows icon" + save
 	case hasPrefix(content, "\x00\x00\x00\x0cJXL \r\n"), hasPrefix(content, "\xff\x0a"):
 		return "a JPEG XL image" + save
 	case hasPrefix(content, "\x00\x00\x00\x0cjP  \r\n"):

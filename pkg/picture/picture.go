@@ -1,5 +1,5 @@
 // Package picture turns photographs into network input: RGB bytes of a fixed size. It
-// decodes PNG, JPEG and WebP within limits, turns images upright as their EXIF data says,
+// decodes PNG, JPEG, WebP, GIF, BMP, TIFF and PNM within limits, turns images upright as their EXIF data says,
 // and resizes and crops them exactly as torchvision does.
 //
 // [Read] and [Decode] return an image, and [Transform.Apply] turns it into input for a
@@ -9,6 +9,8 @@
 //   - format.go: detecting the format, with advice on formats that are not supported
 //   - webp.go: guards against hostile, animated and inconsistent files
 //   - internal/jpeg: the JPEG decoder
+//   - pnm.go: decoding PBM, PGM and PPM
+//   - frames.go: the first frame of an animation
 //   - exif.go: finding the EXIF data in a file
 //   - orientation.go: reading the orientation from it and turning the image
 //   - transform.go: resizing and cropping
@@ -50,7 +52,8 @@ const (
 func IsImageName(name string) bool {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp",
-		".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".jxl", ".tif", ".tiff":
+		".apng", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".pbm", ".pgm", ".pnm", ".ppm",
+		".avif", ".heic", ".heif", ".ico", ".j2k", ".jp2", ".jpx", ".jxl", ".psd", ".tga":
 		return true
 	}
 	return false
@@ -58,54 +61,69 @@ func IsImageName(name string) bool {
 
 // Read decodes the image file at path, as [Decode] does.
 func Read(path string, limits Limits) (image.Image, error) {
+	img, _, err := ReadFrame(path, limits)
+	return img, err
+}
+
+// ReadFrame decodes the image file at path, as [DecodeFrame] does.
+func ReadFrame(path string, limits Limits) (img image.Image, more bool, err error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read an image: %w", err)
+		return nil, false, fmt.Errorf("read an image: %w", err)
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s is a folder, want an image", path)
+		return nil, false, fmt.Errorf("%s is a folder, want an image", path)
 	}
-	img, err := Decode(file, limits)
-	if err != nil {
-		return nil, fmt.Errorf("%s %w", path, err)
+	if img, more, err = DecodeFrame(file, limits); err != nil {
+		return nil, false, fmt.Errorf("%s %w", path, err)
 	}
-	return img, nil
+	return img, more, nil
 }
 
-// Decode decodes a PNG, JPEG or WebP image and turns it upright if its EXIF data says that
-// it is not. The content decides the format, not a file name. The size is checked against
-// the limits before any pixel is decoded.
+// Decode decodes an image and turns it upright if its EXIF data says that it is not. The
+// content decides the format, not a file name: PNG, JPEG, WebP, GIF, BMP, TIFF, or one of
+// Netpbm's PBM, PGM and PPM. The size is checked against the limits before any pixel is
+// decoded. Of animations and of files with several pages, the first frame is decoded; see
+// [DecodeFrame].
 //
 // A JPEG image may be baseline or progressive with at most 100 scans, in grey, colour or
-// CMYK. Of an animated PNG the first frame is decoded; an animated WebP is an error. Colour
-// profiles are ignored: all colours are taken as sRGB. The pixels of a JPEG image equal
-// those that Pillow decodes with libjpeg-turbo. Those of a lossy WebP image differ a little:
-// Pillow interpolates its chroma.
+// CMYK. Colour profiles are ignored: all colours are taken as sRGB. The pixels equal those
+// that Pillow decodes, except that those of a lossy WebP image differ a little (Pillow
+// interpolates its chroma), and that grey values of 16 bits are scaled to bytes, where Pillow
+// clips them. Transparent pixels stay transparent; [Transform.Apply] blends them with white.
 //
-// Errors read as the end of a sentence that begins with the name of the image: "is not a
-// PNG, JPEG or WebP image".
+// Errors read as the end of a sentence that begins with the name of the image: "is damaged:
+// unexpected EOF".
 func Decode(r io.Reader, limits Limits) (image.Image, error) {
+	img, _, err := DecodeFrame(r, limits)
+	return img, err
+}
+
+// DecodeFrame does what Decode does, and reports whether the file has more frames or pages than
+// the first, which it returns.
+func DecodeFrame(r io.Reader, limits Limits) (img image.Image, more bool, err error) {
 	content, err := limits.read(r)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	f, err := formatOf(content)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	size, err := f.size(content)
 	if err != nil {
-		return nil, f.explain(err)
+		return nil, false, f.explain(err)
 	}
 	if err := limits.checkSize(size); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	img, err := f.decode(content)
+	img, err = f.decode(content)
 	if err != nil {
-		return nil, f.explain(err)
+		return nil, false, f.explain(err)
 	}
-	return upright(img, orientation(f.exif(content))), nil
+	more = f.frames != nil && f.frames(content)
+	return upright(img, orientation(f.exif(content))), more, nil
 }
 
 // read returns all of r.

@@ -13,8 +13,6 @@ import (
 	"golang.org/x/image/webp"
 )
 
-var errAnimated = errors.New("is an animated WebP image; save one frame of it as JPEG or PNG")
-
 // chunksOfWebP yields the name and the data of each chunk. In a truncated file, the data of
 // the last chunk is what is left of it.
 // https://developers.google.com/speed/webp/docs/riff_container
@@ -33,18 +31,23 @@ func chunksOfWebP(content []byte) iter.Seq2[string, []byte] {
 	}
 }
 
-// sizeOfWebP returns the size of the image. It refuses animations, and a frame whose size
-// differs from the canvas: the decoder sizes the alpha channel by the canvas and the colours
+// sizeOfWebP returns the size of the image, of the canvas if it is animated. It refuses a still
+// image or a first frame whose size differs from its canvas: the decoder sizes the alpha channel by the canvas and the colours
 // by the frame, and would read beyond the smaller of the two.
 func sizeOfWebP(content []byte) (image.Point, error) {
+	if still, at, canvas := frameOfWebP(content); still != nil {
+		size, err := sizeOfStillWebP(still)
+		if err == nil && !(image.Rectangle{Min: at, Max: at.Add(size)}).In(image.Rectangle{Max: canvas}) {
+			err = errors.New("webp: the first frame is outside the canvas")
+		}
+		return canvas, err
+	}
+	return sizeOfStillWebP(content)
+}
+
+func sizeOfStillWebP(content []byte) (image.Point, error) {
 	for name, data := range chunksOfWebP(content) {
-		const animation = 1 << 1
 		switch name {
-		case "VP8X":
-			if len(data) > 0 && data[0]&animation != 0 {
-				return image.Point{}, errAnimated
-			}
-			continue
 		case "VP8 ", "VP8L":
 		default:
 			continue
@@ -80,7 +83,20 @@ func sizeOfFrame(name string, data []byte) (image.Point, error) {
 // decodeWebP decodes the image. Lossy WebP stores luma as 16 to 235 and chroma as 16 to 240,
 // as television does. The decoder leaves these as they are (golang.org/x/image v0.30), but
 // package image expects the full range of JPEG, so they are converted.
+//
+// Of an animation it decodes the first frame, on a transparent canvas.
 func decodeWebP(content []byte) (image.Image, error) {
+	if still, at, canvas := frameOfWebP(content); still != nil {
+		frame, err := decodeStillWebP(still)
+		if err != nil {
+			return nil, err
+		}
+		return onCanvas(frame, at, canvas), nil
+	}
+	return decodeStillWebP(content)
+}
+
+func decodeStillWebP(content []byte) (image.Image, error) {
 	img, err := webp.Decode(bytes.NewReader(content))
 	if err != nil {
 		return nil, err

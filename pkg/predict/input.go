@@ -77,17 +77,16 @@ func imagesIn(folder string) ([]Input, error) {
 	return found, nil
 }
 
-// read decodes the image.
-func (i Input) read(stdin io.Reader) (image.Image, error) {
+// read decodes the image, the first frame if there are more.
+func (i Input) read(stdin io.Reader) (photo image.Image, more bool, err error) {
 	switch {
 	case i.err != nil:
-		return nil, i.err
+		return nil, false, i.err
 	case i.Name != Stdin:
-		return picture.Read(i.Name, picture.Limits{})
+		return picture.ReadFrame(i.Name, picture.Limits{})
 	}
-	photo, err := picture.Decode(stdin, picture.Limits{})
-	if err != nil {
-		return nil, fmt.Errorf("standard input %w", err)
+	if photo, more, err = picture.DecodeFrame(stdin, picture.Limits{}); err != nil {
+		return nil, false, fmt.Errorf("standard input %w", err)
 	}
-	return photo, nil
+	return photo, more, nil
 }

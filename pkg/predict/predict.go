@@ -47,6 +47,9 @@ type Prediction struct {
 	Guesses []Guess `json:"guesses,omitempty"`
 	// CAM is the file with the class activation map of the first guess, if one was drawn.
 	CAM string `json:"cam,omitempty"`
+	// FirstOfFrames says that the image has several frames or pages, and that the prediction is
+	// for the first.
+	FirstOfFrames bool `json:"first_of_frames,omitempty"`
 	// Err says why the image could not be read; Error is its text, for JSON.
 	Err   error  `json:"-"`
 	Error string `json:"error,omitempty"`
@@ -100,6 +103,7 @@ type reading struct {
 	input  Input
 	pixels []byte
 	view   *classmap.View
+	more   bool // there are more frames or pages
 	err    error
 }
 
@@ -132,11 +136,11 @@ func (p *Predictor) read(ctx context.Context, inputs []Input) <-chan chan readin
 }
 
 func (p *Predictor) readOne(input Input) reading {
-	photo, err := input.read(p.Stdin)
+	photo, more, err := input.read(p.Stdin)
 	if err != nil {
 		return reading{input: input, err: err}
 	}
-	r := reading{input: input, pixels: p.Transform.Apply(photo)}
+	r := reading{input: input, more: more, pixels: p.Transform.Apply(photo)}
 	if p.MapFolder != "" {
 		r.view = classmap.NewView(photo, p.Transform)
 	}
@@ -193,6 +197,7 @@ func (p *Predictor) predict(batch []reading, names *mapNames) ([]Prediction, err
 			prediction.Err, prediction.Error = r.err, r.err.Error()
 			continue
 		}
+		prediction.FirstOfFrames = r.more
 		prediction.Guesses = Guesses(explanation, image, p.Top, p.Classes)
 		if r.view != nil {
 			prediction.CAM = names.next(r.input)

@@ -102,7 +102,7 @@ func TestRunKeepsTheOrder(t *testing.T) {
 				t.Errorf("prediction %d is for %s, want %s", i, p.Image, want)
 			}
 			if i == 20 {
-				if p.Err == nil || p.Error != "020.png is not a PNG, JPEG or WebP image" || p.Guesses != nil {
+				if p.Err == nil || p.Error != "020.png is not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM image" || p.Guesses != nil {
 					t.Errorf("a file that is not an image gives %+v", p)
 				}
 				continue

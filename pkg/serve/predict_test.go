@@ -123,11 +123,11 @@ func TestPredictRefuses(t *testing.T) {
 		want    string
 	}{
 		"nothing":         {"", nil, 400, "nothing was sent"},
-		"text":            {"", []byte("these are words"), 415, "not a PNG, JPEG or WebP"},
+		"text":            {"", []byte("these are words"), 415, "not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM"},
 		"a page":          {"", []byte("<!DOCTYPE html><html></html>"), 415, "what was sent is"},
 		"an SVG drawing":  {"", []byte("<svg xmlns='http://www.w3.org/2000/svg'></svg>"), 415, "is an SVG drawing; save it as JPEG or PNG"},
 		"a HEIC image":    {"", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic\x00\x00"), 415, "is a HEIC image; save it as JPEG or PNG"},
-		"a TIFF image":    {"", whiteTIFF, 415, "is a TIFF image; save it as JPEG or PNG"},
+		"a BigTIFF image": {"", []byte("II+\x00\x08\x00\x00\x00"), 415, "is a BigTIFF image; save it as JPEG or PNG"},
 		"half an image":   {"", whole[:len(whole)/2], 400, "damaged"},
 		"the magic alone": {"", whole[:8], 400, "damaged"},
 		"many bytes":      {"", make([]byte, 1<<20+1), 413, "larger than 1 MiB"},
@@ -238,16 +238,3 @@ func TestPredictClientGone(t *testing.T) {
 		t.Errorf("a client that is gone got %s", w.Body)
 	}
 }
-
-// whiteTIFF is a complete TIFF image of one white pixel. Other packages may register a decoder for
-// it with package image.
-var whiteTIFF = []byte("II*\x00\x08\x00\x00\x00\x08\x00" +
-	"\x00\x01\x03\x00\x01\x00\x00\x00\x01\x00\x00\x00" + // width
-	"\x01\x01\x03\x00\x01\x00\x00\x00\x01\x00\x00\x00" + // height
-	"\x02\x01\x03\x00\x01\x00\x00\x00\x08\x00\x00\x00" + // bits
-	"\x03\x01\x03\x00\x01\x00\x00\x00\x01\x00\x00\x00" + // no compression
-	"\x06\x01\x03\x00\x01\x00\x00\x00\x01\x00\x00\x00" + // black is zero
-	"\x11\x01\x04\x00\x01\x00\x00\x00\x6e\x00\x00\x00" + // where the pixels are
-	"\x16\x01\x03\x00\x01\x00\x00\x00\x01\x00\x00\x00" + // rows in a strip
-	"\x17\x01\x04\x00\x01\x00\x00\x00\x01\x00\x00\x00" + // bytes in a strip
-	"\x00\x00\x00\x00\xff")

@@ -122,14 +122,17 @@ def decode_values():
     def add(name, tolerance, image, format, **options):
         buffer = io.BytesIO()
         image.save(buffer, format, **options)
-        seen = ImageOps.exif_transpose(Image.open(buffer))
+        add_file(name, tolerance, buffer.getvalue())
+
+    def add_file(name, tolerance, content):
+        seen = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
         if seen.mode in ("RGBA", "LA", "P"):
             seen = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen.convert("RGBA"))
         seen = seen.convert("RGB")
         files.append(
             {
                 "name": name,
-                "file": encoded(buffer.getvalue()),
+                "file": encoded(content),
                 "width": seen.width,
                 "height": seen.height,
                 "tolerance": tolerance,
@@ -150,16 +153,49 @@ def decode_values():
     add("WebP lossless", 0, picture, "WebP", lossless=True)
     add("WebP lossy transparent", 3, one_tint_clear, "WebP", quality=95)
     add("WebP lossless transparent", 1, clear, "WebP", lossless=True, exact=True)
+    add("GIF", 0, picture.quantize(16), "GIF")
+    add("GIF transparent", 0, picture.quantize(16), "GIF", transparency=3)
+    add("BMP", 0, picture, "BMP")
+    add("BMP grey", 0, picture.convert("L"), "BMP")
+    add("BMP palette", 0, picture.quantize(16), "BMP")
+    add("BMP bilevel", 0, picture.convert("1"), "BMP")
+    add("TIFF", 0, picture, "TIFF")
+    add("TIFF deflate", 0, picture, "TIFF", compression="tiff_adobe_deflate")
+    add("TIFF LZW", 0, picture, "TIFF", compression="tiff_lzw")
+    add("TIFF PackBits", 0, picture, "TIFF", compression="packbits")
+    add("TIFF grey", 0, picture.convert("L"), "TIFF")
+    add("TIFF palette", 0, picture.quantize(16), "TIFF")
+    add("TIFF bilevel", 0, picture.convert("1"), "TIFF")
+    add("TIFF transparent", 1, clear, "TIFF")
+    add("PPM", 0, picture, "PPM")
+    add("PGM", 0, picture.convert("L"), "PPM")
+    add("PBM", 0, picture.convert("1"), "PPM")
+    values = np.asarray(picture)
+    add_file("PPM text", 0, b"P3 # text\n20 12\n255\n" + " ".join(str(v) for v in values.flatten()).encode() + b"\n")
+    add_file("PGM text", 0, b"P2\n20 12\n# rows\n15\n" + " ".join(str(v // 16) for v in values[..., 0].flatten()).encode())
+    add_file("PBM text", 0, b"P1\n20 12\n" + "".join(str(v % 2) for v in values[..., 0].flatten()).encode())
+    add_file("PPM of 16 bits", 0, b"P6 20 12 65535\n" + (values.astype(">u2") * 257 - 100).tobytes())
+    add_file("PPM up to 100", 0, b"P6 20 12 100\n" + (values * (100 / 255)).astype(np.uint8).tobytes())
+    turned = [picture, picture.transpose(Image.Transpose.ROTATE_180)]
+    for name, format, options in [
+        ("GIF", "GIF", {}),
+        ("WebP", "WebP", {"lossless": True}),
+        ("PNG", "PNG", {}),
+        ("TIFF", "TIFF", {}),
+    ]:
+        add(name + " with frames", 1, turned[0], format, save_all=True, append_images=turned[1:], **options)
+    # A first frame that does not fill its canvas: Pillow writes none, so the canvas is enlarged.
+    buffer = io.BytesIO()
+    picture.quantize(16).save(buffer, "GIF", transparency=3)
+    content = bytearray(buffer.getvalue())
+    content[6:10] = (24).to_bytes(2, "little") + (15).to_bytes(2, "little")
+    add_file("GIF smaller than its canvas", 0, bytes(content))
     for value in range(1, 9):
         exif = oriented(value)
         add("JPEG orientation %d" % value, 0, picture, "JPEG", quality=95, subsampling=0, exif=exif)
         add("PNG orientation %d" % value, 0, picture, "PNG", exif=exif)
         add("WebP orientation %d" % value, 0, picture, "WebP", lossless=True, exif=exif)
-
-    frames = [smooth(8, 8), smooth(8, 8).transpose(Image.Transpose.ROTATE_90)]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "WebP", save_all=True, append_images=frames[1:], lossless=True)
-    return files, buffer.getvalue()
+    return files
 
 
 # Options of cjpeg: the sampling factors of the components, and how they are stored.
@@ -285,8 +321,7 @@ def main():
     os.makedirs(TESTDATA, exist_ok=True)
     versions = {"pillow": PIL.__version__, "torchvision": torchvision.__version__}
     write("transform.json", {"versions": versions, "sources": transform_values()})
-    files, animated = decode_values()
-    write("decode.json", {"versions": versions, "files": files, "animated": encoded(animated)})
+    write("decode.json", {"versions": versions, "files": decode_values()})
     versions = {"pillow": PIL.__version__, "libjpeg-turbo": features.version("libjpeg_turbo")}
     write("jpeg.json", {"versions": versions, "files": jpeg_values()})
 

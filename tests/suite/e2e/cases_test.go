@@ -1,8 +1,14 @@
 package e2e
 
 import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/gif"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -88,4 +94,47 @@ func readFile(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return content
+}
+
+// Formats of all kinds are read, and files that are not images are mentioned.
+func TestCaseFormats(t *testing.T) {
+	t.Parallel()
+	p := trained(t)
+	formats := caseFiles(t, "formats")
+	r := p.run("predict", "--run", "runs/tiny", formats)
+	if r.code != 0 {
+		t.Errorf("exit code %d, want 0; stderr:\n%s", r.code, r.stderr)
+	}
+	has(t, r.stdout, "bmp.bmp", "tif.tif", "still.gif", "anim.webp")
+	has(t, r.stderr, "anim.webp has several frames or pages; the first is used")
+	has(t, p.ok("data", "verify", "--data", caseFiles(t, "layouts", "mixedppm")), "Data: pictures in mixedppm; ", "All records are complete")
+	counts := decode[struct{ Training, Test []int }](t, p.ok("data", "verify", "--data", caseFiles(t, "layouts", "mixedppm"), "--json"))
+	if got := counts.Training[0] + counts.Test[0]; got < 20 {
+		t.Errorf("%d of the images of the first class are read, want the PPM files too", got)
+	}
+}
+
+// PPM, PGM, BMP and GIF beside PNG: all are read.
+func TestMixedFormats(t *testing.T) {
+	t.Parallel()
+	p := trained(t)
+	for i, class := range []string{"cat", "dog"} {
+		level := fmt.Sprint(100 * i)
+		writeFile(t, p.path("mixed", class, "text.ppm"), []byte("P3 2 1 255 "+strings.Repeat(level+" ", 6)))
+		writeFile(t, p.path("mixed", class, "binary.PGM"), []byte("P5 2 1 255\nab"))
+		writeFile(t, p.path("mixed", class, "bits.pbm"), []byte("P4 2 1\n\x80"))
+		var still bytes.Buffer
+		frame := image.NewPaletted(image.Rect(0, 0, 3, 2), color.Palette{color.White, color.Black})
+		if err := gif.EncodeAll(&still, &gif.GIF{Image: []*image.Paletted{frame, frame}, Delay: []int{1, 1}}); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, p.path("mixed", class, "moving.gif"), still.Bytes())
+		writeFile(t, p.path("mixed", class, "GT-00000.csv"), []byte("name;class"))
+	}
+	out := p.ok("data", "verify", "--data", "mixed")
+	has(t, out, "6 training and 2 held-out images", "files that are not images by their names (2 .csv)",
+		"Of 2 images with several frames or pages in mixed, such as "+filepath.Join("cat", "moving.gif")+", the first is used")
+	r := p.run("predict", "--run", "runs/tiny", filepath.Join("mixed", "cat"))
+	has(t, r.stdout, "text.ppm", "binary.PGM", "bits.pbm", "moving.gif")
+	has(t, r.stderr, "moving.gif has several frames or pages; the first is used")
 }

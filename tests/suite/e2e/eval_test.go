@@ -209,8 +209,8 @@ func TestPredictDamagedImages(t *testing.T) {
 	writeFile(t, p.path("empty.jpg"), nil)
 	// A good file before the bad one does not hide the error.
 	p.fails([]string{"half.png", "damaged"}, "predict", "--run", "runs/tiny", "whole.png", "half.png")
-	p.fails([]string{"text.png", "not a PNG, JPEG or WebP"}, "predict", "--run", "runs/tiny", "text.png")
-	p.fails([]string{"empty.jpg", "not a PNG, JPEG or WebP"}, "predict", "--run", "runs/tiny", "empty.jpg")
+	p.fails([]string{"text.png", "not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM"}, "predict", "--run", "runs/tiny", "text.png")
+	p.fails([]string{"empty.jpg", "not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM"}, "predict", "--run", "runs/tiny", "empty.jpg")
 	p.fails([]string{"missing.png", "no such file"}, "predict", "--run", "runs/tiny", "missing.png")
 	p.fails([]string{"runs"}, "predict", "--run", "runs/tiny", "runs")
 }

@@ -116,7 +116,7 @@ func TestPredictStdin(t *testing.T) {
 	if len(got) != 1 || got[0].Image != "-" || !slices.Equal(got[0].Guesses, want[0].Guesses) {
 		t.Errorf("standard input gives %+v, the file gives %+v", got, want)
 	}
-	p.fails([]string{"standard input is not a PNG, JPEG or WebP"}, "predict", "--run", "runs/tiny", "-")
+	p.fails([]string{"standard input is not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM"}, "predict", "--run", "runs/tiny", "-")
 }
 
 // The maps of --cam, including that of an image that EXIF turns upright.

@@ -147,7 +147,7 @@ func TestPageInTheBrowser(t *testing.T) {
 	if !hidden || !back {
 		t.Errorf("key m hides the map: %t, shows it again: %t, want true", hidden, back)
 	}
-	if !strings.Contains(alert, "not a PNG, JPEG or WebP") || was != "alert" {
+	if !strings.Contains(alert, "not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM") || was != "alert" {
 		t.Errorf("for a file that is not an image the page says %q", alert)
 	}
 	if broken > 0 {
