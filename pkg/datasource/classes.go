@@ -1,6 +1,7 @@
 package datasource
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,11 +21,31 @@ var synonyms = map[string]string{
 	"auto":      "automobile",
 }
 
+// wordNet has the ids of ImageNet's 1000 classes (ILSVRC 2012) in WordNet 3.0, such as n01440764
+// for tench, in the order of the labels.
+//
+//go:embed imagenet.txt
+var wordNet string
+
+// wordNetClass returns the index of the class with the given WordNet id in a network for
+// ImageNet's classes, -1 for other names and other networks.
+func wordNetClass(name string, classes []string) int {
+	const length = 10 // of a line
+	if len(classes) != 1000 || classes[0] != "tench" || len(name) != length-1 || name[0] != 'n' {
+		return -1
+	}
+	at := strings.Index(wordNet, strings.ToLower(name)+"\n")
+	if at < 0 {
+		return -1
+	}
+	return at / length
+}
+
 // MatchClasses returns the images with the classes of a network, given by their names. The
 // images' own classes may be fewer and in a different order. They are matched by name: first
 // exactly, then without regard to capitals, spaces, hyphens and underscores, and then as
-// synonyms (plane for airplane, car for automobile). It is an error if a class of the images
-// matches no class of the network, or several.
+// synonyms (plane for airplane, car for automobile). WordNet ids stand for ImageNet's classes. It
+// is an error if a class of the images matches no class of the network, or several.
 func MatchClasses(images *dataset.Images, classes []string) (*dataset.Images, error) {
 	if slices.Equal(images.Classes, classes) {
 		return images, nil
@@ -48,6 +69,9 @@ func MatchClasses(images *dataset.Images, classes []string) (*dataset.Images, er
 
 // matchClass returns the index of the class that name stands for.
 func matchClass(name string, classes []string) (int, error) {
+	if at := wordNetClass(name, classes); at >= 0 {
+		return at, nil
+	}
 	for _, same := range []func(class string) bool{
 		func(class string) bool { return class == name },
 		func(class string) bool { return plain(class) == plain(name) },

@@ -7,9 +7,11 @@ import (
 
 	"github.com/residual-go/residual/pkg/cifar"
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/weights"
 )
 
 func TestMatchClasses(t *testing.T) {
+	imageNet := weights.ImageNetClasses()
 	for _, test := range []struct {
 		images, network []string
 		want            []int32 // the label that each class of the images gets
@@ -20,6 +22,9 @@ func TestMatchClasses(t *testing.T) {
 		{[]string{"Aquarium Fish", "pine-tree"}, cifar.CIFAR100.Classes(), []int32{1, 59}, ""},
 		{[]string{"cafe\u0301"}, []string{"bar", "café"}, []int32{1}, ""},
 		{[]string{"crane", "Crane"}, []string{"crane", "Crane"}, []int32{0, 1}, ""},
+		{[]string{"n15075141", "n01440764", "n02123045", "n03000684"}, imageNet, []int32{999, 0, 281, 491}, ""}, // toilet paper, tench, tabby, chain saw
+		{[]string{"n01440764"}, cifar.CIFAR10.Classes(), nil, "n01440764 is none of"},
+		{[]string{"n99999999"}, imageNet, nil, "n99999999 is none of the network's 1000 classes (tench, "},
 		{[]string{"CRANE"}, []string{"crane", "Crane"}, nil, "CRANE stands for 2 of the network's classes"},
 		{[]string{"cat", "owl"}, []string{"cat", "dog"}, nil, "owl is none of the network's 2 classes (cat, dog)"},
 		{[]string{"owl"}, cifar.CIFAR100.Classes(), nil, "of the network's 100 classes (apple, aquarium_fish, "},

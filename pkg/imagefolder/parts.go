@@ -69,7 +69,18 @@ func (l *listing) parts(dir string) (partFolders, error) {
 		if found[p] == "" {
 			return "", nil
 		}
-		return inner(filepath.Join(root, found[p]))
+		dir := filepath.Join(root, found[p])
+		inside, images, err := (&listing{}).lookInto(dir)
+		if err != nil {
+			return "", err
+		}
+		// seg_test/seg_test wraps the class folders, even if there is only one.
+		if len(inside) == 1 && len(images) == 0 {
+			if again, ok := partNamed(inside[0]); ok && again == p {
+				dir = filepath.Join(dir, inside[0])
+			}
+		}
+		return inner(dir)
 	}
 	p := partFolders{root: root}
 	if _, train := found[training]; len(found) < 2 || !train && len(others) > 0 {

@@ -14,14 +14,25 @@ import (
 // Is reports whether text can be shown as it is: valid UTF-8 without control characters or
 // line breaks.
 func Is(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !shown(r) })
+}
+
+// shown reports whether r can be shown as it is. Besides what unicode.IsPrint allows, these are
+// spaces other than ASCII's, and the characters that join or separate letters in the ordinary
+// spelling of Persian, Hindi or Khmer. What changes the direction of text is not among them.
+func shown(r rune) bool {
+	switch r {
+	case '\u00ad', '\u200b', '\u200c', '\u200d', '\u2060': // soft hyphen, zero-width space, non-joiner, joiner, word joiner
+		return true
+	}
+	return unicode.IsGraphic(r)
 }
 
 // Replace returns text with a replacement character (U+FFFD) in place of everything that
 // cannot be shown.
 func Replace(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
+		if shown(r) {
 			return r
 		}
 		return unicode.ReplacementChar
@@ -33,7 +44,7 @@ func Replace(text string) string {
 func Escape(text string) string {
 	var b strings.Builder
 	for _, r := range text {
-		if unicode.IsGraphic(r) {
+		if shown(r) {
 			b.WriteRune(r)
 		} else {
 			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))

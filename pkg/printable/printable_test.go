@@ -13,6 +13,9 @@ func TestPrintable(t *testing.T) {
 		replaced, quoted string
 	}{
 		{"golden retriever", true, "golden retriever", "golden retriever"},
+		{"گربه\u200cها", true, "گربه\u200cها", `"گربه\u200cها"`},
+		{"New\u00a0York", true, "New\u00a0York", `"New\u00a0York"`},
+		{"क्\u200dष", true, "क्\u200dष", `"क्\u200dष"`},
 		{"grün 犬", true, "grün 犬", "grün 犬"},
 		{"", true, "", `""`},
 		{"a\nb", false, "a\ufffdb", `"a\nb"`},

@@ -138,3 +138,93 @@ func TestMixedFormats(t *testing.T) {
 	has(t, r.stdout, "text.ppm", "binary.PGM", "bits.pbm", "moving.gif")
 	has(t, r.stderr, "moving.gif has several frames or pages; the first is used")
 }
+
+// Folders as archives and other systems make them.
+func TestCaseLayouts(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	layouts := caseFiles(t, "layouts")
+	for layout, want := range map[string][]string{
+		"tvt":        {" training, ", " validation and ", " test images", "cat", "dog"},
+		"emptyclass": {" training and ", " held-out images", "cat", "dog"},
+		"kaggle1":    {" training and ", " test images", "cats", "dogs"},
+		"persian":    {"گربه\u200cها", "سگ\u200cها"},
+		"nfd":        {" training and ", " validation images", "café", "naïve"},
+		"macosx":     {" held-out images", "cat", "dog"},
+	} {
+		out := p.ok("data", "verify", "--data", filepath.Join(layouts, layout))
+		has(t, out, append(want, "All records are complete")...)
+		if strings.Contains(out, "Left out") || strings.Contains(out, "MACOSX") {
+			t.Errorf("%s: want nothing left out:\n%s", layout, out)
+		}
+	}
+}
+
+// The same kinds of folders, and others, made here.
+func TestLayouts(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	dot := encodePNG(t, image.NewGray(image.Rect(0, 0, 8, 8)))
+	for _, test := range []struct {
+		name  string
+		files []string // %d stands for 0, 1, 2
+		want  []string
+		not   string
+	}{
+		{"parts", []string{"train/cat/%d.png", "train/dog/%d.png", "val/cat/%d.png", "test/dog/%d.png"}, []string{"6 training, 3 validation and 3 test images"}, "Passed"},
+		{"sets", []string{"training_set/training_set/cats/%d.png", "training_set/training_set/dogs/%d.png", "test_set/test_set/cats/%d.png"}, []string{"6 training and 3 test images"}, "Passed"},
+		{"seg", []string{"seg_train/seg_train/sea/%d.png", "seg_train/seg_train/street/%d.png", "seg_test/seg_test/sea/%d.png", "seg_pred/seg_pred/%d.png"}, []string{"6 training and 3 test images", "seg_pred is not used"}, "Left out"},
+		{"mac", []string{"pets/cat/%d.png", "pets/dog/%d.png", "__MACOSX/pets/cat/._%d.png", ".DS_Store", "pets/.DS_Store"}, []string{"4 training and 2 held-out images"}, "MACOSX"},
+		{"empty", []string{"cat/%d.png", "dog/%d.png", "owl/"}, []string{"4 training and 2 held-out images", "Passed over in empty:\n  owl has no images, so it is not a class"}, "Left out"},
+		{"accents", []string{"train/café/%d.png", "train/the\u0301/%d.png", "val/cafe\u0301/%d.png", "val/thé/%d.png"}, []string{"6 training and 6 validation images", "café", "thé"}, "Passed"},
+		{"scripts", []string{"گربه\u200cها/%d.png", "क्\u200dष/%d.png", "New\u00a0York/%d.png"}, []string{"6 training and 3 held-out images", "گربه\u200cها", "क्\u200dष", "New\u00a0York"}, "Passed"},
+		{"unlabelled", []string{"train/cat/%d.png", "train/dog/%d.png", "test/%d.png"}, []string{"4 training and 2 held-out images", "test has no class folders, so it is not used"}, "Left out"},
+		{"unknown", []string{"train/cat/%d.png", "train/dog/%d.png", "test/unknown/%d.png"}, []string{"4 training and 2 held-out images", "not one of the classes, so it is not used"}, "Left out"},
+		{"one", []string{"train/cat/%d.png", "train/dog/%d.png", "test/cat/%d.png"}, []string{"6 training and 3 test images"}, "Passed"},
+		{"loose", []string{"cat/%d.png", "dog/%d.png", "cover.png"}, []string{"4 training and 2 held-out images", "cover.png is not in a class folder"}, "Left out"},
+	} {
+		for _, file := range test.files {
+			if strings.HasSuffix(file, "/") {
+				if err := os.MkdirAll(p.path(test.name, file), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			for i := range 3 {
+				path := file
+				if strings.Contains(file, "%d") {
+					path = fmt.Sprintf(file, i)
+				}
+				writeFile(t, p.path(test.name, path), dot)
+			}
+		}
+		out := p.ok("data", "verify", "--data", test.name)
+		has(t, out, append(test.want, "All records are complete")...)
+		if strings.Contains(out, test.not) {
+			t.Errorf("%s: %q in:\n%s", test.name, test.not, out)
+		}
+	}
+	p.fails([]string{"parts", "no folder train", "name that folder"}, "train", "--data", p.path("without", func() string {
+		for _, file := range []string{"val/cat/1.png", "val/dog/1.png", "test/cat/1.png", "test/dog/1.png"} {
+			writeFile(t, p.path("without", "parts", file), dot)
+		}
+		return "parts"
+	}()))
+}
+
+// CIFAR-10's classes under the names that PyTorch's tutorial gives them.
+func TestEvalOtherNames(t *testing.T) {
+	t.Parallel()
+	folder, weights := caseFiles(t, "eval-folder"), pretrained(t)
+	p := newPlace(t)
+	for from, to := range map[string]string{"airplane": "plane", "automobile": "Car", "truck": "truck"} {
+		if err := os.CopyFS(p.path("some", to), os.DirFS(filepath.Join(folder, from))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := decode[evaluation](t, p.ok("eval", "--weights", weights, "--data", "some", "--json"))
+	want := decode[evaluation](t, p.ok("eval", "--weights", weights, "--data", folder, "--json"))
+	if n := want.Confusion[0][0] + want.Confusion[1][1] + want.Confusion[9][9]; got.Correct != n {
+		t.Errorf("%d of %d are correct, want %d", got.Correct, got.Total, n)
+	}
+}
