@@ -13,6 +13,7 @@ import (
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
+	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/run"
@@ -45,6 +46,12 @@ func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, 
 		fmt.Fprintf(w, "%s\n%s\n%s\n", rule, set.Notice, rule)
 	}
 	fmt.Fprintf(w, "Data: %s; %s\n", set.Name(), counted(set))
+	for i, name := range set.Test.Classes {
+		if !figure.Writable(name) { // said once
+			fmt.Fprintf(w, "Note: the figures' fonts cannot write all class names; figures have numbers instead, such as %d for %s\n", i, name)
+			break
+		}
+	}
 	return set, nil
 }
 

@@ -145,7 +145,7 @@ func (h *History) epochs(line run.Metrics) float64 {
 
 // Confusion draws the confusion matrix of a result.
 func Confusion(title, caption string, result *infer.Result) (*figure.Figure, error) {
-	return figure.Confusion(title, result.Classes, result.Confusion, figure.Caption(caption))
+	return figure.Confusion(title, figure.ClassNames(result.Classes), result.Confusion, figure.Caption(caption))
 }
 
 // Guesses draws the first n images with their labels and the network's predictions.
@@ -174,7 +174,8 @@ func Worst(title, caption string, images *dataset.Images, result *infer.Result, 
 
 // guessed returns image i with its label, followed by a note, and the prediction below.
 func guessed(images *dataset.Images, result *infer.Result, i int, note string) figure.Tile {
-	label, guess := images.Classes[images.Labels[i]], result.Classes[result.Guesses[i]]
+	names := figure.ClassNames(images.Classes)
+	label, guess := names[images.Labels[i]], names[result.Guesses[i]]
 	t := tile(images, i, label+note+"\n→ "+guess)
 	t.Wrong = label != guess
 	return t
@@ -192,10 +193,11 @@ func Samples(title, caption string, images *dataset.Images, n int) (*figure.Figu
 			of[label] = append(of[label], i)
 		}
 	}
+	names := figure.ClassNames(images.Classes)
 	var tiles []figure.Tile
 	for label, indices := range of {
 		for _, i := range indices {
-			tiles = append(tiles, tile(images, i, images.Classes[label]))
+			tiles = append(tiles, tile(images, i, names[label]))
 		}
 	}
 	return figure.ImageGrid(title, n, tiles, figure.Caption(caption))
