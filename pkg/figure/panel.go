@@ -68,11 +68,17 @@ func arrange(panels []panel, columns int, top, right float64, size func(room flo
 	}
 
 	// The first try, on a page of any height, finds the room that axes have beside and above
-	// their labels. A label wider than its axis would take some of it.
-	labels := make([]string, len(panels))
+	// their labels. A label wider than its axis would take some of it. So would a long label
+	// beside a logarithmic axis: gonum lays it out around the mean of the range, which is near
+	// the top there, but draws it in the middle. Short labels take the same room across.
+	type labels struct{ x, y string }
+	texts := make([]labels, len(panels))
 	for i, p := range panels {
-		if labels[i] = p.X.Label.Text; labels[i] != "" {
-			p.X.Label.Text = "x"
+		texts[i] = labels{p.X.Label.Text, p.Y.Label.Text}
+		for _, label := range []*string{&p.X.Label.Text, &p.Y.Label.Text} {
+			if *label != "" {
+				*label = "x"
+			}
 		}
 	}
 	tiles := draw.Tiles{Rows: rows, Cols: columns, PadX: px(panelGap)}
@@ -82,11 +88,6 @@ func arrange(panels []panel, columns int, top, right float64, size func(room flo
 	}}
 	first := area(panels[0].DataCanvas(plot.Align(grid, tiles, page)[0][0]))
 	width, height := size(first.width())
-	for i, p := range panels {
-		p.X.Label.Text = labelText().fit(labels[i], width)
-		p.Y.Label.Text = labelText().fit(p.Y.Label.Text, height)
-	}
-
 	// The second try is on a page of the right size.
 	above := spaceAbove(panels, width)
 	pad := max(0, above-first.y0) // the upper half of the topmost number takes no extra room
@@ -103,6 +104,8 @@ func arrange(panels []panel, columns int, top, right float64, size func(room flo
 		x, y := math.Round(at.x0), math.Round(at.y0) // between pixels, lines and cells would blur
 		p.axes = rect{x, y, x + width, y + height}
 		p.top = y - above
+		p.X.Label.Text = labelText().fit(texts[i].x, width)
+		p.Y.Label.Text = labelText().fit(texts[i].y, height)
 	}
 	return bottom
 }

@@ -30,3 +30,16 @@ func TestPlotIsDrawnAroundItsAxes(t *testing.T) {
 		}
 	}
 }
+
+// TestLongLabelBesideLogAxis: the label of a logarithmic axis takes no room above the axes.
+func TestLongLabelBesideLogAxis(t *testing.T) {
+	top := func(label string) float64 {
+		panels := []panel{{Plot: newPlot("step", label)}}
+		setScale(&panels[0].Y, 0.005, 2, true, []plot.Tick{{Value: 0.01, Label: "0.01"}, {Value: 1, Label: "1"}})
+		arrange(panels, 1, 0, 600, func(room float64) (width, height float64) { return room, plotHeight })
+		return panels[0].axes.y0
+	}
+	if short, long := top("error"), top("error, as a share of the variance of f"); short != long {
+		t.Errorf("the axes begin at %g under a long label, and at %g under a short one", long, short)
+	}
+}

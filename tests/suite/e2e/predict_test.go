@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/residual-go/residual/pkg/picture"
 )
 
 type prediction struct {
@@ -127,7 +129,7 @@ func TestPredictCAM(t *testing.T) {
 	if err := jpeg.Encode(&lying, bands(60, 30), nil); err != nil {
 		t.Fatal(err)
 	}
-	stored, err := jpeg.Decode(bytes.NewReader(lying.Bytes()))
+	stored, err := picture.Decode(bytes.NewReader(lying.Bytes()), picture.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
