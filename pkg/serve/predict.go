@@ -39,7 +39,11 @@ type problem struct {
 func (p *problem) Error() string { return p.text }
 
 func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
+	sent := r.Body // predicted may replace it
 	answer, err := s.predicted(w, r)
+	if w.Header().Get("Connection") == "close" {
+		defer s.drain(w, r, sent)
+	}
 	var p *problem
 	switch {
 	case err == nil:
@@ -57,25 +61,55 @@ func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// drain reads on after a refusal, for a client that writes its whole image before it reads: if the
+// connection were closed on it, it would see a reset in place of the answer. The answer is sent
+// first; a client that reads it closes the connection, and one that does not send costs only
+// moments.
+func (s *Server) drain(w http.ResponseWriter, r *http.Request, sent io.Reader) {
+	connection := http.NewResponseController(w)
+	if r.Header.Get("Expect") != "" || r.ContentLength == 0 || connection.Flush() != nil {
+		return // the client reads first, or there is nothing to read
+	}
+	if connection.SetReadDeadline(time.Time{}) != nil {
+		return // this is not a connection
+	}
+	select {
+	case s.draining <- struct{}{}:
+		defer func() { <-s.draining }()
+	default:
+		return
+	}
+	rest := newArrival(w, r, s.limits.Arrival/2)
+	rest.body, rest.window = sent, s.limits.Arrival/30
+	_, _ = io.CopyN(io.Discard, rest, 4*s.limits.Image.Bytes)
+}
+
 func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction, error) {
 	top, cam, err := options(r, len(s.model.Classes))
+	image := newArrival(w, r, s.limits.Arrival)
 	if err == nil {
-		err = s.admit(r)
+		err = s.admit(image)
 	}
 	if err != nil {
 		// Without this, net/http would first read the whole body, however slow the client.
 		w.Header().Set("Connection", "close")
 		return nil, err
 	}
-	defer s.admission.leave(r.ContentLength)
+	defer s.admission.leave(image)
 
+	r.Body = io.NopCloser(image)
 	content, err := body(r)
+	s.admission.arrived(image)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, &problem{http.StatusRequestTimeout, "the image took too long to arrive; send it again"}
+	case errors.Is(err, errMadeRoom):
+		w.Header().Set("Connection", "close")
+		return nil, &problem{http.StatusServiceUnavailable, err.Error() + "; send it again"}
 	case err != nil:
 		return nil, &problem{http.StatusBadRequest, "the image did not arrive: " + err.Error()}
 	}
+	image.done()
 	arrived := time.Now()
 	pixels, view, err := s.decode(r.Context(), content, cam)
 	if err != nil {
@@ -96,15 +130,15 @@ func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction,
 	return answer, nil
 }
 
-// admit lets a request in by its Content-Length, or says why not.
-func (s *Server) admit(r *http.Request) error {
-	switch size := r.ContentLength; {
+// admit lets a request in by the size and the client of its image, or says why not.
+func (s *Server) admit(image *arrival) error {
+	switch size := image.size; {
 	case size < 0:
 		return &problem{http.StatusLengthRequired, "the request has no Content-Length; send one"}
 	case size > s.limits.Image.Bytes:
 		return &problem{http.StatusRequestEntityTooLarge,
 			fmt.Sprintf("the image is larger than %d MiB; send a smaller one", s.limits.Image.Bytes>>20)}
-	case !s.admission.enter(size):
+	case !s.admission.enter(image):
 		return &problem{http.StatusServiceUnavailable, "too many images at a time; send this one again in a second"}
 	}
 	return nil

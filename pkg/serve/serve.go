@@ -4,6 +4,8 @@
 //   - One goroutine owns the network and takes waiting images in batches.
 //   - The requests in progress or waiting are bounded, in number and in bytes. Beyond the
 //     limits the answer is 503, before the body of the request is read.
+//   - One client has at most seven eighths of this. Bodies have to arrive at 16 KiB a second, and
+//     one that has stalled makes room when its client sends another.
 //   - Images are decoded a few at a time, large ones one at a time, and only up to a maximum
 //     number of pixels.
 //   - Other sites cannot use the server through the user's browser: requests from their pages
@@ -12,7 +14,7 @@
 //   - It writes no files and keeps no images.
 //
 // The guards are hand-written on top of net/http: checking the Host header, limiting requests
-// by bytes as well as by number, and closing unused connections at shutdown take a few lines
+// by bytes, number and client, and closing unused connections at shutdown take a few lines
 // each, and a web framework would bring all three as separate dependencies.
 //
 // Requests:
@@ -87,7 +89,8 @@ type Limits struct {
 	// BatchSize is the maximum number of images that go through the network at once; 8 by
 	// default.
 	BatchSize int
-	// Arrival is how long a request may take to arrive; 30 seconds by default.
+	// Arrival is how long a request may take to arrive; 30 seconds by default. The rate at which
+	// its body arrives is measured over an eighth of this time.
 	Arrival time.Duration
 	// Grace is how long requests in progress may take to finish once the server stops; 10
 	// seconds by default.
@@ -118,6 +121,7 @@ type Server struct {
 	names     []string
 	admission admission
 	decoders  chan struct{} // holds an element for every busy decoder
+	draining  chan struct{} // holds an element for every refused request that is still read
 	large     chan struct{} // holds an element while a large image is decoded
 	queue     *queue
 	handler   http.Handler
@@ -130,7 +134,8 @@ func New(n predict.Network, m Model, limits Limits, names ...string) *Server {
 	limits = limits.withDefaults()
 	s := &Server{
 		model: m, limits: limits, names: append([]string{"localhost"}, names...),
-		admission: admission{requests: limits.Requests, bytes: limits.Bytes},
+		admission: newAdmission(limits),
+		draining:  make(chan struct{}, limits.Requests),
 		decoders:  make(chan struct{}, limits.Decoders),
 		large:     make(chan struct{}, 1),
 		queue:     newQueue(n, m.Transform.Height, m.Transform.Width, limits.BatchSize, limits.Requests),
