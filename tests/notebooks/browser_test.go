@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,8 +49,9 @@ func TestNotebookInTheBrowser(t *testing.T) {
 	}
 	page := serve(t, ctx, c, folder, nb.OutputVariable+"="+output) + "notebooks/lesson.ipynb"
 
+	temporary := t.TempDir()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1100, 900),
+		chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir()), chromedp.Env("TMPDIR="+temporary), chromedp.WindowSize(1100, 900),
 		// In a container, root cannot use the sandbox, and there is little shared memory.
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("disable-quic", true))
 	allocator, stop := chromedp.NewExecAllocator(ctx, options...)
@@ -158,11 +160,18 @@ func serve(t *testing.T, ctx context.Context, c *course, folder string, extra ..
 	listener.Close()
 	args := []string{"notebook", "--no-browser", "--ip=127.0.0.1", fmt.Sprintf("--port=%d", port), "--NotebookApp.token=", "--NotebookApp.password=",
 		"--notebook-dir=" + folder}
-	cmd := c.jupyter(ctx, append(args, asRoot()...)...)
+	s, err := newSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.end(); err != nil {
+			t.Error(err)
+		}
+	})
+	cmd := s.jupyter(ctx, c, append(args, asRoot()...)...)
 	cmd.Env = append(cmd.Env, extra...)
 	cmd.Dir = folder
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -171,11 +180,11 @@ func serve(t *testing.T, ctx context.Context, c *course, folder string, extra ..
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// Jupyter asks for confirmation at the first interrupt and stops at the second.
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Process.Kill()
+		// At SIGTERM Jupyter ends its kernels and then itself, without asking.
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		killing := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait()
+		killing.Stop()
 	})
 	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+/`)
 	var log strings.Builder

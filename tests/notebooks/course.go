@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -91,9 +92,14 @@ func (c *course) execute(ctx context.Context, paths []string) error {
 
 // run runs all cells of a notebook and returns it with its outputs. If a cell fails, the error
 // contains the cell's output. extra lists additional environment variables.
-func (c *course) run(ctx context.Context, path string, extra ...string) ([]byte, error) {
+func (c *course) run(ctx context.Context, path string, extra ...string) (content []byte, err error) {
+	s, err := newSession()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.end()) }()
 	var stdout, stderr bytes.Buffer
-	cmd := c.jupyter(ctx, "nbconvert", "--to", "notebook", "--execute", "--stdout",
+	cmd := s.jupyter(ctx, c, "nbconvert", "--to", "notebook", "--execute", "--stdout",
 		"--ExecutePreprocessor.timeout=900", "--ExecutePreprocessor.record_timing=False", path)
 	cmd.Env = append(cmd.Env, extra...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -107,11 +113,15 @@ func (c *course) run(ctx context.Context, path string, extra ...string) ([]byte,
 }
 
 // open runs Jupyter on the notebooks until it is interrupted.
-func (c *course) open(ctx context.Context) error {
-	cmd := c.jupyter(ctx, append([]string{"notebook"}, asRoot()...)...)
+func (c *course) open(ctx context.Context) (err error) {
+	s, err := newSession()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.end()) }()
+	cmd := s.jupyter(ctx, c, append([]string{"notebook"}, asRoot()...)...)
 	cmd.Dir = c.path("notebooks")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	if err := cmd.Run(); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("jupyter notebook: %w", err)
 	}

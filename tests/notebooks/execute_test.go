@@ -66,22 +66,28 @@ func TestFailingNotebookIsAnError(t *testing.T) {
 		"an exercise's error": {"import (\n\"testing\"\n\"github.com/residual-go/residual/lesson/exercises/check\"\n)\nfunc TestIt(t *testing.T) { check.OutputSize(t, func(in, kernel, stride, padding int) int { return in }) }\n\n%test", "expected"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			content, err := json.Marshal(map[string]any{
-				"cells": []any{map[string]any{"cell_type": "code", "id": "a", "metadata": map[string]any{}, "execution_count": nil,
-					"outputs": []any{}, "source": test.source}},
-				"metadata": map[string]any{"kernelspec": map[string]string{"name": "gonb", "display_name": "Go (gonb)", "language": "go"}},
-				"nbformat": 4, "nbformat_minor": 5,
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
 			path := filepath.Join(t.TempDir(), "broken.ipynb")
-			if err := os.WriteFile(path, content, 0o644); err != nil {
-				t.Fatal(err)
-			}
+			writeNotebook(t, path, test.source)
 			if _, err := c.run(ctx, path); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one that says %q", err, test.want)
 			}
 		})
+	}
+}
+
+// writeNotebook writes a notebook with one code cell.
+func writeNotebook(t *testing.T, path, source string) {
+	t.Helper()
+	content, err := json.Marshal(map[string]any{
+		"cells": []any{map[string]any{"cell_type": "code", "id": "a", "metadata": map[string]any{}, "execution_count": nil,
+			"outputs": []any{}, "source": source}},
+		"metadata": map[string]any{"kernelspec": map[string]string{"name": "gonb", "display_name": "Go (gonb)", "language": "go"}},
+		"nbformat": 4, "nbformat_minor": 5,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
