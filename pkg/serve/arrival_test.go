@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,6 +184,8 @@ func TestRateOfBodies(t *testing.T) {
 // A client that writes its whole image before it reads gets its refusal, and not a reset.
 func TestRefusalOfAClientThatWritesFirst(t *testing.T) {
 	g := &grey{gate: make(chan struct{})}
+	open := sync.OnceFunc(func() { close(g.gate) })
+	defer open()
 	s := newServer(t, g, Limits{Requests: 1, Image: picture.Limits{Bytes: 10 << 20}})
 	url, _, _ := begin(t, s)
 	content := square(t, 4, 255)
@@ -193,7 +196,7 @@ func TestRefusalOfAClientThatWritesFirst(t *testing.T) {
 			t.Errorf("after writing %d MiB: status %d, want %d", size>>20, got, want)
 		}
 	}
-	close(g.gate)
+	open()
 	if got := status(t, first); got != http.StatusOK {
 		t.Errorf("the admitted request has status %d", got)
 	}
