@@ -5,6 +5,7 @@ import (
 	"go/scanner"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/residual-go/residual/pkg/printable"
 )
@@ -29,7 +30,7 @@ func clean(text string) string {
 // shown returns a name from a file system or an archive as it is or, if it could be mistaken
 // for another name or for more than a name, quoted as in Go source.
 func shown(name string) string {
-	if name != "" && name == strings.TrimSpace(name) && name[0] != '"' && printable.Is(name) {
+	if name != "" && name == strings.TrimSpace(name) && name[0] != '"' && printable.Is(name) && !strings.ContainsFunc(name, invisible) {
 		return name
 	}
 	return strconv.Quote(name)
@@ -59,3 +60,7 @@ func listErrors(err error) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// invisible reports whether r can hide in a name: two students' rows must not look the same. That
+// takes the joiners of Persian and Hindi spelling too; such names are quoted, and still marked.
+func invisible(r rune) bool { return unicode.Is(unicode.Cf, r) || unicode.IsSpace(r) && r != ' ' }
