@@ -153,7 +153,7 @@ func TestHandIns(t *testing.T) {
 		"zip":              {[]string{"ben.zip", archive(t, "outputsize.go", size)}, "ben", size, "", ""},
 		"zip of a fork":    {[]string{"ben.ZIP", archive(t, fork...)}, "ben", size, "", ""},
 		"zip and folder":   {[]string{"ben.zip", archive(t, "outputsize.go", size), "ben/outputsize.go", size}, "ben", size, "", ""},
-		"zip in a folder":  {[]string{"ben/work/homework.zip", archive(t, "outputsize/outputsize.go", size)}, "ben", size, "", ""},
+		"zip in a folder":  {[]string{"ben/hand-in/homework.zip", archive(t, "outputsize/outputsize.go", size)}, "ben", size, "", ""},
 		"zip in a zip":     {[]string{"ben.zip", archive(t, "work.zip", archive(t, "outputsize.go", size))}, "ben", size, "", ""},
 		"zip from Windows": {[]string{"ben.zip", archive(t, `work\outputsize.go`, size)}, "ben", size, "", ""},
 		"zip of a Mac":     {[]string{"ben.zip", archive(t, "outputsize.go", size, "__MACOSX/._outputsize.go", "x")}, "ben", size, "", ""},
