@@ -60,8 +60,9 @@ func inCheckout(root, here string) string {
 	return "go run " + filepath.ToSlash(target)
 }
 
-// outsideCheckout returns the call outside of any checkout: lesson, as go install and go build
-// name the program, unless it is one that go run built and is about to remove.
+// outsideCheckout returns what to type to run this program outside of any checkout: lesson, the
+// name that go install and go build give it. If go run built the program, and so will remove it,
+// that is go run …/lesson@VERSION instead.
 func outsideCheckout(program string, info *debug.BuildInfo) string {
 	dir := filepath.ToSlash(filepath.Dir(program)) // go run builds in …/go-build123/b001/exe
 	if !strings.HasSuffix(dir, "/exe") || !strings.Contains(dir, "/go-build") {

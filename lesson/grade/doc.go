@@ -17,7 +17,7 @@
 //	sandbox.go           [Sandbox]: what this system can keep submissions from
 //	sandbox_unix.go      starts the process that limits itself and becomes the test; sets
 //	                     its limits with setrlimit
-//	sandbox_linux.go     limits memory; shuts off files with Landlock; namespaces
+//	sandbox_linux.go     decides which memory limits; shuts off files with Landlock; namespaces
 //	seccomp_linux.go     shuts off the network and other processes with seccomp
 //	output.go, text.go   write the grades as a table, CSV and JSON
 //

@@ -143,8 +143,8 @@ func (s *State) Capture(store *model.Store, path string) (err error) {
 	return err
 }
 
-// Restore gives the variables of the network at path in the store the checkpoint's weights. It
-// declares the variables first if there are none.
+// Restore copies the checkpoint's weights into the variables of the network that is at path in the
+// store. It declares the variables first if there are none.
 func (s *State) Restore(store *model.Store, path string) error {
 	scope := store.Scope(path)
 	if scope.NumVariables() == 0 {

@@ -94,7 +94,9 @@
 //	run_buffer.go                     Buffer, and memory for reuse
 //	run_memory.go                     the arena; _unix from mmap, _heap from Go's heap
 //
-//	internal/kernel                   micro-kernels, elementwise arithmetic, column sums
+//	internal/kernel                   micro-kernels, elementwise arithmetic, column sums;
+//	                                  kernel.go chooses among AVX-512, AVX2 and portable Go,
+//	                                  vector_amd64.go asks the processor what it can run
 //	internal/kernel/gen               the generator of their assembly
 //
 // Tests are named after the files that they test. The tests of the whole pipeline are

@@ -294,9 +294,12 @@ func (b *winogradBlock) multiply(i int, m []float32, add bool) {
 	}
 }
 
-// store writes row i of the tiles' outputs. From row i of Aᵀ m, here m, it is
+// store writes row i of the outputs of all tiles, two pixels for each tile. The argument m is row
+// i of the product Aᵀ m, as four planes m₀ to m₃, and the pixels are
 //
 //	m₀ + (m₁ + m₂), (m₁ − m₂) − m₃
+//
+// sums is scratch space for the parentheses.
 func (b *winogradBlock) store(i int, m, sums []float32) {
 	plane := b.rows * b.width
 	b.k.Add(&sums[0], &m[plane], &m[2*plane], plane)

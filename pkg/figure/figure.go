@@ -35,7 +35,7 @@
 //	trace.go     a curve as a gonum plotter: gaps, smoothing, thinning
 //	bars.go      Bars
 //	confusion.go Confusion
-//	contours.go  Contours, and isolines.go the lines of equal height
+//	contours.go  Contours; isolines.go computes where lines of equal height run
 //	regions.go   Regions
 //	images.go    ImageGrid
 //	diagram.go   Diagram

@@ -39,8 +39,8 @@ type Origin struct {
 	Normalization *dataset.Normalization
 	// Licence is that of the weights; "" if the source does not state one.
 	Licence string
-	// Resize is the length in pixels that an image's shorter side is scaled to; 0 if it is
-	// the usual one.
+	// Resize is the length in pixels that an image's shorter side is scaled to; 0 if the source
+	// does not say, or if it is the usual 256.
 	Resize int
 }
 

@@ -84,9 +84,10 @@ type Activation struct {
 	Mean, Variance float64
 }
 
-// Activations returns the mean and variance of every value of the forward pass, in order. The
-// network is in training mode, and all images are one batch: batch norms use its statistics, so
-// the network need not have been trained. Variables are treated as by [GradientNorms].
+// Activations returns the mean and variance of each activation of the forward pass, each tensor
+// that a [resnet.Tap] receives, in order. The network is in training mode, and all images are one
+// batch: batch norms use its statistics, so the network need not have been trained. As in
+// [GradientNorms], variables that do not exist or have no values are created and initialised.
 func Activations(backend compute.Backend, store *model.Store, path string, r recipe.Recipe, images *dataset.Images) ([]Activation, error) {
 	copied, err := initialized(backend, store, path, r)
 	if err != nil {

@@ -2,7 +2,7 @@
 // files whose tensors have the names and layouts of a torchvision state_dict.
 //
 // [FromScope], [ToScope] and [Update] convert between such tensors and the variables of a
-// GoMLX model. Names gain or lose their dots. A convolution's weight is
+// GoMLX model. The file's names have dots where the model's have slashes. A convolution's weight is
 // [out, in, height, width] in the file and [height, width, in, out] in the model; a linear
 // layer's weight is [out, in] in the file and [in, out] in the model.
 //

@@ -22,9 +22,9 @@ import (
 	"github.com/residual-go/residual/tests/internal/measure"
 )
 
-// step is our peer. It takes the steps of a training run of package run, as a user's training would,
-// on random images. Unlike the other peers' steps, ours also crop and flip the images, and compute
-// accuracy and the norm of the gradient.
+// step is this project's entry in the comparison, next to the PyTorch and JAX peers. It trains with
+// package run, as a user would, on random images. Unlike the other peers, it also crops and flips
+// the images, and computes accuracy and the norm of the gradient in every step.
 func step(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	flags := flag.NewFlagSet("step", flag.ContinueOnError)
 	name := flags.String("backend", backend.Auto, "the backend")
