@@ -188,7 +188,8 @@ func clearlyWorse(a, b []bool) bool {
 }
 
 // writeTrials prints a table of the trials and what to make of it. The table has every normalisation
-// of the best network, and the best normalisation of every other.
+// of the best network, the best normalisation of each other network, and the combination that is
+// used by default.
 func writeTrials(w io.Writer, spec string, trials []trial) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "network\tnormalisation\tcorrect\taccuracy\tloss\t")

@@ -19,9 +19,10 @@ const (
 // Norm is batch norm over the last axis of x, [batch, height, width, channels]; the result has
 // x's shape. Its variables are weight (γ), bias (β), running_mean and running_var, [channels].
 //
-// In training it uses the mean and the variance of the batch, and moves the running ones one
-// step towards them, the running variance towards the unbiased variance. Otherwise it uses
-// the running ones and changes nothing.
+// In training it normalises with the mean and the variance of the batch. It also moves the
+// running mean one step towards that mean, and the running variance one step towards the
+// batch's unbiased variance. Otherwise it normalises with the running mean and the running
+// variance, and changes neither.
 func Norm(scope *model.Scope, x *graph.Node) *graph.Node {
 	g, channels := x.Graph(), x.Shape().Dim(-1)
 	variable := func(name string, initial model.VariableInitializer) *model.Variable {
