@@ -67,6 +67,82 @@ func TestCountHLO(t *testing.T) {
 	}
 }
 
+// The programs that draw the initial weights are the largest, as they were on a real card.
+func TestTrainingStepIsChosenByItsContent(t *testing.T) {
+	const (
+		drawing = "module_0001.VariableInitialization.sm_9.0_gpu_after_optimizations.txt"
+		declare = "module_0012.jit_declare.sm_9.0_gpu_after_optimizations.txt"
+		step    = "module_0042.jit_train_step.cpu_after_optimizations.txt"
+	)
+	programs := map[string]string{}
+	for _, name := range []string{drawing, declare, step} {
+		text, err := os.ReadFile(filepath.Join("testdata", "programs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		programs[name] = string(text)
+	}
+	if len(programs[drawing]) < len(programs[step]) {
+		t.Fatal("the test needs a larger program than the training step")
+	}
+	// A forward pass has one product for each layer: the first 22 of the step's 65.
+	forward, products := "", 0
+	for line := range strings.Lines(programs[step]) {
+		if products += countProducts(line); products <= 22 {
+			forward += line
+		}
+	}
+	resnet20 := spec{Network: "resnet20", Size: 32}
+	for _, test := range []struct {
+		name  string
+		dump  map[string]string
+		want  string
+		error string
+	}{
+		{"all", programs, step, ""},
+		{"of two, the last", map[string]string{step: programs[step], "module_0050.jit_train_step.cpu_after_optimizations.txt": programs[step]},
+			"module_0050.jit_train_step.cpu_after_optimizations.txt", ""},
+		{"no step", map[string]string{drawing: programs[drawing], declare: programs[declare]}, "", "none of the 2 programs"},
+		{"only evaluation", map[string]string{step: forward}, "", "no program more than 22"},
+		{"nothing", nil, "", "had no effect"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dump := t.TempDir()
+			for name, text := range test.dump {
+				if err := os.WriteFile(filepath.Join(dump, name), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := trainingStep(dump, resnet20)
+			if test.error != "" {
+				if err == nil || !strings.Contains(err.Error(), test.error) {
+					t.Errorf("%s, error %v; want an error with %q", got, err, test.error)
+				}
+			} else if err != nil || filepath.Base(got) != test.want {
+				t.Errorf("%s, error %v; want %s", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestCountProducts(t *testing.T) {
+	const text = `HloModule m
+%fused (a: f32[4,4]) -> f32[4,4] {
+  %convolution.1 = f32[4,4]{1,0} convolution(%a, %b), dim_labels=b01f_01io->b01f
+  ROOT %dot.1 = f32[4,4]{1,0} dot(%a, %convolution.1)
+}
+ENTRY %main {
+  %cudnn-conv.1 = (bf16[8,4]{1,0}, u8[0]{0}) custom-call(%a, %b), custom_call_target="__cudnn$convBackwardFilter"
+  %custom-call.2 = (f32[8,4]{1,0}, s8[4]{0}) custom-call(%a, %b), custom_call_target="__cublas$gemm"
+  %custom-call.3 = f32[8,4]{1,0} custom-call(%a), custom_call_target="Sharding"
+  %convert.1 = f32[8,4]{1,0} convert(%dot.1)
+}
+`
+	if got := countProducts(text); got != 4 {
+		t.Errorf("counted %d, want 4", got)
+	}
+}
+
 func TestResultsResumeAfterACutLine(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, resultsName)

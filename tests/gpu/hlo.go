@@ -18,6 +18,7 @@ var (
 	fused       = regexp.MustCompile(`calls=%?([\w.-]+)`)
 	applied     = regexp.MustCompile(`to_apply=%?([\w.-]+)`)
 	target      = regexp.MustCompile(`custom_call_target="([^"]+)"`)
+	library     = regexp.MustCompile(`(?i)conv|gemm|matmul`) // a target that is a convolution or a matrix product
 )
 
 // moving lists the opcodes that compute nothing: they change the layout or the type.
@@ -85,4 +86,25 @@ func countHLO(text string) map[string]int {
 		}
 	}
 	return counts
+}
+
+// countProducts counts the convolutions and matrix products of a compiled XLA program: as instructions,
+// within fusions too, and as library calls.
+func countProducts(text string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		m := instruction.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		switch m[1] {
+		case "convolution", "dot":
+			n++
+		case "custom-call":
+			if m := target.FindStringSubmatch(line); m != nil && library.MatchString(m[1]) {
+				n++
+			}
+		}
+	}
+	return n
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/tests/internal/measure"
 )
 
 // profile measures how the time of a step is spent. For ours it measures how long calls of the device
@@ -79,49 +80,84 @@ func (d *driver) profileOne(ctx context.Context, s spec) error {
 	if dump == "" || s.Peer == ours && !strings.HasPrefix(d.backend, "xla") {
 		return nil // no XLA, no dump
 	}
-	path, err := largestHLO(dump)
+	path, err := trainingStep(dump, s)
 	if err != nil {
 		return err
 	}
-	counts, err := keepHLO(path, filepath.Join(d.out, "hlo-"+name+".gz"))
+	text, err := keepHLO(path, filepath.Join(d.out, "hlo-"+name+".gz"))
 	if err != nil {
 		return err
 	}
-	return d.keepOne(profilePart, s, record{Event: hloEvent, HLO: counts})
+	return d.keepOne(profilePart, s, record{Event: hloEvent, HLO: countHLO(text), Products: countProducts(text)})
 }
 
-// largestHLO returns the path of XLA's largest optimised program in dump: the training step.
-func largestHLO(dump string) (string, error) {
+// trainingStep returns the path of the optimised program in dump that takes the training steps of s.
+// A process compiles many programs, and the largest is often the one that draws the initial weights.
+// The training step has the most convolutions and matrix products: for nearly every layer one forward
+// and two backward. Of several such programs, for instance for different numbers of steps, it is the
+// last. It is an error if no program has at least two for every layer; evaluation has one.
+func trainingStep(dump string, s spec) (string, error) {
+	layers, err := productLayers(s)
+	if err != nil {
+		return "", err
+	}
 	paths, err := filepath.Glob(filepath.Join(dump, "*after_optimizations.txt"))
 	if err != nil {
 		return "", fmt.Errorf("find the compiled programs: %w", err)
 	}
-	largest, size := "", int64(-1)
-	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil && info.Size() > size {
-			largest, size = path, info.Size()
-		}
-	}
-	if largest == "" {
+	if len(paths) == 0 {
 		return "", errors.New("XLA wrote no optimised program: --xla_dump_to had no effect")
 	}
-	return largest, nil
+	found, most := "", 0
+	for _, path := range paths { // sorted by name, which begins with the program's number
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return "", fmt.Errorf("read a compiled program: %w", err)
+		}
+		if n := countProducts(string(text)); n >= most {
+			found, most = path, n
+		}
+	}
+	if most < 2*layers {
+		return "", fmt.Errorf("none of the %d programs that XLA compiled is a training step: %s has %d convolutions and linear layers, and no program more than %d convolutions and matrix products, want about %d",
+			len(paths), s.Network, layers, most, 3*layers-1)
+	}
+	return found, nil
 }
 
-// keepHLO copies the program to a compressed file and returns the counts of its instructions.
-func keepHLO(from, to string) (map[string]int, error) {
+// productLayers returns the number of convolutions and linear layers of the network.
+func productLayers(s spec) (int, error) {
+	config, err := measure.Network(s.Network)
+	if err != nil {
+		return 0, err
+	}
+	summary, err := config.Summary(s.Size, s.Size)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, layer := range summary.Layers {
+		if layer.MultiplyAdds > 0 {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// keepHLO copies the program to a compressed file and returns its text.
+func keepHLO(from, to string) (string, error) {
 	text, err := os.ReadFile(from)
 	if err != nil {
-		return nil, fmt.Errorf("read the compiled program: %w", err)
+		return "", fmt.Errorf("read the compiled program: %w", err)
 	}
 	file, err := os.Create(to)
 	if err != nil {
-		return nil, fmt.Errorf("keep the compiled program: %w", err)
+		return "", fmt.Errorf("keep the compiled program: %w", err)
 	}
 	packed := gzip.NewWriter(file)
 	_, err = io.Copy(packed, strings.NewReader(string(text)))
 	if err := errors.Join(err, packed.Close(), file.Close()); err != nil {
-		return nil, fmt.Errorf("keep the compiled program: %w", err)
+		return "", fmt.Errorf("keep the compiled program: %w", err)
 	}
-	return countHLO(string(text)), nil
+	return string(text), nil
 }

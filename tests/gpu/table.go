@@ -226,23 +226,32 @@ func hostTable(all []record) string {
 	return text
 }
 
-// hloTable returns the table of the compiled steps' instructions.
+// hloTable returns the table of the compiled steps' instructions. It leaves out counts without
+// products, which an earlier version took of the wrong program.
 func hloTable(all []record) string {
 	var columns []record
 	kinds := map[string]bool{}
 	for _, r := range all {
-		if r.Event == hloEvent {
+		if r.Event == hloEvent && r.Products > 0 {
 			columns = append(columns, r)
 			for kind := range r.HLO {
 				kinds[kind] = true
 			}
 		}
 	}
+	if len(columns) == 0 {
+		return ""
+	}
 	head := []string{"kernel or call"}
 	for _, r := range columns {
 		head = append(head, fmt.Sprintf("%s, %s at %d", title(r.Peer), r.Network, r.Size))
 	}
 	rows := [][]string{head}
+	row := []string{"convolutions and matrix products, also within fusions"}
+	for _, r := range columns {
+		row = append(row, fmt.Sprint(r.Products))
+	}
+	rows = append(rows, row)
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		row := []string{kind}
 		for _, r := range columns {
