@@ -51,6 +51,8 @@ const Folder = "lesson/exercises"
 // All returns the exercises in the order of the course.
 func All() []Exercise {
 	return []Exercise{
+		{"classes", "Classes of functions, nested or not", 1},
+		{"gap", "The degradation problem, read from two logs", 2},
 		{"outputsize", "The size of a convolution's output", 3},
 		{"convolution", "A convolution by hand", 3},
 		{"batchnorm", "Batch norm, forward and its running statistics", 3},

@@ -42,13 +42,13 @@ func TestCourse(t *testing.T) {
 		t.Errorf("%d exercises, want %d", len(grades.Exercises), want)
 	}
 	ada, bob := grades.Students[0], grades.Students[1]
-	second := slices.Index(grades.Exercises, names[1])
-	for _, i := range []int{0, second} {
+	first, second := slices.Index(grades.Exercises, names[0]), slices.Index(grades.Exercises, names[1])
+	for _, i := range []int{first, second} {
 		if mark := ada.Marks[i]; mark.Status != Passed || mark.Points != mark.Of || mark.Of == 0 {
 			t.Errorf("a solution: %+v", mark)
 		}
 	}
-	if mark := bob.Marks[0]; mark.Status != Failed || len(mark.Hints) != 1 || mark.Points >= mark.Of {
+	if mark := bob.Marks[first]; mark.Status != Failed || len(mark.Hints) != 1 || mark.Points >= mark.Of {
 		t.Errorf("an answer that forgets the padding: %+v", mark)
 	}
 	if mark := bob.Marks[second]; mark.Status != CompileError || !strings.Contains(mark.CompileError, "undefined: basicblock.") {

@@ -1,0 +1,44 @@
+// Package gap measures the degradation problem in the logs of two trainings.
+package gap
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Losses returns the training loss of each finished epoch of a log, in order. The line of a
+// finished epoch is like
+//
+//	Epoch [2/24] done: train loss 1.9908, train accuracy 24.90%, test loss 2.0717, …
+//
+// A log has other lines too. If a training was killed, its log may end in the middle of a
+// line: only lines that end with a newline count.
+func Losses(log string) []float64 {
+	// BEGIN SOLUTION
+	var losses []float64
+	for line := range strings.Lines(log) {
+		_, rest, found := strings.Cut(line, "train loss ")
+		if !found || !strings.HasSuffix(line, "\n") {
+			continue
+		}
+		number, _, _ := strings.Cut(rest, ",")
+		loss, err := strconv.ParseFloat(number, 64)
+		if err != nil {
+			continue
+		}
+		losses = append(losses, loss)
+	}
+	return losses
+	// END SOLUTION
+}
+
+// Gap returns by how much the training loss of the deep network is higher than that of the
+// shallow one, after the last epoch that both logs finished. It is negative if the deep
+// network's loss is the lower one. Each log has at least one finished epoch.
+func Gap(shallow, deep string) float64 {
+	// BEGIN SOLUTION
+	a, b := Losses(shallow), Losses(deep)
+	last := min(len(a), len(b)) - 1
+	return b[last] - a[last]
+	// END SOLUTION
+}
