@@ -30,9 +30,10 @@ course: ## Run all notebooks and write them back with their outputs (half an hou
 html: ## Export the notebooks as pages to read, into bin/html.
 	$(GO) run ./tests/notebooks html
 
-test: check ## Run all linters, tests and short fuzz runs, after setting up Jupyter.
+test: check ## Run all linters, tests and short fuzz runs, after setting up Jupyter and XLA.
 	@$(GO) run ./tests/notebooks setup || echo "continuing without Jupyter: the tests that run notebooks are skipped"
-	$(GO) test $(PACKAGES)
+	@$(GO) run ./pkg/backend/backendtest/fetch || echo "continuing without an XLA plugin: the tests that run on XLA are skipped"
+	RESIDUAL_TEST_XLA=$${RESIDUAL_TEST_XLA-cached} $(GO) test $(PACKAGES)
 	@if command -v "$$($(GO) env CC)" >/dev/null; then \
 		echo "$(GO) test -race $(RACE)"; $(GO) test -race $(RACE); \
 	else echo "skipping the race detector: it needs a C compiler"; fi
@@ -53,8 +54,11 @@ check: ## gofmt, go vet, staticcheck, generated files and other systems.
 		grep -E '^github.com/gomlx/go-xla(/| |$$)| \(cgo\)$$'; then \
 		echo "with -tags noxla, no package may depend on go-xla, or on cgo outside the standard library"; exit 1; fi
 
-test-xla: ## Run the tests that need an XLA plugin: make test-xla RESIDUAL_TEST_XLA=cuda (or cpu, or a path).
-	RESIDUAL_TEST_XLA=$(or $(RESIDUAL_TEST_XLA),cuda) $(GO) test -count=1 -v $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | grep 'pkg/backend/backendtest' | cut -d' ' -f1)
+test-xla: ## Run the tests that need an XLA plugin, on XLA's CPU plugin (63 MB) or RESIDUAL_TEST_XLA=cuda or a path.
+ifndef RESIDUAL_TEST_XLA
+	$(GO) run ./pkg/backend/backendtest/fetch
+endif
+	RESIDUAL_TEST_XLA=$(or $(RESIDUAL_TEST_XLA),cached) $(GO) test -count=1 -v $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | grep 'pkg/backend/backendtest' | cut -d' ' -f1)
 
 fuzz: ## Run every fuzz target for FUZZTIME.
 	@for file in $$(grep -rl '^func Fuzz' --include='*_test.go' .); do \

@@ -39,8 +39,9 @@ func doctorCommand() *cobra.Command {
 		Short: "Show what this machine offers, and what you can install to add more",
 		Long: `Show what this machine offers, and what you can install to add more.
 
---install downloads an XLA plugin with go-xla's installer into ~/.local/lib/go-xla: xla:cpu,
-or xla:cuda, which includes NVIDIA's libraries. No other command ever downloads a plugin.`,
+--install downloads an XLA plugin into ~/.local/lib/go-xla: xla:cpu (63 MB), a build of XLA
+that the project's tests run on, or xla:cuda (gigabytes), jax's plugin with NVIDIA's
+libraries. No other command ever downloads a plugin.`,
 		Example: "  go run ./lesson doctor\n  go run ./lesson doctor --install xla:cuda",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -20,13 +20,14 @@ import (
 // forbids [Install] here.
 const noInstall = "GOMLX_NO_AUTO_INSTALL"
 
-// Fetch downloads the plugin "xla:cpu" or "xla:cuda" into folder with go-xla's installer. The
-// installer writes its progress to standard output, cannot be interrupted, and may leave folder
-// incomplete, so run Fetch in a process of its own, as the fetch function of [Install].
+// Fetch downloads the plugin "xla:cpu" or "xla:cuda" into folder. It writes its progress to standard
+// output, cannot be interrupted, and may leave folder incomplete, so run Fetch in a process of its own,
+// as the fetch function of [Install].
 //
-// The CPU plugin comes from go-xla's builds on GitHub, which have no checksums. The CUDA plugin is
-// jax's; with NVIDIA's libraries it has several gigabytes. Its files are checked against PyPI's
-// SHA-256 and kept in the user's cache.
+// The CPU plugin for amd64 is a build of XLA (Apache-2.0) from the Python package index, always the
+// same one, with a known SHA-256; the project's tests run on it. For arm64 it is go-xla's build on
+// GitHub, without a checksum. The CUDA plugin is jax's; with NVIDIA's libraries it has several
+// gigabytes. Its files are checked against PyPI's SHA-256. Archives are kept in the user's cache.
 func Fetch(name, folder string) error {
 	kind := strings.TrimPrefix(name, xlaName+":")
 	if err := xla.Fetch(kind, folder); err != nil {
@@ -85,7 +86,10 @@ func (m machine) install(ctx context.Context, name string, fetch func(ctx contex
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		return "", fmt.Errorf("%w; %s", err, byHand(kind, filepath.Join(library, "go-xla")))
+		if advice := byHand(kind, filepath.Join(library, "go-xla")); advice != "" {
+			err = fmt.Errorf("%w; %s", err, advice)
+		}
+		return "", err
 	}
 	plugin, err := findFetched(kind, fetched)
 	if err != nil {
@@ -124,10 +128,10 @@ func removeAbandoned(library string) {
 	}
 }
 
-// byHand says how to install the plugin without a network.
+// byHand says how to install the plugin without a network, unless the error of the download does.
 func byHand(kind, folder string) string {
 	if kind == xlaCPU {
-		return fmt.Sprintf("without a network, unpack the archive for this system from https://github.com/gomlx/pjrt-cpu-binaries/releases/tag/%s into %s", xla.CPUVersion, folder)
+		return xla.CPUByHand(folder)
 	}
 	return "without a network, copy the site-packages folder of a Python installation with jax[cuda13] or jax[cuda12] to this machine and use the backend xla:/path/to/site-packages"
 }

@@ -24,8 +24,8 @@ type Plugin struct {
 	Problem string `json:"problem,omitempty"`  // why it cannot be used; "" if it can
 }
 
-// pluginFile matches the file names of go-xla's and jax's plugins.
-var pluginFile = regexp.MustCompile(`^(?:pjrt_c_api_(.+)_plugin|pjrt[-_]plugin[-_](.+)|xla_(cuda)_plugin)\.so$`)
+// pluginFile matches the file names of go-xla's, jax's and zml's plugins.
+var pluginFile = regexp.MustCompile(`^(?:pjrt_c_api_(.+)_plugin|pjrt[-_]plugin[-_](.+)|xla_(cuda)_plugin|libpjrt_(.+))\.so$`)
 
 // kindOf returns the kind of plugin that the file name says: "cpu" for
 // pjrt_c_api_cpu_v0.114.0_plugin.so, for instance, and "" for a file that is not named like a plugin.
@@ -34,7 +34,7 @@ func kindOf(path string) string {
 	if match == nil {
 		return ""
 	}
-	kind := strings.ToLower(match[1] + match[2] + match[3])
+	kind := strings.ToLower(match[1] + match[2] + match[3] + match[4])
 	for _, known := range []string{cuda, xlaCPU} {
 		if strings.Contains(kind, known) {
 			return known

@@ -2,10 +2,12 @@
 //
 // Such tests are skipped unless the environment variable RESIDUAL_TEST_XLA names a plugin: cpu, cuda,
 // or the path of a plugin or of its folder, with options after commas, as in a backend's name after
-// "xla:". make test-xla sets the variable and runs these tests.
+// "xla:"; or "cached" for the CPU plugin in the project's cache, which program fetch puts there.
+// make test and make test-xla set the variable to that.
 package backendtest
 
 import (
+	"context"
 	"os"
 	"sync"
 	"testing"
@@ -13,21 +15,39 @@ import (
 	"github.com/gomlx/compute"
 
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/backend/internal/xla"
 )
 
 // Variable is the environment variable that names the plugin.
 const Variable = "RESIDUAL_TEST_XLA"
 
+// cached is the value of Variable for the CPU plugin in the project's cache.
+const cached = "cached"
+
 // engine starts one backend for all tests of a process, since a second one would take more memory.
-var engine = sync.OnceValues(func() (compute.Backend, error) { return backend.New("xla:" + os.Getenv(Variable)) })
+var engine = sync.OnceValues(func() (compute.Backend, error) {
+	plugin := os.Getenv(Variable)
+	if plugin == cached {
+		var err error
+		if plugin, err = xla.CachedCPU(context.Background(), nil); err != nil {
+			return nil, err
+		}
+	}
+	return backend.New("xla:" + plugin)
+})
 
 // XLA returns the backend that RESIDUAL_TEST_XLA names, the same one in all tests of a process. It
-// skips the test if the variable is not set, and fails it if the backend does not start. Do not
-// finalize the backend.
+// skips the test if the variable is not set, or if it is "cached" and there is no such plugin, and
+// fails it if the backend does not start. Do not finalize the backend.
 func XLA(t testing.TB) compute.Backend {
 	t.Helper()
-	if os.Getenv(Variable) == "" {
-		t.Skipf("skipping: needs an XLA plugin; set %s to cpu, cuda or the path of one", Variable)
+	switch os.Getenv(Variable) {
+	case "":
+		t.Skipf("skipping: needs an XLA plugin; run make test-xla, or set %s to cpu, cuda or the path of one", Variable)
+	case cached:
+		if _, err := xla.CachedCPU(t.Context(), nil); err != nil {
+			t.Skip("skipping: needs XLA's CPU plugin, which make test-xla downloads:", err)
+		}
 	}
 	b, err := engine()
 	if err != nil {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -39,6 +40,12 @@ func TestDoctorPlugins(t *testing.T) {
 	has(t, p.ok("doctor"), "default: cpu (set by GOMLX_BACKEND)")
 }
 
+// cpuByHand is how to install the CPU plugin without a network.
+var cpuByHand = map[string]string{
+	"amd64": "by hand: put fastatomstruct_xla_cpu-2026.6.23-py3-none-manylinux_2_27_x86_64.whl into",
+	"arm64": "github.com/gomlx/pjrt-cpu-binaries",
+}[runtime.GOARCH]
+
 // TestInstallRefused checks that doctor --install without a network says what to do and leaves no files.
 func TestInstallRefused(t *testing.T) {
 	t.Parallel()
@@ -52,7 +59,7 @@ func TestInstallRefused(t *testing.T) {
 		return
 	}
 	for plugin, words := range map[string][]string{
-		"xla:cpu":  {"without a network, unpack", "github.com/gomlx/pjrt-cpu-binaries"},
+		"xla:cpu":  {"fetch xla:cpu", cpuByHand},
 		"xla:cuda": {"the backend xla:/path/to/site-packages"},
 	} {
 		p.fails(words, "doctor", "--install", plugin)

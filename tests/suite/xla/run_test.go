@@ -180,7 +180,7 @@ func TestResumingOnXLA(t *testing.T) {
 func TestDevicesOnXLA(t *testing.T) {
 	engine := backendtest.XLA(t)
 	if n := engine.NumDevices(); n < 2 {
-		t.Skipf("skipping: needs two devices, but %s has %d; XLA's CPU plugin has two with XLA_FLAGS=--xla_force_host_platform_device_count=2", engine.Description(), n)
+		t.Skipf("skipping: needs two devices, but %s has %d; builds of XLA's CPU plugin have four, or take XLA_FLAGS=--xla_force_host_platform_device_count=2", engine.Description(), n)
 	}
 	r := small(t)
 	want := train(t, engine, r, run.InputDevice)

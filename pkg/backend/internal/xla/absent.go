@@ -2,7 +2,12 @@
 
 package xla
 
-import "github.com/gomlx/compute"
+import (
+	"context"
+	"io"
+
+	"github.com/gomlx/compute"
+)
 
 // Linked reports whether XLA is part of this program.
 const Linked = false
@@ -22,8 +27,11 @@ func (*Plugin) Backend(string, []string) (compute.Backend, error) { return nil, 
 // Driver returns ErrNotLinked: it takes cgo to ask the driver.
 func Driver() (int, error) { return 0, ErrNotLinked }
 
-// CPUVersion is empty in a program without go-xla.
-const CPUVersion = ""
+// CPUByHand is empty in a program without XLA.
+func CPUByHand(string) string { return "" }
+
+// CachedCPU returns ErrNotLinked.
+func CachedCPU(context.Context, io.Writer) (string, error) { return "", ErrNotLinked }
 
 // Fetch returns ErrNotLinked.
 func Fetch(string, string) error { return ErrNotLinked }

@@ -2,24 +2,13 @@
 
 package xla
 
-import (
-	"runtime"
-
-	"github.com/gomlx/go-xla/installer"
-	"github.com/gomlx/go-xla/pjrt"
-)
-
-// CPUVersion is the release of github.com/gomlx/pjrt-cpu-binaries that go-xla is tested with.
-var CPUVersion = pjrt.DefaultCPUVersion
-
-// Fetch downloads the plugin of kind "cpu" or "cuda" into folder with go-xla's installer. The CPU
-// plugin comes from GitHub, with no checksum; the CUDA plugin comes from PyPI and is checked against
-// PyPI's SHA-256. Run Fetch in a process of its own: it writes to standard output, cannot be
-// interrupted, and leaves the folder incomplete if it fails.
+// Fetch downloads the plugin of kind "cpu" or "cuda" into folder. The CPU plugin for amd64 and the
+// CUDA plugin come from the Python package index and are checked against a SHA-256; the CPU plugin
+// for arm64 comes from GitHub, with no checksum. Run Fetch in a process of its own: go-xla's installer
+// writes to standard output, cannot be interrupted, and leaves the folder incomplete if it fails.
 func Fetch(kind, folder string) error {
 	if kind == "cpu" {
-		// No cache: nothing would notice that a cached file is not an archive.
-		return installer.CPUInstall(runtime.GOOS+"_"+runtime.GOARCH, CPUVersion, folder, false, installer.Verbose)
+		return fetchCPU(folder)
 	}
 	return fetchCUDA(folder)
 }
