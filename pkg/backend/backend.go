@@ -138,11 +138,7 @@ func configuration(config string) string {
 
 // Describe returns a description of the backend for people: its kind and its number of devices.
 func Describe(b compute.Backend) string {
-	named := b
-	if s, ok := b.(*spmdBackend); ok {
-		named = s.Backend
-	}
-	plugin, ok := named.(interface{ PluginName() string })
+	plugin, ok := b.(interface{ PluginName() string })
 	if !ok {
 		return b.Description()
 	}

@@ -17,6 +17,15 @@ import (
 // the caller holds.
 type spmdBackend struct{ compute.Backend }
 
+// PluginName returns the name of the plugin.
+func (s *spmdBackend) PluginName() string {
+	plugin, ok := s.Backend.(interface{ PluginName() string })
+	if !ok {
+		return ""
+	}
+	return plugin.PluginName()
+}
+
 // Builder returns a builder for a computation.
 func (s *spmdBackend) Builder(name string) compute.Builder {
 	return &spmdBuilder{Builder: s.Backend.Builder(name), backend: s}

@@ -85,6 +85,10 @@ func (b *Backend) Name() string { return Name }
 // String returns "cpu".
 func (b *Backend) String() string { return Name }
 
+// Kernels returns the name of the kernels in use: avx512, avx2 or portable. Their results differ in
+// the last bits.
+func (b *Backend) Kernels() string { return b.kernels.Name }
+
 // Description names the kernels in use and the number of cores and, if there are several
 // devices, how many share these cores.
 func (b *Backend) Description() string {

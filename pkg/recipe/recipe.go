@@ -3,7 +3,6 @@
 package recipe
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"path"
@@ -76,33 +75,6 @@ type Recipe struct {
 
 	// Seed determines the initial weights, the order of the images, and the augmentation.
 	Seed uint64 `json:"seed"`
-}
-
-// UnmarshalJSON reads a recipe. It also accepts the keys that earlier versions wrote.
-func (r *Recipe) UnmarshalJSON(text []byte) error {
-	type current Recipe
-	earlier := struct {
-		*current
-		Batch     *int        `json:"batch"`
-		HeadRate  *float64    `json:"head_rate"`
-		Mean      *[3]float32 `json:"mean"`
-		Deviation *[3]float32 `json:"deviation"`
-	}{current: (*current)(r)}
-	if err := json.Unmarshal(text, &earlier); err != nil {
-		return err
-	}
-	take(&r.BatchSize, earlier.Batch)
-	take(&r.HeadLearningRateMultiplier, earlier.HeadRate)
-	take(&r.Normalization.Mean, earlier.Mean)
-	take(&r.Normalization.Std, earlier.Deviation)
-	return nil
-}
-
-// take sets field to value, if there is one.
-func take[T any](field, value *T) {
-	if value != nil {
-		*field = *value
-	}
 }
 
 // FineTune is the name of the usual recipe for fine-tuning.
@@ -186,7 +158,16 @@ func (r Recipe) DType() dtypes.DType {
 	return dtypes.Float32
 }
 
-// Validate returns an error if the recipe is not valid.
+// The largest values that Validate accepts, far above any use. A batch has to fit into memory, and
+// the steps of a run are counted in an int.
+const (
+	maxEpochs    = 1_000_000
+	maxBatchSize = 1 << 16
+	maxMargin    = 4096 // of a crop or a cutout, in pixels: the largest side of an image
+)
+
+// Validate returns an error if the recipe is not valid. A recipe from a file may ask for anything,
+// so there are bounds on all sizes, which apply before anything is built.
 func (r Recipe) Validate() error {
 	if err := r.Model.Validate(); err != nil {
 		return err
@@ -209,6 +190,12 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("recipe %s: batches of %d cannot be shared out to %d devices; choose a multiple of %d", r.Name, r.BatchSize, devices, devices)
 	case r.Epochs < 1:
 		return fmt.Errorf("recipe %s: %d epochs, want at least 1", r.Name, r.Epochs)
+	case r.Epochs > maxEpochs:
+		return fmt.Errorf("recipe %s: %d epochs, want at most %d", r.Name, r.Epochs, maxEpochs)
+	case r.BatchSize > maxBatchSize:
+		return fmt.Errorf("recipe %s: batch size %d, want at most %d", r.Name, r.BatchSize, maxBatchSize)
+	case min(r.Augment.Crop, r.Augment.Cutout) < 0 || max(r.Augment.Crop, r.Augment.Cutout) > maxMargin:
+		return fmt.Errorf("recipe %s: crop %d and cutout %d, want 0 to the image size, at most %d", r.Name, r.Augment.Crop, r.Augment.Cutout, maxMargin)
 	case r.BatchSize < 2:
 		return fmt.Errorf("recipe %s: batch size %d, want at least 2: batch norm needs more than one image", r.Name, r.BatchSize)
 	case !(r.LearningRate > 0) || math.IsInf(r.LearningRate, 0):
@@ -226,6 +213,11 @@ func (r Recipe) Validate() error {
 	}
 	if err := r.Normalization.Validate(); err != nil {
 		return fmt.Errorf("recipe %s: %w", r.Name, err)
+	}
+	if r.Transform != nil {
+		if err := r.Transform.Validate(); err != nil {
+			return fmt.Errorf("recipe %s: %w", r.Name, err)
+		}
 	}
 	return nil
 }

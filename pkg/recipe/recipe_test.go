@@ -2,8 +2,10 @@ package recipe
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +118,12 @@ func TestValidateRefuses(t *testing.T) {
 		{func(r *Recipe) { r.Schedule.Kind = "none" }, `unknown schedule "none"`},
 		{func(r *Recipe) { r.Epochs = 0 }, "0 epochs"},
 		{func(r *Recipe) { r.BatchSize = 1 }, "batch size 1"},
+		{func(r *Recipe) { r.Epochs = 1e12 }, "1000000000000 epochs, want at most 1000000"},
+		{func(r *Recipe) { r.BatchSize = 1 << 40 }, "batch size 1099511627776, want at most 65536"},
+		{func(r *Recipe) { r.Augment.Crop = -1 }, "crop -1"},
+		{func(r *Recipe) { r.Augment.Cutout = 1 << 40 }, "cutout 1099511627776"},
+		{func(r *Recipe) { r.Transform = &picture.Transform{Resize: 32, Height: 32, Width: 1e9} }, "width of 1000000000 pixels"},
+		{func(r *Recipe) { r.Model.Blocks = []int{9999999} }, "stage 1 has 9999999 blocks"},
 		{func(r *Recipe) { r.Precision = "float8" }, `unknown precision "float8"; the precisions are float32, bfloat16`},
 		{func(r *Recipe) { r.Devices = -1 }, "-1 devices"},
 		{func(r *Recipe) { r.Devices, r.BatchSize = 3, 128 }, "batches of 128 cannot be shared out to 3 devices"},
@@ -162,6 +170,79 @@ func TestJSONRoundTrip(t *testing.T) {
 		if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is read as %+v, %v; want %+v", text, got, err, want)
 		}
+	}
+}
+
+func TestUnknownKeys(t *testing.T) {
+	for text, want := range map[string]struct {
+		key   string
+		known string // one of the keys there are
+	}{
+		`{"epochs": 1, "learning_rat": 0.1}`:               {"learning_rat", "learning_rate"},
+		`{"Epochs": 1}`:                                    {"Epochs", "epochs"}, // encoding/json would take it
+		`{"schedule": {"kind": "step", "milestone": [1]}}`: {"schedule.milestone", "schedule.milestones"},
+		`{"model": {"block": ["no block"], "deep": 1}}`:    {"model.deep", "model.width"},
+		`{"transform": {"size": 32}}`:                      {"transform.size", "transform.resize"},
+		`{"normalization": {"deviation": [1, 1, 1]}}`:      {"normalization.deviation", "normalization.std"},
+	} {
+		err := json.Unmarshal([]byte(text), &Recipe{})
+		unknown, ok := errors.AsType[*UnknownKeyError](err)
+		if !ok || unknown.Key != want.key || !slices.Contains(unknown.Known, want.known) || !strings.Contains(err.Error(), "unknown key "+want.key) {
+			t.Errorf("%s: got %v, want the unknown key %s, and %s among the known ones", text, err, want.key, want.known)
+		}
+	}
+}
+
+func TestUnmarshalRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"seed": 1, "epochs": 2, "seed": 3}`: "the key seed is there twice",
+		`{"model": {"width": 1, "width": 2}}`: "the key model.width is there twice",
+		`{"epochs": "two"}`:                   "epochs: got string, want a whole number",
+		`{"epochs": 1.5}`:                     "epochs: got number 1.5, want a whole number",
+		`{"seed": -1}`:                        "seed: got number -1, want a whole number, at least 0",
+		`{"learning_rate": 1e999}`:            "learning_rate: got number 1e999, want a number",
+		`{"schedule": {"kind": 1}}`:           "schedule.kind: got number, want a string",
+		`{"model": {"blocks": 3}}`:            "model.blocks: got number, want a list",
+		`{"augment": true}`:                   "augment: got bool, want an object",
+		`{"nesterov": 1}`:                     "nesterov: got number, want true or false",
+		`[]`:                                  "got array, want an object",
+	} {
+		if err := json.Unmarshal([]byte(text), &Recipe{}); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	before := byName(t, "paper")
+	if d := before.Differences(byName(t, "paper")); len(d) > 0 {
+		t.Errorf("equal recipes differ in %v", d)
+	}
+	after := byName(t, "paper")
+	after.Schedule.Milestones = []float64{}
+	before.Schedule.Milestones = nil
+	if d := before.Differences(after); len(d) > 0 {
+		t.Errorf("an empty list and none differ in %v", d)
+	}
+	after.Model.Blocks, after.Model.Stem, after.Model.Plain = []int{3, 3}, 0, true
+	after.Transform, after.Seed, after.Start = &picture.Transform{Resize: 1, Height: 2, Width: 3}, math.MaxUint64, "<a>"
+	after.LearningRate, after.Schedule.Gamma = 0.3, 0.2
+	want := []Difference{
+		{"model.stem", `"cifar"`, `"imagenet"`},
+		{"model.blocks", "[3,3,3]", "[3,3]"},
+		{"model.plain", "false", "true"},
+		{"transform", "null", `{"resize":1,"height":2,"width":3}`},
+		{"start", `""`, `"<a>"`},
+		{"learning_rate", "0.1", "0.3"},
+		{"schedule.gamma", "0.1", "0.2"},
+		{"seed", "42", "18446744073709551615"},
+	}
+	if got := before.Differences(after); !reflect.DeepEqual(got, want) {
+		t.Errorf("the differences are %v, want %v", got, want)
+	}
+	before.Transform = &picture.Transform{Resize: 1, Height: 2, Width: 4}
+	if got, want := before.Differences(after)[3], (Difference{"transform.width", "4", "3"}); got != want {
+		t.Errorf("the transforms differ in %v, want %v", got, want)
 	}
 }
 

@@ -92,7 +92,11 @@ func ByName(name string) (Config, error) {
 		}
 	}
 	if config, ok := parseName(name); ok {
-		return config, nil
+		err := config.Validate()
+		if err == nil {
+			return config, nil
+		}
+		return Config{}, fmt.Errorf("unknown model %q: %w", name, err)
 	}
 	return Config{}, fmt.Errorf("unknown model %q; the models are %s", name, strings.Join(Names(), ", "))
 }

@@ -125,7 +125,13 @@ func TestPlainTwinHasTheSameLayersWithoutProjections(t *testing.T) {
 
 func TestValidateRefuses(t *testing.T) {
 	for want, change := range map[string]func(c *Config){
-		"no stages":                     func(c *Config) { c.Blocks = nil },
+		"no stages":                  func(c *Config) { c.Blocks = nil },
+		"17 stages":                  func(c *Config) { c.Blocks = slices.Repeat([]int{1}, 17) },
+		"stage 1 has 9999999 blocks": func(c *Config) { c.Blocks = []int{9999999} },
+		"stage 2 has 9 blocks, want at most 1000": func(c *Config) { c.Blocks = []int{992, 9} },
+		"width 99999999":                func(c *Config) { c.Width = 99999999 },
+		"e+11 weights":                  func(c *Config) { c.Width = 8192 },
+		"for 900000000 classes":         func(c *Config) { c.Classes = 900000000 },
 		"width 0":                       func(c *Config) { c.Width = 0 },
 		"width -1":                      func(c *Config) { c.Width = -1 },
 		"0 classes":                     func(c *Config) { c.Classes = 0 },

@@ -116,8 +116,8 @@ var (
 	groups    = regexp.MustCompile(`^([0-9]{1,4})x([0-9]{1,4})d$`)
 )
 
-// parseName returns the network of a name as NameOf writes them. Numbers have at most four digits,
-// so that no name describes a network that is too large to build.
+// parseName returns the network of a name as NameOf writes them, which may not be valid. Numbers
+// have at most four digits.
 func parseName(name string) (c Config, ok bool) {
 	words := strings.Split(strings.ReplaceAll(name, padEndSuffix, "-padend"), "-")
 	base, words := words[0], words[1:]
@@ -162,7 +162,7 @@ func parseName(name string) (c Config, ok bool) {
 		}
 	}
 	c.Name = NameOf(c)
-	return c, c.Validate() == nil
+	return c, true
 }
 
 // parseBase returns the network of a name without suffixes: one of models, or a network of

@@ -151,12 +151,27 @@ type Config struct {
 	Classes int `json:"classes"`
 }
 
-// Validate returns an error if the configuration is not valid.
+// The largest network that Validate accepts. Known networks are far smaller: ResNet-1202 has 600
+// blocks, and the largest ResNeXt 829 million weights. A file that describes a larger one is refused
+// before anything is built.
+const (
+	maxStages  = 16
+	maxBlocks  = 1000    // in all stages together
+	maxWidth   = 1 << 14 // also of the groups, and their number
+	maxWeights = 1 << 30
+)
+
+// Validate returns an error if the configuration is not valid, or if the network is too large to be
+// meant: more than 1000 blocks or 2³⁰ weights.
 func (c Config) Validate() error {
 	groups, widthPerGroup := c.grouping()
 	switch {
 	case len(c.Blocks) == 0:
 		return errors.New("resnet: no stages: Blocks is empty")
+	case len(c.Blocks) > maxStages:
+		return fmt.Errorf("resnet: %d stages, want at most %d", len(c.Blocks), maxStages)
+	case max(c.Width, groups, widthPerGroup) > maxWidth:
+		return fmt.Errorf("resnet: width %d with %d groups of width %d, want at most %d of each", c.Width, groups, widthPerGroup, maxWidth)
 	case c.Width < 1:
 		return fmt.Errorf("resnet: width %d, want at least 1", c.Width)
 	case c.Classes < 1:
@@ -178,12 +193,35 @@ func (c Config) Validate() error {
 	case c.Plain && c.ZeroInitResidual:
 		return errors.New("resnet: a plain network cannot have ZeroInitResidual: without shortcuts, no signal would pass a zero")
 	}
+	left := maxBlocks
 	for stage, blocks := range c.Blocks {
 		if blocks < 1 {
 			return fmt.Errorf("resnet: stage %d has %d blocks, want at least 1", stage+1, blocks)
 		}
+		if blocks > left {
+			return fmt.Errorf("resnet: stage %d has %d blocks, want at most %d in all stages together", stage+1, blocks, maxBlocks)
+		}
+		left -= blocks
+	}
+	if weights := c.weights(); weights > maxWeights {
+		return fmt.Errorf("resnet: about %.2g weights, for %d classes; want at most %.2g", weights, c.Classes, float64(maxWeights))
 	}
 	return nil
+}
+
+// weights returns about how many weights the network has: those of its branches and of its head.
+func (c Config) weights() float64 {
+	total, in, planes := 0.0, c.Width, c.Width
+	for _, blocks := range c.Blocks {
+		for range blocks {
+			for _, conv := range c.Branch(planes, 1) {
+				total += float64(in/conv.Groups) * float64(conv.Out) * float64(conv.Kernel*conv.Kernel)
+				in = conv.Out
+			}
+		}
+		planes *= 2
+	}
+	return total + float64(in)*float64(c.Classes)
 }
 
 // grouping returns Groups and WidthPerGroup, or their defaults.

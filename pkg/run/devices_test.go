@@ -216,8 +216,14 @@ func TestTooManyDevicesLeaveNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Resume(context.Background(), dir, testOptions())
-	if want := "2 devices requested, but backend cpu has 1"; err == nil || !strings.Contains(err.Error(), want) {
+	other, _ := errors.AsType[*OtherBackendError](err)
+	if want := "trained on the backend cpu with 2 devices, not on cpu with 1 device"; other == nil || !other.TooFew || !strings.Contains(err.Error(), want) {
 		t.Errorf("Resume: %v, want an error with %q", err, want)
+	}
+	anyBackend := testOptions()
+	anyBackend.AnyBackend = true
+	if _, err := Resume(context.Background(), dir, anyBackend); err == nil || !strings.Contains(err.Error(), "not on cpu with 1 device") {
+		t.Errorf("Resume on any backend: %v, want the same error", err)
 	}
 
 	r.Devices = 5

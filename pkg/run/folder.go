@@ -1,9 +1,12 @@
 package run
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +26,9 @@ const (
 	lockFile      = ".lock"
 )
 
+// maxRecipe is the largest size of recipe.json in bytes. A recipe has about a thousand.
+const maxRecipe = 1 << 20
+
 // Exists reports whether dir holds a run.
 func Exists(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, recipeFile))
@@ -33,15 +39,27 @@ func Exists(dir string) bool {
 func ReadRecipe(dir string) (recipe.Recipe, error) {
 	path := filepath.Join(dir, recipeFile)
 	var r recipe.Recipe
-	content, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return r, fmt.Errorf("%s is not a run folder: it has no %s", dir, recipeFile)
 	}
 	if err != nil {
 		return r, fmt.Errorf("read the recipe: %w", err)
 	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxRecipe+1))
+	if err != nil {
+		return r, fmt.Errorf("read the recipe: %w", err)
+	}
+	if len(content) > maxRecipe {
+		return r, fmt.Errorf("%s is not a recipe: it has more than %d bytes", path, maxRecipe)
+	}
 	if err := json.Unmarshal(content, &r); err != nil {
-		return r, fmt.Errorf("%s is not a recipe: %w", path, err)
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+			line := 1 + bytes.Count(content[:min(int(syntax.Offset), len(content))], []byte("\n"))
+			return r, fmt.Errorf("%s, line %d: %w", path, line, err)
+		}
+		return r, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := r.Validate(); err != nil {
 		return r, fmt.Errorf("%s: %w", path, err)
@@ -152,22 +170,38 @@ func newest(dir string, note func(string)) (*checkpoint.State, string, error) {
 	return nil, "", nil
 }
 
-// prune removes all checkpoints but the newest, and the temporary files of processes that were
-// killed while writing one.
+// prune removes all checkpoints but the newest.
 func prune(dir string, keep int) error {
 	paths, err := checkpoints(dir)
 	if err != nil {
 		return err
 	}
-	paths = paths[:max(0, len(paths)-keep)]
-	abandoned, err := filepath.Glob(filepath.Join(dir, checkpointDir, ".step-*.tmp-*"))
-	if err != nil {
-		return err
-	}
-	for _, path := range append(paths, abandoned...) {
+	for _, path := range paths[:max(0, len(paths)-keep)] {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("remove an old checkpoint: %w", err)
 		}
 	}
 	return nil
+}
+
+// sweep removes the temporary files that processes left in dir when they were killed. The folder has
+// to be locked. So the run's own files are nobody's; of others, which may be figures or an export that
+// is being written now, atomicfile.Prepare finds out.
+func sweep(dir string) error {
+	for _, pattern := range []string{
+		"." + recipeFile + ".tmp-*", "." + backendFile + ".tmp-*", "." + metricsFile + ".tmp-*",
+		filepath.Join(checkpointDir, ".step-*.tmp-*"),
+	} {
+		// Not in one pattern with dir, which may have special characters.
+		abandoned, err := fs.Glob(os.DirFS(dir), filepath.ToSlash(pattern))
+		if err != nil {
+			return err
+		}
+		for _, name := range abandoned {
+			if err := os.Remove(filepath.Join(dir, filepath.FromSlash(name))); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("remove the temporary file of a process that was killed: %w", err)
+			}
+		}
+	}
+	return atomicfile.Prepare(dir)
 }

@@ -1,6 +1,7 @@
 // Package run trains a network by a recipe, in a folder that records everything about the run:
 //
 //	recipe.json                             the recipe
+//	backend.json                            what it computes on
 //	metrics.jsonl                           a JSON line every few steps, and one per epoch
 //	checkpoints/step-00000782.safetensors   the last few checkpoints
 //	.lock                                   locked while a process trains here
@@ -16,8 +17,8 @@
 // [Input]) or sharing the work among several devices (recipe.Recipe.Devices) does not change the
 // steps, and changes the weights by no more than rounding.
 //
-// run.go is the API, folder.go and metrics.go the files, session.go the training loop, graph.go
-// the graph of a step, and report.go the progress reports.
+// run.go is the API, folder.go, backend.go and metrics.go the files, session.go the training loop,
+// graph.go the graph of a step, and report.go the progress reports.
 package run
 
 import (
@@ -25,7 +26,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -34,6 +37,7 @@ import (
 	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/spmd"
 	"github.com/residual-go/residual/pkg/statedict"
@@ -47,9 +51,12 @@ const ModelPath = "/model"
 var ErrInterrupted = errors.New("interrupted")
 
 // Options are what a run needs besides its recipe. Except for Training and Start, they do not
-// affect the weights.
+// affect the weights; except for the backend, none changes their last bits.
 type Options struct {
 	Backend compute.Backend
+	// AnyBackend makes Resume go on if the run was trained on another backend, with a note instead
+	// of an error.
+	AnyBackend bool
 	// Training and Test are the images to train and evaluate on. If Test is nil, nothing is
 	// evaluated.
 	Training, Test *dataset.Images
@@ -170,6 +177,9 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 		return nil, err
 	}
 	defer unlock()
+	if err := sweep(dir); err != nil {
+		return nil, err
+	}
 	// The checkpoint that vacant accepts is not of this run.
 	if err := os.Remove(checkpointPath(dir, 0)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove a checkpoint of a run that never began: %w", err)
@@ -183,6 +193,9 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 			return nil, fmt.Errorf("save the weights to start from: %w", err)
 		}
 	}
+	if err := writeBackend(dir, backendOf(options.Backend)); err != nil {
+		return nil, err
+	}
 	if err := writeRecipe(dir, r); err != nil {
 		return nil, err
 	}
@@ -190,27 +203,28 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 }
 
 // Resume continues the run in dir from its newest undamaged checkpoint, or from the start if it
-// has none. It is an error if the images are not those the run began with, in the same order, or
-// if their classes have other names. A checkpoint of an older version has no fingerprint of the
-// images; then only their name, number and classes are compared, and a note says so.
+// has none. It is an error if
+//
+//   - the recipe is not the checkpoint's: a [RecipeChangedError];
+//   - the backend is not the one that the run was trained on: an [OtherBackendError], unless
+//     Options.AnyBackend is set. With the same backend but other kernels there is a note;
+//   - the images are not those the run began with, in the same order, or their classes have other
+//     names. A checkpoint of an older version has no fingerprint of the images; then only their
+//     name, number and classes are compared, and a note says so.
 func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) {
 	if err := options.Input.Validate(); err != nil {
 		return nil, err
 	}
 	options = options.withDefaults()
-	r, err := ReadRecipe(dir)
-	if err != nil {
+	if _, err := ReadRecipe(dir); err != nil { // before there is a lock in a folder that has no run
 		return nil, err
-	}
-	if err := spmd.Check(options.Backend, r.Devices); err != nil {
-		return nil, fmt.Errorf("the run in %s: %w", dir, err)
 	}
 	unlock, err := lock(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	state, path, err := newest(dir, options.Report.Note)
+	r, state, path, err := options.resumable(dir, options.Report.Note)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +239,65 @@ func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) 
 		}
 		options.Report.Note(fmt.Sprintf("resuming after step %d, from %s", state.Step, path))
 	}
+	if err := sweep(dir); err != nil {
+		return nil, err
+	}
 	return start(ctx, dir, r, state, options)
+}
+
+// Check returns the recipe of the run in dir, or the error of Resume, except for those about the
+// images, which do not have to be known yet.
+func Check(dir string, options Options) (recipe.Recipe, error) {
+	if _, err := ReadRecipe(dir); err != nil {
+		return recipe.Recipe{}, err
+	}
+	unlock, err := lock(dir)
+	if err != nil {
+		return recipe.Recipe{}, err
+	}
+	defer unlock()
+	r, _, _, err := options.resumable(dir, func(string) {})
+	return r, err
+}
+
+// resumable returns the recipe of the run in dir, its newest checkpoint, which is nil if there is
+// none, and that one's path. It is an error if the recipe or the backend has changed.
+func (o Options) resumable(dir string, note func(string)) (r recipe.Recipe, state *checkpoint.State, path string, err error) {
+	if r, err = ReadRecipe(dir); err != nil {
+		return r, nil, "", err
+	}
+	if state, path, err = newest(dir, note); err != nil {
+		return r, nil, "", err
+	}
+	if state != nil {
+		if changed := state.Recipe.Differences(r); len(changed) > 0 {
+			return r, nil, "", &RecipeChangedError{Path: filepath.Join(dir, recipeFile), Checkpoint: path, Changed: changed}
+		}
+	}
+	if err := o.checkBackend(dir, max(1, r.Devices), state != nil && state.Step > 0, note); err != nil {
+		return r, nil, "", err
+	}
+	if err := spmd.Check(o.Backend, r.Devices); err != nil {
+		return r, nil, "", fmt.Errorf("the run in %s: %w", dir, err)
+	}
+	return r, state, path, nil
+}
+
+// RecipeChangedError is the error of resuming a run whose recipe.json has been changed since its
+// last checkpoint.
+type RecipeChangedError struct {
+	Path       string // of recipe.json
+	Checkpoint string // the path of the checkpoint
+	// Changed has the settings that differ, with their values in the checkpoint and in recipe.json.
+	Changed []recipe.Difference
+}
+
+func (e *RecipeChangedError) Error() string {
+	var changes []string
+	for _, c := range e.Changed {
+		changes = append(changes, fmt.Sprintf("%s is %s, was %s", c.Key, printable.Quote(c.Other), printable.Quote(c.Value)))
+	}
+	return fmt.Sprintf("%s was changed after the run began: %s", e.Path, strings.Join(changes, "; "))
 }
 
 // fingerprints returns those of a run's images.

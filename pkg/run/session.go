@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
@@ -55,7 +56,7 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *checkpoint.St
 	}
 	s := &session{Options: o, ctx: ctx, dir: dir, recipe: r,
 		stepsPerEpoch: batches.StepsPerEpoch(), steps: batches.StepsPerEpoch() * r.Epochs}
-	if err := s.prepare(from); err != nil {
+	if _, err := s.unlessCancelled(first, func() error { return s.prepare(from) }, func() {}); err != nil {
 		return nil, err
 	}
 	if s.metrics, err = openMetrics(dir, first, from != nil && from.Epoch.Steps > 0); err != nil {
@@ -75,7 +76,9 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *checkpoint.St
 	switch {
 	case err != nil:
 	case first < s.steps:
-		err = s.train(batches, first)
+		if err = writeBackend(dir, backendOf(o.Backend)); err == nil {
+			err = s.train(batches, first)
+		}
 	case s.outcome.Test == nil:
 		s.outcome.Weights = checkpointPath(dir, first)
 		err = s.interrupted(first, s.evaluate())
@@ -123,13 +126,27 @@ func (s *session) train(batches *dataset.Batches, first int) error {
 	if err != nil {
 		return err
 	}
-	defer stop()
+	abandoned := false
+	defer func() {
+		if !abandoned {
+			stop()
+		}
+	}()
 	read, lastRead := first, time.Now()
 	for done := first + 1; done <= s.steps; done++ {
 		if err := s.setRate(done - 1); err != nil {
 			return err
 		}
-		if err := step(); err != nil {
+		if done == first+1 {
+			// The step builds and compiles the graph, which can take long.
+			abandoned, err = s.unlessCancelled(first, step, stop)
+		} else {
+			err = step()
+		}
+		if abandoned {
+			return err
+		}
+		if err != nil {
 			return fmt.Errorf("training: step %d: %w", done, err)
 		}
 		if s.due(done) || done-read == s.ReadEvery || time.Since(lastRead) > readWithin {
@@ -143,6 +160,39 @@ func (s *session) train(batches *dataset.Batches, first int) error {
 		}
 	}
 	return nil
+}
+
+// patience is how long a cancelled run waits for the end of its preparations.
+const patience = time.Second
+
+// unlessCancelled does some work after the given step, of which nothing has to be saved. If the run
+// is cancelled and the work does not end soon, it returns ErrInterrupted and that the work was
+// abandoned: it goes on in the background, most likely until the process ends, and then after is
+// called.
+func (s *session) unlessCancelled(step int, work func() error, after func()) (abandoned bool, err error) {
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		if caught := exceptions.TryCatch[error](func() { err = work() }); caught != nil {
+			err = caught
+		}
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		return false, err
+	case <-s.ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return false, err
+	case <-time.After(patience):
+	}
+	go func() {
+		<-ended
+		after()
+	}()
+	return true, fmt.Errorf("%w after step %d of %d", ErrInterrupted, step, s.steps)
 }
 
 // readWithin is how long metrics may stay on the device: people watch the progress bar.

@@ -224,8 +224,10 @@ func TestModelsAreChecked(t *testing.T) {
 		"an empty run's":     {map[string]string{checkpointKey: "{}"}, "no stages"},
 		"another network": {map[string]string{modelKey: `{"architecture": {"blocks": [1], "width": 4, "classes": 3}}`},
 			"does not match"},
+		"more blocks than tensors": {map[string]string{modelKey: `{"architecture": {"blocks": [1, 900], "width": 4, "classes": 3}}`},
+			"blocks [1 900] but has"},
 		"a thousand million blocks": {map[string]string{modelKey: `{"architecture": {"blocks": [1, 1000000000], "width": 4, "classes": 3}}`},
-			"blocks [1 1000000000] but has"},
+			"stage 2 has 1000000000 blocks"},
 	} {
 		_, err := (&File{Tensors: valued(t, small(3), 1), Metadata: test.metadata}).Model(hub.Origin{}, "")
 		filetest.CheckRefused(t, name, err, test.want)
@@ -356,8 +358,8 @@ func TestArchitectureIsAsAsked(t *testing.T) {
 	}
 	_, err := file.Model(hub.Origin{}, "resnet32")
 	filetest.CheckRefused(t, "another", err, "does not match resnet32", "missing layer1.3")
-	if _, err := file.Model(hub.Origin{}, "resnet9998"); err == nil || !strings.Contains(err.Error(), "too few for resnet9998") {
-		t.Errorf("resnet9998: %v, want too few tensors", err)
+	if _, err := file.Model(hub.Origin{}, "resnet1202"); err == nil || !strings.Contains(err.Error(), "too few for resnet1202") {
+		t.Errorf("resnet1202: %v, want too few tensors", err)
 	}
 	_, err = file.Model(hub.Origin{}, "resnet21")
 	filetest.CheckRefused(t, "none", err, `unknown model "resnet21"`)
