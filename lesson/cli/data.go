@@ -25,6 +25,7 @@ func dataCommand() *cobra.Command {
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	checkedHelp(cmd)
 	cmd.AddCommand(dataFetchCommand(), dataVerifyCommand(), dataShowCommand())
 	return cmd
 }

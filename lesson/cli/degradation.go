@@ -10,6 +10,7 @@ import (
 	"github.com/residual-go/residual/lesson/chapter/degradation"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/run"
 )
 
@@ -62,6 +63,8 @@ resumed.`,
 				// time: CIFAR-10 online, the built-in images offline.
 				dir = filepath.Join("runs", "degradation-"+filepath.Base(set.Spec))
 			}
+			e.AnyBackend = f.backend != backend.Auto
+			again := "go run ./lesson degradation" + f.repeated(cmd, allFlags(cmd)...)
 			fmt.Fprintf(w, "Backend: %s\n", backend.Describe(engine))
 			started := time.Now()
 			result, err := e.Run(ctx, dir, engine, set.Training, set.Test, func(network string) run.Reporter {
@@ -69,7 +72,7 @@ resumed.`,
 				return reporter(w, network)
 			})
 			if err != nil {
-				return resumable(err, "run the same command again to resume; finished work is kept in "+dir)
+				return resumable(err, "resume with: "+again+" (finished work is kept in "+printable.Escape(dir)+")")
 			}
 			set.Training.Name = result.Data
 			fmt.Fprintf(w, "\nData: %s. %s, batch %d, %s.\n\n", result.Data, quantity(e.Recipe.Epochs, "epoch"), e.Recipe.BatchSize,
@@ -85,7 +88,7 @@ resumed.`,
 			}
 			paths, err := result.Figures(figures, set.Caption())
 			if err != nil {
-				return fmt.Errorf("%w; run the same command again to draw the figures, nothing is trained twice", err)
+				return fmt.Errorf("%w; to draw the figures, and train nothing twice: %s", err, again)
 			}
 			if f.json {
 				return nil

@@ -12,8 +12,10 @@ import (
 	"github.com/residual-go/residual/lesson/chapter/degradation"
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/cpu"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/printable"
+	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/torchfile"
 	"github.com/residual-go/residual/pkg/weights"
@@ -59,6 +61,18 @@ func advice(err error) string {
 	if _, ok := errors.AsType[*weights.HeadError](err); ok {
 		return "go run ./lesson finetune does that, and go run ./lesson weights describes the rest"
 	}
+	if other, ok := errors.AsType[*run.OtherBackendError](err); ok {
+		return backendChoices(other)
+	}
+	if _, ok := errors.AsType[*run.RecipeChangedError](err); ok {
+		return "put the old values back, or start a new run in another folder with --run"
+	}
+	if unknown, ok := errors.AsType[*recipe.UnknownKeyError](err); ok {
+		if near := nearest(unknown.Key, unknown.Known); near != "" {
+			return "did you mean " + near + "?"
+		}
+		return "remove it, or use the version of this program that wrote it"
+	}
 	notInstalled, isNotInstalled := errors.AsType[*backend.NotInstalledError](err)
 	switch {
 	case isNotInstalled:
@@ -74,6 +88,20 @@ func advice(err error) string {
 		return "remove that folder, or choose another with --run"
 	}
 	return ""
+}
+
+// backendChoices says with which flag a run goes on that was trained on another backend.
+func backendChoices(e *run.OtherBackendError) string {
+	flag := func(b run.Backend) string {
+		if b.Devices > 1 && b.Name == cpu.Name {
+			return fmt.Sprintf("--backend %s:devices=%d", b.Name, b.Devices)
+		}
+		return "--backend " + quoted(b.Name)
+	}
+	if e.TooFew {
+		return "resume it with " + flag(e.Before)
+	}
+	return "add " + flag(e.Before) + " to go on there, or " + flag(e.Now) + " to change"
 }
 
 // resumable adds to the error of an interrupted run how to resume it. It returns other errors

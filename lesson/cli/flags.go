@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
+	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/datasource"
@@ -102,6 +106,43 @@ func (f *flags) messages(cmd *cobra.Command) io.Writer {
 		return cmd.ErrOrStderr()
 	}
 	return cmd.OutOrStdout()
+}
+
+// repeated returns those of the named flags that were given, to be given again in a suggested
+// command, each after a space. If the backend comes from the environment, that is among them: the
+// command may be pasted elsewhere.
+func (f *flags) repeated(cmd *cobra.Command, names ...string) string {
+	var text strings.Builder
+	for _, name := range names {
+		flag := cmd.Flags().Lookup(name)
+		value := flag.Value.String()
+		given := flag.Changed
+		if name == "backend" && value == backend.Auto {
+			value = os.Getenv(compute.ConfigEnvVar)
+			given = value != "" && value != backend.Auto
+		}
+		switch {
+		case !given:
+		case flag.Value.Type() != "bool":
+			fmt.Fprintf(&text, " --%s %s", name, quoted(value))
+		case value == "true":
+			text.WriteString(" --" + name)
+		default:
+			fmt.Fprintf(&text, " --%s=%s", name, value)
+		}
+	}
+	return text.String()
+}
+
+// allFlags returns the names of the command's flags.
+func allFlags(cmd *cobra.Command) []string {
+	var names []string
+	cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+		if flag.Name != "help" {
+			names = append(names, flag.Name)
+		}
+	})
+	return names
 }
 
 // from repeats the flags that named the weights and what they are, for a suggested command.

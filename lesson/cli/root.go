@@ -51,6 +51,7 @@ Start with the experiment that motivated residual networks:
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand())
+	checkedHelp(root)
 	root.AddCommand(degradationCommand(), trainCommand(), finetuneCommand(), evalCommand(), predictCommand(),
 		serveCommand(), summaryCommand(), dataCommand(), plotCommand(), exportCommand(), weightsCommand(),
 		doctorCommand(), checkCommand(), gradeCommand(), gradeChildCommand())
@@ -125,10 +126,26 @@ func helpCommand() *cobra.Command {
 	}
 }
 
+// checkedHelp gives cmd, which has subcommands, a flag --help that is an error after a mistyped
+// command. cobra's would show the help of cmd.
+func checkedHelp(cmd *cobra.Command) {
+	cmd.Flags().VarPF(helpFlag{}, "help", "h", "help for "+cmd.Name()).NoOptDefVal = "true"
+}
+
+// helpFlag ends the parsing of flags, and flagError decides what follows.
+type helpFlag struct{}
+
+func (helpFlag) String() string   { return "false" }
+func (helpFlag) Type() string     { return "bool" }
+func (helpFlag) Set(string) error { return pflag.ErrHelp }
+
 // flagError says in words what is wrong with a flag.
 func flagError(cmd *cobra.Command, err error) error {
 	if args := cmd.Flags().Args(); len(args) > 0 && cmd.HasAvailableSubCommands() {
 		return noArguments(cmd, args) // the flags are those of a mistyped command
+	}
+	if errors.Is(err, pflag.ErrHelp) {
+		return err
 	}
 	var text, meant string
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {

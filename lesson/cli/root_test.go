@@ -24,6 +24,9 @@ func TestMistypedWords(t *testing.T) {
 	for args, want := range map[string]string{
 		"trian":                             `unknown command "trian"; did you mean train? `,
 		"trian --epochs 2":                  `unknown command "trian"; did you mean train? `, // not: unknown flag
+		"trian --help":                      `unknown command "trian"; did you mean train? `,
+		"trian -h":                          `unknown command "trian"; did you mean train? `,
+		"data shwo --help":                  `unknown command "shwo"; did you mean show? `,
 		"bogus":                             `unknown command "bogus"; go run ./lesson --help lists`,
 		"data shwo":                         `unknown command "shwo"; did you mean show? go run ./lesson data --help`,
 		"help foo":                          `unknown command "foo"`,

@@ -48,7 +48,7 @@ func (f *trainingFlags) add(cmd *cobra.Command, source ...string) {
 		size = "what the weights expect; CIFAR and builtin keep their 32"
 	}
 	set.Lookup("run").Usage = "folder of the run (default: a new folder in runs)"
-	set.BoolVar(&f.resume, "resume", false, "resume the run in --run with its own recipe")
+	set.BoolVar(&f.resume, "resume", false, "resume the run in --run with its own recipe, on the backend it was trained on")
 	set.IntVar(&f.size, "size", 0, "height and width of the images in pixels (default: "+size+")")
 	set.IntVar(&f.logEvery, "log-every", 100, "steps between lines of the log and of the metrics")
 	set.StringVar(&f.precision, "precision", recipe.Float32, "precision of the network: float32, or bfloat16 with weights, statistics and loss in float32")
@@ -147,19 +147,31 @@ func (f *trainingFlags) resumeOr(begin func(*cobra.Command) error) func(*cobra.C
 	}
 }
 
+// withResume returns the flags that go with --resume and do not belong to the recipe.
+func withResume() []string { return []string{"backend", "input", "json", "log-every"} }
+
+// resumeCommand returns the command that resumes the run in dir in the way that cmd trains it.
+func (f *trainingFlags) resumeCommand(cmd *cobra.Command, dir string) string {
+	return "go run ./lesson " + cmd.Name() + " --run " + quoted(dir) + " --resume" + f.repeated(cmd, withResume()...)
+}
+
 // resumeRun resumes the run in --run.
 func (f *trainingFlags) resumeRun(cmd *cobra.Command) error {
-	if err := onlyWithResume(cmd, "run", "backend", "json", "log-every", "input"); err != nil {
+	if err := onlyWithResume(cmd, append(withResume(), "run")...); err != nil {
 		return err
 	}
 	if f.run == "" {
 		return errors.New("--resume needs the folder of the run: --run DIR")
 	}
-	r, err := run.ReadRecipe(f.run)
-	if err != nil {
+	if _, err := run.ReadRecipe(f.run); err != nil { // before the backend starts, which may take seconds
 		return err
 	}
 	engine, err := f.startBackend(cmd)
+	if err != nil {
+		return err
+	}
+	o := run.Options{Backend: engine, AnyBackend: f.backend != backend.Auto}
+	r, err := run.Check(f.run, o)
 	if err != nil {
 		return err
 	}
@@ -176,7 +188,7 @@ func (f *trainingFlags) resumeRun(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	return f.train(cmd, r, set, run.Options{Backend: engine})
+	return f.train(cmd, r, set, o)
 }
 
 // onlyWithResume returns an error if a flag was given that is neither --resume nor allowed
@@ -216,7 +228,7 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 		outcome, err = run.Train(ctx, dir, r, o)
 	}
 	if err != nil {
-		return resumable(err, fmt.Sprintf("resume with: go run ./lesson %s --run %s --resume", cmd.Name(), quoted(dir)))
+		return resumable(err, "resume with: "+f.resumeCommand(cmd, dir))
 	}
 	if set.Validation != nil { // the test images are seen only once, by the final weights
 		fmt.Fprint(w, accuracyLines(outcome.Test))
@@ -236,7 +248,7 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	}
 	paths, err := saveRunFigures(dir, set, outcome.Test)
 	if err != nil {
-		return fmt.Errorf("%w; to draw the figures again: go run ./lesson %s --run %s --resume", err, cmd.Name(), quoted(dir))
+		return fmt.Errorf("%w; to draw the figures again: %s", err, f.resumeCommand(cmd, dir))
 	}
 	if f.json {
 		return nil

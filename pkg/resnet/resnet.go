@@ -170,8 +170,10 @@ func (c Config) Validate() error {
 		return errors.New("resnet: no stages: Blocks is empty")
 	case len(c.Blocks) > maxStages:
 		return fmt.Errorf("resnet: %d stages, want at most %d", len(c.Blocks), maxStages)
-	case max(c.Width, groups, widthPerGroup) > maxWidth:
-		return fmt.Errorf("resnet: width %d with %d groups of width %d, want at most %d of each", c.Width, groups, widthPerGroup, maxWidth)
+	case c.Width > maxWidth:
+		return fmt.Errorf("resnet: width %d, want at most %d", c.Width, maxWidth)
+	case max(groups, widthPerGroup) > maxWidth:
+		return fmt.Errorf("resnet: %d groups of width %d, want at most %d of each", groups, widthPerGroup, maxWidth)
 	case c.Width < 1:
 		return fmt.Errorf("resnet: width %d, want at least 1", c.Width)
 	case c.Classes < 1:

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"reflect"
 	"text/tabwriter"
 
 	"github.com/gomlx/compute"
@@ -38,6 +37,9 @@ type Experiment struct {
 	// Recipe trains all four networks, each in place of its Model. The caller opens the images
 	// and applies Subset.
 	Recipe recipe.Recipe
+	// AnyBackend lets [Experiment.Run] resume runs that were trained on another backend; see
+	// [run.Options].
+	AnyBackend bool
 }
 
 // Default returns the experiment with the paper's depths and width: 20 and 56 layers, and 16
@@ -142,7 +144,7 @@ func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend
 		r := e.Recipe
 		r.Model = config
 		arm, err := train(ctx, filepath.Join(dir, config.Name), r, run.Options{
-			Backend: backend, Training: training, Test: test, Report: report(config.Name),
+			Backend: backend, AnyBackend: e.AnyBackend, Training: training, Test: test, Report: report(config.Name),
 			// At least one line an epoch, so that the curves have points.
 			LogEvery: max(1, min(20, training.Len()/r.BatchSize)),
 		})
@@ -169,8 +171,9 @@ func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options
 		if readErr != nil {
 			return nil, readErr
 		}
-		if !reflect.DeepEqual(before, r) {
-			return nil, fmt.Errorf("%s %w", dir, ErrOtherRecipe)
+		if changed := before.Differences(r); len(changed) > 0 {
+			first := changed[0]
+			return nil, fmt.Errorf("%s %w: %s is %s there, not %s", dir, ErrOtherRecipe, first.Key, first.Value, first.Other)
 		}
 		outcome, err = run.Resume(ctx, dir, options)
 	} else {

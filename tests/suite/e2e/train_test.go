@@ -110,7 +110,8 @@ func TestTrainOnDevices(t *testing.T) {
 	}
 
 	p.fails([]string{"2 devices requested, but backend cpu has 1"}, append(base, "--run", "none", "--devices", "2")...)
-	p.fails([]string{"2 devices requested, but backend cpu has 1"}, "train", "--run", "two", "--resume")
+	p.fails([]string{"trained on the backend cpu with 2 devices, not on cpu with 1 device; resume it with --backend cpu:devices=2\n"},
+		"train", "--run", "two", "--resume")
 	p.fails([]string{"batches of 4 cannot be shared out to 3 devices"}, append(base, "--run", "none", "--devices", "3", "--backend", "cpu:devices=3")...)
 	p.fails([]string{"--local-norms needs several devices"}, append(base, "--run", "none", "--local-norms")...)
 	p.fails([]string{"--devices 0"}, append(base, "--run", "none", "--devices", "0")...)
