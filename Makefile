@@ -13,7 +13,7 @@ RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-
 # Package check tests the worked solutions.
 PACKAGES = $$($(GO) list ./... | grep -v '/lesson/exercises/[a-z0-9]*$$') ./lesson/exercises/check ./lesson/exercises/symptoms
 
-.PHONY: help lesson notebooks course html test check test-xla fuzz bench bench-gpu parity-values exercise-values picture-values weight-values clean
+.PHONY: help lesson notebooks course html test check test-arm64 test-xla fuzz bench bench-gpu parity-values exercise-values picture-values weight-values clean
 
 help: ## List what make can do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -46,13 +46,17 @@ check: ## gofmt, go vet, staticcheck, generated files and other systems.
 	$(GO) tool staticcheck ./...
 	$(GO) generate ./pkg/cpu/internal/kernel
 	@git diff --exit-code --stat -- pkg/cpu/internal/kernel || { echo "commit what go generate ./pkg/cpu/internal/kernel writes"; exit 1; }
-	@for system in linux/arm64 darwin/arm64 windows/amd64; do \
+	@for system in linux/arm64 darwin/arm64 windows/arm64 windows/amd64; do \
 		echo "build for $$system"; \
 		CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build -tags noxla -o /dev/null ./lesson || exit 1; \
+		CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) vet -tags noxla ./pkg/cpu/... || exit 1; \
 	done
 	@if CGO_ENABLED=1 $(GO) list -deps -tags noxla -f '{{if not .Standard}}{{.ImportPath}}{{if .CgoFiles}} (cgo){{end}}{{end}}' ./... | \
 		grep -E '^github.com/gomlx/go-xla(/| |$$)| \(cgo\)$$'; then \
 		echo "with -tags noxla, no package may depend on go-xla, or on cgo outside the standard library"; exit 1; fi
+
+test-arm64: ## Run the tests of the CPU backend in an emulator of arm64 (needs qemu-user; half an hour).
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -tags noxla -exec qemu-aarch64 -timeout 60m ./pkg/cpu/...
 
 test-xla: ## Run the tests that need an XLA plugin, on XLA's CPU plugin (63 MB) or RESIDUAL_TEST_XLA=cuda or a path.
 ifndef RESIDUAL_TEST_XLA

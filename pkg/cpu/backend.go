@@ -18,7 +18,7 @@ import (
 // Name is the name under which the backend is registered.
 const Name = "cpu"
 
-// KernelEnv is the environment variable that selects the kernels: "avx512", "avx2" or
+// KernelEnv is the environment variable that selects the kernels: "avx512", "avx2", "neon" or
 // "portable". If it is empty, the fastest kernels that the machine can run are used.
 const KernelEnv = "RESIDUAL_CPU_KERNEL"
 
@@ -40,8 +40,8 @@ var _ compute.Backend = (*Backend)(nil)
 
 // New returns a backend. The configuration is a comma-separated list of options:
 //
-//	kernel=NAME    the kernels to use: avx512, avx2 or portable. The default is the value of
-//	               KernelEnv or, if that is empty, the fastest that the machine can run.
+//	kernel=NAME    the kernels to use: avx512, avx2, neon or portable. The default is the value
+//	               of KernelEnv or, if that is empty, the fastest that the machine can run.
 //	devices=N      the number of devices to present, 1 to 8; 1 by default. All devices share
 //	               the same cores, so more of them are no faster: they are for testing and
 //	               learning.

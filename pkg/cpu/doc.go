@@ -41,8 +41,8 @@
 // Run. An executable runs its steps one after another. Each step is cut into tasks that all cores
 // share.
 //
-// The inner loops are in internal/kernel: assembly for AVX-512 and for AVX2 with FMA, written by a
-// generator, and portable Go. The backend selects the fastest kernels of the machine, unless the
+// The inner loops are in internal/kernel: assembly for AVX-512, for AVX2 with FMA and for ARM's NEON,
+// written by generators, and portable Go. The backend selects the fastest kernels of the machine, unless the
 // environment variable RESIDUAL_CPU_KERNEL or the option "kernel=NAME" names others (see [New]).
 //
 // # Where to find what
@@ -95,9 +95,10 @@
 //	run_memory.go                     the arena; _unix from mmap, _heap from Go's heap
 //
 //	internal/kernel                   micro-kernels, elementwise arithmetic, column sums;
-//	                                  kernel.go chooses among AVX-512, AVX2 and portable Go,
-//	                                  vector_amd64.go asks the processor what it can run
-//	internal/kernel/gen               the generator of their assembly
+//	                                  kernel.go chooses among AVX-512, AVX2, NEON and portable
+//	                                  Go, vector_amd64.go asks the processor what it can run
+//	internal/kernel/gen               the generator of their assembly for amd64
+//	internal/kernel/gen/arm64         the generator for arm64; gen/shape has what both share
 //
 // Tests are named after the files that they test. The tests of the whole pipeline are
 // random_graphs_test.go (against the reference backend; the graphs are from
@@ -129,7 +130,10 @@
 // # Determinism
 //
 // The cuts into tasks and the order of sums depend only on shapes: neither the number of cores nor
-// timing changes a bit of a result. The kernels do, because each set has its own order of additions.
+// timing changes a bit of a result. The kernels do, because each set has its own order of additions;
+// only those for AVX2 and NEON agree, up to the sign of a zero that max or min returns and the payload
+// of a NaN. (Whole runs on the two may still differ: the Go compiler fuses multiplications and additions
+// on arm64, in code outside the kernels and in the math package.)
 // Any number of executables can run at the same time, and each of them several times.
 //
 // # Several devices

@@ -7,6 +7,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	"github.com/residual-go/residual/pkg/cpu/internal/kernel/gen/shape"
 )
 
 // operation returns the vector of results for vectors of operands, which it may overwrite.
@@ -187,30 +189,25 @@ func (v isa) selection(in []VecVirtual) VecVirtual {
 	return mask
 }
 
-// exp computes e**x as 2**k times e**r, with the Taylor series of e**r. Since |r| < 0.35, the error
-// of the series up to r**7 is 5e-9, well under half a unit in the last place.
+// exp computes e**x as 2**k times e**r, as package shape describes.
 func (v isa) exp(in []VecVirtual) VecVirtual {
 	x := in[0]
 	// Outside these limits the result is 0 or infinite, and k would leave its range. With the
 	// operands in this order, NaN stays NaN.
-	VMAXPS(x, v.float(-104), x)
-	VMINPS(x, v.float(89), x)
+	VMAXPS(x, v.float(shape.ExpLowest), x)
+	VMINPS(x, v.float(shape.ExpHighest), x)
 
 	k, kf := v.vec(), v.vec()
 	VMULPS(v.float(math.Log2E), x, kf)
 	VCVTPS2DQ(kf, k)
 	VCVTDQ2PS(k, kf)
-	// ln 2 in two parts, of which k times the first is exact.
-	high := math.Float32frombits(math.Float32bits(math.Ln2) &^ 0xfff)
-	low := float32(math.Ln2 - float64(high))
-	VFNMADD231PS(v.float(high), kf, x)
-	VFNMADD231PS(v.float(low), kf, x)
+	VFNMADD231PS(v.float(shape.Ln2High), kf, x)
+	VFNMADD231PS(v.float(shape.Ln2Low), kf, x)
 
-	factorial := 5040.0
-	sum := v.float(float32(1 / factorial))
-	for i := 7.0; i > 0; i-- {
-		factorial /= i
-		VFMADD213PS(v.float(float32(1/factorial)), x, sum)
+	series := shape.ExpSeries()
+	sum := v.float(series[0])
+	for _, c := range series[1:] {
+		VFMADD213PS(v.float(c), x, sum)
 	}
 
 	// Multiply by 2**k in two factors: it may overflow or underflow when the result does not.

@@ -1,4 +1,4 @@
-// Gen generates the assembly of package kernel: the same kernels for AVX2 and AVX-512.
+// Gen generates the assembly of package kernel for amd64: the same kernels for AVX2 and AVX-512.
 package main
 
 import (
@@ -9,6 +9,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	"github.com/residual-go/residual/pkg/cpu/internal/kernel/gen/shape"
 )
 
 // floatSize is the size in bytes of a float32, and of an int32 offset.
@@ -18,8 +20,8 @@ func main() {
 	Package("github.com/residual-go/residual/pkg/cpu/internal/kernel")
 	ConstraintExpr("amd64")
 	for _, v := range []isa{
-		{name: "AVX2", lanes: 8, registers: 16},
-		{name: "AVX512", lanes: 16, registers: 32},
+		{name: "AVX2", lanes: 8, registers: 16, shapes: shape.AVX2},
+		{name: "AVX512", lanes: 16, registers: 32, shapes: shape.AVX512},
 	} {
 		v.products()
 		v.elementwise()
@@ -33,6 +35,7 @@ type isa struct {
 	name      string // suffix of function names
 	lanes     int    // floats per vector
 	registers int    // number of vector registers
+	shapes    []shape.Shape
 }
 
 // avx512 reports whether there are mask registers and instructions that use them.

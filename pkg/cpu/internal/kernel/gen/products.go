@@ -7,27 +7,20 @@ import (
 	"github.com/mmcloughlin/avo/gotypes"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
+
+	"github.com/residual-go/residual/pkg/cpu/internal/kernel/gen/shape"
 )
 
 // products generates the micro-kernels of matrix products, and the loop that measures the peak.
 func (v isa) products() {
-	if v.avx512() {
-		v.shape(8, 2)
-		v.shape(8, 1)
-	} else {
-		// Of the 16 registers, 12 hold sums, 2 a row of B and 1 an element of A. This is the
-		// largest block that fits, and so the one with the fewest loads per multiplication.
-		v.shape(6, 2)
+	for _, s := range v.shapes {
+		vectors := s.Columns / v.lanes
+		v.rows(s.Rows, vectors)
+		for m := range s.Rows {
+			v.cols(m+1, s.Rows, vectors)
+		}
 	}
 	v.burn()
-}
-
-// shape generates the kernels for blocks of the given number of rows and vectors.
-func (v isa) shape(rows, vectors int) {
-	v.rows(rows, vectors)
-	for m := range rows {
-		v.cols(m+1, rows, vectors)
-	}
 }
 
 // block is the sums of a micro-kernel, in registers.
@@ -36,16 +29,10 @@ type block struct {
 	sums [][][]VecVirtual // [set][row][vector]
 }
 
-// block returns a block of zeros. If a set of sums is smaller than the number of multiply-adds that
-// can be in flight, these would wait for each other. Two sets then take turns, provided that there
-// are registers for both, a row of B and an element of A.
+// block returns a block of zeros.
 func (v isa) block(rows, vectors int) block {
-	sets := 1
-	if 2*rows*vectors+vectors+1 <= v.registers {
-		sets = 2
-	}
 	b := block{v: v}
-	for range sets {
+	for range (shape.Shape{Rows: rows, Columns: vectors * v.lanes}).Sets(v.lanes, v.registers) {
 		var sums [][]VecVirtual
 		for range rows {
 			row := v.vecs(vectors)
