@@ -53,11 +53,13 @@ func All() []Exercise {
 	return []Exercise{
 		{"classes", "Classes of functions, nested or not", 1},
 		{"gap", "The degradation problem, read from two logs", 2},
+		{"gradientnorms", "The gradient at each layer", 2},
 		{"outputsize", "The size of a convolution's output", 3},
 		{"convolution", "A convolution by hand", 3},
 		{"batchnorm", "Batch norm, forward and its running statistics", 3},
 		{"basicblock", "The block of two convolutions", 3},
 		{"shortcut", "The shortcut where the shape changes", 3},
+		{"zeroinit", "Blocks that begin as the identity", 3},
 		{"bottleneck", "The block of three convolutions", 4},
 		{"stage", "A stage of blocks", 4},
 		{"resnet18", "ResNet-18 from its table", 4},

@@ -14,11 +14,13 @@ import (
 //go:embed testdata/reference.json
 var referenceJSON []byte
 
-// reference is what referenceJSON contains: the cases of three exercises in plain Go.
+// reference is what referenceJSON contains: the cases of the exercises in plain Go.
 type reference struct {
-	Convolution []convolutionCase `json:"convolution"`
-	BatchNorm   []batchNormCase   `json:"batchnorm"`
-	Momentum    []momentumCase    `json:"momentum"`
+	Convolution   []convolutionCase `json:"convolution"`
+	BatchNorm     []batchNormCase   `json:"batchnorm"`
+	Momentum      []momentumCase    `json:"momentum"`
+	GradientNorms []normsCase       `json:"gradientnorms"`
+	ZeroInit      []zeroCase        `json:"zeroinit"`
 }
 
 // torch returns PyTorch's values. Every call returns a new copy: an answer that writes to
