@@ -59,11 +59,12 @@ func complete(names func() []string, otherwise cobra.ShellCompDirective) cobra.C
 
 func fixed(names ...string) func() []string { return func() []string { return names } }
 
-// runFolders returns the runs in the folder runs, and in its folders, where degradation has them.
+// runFolders returns the runs in the folder runs, and in its folders, where degradation has them, and
+// the recorded runs.
 func runFolders() []string {
 	var found []string
-	for _, pattern := range []string{"*", filepath.Join("*", "*")} {
-		paths, _ := filepath.Glob(filepath.Join("runs", pattern)) // the pattern is well-formed
+	for _, pattern := range []string{"runs/*", "runs/*/*", "lesson/recorded/*/*"} {
+		paths, _ := filepath.Glob(filepath.FromSlash(pattern)) // the pattern is well-formed
 		for _, path := range paths {
 			if run.Exists(path) {
 				found = append(found, path)

@@ -17,6 +17,7 @@ import (
 	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/onnx"
 	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/recorded"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/weights"
@@ -72,7 +73,7 @@ a run, the test accuracy.`,
 			if err != nil {
 				return err
 			}
-			if dir := cmp.Or(f.run, f.weights); m.Accuracy == nil && run.Exists(dir) {
+			if dir := cmp.Or(f.run, f.weights); m.Accuracy == nil && run.Exists(dir) && !recorded.Is(dir) {
 				if m.Accuracy, err = testAccuracy(dir); err != nil {
 					return err
 				}

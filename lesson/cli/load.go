@@ -16,6 +16,7 @@ import (
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/recorded"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/weights"
 )
@@ -125,7 +126,7 @@ func (f *flags) loadWeights(cmd *cobra.Command) (*weights.Model, error) {
 	case f.weights != "" && f.run != "":
 		return nil, errors.New("--weights and --run both name weights; give only one")
 	case f.run != "":
-		_, path, err := run.Latest(f.run, notes(cmd))
+		path, err := newestWeights(cmd, f.run)
 		if err != nil {
 			return nil, err
 		}
@@ -188,13 +189,21 @@ func notesAbout(m *weights.Model, spec string) []string {
 	return list
 }
 
-// latestCheckpoint returns the newest checkpoint if spec is the folder of a run, and otherwise
+// latestCheckpoint returns the newest weights if spec is the folder of a run, and otherwise
 // spec.
 func latestCheckpoint(cmd *cobra.Command, spec string) (string, error) {
 	if !run.Exists(spec) {
 		return spec, nil
 	}
-	_, path, err := run.Latest(spec, notes(cmd))
+	return newestWeights(cmd, spec)
+}
+
+// newestWeights returns the newest checkpoint of the run in dir, or the weights of a recorded run.
+func newestWeights(cmd *cobra.Command, dir string) (string, error) {
+	if recorded.Is(dir) {
+		return recorded.Weights(dir)
+	}
+	_, path, err := run.Latest(dir, notes(cmd))
 	return path, err
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/recorded"
 	"github.com/residual-go/residual/pkg/run"
 )
 
@@ -162,6 +163,9 @@ func (f *trainingFlags) resumeRun(cmd *cobra.Command) error {
 	}
 	if f.run == "" {
 		return errors.New("--resume needs the folder of the run: --run DIR")
+	}
+	if recorded.Is(f.run) {
+		return fmt.Errorf("%s is a recorded run, which has no checkpoint to resume from; train a new run without --resume", f.run)
 	}
 	if _, err := run.ReadRecipe(f.run); err != nil { // before the backend starts, which may take seconds
 		return err

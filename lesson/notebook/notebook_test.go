@@ -45,6 +45,17 @@ func TestShowSavesTheFigure(t *testing.T) {
 	}
 }
 
+func TestRecorded(t *testing.T) {
+	t.Setenv(OutputVariable, t.TempDir()) // recorded runs are in the checkout all the same
+	const name = "cifar10-jpeg-24-epochs/resnet20"
+	if h := Recorded(name); h.Name != "resnet20" || len(h.Epochs) != 24 {
+		t.Errorf("%s has %d epochs of %s", name, len(h.Epochs), h.Name)
+	}
+	if m := RecordedWeights(name); m.Config.Name != "resnet20" || m.Accuracy == nil || *m.Accuracy != 0.8401 {
+		t.Errorf("the network is %s, described as %+v", m.Config.Name, m.Description)
+	}
+}
+
 func TestTables(t *testing.T) {
 	header, rows := []string{"network", "loss"}, [][]string{{"résnet20", "0.5"}, {"<b>", "12.25"}}
 	var text bytes.Buffer

@@ -10,7 +10,9 @@ import (
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/recorded"
 	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/weights"
 )
 
 // Runs returns the folder with the notebooks' runs.
@@ -49,6 +51,23 @@ func Trained(name string, r recipe.Recipe, set *datasource.Set) *run.Outcome {
 // History returns the metrics of the run of the given name.
 func History(name string) *plots.History {
 	return Must(plots.Read(filepath.Join(Runs(), name)))
+}
+
+// Recorded returns the metrics of a recorded run, such as "cifar10-jpeg-24-epochs/plain56": a folder
+// below lesson/recorded.
+func Recorded(name string) *plots.History {
+	return Must(plots.Read(recordedDir(name)))
+}
+
+// RecordedWeights returns the network of a recorded run with its weights.
+func RecordedWeights(name string) *weights.Model {
+	return Must(weights.Open(Context(), Must(recorded.Weights(recordedDir(name))), weights.Options{}))
+}
+
+// recordedDir returns the folder of a recorded run. Unlike the notebooks' own runs, these are always
+// in the checkout.
+func recordedDir(name string) string {
+	return filepath.Join(Root(), "lesson", "recorded", filepath.FromSlash(name))
 }
 
 // complete returns the recipe with the fields that name its images filled in.

@@ -196,7 +196,7 @@ func (t tensor) size() int { return 4*len(t.floats) + 8*len(t.integers) }
 
 // writeData writes the raw data: little-endian, in row-major order.
 func (t tensor) writeData(w io.Writer) error {
-	if err := tensorfile.WriteFloats(w, t.floats); err != nil {
+	if err := tensorfile.WriteFloats(w, tensorfile.Float32, t.floats); err != nil {
 		return err
 	}
 	var buffer []byte

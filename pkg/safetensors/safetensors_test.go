@@ -64,6 +64,35 @@ func TestWriteAndRead(t *testing.T) {
 	}
 }
 
+func TestWriteFloat16(t *testing.T) {
+	tensors := map[string]tensorfile.Tensor{
+		"bn1.running_var": {Shape: []int{2}, Data: []float32{1e9, 1e-9}},
+		"conv1.weight":    {Shape: []int{2, 1, 1, 3}, Data: []float32{1, -2, 65504, 1 + 1.0/4096, 1 + 3.0/2048, 1e-9}},
+	}
+	var file bytes.Buffer
+	if err := WriteFloat16(&file, tensors, nil); err != nil {
+		t.Fatal(err)
+	}
+	opened, err := Open(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if statistics, weight := opened.Entries[0].DType, opened.Entries[1].DType; statistics != tensorfile.Float32 || weight != tensorfile.Float16 {
+		t.Errorf("dtypes %v and %v, want float32 and float16", statistics, weight)
+	}
+	want := map[string]tensorfile.Tensor{
+		"bn1.running_var": tensors["bn1.running_var"],
+		// The spacing of float16 above 1 is 1/1024. Halfway, the even neighbour is the nearest.
+		"conv1.weight": {Shape: []int{2, 1, 1, 3}, Data: []float32{1, -2, 65504, 1, 1 + 2.0/1024, 0}},
+	}
+	if got, err := opened.Read(); err != nil || !reflect.DeepEqual(got.Tensors, want) { // verifies the checksum
+		t.Errorf("read %v, %v; want %v", got, err, want)
+	}
+	if err := WriteFloat16(io.Discard, map[string]tensorfile.Tensor{"fc.weight": {Shape: []int{1, 2}, Data: []float32{0, -65536}}}, nil); err == nil || !strings.Contains(err.Error(), "fc.weight") {
+		t.Errorf("a value that float16 does not have: error %v", err)
+	}
+}
+
 // TestFilesAreSafetensors decodes a file by the format's definition alone.
 func TestFilesAreSafetensors(t *testing.T) {
 	file := written(t, sample(), nil)

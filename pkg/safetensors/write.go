@@ -16,6 +16,32 @@ import (
 // adds a checksum and the "format" that PyTorch's readers look for. Equal tensors and
 // metadata give equal bytes. Nothing is written if a tensor's shape does not match its data.
 func Write(w io.Writer, tensors map[string]tensorfile.Tensor, metadata map[string]string) error {
+	return write(w, tensors, metadata, func(tensorfile.Tensor) *tensorfile.DType { return tensorfile.Float32 })
+}
+
+// WriteFloat16 does the same, but writes tensors with two or more axes, such as the weights of
+// convolutions, as float16, which halves the file. Those with one axis, such as running
+// statistics, stay float32: they are small, and their range may be larger. A value above 65504,
+// the largest of float16, is an error.
+func WriteFloat16(w io.Writer, tensors map[string]tensorfile.Tensor, metadata map[string]string) error {
+	for name, tensor := range tensors {
+		if at := slices.IndexFunc(tensor.Data, func(x float32) bool { return x > maxFloat16 || x < -maxFloat16 }); at >= 0 && len(tensor.Shape) > 1 {
+			return fmt.Errorf("%s has the value %g, which is too large for float16", name, tensor.Data[at])
+		}
+	}
+	return write(w, tensors, metadata, func(tensor tensorfile.Tensor) *tensorfile.DType {
+		if len(tensor.Shape) > 1 {
+			return tensorfile.Float16
+		}
+		return tensorfile.Float32
+	})
+}
+
+// maxFloat16 is the largest finite float16.
+const maxFloat16 = 65504
+
+// write writes each tensor with the dtype that choose returns for it.
+func write(w io.Writer, tensors map[string]tensorfile.Tensor, metadata map[string]string, choose func(tensorfile.Tensor) *tensorfile.DType) error {
 	names := slices.Sorted(maps.Keys(tensors))
 	for _, name := range names {
 		if err := tensors[name].Validate(); err != nil {
@@ -33,17 +59,21 @@ func Write(w io.Writer, tensors map[string]tensorfile.Tensor, metadata map[strin
 	end := uint64(0)
 	for _, name := range names {
 		tensor := tensors[name]
+		dtype := choose(tensor)
 		h := header{DType: "F32"}
+		if dtype == tensorfile.Float16 {
+			h.DType = "F16"
+		}
 		var shape []int64
 		for _, dim := range tensor.Shape {
 			h.Shape = append(h.Shape, uint64(dim))
 			shape = append(shape, int64(dim))
 		}
-		h.Offsets = []uint64{end, end + 4*uint64(len(tensor.Data))}
+		h.Offsets = []uint64{end, end + uint64(dtype.Size())*uint64(len(tensor.Data))}
 		end = h.Offsets[1]
 		entries[name] = h
 		sum.begin(name, shape)
-		if err := tensorfile.WriteFloats(sum, tensor.Data); err != nil {
+		if err := tensorfile.WriteFloats(sum, dtype, tensor.Data); err != nil {
 			return err
 		}
 	}
@@ -60,7 +90,7 @@ func Write(w io.Writer, tensors map[string]tensorfile.Tensor, metadata map[strin
 		return err
 	}
 	for _, name := range names {
-		if err := tensorfile.WriteFloats(w, tensors[name].Data); err != nil {
+		if err := tensorfile.WriteFloats(w, choose(tensors[name]), tensors[name].Data); err != nil {
 			return err
 		}
 	}

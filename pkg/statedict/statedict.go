@@ -47,6 +47,14 @@ func (d *Dict) Save(path string) error {
 	})
 }
 
+// SaveFloat16 does the same with [safetensors.WriteFloat16]: a file of half the size, for a network
+// that will not be trained further. [Load] refuses it; package weights reads it.
+func (d *Dict) SaveFloat16(path string) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
+		return safetensors.WriteFloat16(w, d.Tensors, d.Metadata)
+	})
+}
+
 // Load reads a file that Save wrote and verifies its checksum. It is an error, which names
 // the file, if it is damaged, is not a safetensors file, or holds anything but float32.
 func Load(path string) (*Dict, error) {

@@ -57,6 +57,17 @@ func fromFloat16(dst []float32, src []byte) {
 	}
 }
 
+// toFloat16 returns the bits of the float16 nearest to x, the even one of two.
+func toFloat16(x float32) uint16 {
+	const smallestNormal = 1.0 / (1 << 14)
+	if math.Abs(float64(x)) >= smallestNormal || x != x {
+		return float16.FromFloat32(x).Bits()
+	}
+	// FromFloat32 makes these 0. They are the multiples of 2^-24, the number of which is their bits.
+	sign := uint16(math.Float32bits(x) >> 16 & 0x8000)
+	return sign | uint16(math.RoundToEven(math.Abs(float64(x))*(1<<24)))
+}
+
 func fromBFloat16(dst []float32, src []byte) {
 	for i := range dst {
 		dst[i] = bfloat16.FromBits(binary.LittleEndian.Uint16(src[2*i:])).Float32()

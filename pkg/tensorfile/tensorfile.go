@@ -64,15 +64,19 @@ func ReadFull(r io.ReaderAt, buffer []byte, offset, length int64) ([]byte, error
 	return buffer, nil
 }
 
-// WriteFloats writes data to w as little-endian float32, in pieces of 64 KiB, so that no
-// second copy of a large tensor is made.
-func WriteFloats(w io.Writer, data []float32) error {
+// WriteFloats writes data to w as little-endian dtype, Float32 or Float16, in pieces of 64 KiB, so
+// that no second copy of a large tensor is made. Values are rounded to the nearest.
+func WriteFloats(w io.Writer, dtype *DType, data []float32) error {
 	const piece = 1 << 14
 	buffer := make([]byte, 0, 4*min(piece, len(data)))
 	for from := 0; from < len(data); from += piece {
 		buffer = buffer[:0]
 		for _, x := range data[from:min(from+piece, len(data))] {
-			buffer = binary.LittleEndian.AppendUint32(buffer, math.Float32bits(x))
+			if dtype == Float16 {
+				buffer = binary.LittleEndian.AppendUint16(buffer, toFloat16(x))
+			} else {
+				buffer = binary.LittleEndian.AppendUint32(buffer, math.Float32bits(x))
+			}
 		}
 		if _, err := w.Write(buffer); err != nil {
 			return err

@@ -53,7 +53,7 @@ func TestValidate(t *testing.T) {
 
 func TestViewsAreRead(t *testing.T) {
 	var storage bytes.Buffer
-	if err := WriteFloats(&storage, []float32{0, 1, 2, 3, 4, 5}); err != nil {
+	if err := WriteFloats(&storage, Float32, []float32{0, 1, 2, 3, 4, 5}); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
@@ -93,12 +93,45 @@ func TestLongDataIsWrittenInPieces(t *testing.T) {
 		data[i] = float32(i)
 	}
 	var written bytes.Buffer
-	if err := WriteFloats(&written, data); err != nil {
+	if err := WriteFloats(&written, Float32, data); err != nil {
 		t.Fatal(err)
 	}
 	got := make([]float32, len(data))
 	fromFloat32(got, written.Bytes())
 	if written.Len() != 4*len(data) || !reflect.DeepEqual(got, data) {
 		t.Errorf("%d bytes, want the %d floats", written.Len(), len(data))
+	}
+}
+
+// TestFloat16IsWrittenToTheNearest writes every float16, and values between them, and compares with the definition.
+func TestFloat16IsWrittenToTheNearest(t *testing.T) {
+	value := func(bits int) float64 { // by IEEE 754
+		exponent, fraction := bits>>10, float64(bits&0x3ff)
+		if exponent == 0 {
+			return math.Ldexp(fraction, -24)
+		}
+		return math.Ldexp(1024+fraction, exponent-25)
+	}
+	const infinity = 0x7c00
+	for bits := range infinity {
+		x, next := value(bits), value(bits+1)
+		even := bits + bits%2
+		for _, test := range []struct {
+			x    float64
+			want int
+		}{{x, bits}, {x + (next-x)*0.25, bits}, {x + (next-x)*0.5, even}, {x + (next-x)*0.75, bits + 1}} {
+			for sign, x := range map[uint16]float32{0: float32(test.x), 0x8000: float32(math.Copysign(test.x, -1))} {
+				if got := toFloat16(x); got != sign|uint16(test.want) {
+					t.Fatalf("%g is %#04x, want %#04x", x, got, sign|uint16(test.want))
+				}
+			}
+		}
+		var back [1]float32
+		if fromFloat16(back[:], []byte{byte(bits), byte(bits >> 8)}); float64(back[0]) != x {
+			t.Fatalf("%#04x is %g, want %g", bits, back[0], x)
+		}
+	}
+	if nan := toFloat16(float32(math.NaN())); nan&infinity != infinity || nan&0x3ff == 0 {
+		t.Errorf("NaN is %#04x", nan)
 	}
 }

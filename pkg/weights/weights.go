@@ -298,6 +298,16 @@ func (m *Model) fromCheckpoint(s *checkpoint.State) {
 // all. Everything else becomes metadata, except Source and a Spec that is a path. PyTorch
 // loads the file with strict=True, which does not need num_batches_tracked.
 func (m *Model) Save(path string) error {
+	return m.save(path, (*statedict.Dict).Save)
+}
+
+// SaveFloat16 does the same, with weights in float16: half the size, see
+// [safetensors.WriteFloat16].
+func (m *Model) SaveFloat16(path string) error {
+	return m.save(path, (*statedict.Dict).SaveFloat16)
+}
+
+func (m *Model) save(path string, write func(*statedict.Dict, string) error) error {
 	if err := m.validate(); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -310,7 +320,7 @@ func (m *Model) Save(path string) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	metadata := map[string]string{modelKey: string(text), architectureKey: m.Config.Name}
-	return (&statedict.Dict{Tensors: m.Tensors, Metadata: metadata}).Save(path)
+	return write(&statedict.Dict{Tensors: m.Tensors, Metadata: metadata}, path)
 }
 
 // Restore sets the network's variables under path of the store to the model's weights. It
