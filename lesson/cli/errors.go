@@ -87,7 +87,7 @@ func advice(err error) string {
 	case errors.Is(err, degradation.ErrOtherRecipe):
 		return "remove that folder, or choose another with --run"
 	}
-	return ""
+	return limitAdvice(err)
 }
 
 // backendChoices says with which flag a run goes on that was trained on another backend.

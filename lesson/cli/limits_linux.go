@@ -1,31 +1,132 @@
-//go:build cgo && !noxla
-
 package cli
 
-// Under a tight limit on address space or on open files, Go's runtime ends with pages of stack
-// traces, often before it runs the first line of Go. So the check is in C, which runs earlier.
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
 
-/*
-#include <stdio.h>
-#include <sys/resource.h>
-#include <unistd.h>
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+)
 
-// What the smallest training runs need, measured: with less the runtime fails.
-#define LEAST_MEMORY (1920ULL << 20)
-#define LEAST_FILES 32
+// A Go program that runs out of memory cannot go on: the runtime writes pages of stack traces to file
+// descriptor 2 and ends the process. If memory is limited (ulimit -v), a second process reads what is
+// written there, and replaces the traces by one line. This works for every command, whatever it needs.
 
-static void __attribute__((constructor)) check_limits(void) {
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < LEAST_MEMORY) {
-		dprintf(STDERR_FILENO, "lesson: virtual memory is limited to %llu MiB, at least %llu are needed; raise the limit with: ulimit -v unlimited\n",
-			(unsigned long long)limit.rlim_cur >> 20, LEAST_MEMORY >> 20);
-		_exit(1);
-	}
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < LEAST_FILES) {
-		dprintf(STDERR_FILENO, "lesson: open files are limited to %llu, at least %d are needed; raise the limit with: ulimit -n 1024\n",
-			(unsigned long long)limit.rlim_cur, LEAST_FILES);
-		_exit(1);
+// watchName is the name of the hidden command of the second process.
+const watchName = "watch-memory"
+
+// watchCommand reads what the runtime of the first process writes.
+func watchCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    watchName,
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// Signals are for the first process; this one ends after it.
+			signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			return watchMemory(cmd.InOrStdin(), os.Stderr, memoryLimit())
+		},
 	}
 }
-*/
-import "C"
+
+// memoryLimit returns the limit on this process's address space in bytes, 0 if it has none.
+func memoryLimit() uint64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_AS, &limit); err != nil || limit.Cur == unix.RLIM_INFINITY {
+		return 0
+	}
+	return limit.Cur
+}
+
+// limitAdvice returns how to raise the limit that led to the error, "" if none did.
+func limitAdvice(err error) string {
+	switch {
+	case errors.Is(err, unix.EMFILE):
+		return "raise the limit on open files with: ulimit -n 1024"
+	case errors.Is(err, unix.ENOMEM) && memoryLimit() > 0:
+		return fmt.Sprintf("virtual memory is limited to %d MiB; %s", memoryLimit()>>20, moreMemory)
+	}
+	return ""
+}
+
+const moreMemory = "raise the limit with: ulimit -v unlimited"
+
+// explainMemory starts the second process if memory is limited. From then on os.Stderr is another
+// descriptor than the runtime's. If it cannot start the process, the traces stay as they are.
+func explainMemory() {
+	if memoryLimit() == 0 || slices.Contains(os.Args, watchName) { // nobody watches the watcher
+		return
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return
+	}
+	defer read.Close()
+	defer write.Close()
+	watch := exec.Command(program, watchName)
+	watch.Stdin, watch.Stderr = read, os.Stderr
+	descriptor, err := unix.FcntlInt(os.Stderr.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return
+	}
+	if err := watch.Start(); err != nil {
+		unix.Close(descriptor)
+		return
+	}
+	if err := unix.Dup3(int(write.Fd()), syscall.Stderr, 0); err != nil {
+		unix.Close(descriptor)
+		return
+	}
+	os.Stderr = os.NewFile(uintptr(descriptor), os.Stderr.Name())
+}
+
+// watchMemory copies r to w up to the first line that says that memory ran out. In place of that and
+// what follows it writes one line. limit is in bytes.
+func watchMemory(r io.Reader, w io.Writer, limit uint64) error {
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadString('\n')
+		if outOfMemory(line) {
+			fmt.Fprintf(w, "lesson: out of memory: virtual memory is limited to %d MiB; %s\n", limit>>20, moreMemory)
+			_, err = io.Copy(io.Discard, lines)
+			return err
+		}
+		if _, err := io.WriteString(w, line); err != nil {
+			return err
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// outOfMemory reports whether a line from Go's runtime, cgo or C++ says that memory ran out. A
+// thread that cannot be created lacks memory for its stack.
+func outOfMemory(line string) bool {
+	for _, start := range []string{"fatal error: ", "runtime: ", "runtime/cgo: ", "terminate called "} {
+		if !strings.HasPrefix(line, start) {
+			continue
+		}
+		for _, part := range []string{"out of memory", "cannot allocate", "cannot map", "failed to reserve", "failed to create new OS thread", "pthread_create failed", "bad_alloc"} {
+			if strings.Contains(line, part) {
+				return true
+			}
+		}
+	}
+	return false
+}

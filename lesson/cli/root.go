@@ -9,7 +9,7 @@
 //   - output.go: JSON, lists of written files, suggestions
 //   - called.go: how texts name the command, inside and outside of a checkout
 //   - suggest.go: "did you mean …?"
-//   - limits_linux.go: one line instead of stack traces under a tight ulimit
+//   - limits, limits_*.go: one line instead of stack traces under a tight ulimit
 //   - complete.go: the values that shells complete
 //   - version.go: what --version prints
 //   - errors.go: exit codes, and the advice that goes with errors
@@ -30,6 +30,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	_ "github.com/residual-go/residual/lesson/cli/limits"
 )
 
 // Command returns the lesson command with all its subcommands.
@@ -55,6 +57,9 @@ Start with the experiment that motivated residual networks:
 	root.AddCommand(degradationCommand(), trainCommand(), finetuneCommand(), evalCommand(), predictCommand(),
 		serveCommand(), summaryCommand(), dataCommand(), plotCommand(), exportCommand(), weightsCommand(),
 		doctorCommand(), checkCommand(), gradeCommand(), gradeChildCommand())
+	if watch := watchCommand(); watch != nil {
+		root.AddCommand(watch)
+	}
 	helpAsCalled(root)
 	completeValues(root)
 	return root
@@ -63,6 +68,7 @@ Start with the experiment that motivated residual networks:
 // Run runs the lesson command with the arguments of the process. Output that cannot be written,
 // as on a full disk, is an error in the end; it does not stop the work.
 func Run(ctx context.Context) error {
+	explainMemory()
 	out := &output{File: os.Stdout}
 	root := Command()
 	root.SetOut(out)
