@@ -11,6 +11,7 @@ import (
 
 	"github.com/residual-go/residual/lesson/chapter/degradation"
 	"github.com/residual-go/residual/lesson/checkout"
+	"github.com/residual-go/residual/lesson/grade"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/cpu"
 	"github.com/residual-go/residual/pkg/dataset"
@@ -73,6 +74,9 @@ func advice(err error) string {
 		}
 		return "remove it, or use the version of this program that wrote it"
 	}
+	if _, ok := errors.AsType[*grade.UnprotectedError](err); ok {
+		return "grade in a virtual machine or on a recent Linux, or accept it with --without-sandbox"
+	}
 	notInstalled, isNotInstalled := errors.AsType[*backend.NotInstalledError](err)
 	switch {
 	case isNotInstalled:
@@ -84,6 +88,8 @@ func advice(err error) string {
 		return "try --batch, --precision bfloat16 or --backend 'xla:cuda,visible_devices=1'"
 	case errors.Is(err, checkout.ErrOutside):
 		return "the exercises are part of it: git clone https://" + checkout.Module + ", and run the command in that folder"
+	case errors.Is(err, grade.ErrOtherClass):
+		return "choose another folder with --out, or move grades.json away"
 	case errors.Is(err, degradation.ErrOtherRecipe):
 		return "remove that folder, or choose another with --run"
 	}

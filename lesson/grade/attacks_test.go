@@ -158,33 +158,22 @@ func TestAttacksPastTheGate(t *testing.T) {
 			if _, _, errno := syscall.Syscall(syscall.SYS_TGKILL, ppid, ppid, 0); errno != 0 { return errno }
 			return nil`), passed, processes},
 	}
-	gradeAttacks(t, attacks, func(o *Options) { o.noGate = true })
+	gradeAttacks(t, attacks, func(o *Options) {
+		o.noGate, o.imports = true, []string{"net", "os", "os/exec", "runtime", "syscall"}
+	})
 }
 
 // TestMemoryWithoutTheSystem tests the memory limit that package check enforces.
 func TestMemoryWithoutTheSystem(t *testing.T) {
-	c, err := openCourse(t.Context(), smallCourse(t), smallExercises[:1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := Options{Timeout: 20e9, Memory: 128 << 20}
-	w, err := newWorkplace(c, t.TempDir(), &Sandbox{}, o)
-	if err != nil {
-		t.Fatal(err)
-	}
 	// It takes memory slowly, because package check only looks now and then.
 	code := answer("outputsize", `import "time"`, `func Add(a, b int) int {
 		var all [][]byte
 		for { all = append(all, make([]byte, 1<<20)); for i := range all { all[i][0]++ }; time.Sleep(time.Millisecond) } }`)
-	binary, problem, err := w.compile(t.Context(), c.tasks[0], []byte(code), true)
-	if err != nil || problem != "" {
-		t.Fatal(problem, err)
+	j := markOne(t, code, Options{Timeout: 20 * time.Second, Memory: 128 << 20, unlimited: true})
+	if j.err != nil {
+		t.Fatal(j.err)
 	}
-	w.options.unlimited = true
-	mark, err := w.run(t.Context(), c.tasks[0], binary)
-	if err != nil {
-		t.Fatal(err)
-	}
+	mark := *j.mark
 	mark.Of = 10
 	expected{OutOfMemory, 0, "128 MiB"}.check(t, mark)
 }

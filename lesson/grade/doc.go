@@ -11,8 +11,13 @@
 //	notebook.go          takes an answer from the cells of a Jupyter notebook
 //	gate.go              forbids imports, names and compiler directives
 //	grade.go             grades a class: [Run], the types of the results
+//	earlier.go           takes over what has not changed since an earlier run, and merges grades
 //	course.go            reads the parts of the module that the tests need
-//	run.go               compiles and runs a submission and turns the outcome into a mark
+//	workshop.go          compiles, links and runs answers
+//	judge.go             turns the outcome into a mark, and decides whose doing a failure is
+//	hints.go             knows the hints that an exercise's check can give
+//	image_*.go           measures the memory that a program takes before it runs
+//	leftover.go          makes the temporary folder of a run, and removes those of killed runs
 //	process.go           runs a process with limits on time and output
 //	sandbox.go           [Sandbox]: what this system can keep submissions from
 //	sandbox_unix.go      starts the process that limits itself and becomes the test; sets
@@ -47,20 +52,45 @@
 // course does not compile, say, or a limit is too low, and grading stops with an error
 // instead of failing the class. The solution's points are what the exercise is worth.
 //
-// Then each student gets a temporary copy of the parts of the module that the tests need,
-// and for each exercise:
+// For each answer:
 //
 //  1. The gate parses the file. It allows imports from a list of packages that only compute,
 //     except for a few names in them, and no compiler directives. So the code has no name for
 //     a file, a socket or a process, nor for package check or an exercise's answer.
-//  2. The compiler builds a test of the student's file and the course's test, with limits of
-//     its own.
-//  3. The test runs in a process with limits on time, memory, processor time and files. On
-//     Linux it is also isolated, as described below. It gets a secret on its standard input,
-//     which package check reads before any of the student's code runs, and it reports on its
-//     standard output with the secret. What the answer prints goes elsewhere and is thrown
+//  2. The compiler compiles the student's file and the course's test of it, with limits of
+//     its own on time, memory and the size of files. The packages of the course have been
+//     compiled before, by the go command, which never sees an answer: nothing of an answer gets
+//     into the build cache. All files of a run are in one temporary folder. It is removed at
+//     the end, and after a kill by the next run.
+//  3. The linker links the tests of a few answers into one program, because linking takes most
+//     of the time. An answer that would do something without being called, in an init
+//     function or for a package variable, or that is large, gets a program of its own.
+//  4. Each test runs in a process of its own with limits on time, memory, processor time and
+//     files. On Linux it is also isolated, as described below. It gets a secret on its standard
+//     input, which package check reads before any of the student's code runs, and it reports on
+//     its standard output with the secret. What the answer prints goes elsewhere and is thrown
 //     away. Points count if there was exactly one report, for this exercise, with the
 //     secret, and the process ended by itself with the exit code that matches the report.
+//
+// A report is trusted no further than needed. Its steps must be those that the worked solution's
+// report had, each with the same points, so no answer gets more than the exercise is worth. Hints
+// count by name if they are in the source of the exercise's check, which is where their texts are
+// taken from. Messages are cut off and cleaned of control characters.
+//
+// # Whose doing it is
+//
+// A student loses points for what the answer does, and for nothing else. If a disk is full, a
+// tool is missing, or the system ends a process or refuses it memory, the mark is [NotGraded],
+// which is no 0, and the next run tries again. What fails at a line of the answer is the
+// answer's doing, and so is a limit of its own that it has reached: its time, its size when
+// compiled, or its memory, if it had taken at least half of what it may. judge.go has the rules.
+//
+// # What is marked again
+//
+// A mark is kept with a fingerprint of the answer, of the course's files that it is marked with,
+// of the version of Go and of the grader, and of the limits if they may have decided it. A later
+// run takes it over if the fingerprint is the same. Two answers with the same text are marked
+// once.
 //
 // # Two layers
 //
@@ -77,16 +107,21 @@
 // system calls on the one thread that becomes the test; we use no library for Landlock and
 // seccomp because go-landlock restricts all threads of a Go process and libseccomp needs cgo.
 //
-// Other systems have the limits on time and output, a memory limit that package check
-// enforces, and on macOS those of setrlimit; macOS's sandbox-exec is deprecated and not used.
-// [Sandbox] says what is in force.
+// Namespaces are not everywhere; the filter and Landlock do without. If one of these is missing,
+// [Run] stops unless [Options] say WithoutSandbox. Other systems have the limits on time and
+// output, a memory limit that package check enforces, and on macOS those of setrlimit; macOS's
+// sandbox-exec is deprecated and not used. [Sandbox] says what is in force.
 //
 // Only as many submissions run at once as fit into memory by their limits. If memory runs out
 // all the same, Linux is told to end them before the grader.
 //
-// The student's code and the check share a process. Code that gets past the gate, or that
-// breaks Go's memory safety with a data race, could search the memory for the secret and
-// forge a report; or it could call the check with an answer that is not the student's, if it
-// could import it. That would gain it points, and nothing else. On systems other than Linux
-// such code could read and write whatever the grader can.
+// # What cannot be prevented
+//
+// The student's code and the check share a process, because the check calls the answer, and hands
+// it graphs and functions. So code that gets past the gate, or that breaks Go's memory safety with
+// a data race, can do whatever the check can: search the memory for the secret and forge a report,
+// or change what the check compares. No secret, and no exit code, can help against that inside one
+// process. What it gains is bounded: at most the points of the exercise, with one of the
+// exercise's own hints, for this student alone. A race in an answer without goroutines deserves a
+// look. On systems other than Linux such code could also read and write whatever the grader can.
 package grade

@@ -251,7 +251,7 @@ func TestBrokenCourse(t *testing.T) {
 	class := t.TempDir()
 	put(t, class, "ada/outputsize.go", answer("outputsize", "", right))
 	for want, change := range map[string]func(o *Options){
-		"the course's own solution of outputsize: compile error: lesson/exercises/check/": func(o *Options) {
+		"compile the course: github.com/residual-go/residual/lesson/exercises/check: lesson/exercises/check/add.go:3:14: undefined: nothing": func(o *Options) {
 			put(t, o.Course, exercises.Folder+"/check/add.go", "package check\n\nfunc Add() { nothing() }\n")
 		},
 		"the course's own solution of outputsize: failed": func(o *Options) {
@@ -286,7 +286,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	go func() {
 		for <-solved; ctx.Err() == nil; {
-			if found, _ := filepath.Glob(filepath.Join(temporary, "*", "copy-*", ".scratch-*")); len(found) > 0 {
+			if found, _ := filepath.Glob(filepath.Join(temporary, "*", "a*", "scratch")); len(found) > 0 {
 				cancel()
 			}
 			time.Sleep(10 * time.Millisecond)
@@ -351,17 +351,9 @@ func TestInterruptedLate(t *testing.T) {
 
 // TestCompileTime tests that the time limit is the compiler's too, for students.
 func TestCompileTime(t *testing.T) {
-	c, err := openCourse(t.Context(), smallCourse(t), smallExercises[:1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := newWorkplace(c, t.TempDir(), &Sandbox{}, Options{Timeout: time.Millisecond, Memory: 256 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	mark, err := w.grade(t.Context(), c.tasks[0], []byte(answer("outputsize", "", right)), nil)
-	if err != nil || mark.Status != TimedOut || mark.Message != "the compiler was stopped after 1ms" {
-		t.Errorf("got %+v, %v", mark, err)
+	j := markOne(t, answer("outputsize", "", right), Options{Timeout: time.Millisecond, Memory: 256 << 20})
+	if j.err != nil || j.mark.Status != TimedOut || j.mark.Message != "the compiler was stopped after 1ms" {
+		t.Errorf("got %+v, %v", j.mark, j.err)
 	}
 }
 
@@ -370,7 +362,7 @@ func TestCompileTime(t *testing.T) {
 func TestGraderFailure(t *testing.T) {
 	class := t.TempDir()
 	put(t, class, "ada/outputsize.go", answer("outputsize", "", right))
-	put(t, class, "bob/outputsize.go", answer("outputsize", "", right))
+	put(t, class, "bob/outputsize.go", answer("outputsize", "", right+" // bob's"))
 	o := smallOptions(t, class)
 	o.Exercises, o.workers = o.Exercises[:1], 1
 	temporary := t.TempDir()
@@ -392,7 +384,7 @@ func TestGraderFailure(t *testing.T) {
 		t.Fatalf("grades %+v, %v", grades, err)
 	}
 	expected{Passed, 10, ""}.check(t, grades.Students[0].Marks[0])
-	expected{NotGraded, 0, "copy the course: "}.check(t, grades.Students[1].Marks[0])
+	expected{NotGraded, 0, "compile: "}.check(t, grades.Students[1].Marks[0])
 	var csv, table bytes.Buffer
 	if err := errors.Join(grades.WriteCSV(&csv), grades.WriteTable(&table)); err != nil {
 		t.Fatal(err)
@@ -400,7 +392,7 @@ func TestGraderFailure(t *testing.T) {
 	if want := "bob,,not graded,0,10\n"; !strings.HasSuffix(csv.String(), want) {
 		t.Errorf("the CSV is\n%s, want %q in it", &csv, want)
 	}
-	for _, want := range []string{"  outputsize: not graded: copy", "\nWarning: could not remove a temporary folder: stuck.\n", "\nWarning: answers not graded because the grader or the system failed: 1; grade again.\n"} {
+	for _, want := range []string{"  outputsize: not graded: compile", "\nWarning: could not remove a temporary folder: stuck.\n", "\nNot graded, through no fault of the student: 1 answer. Grade again.\n"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table is\n%s, want %q in it", &table, want)
 		}

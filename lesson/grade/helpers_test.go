@@ -113,7 +113,32 @@ func put(t testing.TB, root, name, content string) {
 // soon used up, and the time limit long enough for a busy machine.
 func smallOptions(t testing.TB, class string) Options {
 	return Options{Course: smallCourse(t), Folders: []string{class}, Exercises: smallExercises,
-		Timeout: 20 * time.Second, Memory: 256 << 20, workers: 4}
+		Timeout: 20 * time.Second, Memory: 256 << 20, workers: 4, WithoutSandbox: true}
+}
+
+// markOne marks an answer to the first exercise of the small course, without a sandbox.
+func markOne(t *testing.T, code string, o Options) *job {
+	t.Helper()
+	c, err := openCourse(t.Context(), smallCourse(t), smallExercises[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.workers, o.remove = 1, removeAll
+	w, err := openWorkshop(t.Context(), c, t.TempDir(), &Sandbox{}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return markIn(t, w, code)
+}
+
+// markIn marks an answer to the first exercise in a workshop.
+func markIn(t *testing.T, w *workshop, code string) *job {
+	t.Helper()
+	j := &job{task: w.tasks[0], source: []byte(code)}
+	if err := w.mark(t.Context(), []*job{j}, func(*job) {}); err != nil {
+		t.Fatal(err)
+	}
+	return j
 }
 
 // expected is what a student's mark in the first exercise should be.

@@ -130,8 +130,14 @@ func (g *Grades) WriteTable(w io.Writer) error {
 	for _, warning := range g.Warnings {
 		fmt.Fprintf(&text, "\nWarning: %s.\n", warning)
 	}
+	switch {
+	case g.NotGraded == 1:
+		text.WriteString("\nNot graded, through no fault of the student: 1 answer. Grade again.\n")
+	case g.NotGraded > 1:
+		fmt.Fprintf(&text, "\nNot graded, through no fault of the students: %d answers. Grade again.\n", g.NotGraded)
+	}
 	if g.Incomplete {
-		fmt.Fprintf(&text, "\nIncomplete: interrupted after %d of %d students.\n", len(g.Students), g.Class)
+		fmt.Fprintf(&text, "\nIncomplete: interrupted after %d of %d students.\n", g.Graded, g.Class)
 	}
 	_, err := io.WriteString(w, text.String())
 	return err

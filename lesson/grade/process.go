@@ -41,6 +41,10 @@ type outcome struct {
 	exit int
 	// how says the same in words.
 	how string
+	// killed is whether it was ended by SIGKILL, and peak the most memory that it had, in bytes,
+	// or 0 if unknown.
+	killed bool
+	peak   uint64
 	// timedOut is whether the process was ended for taking too long.
 	timedOut bool
 	// output and errors are what it wrote to the standard output and the standard error, up
@@ -83,7 +87,9 @@ func (s *Sandbox) run(ctx context.Context, p process) (*outcome, error) {
 	if cmd.ProcessState == nil {
 		return nil, fmt.Errorf("wait for %s: %w", p.Path, waited)
 	}
+	peak, killed := ending(cmd.ProcessState)
 	return &outcome{
+		peak: peak, killed: killed,
 		exit: cmd.ProcessState.ExitCode(), how: cmd.ProcessState.String(),
 		timedOut: errors.Is(limited.Err(), context.DeadlineExceeded),
 		output:   output.kept(), errors: errs.kept(),

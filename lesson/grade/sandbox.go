@@ -25,6 +25,9 @@ type Sandbox struct {
 	system systemSandbox
 }
 
+// whole reports whether submissions are kept from everything that they should be.
+func (s *Sandbox) whole() bool { return s.Network && s.Files && s.Processes }
+
 // String describes the sandbox in a line.
 func (s *Sandbox) String() string {
 	var denied, open []string
@@ -46,6 +49,24 @@ func (s *Sandbox) String() string {
 	default:
 		return "submissions are kept from " + kept + "; this system cannot keep them from " + left + ", only the list of allowed imports does"
 	}
+}
+
+// Risk says what a submission could do that the sandbox would prevent, or "" if there is nothing.
+func (s *Sandbox) Risk() string {
+	var acts []string
+	if !s.Files {
+		acts = append(acts, "read, change and delete your files")
+	}
+	if !s.Network {
+		acts = append(acts, "send and receive over the network")
+	}
+	if !s.Processes {
+		acts = append(acts, "start and end programs")
+	}
+	if len(acts) == 0 {
+		return ""
+	}
+	return "a submission that finds a way around the list of allowed imports could " + and(acts) + ", with your rights"
 }
 
 // and joins words into a phrase like "a, b and c".

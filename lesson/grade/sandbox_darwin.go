@@ -25,5 +25,8 @@ func systemMemory() uint64 {
 	return total
 }
 
+// maxrssUnit is the unit, in bytes, in which the system counts the memory of a process.
+const maxrssUnit = 1
+
 // newSandbox returns an empty sandbox.
 func newSandbox(context.Context) (*Sandbox, error) { return &Sandbox{}, nil }

@@ -33,6 +33,9 @@ func (s systemSandbox) attributes(a *syscall.SysProcAttr, shut bool) {
 	}
 }
 
+// maxrssUnit is the unit, in bytes, in which the system counts the memory of a process.
+const maxrssUnit = 1 << 10
+
 // newSandbox finds out what this system can do by trying it.
 func newSandbox(ctx context.Context) (*Sandbox, error) {
 	const apart = unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC

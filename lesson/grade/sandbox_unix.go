@@ -46,6 +46,15 @@ func endAll(cmd *exec.Cmd) error {
 	return err
 }
 
+// ending returns the most memory that a process had, in bytes, and whether SIGKILL ended it.
+func ending(state *os.ProcessState) (peak uint64, killed bool) {
+	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
+		peak = uint64(usage.Maxrss) * maxrssUnit
+	}
+	status, ok := state.Sys().(syscall.WaitStatus)
+	return peak, ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
 // Child limits this process as the order says and becomes the program in it. The order is
 // the JSON of a process. Only the grader calls it, in a process of its own.
 func Child(order string) {
