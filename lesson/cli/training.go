@@ -210,6 +210,12 @@ func onlyWithResume(cmd *cobra.Command, allowed ...string) error {
 // train begins or resumes a run, and prints the result.
 func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasource.Set, o run.Options) error {
 	ctx, w := cmd.Context(), f.messages(cmd)
+	if ctx.Err() != nil { // while the images were opened; a new run has no folder yet
+		if f.resume {
+			return resumable(run.ErrInterrupted, "resume with: "+f.resumeCommand(cmd, f.run))
+		}
+		return run.ErrInterrupted
+	}
 	dir := f.run
 	if dir == "" {
 		dir = freeRun(r.Model.Name + "-" + r.Name)

@@ -305,5 +305,5 @@ func TestFinetuneInterrupted(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
 	said := p.interrupted("finetune", "--weights", "runs/tiny", "--data", small(t), "--batch", "16", "--epochs", "100", "--log-every", "1", "--run", "run")
-	has(t, said, "resume with: lesson finetune --run run --resume\n")
+	has(t, said, "resume with: lesson finetune --run run --resume --log-every 1\n")
 }

@@ -220,11 +220,14 @@ func TestInterrupt(t *testing.T) {
 	p := newPlace(t)
 	dir := "runs/it's mine" // needs quoting in a shell
 	p.begin(dir, tinyRecipe(t, small(t), epochs))
-	said := p.interrupted("train", "--run", dir, "--resume", "--log-every", "1")
+	said := p.interrupted("train", "--run", dir, "--resume", "--log-every", "1", "--backend", "cpu:devices=2")
 	match := regexp.MustCompile(`interrupted after step (\d+) of 150; resume with: lesson (.*)\n$`).FindStringSubmatch(said)
 	if match == nil {
 		t.Fatalf("the message does not say how to resume: %s", said)
 	}
+	has(t, match[2], " --resume --backend cpu:devices=2 --log-every 1")
+	advice := "add --backend cpu:devices=2 to go on there, or --backend cpu to change\n"
+	p.fails([]string{"was trained on the backend cpu with 2 devices, not on cpu with 1 device; " + advice}, "train", "--run", dir, "--resume")
 	if want := fmt.Sprintf("step-%08s.safetensors", match[1]); filepath.Base(p.newestCheckpoint(dir)) != want {
 		t.Errorf("the newest checkpoint is %s, want %s", p.newestCheckpoint(dir), want)
 	}
@@ -256,6 +259,64 @@ func TestInterrupt(t *testing.T) {
 	if epoch != epochs {
 		t.Errorf("metrics have %d epochs, want %d", epoch, epochs)
 	}
+}
+
+// A run goes on with the recipe and on the backend that it began with.
+func TestResumeRefusesChanges(t *testing.T) {
+	t.Parallel()
+	p := trained(t)
+	resume := []string{"train", "--run", "runs/tiny", "--resume"}
+	path := p.path("runs", "tiny", "recipe.json")
+	original, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := func(old, replacement, want string, commands ...[]string) {
+		t.Helper()
+		changed := strings.Replace(string(original), old, replacement, 1)
+		if changed == string(original) {
+			t.Fatalf("%s is not in %s", old, original)
+		}
+		writeFile(t, path, []byte(changed))
+		for _, command := range commands {
+			p.fails([]string{"recipe.json", want}, command...)
+		}
+		writeFile(t, path, original)
+	}
+	edited(`"epochs":2`, `"epochs":3`, "epochs is 3, was 2; put the old values back, or start a new run in another folder with --run", resume)
+	edited(`"data":"`, `"data":"no`, "data is ", resume)
+	all := [][]string{resume, {"eval", "--run", "runs/tiny"}, {"plot", "runs/tiny"}, {"export", "--run", "runs/tiny", "--out", "x.onnx"},
+		{"finetune", "--weights", "runs/tiny", "--data", small(t)}}
+	edited(`"learning_rate"`, `"learning_rat"`, "unknown key learning_rat; did you mean learning_rate?", all...)
+	edited(`"blocks":[1,1,1]`, `"blocks":[9999999]`, "stage 1 has 9999999 blocks, want at most 1000", all...)
+	edited(`"epochs":2`, `"epochs":-2`, "-2 epochs, want at least 1", all...)
+
+	// In another backend's record, and by an explicit choice.
+	record, err := os.ReadFile(p.path("runs", "tiny", "backend.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, p.path("runs", "tiny", "backend.json"), bytes.Replace(record, []byte(`"cpu"`), []byte(`"go"`), 1))
+	p.fails([]string{"trained on the backend go, not on cpu; add --backend go to go on there, or --backend cpu to change"}, resume...)
+	has(t, p.ok(append(resume, "--backend", "cpu")...), "trained on the backend go, not on cpu; the last bits of its weights, at least, will differ")
+}
+
+// What degradation prints when it is interrupted repeats its flags.
+func TestDegradationInterrupted(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	args := []string{"degradation", "--data", small(t), "--shallow", "8", "--deep", "14", "--width", "2", "--epochs", "500", "--batch", "16",
+		"--backend", "cpu:kernel=portable", "--run", "the four"}
+	said := p.interrupted(args...)
+	match := regexp.MustCompile(`resume with: lesson (.*) \(finished work is kept in the four\)\n$`).FindStringSubmatch(said)
+	if match == nil {
+		t.Fatalf("the message does not say how to resume: %s", said)
+	}
+	has(t, match[1], "degradation --backend cpu:kernel=portable --batch 16 --data ", " --deep 14 --epochs 500 --run 'the four' --shallow 8 --width 2")
+	p.fails([]string{"holds a run of a different recipe: epochs is 500 there, not 501"}, append(args, "--epochs", "501")...)
+	p.set("GOMLX_BACKEND", "go")
+	p.fails([]string{"plain8: the run in ", "was trained on the backend cpu, not on go; add --backend cpu to go on there, or --backend go to change"},
+		append(args, "--backend", "auto")...)
 }
 
 func TestDegradation(t *testing.T) {
@@ -303,7 +364,7 @@ func TestDegradation(t *testing.T) {
 	}
 	has(t, r.stderr, "resuming after step 10")
 
-	if r := p.run(append(args, "--lr", "0.2")...); r.code == 0 || !strings.Contains(r.stderr, "plain8 holds a run of a different recipe; remove that folder, or choose another with --run\n") {
+	if r := p.run(append(args, "--lr", "0.2")...); r.code == 0 || !strings.Contains(r.stderr, "plain8 holds a run of a different recipe: learning_rate is 0.05 there, not 0.2; remove that folder, or choose another with --run\n") {
 		t.Errorf("other settings on old runs: exit code %d, stderr:\n%s", r.code, r.stderr)
 	}
 	// The same folder by another path is the same data.
