@@ -331,37 +331,35 @@ TEXT ·cols6x16m1NEON(SB), NOSPLIT|NOFRAME, $0-8
 	SUBS	$2, R4, R4
 	BLT	rest
 unrolled:
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	0(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
 	FMOVS	0(R5), F8
-	FLDPQ	0(R6), (F10, F11)
-	FLDPQ	32(R6), (F12, F13)
+	VLD1	(R6), [V10.S4, V11.S4, V12.S4, V13.S4]
 	WORD	$0x4f881140 // fmla v0.4s, v10.4s, v8.s[0]
 	WORD	$0x4f881161 // fmla v1.4s, v11.4s, v8.s[0]
 	WORD	$0x4f881182 // fmla v2.4s, v12.4s, v8.s[0]
 	WORD	$0x4f8811a3 // fmla v3.4s, v13.4s, v8.s[0]
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	8(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
 	FMOVS	0(R5), F8
-	FLDPQ	0(R6), (F10, F11)
-	FLDPQ	32(R6), (F12, F13)
+	VLD1	(R6), [V10.S4, V11.S4, V12.S4, V13.S4]
 	WORD	$0x4f881144 // fmla v4.4s, v10.4s, v8.s[0]
 	WORD	$0x4f881165 // fmla v5.4s, v11.4s, v8.s[0]
 	WORD	$0x4f881186 // fmla v6.4s, v12.4s, v8.s[0]
 	WORD	$0x4f8811a7 // fmla v7.4s, v13.4s, v8.s[0]
+	ADD	$16, R3, R3
 	SUBS	$2, R4, R4
 	BGE	unrolled
 rest:
 	ADDS	$2, R4, R4
 	BEQ	done
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	0(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
 	FMOVS	0(R5), F8
-	FLDPQ	0(R6), (F10, F11)
-	FLDPQ	32(R6), (F12, F13)
+	VLD1	(R6), [V10.S4, V11.S4, V12.S4, V13.S4]
 	WORD	$0x4f881140 // fmla v0.4s, v10.4s, v8.s[0]
 	WORD	$0x4f881161 // fmla v1.4s, v11.4s, v8.s[0]
 	WORD	$0x4f881182 // fmla v2.4s, v12.4s, v8.s[0]
@@ -418,12 +416,11 @@ TEXT ·cols6x16m2NEON(SB), NOSPLIT|NOFRAME, $0-8
 	SUBS	$2, R4, R4
 	BLT	rest
 unrolled:
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	0(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
 	FMOVD	0(R5), F16
-	FLDPQ	0(R6), (F18, F19)
-	FLDPQ	32(R6), (F20, F21)
+	VLD1	(R6), [V18.S4, V19.S4, V20.S4, V21.S4]
 	WORD	$0x4f901240 // fmla v0.4s, v18.4s, v16.s[0]
 	WORD	$0x4f901261 // fmla v1.4s, v19.4s, v16.s[0]
 	WORD	$0x4f901282 // fmla v2.4s, v20.4s, v16.s[0]
@@ -432,12 +429,11 @@ unrolled:
 	WORD	$0x4fb01265 // fmla v5.4s, v19.4s, v16.s[1]
 	WORD	$0x4fb01286 // fmla v6.4s, v20.4s, v16.s[1]
 	WORD	$0x4fb012a7 // fmla v7.4s, v21.4s, v16.s[1]
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	8(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
 	FMOVD	0(R5), F16
-	FLDPQ	0(R6), (F18, F19)
-	FLDPQ	32(R6), (F20, F21)
+	VLD1	(R6), [V18.S4, V19.S4, V20.S4, V21.S4]
 	WORD	$0x4f901248 // fmla v8.4s, v18.4s, v16.s[0]
 	WORD	$0x4f901269 // fmla v9.4s, v19.4s, v16.s[0]
 	WORD	$0x4f90128a // fmla v10.4s, v20.4s, v16.s[0]
@@ -446,17 +442,17 @@ unrolled:
 	WORD	$0x4fb0126d // fmla v13.4s, v19.4s, v16.s[1]
 	WORD	$0x4fb0128e // fmla v14.4s, v20.4s, v16.s[1]
 	WORD	$0x4fb012af // fmla v15.4s, v21.4s, v16.s[1]
+	ADD	$16, R3, R3
 	SUBS	$2, R4, R4
 	BGE	unrolled
 rest:
 	ADDS	$2, R4, R4
 	BEQ	done
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	0(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
 	FMOVD	0(R5), F16
-	FLDPQ	0(R6), (F18, F19)
-	FLDPQ	32(R6), (F20, F21)
+	VLD1	(R6), [V18.S4, V19.S4, V20.S4, V21.S4]
 	WORD	$0x4f901240 // fmla v0.4s, v18.4s, v16.s[0]
 	WORD	$0x4f901261 // fmla v1.4s, v19.4s, v16.s[0]
 	WORD	$0x4f901282 // fmla v2.4s, v20.4s, v16.s[0]
@@ -541,13 +537,12 @@ TEXT ·cols6x16m3NEON(SB), NOSPLIT|NOFRAME, $0-8
 	SUBS	$2, R4, R4
 	BLT	rest
 unrolled:
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	0(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
 	FMOVD	0(R5), F24
 	FMOVS	8(R5), F25
-	FLDPQ	0(R6), (F26, F27)
-	FLDPQ	32(R6), (F28, F29)
+	VLD1	(R6), [V26.S4, V27.S4, V28.S4, V29.S4]
 	WORD	$0x4f981340 // fmla v0.4s, v26.4s, v24.s[0]
 	WORD	$0x4f981361 // fmla v1.4s, v27.4s, v24.s[0]
 	WORD	$0x4f981382 // fmla v2.4s, v28.4s, v24.s[0]
@@ -560,13 +555,12 @@ unrolled:
 	WORD	$0x4f991369 // fmla v9.4s, v27.4s, v25.s[0]
 	WORD	$0x4f99138a // fmla v10.4s, v28.4s, v25.s[0]
 	WORD	$0x4f9913ab // fmla v11.4s, v29.4s, v25.s[0]
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	8(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
 	FMOVD	0(R5), F24
 	FMOVS	8(R5), F25
-	FLDPQ	0(R6), (F26, F27)
-	FLDPQ	32(R6), (F28, F29)
+	VLD1	(R6), [V26.S4, V27.S4, V28.S4, V29.S4]
 	WORD	$0x4f98134c // fmla v12.4s, v26.4s, v24.s[0]
 	WORD	$0x4f98136d // fmla v13.4s, v27.4s, v24.s[0]
 	WORD	$0x4f98138e // fmla v14.4s, v28.4s, v24.s[0]
@@ -579,18 +573,18 @@ unrolled:
 	WORD	$0x4f991375 // fmla v21.4s, v27.4s, v25.s[0]
 	WORD	$0x4f991396 // fmla v22.4s, v28.4s, v25.s[0]
 	WORD	$0x4f9913b7 // fmla v23.4s, v29.4s, v25.s[0]
+	ADD	$16, R3, R3
 	SUBS	$2, R4, R4
 	BGE	unrolled
 rest:
 	ADDS	$2, R4, R4
 	BEQ	done
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	0(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
 	FMOVD	0(R5), F24
 	FMOVS	8(R5), F25
-	FLDPQ	0(R6), (F26, F27)
-	FLDPQ	32(R6), (F28, F29)
+	VLD1	(R6), [V26.S4, V27.S4, V28.S4, V29.S4]
 	WORD	$0x4f981340 // fmla v0.4s, v26.4s, v24.s[0]
 	WORD	$0x4f981361 // fmla v1.4s, v27.4s, v24.s[0]
 	WORD	$0x4f981382 // fmla v2.4s, v28.4s, v24.s[0]
@@ -687,12 +681,11 @@ TEXT ·cols6x16m4NEON(SB), NOSPLIT|NOFRAME, $0-8
 	SUBS	$2, R4, R4
 	BLT	rest
 unrolled:
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	0(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
-	FMOVQ	0(R5), F16
-	FLDPQ	0(R6), (F18, F19)
-	FLDPQ	32(R6), (F20, F21)
+	VLD1	(R5), [V16.S4]
+	VLD1	(R6), [V18.S4, V19.S4, V20.S4, V21.S4]
 	WORD	$0x4f901240 // fmla v0.4s, v18.4s, v16.s[0]
 	WORD	$0x4f901261 // fmla v1.4s, v19.4s, v16.s[0]
 	WORD	$0x4f901282 // fmla v2.4s, v20.4s, v16.s[0]
@@ -709,12 +702,11 @@ unrolled:
 	WORD	$0x4fb01a6d // fmla v13.4s, v19.4s, v16.s[3]
 	WORD	$0x4fb01a8e // fmla v14.4s, v20.4s, v16.s[3]
 	WORD	$0x4fb01aaf // fmla v15.4s, v21.4s, v16.s[3]
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	8(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
-	FMOVQ	0(R5), F16
-	FLDPQ	0(R6), (F18, F19)
-	FLDPQ	32(R6), (F20, F21)
+	VLD1	(R5), [V16.S4]
+	VLD1	(R6), [V18.S4, V19.S4, V20.S4, V21.S4]
 	WORD	$0x4f901240 // fmla v0.4s, v18.4s, v16.s[0]
 	WORD	$0x4f901261 // fmla v1.4s, v19.4s, v16.s[0]
 	WORD	$0x4f901282 // fmla v2.4s, v20.4s, v16.s[0]
@@ -731,17 +723,17 @@ unrolled:
 	WORD	$0x4fb01a6d // fmla v13.4s, v19.4s, v16.s[3]
 	WORD	$0x4fb01a8e // fmla v14.4s, v20.4s, v16.s[3]
 	WORD	$0x4fb01aaf // fmla v15.4s, v21.4s, v16.s[3]
+	ADD	$16, R3, R3
 	SUBS	$2, R4, R4
 	BGE	unrolled
 rest:
 	ADDS	$2, R4, R4
 	BEQ	done
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	0(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
-	FMOVQ	0(R5), F16
-	FLDPQ	0(R6), (F18, F19)
-	FLDPQ	32(R6), (F20, F21)
+	VLD1	(R5), [V16.S4]
+	VLD1	(R6), [V18.S4, V19.S4, V20.S4, V21.S4]
 	WORD	$0x4f901240 // fmla v0.4s, v18.4s, v16.s[0]
 	WORD	$0x4f901261 // fmla v1.4s, v19.4s, v16.s[0]
 	WORD	$0x4f901282 // fmla v2.4s, v20.4s, v16.s[0]
@@ -846,13 +838,12 @@ TEXT ·cols6x16m5NEON(SB), NOSPLIT|NOFRAME, $0-8
 	SUBS	$2, R4, R4
 	BLT	rest
 unrolled:
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	0(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
-	FMOVQ	0(R5), F20
+	VLD1	(R5), [V20.S4]
 	FMOVS	16(R5), F21
-	FLDPQ	0(R6), (F22, F23)
-	FLDPQ	32(R6), (F24, F25)
+	VLD1	(R6), [V22.S4, V23.S4, V24.S4, V25.S4]
 	WORD	$0x4f9412c0 // fmla v0.4s, v22.4s, v20.s[0]
 	WORD	$0x4f9412e1 // fmla v1.4s, v23.4s, v20.s[0]
 	WORD	$0x4f941302 // fmla v2.4s, v24.4s, v20.s[0]
@@ -873,13 +864,12 @@ unrolled:
 	WORD	$0x4f9512f1 // fmla v17.4s, v23.4s, v21.s[0]
 	WORD	$0x4f951312 // fmla v18.4s, v24.4s, v21.s[0]
 	WORD	$0x4f951333 // fmla v19.4s, v25.4s, v21.s[0]
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	8(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
-	FMOVQ	0(R5), F20
+	VLD1	(R5), [V20.S4]
 	FMOVS	16(R5), F21
-	FLDPQ	0(R6), (F22, F23)
-	FLDPQ	32(R6), (F24, F25)
+	VLD1	(R6), [V22.S4, V23.S4, V24.S4, V25.S4]
 	WORD	$0x4f9412c0 // fmla v0.4s, v22.4s, v20.s[0]
 	WORD	$0x4f9412e1 // fmla v1.4s, v23.4s, v20.s[0]
 	WORD	$0x4f941302 // fmla v2.4s, v24.4s, v20.s[0]
@@ -900,18 +890,18 @@ unrolled:
 	WORD	$0x4f9512f1 // fmla v17.4s, v23.4s, v21.s[0]
 	WORD	$0x4f951312 // fmla v18.4s, v24.4s, v21.s[0]
 	WORD	$0x4f951333 // fmla v19.4s, v25.4s, v21.s[0]
+	ADD	$16, R3, R3
 	SUBS	$2, R4, R4
 	BGE	unrolled
 rest:
 	ADDS	$2, R4, R4
 	BEQ	done
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	0(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
-	FMOVQ	0(R5), F20
+	VLD1	(R5), [V20.S4]
 	FMOVS	16(R5), F21
-	FLDPQ	0(R6), (F22, F23)
-	FLDPQ	32(R6), (F24, F25)
+	VLD1	(R6), [V22.S4, V23.S4, V24.S4, V25.S4]
 	WORD	$0x4f9412c0 // fmla v0.4s, v22.4s, v20.s[0]
 	WORD	$0x4f9412e1 // fmla v1.4s, v23.4s, v20.s[0]
 	WORD	$0x4f941302 // fmla v2.4s, v24.4s, v20.s[0]
@@ -1036,13 +1026,12 @@ TEXT ·cols6x16m6NEON(SB), NOSPLIT|NOFRAME, $0-8
 	SUBS	$2, R4, R4
 	BLT	rest
 unrolled:
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	0(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
-	FMOVQ	0(R5), F24
+	VLD1	(R5), [V24.S4]
 	FMOVD	16(R5), F25
-	FLDPQ	0(R6), (F26, F27)
-	FLDPQ	32(R6), (F28, F29)
+	VLD1	(R6), [V26.S4, V27.S4, V28.S4, V29.S4]
 	WORD	$0x4f981340 // fmla v0.4s, v26.4s, v24.s[0]
 	WORD	$0x4f981361 // fmla v1.4s, v27.4s, v24.s[0]
 	WORD	$0x4f981382 // fmla v2.4s, v28.4s, v24.s[0]
@@ -1067,13 +1056,12 @@ unrolled:
 	WORD	$0x4fb91375 // fmla v21.4s, v27.4s, v25.s[1]
 	WORD	$0x4fb91396 // fmla v22.4s, v28.4s, v25.s[1]
 	WORD	$0x4fb913b7 // fmla v23.4s, v29.4s, v25.s[1]
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	8(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
-	FMOVQ	0(R5), F24
+	VLD1	(R5), [V24.S4]
 	FMOVD	16(R5), F25
-	FLDPQ	0(R6), (F26, F27)
-	FLDPQ	32(R6), (F28, F29)
+	VLD1	(R6), [V26.S4, V27.S4, V28.S4, V29.S4]
 	WORD	$0x4f981340 // fmla v0.4s, v26.4s, v24.s[0]
 	WORD	$0x4f981361 // fmla v1.4s, v27.4s, v24.s[0]
 	WORD	$0x4f981382 // fmla v2.4s, v28.4s, v24.s[0]
@@ -1098,18 +1086,18 @@ unrolled:
 	WORD	$0x4fb91375 // fmla v21.4s, v27.4s, v25.s[1]
 	WORD	$0x4fb91396 // fmla v22.4s, v28.4s, v25.s[1]
 	WORD	$0x4fb913b7 // fmla v23.4s, v29.4s, v25.s[1]
+	ADD	$16, R3, R3
 	SUBS	$2, R4, R4
 	BGE	unrolled
 rest:
 	ADDS	$2, R4, R4
 	BEQ	done
-	LDPSW.P	8(R3), (R5, R6)
+	LDPSW	0(R3), (R5, R6)
 	ADD	R5<<2, R1, R5
 	ADD	R6<<2, R2, R6
-	FMOVQ	0(R5), F24
+	VLD1	(R5), [V24.S4]
 	FMOVD	16(R5), F25
-	FLDPQ	0(R6), (F26, F27)
-	FLDPQ	32(R6), (F28, F29)
+	VLD1	(R6), [V26.S4, V27.S4, V28.S4, V29.S4]
 	WORD	$0x4f981340 // fmla v0.4s, v26.4s, v24.s[0]
 	WORD	$0x4f981361 // fmla v1.4s, v27.4s, v24.s[0]
 	WORD	$0x4f981382 // fmla v2.4s, v28.4s, v24.s[0]

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/residual-go/residual/pkg/cpu/internal/kernel/gen/shape"
 )
@@ -199,29 +200,36 @@ func (a *assembly) cols(m int, s shape.Shape) {
 	sums := a.block(m, s.Columns)
 	left := sequence(sums.size(), 2)
 	right := sequence(sums.size()+len(left), sums.vectors)
-	// multiply generates an outer product.
-	multiply := func(set int) {
-		// Both offsets at once. They stay within 32 bits, so that their sign is all that is missing.
-		a.do("LDPSW.P", off.plus(2*floatSize), fmt.Sprintf("(%s, %s)", ao, bo))
+	// multiply generates the outer product of pair number ahead after off.
+	multiply := func(ahead, set int) {
+		a.do("LDPSW", off.plus(ahead*2*floatSize), fmt.Sprintf("(%s, %s)", ao, bo)) // both offsets at once
 		a.do("ADD", fmt.Sprintf("%s<<2", ao), baseA, ao)
 		a.do("ADD", fmt.Sprintf("%s<<2", bo), baseB, bo)
 		// Exactly the m elements of A: the widest loads that fit.
 		var column []element
 		for done, into := 0, 0; done < m; into++ {
-			load, size := "FMOVS", 1
+			size := 1
 			switch rest := m - done; {
 			case rest >= 4:
-				load, size = "FMOVQ", 4
+				size = 4
+				a.do("VLD1", fmt.Sprintf("(%s)", ao), fmt.Sprintf("[%s]", left[into].s()))
 			case rest >= 2:
-				load, size = "FMOVD", 2
+				size = 2
+				a.do("FMOVD", ao.plus(done*floatSize), left[into].f())
+			default:
+				a.do("FMOVS", ao.plus(done*floatSize), left[into].f())
 			}
-			a.do(load, ao.plus(done*floatSize), left[into].f())
 			for lane := range size {
 				column = append(column, element{left[into], lane})
 			}
 			done += size
 		}
-		a.load(bo, 0, right...)
+		// One micro-operation a vector on Neoverse N1; pairs take three.
+		var names []string
+		for _, v := range right {
+			names = append(names, v.s())
+		}
+		a.do("VLD1", fmt.Sprintf("(%s)", bo), fmt.Sprintf("[%s]", strings.Join(names, ", ")))
 		for i, e := range column {
 			for j, v := range right {
 				a.multiplyAdd(sums.row(set, i)[j], v, e.register, e.lane)
@@ -233,14 +241,15 @@ func (a *assembly) cols(m int, s shape.Shape) {
 	a.do("BLT", "rest")
 	a.label("unrolled")
 	for k := range unroll {
-		multiply(k % sums.sets)
+		multiply(k, k%sums.sets)
 	}
+	a.do("ADD", unroll*2*floatSize, off, off)
 	a.do("SUBS", unroll, n, n)
 	a.do("BGE", "unrolled")
 	a.label("rest")
 	a.do("ADDS", unroll, n, n)
 	a.do("BEQ", "done")
-	multiply(0)
+	multiply(0, 0)
 
 	a.label("done")
 	first, stride, add := baseA, baseB, n
