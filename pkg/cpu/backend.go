@@ -33,7 +33,9 @@ type Backend struct {
 	workers   *workers
 	storage   storage
 	devices   int
-	finalized atomic.Bool
+	// granularity says how large tasks should be; tests replace it.
+	granularity func() granularity
+	finalized   atomic.Bool
 }
 
 var _ compute.Backend = (*Backend)(nil)
@@ -76,7 +78,7 @@ func New(config string) (compute.Backend, error) {
 	if err != nil {
 		return nil, errors.Wrapf(err, "backend %q", Name)
 	}
-	return &Backend{kernels: kernels, reference: reference, workers: newWorkers(), devices: devices}, nil
+	return &Backend{kernels: kernels, reference: reference, workers: newWorkers(), devices: devices, granularity: newGranularity}, nil
 }
 
 // Name returns "cpu".

@@ -71,6 +71,7 @@
 //	plan_store.go                     which tensors are stored
 //	plan_order.go                     the order of steps, and which tensors join a loop
 //	plan_memory.go                    slots, sharing of memory, the layout of the arena
+//	plan_tasks.go                     how large tasks are, from caches and cores
 //
 //	step.go                           the step for each kind of tensor
 //	step_loop.go                      elementwise loops and reductions
@@ -97,6 +98,7 @@
 //	internal/kernel                   micro-kernels, elementwise arithmetic, column sums;
 //	                                  kernel.go chooses among AVX-512, AVX2, NEON and portable
 //	                                  Go, vector_amd64.go asks the processor what it can run
+//	internal/cache                    how large the caches are
 //	internal/kernel/gen               the generator of their assembly for amd64
 //	internal/kernel/gen/arm64         the generator for arm64; gen/shape has what both share
 //
@@ -129,7 +131,7 @@
 //
 // # Determinism
 //
-// The cuts into tasks and the order of sums depend only on shapes: neither the number of cores nor
+// The order of sums depends only on shapes: neither the number of cores, fast or slow, nor their caches nor
 // timing changes a bit of a result. The kernels do, because each set has its own order of additions;
 // only those for AVX2 and NEON agree, up to the sign of a zero that max or min returns and the payload
 // of a NaN. (Whole runs on the two may still differ: the Go compiler fuses multiplications and additions

@@ -9,14 +9,15 @@ import (
 // plan is the result of compiling a graph: the steps in order, and where in memory each of their
 // operands is.
 type plan struct {
-	backend   *Backend
-	slots     []slot
-	steps     []step
-	now       int   // number of the step that is being made
-	zeroBytes int   // size of the largest block of zeros that a step needs
-	zeroSlots []int // slots for zeros, which all share one block
-	arena     int   // size in bytes
-	keep      []any // keeps the memory that slots point to from being collected
+	backend     *Backend
+	slots       []slot
+	steps       []step
+	now         int   // number of the step that is being made
+	zeroBytes   int   // size of the largest block of zeros that a step needs
+	zeroSlots   []int // slots for zeros, which all share one block
+	arena       int   // size in bytes
+	granularity granularity
+	keep        []any // keeps the memory that slots point to from being collected
 	// rows and cols are the tables of contractions by their sizes. Contractions of the same
 	// sizes share them.
 	rows map[string]*rowsTables
@@ -53,7 +54,7 @@ func newPlan(b *builder) (*plan, []*planned, error) {
 	g.reachable(parameters, outputs)
 	g.decide(outputs)
 	steps := g.order()
-	p := &plan{backend: b.backend, rows: map[string]*rowsTables{}, cols: map[string]*colsTables{}}
+	p := &plan{backend: b.backend, granularity: b.backend.granularity(), rows: map[string]*rowsTables{}, cols: map[string]*colsTables{}}
 	for _, output := range b.main.outputs {
 		p.outputs = append(p.outputs, output.node.shapes[output.output])
 	}

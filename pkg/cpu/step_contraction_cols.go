@@ -63,7 +63,7 @@ const (
 func newColsStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *colsStep {
 	key := fmt.Sprint(*c)
 	if p.cols[key] == nil {
-		p.cols[key] = newColsTables(c, k)
+		p.cols[key] = newColsTables(c, k, p.granularity)
 	}
 	s := &colsStep{colsTables: p.cols[key], in: in, ker: ker, out: out, sums: -1}
 	width := s.panels * s.shape.NR
@@ -75,7 +75,7 @@ func newColsStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *cols
 	return s
 }
 
-func newColsTables(c *contraction, k *kernel.Set) *colsTables {
+func newColsTables(c *contraction, k *kernel.Set, g granularity) *colsTables {
 	s := &colsTables{contraction: *c, shape: shapeFor(k, c.co)}
 	positions := positions(c.spatial)
 	s.positions = len(positions)
@@ -99,8 +99,9 @@ func newColsTables(c *contraction, k *kernel.Set) *colsTables {
 
 	size := s.positions * c.n * s.panels * s.shape.NR * c.groups
 	s.parts = min(c.ci/s.perPeriod, maxParts, max(1, maxSums/size))
+	const tasksPerCore = 12
 	units := s.positions * len(s.tiles)
-	s.cuts = max(1, min(units, (24+s.parts*c.groups-1)/(s.parts*c.groups)))
+	s.cuts = max(1, min(units, (g.tasks(tasksPerCore)+s.parts*c.groups-1)/(s.parts*c.groups)))
 	return s
 }
 

@@ -64,10 +64,6 @@ type part struct{ first, count, packed int }
 // unit is the tiles [from, to) of a class. A tile is MR rows.
 type unit struct{ class, from, to int }
 
-// cacheable is the number of input floats that stay in the second-level cache while one panel of
-// weights after another passes through it.
-const cacheable = 32 << 10
-
 // position is an output position: its offset and, for every tap, the offset in the input or -1 for
 // padding and gaps.
 type position struct {
@@ -122,7 +118,7 @@ func (c *contraction) kernelOffsets() []int {
 func newRowsStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *rowsStep {
 	key := fmt.Sprint(*c)
 	if p.rows[key] == nil {
-		p.rows[key] = newRowsTables(c, k)
+		p.rows[key] = newRowsTables(c, k, p.granularity)
 	}
 	s := &rowsStep{rowsTables: p.rows[key], in: in, ker: ker, out: out}
 	if s.taps > 0 {
@@ -133,7 +129,7 @@ func newRowsStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *rows
 	return s
 }
 
-func newRowsTables(c *contraction, k *kernel.Set) *rowsTables {
+func newRowsTables(c *contraction, k *kernel.Set, g granularity) *rowsTables {
 	s := &rowsTables{contraction: *c, shape: shapeFor(k, c.co)}
 	positions, offsets := positions(c.spatial), c.kernelOffsets()
 	valid := 0
@@ -160,7 +156,7 @@ func newRowsTables(c *contraction, k *kernel.Set) *rowsTables {
 	sorted := s.taps > 0 && valid*100 < len(positions)*s.taps*93 && (c.n >= 8 || c.dilatedInput())
 	s.images = s.tableImages(len(positions), valid, sorted)
 	s.classify(positions, sorted)
-	s.cut()
+	s.cut(g)
 	return s
 }
 
@@ -279,12 +275,18 @@ func (c *class) fill(s *rowsTables, members []position) {
 
 // cut divides the work into units: enough tiles to use each panel of weights often, but few enough
 // for their input to stay in the cache.
-func (s *rowsTables) cut() {
+func (s *rowsTables) cut(g granularity) {
+	const tasksPerCore, leastPerCore = 12, 4
+	least, most := 4, 48 // tiles
 	width := s.ci
 	if len(s.spatial) == 0 {
 		width = max(width, 64)
 	}
-	tiles := max(4, min(48, cacheable/(max(1, width)*s.shape.MR)))
+	blocks, tiles := s.groups*(s.n/s.images), max(least, min(most, g.cacheable/(max(1, width)*s.shape.MR)))
+	// If there are so many cores that there would be few tasks for each, units are smaller.
+	for tiles > least && blocks*s.unitsOf(tiles)*s.panels < g.tasks(leastPerCore) {
+		tiles = max(least, tiles/2)
+	}
 	for i := range s.classes {
 		n := (s.classes[i].rows + s.shape.MR - 1) / s.shape.MR
 		for from := 0; from < n; from += tiles {
@@ -292,9 +294,18 @@ func (s *rowsTables) cut() {
 		}
 	}
 	s.chunks = 1
-	for rows := s.groups * (s.n / s.images) * len(s.units); rows*s.chunks < 24 && s.chunks < s.panels; {
+	for rows := blocks * len(s.units); rows*s.chunks < g.tasks(tasksPerCore) && s.chunks < s.panels; {
 		s.chunks = min(2*s.chunks, s.panels)
 	}
+}
+
+// unitsOf returns the number of units of so many tiles.
+func (s *rowsTables) unitsOf(tiles int) int {
+	n, rows := 0, tiles*s.shape.MR
+	for i := range s.classes {
+		n += (s.classes[i].rows + rows - 1) / rows
+	}
+	return n
 }
 
 func (s *rowsStep) run(r *run) error {

@@ -39,13 +39,12 @@ type winogradStep struct {
 }
 
 const (
-	// A block has up to maxGroups groups of tiles: more would not fit in the cache, and fewer
-	// read the taps more often. If that makes too few tasks, the output channels are cut into
-	// chunks too, at the price of transforming the block's tiles once per chunk, and blocks
-	// shrink down to minGroups.
-	minGroups, maxGroups = 2, 4
+	// A block has up to granularity.groups groups of tiles. If that makes too few tasks, the
+	// output channels are cut into chunks too, at the price of transforming the block's tiles
+	// once per chunk, and blocks shrink down to minGroups.
+	minGroups            = 2
 	minChunk             = 128
-	winogradTasks        = 16
+	winogradTasksPerCore = 8
 	// transformRows is the number of input channels whose taps are transformed at a time.
 	transformRows = 16
 )
@@ -58,8 +57,9 @@ func newWinogradStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *
 	s.panels = (c.co + nr - 1) / nr
 	s.high, s.wide = (c.spatial[0].out+1)/2, (c.spatial[1].out+1)/2
 	s.groups = (c.n*s.high*s.wide + mr - 1) / mr
-	s.chunks = max(1, min((winogradTasks*maxGroups+s.groups-1)/s.groups, c.co/minChunk))
-	perBlock := max(minGroups, min(s.groups*s.chunks/winogradTasks, maxGroups))
+	tasks, most := p.granularity.tasks(winogradTasksPerCore), p.granularity.groups
+	s.chunks = max(1, min((tasks*most+s.groups-1)/s.groups, c.co/minChunk))
+	perBlock := max(minGroups, min(s.groups*s.chunks/tasks, most))
 	s.blocks = (s.groups + perBlock - 1) / perBlock
 	s.rows = (s.groups + s.blocks - 1) / s.blocks * mr
 	s.width = (s.panels + s.chunks - 1) / s.chunks * nr

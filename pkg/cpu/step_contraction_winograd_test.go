@@ -126,7 +126,7 @@ func (f filter) execute(t *testing.T, b *Backend, e compute.Executable, x, taps 
 // winograd returns an executable with a winogradStep, whatever the cost model says.
 func (f filter) winograd(b *Backend) *executable {
 	p := &plan{
-		backend: b, inputs: []shapes.Shape{f.input(), f.taps()}, outputs: []shapes.Shape{f.output()},
+		backend: b, granularity: b.granularity(), inputs: []shapes.Shape{f.input(), f.taps()}, outputs: []shapes.Shape{f.output()},
 		results: []result{{slot: 2, own: true, donor: -1}},
 	}
 	p.slot(slotInput, byteSize(f.input()))

@@ -1,0 +1,43 @@
+package cpu
+
+import (
+	"runtime"
+
+	"github.com/residual-go/residual/pkg/cpu/internal/cache"
+)
+
+// granularity says how large the tasks of contractions should be on a machine. It moves only the limits
+// of tasks, never the order of a sum, so results do not depend on it.
+type granularity struct {
+	// cacheable is the number of input floats that stay in the second-level cache while one panel
+	// of weights after another passes through it.
+	cacheable int
+	// groups is the number of groups of tiles that a block of Winograd's algorithm has: more would
+	// not fit in the cache, and fewer read the taps more often.
+	groups int
+	// cores is the number of cores. Goroutines take tasks one by one. With many tasks for each core,
+	// the others do not wait long for the last one, even if a slow core has taken that.
+	cores int
+}
+
+// newGranularity returns the granularity for this machine.
+func newGranularity() granularity {
+	return granularityFor(cache.SecondLevel(), runtime.GOMAXPROCS(0))
+}
+
+// granularityFor returns the granularity for cores with so many bytes of second-level cache. It was
+// measured with 512 KiB on two cores, and is never finer than there; the rest is extrapolated.
+func granularityFor(secondLevel, cores int) granularity {
+	const measured, most = 32 << 10, 160 << 10
+	g := granularity{cacheable: max(measured, min(secondLevel/4/4, most)), groups: 4, cores: max(1, cores)}
+	if secondLevel > 2<<20 { // Apple's
+		g.groups = 8
+	}
+	return g
+}
+
+// tasks returns how many tasks a job should have at least, given how many it should have for each core.
+func (g granularity) tasks(perCore int) int {
+	const most = 512
+	return perCore * min(max(g.cores, 2), most/perCore)
+}
