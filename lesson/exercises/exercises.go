@@ -66,10 +66,14 @@ func All() []Exercise {
 		{"parameters", "Counting parameters", 4},
 		{"momentum", "SGD with momentum", 5},
 		{"augment", "Augmentation that keeps labels true", 5},
+		{"split", "Hold out images to choose with", 5},
 		{"evaluate", "Accuracy over a test set", 5},
 		{"trainingloop", "The full training loop", 5},
 		{"bugblock", "Find the bug: a block that learns too little", 6},
+		{"cam", "A class activation map", 7},
+		{"lesion", "Take a block out", 7},
 		{"bugnorm", "Find the bug: good in training, useless after it", 7},
+		{"direction", "A direction to walk in, normalised by filter", 8},
 		{"bughead", "Find the bug: a network that cares where things are", 8},
 	}
 }

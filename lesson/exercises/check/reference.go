@@ -21,6 +21,9 @@ type reference struct {
 	Momentum      []momentumCase    `json:"momentum"`
 	GradientNorms []normsCase       `json:"gradientnorms"`
 	ZeroInit      []zeroCase        `json:"zeroinit"`
+	CAM           []camCase         `json:"cam"`
+	Lesion        []lesionCase      `json:"lesion"`
+	Direction     []directionCase   `json:"direction"`
 }
 
 // torch returns PyTorch's values. Every call returns a new copy: an answer that writes to

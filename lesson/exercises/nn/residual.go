@@ -1,0 +1,7 @@
+package nn
+
+// Residual is a trained residual block that works on vectors: its output is
+// ReLU(Shortcut(x) + Branch(x)). Neither function changes x.
+type Residual struct {
+	Branch, Shortcut func(x []float64) []float64
+}
