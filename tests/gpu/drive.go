@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/residual-go/residual/pkg/printable"
@@ -31,8 +32,11 @@ type driver struct {
 	python   string
 	device   string // "cuda", or "cpu" to try out the program
 	backend  string
-	data     string // folder with CIFAR-10's record files, or ""
-	retrying bool   // repeat measurements that failed
+	data     string     // folder with CIFAR-10's record files, or ""
+	imageNet string     // file with ImageNet weights, or "" for the packed ones
+	together int        // the number of runs to record at the same time
+	retrying bool       // repeat measurements that failed
+	decoding sync.Mutex // held while the ImageNet weights are decoded
 }
 
 // drive measures the named parts, or all, and prints the tables.
@@ -56,6 +60,8 @@ func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&d.python, "python", "python3", "a Python with PyTorch and JAX")
 	flags.StringVar(&d.data, "data", "", "folder with CIFAR-10's record files (default: the packed images)")
 	flags.StringVar(&d.home, "home", filepath.Dir(self), "folder with the peers")
+	flags.StringVar(&d.imageNet, "imagenet", "", "file with ResNet-50's ImageNet weights, for the part record (default: the packed weights)")
+	flags.IntVar(&d.together, "together", 4, "how many runs the part record trains at the same time")
 	flags.BoolVar(&d.retrying, "retry", false, "repeat measurements that failed")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -63,6 +69,9 @@ func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	parts := flags.Args()
 	if err := known(parts); err != nil {
 		return err
+	}
+	if d.together < 1 {
+		return fmt.Errorf("-together %d, want at least 1", d.together)
 	}
 	if d.device != "cuda" && d.device != "cpu" {
 		return fmt.Errorf("unknown device %q; want cuda or cpu", d.device)
@@ -126,6 +135,11 @@ func (d *driver) run(ctx context.Context, parts []string) error {
 		}
 		if part == testsPart {
 			if err := d.test(ctx); err != nil {
+				return err
+			}
+		}
+		if part == recordPart {
+			if err := d.record(ctx); err != nil {
 				return err
 			}
 		}

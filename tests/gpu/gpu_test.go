@@ -18,7 +18,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/recorded"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/tests/internal/measure"
 )
@@ -27,7 +30,7 @@ var update = flag.Bool("update", false, "write testdata anew")
 
 // TestMain lets the test program act as the measuring process that a driver starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && slices.Contains([]string{"backend", "step", "train"}, os.Args[1]) {
+	if len(os.Args) > 1 && slices.Contains([]string{"backend", "step", "train", "full"}, os.Args[1]) {
 		main()
 		return
 	}
@@ -305,6 +308,134 @@ func TestDrive(t *testing.T) {
 	for _, want := range []string{"| Residual | bfloat16 | 2 | 1 |", "there is no peer/torch_cifar.py"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %q in the tables:\n%s", want, stdout.String())
+		}
+	}
+}
+
+// What is most useful comes first, and the sets stay small.
+func TestRecordings(t *testing.T) {
+	all, err := fullPlan().recordings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	var size int64
+	for _, r := range all {
+		if err := r.recipe.Validate(); err != nil {
+			t.Errorf("%s: %v", r.title(), err)
+		}
+		names = append(names, r.name)
+		if r.weights {
+			summary, err := r.recipe.Model.Summary(32, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			size += 2 * summary.Parameters
+		}
+		if r.imageNet && (r.weights || r.recipe.Epochs != 10 || r.recipe.BatchSize != 64) {
+			t.Errorf("%s: %+v", r.title(), r)
+		}
+		if !r.imageNet && r.recipe.Epochs != 164 {
+			t.Errorf("%s: %d epochs, want 164", r.title(), r.recipe.Epochs)
+		}
+	}
+	want := []string{"resnet20-seed-1", "plain20-seed-1", "resnet56-seed-1", "plain56-seed-1",
+		"1-article", "2-normalization", "3-64-pixels", "4-128-pixels", "5-schedule", "6-augmentation", "resnet110-seed-1", "plain110-seed-1"}
+	for _, seed := range []string{"2", "3"} {
+		for _, depth := range []string{"20", "56", "110"} {
+			want = append(want, "resnet"+depth+"-seed-"+seed, "plain"+depth+"-seed-"+seed)
+		}
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("the order is %v, want %v", names, want)
+	}
+	if size > 8_500_000 { // which leaves room for metrics
+		t.Errorf("the weights have %d bytes", size)
+	}
+	last := all[9].recipe
+	if half := all[4].recipe; half.Normalization == last.Normalization || half.Transform != nil || half.Augment.Flip || half.Schedule.Kind != optim.Constant {
+		t.Errorf("the article's program is %+v", half)
+	}
+	if last.Transform == nil || last.Transform.Width != 128 || last.Augment.Crop != 16 || last.Schedule.Kind != optim.Cosine || last.Normalization != dataset.ImageNetNormalization() {
+		t.Errorf("the last improvement is %+v", last)
+	}
+}
+
+// TestRecord interrupts the quick plan's recordings, and goes on.
+func TestRecord(t *testing.T) {
+	python := filepath.Join(t.TempDir(), "python")
+	if err := os.WriteFile(python, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir, data := t.TempDir(), t.TempDir()
+	writeImages(t, data, 70)
+	args := []string{"run", "-quick", "-device", "cpu", "-python", python, "-data", data, "-out", dir, "-home", t.TempDir(), recordPart}
+	var stdout, stderr bytes.Buffer
+	run := func(ctx context.Context) error {
+		stdout.Reset()
+		stderr.Reset()
+		return command(ctx, args, nil, &stdout, &stderr)
+	}
+	// The first run is stopped when it has trained an epoch.
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	first := filepath.Join(dir, "runs", paperSet, "resnet8-seed-1", "metrics.jsonl")
+	watched := make(chan bool)
+	go func() {
+		defer close(watched)
+		for ctx.Err() == nil {
+			if content, err := os.ReadFile(first); err == nil && len(content) > 0 {
+				stop()
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	if err := run(ctx); err == nil {
+		t.Fatal("the driver was not stopped")
+	}
+	<-watched
+	partial := stderr.String()
+	kept, err := os.ReadFile(filepath.Join(dir, "recorded", paperSet, "README.md"))
+	if err != nil || !strings.Contains(string(kept), " of 2 |") {
+		t.Errorf("after an interruption: %v\n%s\n%s", err, kept, partial)
+	}
+
+	for range 2 { // the second time, nothing is left to do
+		if err := run(t.Context()); err != nil {
+			t.Fatalf("%v\n%s", err, stderr.String())
+		}
+	}
+	if strings.Contains(stderr.String(), "training") {
+		t.Errorf("it trains again:\n%s", stderr.String())
+	}
+	runs, err := recorded.Runs(filepath.Join(dir, "recorded"))
+	if err != nil || len(runs) != 8 {
+		t.Errorf("recorded %v, %v; want 8 runs", runs, err)
+	}
+	withWeights := 0
+	for _, run := range runs {
+		if _, err := recorded.Weights(run); err == nil {
+			withWeights++
+		}
+	}
+	if withWeights != 3 {
+		t.Errorf("%d runs have weights, want 3: those of seed 1 but for the deepest plain network", withWeights)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "runs", "*", "*")); len(left) > 0 {
+		t.Errorf("checkpoints are left: %v", left)
+	}
+	kept, err = os.ReadFile(filepath.Join(dir, "recorded", paperSet, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| `resnet8-seed-1` | resnet8 | 2 of 2 |", "| `plain14-seed-2` |", "no GPU", "A rehearsal", "Command: "} {
+		if !strings.Contains(string(kept), want) {
+			t.Errorf("the README has no %q:\n%s", want, kept)
+		}
+	}
+	for _, want := range []string{"| cifar10-jpeg-paper/plain14-seed-1 | 32 | 1 | 2 |", "there are no ImageNet weights"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("the tables have no %q:\n%s", want, stdout.String())
 		}
 	}
 }

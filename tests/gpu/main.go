@@ -10,6 +10,8 @@
 //	bin/gpu-bench/run.sh          # on the machine with the GPU; see run.sh -h
 //	go run ./tests/gpu table DIR  # print the tables of the results in DIR again
 //
+// The part record trains the runs that the course shows as recorded (recording.go, full.go).
+//
 // Each measurement is a process: ours, PyTorch's or JAX's. It compiles its training step, takes
 // steps for a while whenever it is told to, and prints a line of JSON about them (see [peer]).
 // Processes to be compared are alive at the same time and take turns, so that a drifting clock rate
@@ -32,7 +34,7 @@ func main() {
 	})
 }
 
-// command runs the subcommand that the first argument names. The last three are the processes of a
+// command runs the subcommand that the first argument names. The last four are the processes of a
 // measurement.
 func command(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	name := ""
@@ -52,6 +54,8 @@ func command(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		return step(ctx, args, stdin, stdout)
 	case "train":
 		return train(ctx, args, stdout)
+	case "full":
+		return full(ctx, args, stdout)
 	}
 	return fmt.Errorf("unknown command %q; the commands are pack, run and table", name)
 }

@@ -65,6 +65,9 @@ func pack(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := packImages(ctx, *data, *out, stderr); err != nil {
 		return err
 	}
+	if err := packImageNet(*data, *out, stderr); err != nil {
+		return err
+	}
 	if err := packPeer(*peer, *out, stderr); err != nil {
 		return err
 	}
@@ -142,6 +145,34 @@ func packImages(ctx context.Context, data, out string, log io.Writer) error {
 		return err
 	}
 	return build(ctx, filepath.Join(out, unpackName), "0", "build", filepath.Join(data, "unpack.go"))
+}
+
+// packImageNet adds the ImageNet weights with which the article's program begins, and the programs and
+// photographs that they are decoded and calibrated with.
+func packImageNet(data, out string, log io.Writer) error {
+	from, into := filepath.Join(data, imageNetName), filepath.Join(out, imageNetName)
+	if _, err := os.Stat(filepath.Join(from, imageNetWeights)); data == "" || errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintln(log, "no ImageNet weights: set RESIDUAL_TEST_DATA to a folder with", filepath.Join(imageNetName, imageNetWeights), "to record the article's program")
+		return nil
+	}
+	photos, err := filepath.Glob(filepath.Join(from, "photos", "*.JPEG"))
+	if err != nil {
+		return fmt.Errorf("find the photographs: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(into, "photos"), 0o755); err != nil {
+		return fmt.Errorf("create the folder of the ImageNet weights: %w", err)
+	}
+	for _, name := range []string{imageNetWeights, "decode.py", "calibrate.py", "LICENSE-pqf"} {
+		if err := copyFile(filepath.Join(from, name), filepath.Join(into, name)); err != nil {
+			return err
+		}
+	}
+	for _, photo := range photos {
+		if err := copyFile(photo, filepath.Join(into, "photos", filepath.Base(photo))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // packPeer adds the program that trains with PyTorch and the files it imports.

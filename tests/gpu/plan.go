@@ -23,6 +23,7 @@ const (
 	machinePart  = "machine"
 	testsPart    = "tests"
 	speedPart    = "speed"
+	recordPart   = "record"
 	fastPart     = "fast"
 	profilePart  = "profile"
 	accuracyPart = "accuracy"
@@ -32,7 +33,7 @@ const (
 )
 
 func partNames() []string {
-	return []string{machinePart, testsPart, speedPart, fastPart, profilePart, accuracyPart, batchesPart, float32Part, autotunePart}
+	return []string{machinePart, testsPart, speedPart, recordPart, fastPart, profilePart, accuracyPart, batchesPart, float32Part, autotunePart}
 }
 
 // spec is what one process measures: the speed of training steps, in images/s.
@@ -86,6 +87,14 @@ type plan struct {
 	epochs int
 	seeds  []uint64
 	images int
+	// depths are those of the networks to record by the paper's recipe, the deepest last, for the given
+	// number of epochs (0: the recipe's), with each of the seeds.
+	depths      []int
+	paperEpochs int
+	recordSeeds []uint64
+	// The article's program is recorded for so many epochs, with batches of so many images, on the first
+	// so many images (0: as in the recipe, all).
+	articleEpochs, articleBatch, articleImages int
 }
 
 func fullPlan() plan {
@@ -94,6 +103,7 @@ func fullPlan() plan {
 		batches:  []int{128, 256, 512, 1024},
 		rounds:   3, seconds: 2,
 		fast: "resnet18-cifar", seeds: []uint64{1, 2, 3},
+		depths: []int{20, 56, 110}, recordSeeds: []uint64{1, 2, 3},
 	}
 }
 
@@ -104,6 +114,8 @@ func quickPlan() plan {
 		batches:  []int{4, 2},
 		rounds:   2, seconds: 0.05,
 		fast: "resnet20", epochs: 1, seeds: []uint64{1, 2}, images: 64,
+		depths: []int{8, 14}, paperEpochs: 2, recordSeeds: []uint64{1, 2},
+		articleEpochs: 1, articleBatch: 4, articleImages: 8,
 	}
 }
 

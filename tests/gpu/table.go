@@ -39,6 +39,7 @@ func markdown(all []record) (string, error) {
 	}
 	text.WriteString(speeds)
 	text.WriteString(costTable(all))
+	text.WriteString(recordTable(all))
 	text.WriteString(trainingTable(all))
 	text.WriteString(hostTable(all))
 	text.WriteString(hloTable(all))
@@ -166,6 +167,7 @@ func trainingTable(all []record) string {
 	firstEpochs := map[spec]map[uint64]float64{}
 	for _, r := range all {
 		switch {
+		case r.Part == recordPart: // see recordTable
 		case r.Event == trainedEvent:
 			by[r.spec] = append(by[r.spec], r)
 		case r.Event == epochEvent && r.Epoch == 1:
@@ -197,6 +199,17 @@ func trainingTable(all []record) string {
 		text += "Accuracy is the mean over the seeds; times are medians. Training time includes compiling, in the first epoch, but not evaluation; that of the process includes everything.\n\n"
 	}
 	return text
+}
+
+// recordTable returns the table of the finished runs of the part record.
+func recordTable(all []record) string {
+	rows := [][]string{{"run", "size", "seed", "epochs", "training loss", "test accuracy"}}
+	for _, r := range all {
+		if r.Part == recordPart && r.Event == trainedEvent {
+			rows = append(rows, []string{r.Name, fmt.Sprint(r.Size), fmt.Sprint(r.Seed), fmt.Sprint(r.Epoch), number(r.Loss), fmt.Sprintf("%.2f%%", 100*r.Accuracy)})
+		}
+	}
+	return table("Recorded runs", rows)
 }
 
 // hostTable returns the table of how the time of a step is spent.
@@ -272,6 +285,8 @@ func failures(all []record) string {
 		}
 		text := fmt.Sprintf("%s: %v: %s", r.Part, r.spec, r.Error)
 		switch {
+		case r.Part == recordPart:
+			text = fmt.Sprintf("%s: %s: %s", r.Part, r.Name, strings.TrimPrefix(r.Error, r.Name+": "))
 		case r.Seed > 0:
 			text = fmt.Sprintf("%s: %s, %s, %s: %s", r.Part, r.Network, r.Peer, r.Precision, r.Error)
 		case !outOfMemory(r.Error):

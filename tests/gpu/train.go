@@ -78,7 +78,9 @@ type progress struct {
 
 // Epoch is called after the evaluation of an epoch, whose speed does not include it.
 func (p *progress) Epoch(m run.Metrics) {
-	p.seconds += float64(m.StepsPerEpoch*p.batch) / m.ImagesPerSecond
+	if m.ImagesPerSecond > 0 { // it is 0 if a resumed run had only the evaluation left
+		p.seconds += float64(m.StepsPerEpoch*p.batch) / m.ImagesPerSecond
+	}
 	r := record{Event: epochEvent, Epoch: m.Epoch, Loss: m.Loss, TrainSeconds: p.seconds}
 	if m.TestTop1 != nil {
 		r.Accuracy = *m.TestTop1

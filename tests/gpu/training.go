@@ -119,6 +119,9 @@ func (d *driver) trainer(t training) ([]string, error) {
 	return []string{self, "train", "-backend", d.backend, "-data", d.data, string(config)}, nil
 }
 
+// packedImages is the name of the images that pack packs.
+const packedImages = "CIFAR-10 (JPEG)"
+
 // recordFiles matches CIFAR-10's record files.
 const recordFiles = "*_batch*.bin"
 
@@ -143,7 +146,7 @@ func (d *driver) images(ctx context.Context) error {
 			}
 		}
 		d.data = packed
-		if err := d.noteOnce("images", "CIFAR-10 (JPEG)"); err != nil {
+		if err := d.noteOnce("images", packedImages); err != nil {
 			return err
 		}
 	} else if err := d.noteOnce("images", "those in "+filepath.Base(d.data)); err != nil {
