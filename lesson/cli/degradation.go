@@ -63,7 +63,7 @@ resumed.`,
 				// time: CIFAR-10 online, the built-in images offline.
 				dir = filepath.Join("runs", "degradation-"+filepath.Base(set.Spec))
 			}
-			e.AnyBackend = f.backend != backend.Auto
+			e.AnyBackend = f.namesBackend()
 			again := "go run ./lesson degradation" + f.repeated(cmd, allFlags(cmd)...)
 			fmt.Fprintf(w, "Backend: %s\n", backend.Describe(engine))
 			started := time.Now()

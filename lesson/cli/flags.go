@@ -108,6 +108,9 @@ func (f *flags) messages(cmd *cobra.Command) io.Writer {
 	return cmd.OutOrStdout()
 }
 
+// namesBackend reports whether --backend names a backend.
+func (f *flags) namesBackend() bool { return f.backend != "" && f.backend != backend.Auto }
+
 // repeated returns those of the named flags that were given, to be given again in a suggested
 // command, each after a space. If the backend comes from the environment, that is among them: the
 // command may be pasted elsewhere.
@@ -117,7 +120,7 @@ func (f *flags) repeated(cmd *cobra.Command, names ...string) string {
 		flag := cmd.Flags().Lookup(name)
 		value := flag.Value.String()
 		given := flag.Changed
-		if name == "backend" && value == backend.Auto {
+		if name == "backend" && !f.namesBackend() {
 			value = os.Getenv(compute.ConfigEnvVar)
 			given = value != "" && value != backend.Auto
 		}

@@ -174,7 +174,7 @@ func (f *trainingFlags) resumeRun(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	o := run.Options{Backend: engine, AnyBackend: f.backend != backend.Auto}
+	o := run.Options{Backend: engine, AnyBackend: f.namesBackend()}
 	r, err := run.Check(f.run, o)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ package checkpoint
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -91,6 +92,9 @@ func Load(path string) (*State, error) {
 		return nil, err
 	}
 	s, found, err := Parse(file.Metadata)
+	if _, later := errors.AsType[*recipe.UnknownKeyError](err); later {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", path, err)
 	}

@@ -87,7 +87,7 @@ func (b *Backend) Name() string { return Name }
 // String returns "cpu".
 func (b *Backend) String() string { return Name }
 
-// Kernels returns the name of the kernels in use: avx512, avx2 or portable. Their results differ in
+// Kernels returns the name of the kernels in use, such as avx2. Results of different sets may differ in
 // the last bits.
 func (b *Backend) Kernels() string { return b.kernels.Name }
 

@@ -24,8 +24,8 @@ type Backend struct {
 	// Devices is the number of devices of the backend, of which the run uses as many as its recipe
 	// says.
 	Devices int `json:"devices"`
-	// Kernels is the set of kernels of the backend cpu, such as avx2. Their results differ in the
-	// last bits.
+	// Kernels is the set of kernels of the backend cpu, such as avx2. Results of different
+	// sets may differ in the last bits.
 	Kernels string `json:"kernels,omitempty"`
 }
 
@@ -97,37 +97,35 @@ func writeBackend(dir string, is Backend) error {
 	return atomicfile.WriteBytes(filepath.Join(dir, backendFile), append(content, '\n'))
 }
 
-// checkBackend returns an error if the run in dir was trained on another backend, unless any will do.
-// Whatever else may change the last bits of the weights, it says in a note. devices is the number of
-// devices that the run uses, and trained says whether it has taken any steps.
-func (o Options) checkBackend(dir string, devices int, trained bool, note func(string)) error {
+// checkBackend returns an error if the run in dir was trained on another backend, unless any will do,
+// and otherwise a sentence about what may change the last bits of the weights, if anything does.
+// devices is the number of devices that the run uses, and trained says whether it has taken any steps.
+func (o Options) checkBackend(dir string, devices int, trained bool) (note string, err error) {
 	before, err := readBackend(dir)
 	if err != nil {
-		return err
+		return "", err
 	}
 	now := backendOf(o.Backend)
 	if before == nil {
 		if trained {
-			note(fmt.Sprintf("the run in %s does not say on which backend it was trained, because it is of an older version; it goes on with the backend %s", dir, now))
+			note = fmt.Sprintf("the run in %s does not say on which backend it was trained, because it is of an older version; it goes on with the backend %s", dir, now)
 		}
-		return nil
+		return note, nil
 	}
 	other := &OtherBackendError{Dir: dir, Before: *before, Now: now, TooFew: now.Devices < devices}
-	const differ = "the last bits of its weights, at least, will differ from those of a run without the change"
 	switch {
 	case other.TooFew:
-		return other
+		return "", other
 	case before.Name == now.Name && before.Devices == now.Devices:
 		if before.Kernels != now.Kernels {
-			note(fmt.Sprintf("the run in %s was trained with the kernels %s, and goes on with %s; %s", dir, before.Kernels, now.Kernels, differ))
+			note = fmt.Sprintf("the run in %s was trained with the kernels %s, and goes on with %s; the last bits of its weights may differ from those of a run without the change",
+				dir, before.Kernels, now.Kernels)
 		}
-		return nil
+		return note, nil
 	case !o.AnyBackend:
-		return other
+		return "", other
 	case before.Name == now.Name:
-		note(fmt.Sprintf("%v; it uses %d of them, as before", other, devices))
-	default:
-		note(fmt.Sprintf("%v; %s", other, differ))
+		return fmt.Sprintf("%v; it uses %d of them, as before", other, devices), nil
 	}
-	return nil
+	return fmt.Sprintf("%v; the last bits of its weights, at least, will differ from those of a run without the change", other), nil
 }

@@ -162,6 +162,9 @@ func newest(dir string, note func(string)) (*checkpoint.State, string, error) {
 		if err == nil {
 			return state, path, nil
 		}
+		if _, later := errors.AsType[*recipe.UnknownKeyError](err); later {
+			return nil, "", err // of a later version, and not damaged
+		}
 		note(fmt.Sprintf("skipping a checkpoint: %v", err))
 	}
 	if len(paths) > 0 {

@@ -224,25 +224,32 @@ func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) 
 		return nil, err
 	}
 	defer unlock()
-	r, state, path, err := options.resumable(dir, options.Report.Note)
+	at, err := options.resumable(dir, options.Report.Note)
 	if err != nil {
 		return nil, err
 	}
-	if state == nil {
-		if r.Start != "" {
-			return nil, fmt.Errorf("the run in %s has lost its checkpoints, and with them the weights from %s that it started with; start a new run", dir, r.Start)
+	if at.state == nil {
+		if at.recipe.Start != "" {
+			return nil, fmt.Errorf("the run in %s has lost its checkpoints, and with them the weights from %s that it started with; start a new run", dir, at.recipe.Start)
 		}
 		options.Report.Note(fmt.Sprintf("%s has no checkpoint yet; starting over", dir))
 	} else {
-		if err := sameImages(dir, state, options); err != nil {
+		if err := sameImages(dir, at.state, options); err != nil {
 			return nil, err
 		}
-		options.Report.Note(fmt.Sprintf("resuming after step %d, from %s", state.Step, path))
+		batches, err := newBatches(at.recipe, options.Training, 0)
+		if err != nil {
+			return nil, err
+		}
+		if at.state.Step < at.recipe.Epochs*batches.StepsPerEpoch() && at.note != "" {
+			options.Report.Note(at.note)
+		}
+		options.Report.Note(fmt.Sprintf("resuming after step %d, from %s", at.state.Step, at.path))
 	}
 	if err := sweep(dir); err != nil {
 		return nil, err
 	}
-	return start(ctx, dir, r, state, options)
+	return start(ctx, dir, at.recipe, at.state, options)
 }
 
 // Check returns the recipe of the run in dir, or the error of Resume, except for those about the
@@ -256,31 +263,39 @@ func Check(dir string, options Options) (recipe.Recipe, error) {
 		return recipe.Recipe{}, err
 	}
 	defer unlock()
-	r, _, _, err := options.resumable(dir, func(string) {})
-	return r, err
+	at, err := options.resumable(dir, func(string) {})
+	return at.recipe, err
 }
 
-// resumable returns the recipe of the run in dir, its newest checkpoint, which is nil if there is
-// none, and that one's path. It is an error if the recipe or the backend has changed.
-func (o Options) resumable(dir string, note func(string)) (r recipe.Recipe, state *checkpoint.State, path string, err error) {
-	if r, err = ReadRecipe(dir); err != nil {
-		return r, nil, "", err
+// resumption is where a run goes on.
+type resumption struct {
+	recipe recipe.Recipe
+	state  *checkpoint.State // from the newest checkpoint; nil if there is none
+	path   string            // of the checkpoint
+	note   string            // about the backend, if more steps are taken
+}
+
+// resumable returns where the run in dir goes on. It is an error if the recipe or the backend has
+// changed. It skips damaged checkpoints and passes note a sentence about each.
+func (o Options) resumable(dir string, note func(string)) (at resumption, err error) {
+	if at.recipe, err = ReadRecipe(dir); err != nil {
+		return at, err
 	}
-	if state, path, err = newest(dir, note); err != nil {
-		return r, nil, "", err
+	if at.state, at.path, err = newest(dir, note); err != nil {
+		return at, err
 	}
-	if state != nil {
-		if changed := state.Recipe.Differences(r); len(changed) > 0 {
-			return r, nil, "", &RecipeChangedError{Path: filepath.Join(dir, recipeFile), Checkpoint: path, Changed: changed}
+	if at.state != nil {
+		if changed := at.state.Recipe.Differences(at.recipe); len(changed) > 0 {
+			return at, &RecipeChangedError{Path: filepath.Join(dir, recipeFile), Checkpoint: at.path, Changed: changed}
 		}
 	}
-	if err := o.checkBackend(dir, max(1, r.Devices), state != nil && state.Step > 0, note); err != nil {
-		return r, nil, "", err
+	if at.note, err = o.checkBackend(dir, max(1, at.recipe.Devices), at.state != nil && at.state.Step > 0); err != nil {
+		return at, err
 	}
-	if err := spmd.Check(o.Backend, r.Devices); err != nil {
-		return r, nil, "", fmt.Errorf("the run in %s: %w", dir, err)
+	if err := spmd.Check(o.Backend, at.recipe.Devices); err != nil {
+		return at, fmt.Errorf("the run in %s: %w", dir, err)
 	}
-	return r, state, path, nil
+	return at, nil
 }
 
 // RecipeChangedError is the error of resuming a run whose recipe.json has been changed since its
