@@ -2,6 +2,7 @@ package grade
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,9 @@ import (
 // TestMain makes the test binary serve as the programs that the tests start: the child, and a
 // grader that runs a program in the sandbox.
 func TestMain(m *testing.M) {
+	if unprotected != nil {
+		gradeUnprotected(os.Args[3], os.Args[4], os.Args[5] == "anyway")
+	}
 	if len(os.Args) != 3 {
 		os.Exit(m.Run())
 	}
@@ -30,6 +34,25 @@ func TestMain(m *testing.M) {
 		_, err = sandbox.run(context.Background(), process{Path: os.Args[2], Limits: limits{Shut: true}})
 		panic(err)
 	}
+}
+
+// unprotected, if not nil, takes part of the sandbox away from this process.
+var unprotected func() error
+
+// gradeUnprotected grades a class on a system that lacks part of the sandbox, and exits.
+func gradeUnprotected(class, course string, anyway bool) {
+	err := unprotected()
+	if err == nil {
+		var g *Grades
+		g, err = Run(context.Background(), Options{Course: course, Folders: []string{class}, Exercises: smallExercises[:1],
+			Timeout: 20 * time.Second, Memory: 256 << 20, WithoutSandbox: anyway})
+		if err == nil {
+			fmt.Println(marksOf(g))
+			os.Exit(0)
+		}
+	}
+	fmt.Println(err)
+	os.Exit(1)
 }
 
 // answer returns the file of an answer in the small course. Its two exercises have names of

@@ -19,8 +19,9 @@ import (
 // The functions here decide whose doing it is if a compiler, a linker or a test fails. A student
 // loses points only for what his answer does. That is
 //
-//   - an error that the compiler reports at a line of the answer or of its test, or a crash of the
-//     compiler or the linker: the course's own solution has passed through them before;
+//   - an error that the compiler reports at a line of the answer or of its test, a crash of the
+//     compiler, which the course's own solution has passed before, or an error in which the
+//     linker names the answer's package;
 //   - a limit of its own that the process reached: time, the size of a file, and memory if it had
 //     taken at least half of its limit;
 //   - a wrong result, a panic, or an end without a report.
@@ -83,10 +84,10 @@ func (w *workshop) judgeLinker(j *job, result *outcome) (*Mark, error) {
 		mark.CompileError = fmt.Sprintf("the program is larger than %d MiB: a large array is better made while the program runs", maxLinked>>20)
 	case outOfMemory(text):
 		mark.CompileError = fmt.Sprintf("the linker took more than %d MiB of memory", compileMemory>>20)
-	case systemFault.MatchString(text) || text == "":
-		return nil, fmt.Errorf("the linker failed: %s", said(text, result))
-	default:
+	case !systemFault.MatchString(text) && (strings.Contains(text, j.task.folder()) || strings.Contains(text, "too much data")):
 		mark.CompileError = "the linker: " + text
+	default:
+		return nil, fmt.Errorf("the linker failed: %s", said(text, result))
 	}
 	return mark, nil
 }

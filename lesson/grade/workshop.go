@@ -156,8 +156,8 @@ func (w *workshop) seed() error {
 func (w *workshop) config() string { return filepath.Join(w.dir, "importcfg") }
 
 func (w *workshop) toolEnvironment() []string {
-	home, tmp := w.dir, filepath.Join(w.dir, "tmp")
-	return []string{"HOME=" + home, "TMPDIR=" + tmp, "TMP=" + tmp, "TEMP=" + tmp}
+	tmp := filepath.Join(w.dir, "tmp")
+	return []string{"HOME=" + tmp, "TMPDIR=" + tmp, "TMP=" + tmp, "TEMP=" + tmp}
 }
 
 // mark marks the answers, or says in a job's err why it could not, and calls finished for each.
