@@ -59,6 +59,7 @@ func All() []Exercise {
 		{"batchnorm", "Batch norm, forward and its running statistics", 3},
 		{"basicblock", "The block of two convolutions", 3},
 		{"shortcut", "The shortcut where the shape changes", 3},
+		{"preactivation", "The block that activates first", 3},
 		{"zeroinit", "Blocks that begin as the identity", 3},
 		{"bottleneck", "The block of three convolutions", 4},
 		{"stage", "A stage of blocks", 4},

@@ -329,6 +329,73 @@ def bottleneck():
     ]
 
 
+def preactivation():
+    def block(order="norm relu", second="norm relu", shortcut="activated", first=True, add=True, last=False):
+        def make(channels, stride):
+            def function(net, x):
+                def before(name, y, how):
+                    if how == "norm relu":
+                        return F.relu(net.norm(name, y))
+                    if how == "relu norm":
+                        return net.norm(name, F.relu(y))
+                    if how == "norm":
+                        return net.norm(name, y)
+                    return F.relu(y)
+
+                changes = stride != 1 or x.shape[1] != channels
+                activated = before("bn1", x, order) if first else x
+                y = net.conv("conv1", activated, channels, 3, stride)
+                y = before("bn2", y, second)
+                y = net.conv("conv2", y, channels, 3, 1)
+                z = x
+                if shortcut == "activated" and changes or shortcut == "always activated":
+                    z = activated
+                if add:
+                    y = y + net.shortcut("downsample", z, channels, stride)
+                return F.relu(y) if last else y
+            return function
+        return make
+
+    def post(channels, stride):
+        return lambda net, x: net.basic("", x, channels, stride)
+
+    def late(channels, stride):  # norm and ReLU after each convolution, and none after the addition
+        def function(net, x):
+            y = F.relu(net.norm("bn1", net.conv("conv1", x, channels, 3, stride)))
+            y = net.norm("bn2", net.conv("conv2", y, channels, 3, 1))
+            return y + net.shortcut("downsample", x, channels, stride)
+        return function
+
+    same = [
+        ("activated-input-added", block(shortcut="always activated")),
+        ("relu-after-addition", block(last=True)),
+        ("activation-after-convolution", post),
+        ("activation-after-convolution", late),
+        ("relu-before-norm", block(order="relu norm", second="relu norm")),
+        ("relu-before-norm", block(order="relu norm")),
+        ("relu-before-norm", block(second="relu norm")),
+        ("relu-missing", block(order="norm", second="norm")),
+        ("relu-missing", block(order="norm")),
+        ("relu-missing", block(second="norm")),
+        ("norm-missing", block(order="relu", second="relu")),
+        ("norm-missing", block(order="relu")),
+        ("norm-missing", block(second="relu")),
+        ("first-activation-missing", block(first=False)),
+        ("no-addition", block(add=False)),
+    ]
+    changing = [
+        ("input-not-activated", block(shortcut="input")),
+        ("relu-after-addition", block(last=True)),
+        ("activation-after-convolution", post),
+        ("activation-after-convolution", late),
+        ("no-addition", block(add=False)),
+    ]
+    return [
+        case([2, 5, 4, 3], block()(3, 1), [(name, make(3, 1)) for name, make in same]),
+        case([2, 6, 4, 3], block()(4, 2), [(name, make(4, 2)) for name, make in changing]),
+    ]
+
+
 def stage():
     def chain(count=lambda n: n, strides=lambda i, n, s: s if i == 0 else 1,
               channels=lambda i, c: c, names=str, fed=lambda x, y: y):
@@ -666,7 +733,7 @@ def bughead():
 
 def main():
     torch.set_num_threads(1)
-    exercises = [basicblock, shortcut, bottleneck, stage, resnet18, trainingloop, bugblock, bugnorm, bughead]
+    exercises = [basicblock, shortcut, preactivation, bottleneck, stage, resnet18, trainingloop, bugblock, bugnorm, bughead]
     with open(FILE, "w") as file:
         file.write("{")
         for i, exercise in enumerate(exercises):

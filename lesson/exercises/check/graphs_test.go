@@ -12,7 +12,8 @@ import (
 func TestEveryMistakeHasItsHint(t *testing.T) {
 	for exercise, hints := range map[string]map[string]string{
 		"basicblock": basicBlockHints, "shortcut": shortcutHints, "bottleneck": bottleneckHints,
-		"stage": stageHints, "resnet18": resNet18Hints, "trainingloop": trainingLoopHints,
+		"preactivation": preActivationHints,
+		"stage":         stageHints, "resnet18": resNet18Hints, "trainingloop": trainingLoopHints,
 		"bugblock": bugBlockHints, "bugnorm": bugNormHints, "bughead": bugHeadHints,
 	} {
 		for _, c := range graphCases(exercise) {
