@@ -136,9 +136,26 @@ func configuration(config string) string {
 	return strings.TrimSuffix("go:ops_sequential,"+options, ",")
 }
 
+// pluginKind returns the kind of the backend's XLA plugin, and whether it has one.
+func pluginKind(b compute.Backend) (string, bool) {
+	plugin, ok := b.(interface{ PluginName() string })
+	if !ok {
+		return "", false
+	}
+	kind, _, _ := strings.Cut(strings.TrimPrefix(plugin.PluginName(), "/"), "/") // a second plugin has a number
+	return kind, true
+}
+
+// Accelerated reports whether the backend computes on a device other than the CPU, which should never
+// wait for the program: XLA with any plugin but that for CPUs.
+func Accelerated(b compute.Backend) bool {
+	kind, ok := pluginKind(b)
+	return ok && kind != xlaCPU
+}
+
 // Describe returns a description of the backend for people: its kind and its number of devices.
 func Describe(b compute.Backend) string {
-	plugin, ok := b.(interface{ PluginName() string })
+	kind, ok := pluginKind(b)
 	if !ok {
 		return b.Description()
 	}
@@ -146,5 +163,5 @@ func Describe(b compute.Backend) string {
 	if n := b.NumDevices(); n != 1 {
 		devices = fmt.Sprint(n, " devices")
 	}
-	return fmt.Sprintf("XLA for %s, %s", strings.TrimPrefix(plugin.PluginName(), "/"), devices)
+	return fmt.Sprintf("XLA for %s, %s", kind, devices)
 }

@@ -112,11 +112,12 @@ func TestImagesOnTheDeviceGiveTheSameRun(t *testing.T) {
 // them.
 func TestNoMetricsAreLost(t *testing.T) {
 	r := testRecipe()
-	r.BatchSize, r.Epochs = 2, 1 // 32 steps; the device keeps the metrics of 16
 	o := testOptions()
+	o.Training, o.Test = testImages(2*(MaxReadEvery+40), 1), nil
+	r.BatchSize, r.Epochs = 2, 1 // more steps than the device keeps the metrics of
 	o.LogEvery = 1
 	_, want := trained(t, r, o)
-	for _, readEvery := range []int{1, 5, MaxReadEvery, 99} {
+	for _, readEvery := range []int{1, 5, MaxReadEvery, 999} {
 		o.LogEvery, o.ReadEvery = 1000, readEvery
 		_, got := trained(t, r, o)
 		closeLines(t, "read every "+strconv.Itoa(readEvery), got, want[len(want)-1:], 0)

@@ -4,18 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"time"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/core/tensors/dtensor"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/ml/train"
-	"github.com/gomlx/gomlx/ml/train/metric"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/gomlx/gomlx/support/exceptions"
 
+	"github.com/residual-go/residual/pkg/cpu"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/optim"
@@ -43,145 +47,379 @@ func accuracy(label, logits *graph.Node) *graph.Node {
 	return graph.ReduceAllMean(graph.ConvertDType(right, dtypes.Float32))
 }
 
-// What GoMLX forces on the graph
+// The graph of a step
 //
-// GoMLX's train.Trainer builds the graph of a step from three functions of ours: the model, the
-// loss and the metrics. Three things would be simpler if it let us build the graph ourselves.
+// A step reads and writes variables of the store: weights, running statistics, momentum, the number of
+// steps, and the row of recent with its metrics. GoMLX's model.Exec makes their values inputs and
+// outputs of the program. It could be built by GoMLX's train.Trainer, but not several times in a loop,
+// and its labels could not come from the device.
 //
-//  1. Labels travel with the predictions. The trainer passes the labels of a batch to the loss and
-//     the metrics, but not to the model. If the images are on the device, the batch has no labels:
-//     its only input says which images to take, and the model function looks up their pixels and
-//     labels. It returns the labels after the logits, and labelsAndLogits separates them.
-//
-//  2. The gradient norm comes out through a metric. The trainer hands the gradients to the
-//     optimiser alone. The optimiser leaves their norm with the graph, where optim.GradientNorm
-//     finds it. The metrics are built after the optimiser's update, so a metric of ours collects
-//     loss, accuracy and norm.
-//
-//     It does not return them. Fetching three numbers after every step would make a GPU wait for
-//     the host. The metric writes them to a variable on the device, which has a row for each of
-//     the last MaxReadEvery steps and is fetched when needed.
-//
-//  3. The variable of the learning rate is made after the trainer, since train.NewTrainer
-//     deletes it.
+// With XLA, if the images are on the device and ReadEvery is not 1, one execution takes as many steps as
+// the host asks for: the program is a loop, whose state are these variables. An execution costs the
+// host time for each variable, more than a small network's step on a GPU. XLA makes no copy of the
+// state for each step of the loop. Our CPU backend and GoMLX's have no loops; for them an execution
+// costs next to nothing.
 
-// forward is the trainer's model function: it returns the logits and, if the images are on the
-// device, the labels.
-func (s *session) forward(scope *model.Scope, spec any, inputs []*graph.Node) []*graph.Node {
-	if s.resident == nil {
-		return []*graph.Node{s.logits(scope, inputs[0])}
-	}
-	pixels, labels := s.resident.Load(inputs[0], spec.(int))
-	return []*graph.Node{s.logits(scope, pixels), labels}
-}
-
-// labelsAndLogits returns a batch's labels, which are in the batch or among the predictions, and
-// its logits.
-func labelsAndLogits(labels, predictions []*graph.Node) (label, logits *graph.Node) {
-	if len(predictions) == 2 {
-		return predictions[1], predictions[0]
-	}
-	return labels[0], predictions[0]
-}
-
-// loss is the trainer's loss function.
-func (s *session) loss(labels, predictions []*graph.Node) *graph.Node {
-	label, logits := labelsAndLogits(labels, predictions)
-	return nn.CrossEntropy(s.recipe.LabelSmoothing)([]*graph.Node{label}, []*graph.Node{logits})
+// step builds the graph of a training step on a batch: bytes [batch, height, width, 3] and labels,
+// int32 [batch, 1].
+func (s *session) step(scope *model.Scope, pixels, labels *graph.Node) {
+	g := pixels.Graph()
+	s.store.SetTraining(g, true)
+	logits := s.logits(scope, pixels)
+	loss := nn.CrossEntropy(s.recipe.LabelSmoothing)([]*graph.Node{labels}, []*graph.Node{logits})
+	s.optimizer.UpdateGraph(scope, g, loss)
+	s.record(scope, loss, labels, logits)
 }
 
 // MaxReadEvery is the number of steps whose metrics the device keeps, and so the largest value of
 // Options.ReadEvery.
-const MaxReadEvery = 16
+const MaxReadEvery = 256
 
 // recent is the variable with the metrics of the last steps: [MaxReadEvery, 3], a row of loss,
 // accuracy and gradient norm for each step. The row of step s, counted from 0, is
-// s mod MaxReadEvery.
+// s mod MaxReadEvery. Fetching them after every step would make a GPU wait for the host.
 func (s *session) recent() *model.Variable {
 	return s.store.Scope("/metrics").WithInitializer(initializer.Zero).
 		VariableWithShape("recent", shapes.Make(dtypes.Float32, MaxReadEvery, 3)).SetTrainable(false)
 }
 
-// recorder returns the metric that writes the step's row of recent. Its value, the loss, is not
-// read.
-func (s *session) recorder() metric.Interface {
-	return metric.NewBaseMetric("Recorder", "recorder", metric.LossMetricType,
-		func(scope *model.Scope, labels, predictions []*graph.Node) *graph.Node {
-			label, logits := labelsAndLogits(labels, predictions)
-			g := logits.Graph()
-			means := spmd.Means([]*graph.Node{train.TotalLoss(g), accuracy(label, logits)})
-			norm := optim.GradientNorm().UpdateGraph(scope, labels, predictions)
-			row := graph.Reshape(graph.Stack([]*graph.Node{means[0], means[1], norm}, 0), 1, 3)
+// record writes the step's row of recent.
+func (s *session) record(scope *model.Scope, loss, labels, logits *graph.Node) {
+	g := logits.Graph()
+	means := spmd.Means([]*graph.Node{loss, accuracy(labels, logits)})
+	norm := optim.GradientNorm().UpdateGraph(scope, nil, []*graph.Node{logits})
+	row := graph.Reshape(graph.Stack([]*graph.Node{means[0], means[1], norm}, 0), 1, 3)
 
-			variable := s.recent()
-			// The optimiser has already counted this step.
-			step := graph.AddScalar(optimizer.GetGlobalStepVar(s.store).NodeValue(g), -1)
-			place := graph.Mod(step, graph.Const(g, int64(MaxReadEvery)))
-			mine := graph.Equal(graph.Iota(g, shapes.Make(dtypes.Int64, MaxReadEvery, 3), 0), place)
-			old := variable.NodeValue(g)
-			variable.SetNodeValue(graph.Where(mine, graph.BroadcastToShape(row, old.Shape()), old))
-			return means[0]
-		}, nil)
+	variable := s.recent()
+	// The optimiser has already counted this step.
+	step := graph.AddScalar(optimizer.GetGlobalStepVar(s.store).NodeValue(g), -1)
+	place := graph.Mod(step, graph.Const(g, int64(MaxReadEvery)))
+	mine := graph.Equal(graph.Iota(g, shapes.Make(dtypes.Int64, MaxReadEvery, 3), 0), place)
+	old := variable.NodeValue(g)
+	variable.SetNodeValue(graph.Where(mine, graph.BroadcastToShape(row, old.Shape()), old))
 }
 
-// stepper returns a function that trains on the next batch each time it is called, and a
-// function to call at the end.
-func (s *session) stepper(batches *dataset.Batches) (step func() error, stop func(), err error) {
+// plan is the variable with what the host wants of a program that takes several steps: float32
+// [1+MaxReadEvery], their number and their learning rates.
+func (s *session) plan() *model.Variable {
+	return s.store.Scope("/plan").WithInitializer(initializer.Zero).
+		VariableWithShape("plan", shapes.Make(dtypes.Float32, 1+MaxReadEvery)).SetTrainable(false)
+}
+
+// loop builds the graph of several steps. at is the place of the first batch in the epoch (see
+// [dataset.Resident]), of which each device has its share; the other batches follow it.
+func (s *session) loop(scope *model.Scope, at *graph.Node, share int) {
+	g := at.Graph()
+	// All that the steps use is part of the loop's state, even what they do not change: go-xla (v0.4.2)
+	// cannot use a node of the function around a closure as an operand in it (binaryOp in
+	// stablehlo/ops.go). XLA knows which parts stay the same and copies none of them.
+	variables := append(slices.Clone(s.writes), s.rate, s.plan())
+	variables = append(variables, s.reads...)
+	variables = slices.AppendSeq(variables, s.store.Scope(dataPath).IterVariables())
+	before := []*graph.Node{graph.Const(g, int32(0)), at}
+	for _, variable := range variables {
+		before = append(before, variable.NodeValue(g))
+	}
+	parameters := func(g *graph.Graph, name string) (step, at *graph.Node, values []*graph.Node) {
+		all := make([]*graph.Node, len(before))
+		for i, node := range before {
+			all[i] = graph.Parameter(g, fmt.Sprint(name, i), node.Shape())
+		}
+		return all[0], all[1], all[2:]
+	}
+	planned := slices.Index(variables, s.plan())
+	more := graph.NewClosure(g, func(g *graph.Graph) []*graph.Node {
+		step, _, values := parameters(g, "condition")
+		steps := graph.Reshape(graph.Slice(values[planned], graph.AxisElem(0)))
+		return []*graph.Node{graph.LessThan(step, graph.ConvertDType(steps, dtypes.Int32))}
+	})
+	body := graph.NewClosure(g, func(g *graph.Graph) []*graph.Node {
+		step, at, values := parameters(g, "state")
+		for i, variable := range variables {
+			variable.SetNodeValue(values[i])
+		}
+		next := graph.Add(step, graph.Const(g, int32(1)))
+		s.rate.SetNodeValue(graph.Reshape(graph.DynamicSlice(values[planned], []*graph.Node{next}, []int{1})))
+		further := graph.Mul(graph.Const(g, []int32{0, int32(s.recipe.BatchSize)}), step)
+		pixels, labels := s.resident.Load(graph.Add(at, further), share)
+		s.step(scope, pixels, labels)
+		after := []*graph.Node{next, at}
+		for i, variable := range variables {
+			if i < len(s.writes) {
+				values[i] = variable.NodeValue(g)
+			}
+			after = append(after, values[i])
+		}
+		return after
+	})
+	after := graph.While(more, body, before...)
+	for i, variable := range variables {
+		if i >= len(s.writes) {
+			variable.SetNodeValue(before[2+i])
+			continue
+		}
+		variable.SetNodeValue(after[2+i])
+	}
+}
+
+// initialize gives the variables of the store that have no value one, drawn on the CPU: the same for
+// the same seed, whatever the backend, and without a program for XLA to compile.
+func initialize(store *model.Store, backend compute.Backend) error {
+	if backend.Name() == cpu.Name {
+		return store.InitializeVariables(backend, nil)
+	}
+	var empty []*model.Variable
+	for variable := range store.IterVariables() {
+		if !variable.HasValue() {
+			empty = append(empty, variable)
+		}
+	}
+	if len(empty) == 0 {
+		return nil
+	}
+	host, err := cpu.New("")
+	if err != nil {
+		return err
+	}
+	defer host.Finalize()
+	if err := store.InitializeVariables(host, nil); err != nil {
+		return err
+	}
+	for _, variable := range empty { // off the host's backend
+		value, err := variable.Value()
+		if err != nil {
+			return err
+		}
+		local, err := value.LocalClone()
+		if err != nil {
+			return err
+		}
+		if err := variable.SetValue(local); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rehearse builds the graph of a step once, to make the variables that it uses, note which ones it
+// reads and which it writes, and give values to the new ones. Otherwise GoMLX would initialise them on
+// the backend.
+func (s *session) rehearse() error {
+	err := exceptions.TryCatch[error](func() {
+		g := graph.NewGraph(s.Backend, "rehearsal")
+		defer g.Finalize()
+		model.SetStore(g, s.store)
+		n, images := s.recipe.BatchSize/max(1, s.recipe.Devices), s.Training
+		s.step(s.store.RootScope(),
+			graph.Parameter(g, "pixels", shapes.Make(dtypes.Uint8, n, images.Height, images.Width, 3)),
+			graph.Parameter(g, "labels", shapes.Make(dtypes.Int32, n, 1)))
+		for variable := range s.store.IterVariables() {
+			switch {
+			case variable == s.rate:
+			case variable.ChangedInGraph(g):
+				s.writes = append(s.writes, variable)
+			case variable.InUseByGraph(g):
+				s.reads = append(s.reads, variable)
+			}
+		}
+		s.plan()
+	})
+	if err != nil {
+		return err
+	}
+	if err := initialize(s.store, s.Backend); err != nil {
+		return fmt.Errorf("initialise the weights: %w", err)
+	}
+	return nil
+}
+
+// A feed is a batch on its way to a program: the program's arguments, of which each device has its
+// share, and the number of images in a share if they are on the device.
+type feed struct {
+	arguments []any
+	spec      any
+	free      func() error
+}
+
+// source returns a function that returns the next batch each time it is called, one to call at the
+// end, and the distribution of the program among devices, nil for one device.
+func (s *session) source(batches *dataset.Batches) (next func() (feed, error), stop func(), shares *spmd.Shares, err error) {
 	devices := max(1, s.recipe.Devices)
 	source := train.Dataset(batches)
 	if s.Input == InputDevice {
 		if s.resident, err = batches.Resident(s.store, dataPath, devices); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		source = s.resident
 	}
-	var trainer *train.Trainer
-	err = exceptions.TryCatch[error](func() {
-		trainer = train.NewTrainer(s.Backend, s.store, s.forward, s.loss, s.recipe.Optimizer(), []metric.Interface{s.recorder()}, nil)
-		s.rate = optimizer.LearningRateVar(s.store.RootScope(), dtypes.Float32, s.recipe.LearningRate)
-	})
-	if err != nil {
+	if devices == 1 {
+		pull, stop := iter.Pull2(source.Iter())
+		return func() (feed, error) {
+			batch, err, more := pull()
+			if err == nil && !more {
+				err = errNoBatch
+			}
+			if err != nil {
+				return feed{}, err
+			}
+			return feedOf(batch.Spec, append(batch.Inputs, batch.Labels...), (*tensors.Tensor).FinalizeAll), nil
+		}, stop, nil, nil
+	}
+	if shares, err = spmd.Share(source, s.Backend, devices); err != nil {
+		return nil, nil, nil, err
+	}
+	pull, stop := iter.Pull2(shares.DistributedIter())
+	return func() (feed, error) {
+		batch, err, more := pull()
+		if err == nil && !more {
+			err = errNoBatch
+		}
+		if err != nil {
+			return feed{}, err
+		}
+		return feedOf(batch.Spec, append(batch.Inputs, batch.Labels...), (*dtensor.Tensor).FinalizeAll), nil
+	}, stop, shares, nil
+}
+
+var errNoBatch = errors.New("there are no more batches")
+
+func feedOf[T any](spec any, all []T, free func(T) error) feed {
+	f := feed{spec: spec, free: func() (err error) {
+		for _, t := range all {
+			err = errors.Join(err, free(t))
+		}
+		return err
+	}}
+	for _, t := range all {
+		f.arguments = append(f.arguments, t)
+	}
+	return f
+}
+
+// stepper returns a function that takes up to n steps, at least one, after the first done steps of the
+// run, and returns how many; and a function to call at the end.
+func (s *session) stepper(batches *dataset.Batches) (func(done, n int) (int, error), func(), error) {
+	s.optimizer = s.recipe.Optimizer()
+	s.rate = optimizer.LearningRateVar(s.store.RootScope(), dtypes.Float32, s.recipe.LearningRate)
+	if err := s.rehearse(); err != nil {
 		return nil, nil, fmt.Errorf("prepare training: %w", err)
 	}
-	if devices == 1 {
-		next, stop := iter.Pull2(source.Iter())
-		return func() error { return trainOnNext(next, trainer.TrainStep) }, stop, nil
-	}
-	shares, err := spmd.Share(source, s.Backend, devices)
+	next, stop, shares, err := s.source(batches)
 	if err != nil {
 		return nil, nil, err
 	}
-	// If the first step on several devices initialised the weights, they would differ from those
-	// of a run on one device.
-	if err := s.store.InitializeVariables(s.Backend, nil); err != nil {
-		return nil, nil, fmt.Errorf("initialise the weights: %w", err)
-	}
-	next, stop := iter.Pull2(shares.DistributedIter())
-	return func() error {
-		return trainOnNext(next, func(batch train.DistributedBatch) ([]*tensors.Tensor, error) {
-			return trainer.DistributedTrainStep(shares.Strategy(), shares.DeviceAssignment(), batch)
-		})
-	}, stop, nil
-}
-
-// trainOnNext trains on the next batch. It discards the trainer's metrics unread; recorder has
-// written ours.
-func trainOnNext[Batch any](next func() (Batch, error, bool), step func(Batch) ([]*tensors.Tensor, error)) error {
-	batch, err, more := next()
-	if err != nil {
-		return err
-	}
-	if !more {
-		return errors.New("there are no more batches")
-	}
-	metrics, err := step(batch)
-	if err != nil {
-		return err
-	}
-	for _, m := range metrics {
-		if err := m.FinalizeAll(); err != nil {
+	// One program for each number of images in a batch.
+	programs := map[any]*model.Exec{}
+	execute := func(f feed, loop bool) error {
+		program, compiled := programs[f.spec]
+		began := time.Now()
+		if !compiled {
+			var err error
+			if program, err = s.program(f.spec, loop, shares); err != nil {
+				return err
+			}
+			programs[f.spec] = program
+		}
+		if _, err := program.Call(f.arguments...); err != nil {
 			return err
 		}
+		if !compiled {
+			s.compiled(len(programs), time.Since(began))
+		}
+		return f.free()
+	}
+	return func(done, n int) (int, error) {
+			if s.loops() && s.batchSize(done) == s.recipe.BatchSize {
+				if err := s.setPlan(done, n); err != nil {
+					return 0, err
+				}
+				first, err := next()
+				if err != nil {
+					return 0, err
+				}
+				for range n - 1 { // the program knows their places
+					if _, err := next(); err != nil {
+						return 0, err
+					}
+				}
+				return n, execute(first, true)
+			}
+			for taken := range n {
+				if taken > 0 && s.due() {
+					return taken, nil
+				}
+				if err := s.setRate(done + taken); err != nil {
+					return taken, err
+				}
+				batch, err := next()
+				if err == nil {
+					err = execute(batch, false)
+				}
+				if err != nil {
+					return taken, err
+				}
+			}
+			return n, nil
+		}, func() {
+			stop()
+			for _, program := range programs {
+				program.Finalize()
+			}
+		}, nil
+}
+
+// compiled notes how long the first call of a program took, the n-th one of the run. Compiling for XLA
+// takes seconds, which say nothing about the speed of training.
+func (s *session) compiled(n int, took time.Duration) {
+	if s.Backend.Name() != "xla" || s.ctx.Err() != nil { // the run may have been abandoned
+		return
+	}
+	what := "the training step"
+	if n > 1 {
+		what += " for the last, smaller batch of an epoch"
+	}
+	s.Report.Note(fmt.Sprintf("compiling %s took %.1f s", what, took.Seconds()))
+	s.line.since, s.epoch.since = s.line.since.Add(took), s.epoch.since.Add(took)
+}
+
+// loops reports whether a program takes several steps.
+func (s *session) loops() bool {
+	return s.Input == InputDevice && s.Backend.Name() == "xla" && s.ReadEvery != 1
+}
+
+// program returns the program for batches of the given spec. It is compiled when it is first called.
+func (s *session) program(spec any, loop bool, shares *spmd.Shares) (*model.Exec, error) {
+	program, err := model.NewExec(s.Backend, s.store, func(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
+		switch {
+		case loop:
+			s.loop(scope, inputs[0], spec.(int))
+		case s.resident != nil:
+			pixels, labels := s.resident.Load(inputs[0], spec.(int))
+			s.step(scope, pixels, labels)
+		default:
+			s.step(scope, inputs[0], inputs[1])
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	program.WithName("training step")
+	if shares != nil {
+		shares.Distribute(program)
+	}
+	return program, nil
+}
+
+// setPlan sets number and learning rates of the n steps after the first done ones.
+func (s *session) setPlan(done, n int) error {
+	plan := make([]float32, 1+MaxReadEvery)
+	plan[0] = float32(n)
+	for i := range n {
+		plan[1+i] = float32(s.rateAt(done + i))
+	}
+	if err := s.plan().SetValue(tensors.FromFlatDataAndDimensions(plan, len(plan))); err != nil {
+		return fmt.Errorf("set the learning rates: %w", err)
 	}
 	return nil
 }

@@ -13,9 +13,10 @@
 // statistics, momentum and step. A run that starts from given weights has a checkpoint from the
 // beginning, of step 0.
 //
-// Training uses GoMLX's train.Trainer, one step at a time. Keeping the images on the device (see
-// [Input]) or sharing the work among several devices (recipe.Recipe.Devices) does not change the
-// steps, and changes the weights by no more than rounding.
+// The initial weights are drawn on the CPU, so that a seed gives the same ones on every backend.
+// Keeping the images on the device (see [Input]), taking several steps in one execution (see
+// Options.ReadEvery) or sharing the work among several devices (recipe.Recipe.Devices) does not
+// change the steps, and changes the weights by no more than rounding.
 //
 // run.go is the API, folder.go, backend.go and metrics.go the files, session.go the training loop,
 // graph.go the graph of a step, and report.go the progress reports.
@@ -34,6 +35,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/infer"
@@ -77,9 +79,10 @@ type Options struct {
 	// Input says where the images are and batches are made; "" means InputAuto.
 	Input Input
 	// ReadEvery is the number of steps, up to MaxReadEvery, after which their metrics are fetched
-	// from the device, which makes a GPU wait. They are fetched earlier if a fifth of a second
-	// has passed. A loss that is NaN is not noticed before. 0 means MaxReadEvery with XLA,
-	// and for 1 otherwise.
+	// from the device, which makes a GPU wait. With XLA and the images on the device, one execution
+	// takes all these steps. A loss that is NaN is not noticed before, nor is a cancelled context.
+	// 0 means as many steps as take a fifth of a second on a GPU, and 1 on a CPU, where it makes no
+	// difference, except that XLA's convolutions for CPUs are many times slower in a loop.
 	ReadEvery int
 }
 
@@ -125,10 +128,10 @@ func (o Options) withDefaults() Options {
 			o.Input = InputDevice
 		}
 	}
-	if o.ReadEvery == 0 && onXLA {
-		o.ReadEvery = MaxReadEvery
+	if !backend.Accelerated(o.Backend) {
+		o.ReadEvery = max(o.ReadEvery, 1)
 	}
-	o.ReadEvery = min(max(o.ReadEvery, 1), MaxReadEvery)
+	o.ReadEvery = min(o.ReadEvery, MaxReadEvery)
 	return o
 }
 
@@ -439,7 +442,7 @@ func startingPoint(r recipe.Recipe, o Options) (*checkpoint.State, error) {
 		return nil, err
 	}
 	defer store.Finalize()
-	if err := store.InitializeVariables(o.Backend, nil); err != nil {
+	if err := initialize(store, o.Backend); err != nil {
 		return nil, fmt.Errorf("initialise the weights: %w", err)
 	}
 	if err := statedict.Update(store.Scope(ModelPath), o.Start); err != nil {

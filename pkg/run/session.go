@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/residual-go/residual/pkg/checkpoint"
@@ -16,7 +17,7 @@ import (
 	"github.com/residual-go/residual/pkg/recipe"
 )
 
-// evaluationBatchSize is the number of test images that are evaluated at once.
+// evaluationBatchSize is the largest number of test images that are evaluated at once.
 const evaluationBatchSize = 256
 
 // session is a run in progress.
@@ -29,6 +30,10 @@ type session struct {
 	store   *model.Store
 	network *infer.Network  // for evaluation, on the same variables; nil without test images
 	rate    *model.Variable // the learning rate
+	// optimizer updates the weights, in the graph of a step.
+	optimizer optimizer.Interface
+	// reads and writes are the variables that a step only reads, and those that it writes.
+	reads, writes []*model.Variable
 	// resident makes the batches if the images are on the device.
 	resident *dataset.Resident
 
@@ -122,7 +127,7 @@ func (s *session) prepare(from *checkpoint.State) error {
 
 // train takes the steps that remain after the first ones.
 func (s *session) train(batches *dataset.Batches, first int) error {
-	step, stop, err := s.stepper(batches)
+	take, stop, err := s.stepper(batches)
 	if err != nil {
 		return err
 	}
@@ -132,31 +137,33 @@ func (s *session) train(batches *dataset.Batches, first int) error {
 			stop()
 		}
 	}()
-	read, lastRead := first, time.Now()
-	for done := first + 1; done <= s.steps; done++ {
-		if err := s.setRate(done - 1); err != nil {
+	pace := pace{most: s.ReadEvery}
+	for done := first; done < s.steps; {
+		began, n := time.Now(), min(pace.next(), s.undisturbed(done))
+		taken := 0
+		work := func() (err error) {
+			taken, err = take(done, n)
 			return err
 		}
-		if done == first+1 {
+		if done == first {
 			// The step builds and compiles the graph, which can take long.
-			abandoned, err = s.unlessCancelled(first, step, stop)
+			abandoned, err = s.unlessCancelled(first, work, stop)
 		} else {
-			err = step()
+			err = work()
 		}
 		if abandoned {
 			return err
 		}
 		if err != nil {
-			return fmt.Errorf("training: step %d: %w", done, err)
+			return fmt.Errorf("training: step %d: %w", done+1, err)
 		}
-		if s.due(done) || done-read == s.ReadEvery || time.Since(lastRead) > readWithin {
-			if err := s.readMetrics(read, done); err != nil {
-				return err
-			}
-			if err := s.settle(done); err != nil {
-				return err
-			}
-			read, lastRead = done, time.Now()
+		if err := s.readMetrics(done, done+taken); err != nil {
+			return err
+		}
+		pace.took(taken, time.Since(began))
+		done += taken
+		if err := s.settle(done); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -195,15 +202,47 @@ func (s *session) unlessCancelled(step int, work func() error, after func()) (ab
 	return true, fmt.Errorf("%w after step %d of %d", ErrInterrupted, step, s.steps)
 }
 
-// readWithin is how long metrics may stay on the device: people watch the progress bar.
+// A pace chooses how many steps to take before their metrics are fetched: one at first, for a first loss
+// as early as possible, then most steps or, if that is 0, as many as take readWithin.
+type pace struct {
+	most   int
+	chosen int
+}
+
+// readWithin is how long metrics may stay on the device: people watch the progress bar, and Ctrl-C waits
+// for the steps that have been started.
 const readWithin = 200 * time.Millisecond
 
-// due reports whether anything has to be done after the done-th step that needs the metrics of
-// all steps so far.
-func (s *session) due(done int) bool {
-	at := s.at(done)
-	return at.StepInEpoch%s.LogEvery == 0 || at.StepInEpoch == s.stepsPerEpoch ||
-		time.Since(s.lastCheckpoint) >= s.CheckpointEvery || s.ctx.Err() != nil
+// next returns the number of steps to take.
+func (p *pace) next() int {
+	if p.most > 0 && p.chosen > 0 {
+		return p.most
+	}
+	return max(1, p.chosen)
+}
+
+// took notes how long steps took. The first of a run include compiling: then the pace stays at one step.
+func (p *pace) took(steps int, duration time.Duration) {
+	each := max(duration/time.Duration(steps), 1)
+	// Not at once: the times of few steps are uncertain.
+	p.chosen = min(max(1, int(readWithin/each)), 4*steps, MaxReadEvery)
+}
+
+// undisturbed returns the number of steps after the first done ones up to the next one after which
+// there is something to do for the host, or to the last full batch of the epoch.
+func (s *session) undisturbed(done int) int {
+	in := done % s.stepsPerEpoch // the steps taken in this epoch
+	n := min(s.LogEvery-in%s.LogEvery, s.stepsPerEpoch-in)
+	if n > 1 && in+n == s.stepsPerEpoch && s.batchSize(done+n-1) < s.recipe.BatchSize {
+		n--
+	}
+	return n
+}
+
+// due reports whether the host has something to do at once, which needs the metrics of all steps so
+// far.
+func (s *session) due() bool {
+	return time.Since(s.lastCheckpoint) >= s.CheckpointEvery || s.ctx.Err() != nil
 }
 
 // rateAt returns the learning rate of the given step, counted from 0.
@@ -324,12 +363,25 @@ func (s *session) evaluate() error {
 	if s.network == nil {
 		return nil
 	}
-	result, err := s.network.Evaluate(s.ctx, s.Test, evaluationBatchSize, func(done int) { s.Report.Evaluating(done, s.Test.Len()) })
+	result, err := s.network.Evaluate(s.ctx, s.Test, s.evaluationBatchSize(), func(done int) { s.Report.Evaluating(done, s.Test.Len()) })
 	if err != nil {
 		return err
 	}
 	s.outcome.Test = result
 	return nil
+}
+
+// evaluationBatchSize returns the number of test images to evaluate at once. For XLA all batches should
+// have the same size, since it compiles a program for each size.
+func (s *session) evaluationBatchSize() int {
+	if s.Backend.Name() == "xla" {
+		for n := evaluationBatchSize; n >= evaluationBatchSize/4; n-- {
+			if s.Test.Len()%n == 0 {
+				return n
+			}
+		}
+	}
+	return evaluationBatchSize
 }
 
 // state returns the run's state after the done-th step.

@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/compute/distributed"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/core/tensors/dtensor"
+	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train"
 )
 
@@ -51,6 +52,14 @@ func Share(batches train.Dataset, backend compute.Backend, devices int) (*Shares
 
 // Name returns the name of the dataset that is split.
 func (s *Shares) Name() string { return s.batches.Name() }
+
+// Distribute makes the program run on the devices. Its inputs are the tensors of the shared batches.
+func (s *Shares) Distribute(program *model.Exec) {
+	program.SPMD(s.mesh).
+		WithInputShardingSpecs(s.spec).
+		WithOutputShardingSpecs(distributed.NewReplicatedShardingSpec(s.mesh)).
+		WithDeviceAssignment(s.DeviceAssignment())
+}
 
 // Strategy returns SPMD: every device runs the same program, with collective operations.
 func (s *Shares) Strategy() distributed.Strategy { return distributed.SPMD }

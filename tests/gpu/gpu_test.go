@@ -512,8 +512,8 @@ func TestStep(t *testing.T) {
 			if r.Event != windowEvent {
 				continue
 			}
-			if r.Steps%logEvery(32) != 0 || r.Steps == 0 || r.Seconds < 0.4 || r.Seconds > 5 {
-				t.Errorf("%d steps in %g s, want a multiple of %d in at least 0.4", r.Steps, r.Seconds, logEvery(32))
+			if r.Steps%logEvery(32, false) != 0 || r.Steps == 0 || r.Seconds < 0.4 || r.Seconds > 5 {
+				t.Errorf("%d steps in %g s, want a multiple of %d in at least 0.4", r.Steps, r.Seconds, logEvery(32, false))
 			}
 			if busy := r.Execute + r.Fetch + r.Send; busy > r.Seconds || (busy > 0) != profiled {
 				t.Errorf("profile %v: %g of %g s in device calls", profiled, busy, r.Seconds)

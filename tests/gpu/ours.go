@@ -53,12 +53,16 @@ func step(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c := &conductor{commands: bufio.NewScanner(stdin), out: json.NewEncoder(stdout), stop: cancel, warmUps: warmUps(engine.Name()), began: time.Now()}
+	accelerated := backend.Accelerated(engine)
 	if *profile {
 		c.watch = &stopwatch{}
 		engine = c.watch.on(engine)
 	}
 	o := onDevice(run.Options{Backend: engine, Training: images, Report: c})
-	o.LogEvery = logEvery(s.Size)
+	o.LogEvery = logEvery(s.Size, accelerated)
+	if accelerated {
+		o.ReadEvery = o.LogEvery // one execution, whether the stopwatch is on or not
+	}
 	_, err = run.Train(ctx, dir, r, o)
 	switch {
 	case c.err != nil:
@@ -99,9 +103,12 @@ func stepRecipe(s spec) (recipe.Recipe, error) {
 
 // logEvery returns the interval, in steps, at which the run waits for the device. For large images it
 // is shorter: their steps take so long that waiting costs nothing, and their epochs are short.
-func logEvery(size int) int {
-	if size > 64 {
+func logEvery(size int, accelerated bool) int {
+	switch {
+	case size > 64:
 		return 4
+	case accelerated:
+		return 64
 	}
 	return 16
 }
@@ -128,10 +135,10 @@ func noise(s spec) *dataset.Images {
 	return m
 }
 
-// onDevice returns the options with which a run is fastest on a GPU: images on the device, losses read
-// from it rarely, and checkpoints only at the end of epochs.
+// onDevice returns the options with which a run is fastest on a GPU: images on the device, and
+// checkpoints only at the end of epochs.
 func onDevice(o run.Options) run.Options {
-	o.Input, o.ReadEvery, o.Keep, o.CheckpointEvery = run.InputDevice, run.MaxReadEvery, 1, 24*time.Hour
+	o.Input, o.Keep, o.CheckpointEvery = run.InputDevice, 1, 24*time.Hour
 	return o
 }
 

@@ -20,7 +20,6 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/shapes10"
-	"github.com/residual-go/residual/pkg/statedict"
 )
 
 // Images augmented on XLA are byte for byte those augmented on the host.
@@ -78,44 +77,28 @@ func small(t *testing.T) recipe.Recipe {
 		t.Fatal(err)
 	}
 	r.Model.Classes, r.BatchSize, r.Epochs, r.LearningRate = 10, 32, 3, 0.02
-	r.Start = "the CPU's random numbers"
 	return r
-}
-
-// weights returns initial weights for all backends, since each has its own random numbers.
-func weights(t *testing.T, r recipe.Recipe) map[string]statedict.Tensor {
-	t.Helper()
-	store := model.NewStore()
-	err := store.SetRNGStateFromSeed(int64(r.Seed))
-	if err == nil {
-		err = r.Model.Declare(store.Scope(run.ModelPath))
-	}
-	if err == nil {
-		err = store.InitializeVariables(start(t, "cpu"), nil)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := statedict.FromScope(store.Scope(run.ModelPath))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
 }
 
 // train runs a training to its end and returns the metrics of every step and of the end of every epoch.
 func train(t *testing.T, engine compute.Backend, r recipe.Recipe, input run.Input) []run.Metrics {
 	t.Helper()
 	dir := t.TempDir()
-	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.BatchSize, 1), Test: shapes10.Test(100, 2), Start: weights(t, r), Input: input, LogEvery: 1}
+	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.BatchSize, 1), Test: shapes10.Test(100, 2), Input: input, LogEvery: 1}
 	if _, err := run.Train(context.Background(), dir, r, o); err != nil {
 		t.Fatal(err)
 	}
-	lines, err := run.ReadMetrics(dir)
+	return lines(t, dir)
+}
+
+// lines returns the metrics of a run.
+func lines(t *testing.T, dir string) []run.Metrics {
+	t.Helper()
+	all, err := run.ReadMetrics(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return lines
+	return all
 }
 
 // compare compares the losses of two runs. The tolerance is relative.
@@ -150,31 +133,85 @@ func TestTrainingOnXLA(t *testing.T) {
 	}
 }
 
+// interrupt starts a run and interrupts it after the second step.
+func interrupt(t *testing.T, dir string, r recipe.Recipe, o run.Options) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	o.Report = interrupter{cancel}
+	if _, err := run.Train(ctx, dir, r, o); !errors.Is(err, run.ErrInterrupted) {
+		t.Fatalf("an interrupted run ends with %v", err)
+	}
+}
+
+// An interrupter is a Reporter that interrupts the run.
+type interrupter struct{ cancel context.CancelFunc }
+
+func (i interrupter) Step(m run.Metrics) {
+	if m.Step == 2 {
+		i.cancel()
+	}
+}
+func (interrupter) Line(run.Metrics)    {}
+func (interrupter) Evaluating(_, _ int) {}
+func (interrupter) Epoch(run.Metrics)   {}
+func (interrupter) Note(string)         {}
+
 func TestResumingOnXLA(t *testing.T) {
 	engine := backendtest.XLA(t)
 	r := small(t)
-	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.BatchSize, 1), Start: weights(t, r)}
+	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.BatchSize, 1)}
 	whole, parts := t.TempDir(), t.TempDir()
 	if _, err := run.Train(context.Background(), whole, r, o); err != nil {
 		t.Fatal(err)
 	}
-	interrupted, cancel := context.WithCancel(context.Background())
-	cancel() // after the first step
-	if _, err := run.Train(interrupted, parts, r, o); !errors.Is(err, run.ErrInterrupted) {
-		t.Fatalf("an interrupted run ends with %v", err)
-	}
-	o.Start = nil
+	interrupt(t, parts, r, o)
 	if _, err := run.Resume(context.Background(), parts, o); err != nil {
 		t.Fatal(err)
 	}
 	last := func(dir string) []run.Metrics {
-		lines, err := run.ReadMetrics(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return slices.DeleteFunc(lines, func(m run.Metrics) bool { return m.Kind != run.EpochLine })
+		return slices.DeleteFunc(lines(t, dir), func(m run.Metrics) bool { return m.Kind != run.EpochLine })
 	}
 	compare(t, "a run that was resumed", last(parts), last(whole), rounding)
+}
+
+// An execution of several steps gives the results of as many executions, with the last batch of an epoch
+// smaller than the others, and after an interruption.
+func TestStepsPerExecutionOnXLA(t *testing.T) {
+	engine := backendtest.XLA(t)
+	r := small(t)
+	// XLA's convolutions for CPUs are slow in a loop.
+	r.BatchSize, r.Epochs = 8, 2
+	r.Augment = dataset.Augment{Crop: 4, Flip: true}
+	for _, devices := range []int{1, 2} {
+		if devices > engine.NumDevices() {
+			continue
+		}
+		r.Devices = devices
+		o := run.Options{Backend: engine, Training: shapes10.Train(3*r.BatchSize+4, 1), Input: run.InputDevice, LogEvery: 3, ReadEvery: 1}
+		train := func(dir string) []run.Metrics {
+			t.Helper()
+			if _, err := run.Train(context.Background(), dir, r, o); err != nil {
+				t.Fatal(err)
+			}
+			return lines(t, dir)
+		}
+		want := train(t.TempDir())
+		o.ReadEvery = 5
+		several := train(t.TempDir())
+		compare(t, fmt.Sprintf("several steps per execution, %d devices", devices), several, want, rounding)
+
+		o.ReadEvery = 2
+		dir := t.TempDir()
+		interrupt(t, dir, r, o)
+		o.ReadEvery = 3
+		if _, err := run.Resume(context.Background(), dir, o); err != nil {
+			t.Fatal(err)
+		}
+		if got := lines(t, dir); got[len(got)-1].Loss != several[len(several)-1].Loss {
+			t.Errorf("%d devices: the loss of the last epoch is %v after an interruption, %v without one", devices, got[len(got)-1].Loss, several[len(several)-1].Loss)
+		}
+	}
 }
 
 func TestDevicesOnXLA(t *testing.T) {
