@@ -9,9 +9,10 @@
 //	CREATE_ERROR    PJRT_Client_Create returns this error
 //	ECHO_OPTIONS    PJRT_Client_Create returns an error that lists the options
 //	DEVICES         the number of devices
+//	EXECUTES        programs compile, and run in no time: all their results are 0
 //
-// The plugin accepts buffers and discards their content. Compiling a program always fails with
-// UNIMPLEMENTED; before that, the program is written to the file named by the environment variable
+// The plugin accepts buffers and discards their content. Without EXECUTES, compiling a program fails
+// with UNIMPLEMENTED; before that, the program is written to the file named by the environment variable
 // RESIDUAL_FAKE_PROGRAM, if it is set.
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,12 +146,43 @@ static PJRT_Error *client_default_device_assignment(PJRT_Client_DefaultDeviceAss
 }
 
 struct PJRT_Buffer {
-	int unused;
+	PJRT_Buffer_Type type;
+	size_t rank;
+	int64_t dimensions[8];
+	PJRT_Device *device;
 };
 
 static PJRT_Error *buffer_from_host(PJRT_Client_BufferFromHostBuffer_Args *args) {
 	args->buffer = calloc(1, sizeof *args->buffer);
+	args->buffer->type = args->type;
+	args->buffer->device = args->device;
+	args->buffer->rank = args->num_dims;
+	for (size_t i = 0; i < args->num_dims && i < 8; i++) {
+		args->buffer->dimensions[i] = args->dims[i];
+	}
 	args->done_with_host_buffer = NULL;
+	return NULL;
+}
+
+static PJRT_Error *buffer_element_type(PJRT_Buffer_ElementType_Args *args) {
+	args->type = args->buffer->type;
+	return NULL;
+}
+
+static PJRT_Error *buffer_device(PJRT_Buffer_Device_Args *args) {
+	args->device = args->buffer->device;
+	return NULL;
+}
+
+static PJRT_Error *buffer_dimensions(PJRT_Buffer_Dimensions_Args *args) {
+	args->dims = args->buffer->dimensions;
+	args->num_dims = args->buffer->rank;
+	return NULL;
+}
+
+static PJRT_Error *buffer_to_host(PJRT_Buffer_ToHostBuffer_Args *args) {
+	memset(args->dst, 0, args->dst_size);
+	args->event = NULL;
 	return NULL;
 }
 
@@ -162,6 +194,98 @@ static PJRT_Error *buffer_destroy(PJRT_Buffer_Destroy_Args *args) {
 static PJRT_Error *event_await(PJRT_Event_Await_Args *args) { return NULL; }
 
 static PJRT_Error *event_destroy(PJRT_Event_Destroy_Args *args) { return NULL; }
+
+#ifdef EXECUTES
+// An executable has nothing but the types of its results.
+struct PJRT_LoadedExecutable {
+	size_t results;
+	struct PJRT_Buffer *types;
+};
+
+// parse reads a type, such as tensor<3x4xf32>, after "tensor<".
+static struct PJRT_Buffer parse(const char *text) {
+	static const struct {
+		const char *name;
+		PJRT_Buffer_Type type;
+	} types[] = {
+		{"f32>", PJRT_Buffer_Type_F32}, {"bf16>", PJRT_Buffer_Type_BF16}, {"f64>", PJRT_Buffer_Type_F64},
+		{"i32>", PJRT_Buffer_Type_S32}, {"i64>", PJRT_Buffer_Type_S64}, {"i1>", PJRT_Buffer_Type_PRED},
+		{"ui8>", PJRT_Buffer_Type_U8}, {"ui32>", PJRT_Buffer_Type_U32}, {"ui64>", PJRT_Buffer_Type_U64},
+	};
+	struct PJRT_Buffer buffer = {0};
+	char *end;
+	for (long n = strtol(text, &end, 10); *end == 'x' && end != text && buffer.rank < 8; n = strtol(text, &end, 10)) {
+		buffer.dimensions[buffer.rank++] = n;
+		text = end + 1;
+	}
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+		if (strncmp(text, types[i].name, strlen(types[i].name)) == 0) {
+			buffer.type = types[i].type;
+		}
+	}
+	return buffer;
+}
+
+static PJRT_Error *client_compile_any(PJRT_Client_Compile_Args *args) {
+	char *text = strndup(args->program->code, args->program->code_size);
+	const char *main = strstr(text, "@main("), *at = main == NULL ? NULL : strstr(main, "-> "), *end = at == NULL ? NULL : strstr(at, " {\n");
+	if (end == NULL) {
+		free(text);
+		return fail(PJRT_Error_Code_INVALID_ARGUMENT, "the program has no main function");
+	}
+	PJRT_LoadedExecutable *executable = calloc(1, sizeof *executable);
+	while ((at = strstr(at, "tensor<")) != NULL && at < end) {
+		at += strlen("tensor<");
+		executable->types = realloc(executable->types, (executable->results + 1) * sizeof *executable->types);
+		executable->types[executable->results++] = parse(at);
+	}
+	free(text);
+	args->executable = executable;
+	return NULL;
+}
+
+static PJRT_Error *loaded_executable_get_executable(PJRT_LoadedExecutable_GetExecutable_Args *args) {
+	args->executable = (PJRT_Executable *)args->loaded_executable;
+	return NULL;
+}
+
+static PJRT_Error *loaded_executable_destroy(PJRT_LoadedExecutable_Destroy_Args *args) {
+	free(args->executable->types);
+	free(args->executable);
+	return NULL;
+}
+
+static PJRT_Error *loaded_executable_execute(PJRT_LoadedExecutable_Execute_Args *args) {
+	for (size_t device = 0; device < args->num_devices; device++) {
+		for (size_t i = 0; i < args->executable->results; i++) {
+			PJRT_Buffer *result = malloc(sizeof *result);
+			*result = args->executable->types[i];
+			result->device = args->execute_device != NULL ? args->execute_device : &devices[device];
+			args->output_lists[device][i] = result;
+		}
+		if (args->device_complete_events != NULL) {
+			args->device_complete_events[device] = NULL;
+		}
+	}
+	return NULL;
+}
+
+// The executable of a loaded one is the same, and is destroyed with it.
+static PJRT_Error *executable_destroy(PJRT_Executable_Destroy_Args *args) { return NULL; }
+
+static PJRT_Error *executable_name(PJRT_Executable_Name_Args *args) {
+	args->executable_name = "fake";
+	args->executable_name_size = strlen(args->executable_name);
+	return NULL;
+}
+
+static PJRT_Error *executable_num_outputs(PJRT_Executable_NumOutputs_Args *args) {
+	args->num_outputs = ((PJRT_LoadedExecutable *)args->executable)->results;
+	return NULL;
+}
+
+static PJRT_Error *executable_memory(PJRT_Executable_GetCompiledMemoryStats_Args *args) { return NULL; }
+#endif
 
 static PJRT_Error *client_compile(PJRT_Client_Compile_Args *args) {
 	const char *path = getenv("RESIDUAL_FAKE_PROGRAM");
@@ -213,6 +337,20 @@ const PJRT_Api *GetPjrtApi(void) {
 	api.PJRT_Buffer_Destroy = buffer_destroy;
 	api.PJRT_Event_Await = event_await;
 	api.PJRT_Event_Destroy = event_destroy;
+	api.PJRT_Buffer_ElementType = buffer_element_type;
+	api.PJRT_Buffer_Device = buffer_device;
+	api.PJRT_Buffer_Dimensions = buffer_dimensions;
+	api.PJRT_Buffer_ToHostBuffer = buffer_to_host;
+#ifdef EXECUTES
+	api.PJRT_Client_Compile = client_compile_any;
+	api.PJRT_LoadedExecutable_GetExecutable = loaded_executable_get_executable;
+	api.PJRT_LoadedExecutable_Destroy = loaded_executable_destroy;
+	api.PJRT_LoadedExecutable_Execute = loaded_executable_execute;
+	api.PJRT_Executable_Destroy = executable_destroy;
+	api.PJRT_Executable_Name = executable_name;
+	api.PJRT_Executable_NumOutputs = executable_num_outputs;
+	api.PJRT_Executable_GetCompiledMemoryStats = executable_memory;
+#endif
 #ifdef NO_COMPILE
 	api.PJRT_Client_Compile = NULL;
 #endif
