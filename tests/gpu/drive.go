@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/residual-go/residual/pkg/printable"
@@ -32,11 +31,10 @@ type driver struct {
 	python   string
 	device   string // "cuda", or "cpu" to try out the program
 	backend  string
-	data     string     // folder with CIFAR-10's record files, or ""
-	imageNet string     // file with ImageNet weights, or "" for the packed ones
-	together int        // the number of runs to record at the same time
-	retrying bool       // repeat measurements that failed
-	decoding sync.Mutex // held while the ImageNet weights are decoded
+	data     string // folder with CIFAR-10's record files, or ""
+	imageNet string // file with ImageNet weights, or "" for the packed ones
+	together int    // the number of runs to record at the same time
+	retrying bool   // repeat measurements that failed
 }
 
 // drive measures the named parts, or all, and prints the tables.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -188,6 +189,16 @@ func (d *driver) recordAll(ctx context.Context, left []recording) error {
 	if why := d.lacking(ours); why != "" {
 		return d.failRecordings(left, errors.New(why))
 	}
+	// Preparing these takes the host a minute or more; until then other runs train.
+	imageNet := sync.OnceValues(func() (string, error) { return d.imageNetWeights(ctx) })
+	if slices.ContainsFunc(left, func(r recording) bool { return r.imageNet }) {
+		preparing := make(chan struct{})
+		go func() {
+			defer close(preparing)
+			_, _ = imageNet() // who needs them gets the error
+		}()
+		defer func() { <-preparing }()
+	}
 	var mu sync.Mutex // for the results, the log and the following
 	var alone []recording
 	var failure error
@@ -196,7 +207,7 @@ func (d *driver) recordAll(ctx context.Context, left []recording) error {
 	for range max(1, d.together) {
 		workers.Go(func() {
 			for r := range next {
-				err := d.recordOne(ctx, r, &mu)
+				err := d.recordOne(ctx, r, imageNet, &mu)
 				mu.Lock()
 				switch {
 				case err == nil:
@@ -224,7 +235,7 @@ func (d *driver) recordAll(ctx context.Context, left []recording) error {
 		return ctx.Err()
 	}
 	for _, r := range alone {
-		if err := d.recordOne(ctx, r, &mu); ctx.Err() != nil {
+		if err := d.recordOne(ctx, r, imageNet, &mu); ctx.Err() != nil {
 			return ctx.Err()
 		} else if err != nil {
 			failure = errors.Join(failure, d.failRecordings([]recording{r}, err))
@@ -233,8 +244,9 @@ func (d *driver) recordAll(ctx context.Context, left []recording) error {
 	return failure
 }
 
-// recordOne trains r, or goes on with it, and records it. It locks mu to write results and log.
-func (d *driver) recordOne(ctx context.Context, r recording, mu *sync.Mutex) error {
+// recordOne trains r, or goes on with it, and records it. imageNet returns the path of the ImageNet
+// weights. It locks mu to write results and log.
+func (d *driver) recordOne(ctx context.Context, r recording, imageNet func() (string, error), mu *sync.Mutex) error {
 	say := func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -242,7 +254,7 @@ func (d *driver) recordOne(ctx context.Context, r recording, mu *sync.Mutex) err
 	}
 	start := ""
 	if r.imageNet {
-		path, err := d.imageNetWeights(ctx, say)
+		path, err := imageNet()
 		if err != nil {
 			return err
 		}
@@ -344,9 +356,7 @@ const (
 
 // imageNetWeights returns the path of the ImageNet weights: those of the flag -imagenet, or the packed
 // ones, decoded and calibrated, once, by the programs packed with them.
-func (d *driver) imageNetWeights(ctx context.Context, say func(string, ...any)) (string, error) {
-	d.decoding.Lock()
-	defer d.decoding.Unlock()
+func (d *driver) imageNetWeights(ctx context.Context) (string, error) {
 	if d.imageNet != "" {
 		return d.imageNet, nil
 	}
@@ -362,7 +372,6 @@ func (d *driver) imageNetWeights(ctx context.Context, say func(string, ...any)) 
 	if err != nil {
 		return "", fmt.Errorf("find the photographs: %w", err)
 	}
-	say("decoding and calibrating the ImageNet weights")
 	folded, fresh := filepath.Join(packed, "folded.safetensors"), filepath.Join(packed, "calibrated.tmp")
 	for _, args := range [][]string{
 		{filepath.Join(packed, "decode.py"), filepath.Join(packed, imageNetWeights), folded},
