@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"text/tabwriter"
 
@@ -147,7 +148,7 @@ func perClass(images *dataset.Images) []int {
 
 func dataShowCommand() *cobra.Command {
 	var f flags
-	figures := "figures"
+	figures := filepath.Join("runs", "figures")
 	cmd := &cobra.Command{
 		Use:     "show",
 		Short:   "Draw example images of every class",

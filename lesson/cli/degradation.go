@@ -9,15 +9,17 @@ import (
 
 	"github.com/residual-go/residual/lesson/chapter/degradation"
 	"github.com/residual-go/residual/pkg/backend"
+	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/run"
 )
 
 func degradationCommand() *cobra.Command {
 	var f flags
-	e := degradation.Default()
-	figures := "figures"
+	e := degradation.Quick()
+	var figures string
 	cmd := &cobra.Command{
 		Use:   "degradation",
 		Short: "Train plain and residual networks at two depths, side by side",
@@ -25,9 +27,9 @@ func degradationCommand() *cobra.Command {
 
 The four networks are trained with the same recipe, from the same seed and on the same
 batches. They differ only in depth and shortcuts. The table and the figures show what
-depth does to each kind.
+depth does to each kind. The picture of the errors is drawn anew after every epoch.
 
-By default the networks have the paper's depths, and the data is small enough for ten
+By default the networks have the paper's depths, and the data is small enough for five
 minutes on two cores: 10,000 training images, downsampled by the stem. Existing runs are
 resumed.`,
 		Example: `  go run ./lesson degradation
@@ -40,9 +42,6 @@ resumed.`,
 				return err
 			}
 			if err := e.Validate(); err != nil {
-				return err
-			}
-			if err := prepareFolder(figures, "choose another folder with --figures"); err != nil {
 				return err
 			}
 			engine, err := newBackend(f.backend)
@@ -63,13 +62,27 @@ resumed.`,
 				// time: CIFAR-10 online, the built-in images offline.
 				dir = filepath.Join("runs", "degradation-"+filepath.Base(set.Spec))
 			}
+			if figures == "" {
+				figures = filepath.Join(dir, "figures")
+			}
+			if err := prepareFolder(figures, "choose another folder with --figures"); err != nil {
+				return err
+			}
 			e.AnyBackend = f.namesBackend()
 			again := "go run ./lesson degradation" + f.repeated(cmd, allFlags(cmd)...)
 			fmt.Fprintf(w, "Backend: %s\n", backend.Describe(engine))
+			fmt.Fprintf(w, "Picture: %s, drawn anew after every epoch\n", printable.Escape(filepath.Join(figures, degradation.ErrorFigureName+".png")))
+			soFar := plots.Drawing{Name: degradation.ErrorFigureName, Draw: func() (*figure.Figure, error) {
+				return e.ErrorFigureSoFar(dir, set.Test.TestSplit(), set.Caption())
+			}}
+			draw := func() error {
+				_, err := plots.Save(figures, soFar)
+				return err
+			}
 			started := time.Now()
 			result, err := e.Run(ctx, dir, engine, set.Training, set.Test, func(network string) run.Reporter {
 				fmt.Fprintf(w, "\n%s\n", network)
-				return reporter(w, network)
+				return &drawing{Reporter: reporter(w, network), draw: draw}
 			})
 			if err != nil {
 				return resumable(err, "resume with: "+again+" (finished work is kept in "+printable.Escape(dir)+")")
@@ -106,6 +119,24 @@ resumed.`,
 	cmd.Flags().IntVar(&e.Shallow, "shallow", e.Shallow, "depth of the shallow networks, of the form 6n+2")
 	cmd.Flags().IntVar(&e.Deep, "deep", e.Deep, "depth of the deep networks, of the form 6n+2")
 	cmd.Flags().IntVar(&e.Width, "width", e.Width, "channels of the first stage")
-	cmd.Flags().StringVar(&figures, "figures", figures, "folder for the figures")
+	cmd.Flags().StringVar(&figures, "figures", "", "folder for the figures (default: figures in the folder of the runs)")
 	return cmd
+}
+
+// drawing is a reporter that also draws a picture after every epoch.
+type drawing struct {
+	run.Reporter
+	draw   func() error
+	failed bool
+}
+
+func (d *drawing) Epoch(m run.Metrics) {
+	d.Reporter.Epoch(m)
+	if d.failed {
+		return
+	}
+	if err := d.draw(); err != nil { // no reason to stop the training
+		d.failed = true
+		d.Note("no picture until the end: " + printable.Line(err.Error()))
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/pkg/atomicfile"
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/onnx"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/recorded"
@@ -38,6 +39,8 @@ type exported struct {
 	Architecture string   `json:"architecture"`
 	Classes      int      `json:"classes"`
 	Accuracy     *float64 `json:"accuracy,omitempty"`
+	// AccuracySplit is the part of the data that the accuracy is of; without it, the test images.
+	AccuracySplit dataset.Split `json:"accuracy_split,omitempty"`
 }
 
 func exportCommand() *cobra.Command {
@@ -54,7 +57,7 @@ func exportCommand() *cobra.Command {
   .onnx          network and weights, for ONNX Runtime and everything else that reads ONNX
 
 Both also describe the network: its classes, normalisation, image size and recipe and, for
-a run, the test accuracy.`,
+a run, its accuracy, and on which images.`,
 		Example: `  go run ./lesson export --run runs/resnet20-fast-1 --out resnet20.safetensors
   go run ./lesson export --run runs/resnet20-fast-1 --out resnet20.onnx --fold`,
 		Args: noArguments,
@@ -74,7 +77,7 @@ a run, the test accuracy.`,
 				return err
 			}
 			if dir := cmp.Or(f.run, f.weights); m.Accuracy == nil && run.Exists(dir) && !recorded.Is(dir) {
-				if m.Accuracy, err = testAccuracy(dir); err != nil {
+				if m.Accuracy, m.AccuracySplit, err = accuracy(dir); err != nil {
 					return err
 				}
 			}
@@ -91,7 +94,7 @@ a run, the test accuracy.`,
 				return fmt.Errorf("check the written file: %w", err)
 			}
 			if f.json {
-				return printJSON(cmd.OutOrStdout(), exported{out, format, fold, info.Size(), m.Config.Name, m.Config.Classes, m.Accuracy})
+				return printJSON(cmd.OutOrStdout(), exported{out, format, fold, info.Size(), m.Config.Name, m.Config.Classes, m.Accuracy, m.AccuracySplit})
 			}
 			w := cmd.OutOrStdout()
 			fmt.Fprintf(w, "%s for %d classes%s, %.2f MB\n\n", m.Config.Name, m.Config.Classes, provenance(m), float64(info.Size())/1e6)
@@ -153,26 +156,26 @@ func checkFree(path string, force bool) error {
 	return nil
 }
 
-// testAccuracy returns the test accuracy of the newest checkpoint of the run in dir, nil if it
-// was not tested.
-func testAccuracy(dir string) (*float64, error) {
+// accuracy returns the accuracy of the newest checkpoint of the run in dir, nil if it was not
+// tested, and the part of the data that it was tested on.
+func accuracy(dir string) (*float64, dataset.Split, error) {
 	checkpoint, _, err := run.Latest(dir, func(string) {}) // the notes were printed when it was loaded
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	lines, err := run.ReadMetrics(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return nil, "", nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	for _, line := range lines {
 		if line.Kind == run.EpochLine && line.Step == checkpoint.Step {
-			return line.TestTop1, nil
+			return line.TestTop1, line.TestSplit, nil
 		}
 	}
-	return nil, nil
+	return nil, "", nil
 }
 
 // provenance says where the weights come from and how good they are, as far as that is known.
@@ -182,7 +185,7 @@ func provenance(m *weights.Model) string {
 		text = ", trained on " + m.Data
 	}
 	if m.Accuracy != nil {
-		text += fmt.Sprintf(", test accuracy %.2f%%", 100**m.Accuracy)
+		text += fmt.Sprintf(", %s accuracy %.2f%%", cmp.Or(m.AccuracySplit, dataset.Test), 100**m.Accuracy)
 	}
 	return text
 }

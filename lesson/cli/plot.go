@@ -16,7 +16,7 @@ import (
 )
 
 func plotCommand() *cobra.Command {
-	figures := "figures"
+	figures := filepath.Join("runs", "figures")
 	cmd := &cobra.Command{
 		Use:   "plot RUN…",
 		Short: "Plot the curves of one or more runs together",

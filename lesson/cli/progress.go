@@ -60,7 +60,7 @@ func (b *barReporter) Step(m run.Metrics) {
 }
 
 func (b *barReporter) Evaluating(done, total int) {
-	b.bar.set(int64(done), int64(total), fmt.Sprintf("%d/%d", done, total), b.network, "test images")
+	b.bar.set(int64(done), int64(total), fmt.Sprintf("%d/%d", done, total), b.network, "evaluating")
 }
 
 func (b *barReporter) Line(run.Metrics) {}

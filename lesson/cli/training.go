@@ -299,7 +299,7 @@ func saveRunFigures(dir string, set *datasource.Set, result *infer.Result) ([]st
 		plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return plots.Schedule(title("learning rate"), history) }},
 		confusion(history.Name, set, result),
 		plots.Drawing{Name: "guesses", Draw: func() (*figure.Figure, error) {
-			return plots.Guesses(title("the first test images"), caption, set.Test, result, 40)
+			return plots.Guesses(title(fmt.Sprintf("the first %s images", set.Test.TestSplit())), caption, set.Test, result, 40)
 		}},
 	)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/hub"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/resnet"
@@ -218,7 +220,7 @@ func (i *inspected) write(w io.Writer) error {
 		row("Recipe", "%s", i.Recipe)
 	}
 	if i.Accuracy != nil {
-		row("Accuracy", "%.2f%%", 100**i.Accuracy)
+		row("Accuracy", "%.2f%% of the %s images", 100**i.Accuracy, cmp.Or(i.AccuracySplit, dataset.Test))
 	}
 	for n, line := range strings.Split(i.Report.String(), "\n") {
 		row([]string{"Loading", ""}[min(n, 1)], "%s", line)

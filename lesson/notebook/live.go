@@ -2,6 +2,7 @@ package notebook
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"html"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/janpfeifer/gonb/gonbui"
 
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/run"
 )
@@ -113,7 +115,7 @@ func (r *liveReporter) Note(text string) {
 func describe(m run.Metrics) string {
 	text := fmt.Sprintf("loss %.3f, accuracy %.1f%%", m.Loss, 100*m.Accuracy)
 	if m.TestTop1 != nil {
-		text += fmt.Sprintf(", test accuracy %.1f%%", 100**m.TestTop1)
+		text += fmt.Sprintf(", %s accuracy %.1f%%", cmp.Or(m.TestSplit, dataset.Test), 100**m.TestTop1)
 	}
 	return text
 }

@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -35,6 +36,8 @@ type Run struct {
 	X []float64
 	// Train and Test are the measurements. Either may be nil.
 	Train, Test []float64
+	// Tested names in the legend what Test is about, such as "held-out"; "" means "test".
+	Tested string
 }
 
 // Curves returns the run as two curves of one colour. color is an index into the palette,
@@ -42,7 +45,7 @@ type Run struct {
 func (r Run) Curves(color int, dash Dash) []Curve {
 	var pair []Curve
 	if r.Test != nil {
-		pair = append(pair, Curve{Name: r.Name + ", test", X: r.X, Y: r.Test, Style: Style{Color: color, Dash: dash}})
+		pair = append(pair, Curve{Name: r.Name + ", " + cmp.Or(r.Tested, "test"), X: r.X, Y: r.Test, Style: Style{Color: color, Dash: dash}})
 	}
 	if r.Train != nil {
 		pair = append(pair, Curve{Name: r.Name + ", train", X: r.X, Y: r.Train, Style: Style{Color: color, Thin: true}})

@@ -106,5 +106,8 @@ func metadata(m *weights.Model) ([]property, error) {
 	if m.Accuracy != nil {
 		all = append(all, property{"accuracy", strconv.FormatFloat(*m.Accuracy, 'g', -1, 64)})
 	}
+	if m.AccuracySplit != "" {
+		all = append(all, property{"accuracy_split", string(m.AccuracySplit)})
+	}
 	return all, nil
 }

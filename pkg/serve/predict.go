@@ -26,6 +26,9 @@ type prediction struct {
 	Guesses []predict.Guess `json:"guesses"`
 	// CAM is the image overlaid with the class activation map of the first guess, as a data URL.
 	CAM string `json:"cam,omitempty"`
+	// FirstOfFrames says that the image has several frames or pages, and that the guesses are about
+	// the first.
+	FirstOfFrames bool `json:"first_of_frames,omitempty"`
 	// Milliseconds is the time from the arrival of the image to the response.
 	Milliseconds float64 `json:"milliseconds"`
 }
@@ -111,18 +114,18 @@ func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction,
 	}
 	image.done()
 	arrived := time.Now()
-	pixels, view, err := s.decode(r.Context(), content, cam)
+	sent, err := s.decode(r.Context(), content, cam)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.queue.ask(r.Context(), pixels)
+	found, err := s.queue.ask(r.Context(), sent.pixels)
 	if err != nil {
 		return nil, err
 	}
-	answer := &prediction{Guesses: predict.Guesses(found.Explanation, found.image, top, s.model.Classes)}
+	answer := &prediction{Guesses: predict.Guesses(found.Explanation, found.image, top, s.model.Classes), FirstOfFrames: sent.more}
 	if cam {
 		values := found.ClassMap(found.image, answer.Guesses[0].Index)
-		if answer.CAM, err = s.draw(r.Context(), view, values, found.Height, found.Width); err != nil {
+		if answer.CAM, err = s.draw(r.Context(), sent.view, values, found.Height, found.Width); err != nil {
 			return nil, err
 		}
 	}
@@ -184,33 +187,40 @@ func body(r *http.Request) ([]byte, error) {
 	}
 }
 
-// decode returns the image as the network's input and, if view is set, as a view to draw on.
-func (s *Server) decode(ctx context.Context, content []byte, view bool) ([]byte, *classmap.View, error) {
+// decoded is an image that was sent.
+type decoded struct {
+	pixels []byte         // the network's input
+	view   *classmap.View // to draw on, nil if it is not wanted
+	more   bool           // there are more frames or pages
+}
+
+// decode decodes an image. view says whether a view of it is wanted.
+func (s *Server) decode(ctx context.Context, content []byte, view bool) (*decoded, error) {
 	// Large images queue here first, so that one that waits does not occupy a decoder.
 	if config, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil && config.Width*config.Height >= s.limits.Large {
 		done, err := take(ctx, s.large)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		defer done()
 	}
 	done, err := take(ctx, s.decoders)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer done()
 	if len(content) == 0 {
-		return nil, nil, &problem{http.StatusBadRequest, "nothing was sent; the body of the request must be an image"}
+		return nil, &problem{http.StatusBadRequest, "nothing was sent; the body of the request must be an image"}
 	}
-	photo, err := picture.Decode(bytes.NewReader(content), s.limits.Image)
+	photo, more, err := picture.DecodeFrame(bytes.NewReader(content), s.limits.Image)
 	if err != nil {
-		return nil, nil, &problem{s.undecodable(content, err), "what was sent " + err.Error()}
+		return nil, &problem{s.undecodable(content, err), "what was sent " + err.Error()}
 	}
-	pixels := s.model.Transform.Apply(photo)
-	if !view {
-		return pixels, nil, nil
+	image := &decoded{pixels: s.model.Transform.Apply(photo), more: more}
+	if view {
+		image.view = classmap.NewView(photo, s.model.Transform)
 	}
-	return pixels, classmap.NewView(photo, s.model.Transform), nil
+	return image, nil
 }
 
 // undecodable returns the status for content that could not be decoded, depending on whether it

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"hash/crc32"
 	"image"
+	"image/color"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"mime/multipart"
@@ -53,6 +55,25 @@ func TestPredict(t *testing.T) {
 		}
 		if has, want := got.CAM != "", strings.Contains(test.query, "cam=1"); has != want {
 			t.Errorf("%s: has a map: %t, want %t", name, has, want)
+		}
+	}
+}
+
+// An animation is classified by its first frame, and the answer says so.
+func TestPredictFirstOfFrames(t *testing.T) {
+	s := newServer(t, &grey{}, Limits{})
+	frame := func(level byte) *image.Paletted {
+		return &image.Paletted{Pix: make([]byte, 16), Stride: 4, Rect: image.Rect(0, 0, 4, 4), Palette: color.Palette{color.Gray{Y: level}}}
+	}
+	for frames, want := range map[int]bool{1: false, 2: true} {
+		animation := &gif.GIF{Image: []*image.Paletted{frame(0), frame(255)}[:frames], Delay: make([]int, frames)}
+		var content bytes.Buffer
+		if err := gif.EncodeAll(&content, animation); err != nil {
+			t.Fatal(err)
+		}
+		got := decode[prediction](t, do(s, request("POST", "/predict", &content)), 200)
+		if got.FirstOfFrames != want || got.Guesses[0].Class != "black" {
+			t.Errorf("of %d frames: %+v, want black, and first_of_frames %t", frames, got, want)
 		}
 	}
 }
@@ -170,7 +191,7 @@ func TestLargeImagesAreDecodedOneAtATime(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := s.decode(ctx, square(t, 20, 100), false); !errors.Is(err, context.Canceled) {
+	if _, err := s.decode(ctx, square(t, 20, 100), false); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled request: error %v, want context.Canceled", err)
 	}
 	<-s.large

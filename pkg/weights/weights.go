@@ -75,8 +75,10 @@ type Description struct {
 	Data   string `json:"data,omitempty"`
 	Spec   string `json:"spec,omitempty"`
 	Subset string `json:"subset,omitempty"`
-	// Accuracy is the fraction of test images that were classified correctly, if measured.
-	Accuracy *float64 `json:"accuracy,omitempty"`
+	// Accuracy is the fraction of images that were classified correctly, if measured, and
+	// AccuracySplit says which part of Data these images were; "" stands for the test images.
+	Accuracy      *float64      `json:"accuracy,omitempty"`
+	AccuracySplit dataset.Split `json:"accuracy_split,omitempty"`
 	// Source is where the weights were read from.
 	Source string `json:"-"`
 }
@@ -228,6 +230,9 @@ func (m *Model) validate() error {
 	}
 	if a := m.Accuracy; a != nil && !(*a >= 0 && *a <= 1) {
 		return fmt.Errorf("accuracy %g, want a fraction from 0 to 1", *a)
+	}
+	if !printable.Is(string(m.AccuracySplit)) {
+		return fmt.Errorf("the accuracy is of %s, which is not printable text", printable.Quote(string(m.AccuracySplit)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Tensors)) {
 		for _, x := range m.Tensors[name].Data {

@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math"
 	"path/filepath"
 	"text/tabwriter"
 
@@ -46,6 +48,7 @@ type Experiment struct {
 // channels. It is sized for ten minutes on two cores: 10,000 images, and the ImageNet stem,
 // which shrinks 32×32 images to 8×8 maps. The paper's stem keeps the size and needs 15 times
 // the multiply-adds, so in the same time the networks would see the images too few times.
+// [Quick] takes half the time.
 func Default() Experiment {
 	return Experiment{
 		Shallow: 20, Deep: 56, Width: 16, Stem: resnet.ImageNetStem,
@@ -59,6 +62,14 @@ func Default() Experiment {
 	}
 }
 
+// Quick returns the experiment of Default in half the time: half the epochs, and images that are
+// mirrored but not shifted, which takes fewer epochs to learn.
+func Quick() Experiment {
+	e := Default()
+	e.Recipe.Epochs, e.Recipe.Augment, e.Recipe.Schedule.WarmUp = 9, dataset.Augment{Flip: true}, 0.1
+	return e
+}
+
 // Arm is one of the four networks and its results.
 type Arm struct {
 	Network    string  `json:"network"`
@@ -67,7 +78,7 @@ type Arm struct {
 	Parameters int64   `json:"parameters"`
 	TrainLoss  float64 `json:"train_loss"`
 	TrainTop1  float64 `json:"train_top1"`
-	TestTop1   float64 `json:"test_top1"`
+	TestTop1   float64 `json:"test_top1"` // of the images that Result.TestSplit says
 	Weights    string  `json:"weights"`
 	Dir        string  `json:"dir"`
 }
@@ -75,6 +86,8 @@ type Arm struct {
 // Result is the outcome of the experiment.
 type Result struct {
 	Data string `json:"data"`
+	// TestSplit is the part of the data that the networks were tested on.
+	TestSplit dataset.Split `json:"test_split"`
 	// Arms are plain shallow, plain deep, residual shallow and residual deep, in this order.
 	Arms []Arm `json:"arms"`
 	// PlainGap and ResidualGap are the training loss of the deep network minus that of the
@@ -139,7 +152,7 @@ func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend
 	if err != nil {
 		return nil, err
 	}
-	result := &Result{Data: training.Name, backend: backend, training: training}
+	result := &Result{Data: training.Name, TestSplit: test.TestSplit(), backend: backend, training: training}
 	for i, config := range configs {
 		r := e.Recipe
 		r.Model = config
@@ -204,7 +217,7 @@ func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options
 // WriteTable writes the results as a table with a row for each network.
 func (r *Result) WriteTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "network\tdepth\tparameters\ttrain loss\ttrain accuracy\ttest accuracy\t")
+	fmt.Fprintf(table, "network\tdepth\tparameters\ttrain loss\ttrain accuracy\t%s accuracy\t\n", r.TestSplit)
 	for _, arm := range r.Arms {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%.4f\t%.2f%%\t%.2f%%\t\n",
 			arm.Network, arm.Depth, arm.Parameters, arm.TrainLoss, 100*arm.TrainTop1, 100*arm.TestTop1)
@@ -231,12 +244,15 @@ func (r *Result) Verdict() string {
 	return verdict
 }
 
+// ErrorFigureName is the name of the files with the figure of the errors.
+const ErrorFigureName = "degradation"
+
 // Figures draws three figures into dir, each as PNG and SVG, and returns their paths:
 // degradation, the training and test errors; degradation-loss, the training losses; and
 // gradient-norms, the norm of each layer's gradient before training.
 func (r *Result) Figures(dir, caption string) ([]string, error) {
 	return plots.Save(dir,
-		plots.Drawing{Name: "degradation", Draw: func() (*figure.Figure, error) { return r.ErrorFigure(caption) }},
+		plots.Drawing{Name: ErrorFigureName, Draw: func() (*figure.Figure, error) { return r.ErrorFigure(caption) }},
 		plots.Drawing{Name: "degradation-loss", Draw: func() (*figure.Figure, error) { return r.lossFigure(caption) }},
 		plots.Drawing{Name: "gradient-norms", Draw: func() (*figure.Figure, error) { return r.GradientFigure(BeforeTraining, caption) }},
 	)
@@ -245,25 +261,69 @@ func (r *Result) Figures(dir, caption string) ([]string, error) {
 // ErrorFigure draws the training and test errors of the four runs by epoch, with the plain
 // networks on the left and the residual ones on the right.
 func (r *Result) ErrorFigure(caption string) (*figure.Figure, error) {
-	var sides [2][]figure.Run
-	for i, arm := range r.Arms {
-		history, err := plots.Read(arm.Dir)
+	var runs []figure.Run
+	for _, arm := range r.Arms {
+		line, err := errorsByEpoch(arm.Network, arm.Dir)
 		if err != nil {
 			return nil, err
 		}
-		line := figure.Run{Name: arm.Network}
-		for _, epoch := range history.Epochs {
-			if epoch.TestTop1 == nil {
-				return nil, fmt.Errorf("the run of %s has epochs without a test", arm.Network)
+		runs = append(runs, line)
+	}
+	return errorFigure(runs, r.TestSplit, figure.Caption(caption))
+}
+
+// ErrorFigureSoFar draws the same while [Experiment.Run] is under way: the epochs that the runs in dir
+// have behind them, tested on the given split. The legends name all four networks.
+func (e Experiment) ErrorFigureSoFar(dir string, split dataset.Split, caption string) (*figure.Figure, error) {
+	configs, _, err := e.configs(1)
+	if err != nil {
+		return nil, err
+	}
+	var runs []figure.Run
+	for _, config := range configs {
+		line := figure.Run{Name: config.Name}
+		if of := filepath.Join(dir, config.Name); run.Exists(of) {
+			if line, err = errorsByEpoch(config.Name, of); err != nil {
+				return nil, err
 			}
-			line.X = append(line.X, float64(epoch.Epoch))
-			line.Train = append(line.Train, 1-epoch.Accuracy)
-			line.Test = append(line.Test, 1-*epoch.TestTop1)
 		}
-		sides[i/2] = append(sides[i/2], line)
+		for epoch := len(line.X) + 1; epoch <= e.Recipe.Epochs; epoch++ {
+			line.X = append(line.X, float64(epoch))
+			line.Train, line.Test = append(line.Train, math.NaN()), append(line.Test, math.NaN()) // gaps
+		}
+		runs = append(runs, line)
+	}
+	return errorFigure(runs, split, figure.Caption(caption), figure.YRange(0, 1)) // one axis for all these pictures
+}
+
+// errorsByEpoch reads the errors of a network from its run in dir.
+func errorsByEpoch(network, dir string) (figure.Run, error) {
+	line := figure.Run{Name: network}
+	lines, err := run.ReadMetrics(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a run without steps has no metrics
+		return line, err
+	}
+	for _, epoch := range lines {
+		if epoch.Kind != run.EpochLine {
+			continue
+		}
+		if epoch.TestTop1 == nil {
+			return line, fmt.Errorf("the run of %s has epochs without a test", network)
+		}
+		line.X = append(line.X, float64(epoch.Epoch))
+		line.Train = append(line.Train, 1-epoch.Accuracy)
+		line.Test = append(line.Test, 1-*epoch.TestTop1)
+	}
+	return line, nil
+}
+
+// errorFigure draws the errors of the four networks, in the order of [Result.Arms].
+func errorFigure(runs []figure.Run, split dataset.Split, options ...figure.Option) (*figure.Figure, error) {
+	for i := range runs {
+		runs[i].Tested = string(split)
 	}
 	return figure.PlainVsResidual("Plain and residual networks, shallow and deep", "epoch", "error",
-		sides[0], sides[1], figure.Percent(), figure.Caption(caption))
+		runs[:2], runs[2:], append(options, figure.Percent())...)
 }
 
 // style returns the style of an arm's curves: a colour for each depth, dashes for plain

@@ -64,7 +64,8 @@ function render(answer) {
     return item;
   });
   element("guesses").replaceChildren(...bars);
-  element("time").textContent = `Answered in ${Math.max(1, Math.round(answer.milliseconds))} ms.`;
+  const frames = answer.first_of_frames ? " The image has several frames or pages; the first is used." : "";
+  element("time").textContent = `Answered in ${Math.max(1, Math.round(answer.milliseconds))} ms.${frames}`;
   element("first").textContent = answer.guesses[0].class;
   if (answer.cam) map.src = answer.cam;
   element("toggle").hidden = !answer.cam;

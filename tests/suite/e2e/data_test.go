@@ -225,7 +225,7 @@ func TestAutoFallsBack(t *testing.T) {
 	out := p.ok("data", "show", "--subset", "2/class")
 	has(t, out, strings.Repeat("*", 40), "CIFAR-10 is not available", "127.0.0.1:1", "Results on it are not results on CIFAR-10",
 		"Data: "+shapes10.Name+", first 2 per class; 20 training and 20 test images")
-	checkFigures(t, p.path("figures"), "drawn shapes, not CIFAR-10", "images-builtin")
+	checkFigures(t, p.path("runs", "figures"), "drawn shapes, not CIFAR-10", "images-builtin")
 
 	// With --json the notice goes to standard error.
 	r := p.run("data", "verify", "--json")

@@ -218,8 +218,8 @@ func TestPredictDamagedImages(t *testing.T) {
 func TestPlot(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
-	has(t, p.ok("plot", "runs/tiny"), "figures/loss.png", "figures/accuracy.svg", "Try next:", "eval --run runs/tiny")
-	checkFigures(t, p.path("figures"), "resnet8-w2", "loss", "accuracy", "schedule")
+	has(t, p.ok("plot", "runs/tiny"), "  runs/figures/loss.png", "  runs/figures/accuracy.svg", "Try next:", "eval --run runs/tiny")
+	checkFigures(t, p.path("runs", "figures"), "resnet8-w2", "loss", "accuracy", "schedule")
 	if err := os.CopyFS(p.path("runs", "other"), os.DirFS(p.path("runs", "tiny"))); err != nil {
 		t.Fatal(err)
 	}

@@ -63,13 +63,16 @@ func TestImageFolder(t *testing.T) {
 	}
 	has(t, p.ok("data", "show", "--data", "my colours", "--subset", "2/class"), "Data: pictures in my colours, first 2 per class; 6 training and 6 held-out images",
 		"train --data 'my colours'")
-	checkFigures(t, p.path("figures"), "data: pictures in my colours, first 2 per class", "images")
+	checkFigures(t, p.path("runs", "figures"), "data: pictures in my colours, first 2 per class", "images")
 
 	r := tinyRecipe(t, p.path("my colours"), 1)
 	r.Model.Classes = 3
 	p.begin("made", r)
 	has(t, p.ok("train", "--run", "made", "--resume"), "red/broken.png", "Data: pictures in my colours; 48 training and 12 held-out images", "held-out accuracy ", "of 12 held-out images (a fifth of each class)\nHeld-out Accuracy: ")
 	checkFigures(t, p.path("made", "figures"), "data: pictures in my colours", "loss", "accuracy", "confusion", "guesses")
+	has(t, p.ok("export", "--run", "made", "--out", "made.safetensors"), ", held-out accuracy ")
+	has(t, p.ok("weights", "made.safetensors"), "% of the held-out images")
+	has(t, p.ok("degradation", "--data", "my colours", "--shallow", "8", "--deep", "14", "--width", "2", "--epochs", "1", "--batch", "16"), "train accuracy  held-out accuracy\n")
 
 	evaluated := p.run("eval", "--run", "made", "--json")
 	has(t, evaluated.stderr, "red/broken.png", "Data: pictures in my colours; 48 training and 12 held-out images")

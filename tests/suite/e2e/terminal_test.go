@@ -54,7 +54,7 @@ func TestProgressFitsTheTerminal(t *testing.T) {
 		p.begin("new", tinyRecipe(t, small(t), 2))
 		for _, test := range []struct{ args, shows string }{
 			{"train --run new --resume", "epoch 1/2"},
-			{"eval --run runs/tiny --batch 4", "test images"},
+			{"eval --run runs/tiny --batch 4", "evaluating"},
 			{"data fetch", "downloading"}, // it fails: the archive is not CIFAR-10
 		} {
 			text := p.onTerminal(width, strings.Fields(test.args)...)

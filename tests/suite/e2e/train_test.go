@@ -335,7 +335,7 @@ func TestDegradation(t *testing.T) {
 	}
 	has(t, out, "Plain: the training loss at depth 14 is", "Residual: the training loss at depth 14 is", "Wrote:", "Try next:",
 		"eval --run "+filepath.Join(dir, "resnet14"))
-	checkFigures(t, p.path("figures"), "data: images in small (CIFAR-10 layout)", "degradation", "degradation-loss", "gradient-norms")
+	checkFigures(t, p.path(dir, "figures"), "data: images in small (CIFAR-10 layout)", "degradation", "degradation-loss", "gradient-norms")
 
 	type summary struct {
 		Data string
