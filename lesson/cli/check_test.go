@@ -188,12 +188,12 @@ func TestExercisesNamed(t *testing.T) {
 		t.Errorf("got %v and error %v", some, err)
 	}
 	for name, want := range map[string]string{
-		"momentun":    `no exercise "momentun"; did you mean momentum? the exercises are outputsize, `,
+		"momentun":    `no exercise "momentun"; did you mean momentum? the exercises are classes, `,
 		"Convolution": "did you mean convolution? ",
 		"batch-norm":  "did you mean batchnorm? ",
 		"resnet50":    "did you mean resnet18? ",
-		"chess":       `no exercise "chess"; the exercises are outputsize, `,
-		"":            `no exercise ""; the exercises are outputsize, `,
+		"chess":       `no exercise "chess"; the exercises are classes, `,
+		"":            `no exercise ""; the exercises are classes, `,
 	} {
 		if _, err := exercisesNamed([]string{name}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: got error %v, want %q in it", name, err, want)

@@ -142,10 +142,10 @@ func open(ctx context.Context, spec string, o Options, openFolder func(context.C
 	fetcher := &cifar.Fetcher{Progress: o.Progress}
 	switch spec {
 	case Builtin:
-		return builtin(), nil
+		return builtin(ctx)
 	case Cached:
 		if _, ok := fetcher.Cached(cifar.CIFAR10); !ok {
-			return builtin(), nil
+			return builtin(ctx)
 		}
 		return fetched(ctx, fetcher, cifar.CIFAR10, CIFAR10)
 	case CIFAR10:
@@ -160,9 +160,12 @@ func open(ctx context.Context, spec string, o Options, openFolder func(context.C
 		if ctx.Err() != nil {
 			return nil, err
 		}
-		set = builtin()
+		unavailable := err
+		if set, err = builtin(ctx); err != nil {
+			return nil, err
+		}
 		set.Notice = fmt.Sprintf("CIFAR-10 is not available: %v.\nUsing %s instead: drawn shapes, not photographs. Results on it are not results on CIFAR-10.",
-			err, shapes10.Name)
+			unavailable, shapes10.Name)
 		return set, nil
 	}
 	if _, err := os.Stat(spec); errors.Is(err, os.ErrNotExist) {
@@ -315,10 +318,21 @@ func fetched(ctx context.Context, fetcher *cifar.Fetcher, kind cifar.Kind, spec 
 	return &Set{Training: training, Test: test, Spec: spec}, nil
 }
 
-func builtin() *Set {
-	return &Set{
-		Training: shapes10.Train(shapes10.DefaultTrain, builtinSeed),
-		Test:     shapes10.Test(shapes10.DefaultTest, builtinSeed),
-		Spec:     Builtin,
+// builtin draws Shapes-10, which takes seconds on a busy machine. A cancelled caller does not wait
+// for it: the drawing ends by itself, unused.
+func builtin(ctx context.Context) (*Set, error) {
+	drawn := make(chan *Set, 1)
+	go func() {
+		drawn <- &Set{
+			Training: shapes10.Train(shapes10.DefaultTrain, builtinSeed),
+			Test:     shapes10.Test(shapes10.DefaultTest, builtinSeed),
+			Spec:     Builtin,
+		}
+	}()
+	select {
+	case set := <-drawn:
+		return set, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }

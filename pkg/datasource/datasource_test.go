@@ -46,6 +46,14 @@ func writeFolder(t *testing.T, dir string, n int) {
 	}
 }
 
+func TestBuiltinIsCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if set, err := Open(ctx, Builtin, Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v and error %v, want context.Canceled", set, err)
+	}
+}
+
 func TestBuiltin(t *testing.T) {
 	offline(t)
 	set, err := Open(context.Background(), Builtin, Options{Subset: "30/class"})
