@@ -13,7 +13,7 @@ RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-
 # Package check tests the worked solutions.
 PACKAGES = $$($(GO) list ./... | grep -v '/lesson/exercises/[a-z0-9]*$$') ./lesson/exercises/check ./lesson/exercises/symptoms
 
-.PHONY: help lesson notebooks course html test check test-arm64 test-xla fuzz bench bench-gpu parity-values exercise-values picture-values weight-values clean
+.PHONY: help lesson notebooks course html test check test-arm64 test-xla fuzz mutate bench bench-gpu parity-values exercise-values picture-values weight-values clean
 
 help: ## List what make can do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,9 @@ fuzz: ## Run every fuzz target for FUZZTIME.
 			$(GO) test $$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x || exit 1; \
 		done; \
 	done
+
+mutate: ## Test the exercises' checks with every mutant of the worked solutions (some minutes; make test checks a sample).
+	$(GO) run ./tests/mutate
 
 bench: ## Measure speed and memory against PyTorch and GoMLX's own Go backend (some minutes).
 	$(GO) run ./tests/bench

@@ -8,7 +8,9 @@ The script writes lesson/exercises/check/testdata/blocks.json.  For every case o
 an exercise, the file has the shape of the input, the shapes of the weights by
 torchvision's names, the correct output and, for each common mistake, its
 output, unless the mistake makes shapes incompatible.  Each output comes with
-the output shapes of the convolutions.  The script was last run with PyTorch
+the output shapes of the convolutions.  The correct output and that of mistakes
+that only training shows come with the output in training mode, and with the
+running statistics after it.  The script was last run with PyTorch
 1.13 and torchvision 0.14, on one CPU thread.
 
 Weights and inputs are not in the file.  They are computed from a variable's
@@ -73,9 +75,11 @@ def nhwc(x):
 class Net:
     """Layers with weights computed from their names; records the shapes of weights and outputs."""
 
-    def __init__(self):
+    def __init__(self, training=False):
         self.weights = {}
         self.convolutions = {}
+        self.training = training
+        self.statistics = {}
 
     def weight(self, name, *shape):
         self.weights[name] = list(shape)
@@ -93,7 +97,9 @@ class Net:
         beta = self.weight(name + ".bias", channels)
         mean = self.weight(name + ".running_mean", channels)
         variance = self.weight(name + ".running_var", channels)
-        return F.batch_norm(x, mean, variance, gamma, beta, training=False, eps=1e-5)
+        self.statistics[name + ".running_mean"] = mean
+        self.statistics[name + ".running_var"] = variance
+        return F.batch_norm(x, mean, variance, gamma, beta, training=self.training, eps=1e-5)
 
     def linear(self, name, x, out):
         weight = self.weight(name + ".weight", x.shape[1], out)
@@ -117,8 +123,11 @@ def join(*names):
     return ".".join(name for name in names if name)
 
 
-def output(function, shape):
-    """Returns the output of function(Net, input), for JSON, and the Net."""
+def output(function, shape, training=False):
+    """Returns the output of function(Net, input), for JSON, and the Net.
+
+    With training, the output has a part for training mode.
+    """
     net = Net()
     x = value("input", shape)
     try:
@@ -127,9 +136,19 @@ def output(function, shape):
         return {"convolutions": net.convolutions}, net
     if y.dim() == 4:
         y = nhwc(y)
-    y = y.contiguous()
-    values = [float("%.6g" % v) for v in y.flatten().tolist()]
-    return {"shape": list(y.shape), "values": values, "convolutions": net.convolutions}, net
+    result = {"shape": list(y.shape), "values": rounded(y), "convolutions": net.convolutions}
+    if training:
+        train = Net(training=True)
+        y = function(train, nchw(x))
+        y = nhwc(y) if y.dim() == 4 else y
+        statistics = {name: rounded(v) for name, v in train.statistics.items()}
+        if statistics:
+            result["training"] = {"values": rounded(y), "statistics": statistics}
+    return result, net
+
+
+def rounded(x):
+    return [float("%.6g" % v) for v in x.contiguous().flatten().tolist()]
 
 
 def different(a, b):
@@ -138,18 +157,29 @@ def different(a, b):
         return True
     if "values" not in a:
         return False
-    gap = np.abs(np.array(a["values"]) - np.array(b["values"])).max()
-    return gap > 0.01 * np.abs(a["values"]).max()
+    return apart(a["values"], b["values"])
 
 
-def case(shape, right, mistakes):
-    """Returns a case. mistakes are pairs of a name and a function."""
-    result, net = output(right, shape)
+def apart(a, b):
+    return np.abs(np.array(a) - np.array(b)).max() > 0.01 * np.abs(a).max()
+
+
+def case(shape, right, mistakes, in_training=()):
+    """Returns a case. mistakes are pairs of a name and a function.
+
+    Those in_training compute the correct values in evaluation mode.
+    """
+    result, net = output(right, shape, training=True)
     wrong = [dict(output(function, shape)[0], mistake=name) for name, function in mistakes]
     for a, b in itertools.combinations([dict(result, mistake="")] + wrong, 2):
         if a["mistake"] != b["mistake"]:
             assert different(a, b), (a["mistake"], b["mistake"])
-    return {"input": shape, "weights": net.weights, "right": result, "mistakes": wrong}
+    late = [dict(output(function, shape, training=True)[0], mistake=name) for name, function in in_training]
+    for a, b in itertools.combinations([dict(result, mistake="")] + late, 2):
+        if a["mistake"] != b["mistake"]:
+            assert not different(a, b), (a["mistake"], b["mistake"])
+            assert apart(a["training"]["values"], b["training"]["values"]), (a["mistake"], b["mistake"])
+    return {"input": shape, "weights": net.weights, "right": result, "mistakes": wrong + late}
 
 
 def basicblock():
@@ -197,13 +227,14 @@ def basicblock():
     ]
     # torchvision provides the correct block.
     def right(net, x):
-        return torchvision_block(torchvision.models.resnet.BasicBlock(3, 3), net, x,
+        channels = x.shape[1]
+        return torchvision_block(torchvision.models.resnet.BasicBlock(channels, channels), net, x,
                                  net_function=block())
-    return [case([2, 5, 4, 3], right, mistakes)]
+    return [case([2, 5, 4, 3], right, mistakes), case([1, 3, 4, 5], right, [])]
 
 
-def fill(module, weights):
-    """Sets the weights of torchvision's module to the values of the variables."""
+def fill(module, weights, training=False):
+    """Sets the weights of torchvision's module to the values of the variables, and its mode."""
     state = {}
     for name, shape in weights.items():
         v = value(name, shape)
@@ -215,15 +246,19 @@ def fill(module, weights):
     have = {name for name in module.state_dict() if not name.endswith("num_batches_tracked")}
     assert have == set(state), have ^ set(state)
     module.load_state_dict(state, strict=False)
-    return module.eval()
+    return module.train(training)
 
 
 def torchvision_block(module, net, x, net_function):
     """What torchvision's module computes; that the function agrees is asserted."""
     ours = net_function(net, x)
     with torch.no_grad():
-        theirs = fill(module, net.weights)(x)
-    assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+        theirs = fill(module, net.weights, net.training)(x)
+    assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+    state = module.state_dict()
+    for name, v in net.statistics.items():
+        assert torch.allclose(v, state[name], rtol=1e-3, atol=1e-4), name
+        net.statistics[name] = state[name]
     return theirs
 
 
@@ -263,12 +298,16 @@ def shortcut():
             ("average-pooling", project(pool=True)(4, 2)),
             ("average-pooling", project(pool="only")(4, 2)),
         ]),
+        case([1, 6, 9, 3], right(4, 3), []),
+        # Fewer channels than before.
+        case([1, 3, 2, 5], right(2, 1), []),
     ]
 
 
 def bottleneck():
     def block(strides=(1, 2, 1), expansion=4, last_relu=True, branch_relu=False,
-              between=(True, True), kernels=(1, 3, 1), add=True, narrow=1, shortcut_by=None):
+              between=(True, True), kernels=(1, 3, 1), add=True, narrow=1, shortcut_by=None,
+              project=True):
         def make(planes, stride):
             by = [stride if s == 2 else 1 for s in strides]
             def function(net, x):
@@ -284,7 +323,7 @@ def bottleneck():
                 y = F.relu(y) if branch_relu else y
                 if add:
                     to = planes * shortcut_by if shortcut_by else out
-                    y = y + net.shortcut("downsample", x, to, stride)
+                    y = y + (net.shortcut("downsample", x, to, stride) if project else x)
                 return F.relu(y) if last_relu else y
             return function
         return make
@@ -324,8 +363,12 @@ def bottleneck():
         return function
 
     return [
-        case([2, 6, 4, 5], torchvision_right(3, 2), [(name, make(3, 2)) for name, make in mistakes]),
+        case([2, 6, 4, 5], torchvision_right(3, 2), [(name, make(3, 2)) for name, make in mistakes]
+             + [("input-never-projected", block(project=False)(3, 2))]),
         case([1, 3, 4, 8], torchvision_right(2, 1), [("relu-before-addition", block(branch_relu=True)(2, 1))]),
+        # The first block of ResNet-50 is like this: more channels at stride 1.
+        case([2, 3, 4, 6], torchvision_right(4, 1), [("projects-on-stride-only", block(project=False)(4, 1))]),
+        case([1, 7, 5, 8], torchvision_right(2, 3), [("projects-on-channels-only", block(project=False)(2, 3))]),
     ]
 
 
@@ -430,7 +473,18 @@ def stage():
         case([2, 7, 4, 3], chain()(3, 4, 2), [(name, make(3, 4, 2)) for name, make in mistakes]
              + [("channels-in-the-last-block", same_channels_until_last)]),
         case([1, 4, 3, 4], chain()(2, 4, 1), []),
+        # A block that is a convolution alone: its output may be negative.
+        case([1, 5, 4, 3], convolutions(3, 4, 2), []),
     ]
+
+
+def convolutions(blocks, to, stride):
+    """A stage of blocks that are convolutions."""
+    def function(net, x):
+        for i in range(blocks):
+            x = net.conv(str(i), x, to, 1, stride if i == 0 else 1)
+        return x
+    return function
 
 
 def resnet18():
@@ -440,9 +494,10 @@ def resnet18():
                 head="average", kernel=7, stem_stride=2, last_relu=False):
         def function(net, x):
             y = net.conv("conv1", x, width, kernel, stem_stride)
+            y = F.max_pool2d(y, 3, 2, 1) if pool == "before norm" else y
             y = net.norm("bn1", y) if stem_norm else y
             y = F.relu(y) if stem_relu else y
-            y = F.max_pool2d(y, 3, 2, 1) if pool else y
+            y = F.max_pool2d(y, 3, 2, 1) if pool is True else y
             channels = width
             for s in range(4):
                 for i in range(blocks):
@@ -460,13 +515,9 @@ def resnet18():
         return function
 
     def right(net, x):
-        ours = network()(net, x)
         module = torchvision.models.resnet18(num_classes=classes)
         scaled(module, width)
-        with torch.no_grad():
-            theirs = fill(module, net.weights)(x)
-        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-        return theirs
+        return torchvision_block(module, net, x, network())
 
     mistakes = [
         ("no-max-pool", network(pool=False)),
@@ -482,7 +533,11 @@ def resnet18():
         ("one-block-a-stage", network(blocks=1)),
         ("relu-on-logits", network(last_relu=True)),
     ]
-    return [case([2, 64, 96, 3], right, mistakes)]
+    return [
+        case([2, 64, 96, 3], right, mistakes, [("pool-before-norm", network(pool="before norm"))]),
+        # Sizes that no stride divides.
+        case([1, 69, 99, 3], right, []),
+    ]
 
 
 def scaled(module, width):
@@ -647,25 +702,27 @@ def bugblock():
         case([2, 5, 4, 3], block()(3, 1), [(name, make(3, 1)) for name, make in mistakes]),
         case([2, 6, 4, 3], block()(4, 2), [(name, make(4, 2)) for name, make in mistakes]
              + [("input-never-projected", block(saved="input as it is")(4, 2))]),
+        case([1, 4, 5, 3], block()(5, 1), [("projects-on-stride-only", block(saved="input as it is")(5, 1))]),
+        case([1, 7, 5, 4], block()(4, 3), [("projects-on-channels-only", block(saved="input as it is")(4, 3))]),
     ]
 
 
 def bugnorm():
     def norm(store="both", momentum=0.1, unbiased=True, eval_batch=False, eval_store=False,
-             train_running=False):
+             train_running=False, scale=1, epsilon=1e-5):
         def function(_, x):
             channels = 3
             gamma, beta = value("weight", (channels,)), value("bias", (channels,))
             mean, variance = value("running_mean", (channels,)), value("running_var", (channels,))
             outputs = []
             for name, shape in (("batch1", (2, 2, 1, 3)), ("batch2", (2, 2, 1, 3)), ("test", (2, 2, 3, 3))):
-                x = value(name + ".input", shape) + 1
+                x = value(name + ".input", shape) * scale + 1
                 training = name != "test"
                 batch_mean, batch_variance = x.mean((0, 1, 2)), x.var((0, 1, 2), unbiased=False)
                 used = batch_mean, batch_variance
                 if train_running if training else not eval_batch:
                     used = mean, variance
-                outputs.append((x - used[0]) / torch.sqrt(used[1] + 1e-5) * gamma + beta)
+                outputs.append((x - used[0]) / torch.sqrt(used[1] + epsilon) * gamma + beta)
                 if training or eval_store:
                     if unbiased:
                         batch_variance = x.var((0, 1, 2), unbiased=True)
@@ -676,19 +733,21 @@ def bugnorm():
             return torch.cat([t.flatten() for t in (outputs[2], mean, variance, outputs[1])])
         return function
 
-    def right(net, x):
-        ours = norm()(net, x)
-        module = torch.nn.BatchNorm2d(3)
-        fill(module, {name: [3] for name in ("weight", "bias", "running_mean", "running_var")})
-        module.train()
-        with torch.no_grad():
-            module(nchw(value("batch1.input", (2, 2, 1, 3)) + 1))
-            trained = nhwc(module(nchw(value("batch2.input", (2, 2, 1, 3)) + 1)))
-            module.eval()
-            tested = nhwc(module(nchw(value("test.input", (2, 2, 3, 3)) + 1)))
-        theirs = torch.cat([t.flatten() for t in (tested, module.running_mean, module.running_var, trained)])
-        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-        return theirs
+    def right(scale=1):
+        def function(net, x):
+            ours = norm(scale=scale)(net, x)
+            module = torch.nn.BatchNorm2d(3)
+            fill(module, {name: [3] for name in ("weight", "bias", "running_mean", "running_var")})
+            module.train()
+            with torch.no_grad():
+                module(nchw(value("batch1.input", (2, 2, 1, 3)) * scale + 1))
+                trained = nhwc(module(nchw(value("batch2.input", (2, 2, 1, 3)) * scale + 1)))
+                module.eval()
+                tested = nhwc(module(nchw(value("test.input", (2, 2, 3, 3)) * scale + 1)))
+            theirs = torch.cat([t.flatten() for t in (tested, module.running_mean, module.running_var, trained)])
+            assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+            return theirs
+        return function
 
     mistakes = [
         ("statistics-not-stored", norm(store="none")),
@@ -702,13 +761,18 @@ def bugnorm():
         ("stored-in-evaluation", norm(eval_store=True)),
         ("trained-with-running-statistics", norm(train_running=True)),
     ]
-    return [case([1, 1, 1, 1], right, mistakes)]
+    # With batches of nearly equal values, the result depends on epsilon.
+    little = 0.003
+    return [
+        case([1, 1, 1, 1], right(), mistakes),
+        dict(case([1, 1, 1, 1], right(little), [("epsilon-changed", norm(scale=little, epsilon=0))]), scale=little),
+    ]
 
 
 def bughead():
-    def head(pool):
+    def head(pool, classes=3):
         def function(net, x):
-            return net.linear("fc", pool(nhwc(x)), 3)
+            return net.linear("fc", pool(nhwc(x)), classes)
         return function
 
     def flat(x):
@@ -728,7 +792,10 @@ def bughead():
         ("one-place-only", head(lambda x: x[:, x.shape[1] // 2, x.shape[2] // 2])),
         ("one-place-only", head(lambda x: x[:, 0, 0])),
     ]
-    return [case([2, 3, 4, 5], head(lambda x: x.mean((1, 2))), mistakes)]
+    def mean(x):
+        return x.mean((1, 2))
+
+    return [case([2, 3, 4, 5], head(mean), mistakes), case([3, 5, 2, 4], head(mean, 6), [])]
 
 
 def main():

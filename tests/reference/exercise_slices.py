@@ -25,21 +25,10 @@ FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                     "..", "..", "lesson", "exercises", "check", "testdata", "reference.json")
 
 
-def convolutions():
-    """Every case differs in height and width, so that swapping them shows."""
+def convolutions(shapes):
+    """Returns a case for each shape."""
     cases = []
-    for name, height, width, kernel, channels_in, channels_out, stride, padding in [
-            ("one channel", 3, 4, (2, 2), 1, 1, 1, 0),
-            ("one channel", 4, 5, (3, 3), 1, 1, 1, 0),
-            ("one channel", 5, 6, (2, 3), 1, 1, 1, 0),
-            ("channels", 3, 4, (2, 2), 2, 1, 1, 0),
-            ("channels", 4, 5, (3, 3), 3, 2, 1, 0),
-            ("channels", 3, 5, (1, 1), 2, 3, 1, 0),
-            ("stride and padding", 3, 4, (3, 3), 1, 1, 1, 1),
-            ("stride and padding", 5, 7, (3, 3), 1, 1, 2, 0),
-            ("stride and padding", 6, 5, (3, 3), 2, 2, 2, 1),
-            ("stride and padding", 7, 8, (5, 3), 1, 2, 3, 2),
-    ]:
+    for name, height, width, kernel, channels_in, channels_out, stride, padding in shapes:
         x = torch.randint(-3, 6, (height, width, channels_in)).float()
         w = torch.randint(-2, 4, (*kernel, channels_in, channels_out)).float()
         y = F.conv2d(x.permute(2, 0, 1)[None], w.permute(3, 2, 0, 1), stride=stride, padding=padding)
@@ -48,18 +37,55 @@ def convolutions():
     return cases
 
 
-def batch_norms():
+# Every case differs in height and width, so that swapping them shows.
+CONVOLUTIONS = [
+    ("one channel", 3, 4, (2, 2), 1, 1, 1, 0),
+    ("one channel", 4, 5, (3, 3), 1, 1, 1, 0),
+    ("one channel", 5, 6, (2, 3), 1, 1, 1, 0),
+    ("channels", 3, 4, (2, 2), 2, 1, 1, 0),
+    ("channels", 4, 5, (3, 3), 3, 2, 1, 0),
+    ("channels", 3, 5, (1, 1), 2, 3, 1, 0),
+    ("stride and padding", 3, 4, (3, 3), 1, 1, 1, 1),
+    ("stride and padding", 5, 7, (3, 3), 1, 1, 2, 0),
+    ("stride and padding", 6, 5, (3, 3), 2, 2, 2, 1),
+    ("stride and padding", 7, 8, (5, 3), 1, 2, 3, 2),
+]
+
+# What the first cases leave open: sizes that the stride does not divide in either direction, a
+# single row, kernels of a single row or column, more padding than the kernel needs.
+MORE_CONVOLUTIONS = [
+    ("one channel", 1, 4, (1, 2), 1, 1, 1, 0),
+    ("one channel", 4, 1, (2, 1), 1, 1, 1, 0),
+    ("channels", 2, 3, (2, 2), 3, 4, 1, 0),
+    ("stride and padding", 6, 8, (3, 3), 1, 1, 2, 0),
+    ("stride and padding", 9, 4, (3, 2), 1, 2, 3, 1),
+    ("stride and padding", 4, 9, (1, 3), 2, 1, 4, 2),
+    ("stride and padding", 2, 1, (3, 2), 2, 2, 1, 2),
+]
+
+
+def draw(low, high, n):
+    """Returns n random numbers, low <= number < high."""
+    return torch.randint(low, high, (n,))
+
+
+def draw_different(low, high, n):
+    """Returns the n numbers from low on, in random order."""
+    return low + torch.randperm(n)
+
+
+def batch_norms(layers, draw=draw):
     """Each case is a layer, two batches to train on and one to evaluate."""
     cases = []
-    for shape, momentum, epsilon in [((2, 2, 3, 2), 0.1, 1e-5), ((3, 2, 1, 3), 0.25, 0.5)]:
+    for shape, momentum, epsilon in layers:
         channels = shape[-1]
         norm = torch.nn.BatchNorm2d(channels, eps=epsilon, momentum=momentum).double()
         case = {"momentum": momentum, "epsilon": epsilon}
         with torch.no_grad():
-            norm.weight.copy_(torch.randint(1, 6, (channels,)) / 2)
-            norm.bias.copy_(torch.randint(-3, 4, (channels,)) / 2)
-            norm.running_mean.copy_(torch.randint(-2, 3, (channels,)) / 2)
-            norm.running_var.copy_(torch.randint(1, 5, (channels,)) / 2)
+            norm.weight.copy_(draw(1, 6, channels) / 2)
+            norm.bias.copy_(draw(-3, 4, channels) / 2)
+            norm.running_mean.copy_(draw(-2, 3, channels) / 2)
+            norm.running_var.copy_(draw(1, 5, channels) / 2)
             for key, value in [("gamma", norm.weight), ("beta", norm.bias),
                                ("mean", norm.running_mean), ("variance", norm.running_var)]:
                 case[key] = value.tolist()
@@ -77,31 +103,49 @@ def batch_norms():
     return cases
 
 
-def descents():
-    """Each case is a few steps of torch.optim.SGD, with the gradients given."""
+DESCENTS = [
+    ("no momentum", 0, 0, [0.5, 0.5]),
+    ("no momentum", 0, 0, [0.1, 0.1, 0.1]),
+    ("momentum", 0.5, 0, [0.5, 0.5, 0.5]),
+    ("momentum", 0.9, 0, [0.1, 0.1, 0.1, 0.1]),
+    ("a learning rate that changes", 0.5, 0, [0.5, 0.5, 0.25, 0.25]),
+    ("a learning rate that changes", 0.9, 0, [0.1, 0.1, 0.01, 0.01]),
+    ("weight decay", 0, 0.5, [0.5, 0.5]),
+    ("weight decay", 0.5, 0.25, [0.5, 0.5, 0.25]),
+    ("weight decay", 0.9, 0.0625, [0.1, 0.1, 0.1, 0.01]),
+]
+# These go on from a velocity, as training does after a break.
+MORE_DESCENTS = [
+    ("momentum", 0.5, 0, [0.5, 0.5, 0.5]),
+    ("weight decay", 0.75, 0.5, [0.25, 0.5, 0.5]),
+]
+
+
+def descents(settings, size=3, start=False):
+    """Each case is a few steps of torch.optim.SGD, with the gradients given.
+
+    With start, the optimizer continues from a velocity. PyTorch has none without momentum.
+    """
     cases = []
-    for name, momentum, decay, rates in [
-            ("no momentum", 0, 0, [0.5, 0.5]),
-            ("no momentum", 0, 0, [0.1, 0.1, 0.1]),
-            ("momentum", 0.5, 0, [0.5, 0.5, 0.5]),
-            ("momentum", 0.9, 0, [0.1, 0.1, 0.1, 0.1]),
-            ("a learning rate that changes", 0.5, 0, [0.5, 0.5, 0.25, 0.25]),
-            ("a learning rate that changes", 0.9, 0, [0.1, 0.1, 0.01, 0.01]),
-            ("weight decay", 0, 0.5, [0.5, 0.5]),
-            ("weight decay", 0.5, 0.25, [0.5, 0.5, 0.25]),
-            ("weight decay", 0.9, 0.0625, [0.1, 0.1, 0.1, 0.01]),
-    ]:
-        weights = torch.randint(-4, 5, (3,)).double()
+    for name, momentum, decay, rates in settings:
+        weights = torch.randint(-4, 5, (size,)).double()
         weights[weights == 0] = 1
         parameter = torch.nn.Parameter(weights.clone())
         optimizer = torch.optim.SGD([parameter], lr=rates[0], momentum=momentum, weight_decay=decay)
         case = {"step": name, "momentum": momentum, "decay": decay, "weights": weights.tolist(), "steps": []}
+        if start:
+            velocity = torch.randint(-4, 5, (size,)).double()
+            optimizer.state[parameter]["momentum_buffer"] = velocity.clone()
+            case["velocity"] = velocity.tolist()
         for rate in rates:
             optimizer.param_groups[0]["lr"] = rate
-            parameter.grad = torch.randint(-4, 5, (3,)).double()
+            parameter.grad = torch.randint(-4, 5, (size,)).double()
             gradients = parameter.grad.tolist()
             optimizer.step()
-            case["steps"].append({"rate": rate, "gradients": gradients, "want": parameter.tolist()})
+            step = {"rate": rate, "gradients": gradients, "want": parameter.tolist()}
+            if momentum:
+                step["velocity"] = optimizer.state[parameter]["momentum_buffer"].tolist()
+            case["steps"].append(step)
         cases.append(case)
     return cases
 
@@ -231,9 +275,15 @@ def directions():
 def main():
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    reference = {"convolution": convolutions(), "batchnorm": batch_norms(), "momentum": descents(),
+    reference = {"convolution": convolutions(CONVOLUTIONS),
+                 "batchnorm": batch_norms([((2, 2, 3, 2), 0.1, 1e-5), ((3, 2, 1, 3), 0.25, 0.5)]),
+                 "momentum": descents(DESCENTS),
                  "gradientnorms": gradient_norms(), "zeroinit": zero_inits(), "cam": class_maps(),
                  "lesion": lesions(), "direction": directions()}
+    torch.manual_seed(2)
+    reference["convolution"] += convolutions(MORE_CONVOLUTIONS)
+    reference["batchnorm"] += batch_norms([((1, 1, 3, 4), 0.5, 0.25), ((4, 2, 1, 1), 0.125, 1e-3)], draw_different)
+    reference["momentum"] += descents(MORE_DESCENTS, size=4, start=True)
     with open(FILE, "w") as file:
         json.dump(reference, file, separators=(",", ":"))
         file.write("\n")

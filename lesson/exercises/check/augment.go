@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -76,7 +77,7 @@ func (c cropCase) String() string {
 func Augment(t T, answer Augmentation) {
 	t.Helper()
 	flip := trial[picture, []byte]{
-		cases: []picture{newPicture(2, 3), newPicture(3, 2), newPicture(1, 4)},
+		cases: append([]picture{newPicture(2, 3), newPicture(3, 2), newPicture(1, 4)}, smallPictures()...),
 		answer: func(p picture) []byte {
 			pixels := bytes.Clone(p.pixels)
 			answer.Flip(pixels, p.height, p.width)
@@ -95,10 +96,10 @@ func Augment(t T, answer Augmentation) {
 		outside:  Hint{"outside-the-image", "an index is out of range: channel c of the pixel in row y and column x is pixels[(y*width+x)*3+c], with y below height and x below width"},
 	}
 	crop := trial[cropCase, []byte]{
-		cases: []cropCase{
+		cases: append([]cropCase{
 			{newPicture(3, 4), 1, 1, 1}, {newPicture(3, 4), 1, 0, 1}, {newPicture(3, 4), 1, 1, 2},
 			{newPicture(4, 3), 2, 4, 1}, {newPicture(4, 3), 2, 1, 0}, {newPicture(2, 2), 2, 0, 0},
-		},
+		}, smallCrops()...),
 		answer: func(c cropCase) []byte {
 			pixels := bytes.Clone(c.pixels)
 			part := answer.Crop(pixels, c.height, c.width, c.padding, c.top, c.left)
@@ -121,7 +122,21 @@ func Augment(t T, answer Augmentation) {
 	}
 	run(t, "augment",
 		step{"Flip", 3, flip.try},
-		step{"Crop", 3, crop.try},
+		step{"Crop", 3, func() error {
+			if err := crop.try(); err != nil {
+				return err
+			}
+			for _, c := range crop.cases {
+				// Flip works in place, on what Crop returned.
+				pixels := bytes.Clone(c.pixels)
+				clear(answer.Crop(pixels, c.height, c.width, c.padding, c.top, c.left))
+				if !bytes.Equal(pixels, c.pixels) {
+					return &Failure{What: c.String(), Want: "a new slice", Got: "the given one, so that flipping the result changes the original",
+						Hint: Hint{"original-returned", "even where the crop is the whole image, make a new slice and copy the pixels into it"}}
+				}
+			}
+			return nil
+		}},
 		step{"labels", 2, func() error {
 			e, err := newEpoch(answer.Epoch)
 			if err != nil {
@@ -137,6 +152,32 @@ func Augment(t T, answer Augmentation) {
 			return e.random(answer.Epoch)
 		}},
 	)
+}
+
+// smallPictures returns pictures of all small sizes.
+func smallPictures() (list []picture) {
+	for height := 1; height <= 4; height++ {
+		for width := 1; width <= 6; width++ {
+			list = append(list, newPicture(height, width))
+		}
+	}
+	return list
+}
+
+// smallCrops returns all crops of small pictures.
+func smallCrops() (list []cropCase) {
+	for height := 1; height <= 3; height++ {
+		for width := 1; width <= 3; width++ {
+			for padding := range 4 {
+				for top := range 2*padding + 1 {
+					for left := range 2*padding + 1 {
+						list = append(list, cropCase{newPicture(height, width), padding, top, left})
+					}
+				}
+			}
+		}
+	}
+	return list
 }
 
 func flipMistake(name, text string, from func(p picture, y, x, c int) (int, int, int)) mistake[picture, []byte] {
@@ -262,9 +303,7 @@ func (e *epoch) recognise() error {
 	for i, pixels := range e.newImages {
 		var number byte
 		if len(pixels) == len(e.images[0]) {
-			for at := 0; at < len(pixels); at += 3 {
-				number = max(number, pixels[at])
-			}
+			number = largestByte(pixels)
 		}
 		if number == 0 || int(number) > len(e.images) {
 			return &Failure{What: epochCall, Want: fmt.Sprintf("a crop of one of the images as new image %d", i), Got: "other pixels"}
@@ -329,7 +368,7 @@ func (e *epoch) labelled() error {
 }
 
 // random checks that order, crops and flips are random, and that the randomness comes from
-// rng.
+// rng; chances then counts how random they are.
 func (e *epoch) random(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte, []int)) error {
 	if slices.IsSorted(e.from) {
 		return &Failure{What: epochCall, Want: "a random order", Got: "the given order",
@@ -374,5 +413,157 @@ func (e *epoch) random(answer func([][]byte, []int, int, int, int, *rand.Rand) (
 		return &Failure{What: epochCall + " twice, with the same seed for rng", Want: "the same images in the same order", Got: "different ones",
 			Hint: Hint{"other-randomness", "draw all random numbers from rng: rand.IntN and the other functions of package rand give new numbers every time, and then no run can be repeated"}}
 	}
+	for _, padding := range []int{1, 2} {
+		if err := chances(answer, padding); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// chances counts over many epochs how often things happen that are left to chance. A count is
+// wrong if it is more than seven standard deviations from its mean; for a right answer the
+// chance of that, for any of them, is below 1e-7. The seed is fixed, so an answer has the same result each time.
+func chances(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte, []int), padding int) error {
+	const n, epochs, height, width = 100, 120, 4, 5
+	what := fmt.Sprintf("Epoch %d times, with %d images, height %d, width %d, padding %d", epochs, n, height, width, padding)
+	fail := func(want, got string, hint Hint) error {
+		return &Failure{What: what, Want: want, Got: got, Hint: hint}
+	}
+	// The first channel of a pixel has the image's number, from 1, the others the place.
+	base := newPicture(height, width)
+	sides := 2*padding + 1
+	places := map[string]place{}
+	for top := range sides {
+		for left := range sides {
+			for _, flipped := range []bool{false, true} {
+				part := base.mapped(func(y, x, c int) (int, int, int) {
+					if flipped {
+						x = width - 1 - x
+					}
+					return y + top - padding, x + left - padding, c
+				})
+				places[withoutNumber(part)] = place{top, left, flipped}
+			}
+		}
+	}
+	var images [][]byte
+	var labels []int
+	for i := range n {
+		image := bytes.Clone(base.pixels)
+		for at := 0; at < len(image); at += 3 {
+			image[at] = byte(1 + i)
+		}
+		images, labels = append(images, image), append(labels, i)
+	}
+	rng := epochRNG()
+	kinds := map[place]int{}
+	var flips, fixed, neighbours int
+	// By place in the epoch, by image, and by the image before.
+	var flippedAt, flippedImage, firstHalf [n]int
+	var together [2][2]int // flipped, after a flipped one
+	for range epochs {
+		newImages, newLabels := answer(images, labels, height, width, padding, rng)
+		if len(newImages) != n || len(newLabels) != n {
+			return fail(fmt.Sprintf("%d images and labels", n), fmt.Sprintf("%d images and %d labels", len(newImages), len(newLabels)), Hint{})
+		}
+		before, last := 0, -2
+		for at, pixels := range newImages {
+			image := newLabels[at]
+			kind, ok := places[withoutNumber(pixels)]
+			if number := largestByte(pixels); !ok || int(number) != image+1 {
+				return fail("crops, flipped or not, each with its own label", fmt.Sprintf("other pixels or another label at %d", at), Hint{})
+			}
+			kinds[kind]++
+			flipped := 0
+			if kind.flipped {
+				flipped = 1
+			}
+			flips += flipped
+			flippedAt[at] += flipped
+			flippedImage[image] += flipped
+			if at > 0 {
+				together[before][flipped]++
+			}
+			before = flipped
+			if at < n/2 {
+				firstHalf[image]++
+			}
+			if at == image {
+				fixed++
+			}
+			if image == last+1 {
+				neighbours++
+			}
+			last = image
+		}
+	}
+	const total = n * epochs
+	// off reports whether a count of events with probability p among m is too far from p·m.
+	off := func(count, m int, p float64) bool {
+		return math.Abs(float64(count)-p*float64(m)) > 7*math.Sqrt(float64(m)*p*(1-p))
+	}
+	if off(flips, total, 0.5) {
+		return fail(fmt.Sprintf("about half of %d images flipped", total), fmt.Sprint(flips),
+			Hint{"flip-not-even", "the chances should be even: rng.IntN(2) is 0 or 1, each half of the time"})
+	}
+	for i := range n {
+		if off(flippedAt[i], epochs, 0.5) {
+			return fail("every place in the epoch flipped about as often as not", fmt.Sprintf("the image at place %d flipped in %d of %d epochs", i, flippedAt[i], epochs), Hint{})
+		}
+		if off(flippedImage[i], epochs, 0.5) {
+			return fail("every image flipped about as often as not", fmt.Sprintf("image %d flipped in %d of %d epochs", i, flippedImage[i], epochs), Hint{})
+		}
+		if off(firstHalf[i], epochs, 0.5) {
+			return fail("every image in the first half of the epoch about half of the time", fmt.Sprintf("image %d there in %d of %d epochs", i, firstHalf[i], epochs), Hint{})
+		}
+	}
+	for before, row := range together {
+		for flipped, count := range row {
+			if off(count, total-epochs, 0.25) {
+				words := []string{"not flipped", "flipped"}
+				return fail("a flip that does not depend on the one before", fmt.Sprintf("%s after %s %d times of %d", words[flipped], words[before], count, total-epochs), Hint{})
+			}
+		}
+	}
+	for top := range sides {
+		for left := range sides {
+			for _, flipped := range []bool{false, true} {
+				kind := place{top, left, flipped}
+				if count := kinds[kind]; off(count, total, 1/float64(2*sides*sides)) {
+					return fail(fmt.Sprintf("every place as often as any other, flipped or not: each about %d times of %d", total/(2*sides*sides), total),
+						fmt.Sprintf("top %d, left %d, flipped %t %d times", top, left, flipped, count), Hint{})
+				}
+			}
+		}
+	}
+	// In a random order, an image stays in its place, or follows the one that it followed, about
+	// once an epoch. Both are nearly Poisson.
+	if off(fixed, total, 1.0/n) {
+		return fail(fmt.Sprintf("an image in its old place about %d times", epochs), fmt.Sprintf("%d times", fixed), Hint{})
+	}
+	if off(neighbours, total, 1.0/n) {
+		return fail(fmt.Sprintf("an image after the one that it follows in images about %d times", epochs), fmt.Sprintf("%d times", neighbours), Hint{})
+	}
+	return nil
+}
+
+// withoutNumber returns the pixels without their first channel.
+func withoutNumber(pixels []byte) string {
+	var rest []byte
+	for i, value := range pixels {
+		if i%3 != 0 {
+			rest = append(rest, value)
+		}
+	}
+	return string(rest)
+}
+
+// largestByte returns the largest value of the first channel, which is the number of the image
+// that the pixels are from.
+func largestByte(pixels []byte) (number byte) {
+	for at := 0; at < len(pixels); at += 3 {
+		number = max(number, pixels[at])
+	}
+	return number
 }

@@ -134,6 +134,19 @@ func TestAugment(t *testing.T) {
 			copy(pixels, solution.Crop(pixels, height, width, padding, top, left))
 			return pixels
 		})},
+		wrong{"original-returned", crop(func(pixels []byte, height, width, padding, top, left int) []byte {
+			if top == padding && left == padding {
+				return pixels
+			}
+			return solution.Crop(pixels, height, width, padding, top, left)
+		})},
+		wrong{"flip-not-even", each(func(pixels []byte, height, width, padding int, rng *rand.Rand) []byte {
+			y := solution.Crop(pixels, height, width, padding, rng.IntN(2*padding+1), rng.IntN(2*padding+1))
+			if rng.IntN(3) == 0 {
+				solution.Flip(y, height, width)
+			}
+			return y
+		})},
 		wrong{"slices-not-made", crop(func(pixels []byte, _, _, _, _, _ int) []byte {
 			var y []byte
 			for i, value := range pixels {

@@ -21,10 +21,17 @@ var basicBlockHints = map[string]string{
 func BasicBlock(t T, answer func(scope *model.Scope, x *graph.Node) *graph.Node) {
 	t.Helper()
 	block := comparison{"Block(scope, x)", answer, graphCases("basicblock")[0], basicBlockHints}
+	wider := block
+	wider.graphCase = graphCases("basicblock")[1]
 	run(t, "basicblock",
 		step{"shape", 2, block.shape},
 		step{"weights", 2, block.names},
-		step{"values", 4, block.values},
-		step{"identity", 2, func() error { return identity(block, 1, 6, 3, 5) }},
+		step{"values", 4, inBothModes(block)},
+		step{"identity", 2, func() error {
+			if err := identity(block, 1, 6, 3, 5); err != nil {
+				return err
+			}
+			return inBothModes(wider)()
+		}},
 	)
 }

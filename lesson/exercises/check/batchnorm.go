@@ -80,13 +80,11 @@ func BatchNorm(t T, answer func(*Norm) Normaliser) {
 			for _, c := range torch().BatchNorm {
 				x := cloneBatch(c.Batches[0].X)
 				got := answer(c.norm()).Forward(x, true)
-				what := c.Batches[0].String()
 				if want := batchDimensions(c.Batches[0].X); batchDimensions(got) != want {
-					return &Failure{What: "the shape of " + what, Want: want, Got: batchDimensions(got)}
+					return &Failure{What: "the shape of " + c.Batches[0].String(), Want: want, Got: batchDimensions(got)}
 				}
 				if !sameBatch(x, c.Batches[0].X) {
-					return &Failure{What: what, Want: "x unchanged", Got: "x was overwritten",
-						Hint: Hint{"x-changed", "x belongs to the caller: make new slices for the result"}}
+					return xChanged(c.Batches[0])
 				}
 			}
 			return nil
@@ -100,10 +98,47 @@ func BatchNorm(t T, answer func(*Norm) Normaliser) {
 			}
 			return nil
 		}},
-		step{"evaluation", 3, batches(3, evaluationMistakes, func(a, b batchNormBatch) bool {
-			return sameBatch(a.Want, b.Want) && sameStatistics(a, b)
-		})},
+		step{"evaluation", 3, func() error {
+			evaluation := batches(3, evaluationMistakes, func(a, b batchNormBatch) bool {
+				return sameBatch(a.Want, b.Want) && sameStatistics(a, b)
+			})
+			if err := evaluation(); err != nil {
+				return err
+			}
+			for _, c := range torch().BatchNorm {
+				if err := c.leavesAlone(answer); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
 	)
+}
+
+// leavesAlone checks that no batch is written to, in training or in evaluation, and that the
+// fields that no batch changes stay as they are.
+func (c batchNormCase) leavesAlone(answer func(*Norm) Normaliser) error {
+	norm := c.norm()
+	layer := answer(norm)
+	for _, b := range c.Batches {
+		x := cloneBatch(b.X)
+		layer.Forward(x, b.Training)
+		if !sameBatch(x, b.X) {
+			return xChanged(b)
+		}
+		if !nearAll(norm.Gamma, c.Gamma) || !nearAll(norm.Beta, c.Beta) || norm.Momentum != c.Momentum || norm.Epsilon != c.Epsilon {
+			return &Failure{What: "the fields after " + b.String(),
+				Want: fmt.Sprintf("Gamma %s, Beta %s, Momentum %g, Epsilon %g, as before", numbers(c.Gamma), numbers(c.Beta), c.Momentum, c.Epsilon),
+				Got:  fmt.Sprintf("Gamma %s, Beta %s, Momentum %g, Epsilon %g", numbers(norm.Gamma), numbers(norm.Beta), norm.Momentum, norm.Epsilon)}
+		}
+	}
+	return nil
+}
+
+// xChanged returns the failure of an answer that wrote to the batch.
+func xChanged(b batchNormBatch) *Failure {
+	return &Failure{What: b.String(), Want: "x unchanged", Got: "x was overwritten",
+		Hint: Hint{"x-changed", "x belongs to the caller: make new slices for the result"}}
 }
 
 // batchDimensions formats the shape of x as [2][2][3][2].

@@ -26,6 +26,11 @@ func basic(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node 
 	return nn.ReLU(graph.Add(y, project(scope.In("downsample"), x, channels, stride)))
 }
 
+// bare is a block that is nothing but a convolution, so that its output may be negative.
+func bare(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
+	return nn.Conv(scope, x, channels, 1, stride)
+}
+
 // identity checks that a block computes ReLU(x) and nothing else if its second norm makes
 // the branch 0.
 func identity(block comparison, shape ...int) error {

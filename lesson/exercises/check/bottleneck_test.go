@@ -66,6 +66,23 @@ func TestBottleneck(t *testing.T) {
 		wrong{"no-addition", try(func(scope *model.Scope, x *graph.Node, planes, stride int, _ nn.Shortcut) *graph.Node {
 			return nn.ReLU(branch(scope, x, planes, 4*planes, 1, stride, 1))
 		})},
+		wrong{"input-never-projected", try(func(scope *model.Scope, x *graph.Node, planes, stride int, _ nn.Shortcut) *graph.Node {
+			return nn.ReLU(graph.Add(branch(scope, x, planes, 4*planes, 1, stride, 1), x))
+		})},
+		wrong{"projects-on-stride-only", try(func(scope *model.Scope, x *graph.Node, planes, stride int, shortcut nn.Shortcut) *graph.Node {
+			y := branch(scope, x, planes, 4*planes, 1, stride, 1)
+			if stride != 1 {
+				x = shortcut(scope.In("downsample"), x, 4*planes, stride)
+			}
+			return nn.ReLU(graph.Add(y, x))
+		})},
+		wrong{"projects-on-channels-only", try(func(scope *model.Scope, x *graph.Node, planes, stride int, shortcut nn.Shortcut) *graph.Node {
+			y := branch(scope, x, planes, 4*planes, 1, stride, 1)
+			if x.Shape().Dim(-1) != 4*planes {
+				x = shortcut(scope.In("downsample"), x, 4*planes, stride)
+			}
+			return nn.ReLU(graph.Add(y, x))
+		})},
 		wrong{"no-reduction", try(func(scope *model.Scope, x *graph.Node, planes, stride int, shortcut nn.Shortcut) *graph.Node {
 			y := branch(scope, x, 4*planes, 4*planes, 1, stride, 1)
 			return nn.ReLU(graph.Add(y, shortcut(scope.In("downsample"), x, 4*planes, stride)))
@@ -85,7 +102,7 @@ func TestBottleneckOfAnotherShape(t *testing.T) {
 	result, log := grade(t, func(t T) {
 		Bottleneck(t, func(scope *model.Scope, x *graph.Node, planes, stride int, shortcut nn.Shortcut) *graph.Node {
 			return solution.Block(scope, x, planes, stride, func(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
-				if stride == 1 {
+				if stride == 1 || x.Shape().Dim(-1) == channels {
 					return shortcut(scope, x, channels, stride)
 				}
 				every := graph.AxisRange().Stride(stride)

@@ -63,6 +63,20 @@ func TestBugBlock(t *testing.T) {
 			y := branch(scope, x, channels, stride)
 			return nn.ReLU(graph.Add(y, nn.ReLU(shortcut(scope.In("downsample"), x, channels, stride))))
 		})},
+		wrong{"projects-on-stride-only", try(func(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.Shortcut) *graph.Node {
+			y := branch(scope, x, channels, stride)
+			if stride != 1 {
+				x = shortcut(scope.In("downsample"), x, channels, stride)
+			}
+			return nn.ReLU(graph.Add(y, x))
+		})},
+		wrong{"projects-on-channels-only", try(func(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.Shortcut) *graph.Node {
+			y := branch(scope, x, channels, stride)
+			if x.Shape().Dim(-1) != channels {
+				x = shortcut(scope.In("downsample"), x, channels, stride)
+			}
+			return nn.ReLU(graph.Add(y, x))
+		})},
 		wrong{"input-never-projected", try(func(scope *model.Scope, x *graph.Node, channels, stride int, _ nn.Shortcut) *graph.Node {
 			return nn.ReLU(graph.Add(branch(scope, x, channels, stride), x))
 		})},

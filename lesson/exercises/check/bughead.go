@@ -27,6 +27,11 @@ func BugHead(t T, answer func(scope *model.Scope, x *graph.Node, classes int) *g
 		func(scope *model.Scope, x *graph.Node) *graph.Node { return answer(scope, x, 3) },
 		graphCases("bughead")[0], bugHeadHints,
 	}
+	other := comparison{
+		"Head(scope, x, 6)",
+		func(scope *model.Scope, x *graph.Node) *graph.Node { return answer(scope, x, 6) },
+		graphCases("bughead")[1], bugHeadHints,
+	}
 	run(t, "bughead",
 		step{"values", 4, func() error {
 			if err := head.values(); err != nil {
@@ -36,6 +41,9 @@ func BugHead(t T, answer func(scope *model.Scope, x *graph.Node, classes int) *g
 		}},
 		step{"places", 4, func() error { return placesDoNotMatter(head) }},
 		step{"other sizes", 2, func() error {
+			if err := other.values(); err != nil {
+				return err
+			}
 			head.Input = []int{1, 1, 1, 2}
 			o, err := head.run()
 			if err == nil && fmt.Sprint(o.shape) != "[1 3]" {

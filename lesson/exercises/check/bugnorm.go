@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -14,6 +15,7 @@ var bugNormHints = map[string]string{
 	"tested-with-batch-statistics":    "after training, the batch's statistics are used: the result for an image then depends on the images next to it, and a single image has no useful statistics. Fix the running ones instead",
 	"momentum-the-wrong-way-round":    "the running statistics move nine tenths of the way to each batch, so only the last few batches count; momentum, 0.1, is the weight of the new batch",
 	"only-the-last-batch-counts":      "the running statistics are simply those of the last batch; store what towards returns",
+	"epsilon-changed":                 "epsilon was right: with values that are nearly equal, it decides how far they are spread",
 	"biased-variance":                 "the running variance moves towards the batch's biased variance; the unbiased one was right",
 	"stored-in-evaluation":            "the running statistics are stored in evaluation too, so testing changes the network",
 	"trained-with-running-statistics": "training uses the running statistics; it should use the batch's own, as it did before",
@@ -23,6 +25,8 @@ var bugNormHints = map[string]string{
 func BugNorm(t T, answer func(scope *model.Scope, x *graph.Node) *graph.Node) {
 	t.Helper()
 	c := comparison{"Norm(scope, x)", answer, graphCases("bugnorm")[0], bugNormHints}
+	// Batches whose values are nearly equal.
+	little := comparison{"Norm(scope, x)", answer, graphCases("bugnorm")[1], bugNormHints}
 	run(t, "bugnorm",
 		step{"after training", 4, func() error {
 			return c.normalised(0, 36, "y = Norm(scope, x) in evaluation, after training on two batches", "y", 2, 2, 3, 3)
@@ -34,7 +38,13 @@ func BugNorm(t T, answer func(scope *model.Scope, x *graph.Node) *graph.Node) {
 			return c.normalised(39, 42, "running_var after training on two batches", "running_var", 3)
 		}},
 		step{"while training", 3, func() error {
-			return c.normalised(42, 54, "y = Norm(scope, x) in training, on the second batch", "y", 2, 2, 1, 3)
+			if err := c.normalised(42, 54, "y = Norm(scope, x) in training, on the second batch", "y", 2, 2, 1, 3); err != nil {
+				return err
+			}
+			if err := little.normalised(42, 54, "y = Norm(scope, x) in training, on a batch of nearly equal values", "y", 2, 2, 1, 3); err != nil {
+				return err
+			}
+			return c.variables()
 		}},
 	)
 }
@@ -53,6 +63,48 @@ func (c comparison) normalised(from, to int, what, name string, shape ...int) er
 		failure.Want += " (PyTorch's)"
 		failure.Hint = c.reason(&outcome{shape: c.Right.Shape, values: values})
 		return failure
+	}
+	return nil
+}
+
+// variables checks what the variables start from, and which of them the optimiser may change.
+func (c comparison) variables() error {
+	device, err := computeOn()
+	if err != nil {
+		return err
+	}
+	store := model.NewStore()
+	defer store.Finalize()
+	exec, err := model.NewExec(device, store, func(scope *model.Scope, x *graph.Node) *graph.Node {
+		store.SetTraining(x.Graph(), false)
+		return c.answer(scope, x)
+	})
+	if err != nil {
+		return err
+	}
+	defer exec.Finalize()
+	if _, err := exec.Call1(graphInput(1, 1, 1, 2)); err != nil {
+		return err
+	}
+	for _, want := range []struct {
+		name      string
+		value     float32
+		trainable bool
+	}{{"weight", 1, true}, {"bias", 0, true}, {"running_mean", 0, false}, {"running_var", 1, false}} {
+		variable := store.GetVariable("/" + want.name)
+		if variable == nil {
+			return &Failure{What: "the variables of Norm", Want: "a variable " + want.name, Got: "none of that name"}
+		}
+		values, err := tensors.CopyFlatData[float32](variable.MustValue())
+		if err != nil {
+			return err
+		}
+		show := func(trainable bool, values ...float32) string {
+			return fmt.Sprintf("%g at the start, trainable %t", values, trainable)
+		}
+		if !slices.Equal(values, []float32{want.value, want.value}) || variable.Trainable != want.trainable {
+			return &Failure{What: want.name + ", for two channels", Want: show(want.trainable, want.value, want.value), Got: show(variable.Trainable, values...)}
+		}
 	}
 	return nil
 }
@@ -83,6 +135,9 @@ func (c comparison) trainNorm() ([]float32, error) {
 		defer exec.Finalize()
 		values := weightValues(name+".input", shape)
 		for i := range values {
+			if c.Scale != 0 {
+				values[i] *= c.Scale
+			}
 			values[i]++
 		}
 		x := tensors.FromFlatDataAndDimensions(values, shape...)

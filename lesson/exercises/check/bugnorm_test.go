@@ -20,6 +20,8 @@ type colleague struct {
 	// running ones in evaluation too.
 	use      func(training bool) bool
 	evaluate bool
+	// smaller is subtracted from epsilon.
+	smaller float64
 }
 
 func (c colleague) norm(scope *model.Scope, x *graph.Node) *graph.Node {
@@ -42,7 +44,7 @@ func (c colleague) norm(scope *model.Scope, x *graph.Node) *graph.Node {
 	if c.use(training) {
 		mean, variance = batchMean, batchVariance
 	}
-	y := graph.Div(graph.Sub(x, each(mean)), graph.Sqrt(graph.AddScalar(each(variance), 1e-5)))
+	y := graph.Div(graph.Sub(x, each(mean)), graph.Sqrt(graph.AddScalar(each(variance), 1e-5-c.smaller)))
 	return graph.Add(graph.Mul(y, each(gamma.NodeValue(g))), each(beta.NodeValue(g)))
 }
 
@@ -64,26 +66,27 @@ func TestBugNorm(t *testing.T) {
 	testBug(t, "bugnorm", try(solution.Norm), try(bugnorm.Norm), "statistics-not-stored",
 		wrong{"one-statistic-not-stored", try(colleague{func(mean, _ *model.Variable, batchMean, _, _ *graph.Node) {
 			move(mean, batchMean, 0.1)
-		}, inTraining, false}.norm)},
+		}, inTraining, false, 0}.norm)},
 		wrong{"one-statistic-not-stored", try(colleague{func(_, variance *model.Variable, _, _, unbiased *graph.Node) {
 			move(variance, unbiased, 0.1)
-		}, inTraining, false}.norm)},
-		wrong{"tested-with-batch-statistics", try(colleague{nothing, always, false}.norm)},
-		wrong{"tested-with-batch-statistics", try(colleague{right, always, false}.norm)},
+		}, inTraining, false, 0}.norm)},
+		wrong{"tested-with-batch-statistics", try(colleague{nothing, always, false, 0}.norm)},
+		wrong{"tested-with-batch-statistics", try(colleague{right, always, false, 0}.norm)},
 		wrong{"momentum-the-wrong-way-round", try(colleague{func(mean, variance *model.Variable, batchMean, _, unbiased *graph.Node) {
 			move(mean, batchMean, 0.9)
 			move(variance, unbiased, 0.9)
-		}, inTraining, false}.norm)},
+		}, inTraining, false, 0}.norm)},
 		wrong{"only-the-last-batch-counts", try(colleague{func(mean, variance *model.Variable, batchMean, _, unbiased *graph.Node) {
 			mean.SetNodeValue(batchMean)
 			variance.SetNodeValue(unbiased)
-		}, inTraining, false}.norm)},
+		}, inTraining, false, 0}.norm)},
 		wrong{"biased-variance", try(colleague{func(mean, variance *model.Variable, batchMean, biased, _ *graph.Node) {
 			move(mean, batchMean, 0.1)
 			move(variance, biased, 0.1)
-		}, inTraining, false}.norm)},
-		wrong{"stored-in-evaluation", try(colleague{right, inTraining, true}.norm)},
-		wrong{"trained-with-running-statistics", try(colleague{right, func(bool) bool { return false }, false}.norm)},
+		}, inTraining, false, 0}.norm)},
+		wrong{"epsilon-changed", try(colleague{right, inTraining, false, 1e-5}.norm)},
+		wrong{"stored-in-evaluation", try(colleague{right, inTraining, true, 0}.norm)},
+		wrong{"trained-with-running-statistics", try(colleague{right, func(bool) bool { return false }, false, 0}.norm)},
 	)
 }
 

@@ -29,11 +29,7 @@ func Convolution(t T, answer func(x [][][]float32, w [][][][]float32, stride, pa
 		values := trial[convolutionCase, [][][]float32]{
 			answer: func(c convolutionCase) [][][]float32 {
 				// Copies, because the usual mistakes are tried on the same image afterwards.
-				w := make([][][][]float32, len(c.W))
-				for i, row := range c.W {
-					w[i] = cloneMaps(row)
-				}
-				return answer(cloneMaps(c.X), w, c.Stride, c.Padding)
+				return answer(cloneMaps(c.X), cloneKernels(c.W), c.Stride, c.Padding)
 			},
 			want:     func(c convolutionCase) [][][]float32 { return c.Want },
 			same:     same,
@@ -58,7 +54,20 @@ func Convolution(t T, answer func(x [][][]float32, w [][][][]float32, stride, pa
 		step{"shape", 1, compare(plain, func(a, b [][][]float32) bool { return dimensions(a) == dimensions(b) })},
 		step{"one channel", 2, values("one channel")},
 		step{"many channels", 3, values("channels")},
-		step{"stride and padding", 4, values("stride and padding")},
+		step{"stride and padding", 4, func() error {
+			if err := values("stride and padding")(); err != nil {
+				return err
+			}
+			for _, c := range cases {
+				x, w := cloneMaps(c.X), cloneKernels(c.W)
+				answer(x, w, c.Stride, c.Padding)
+				if !sameMaps(x, c.X) || !slices.EqualFunc(w, c.W, sameMaps) {
+					return &Failure{What: c.String(), Want: "x and w unchanged", Got: "one of them was overwritten",
+						Hint: Hint{"arguments-changed", "the image and the kernels belong to the caller: make new slices for the result"}}
+				}
+			}
+			return nil
+		}},
 	)
 }
 
@@ -71,6 +80,14 @@ func cloneMaps(x [][][]float32) [][][]float32 {
 		}
 	}
 	return y
+}
+
+func cloneKernels(w [][][][]float32) [][][][]float32 {
+	clone := make([][][][]float32, len(w))
+	for i, row := range w {
+		clone[i] = cloneMaps(row)
+	}
+	return clone
 }
 
 // dimensions formats the shape of x as [2][3][1].

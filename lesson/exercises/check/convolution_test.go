@@ -34,6 +34,11 @@ func TestConvolution(t *testing.T) {
 			return solution.Convolution(x, w, 1, padding)
 		})},
 		wrong{"padding-not-subtracted", try(cornerConvolution)},
+		wrong{"arguments-changed", try(func(x [][][]float32, w [][][][]float32, stride, padding int) [][][]float32 {
+			y := solution.Convolution(x, w, stride, padding)
+			x[0] = y[0]
+			return y
+		})},
 		wrong{"outside-the-image", try(carelessConvolution)},
 		wrong{"slices-not-made", try(func(x [][][]float32, w [][][][]float32, stride, padding int) [][][]float32 {
 			y := make([][][]float32, len(outputMaps(x, w, stride, padding)))

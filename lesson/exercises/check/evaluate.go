@@ -73,6 +73,33 @@ var (
 	evaluateLabels = []int{1, 1, 2, 1, 0, 0, 1, 1, 0, 2, 2}
 )
 
+// evaluateSet returns a larger test set. Its logits are all negative for half of the images,
+// for some of them below any number that a search may start from, and are close together for
+// others. The model is right about most images, more often about the first ones.
+func evaluateSet(n, classes, batch int) evaluateCase {
+	c := evaluateCase{batch: batch}
+	name := fmt.Sprintf("evaluate %d %d", n, classes)
+	chance := hashed(name+" labels", 2*n)
+	for i, row := range slices.Collect(slices.Chunk(hashed(name, n*classes), classes)) {
+		image := make([]float32, classes)
+		for class, u := range row {
+			image[class] = float32(3 * u)
+			if i%2 == 1 {
+				image[class] -= 4
+			}
+			if i%7 == 3 {
+				image[class] = 1000 * (image[class] - 1000)
+			}
+		}
+		label := largest(image)
+		if float64(i)/float64(n) > 1+chance[2*i] {
+			label = int((1 + chance[2*i+1]) / 2 * float64(classes))
+		}
+		c.images, c.labels = append(c.images, image), append(c.labels, label)
+	}
+	return c
+}
+
 // evaluateAnswer is the function that the exercise asks for.
 type evaluateAnswer func(model Model, images [][]float32, labels []int, batch int) float64
 
@@ -125,7 +152,9 @@ func Evaluate(t T, answer evaluateAnswer) {
 	t.Helper()
 	accuracy := func(training bool, cases ...evaluateCase) trial[evaluateCase, float64] {
 		return trial[evaluateCase, float64]{
-			cases:  cases,
+			cases: cases,
+			// An accuracy is one number, and two mistakes often have it in common.
+			probes: []evaluateCase{evaluateSet(97, 5, 97), evaluateSet(89, 4, 7), evaluateSet(60, 6, 12), evaluateSet(71, 3, 8)},
 			answer: func(c evaluateCase) float64 { return c.ask(answer, &oracle{training: training}) },
 			want:   evaluateCase.accuracy,
 			same:   func(a, b float64) bool { return near(a, b, 1e-9) || math.IsNaN(a) && math.IsNaN(b) },
@@ -137,9 +166,11 @@ func Evaluate(t T, answer evaluateAnswer) {
 			outside:  Hint{"last-batch-too-long", "an index is out of range: the last batch ends with the last image, and the labels of a batch start where the batch does"},
 		}
 	}
-	several := []evaluateCase{evaluateCaseOf(8, 4), evaluateCaseOf(11, 4), evaluateCaseOf(7, 3), evaluateCaseOf(5, 8), evaluateCaseOf(4, 1)}
+	several := []evaluateCase{evaluateCaseOf(8, 4), evaluateCaseOf(11, 4), evaluateCaseOf(7, 3), evaluateCaseOf(5, 8), evaluateCaseOf(4, 1),
+		evaluateSet(40, 2, 9), evaluateSet(3, 1, 2), evaluateSet(50, 7, 10)}
 	run(t, "evaluate",
-		step{"one batch", 3, accuracy(false, evaluateCaseOf(5, 5), evaluateCaseOf(8, 8), evaluateCaseOf(3, 3), evaluateCaseOf(11, 11)).try},
+		step{"one batch", 3, accuracy(false, evaluateCaseOf(5, 5), evaluateCaseOf(8, 8), evaluateCaseOf(3, 3), evaluateCaseOf(11, 11),
+			evaluateSet(30, 4, 30), evaluateSet(2, 1, 2), evaluateSet(1, 3, 1), evaluateSet(40, 10, 64)).try},
 		step{"several batches", 2, accuracy(false, several...).try},
 		step{"each image once", 2, func() error {
 			for _, c := range several {

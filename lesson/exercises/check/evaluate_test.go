@@ -207,3 +207,18 @@ func TestEvaluateGivesCopies(t *testing.T) {
 		t.Errorf("a right answer earns %d of %d points:\n%s", earned, of, log)
 	}
 }
+
+// Which class is right must not depend on how an answer treats equal logits.
+func TestEvaluateSetsHaveOneLargestLogit(t *testing.T) {
+	for _, c := range []evaluateCase{evaluateCaseOf(11, 4), evaluateSet(97, 5, 97), evaluateSet(89, 4, 7), evaluateSet(60, 6, 12),
+		evaluateSet(71, 3, 8), evaluateSet(40, 2, 9), evaluateSet(50, 7, 10), evaluateSet(30, 4, 30), evaluateSet(1, 3, 1), evaluateSet(40, 10, 64)} {
+		for i, image := range c.images {
+			if sorted := slices.Sorted(slices.Values(image)); sorted[len(sorted)-1] == sorted[len(sorted)-2] {
+				t.Errorf("%s: image %d has two largest logits", c, i)
+			}
+		}
+		if accuracy := c.accuracy(); len(c.images) > 1 && (accuracy < 0.3 || accuracy > 0.95) {
+			t.Errorf("%s: the accuracy is %g", c, accuracy)
+		}
+	}
+}

@@ -35,6 +35,8 @@ type graphCase struct {
 	// Right is the right output, Mistakes are the outputs with the usual mistakes.
 	Right    graphOutput   `json:"right"`
 	Mistakes []graphOutput `json:"mistakes"`
+	// Scale is a factor for the values of the inputs, if it is not 0.
+	Scale float32 `json:"scale"`
 }
 
 // graphOutput is what a network computes. It has neither shape nor values if a mistake makes
@@ -46,6 +48,16 @@ type graphOutput struct {
 	Values  []float32 `json:"values"`
 	// Convolutions are the shapes of the outputs of the convolutions, by name.
 	Convolutions map[string][]int `json:"convolutions"`
+	// Training is what the network computes in training mode. It is there for the right output
+	// and for mistakes that have the right values in evaluation mode.
+	Training *trainingOutput `json:"training"`
+}
+
+// trainingOutput has the values of the output in training mode and, after it, the running
+// statistics by name.
+type trainingOutput struct {
+	Values     []float32            `json:"values"`
+	Statistics map[string][]float32 `json:"statistics"`
 }
 
 var graphCasesByName = sync.OnceValues(func() (map[string][]graphCase, error) {
@@ -73,6 +85,8 @@ type outcome struct {
 	// weights are the shapes of the variables, by names such as conv1.weight. convolutions
 	// are the shapes of the outputs of the convolutions, by names such as conv1.
 	weights, convolutions map[string][]int
+	// statistics are the running statistics after training, by name.
+	statistics map[string][]float32
 	// returnsInput is true if the answer returned x itself.
 	returnsInput bool
 	// panicked is what building the graph panicked with, if it did; then there are no shape
@@ -86,6 +100,12 @@ var computeOn = sync.OnceValues(func() (compute.Backend, error) { return backend
 
 // evaluate runs an answer on x in evaluation mode; for change, see setWeights.
 func evaluate(answer network, x *tensors.Tensor, change func(name string, values []float32)) (*outcome, error) {
+	return runGraph(answer, x, false, change)
+}
+
+// runGraph runs an answer on x, in training mode or in evaluation mode; for change, see
+// setWeights.
+func runGraph(answer network, x *tensors.Tensor, training bool, change func(name string, values []float32)) (*outcome, error) {
 	device, err := computeOn()
 	if err != nil {
 		return nil, err
@@ -94,7 +114,7 @@ func evaluate(answer network, x *tensors.Tensor, change func(name string, values
 	defer store.Finalize()
 	o := &outcome{}
 	exec, err := model.NewExec(device, store, func(scope *model.Scope, x *graph.Node) *graph.Node {
-		store.SetTraining(x.Graph(), false)
+		store.SetTraining(x.Graph(), training)
 		y := o.build(answer, scope, x)
 		o.look(store, x.Graph())
 		if o.panicked != nil {
@@ -120,8 +140,20 @@ func evaluate(answer network, x *tensors.Tensor, change func(name string, values
 		return nil, err
 	}
 	o.shape = y.Shape().Dimensions
-	o.values, err = tensors.CopyFlatData[float32](y)
-	return o, err
+	if o.values, err = tensors.CopyFlatData[float32](y); err != nil || !training {
+		return o, err
+	}
+	o.statistics = map[string][]float32{}
+	for variable := range store.IterVariables() {
+		name := dotted(variable.Path())
+		if !strings.HasSuffix(name, ".running_mean") && !strings.HasSuffix(name, ".running_var") {
+			continue
+		}
+		if o.statistics[name], err = tensors.CopyFlatData[float32](variable.MustValue()); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
 }
 
 // setWeights sets each variable to the values computed from its name. change, if not nil, is
@@ -256,8 +288,11 @@ func comparisons(exercise string, hints map[string]string, call func(i int) (wha
 
 // run evaluates the answer. If it panics, run returns a failure. Its hint is the mistake that
 // also makes shapes that do not fit, after the same convolutions.
-func (t comparison) run() (*outcome, error) {
-	o, err := evaluate(t.answer, graphInput(t.Input...), nil)
+func (t comparison) run() (*outcome, error) { return t.runIn(false) }
+
+// runIn is run in training mode or in evaluation mode.
+func (t comparison) runIn(training bool) (*outcome, error) {
+	o, err := runGraph(t.answer, graphInput(t.Input...), training, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -274,12 +309,44 @@ func (t comparison) run() (*outcome, error) {
 	} else if strings.Contains(failure.Got, "already visited") {
 		failure.Hint = scopeTwice
 	}
-	for _, mistake := range t.Mistakes {
-		if mistake.Shape == nil && maps.EqualFunc(mistake.Convolutions, o.convolutions, slices.Equal) {
-			failure.Hint = t.hint(mistake.Mistake)
+	if strings.Contains(failure.Got, "BinaryOp") { // of shapes that do not fit
+		for _, mistake := range t.Mistakes {
+			if mistake.Shape == nil && maps.EqualFunc(mistake.Convolutions, o.convolutions, slices.Equal) {
+				failure.Hint = t.hint(mistake.Mistake)
+			}
 		}
 	}
 	return nil, failure
+}
+
+// training checks the values and the running statistics in training mode, if there is a norm.
+func (t comparison) training() error {
+	if t.Right.Training == nil {
+		return nil
+	}
+	o, err := t.runIn(true)
+	if err != nil {
+		return err
+	}
+	want := t.Right.Training
+	failure := difference("in training mode, y = "+t.call(), "y", o.shape, o.values, want.Values)
+	for _, name := range slices.Sorted(maps.Keys(want.Statistics)) {
+		if failure != nil {
+			break
+		}
+		values := want.Statistics[name]
+		failure = difference(name+" after training on "+t.call(), name, []int{len(values)}, o.statistics[name], values)
+	}
+	if failure == nil {
+		return nil
+	}
+	failure.Want += " (PyTorch's)"
+	for _, mistake := range t.Mistakes {
+		if mistake.Training != nil && slices.Equal(o.shape, mistake.Shape) && alike(o.values, mistake.Training.Values) {
+			failure.Hint = t.hint(mistake.Mistake)
+		}
+	}
+	return failure
 }
 
 func (t comparison) call() string { return fmt.Sprintf("%s with x of shape %v", t.what, t.Input) }
@@ -413,6 +480,17 @@ func alike(got, want []float32) bool {
 		}
 	}
 	return true
+}
+
+// inBothModes returns a step that compares the values of each comparison in evaluation mode,
+// then in training mode.
+func inBothModes(comparisons ...comparison) func() error {
+	return func() error {
+		if err := onEach(comparisons, comparison.values)(); err != nil {
+			return err
+		}
+		return onEach(comparisons, comparison.training)()
+	}
 }
 
 // onEach returns a step that tries each comparison in turn.

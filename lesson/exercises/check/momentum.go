@@ -1,6 +1,9 @@
 package check
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // momentumCase is a few steps of stochastic gradient descent, with the weights after each
 // step of PyTorch's optimiser.
@@ -9,15 +12,23 @@ type momentumCase struct {
 	Momentum float64   `json:"momentum"`
 	Decay    float64   `json:"decay"`
 	Weights  []float64 `json:"weights"`
+	// Velocity is where the velocity starts; nil if these are the first steps.
+	Velocity []float64 `json:"velocity"`
 	Steps    []struct {
 		Rate      float64   `json:"rate"`
 		Gradients []float64 `json:"gradients"`
 		Want      []float64 `json:"want"`
+		// Velocity is PyTorch's momentum_buffer after the step, which it lacks without momentum.
+		Velocity []float64 `json:"velocity"`
 	} `json:"steps"`
 }
 
 func (c momentumCase) String() string {
-	return fmt.Sprintf("SGD{Momentum: %g, WeightDecay: %g} from weights %s", c.Momentum, c.Decay, numbers(c.Weights))
+	velocity := ""
+	if c.Velocity != nil {
+		velocity = ", Velocity: " + numbers(c.Velocity)
+	}
+	return fmt.Sprintf("SGD{Momentum: %g, WeightDecay: %g%s} from weights %s", c.Momentum, c.Decay, velocity, numbers(c.Weights))
 }
 
 // SGD has the same fields as the type SGD of the exercise momentum, so one converts to the
@@ -39,7 +50,7 @@ func Momentum(t T, answer func(*SGD) Stepper) {
 	values := func(step string, mistakes []mistake[momentumCase, [][]float64]) func() error {
 		compare := trial[momentumCase, [][]float64]{
 			answer: func(c momentumCase) [][]float64 {
-				s := &SGD{Momentum: c.Momentum, WeightDecay: c.Decay}
+				s := &SGD{Momentum: c.Momentum, WeightDecay: c.Decay, Velocity: slices.Clone(c.Velocity)}
 				stepper, weights := answer(s), append([]float64(nil), c.Weights...)
 				return c.walk(weights, func(rate float64, gradients []float64) {
 					s.LearningRate = rate
@@ -72,7 +83,17 @@ func Momentum(t T, answer func(*SGD) Stepper) {
 				compare.cases = append(compare.cases, c)
 			}
 		}
-		return compare.try
+		return func() error {
+			if err := compare.try(); err != nil {
+				return err
+			}
+			for _, c := range compare.cases {
+				if err := c.velocities(answer); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
 	}
 	run(t, "momentum",
 		step{"no momentum", 2, values("no momentum", descentMistakes)},
@@ -107,8 +128,25 @@ func explainWeights(c momentumCase, want, got [][]float64) *Failure {
 	panic("check: these weights are right")
 }
 
-// keepsToItself checks that the gradients stay as they are and that two optimisers do not
-// share a velocity.
+// velocities checks the field Velocity after each step, for an answer whose weights are right.
+// A run that is saved and goes on later starts from it.
+func (c momentumCase) velocities(answer func(*SGD) Stepper) error {
+	s := &SGD{Momentum: c.Momentum, WeightDecay: c.Decay, Velocity: slices.Clone(c.Velocity)}
+	stepper, weights := answer(s), slices.Clone(c.Weights)
+	what := c.String()
+	for i, step := range c.Steps {
+		s.LearningRate = step.Rate
+		stepper.Step(weights, slices.Clone(step.Gradients))
+		what += fmt.Sprintf("\n  step %d: learning rate %g, gradients %s", i+1, step.Rate, numbers(step.Gradients))
+		if step.Velocity != nil && !nearAll(step.Velocity, s.Velocity) {
+			return &Failure{What: what, Want: "Velocity " + numbers(step.Velocity), Got: "Velocity " + numbers(s.Velocity)}
+		}
+	}
+	return nil
+}
+
+// keepsToItself checks that the gradients stay as they are, that the velocity is not in the
+// slice of the gradients, and that two optimisers do not share a velocity.
 func keepsToItself(answer func(*SGD) Stepper) error {
 	gradients := []float64{2, -4}
 	stepper := answer(&SGD{LearningRate: 0.5, Momentum: 0.5, WeightDecay: 0.5})
@@ -129,6 +167,26 @@ func keepsToItself(answer func(*SGD) Stepper) error {
 			Hint: Hint{"shared-velocity", "keep the velocity in the field Velocity, so that each SGD has its own; a package-level variable is shared by all of them"},
 		}
 	}
+	// The caller fills the same slice again, or has a new one: it must make no difference.
+	var after [2][]float64
+	for i := range after {
+		after[i] = []float64{1, 3}
+		gradients := []float64{2, -4}
+		stepper := answer(&SGD{LearningRate: 0.5, Momentum: 0.5})
+		stepper.Step(after[i], gradients)
+		if i > 0 {
+			gradients = slices.Clone(gradients)
+		}
+		copy(gradients, []float64{1, 1})
+		stepper.Step(after[i], gradients)
+	}
+	if !nearAll(after[0], after[1]) {
+		return &Failure{
+			What: "the weights after Step with the gradients [2 -4] and, in the same slice, then [1 1]",
+			Want: numbers(after[1]) + ", as with two slices", Got: numbers(after[0]),
+			Hint: Hint{"gradients-kept", "the slice of the gradients belongs to the caller, who fills it again for the next step: copy the values you want to keep"},
+		}
+	}
 	return nil
 }
 
@@ -136,7 +194,8 @@ func keepsToItself(answer func(*SGD) Stepper) error {
 // its own state v, which starts at 0.
 func sgdMistake(name, text string, step func(s SGD, w, g, v []float64)) mistake[momentumCase, [][]float64] {
 	return mistake[momentumCase, [][]float64]{Hint{name, text}, func(c momentumCase) [][]float64 {
-		weights, velocity := append([]float64(nil), c.Weights...), make([]float64, len(c.Weights))
+		weights, velocity := slices.Clone(c.Weights), make([]float64, len(c.Weights))
+		copy(velocity, c.Velocity)
 		return c.walk(weights, func(rate float64, gradients []float64) {
 			step(SGD{LearningRate: rate, Momentum: c.Momentum, WeightDecay: c.Decay}, weights, gradients, velocity)
 		})

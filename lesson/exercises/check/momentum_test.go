@@ -20,6 +20,26 @@ func (s stepper) Step(weights, gradients []float64) {
 	s.step(s.SGD, weights, gradients)
 }
 
+// keeper takes the first gradients' slice as the velocity.
+type keeper struct{ *SGD }
+
+func (k keeper) Step(weights, gradients []float64) {
+	switch {
+	case k.Velocity == nil && k.WeightDecay == 0:
+		k.Velocity = gradients
+	case k.Velocity == nil:
+		k.Velocity = make([]float64, len(weights))
+		fallthrough
+	default:
+		for i, g := range gradients {
+			k.Velocity[i] = k.Momentum*k.Velocity[i] + g + k.WeightDecay*weights[i]
+		}
+	}
+	for i, v := range k.Velocity {
+		weights[i] -= k.LearningRate * v
+	}
+}
+
 func TestMomentum(t *testing.T) {
 	try := func(step func(s *SGD, w, g []float64)) func(T) {
 		return func(t T) { Momentum(t, func(s *SGD) Stepper { return stepper{s, step} }) }
@@ -36,6 +56,7 @@ func TestMomentum(t *testing.T) {
 	test(t, "momentum",
 		func(t T) { Momentum(t, func(s *SGD) Stepper { return (*solution.SGD)(s) }) },
 		func(t T) { Momentum(t, func(s *SGD) Stepper { return (*stub.SGD)(s) }) },
+		wrong{"gradients-kept", func(t T) { Momentum(t, func(s *SGD) Stepper { return keeper{s} }) }},
 		wrong{"uphill", each(func(s *SGD, w, g float64, v *float64) float64 {
 			*v = s.Momentum**v + g
 			return w + s.LearningRate**v

@@ -26,9 +26,11 @@ func (c sizeCase) way() int { return c.in + 2*c.padding - c.kernel }
 // OutputSize checks the exercise outputsize.
 func OutputSize(t T, answer func(in, kernel, stride, padding int) int) {
 	t.Helper()
-	compare := func(mistakes []mistake[sizeCase, int], cases ...sizeCase) func() error {
+	// The first cases are easy to follow by hand. All other small ones come after them.
+	compare := func(mistakes []mistake[sizeCase, int], among func(sizeCase) bool, first ...sizeCase) func() error {
 		return trial[sizeCase, int]{
-			cases:  cases,
+			cases:  append(first, smallSizes(among)...),
+			probes: smallSizes(func(c sizeCase) bool { return fits(c) == fits(first[0]) }),
 			answer: func(c sizeCase) int { return answer(c.in, c.kernel, c.stride, c.padding) },
 			want:   sizeCase.want,
 			same:   func(a, b int) bool { return a == b },
@@ -41,13 +43,33 @@ func OutputSize(t T, answer func(in, kernel, stride, padding int) int) {
 	}
 	run(t, "outputsize",
 		step{"stride 1", 3, compare(sizeMistakes,
+			func(c sizeCase) bool { return fits(c) && c.stride == 1 },
 			sizeCase{5, 3, 1, 0}, sizeCase{32, 3, 1, 1}, sizeCase{28, 5, 1, 2}, sizeCase{7, 1, 1, 0}, sizeCase{8, 8, 1, 0})},
-		step{"stride and padding", 4, compare(sizeMistakes,
+		step{"stride and padding", 4, compare(sizeMistakes, fits,
 			sizeCase{7, 3, 2, 0}, sizeCase{8, 3, 2, 0}, sizeCase{224, 7, 2, 3}, sizeCase{112, 3, 2, 1}, sizeCase{56, 1, 2, 0},
 			sizeCase{10, 4, 3, 1}, sizeCase{11, 2, 4, 3})},
-		step{"what cannot be", 3, compare(sizeUnasked,
+		step{"what cannot be", 3, compare(sizeUnasked, func(c sizeCase) bool { return !fits(c) },
 			sizeCase{2, 3, 2, 0}, sizeCase{1, 7, 1, 1}, sizeCase{3, 9, 4, 2}, sizeCase{1, 3, 1, 1}, sizeCase{3, 9, 4, 3})},
 	)
+}
+
+func fits(c sizeCase) bool { return c.way() >= 0 }
+
+// smallSizes returns all small cases of a kind.
+func smallSizes(among func(sizeCase) bool) []sizeCase {
+	var list []sizeCase
+	for in := 1; in <= 12; in++ {
+		for kernel := 1; kernel <= 9; kernel++ {
+			for stride := 1; stride <= 5; stride++ {
+				for padding := 0; padding <= 4; padding++ {
+					if c := (sizeCase{in, kernel, stride, padding}); among(c) {
+						list = append(list, c)
+					}
+				}
+			}
+		}
+	}
+	return list
 }
 
 var sizeMistakes = []mistake[sizeCase, int]{

@@ -44,7 +44,7 @@ func Parameters(t T, answer Counts) {
 		step{"blocks", 3, compare(blockMistakes, []countCase{
 			blockCount(false, 64, 64, 1, 73984), blockCount(false, 64, 128, 2, 230144), blockCount(false, 128, 128, 2, 312064),
 			blockCount(true, 256, 64, 1, 70400), blockCount(true, 64, 64, 1, 75008), blockCount(true, 256, 128, 2, 379392),
-			blockCount(true, 512, 128, 2, 543232),
+			blockCount(true, 512, 128, 2, 543232), blockCount(false, 128, 64, 1, 119168), blockCount(true, 512, 64, 1, 218368),
 		})},
 		step{"networks", 5, compare(networkMistakes, []countCase{
 			networkCount(18, false, [4]int{2, 2, 2, 2}, 11689512), networkCount(34, false, [4]int{3, 4, 6, 3}, 21797672),

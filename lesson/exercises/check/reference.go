@@ -36,8 +36,12 @@ func torch() reference {
 	return r
 }
 
-// near reports whether two numbers are equal up to rounding. NaN is near nothing.
+// near reports whether two numbers are equal up to rounding. NaN and infinities are near
+// nothing.
 func near(a, b, tolerance float64) bool {
+	if math.IsInf(a, 0) || math.IsInf(b, 0) {
+		return false // every difference would be within the tolerance, which is infinite too
+	}
 	return math.Abs(a-b) <= tolerance*max(1, math.Abs(a), math.Abs(b))
 }
 

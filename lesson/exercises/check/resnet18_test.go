@@ -60,6 +60,10 @@ func TestResNet18(t *testing.T) {
 		wrong{"no-max-pool", with(func(scope *model.Scope, x *graph.Node, width int) *graph.Node {
 			return nn.ReLU(nn.Norm(scope.In("bn1"), nn.Conv(scope.In("conv1"), x, width, 7, 2)))
 		}, head)},
+		wrong{"pool-before-norm", with(func(scope *model.Scope, x *graph.Node, width int) *graph.Node {
+			x = nn.MaxPool(nn.Conv(scope.In("conv1"), x, width, 7, 2), 3, 2)
+			return nn.ReLU(nn.Norm(scope.In("bn1"), x))
+		}, head)},
 		wrong{"no-stem-relu", with(func(scope *model.Scope, x *graph.Node, width int) *graph.Node {
 			return nn.MaxPool(nn.Norm(scope.In("bn1"), nn.Conv(scope.In("conv1"), x, width, 7, 2)), 3, 2)
 		}, head)},

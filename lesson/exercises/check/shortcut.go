@@ -28,14 +28,14 @@ var shortcutHints = map[string]string{
 func Shortcut(t T, answer nn.Shortcut) {
 	t.Helper()
 	changing := comparisons("shortcut", shortcutHints, func(i int) (string, network) {
-		channels, stride := []int{6, 6, 4}[i], []int{2, 1, 2}[i]
+		channels, stride := []int{6, 6, 4, 4, 2}[i], []int{2, 1, 2, 3, 1}[i]
 		return fmt.Sprintf("Shortcut(scope, x, %d, %d)", channels, stride),
 			func(scope *model.Scope, x *graph.Node) *graph.Node { return answer(scope, x, channels, stride) }
 	})
 	run(t, "shortcut",
 		step{"shape", 2, onEach(changing, comparison.shape)},
 		step{"weights", 2, onEach(changing, comparison.names)},
-		step{"values", 3, onEach(changing, comparison.values)},
+		step{"values", 3, inBothModes(changing...)},
 		step{"identity", 3, func() error { return sameShape(answer) }},
 	)
 }

@@ -28,16 +28,17 @@ var stageHints = map[string]string{
 func Stage(t T, answer func(scope *model.Scope, x *graph.Node, blocks, channels, stride int, block nn.Block) *graph.Node) {
 	t.Helper()
 	stages := comparisons("stage", stageHints, func(i int) (string, network) {
-		blocks, stride := []int{3, 2}[i], []int{2, 1}[i]
+		blocks, stride := []int{3, 2, 3}[i], []int{2, 1, 2}[i]
+		block := []nn.Block{basic, basic, bare}[i]
 		return fmt.Sprintf("Stage(scope, x, %d, 4, %d, block)", blocks, stride),
 			func(scope *model.Scope, x *graph.Node) *graph.Node {
-				return answer(scope, x, blocks, 4, stride, counted(basic))
+				return answer(scope, x, blocks, 4, stride, counted(block))
 			}
 	})
 	run(t, "stage",
 		step{"shape", 2, onEach(stages, comparison.shape)},
 		step{"weights", 2, onEach(stages, comparison.names)},
-		step{"values", 4, onEach(stages, comparison.values)},
+		step{"values", 4, inBothModes(stages...)},
 		step{"other numbers", 2, func() error {
 			for _, blocks := range []int{1, 6} {
 				if err := blockCalls(answer, blocks); err != nil {

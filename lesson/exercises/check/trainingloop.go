@@ -102,50 +102,118 @@ func (loop trainingLoop) values() error {
 }
 
 // takesAll checks, with a learner that only records its calls, that every epoch takes each
-// example once, in the order of Shuffle, in batches that are full except for the last.
+// example once, in the order of Shuffle, in batches that are full except for the last; that
+// each batch is learned from; and what the history says.
 func (loop trainingLoop) takesAll(epochs, examples, batch int) error {
 	var notes witness
 	notes.examples = examples
-	history, err := loop.run(&notes, epochs, batch, func(int) float64 { return 1 })
+	rate := func(step int) float64 { return 1 / float64(2+step) }
+	history, err := loop.run(&notes, epochs, batch, rate)
 	if err != nil {
 		return err
 	}
 	what := fmt.Sprintf("Train for %d epochs, with %d examples in batches of %d", epochs, examples, batch)
 	var want []string
+	var wantHistory []nn.Epoch
+	steps := 0
 	for epoch := range epochs {
+		var record nn.Epoch
 		for full := range slices.Chunk(order(epoch+1, examples), batch) {
 			want = append(want, fmt.Sprint("Loss ", full))
+			record.Loss += witnessLoss(steps) * float64(len(full)) / float64(examples)
+			steps++
 		}
 		want = append(want, "TestLoss")
+		record.TestLoss = witnessTestLoss(epoch)
+		wantHistory = append(wantHistory, record)
 	}
 	if !slices.Equal(notes.lines, want) {
 		failure := &Failure{What: what + ": the calls of the learner", Want: strings.Join(want, "\n"), Got: strings.Join(notes.lines, "\n")}
 		if slices.Contains(notes.lines, "Loss []") {
 			failure.Hint = Hint{"empty-batch", "if the examples fill whole batches, there is one more batch, an empty one; stop before it"}
-		} else if examples < batch {
+		} else if examples < batch && !slices.ContainsFunc(notes.lines, func(line string) bool { return line != "TestLoss" }) {
 			failure.Hint = Hint{"batch-larger-than-data", "the batch size may be larger than the number of examples; then take one batch with all of them"}
 		}
 		return failure
 	}
-	if len(history) != epochs {
+	if notes.wrong == "" && len(notes.rates) == steps {
+		for step, got := range notes.rates {
+			if !near(got, rate(step), 1e-9) {
+				notes.wrong = fmt.Sprintf("step %d with the learning rate %g; rate(%[1]d) is %[3]g", step, got, rate(step))
+				break
+			}
+		}
+	}
+	switch {
+	case notes.wrong != "":
+		return &Failure{What: what, Want: "for each batch Loss and Backward in training mode, with gradients that start at 0, then Step; and TestLoss in evaluation mode", Got: notes.wrong}
+	case len(notes.rates) != steps:
+		return &Failure{What: what + ": the number of calls of Step", Want: fmt.Sprintf("%d, one for each batch", steps), Got: fmt.Sprint(len(notes.rates))}
+	case len(history) != epochs:
 		return &Failure{What: what + ": the length of the result", Want: fmt.Sprint(epochs), Got: fmt.Sprint(len(history))}
+	}
+	for epoch, got := range history {
+		if w := wantHistory[epoch]; !near(got.Loss, w.Loss, 1e-9) || !near(got.TestLoss, w.TestLoss, 1e-9) {
+			return &Failure{
+				What: fmt.Sprintf("%s: epoch %d", what, epoch),
+				Want: fmt.Sprintf("Loss %.4f, TestLoss %.4f", w.Loss, w.TestLoss), Got: fmt.Sprintf("Loss %.4f, TestLoss %.4f", got.Loss, got.TestLoss),
+			}
+		}
 	}
 	return nil
 }
 
 // witness is an nn.Learner that learns nothing but records the calls.
 type witness struct {
-	examples, shuffles int
-	losses             calls
-	lines              []string
+	examples, shuffles, tests int
+	losses                    calls
+	lines                     []string
+	training                  bool
+	// backwards counts the calls of Backward since ZeroGradients, and pending is whether there
+	// was a Loss since Backward.
+	backwards int
+	pending   bool
+	rate      float64
+	// rates has the learning rate of each step.
+	rates []float64
+	// wrong is the first call out of order.
+	wrong string
 }
 
-func (n *witness) Examples() int           { return n.examples }
-func (n *witness) SetTraining(bool)        {}
-func (n *witness) SetLearningRate(float64) {}
-func (n *witness) ZeroGradients()          {}
-func (n *witness) Backward()               {}
-func (n *witness) Step()                   {}
+// witnessLoss is the loss that a witness returns at its nth call, and witnessTestLoss the test
+// loss.
+func witnessLoss(n int) float64     { return 1 + hashed("loss", n+1)[n]/2 }
+func witnessTestLoss(n int) float64 { return 1 + hashed("test loss", n+1)[n]/2 }
+
+func (n *witness) Examples() int                { return n.examples }
+func (n *witness) SetTraining(training bool)    { n.training = training }
+func (n *witness) SetLearningRate(rate float64) { n.rate = rate }
+func (n *witness) ZeroGradients()               { n.backwards = 0 }
+
+// note records the first fault.
+func (n *witness) note(fault string) {
+	if n.wrong == "" {
+		n.wrong = fault
+	}
+}
+
+func (n *witness) Backward() {
+	if !n.pending {
+		n.note("Backward without a new Loss before it")
+	}
+	n.pending = false
+	n.backwards++
+}
+
+func (n *witness) Step() {
+	if n.backwards != 1 {
+		n.note(fmt.Sprintf("Step with the gradients of %d batches", n.backwards))
+	}
+	if n.pending {
+		n.note("Step without Backward after Loss")
+	}
+	n.rates = append(n.rates, n.rate)
+}
 
 func (n *witness) Shuffle() []int {
 	n.shuffles++
@@ -154,11 +222,19 @@ func (n *witness) Shuffle() []int {
 
 func (n *witness) Loss(batch []int) float64 {
 	n.losses.call("Loss")
+	if !n.training {
+		n.note("Loss in evaluation mode")
+	}
+	n.pending = true
 	n.lines = append(n.lines, fmt.Sprint("Loss ", batch))
-	return 1
+	return witnessLoss(int(n.losses) - 1)
 }
 
 func (n *witness) TestLoss() float64 {
+	if n.training {
+		n.note("TestLoss in training mode")
+	}
 	n.lines = append(n.lines, "TestLoss")
-	return 1
+	n.tests++
+	return witnessTestLoss(n.tests - 1)
 }

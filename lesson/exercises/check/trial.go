@@ -2,6 +2,7 @@ package check
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -25,14 +26,16 @@ type trial[C, V any] struct {
 	explain func(c C, want, got V) *Failure
 	// mistakes are in the order in which they are tried.
 	mistakes []mistake[C, V]
+	// probes are more cases on which an answer must agree with a mistake to get its hint.
+	probes []C
 	// outside is the hint for an index out of range. For an index into a slice without
 	// elements the hint is unmade, or slicesNotMade if unmade is not set.
 	outside, unmade Hint
 }
 
 // try returns a failure for the first case with a wrong value. Its hint is that of the first
-// mistake that gives the answer's values for all the cases: two mistakes may agree on one
-// case and differ on another.
+// mistake that gives the answer's values for all the cases and probes: two mistakes may agree
+// on one case and differ on another.
 func (t trial[C, V]) try() error {
 	// All right values are computed before the answer runs, which may write where it should not.
 	var wants []V
@@ -81,14 +84,14 @@ func (t trial[C, V]) call(c C) (got V, failure *Failure) {
 	return t.answer(c), nil
 }
 
-// diagnose returns the hint of the first mistake that behaves like the answer on all cases:
-// the same values, and a panic where the answer panics.
+// diagnose returns the hint of the first mistake that behaves like the answer on all cases and
+// probes: the same values, and a panic where the answer panics.
 func (t trial[C, V]) diagnose() Hint {
 next:
 	for _, m := range t.mistakes {
 		mistaken := t
 		mistaken.answer = m.compute
-		for _, c := range t.cases {
+		for _, c := range slices.Concat(t.cases, t.probes) {
 			a, aFailure := t.call(c)
 			b, bFailure := mistaken.call(c)
 			if (aFailure == nil) != (bFailure == nil) || aFailure == nil && !t.same(a, b) {
