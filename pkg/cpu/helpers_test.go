@@ -250,10 +250,15 @@ func newBackend(t testing.TB, kernels string) *Backend {
 	return b.(*Backend)
 }
 
-// kernelNames returns the names of the kernels that this machine can run.
+// kernelNames returns the names of the kernels that this machine can run; in short tests, only of the
+// fastest.
 func kernelNames() []string {
 	var names []string
-	for _, set := range kernel.Available() {
+	sets := kernel.Available()
+	if testing.Short() {
+		sets = sets[:1]
+	}
+	for _, set := range sets {
 		names = append(names, set.Name)
 	}
 	return names
@@ -266,9 +271,10 @@ func onEachKernel(t *testing.T, test func(t *testing.T, b *Backend)) {
 	}
 }
 
-// fewer returns how many of n cases to test: all of them, or an eighth under the race detector.
+// fewer returns how many of n cases to test: all of them, or an eighth in short tests and under the race
+// detector.
 func fewer(n int) int {
-	if raceEnabled {
+	if raceEnabled || testing.Short() {
 		return (n + 7) / 8
 	}
 	return n

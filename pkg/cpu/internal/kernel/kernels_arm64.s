@@ -2617,6 +2617,56 @@ one:
 done:
 	RET
 
+// func bfloat16ConvertNEON(dst, a *float32, n int)
+TEXT ·bfloat16ConvertNEON(SB), NOSPLIT|NOFRAME, $0-24
+	MOVD	dst+0(FP), R0
+	MOVD	a+8(FP), R1
+	MOVD	n+16(FP), R2
+	SUBS	$16, R2, R2
+	BLT	fewer
+vectors:
+	FLDPQ	0(R1), (F0, F4)
+	FLDPQ	32(R1), (F8, F12)
+	ADD	$64, R1, R1
+	WORD	$0x0ea16800 // bfcvtn v0.4h, v0.4s
+	WORD	$0x2e613800 // shll v0.4s, v0.4h, #16
+	WORD	$0x0ea16884 // bfcvtn v4.4h, v4.4s
+	WORD	$0x2e613884 // shll v4.4s, v4.4h, #16
+	WORD	$0x0ea16908 // bfcvtn v8.4h, v8.4s
+	WORD	$0x2e613908 // shll v8.4s, v8.4h, #16
+	WORD	$0x0ea1698c // bfcvtn v12.4h, v12.4s
+	WORD	$0x2e61398c // shll v12.4s, v12.4h, #16
+	FSTPQ	(F0, F4), 0(R0)
+	FSTPQ	(F8, F12), 32(R0)
+	ADD	$64, R0, R0
+	SUBS	$16, R2, R2
+	BGE	vectors
+fewer:
+	ADD	$16, R2, R2
+	SUBS	$4, R2, R2
+	BLT	rest
+vector:
+	FMOVQ	0(R1), F0
+	ADD	$16, R1, R1
+	WORD	$0x0ea16800 // bfcvtn v0.4h, v0.4s
+	WORD	$0x2e613800 // shll v0.4s, v0.4h, #16
+	FMOVQ	F0, 0(R0)
+	ADD	$16, R0, R0
+	SUBS	$4, R2, R2
+	BGE	vector
+rest:
+	ADD	$4, R2, R2
+	CBZ	R2, done
+one:
+	FMOVS.P	4(R1), F0
+	WORD	$0x0ea16800 // bfcvtn v0.4h, v0.4s
+	WORD	$0x2e613800 // shll v0.4s, v0.4h, #16
+	FMOVS.P	F0, 4(R0)
+	SUBS	$1, R2, R2
+	BNE	one
+done:
+	RET
+
 // func fillNEON(dst *float32, value float32, n int)
 TEXT ·fillNEON(SB), NOSPLIT|NOFRAME, $0-24
 	MOVD	dst+0(FP), R0

@@ -159,6 +159,11 @@ func fromMaskNEON(dst, mask *float32, n int)
 //go:noescape
 func bfloat16NEON(dst, a *float32, n int)
 
+// bfloat16ConvertNEON is bfloat16NEON on processors with BF16.
+//
+//go:noescape
+func bfloat16ConvertNEON(dst, a *float32, n int)
+
 // fillNEON is value.
 //
 //go:noescape

@@ -92,6 +92,11 @@ func (a *assembly) bfloat16() {
 		a.do("VBIT", isNumber.b(), y.b(), x.b())
 		a.do("VAND", vector(upper).b(), x.b(), x.b())
 	})
+	// Processors with BF16 have an instruction for it, with the same results.
+	a.elements("bfloat16Convert", "is bfloat16NEON on processors with BF16.", "a", 4, nil, func(in []vector, _ vector) {
+		a.toBFloat16(in[0], in[0])
+		a.fromBFloat16(in[0], in[0])
+	})
 }
 
 // exp generates the function that computes e**x, as package shape describes.

@@ -71,3 +71,13 @@ func (a *assembly) halve(d, x vector) {
 func (a *assembly) addPair(d, x vector) {
 	a.word(0x7e30d800|uint32(x.checked()<<5|d.checked()), "faddp s%d, v%d.2s", d, x)
 }
+
+// toBFloat16 writes 4 floats of x, rounded to bfloat16, to the lower half of d. It needs BF16.
+func (a *assembly) toBFloat16(d, x vector) {
+	a.word(0x0ea16800|uint32(x.checked()<<5|d.checked()), "bfcvtn v%d.4h, v%d.4s", d, x)
+}
+
+// fromBFloat16 writes the 4 bfloat16 in the lower half of x as floats to d.
+func (a *assembly) fromBFloat16(d, x vector) {
+	a.word(0x2e613800|uint32(x.checked()<<5|d.checked()), "shll v%d.4s, v%d.4h, #16", d, x)
+}

@@ -1,0 +1,19 @@
+package kernel
+
+import "golang.org/x/sys/unix"
+
+// hasBF16 reports whether the processor has the instructions of BF16. Package cpu of golang.org/x/sys
+// does not say.
+func hasBF16() bool {
+	const hwcap2, bf16 = 26, 1 << 14 // AT_HWCAP2 and HWCAP2_BF16
+	pairs, err := unix.Auxv()
+	if err != nil {
+		return false
+	}
+	for _, p := range pairs {
+		if p[0] == hwcap2 {
+			return p[1]&bf16 != 0
+		}
+	}
+	return false
+}
