@@ -21,6 +21,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	nb "github.com/residual-go/residual/lesson/notebook"
+	"github.com/residual-go/residual/tests/internal/debian"
 )
 
 // TestNotebookInTheBrowser follows a student's first minutes: it opens Jupyter's page in a real
@@ -123,7 +124,7 @@ func browser(t *testing.T, ctx context.Context) string {
 			}
 		}
 		if again == 0 {
-			if err := install(ctx, "chromium"); err != nil {
+			if err := debian.Install(ctx, "chromium"); err != nil {
 				t.Skipf("Chromium is missing: %v", err)
 			}
 		}

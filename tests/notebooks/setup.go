@@ -8,7 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+
+	"github.com/residual-go/residual/tests/internal/debian"
 )
 
 // tools are GoNB and goimports, which it needs. They are tools of this module, so go.mod fixes
@@ -35,7 +36,7 @@ func (c *course) setup(ctx context.Context) error {
 		return err
 	}
 	if !c.hasJupyter(ctx) {
-		if err := install(ctx, packages...); err != nil {
+		if err := debian.Install(ctx, packages...); err != nil {
 			return fmt.Errorf("no Jupyter found: %w; on other systems: pip install notebook nbconvert", err)
 		}
 		if !c.hasJupyter(ctx) {
@@ -53,25 +54,6 @@ func (c *course) hasJupyter(ctx context.Context) bool {
 		}
 	}
 	return true
-}
-
-// install installs Debian packages. If it cannot, the error says what to install.
-func install(ctx context.Context, names ...string) error {
-	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
-		return fmt.Errorf("on Debian and Ubuntu, install it as root: apt-get install %s", strings.Join(names, " "))
-	}
-	fmt.Printf("installing %s\n", strings.Join(names, " "))
-	for _, args := range [][]string{
-		{"update", "-q"},
-		append([]string{"install", "-y", "-q", "--no-install-recommends"}, names...),
-	} {
-		cmd := exec.CommandContext(ctx, "apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if output, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, tail(string(output), 10))
-		}
-	}
-	return nil
 }
 
 // registerKernel writes a Jupyter kernel spec for GoNB into bin/. Its Go workspace contains
