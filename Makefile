@@ -37,6 +37,7 @@ test: check ## Run all linters, tests and short fuzz runs, after setting up Jupy
 	@if command -v "$$($(GO) env CC)" >/dev/null; then \
 		echo "$(GO) test -race $(RACE)"; $(GO) test -race $(RACE); \
 	else echo "skipping the race detector: it needs a C compiler"; fi
+	$(GO) run ./tests/arm64 -short
 	$(MAKE) --no-print-directory fuzz
 
 check: ## gofmt, go vet, staticcheck, generated files and other systems.
@@ -55,8 +56,8 @@ check: ## gofmt, go vet, staticcheck, generated files and other systems.
 		grep -E '^github.com/gomlx/go-xla(/| |$$)| \(cgo\)$$'; then \
 		echo "with -tags noxla, no package may depend on go-xla, or on cgo outside the standard library"; exit 1; fi
 
-test-arm64: ## Run the tests of the CPU backend in an emulator of arm64 (needs qemu-user; half an hour).
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -tags noxla -exec qemu-aarch64 -timeout 60m ./pkg/cpu/...
+test-arm64: ## Run the tests of the library on an emulated arm64 machine (an hour; needs Linux and qemu-user).
+	$(GO) run ./tests/arm64
 
 test-xla: ## Run the tests that need an XLA plugin, on XLA's CPU plugin (63 MB) or RESIDUAL_TEST_XLA=cuda or a path.
 ifndef RESIDUAL_TEST_XLA

@@ -61,8 +61,9 @@ func (s *momentsStep) run(r *run) error {
 		other, deviations := s.part(r, i)
 		for j, b := range other {
 			d := b - mean[j]
-			mean[j] += d * (m / (n + m))
-			variance[j] += deviations[j] + d*d*(n*m/(n+m))
+			// The conversions keep the compiler from fusing on arm64 what it does not on amd64.
+			mean[j] += float32(d * (m / (n + m)))
+			variance[j] += deviations[j] + float32(d*d*(n*m/(n+m)))
 		}
 		n += m
 	}
