@@ -70,6 +70,7 @@ func All() []Exercise {
 		{"split", "Hold out images to choose with", 5},
 		{"evaluate", "Accuracy over a test set", 5},
 		{"trainingloop", "The full training loop", 5},
+		{"newhead", "A new head on a frozen body", 6},
 		{"bugblock", "Find the bug: a block that learns too little", 6},
 		{"cam", "A class activation map", 7},
 		{"lesion", "Take a block out", 7},

@@ -653,6 +653,36 @@ def trainingloop():
     return [{"input": [examples, 4], "weights": {}, "right": right, "mistakes": wrong}]
 
 
+def newhead():
+    """Trains a new head of zeros on a frozen body, in evaluation mode."""
+    body = torch.nn.Sequential(collections.OrderedDict(
+        fc1=torch.nn.Linear(4, 6), bn1=torch.nn.BatchNorm1d(6), relu1=torch.nn.ReLU(),
+        fc2=torch.nn.Linear(6, 6), bn2=torch.nn.BatchNorm1d(6), relu2=torch.nn.ReLU()))
+    fill(body, {name: list(v.shape)[::-1] for name, v in body.state_dict().items()
+                if not name.endswith("num_batches_tracked")})
+    before = {name: v.clone() for name, v in body.state_dict().items()}
+    for parameter in body.parameters():
+        parameter.requires_grad = False
+    head = torch.nn.Linear(6, 2)
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.5)
+    x = value("head.input", (8, 4))
+    labels = (x[:, 0] > x[:, 1]).long()
+    body.eval()
+    for _ in range(2):
+        for start in (0, 4):
+            optimizer.zero_grad()
+            F.cross_entropy(head(body(x[start:start + 4])), labels[start:start + 4]).backward()
+            optimizer.step()
+    assert all(torch.equal(v, before[name]) for name, v in body.state_dict().items())
+    with torch.no_grad():
+        logits = head(body(value("head.test.input", (8, 4))[:3]))
+    values = torch.cat([head.weight.T.flatten(), head.bias, logits.flatten()])
+    return [{"input": [8, 4], "weights": {}, "mistakes": [],
+             "right": {"shape": [len(values)], "values": [float("%.6g" % v) for v in values.tolist()], "convolutions": {}}}]
+
+
 def bugblock():
     def block(saved="input", between=True, last=True, add=True, branch_relu=False, twice=False,
               x_relu=False):
@@ -800,7 +830,7 @@ def bughead():
 
 def main():
     torch.set_num_threads(1)
-    exercises = [basicblock, shortcut, preactivation, bottleneck, stage, resnet18, trainingloop, bugblock, bugnorm, bughead]
+    exercises = [basicblock, shortcut, preactivation, bottleneck, stage, resnet18, trainingloop, newhead, bugblock, bugnorm, bughead]
     with open(FILE, "w") as file:
         file.write("{")
         for i, exercise in enumerate(exercises):
