@@ -169,11 +169,11 @@ func callsCheck(statement ast.Stmt) bool {
 	return ok && receiver.Name == "check"
 }
 
-// TestTasks tests that each README says how to check the answer.
+// TestTasks tests that each README says how to check the answer, and what the check tries.
 func TestTasks(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		text := string(read(t, name, "README.md"))
-		for _, want := range []string{"go test ./lesson/exercises/" + name, "go run ./lesson check " + name} {
+		for _, want := range []string{"go test ./lesson/exercises/" + name, "go run ./lesson check " + name, "\n## What the check tries\n"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("README.md does not say %q", want)
 			}

@@ -13,18 +13,44 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/nn"
 )
 
+// trunk is a network that is being built: each method adds a layer at its end.
+type trunk struct {
+	scope *model.Scope
+	x     *graph.Node // the output of the last layer
+}
+
+func (t *trunk) conv(name string, channels, stride int) *trunk {
+	t.x = nn.Conv(t.scope.In("%s", name), t.x, channels, 3, stride)
+	return t
+}
+
+func (t *trunk) norm(name string) *trunk {
+	t.x = nn.Norm(t.scope.In("%s", name), t.x)
+	return t
+}
+
+func (t *trunk) relu() *trunk {
+	t.x = nn.ReLU(t.x)
+	return t
+}
+
+func (t *trunk) add(other *trunk) *trunk {
+	t.x = graph.Add(t.x, other.x)
+	return t
+}
+
 // Block is the residual block with two convolutions: x is [batch, height, width, in], the
 // result [batch, ⌈height/stride⌉, ⌈width/stride⌉, channels].
 //
 // Its layers are in scope.In("conv1"), scope.In("bn1"), scope.In("conv2") and
 // scope.In("bn2"). shortcut, which is correct, has scope.In("downsample").
 func Block(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.Shortcut) *graph.Node {
-	x = nn.Conv(scope.In("conv1"), x, channels, 3, stride)
-	x = nn.ReLU(nn.Norm(scope.In("bn1"), x))
-	y := nn.Conv(scope.In("conv2"), x, channels, 3, 1)
-	y = nn.Norm(scope.In("bn2"), y)
-	if !slices.Equal(x.Shape().Dimensions, y.Shape().Dimensions) {
-		x = shortcut(scope.In("downsample"), x, channels, stride)
+	branch := &trunk{scope, x}
+	identity := branch // the block's input, before any layer
+	branch.conv("conv1", channels, stride).norm("bn1").relu()
+	branch.conv("conv2", channels, 1).norm("bn2")
+	if !slices.Equal(identity.x.Shape().Dimensions, branch.x.Shape().Dimensions) {
+		identity.x = shortcut(scope.In("downsample"), identity.x, channels, stride)
 	}
-	return nn.ReLU(graph.Add(y, x))
+	return branch.add(identity).relu().x
 }

@@ -20,7 +20,11 @@ func TestBugBlock(t *testing.T) {
 	branch := func(scope *model.Scope, x *graph.Node, channels, stride int) *graph.Node {
 		return half(scope, "2", nn.ReLU(half(scope, "1", x, channels, stride)), channels, 1)
 	}
-	testBug(t, "bugblock", try(solution.Block), try(bugblock.Block), "input-overwritten",
+	testBug(t, "bugblock", try(solution.Block), try(bugblock.Block), "branch-added-to-itself",
+		wrong{"input-overwritten", try(func(scope *model.Scope, x *graph.Node, channels, stride int, _ nn.Shortcut) *graph.Node {
+			x = nn.ReLU(half(scope, "1", x, channels, stride))
+			return nn.ReLU(graph.Add(half(scope, "2", x, channels, 1), x))
+		})},
 		wrong{"input-saved-too-late", try(func(scope *model.Scope, x *graph.Node, channels, stride int, _ nn.Shortcut) *graph.Node {
 			x = nn.Conv(scope.In("conv1"), x, channels, 3, stride)
 			identity := x

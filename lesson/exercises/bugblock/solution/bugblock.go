@@ -10,31 +10,51 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/nn"
 )
 
+// trunk is a network that is being built: each method adds a layer at its end.
+type trunk struct {
+	scope *model.Scope
+	x     *graph.Node // the output of the last layer
+}
+
+func (t *trunk) conv(name string, channels, stride int) *trunk {
+	t.x = nn.Conv(t.scope.In("%s", name), t.x, channels, 3, stride)
+	return t
+}
+
+func (t *trunk) norm(name string) *trunk {
+	t.x = nn.Norm(t.scope.In("%s", name), t.x)
+	return t
+}
+
+func (t *trunk) relu() *trunk {
+	t.x = nn.ReLU(t.x)
+	return t
+}
+
+func (t *trunk) add(other *trunk) *trunk {
+	t.x = graph.Add(t.x, other.x)
+	return t
+}
+
 // Block is the residual block with two convolutions: x is [batch, height, width, in], the
 // result [batch, ⌈height/stride⌉, ⌈width/stride⌉, channels].
 //
 // Its layers are in scope.In("conv1"), scope.In("bn1"), scope.In("conv2") and
 // scope.In("bn2"). shortcut, which is correct, has scope.In("downsample").
 func Block(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.Shortcut) *graph.Node {
+	branch := &trunk{scope, x}
 	// BEGIN SOLUTION
-	// STUB: x = nn.Conv(scope.In("conv1"), x, channels, 3, stride)
-	// STUB: x = nn.ReLU(nn.Norm(scope.In("bn1"), x))
-	// STUB: y := nn.Conv(scope.In("conv2"), x, channels, 3, 1)
-	// STUB: y = nn.Norm(scope.In("bn2"), y)
-	// STUB: if !slices.Equal(x.Shape().Dimensions, y.Shape().Dimensions) {
-	// STUB: 	x = shortcut(scope.In("downsample"), x, channels, stride)
-	// STUB: }
-	// STUB: return nn.ReLU(graph.Add(y, x))
+	// STUB: identity := branch // the block's input, before any layer
 
-	// The bug: x was overwritten on the way, so the output of the first ReLU was added. That
-	// always has the branch's shape, so nothing was ever projected.
-	y := nn.Conv(scope.In("conv1"), x, channels, 3, stride)
-	y = nn.ReLU(nn.Norm(scope.In("bn1"), y))
-	y = nn.Conv(scope.In("conv2"), y, channels, 3, 1)
-	y = nn.Norm(scope.In("bn2"), y)
-	if !slices.Equal(x.Shape().Dimensions, y.Shape().Dimensions) {
-		x = shortcut(scope.In("downsample"), x, channels, stride)
-	}
-	return nn.ReLU(graph.Add(y, x))
+	// The bug: identity was the pointer branch itself, so every layer of the branch changed it
+	// too, and in the end the branch was added to itself. That always has the branch's shape,
+	// so nothing was ever projected.
+	identity := &trunk{scope, x}
 	// END SOLUTION
+	branch.conv("conv1", channels, stride).norm("bn1").relu()
+	branch.conv("conv2", channels, 1).norm("bn2")
+	if !slices.Equal(identity.x.Shape().Dimensions, branch.x.Shape().Dimensions) {
+		identity.x = shortcut(scope.In("downsample"), identity.x, channels, stride)
+	}
+	return branch.add(identity).relu().x
 }
