@@ -436,6 +436,9 @@ def preactivation():
     return [
         case([2, 5, 4, 3], block()(3, 1), [(name, make(3, 1)) for name, make in same]),
         case([2, 6, 4, 3], block()(4, 2), [(name, make(4, 2)) for name, make in changing]),
+        # One change without the other.
+        case([1, 4, 3, 2], block()(5, 1), [("input-not-activated", block(shortcut="input")(5, 1))]),
+        case([1, 4, 6, 3], block()(3, 2), [("input-not-activated", block(shortcut="input")(3, 2))]),
     ]
 
 

@@ -253,7 +253,7 @@ def directions():
     shapes = {"conv1.weight": (2, 3, 2, 4), "bn1.weight": (4,), "bn1.bias": (4,), "conv2.weight": (1, 1, 4, 2), "fc.weight": (2, 3), "fc.bias": (3,)}
     weights = {name: torch.randint(-3, 4, shape).float() for name, shape in shapes.items()}
     random = {name: torch.randint(-3, 4, shape).float() for name, shape in shapes.items()}
-    random["conv2.weight"][..., 1] = 0  # a filter without a direction
+    random["conv2.weight"][..., 0] = 0  # a filter without a direction
     want = {}
     for name, d in random.items():
         ours = d.dim()

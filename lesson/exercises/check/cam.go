@@ -34,7 +34,8 @@ func CAM(t T, maps classMapAnswer, scale func(m [][]float64) [][]float64) {
 	run(t, "cam",
 		step{"shape", 1, classMaps(maps, shapes, cases)},
 		step{"map", 5, classMaps(maps, sameRows, cases)},
-		step{"scale", 3, scales(scale, cases[0].Want, cases[2].Want, cases[3].Want, [][]float64{{-3, -1}, {-2, -5}}, [][]float64{{0.25, 0.75}})},
+		step{"scale", 3, scales(scale, cases[0].Want, cases[2].Want, cases[3].Want, [][]float64{{-3, -1}, {-2, -5}}, [][]float64{{0.25, 0.75}},
+			[][]float64{{3, 4}, {5, 3.5}}, [][]float64{{4, 6}, {1, 5}})},
 		step{"a map without contrast", 1, scales(scale, [][]float64{{2, 2, 2}}, [][]float64{{0}, {0}})},
 	)
 }

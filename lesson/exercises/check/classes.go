@@ -251,6 +251,7 @@ func nestings(answer func(outer, inner []function, points []float64) bool) func(
 			{formulas{positivePart}, formulas{identityFunction}},
 			{formulas{identityFunction, positivePart}, formulas{positivePart, identityFunction}},
 			{formulas{tenths}, formulas{threeTenths}},
+			{formulas{half}, formulas{threeTenths}},
 		},
 		answer: func(c nestingCase) bool {
 			return answer(c.outer.functions(), c.inner.functions(), slices.Clone(nestingPoints))

@@ -193,19 +193,7 @@ var lesionMistakes = []mistake[lesionCall, []float64]{
 // accuracies returns the accuracies of the whole network and without each block.
 func (c lesionCase) accuracies(removed func(i int) []int) (intact float64, without []float64) {
 	accuracy := func(removed []int) float64 {
-		right := 0
-		for input, label := range c.Labels {
-			y := lesionCall{c, input, -1}.forward(func(i int, b lesionBlock, x []float64) []float64 {
-				if slices.Contains(removed, i) {
-					return rectified(b.shortcut(x))
-				}
-				return whole(b, x)
-			})
-			if slices.Index(y, slices.Max(y)) == label {
-				right++
-			}
-		}
-		return float64(right) / float64(len(c.Labels))
+		return c.accuracyBy(removed, func(y []float64) int { return slices.Index(y, slices.Max(y)) })
 	}
 	for i := range c.Blocks {
 		without = append(without, accuracy(removed(i)))
@@ -224,12 +212,36 @@ func dropMistake(name, text string, drop func(intact, without float64) float64) 
 	}}
 }
 
+// accuracyBy returns the accuracy without some blocks if guess chooses the class.
+func (c lesionCase) accuracyBy(removed []int, guess func(y []float64) int) float64 {
+	right := 0
+	for input, label := range c.Labels {
+		y := lesionCall{c, input, -1}.forward(func(i int, b lesionBlock, x []float64) []float64 {
+			if slices.Contains(removed, i) {
+				return rectified(b.shortcut(x))
+			}
+			return whole(b, x)
+		})
+		if guess(y) == label {
+			right++
+		}
+	}
+	return float64(right) / float64(len(c.Labels))
+}
+
 func upTo(i int) []int {
 	var list []int
 	for j := range i + 1 {
 		list = append(list, j)
 	}
 	return list
+}
+
+// lastIsNotLargest is a network of one block. Without it the outputs for its input are 1, 5 and
+// 3, of which not the first is the largest, nor the last.
+var lastIsNotLargest = lesionCase{
+	Blocks: []lesionBlock{{First: [][]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, Second: [][]float64{{0, 0, 0}, {0, 0, -1}, {0, 0, 0}}}},
+	Inputs: [][]float64{{1, 5, 3}}, Labels: []int{1}, Drops: []float64{0},
 }
 
 // tryDrops compares the drops with PyTorch's, on all inputs and on some of them.
@@ -245,7 +257,7 @@ func (c lesionCase) tryDrops(answer func(blocks []nn.Residual, inputs [][]float6
 		return fmt.Sprintf("Drops(%d blocks, %d inputs, labels)", len(c.Blocks), len(c.Inputs))
 	}
 	return trial[lesionCase, []float64]{
-		cases:  []lesionCase{c, some},
+		cases:  []lesionCase{c, some, lastIsNotLargest},
 		answer: func(c lesionCase) []float64 { return answer(c.blocks(), cloneRows(c.Inputs), slices.Clone(c.Labels)) },
 		want:   func(c lesionCase) []float64 { return c.Drops },
 		same:   nearAll,
@@ -275,6 +287,25 @@ func (c lesionCase) tryDrops(answer func(blocks []nn.Residual, inputs [][]float6
 						without[i] = (intact - without[i]) * float64(len(c.Labels))
 					}
 					return without
+				}},
+			{Hint{"compared-with-the-first", "each output is compared with the first, so that the last one above it wins: compare with the largest so far"},
+				func(c lesionCase) []float64 {
+					accuracy := func(removed []int) float64 {
+						return c.accuracyBy(removed, func(y []float64) int {
+							guess := 0
+							for class := range y {
+								if y[class] > y[0] {
+									guess = class
+								}
+							}
+							return guess
+						})
+					}
+					var drops []float64
+					for i := range c.Blocks {
+						drops = append(drops, accuracy(nil)-accuracy([]int{i}))
+					}
+					return drops
 				}},
 			dropMistake("divided-as-integers", "an int divided by a larger int is 0: convert both to float64 first",
 				func(intact, without float64) float64 { return math.Trunc(intact) - math.Trunc(without) }),

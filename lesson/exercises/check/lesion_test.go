@@ -126,6 +126,27 @@ func TestLesion(t *testing.T) {
 		wrong{"divided-as-integers", compared(func(intact, without float64, n int) float64 {
 			return float64(int(intact*float64(n))/n - int(without*float64(n))/n)
 		})},
+		wrong{"compared-with-the-first", drops(func(blocks []nn.Residual, inputs [][]float64, labels []int) (list []float64) {
+			accuracy := func(removed int) float64 {
+				right := 0
+				for i, x := range inputs {
+					guess, y := 0, solution.Forward(blocks, x, removed)
+					for class := 1; class < len(y); class++ {
+						if y[class] > y[0] {
+							guess = class
+						}
+					}
+					if guess == labels[i] {
+						right++
+					}
+				}
+				return float64(right) / float64(len(inputs))
+			}
+			for i := range blocks {
+				list = append(list, accuracy(-1)-accuracy(i))
+			}
+			return list
+		})},
 		wrong{"blocks-not-put-back", drops(func(blocks []nn.Residual, inputs [][]float64, labels []int) (list []float64) {
 			blocks = slices.Clone(blocks)
 			before := accuracy(blocks, inputs, labels, -1)

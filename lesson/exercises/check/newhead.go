@@ -330,7 +330,7 @@ func (a headAnswer) keepsStatistics() error {
 	}
 	moved := o.changed(isStatistic)
 	if len(moved) == 0 {
-		return nil
+		return a.followsMode()
 	}
 	failure := &Failure{What: "the running statistics that move in " + headTraining, Want: "none", Got: few(moved)}
 	failure.Hint = Hint{"running-statistics-move", "the body's batch norms are in training mode. Freezing their weights does not stop their running statistics, which follow the new images: switch all layers but the head to evaluation mode, before every epoch"}
@@ -343,6 +343,27 @@ func (a headAnswer) keepsStatistics() error {
 		failure.Hint = Hint{"one-norm-forgotten", "one of the batch norms is in training mode: go through all layers that Layers returns"}
 	}
 	return failure
+}
+
+// followsMode checks that the head is in the mode that is asked for.
+func (a headAnswer) followsMode() error {
+	n := newHeadNetwork()
+	a.prepare(n, newClasses)
+	for _, training := range []bool{true, false, true} {
+		a.mode(n, training)
+		if n.training["fc"] != training {
+			return &Failure{What: fmt.Sprintf("the head after SetMode(network, %t)", training), Want: modeName(training), Got: modeName(!training),
+				Hint: Hint{"head-does-not-follow", "the head goes into the mode that is asked for. For a linear layer it makes no difference, but for a head with a dropout it does"}}
+		}
+	}
+	return nil
+}
+
+func modeName(training bool) string {
+	if training {
+		return "training mode"
+	}
+	return "evaluation mode"
 }
 
 // values compares the head and the logits with PyTorch's.

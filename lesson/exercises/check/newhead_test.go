@@ -69,6 +69,11 @@ func TestNewHead(t *testing.T) {
 			}
 		})},
 		wrong{"running-statistics-move", mode(func(nn.Trained, bool) {})},
+		wrong{"head-does-not-follow", mode(func(n nn.Trained, _ bool) {
+			for _, layer := range n.Layers() {
+				n.SetTraining(layer, false)
+			}
+		})},
 		wrong{"one-norm-forgotten", mode(func(n nn.Trained, training bool) {
 			for i, layer := range n.Layers() {
 				n.SetTraining(layer, training && i >= 2)
