@@ -125,6 +125,7 @@ func TestRecordedWeightsHaveTheRecordedAccuracy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		network.SetPrecision(r.DType()) // as it was recorded
 		result, err := network.Evaluate(t.Context(), test, 250, nil)
 		network.Finalize()
 		if err != nil {
