@@ -410,7 +410,7 @@ func (c *class) prepare(r *row) {
 		}
 		r.marks[i] = mark
 	}
-	r.warning = h.warning()
+	r.warning = clean(h.warning())
 }
 
 // recall returns the mark of an answer if it has been marked before, or nil.
