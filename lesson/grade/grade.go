@@ -394,23 +394,24 @@ func (c *class) prepareAll(ctx context.Context) error {
 func (c *class) prepare(r *row) {
 	h := r.submission.collect(c.course.all)
 	defer h.done()
-	r.jobs, r.open = map[int]*job{}, 0
+	marks, jobs := make([]*Mark, len(c.course.tasks)), map[int]*job{}
 	for i, t := range c.course.tasks {
 		source, missing := h.answer(t)
 		mark, err := t.glance(source, missing, c.options.noGate)
 		if err != nil {
-			mark = &Mark{Exercise: t.name, Status: NotGraded, Message: printable.Line(err.Error())}
+			mark = &Mark{Exercise: t.name, Status: NotGraded, Message: clean(printable.Line(err.Error()))}
 		}
 		if mark == nil {
 			mark = c.recall(t, source)
 		}
 		if mark == nil {
-			r.jobs[i] = &job{task: t, source: source}
-			r.open++
+			jobs[i] = &job{task: t, source: source}
 		}
-		r.marks[i] = mark
+		marks[i] = mark
 	}
-	r.warning = clean(h.warning())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.marks, r.jobs, r.open, r.warning = marks, jobs, len(jobs), clean(h.warning())
 }
 
 // recall returns the mark of an answer if it has been marked before, or nil.

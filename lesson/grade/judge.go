@@ -46,7 +46,7 @@ func (w *workshop) judgeCompiler(j *job, result *outcome) (*Mark, error) {
 	mark := &Mark{Exercise: t.name, Status: CompileError}
 	at := regexp.MustCompile(`^` + regexp.QuoteMeta(strings.TrimSuffix(t.file(), ".go")) + `(_test)?\.go:\d+`)
 	first, _, _ := strings.Cut(text, "\n")
-	switch fault, theirs := w.toolFault("compiler", result, compileMemory), at.MatchString(text); {
+	switch fault, theirs := toolFault("compiler", result), at.MatchString(text); {
 	case result.exit == 0 && !result.timedOut:
 		return nil, nil
 	case fault != nil:
@@ -59,8 +59,8 @@ func (w *workshop) judgeCompiler(j *job, result *outcome) (*Mark, error) {
 		mark.CompileError = text
 	case tooLarge(text):
 		mark.CompileError = fmt.Sprintf("the compiled answer is larger than %d MiB: a large array is better made while the program runs", maxCompiled>>20)
-	case outOfMemory(text):
-		mark.CompileError = fmt.Sprintf("the compiler took more than %d MiB of memory", compileMemory>>20)
+	case outOfMemory(text), result.killed:
+		mark.CompileError = fmt.Sprintf("the compiler took too much memory: %d MiB", result.peak>>20)
 	case !systemFault.MatchString(text) && crashed(text):
 		mark.CompileError = "the compiler crashed: " + text
 	default:
@@ -73,7 +73,7 @@ func (w *workshop) judgeCompiler(j *job, result *outcome) (*Mark, error) {
 func (w *workshop) judgeLinker(j *job, result *outcome) (*Mark, error) {
 	text := w.withoutPlace(j, result)
 	mark := &Mark{Exercise: j.task.name, Status: CompileError}
-	switch fault := w.toolFault("linker", result, compileMemory); {
+	switch fault := toolFault("linker", result); {
 	case result.exit == 0 && !result.timedOut:
 		return nil, nil
 	case fault != nil:
@@ -82,8 +82,8 @@ func (w *workshop) judgeLinker(j *job, result *outcome) (*Mark, error) {
 		mark.Status, mark.Message = TimedOut, fmt.Sprintf("the linker was stopped after %v", w.options.Timeout)
 	case tooLarge(text):
 		mark.CompileError = fmt.Sprintf("the program is larger than %d MiB: a large array is better made while the program runs", maxLinked>>20)
-	case outOfMemory(text):
-		mark.CompileError = fmt.Sprintf("the linker took more than %d MiB of memory", compileMemory>>20)
+	case outOfMemory(text), result.killed:
+		mark.CompileError = fmt.Sprintf("the linker took too much memory: %d MiB", result.peak>>20)
 	case !systemFault.MatchString(text) && (strings.Contains(text, j.task.folder()) || strings.Contains(text, "too much data")):
 		mark.CompileError = "the linker: " + text
 	default:
@@ -93,13 +93,13 @@ func (w *workshop) judgeLinker(j *job, result *outcome) (*Mark, error) {
 }
 
 // toolFault returns why a tool's end is not the student's doing, if its way of ending tells.
-func (w *workshop) toolFault(name string, result *outcome, memory uint64) error {
+func toolFault(name string, result *outcome) error {
 	switch {
-	case result.timedOut:
+	case result.timedOut, result.killed && result.peak >= compileMemory/2:
 		return nil
 	case result.exit < 0:
 		return fmt.Errorf("the %s was ended by someone else: %s", name, result.how)
-	case outOfMemory(string(result.errors)) && result.peak > 0 && result.peak < memory/2:
+	case outOfMemory(string(result.errors)) && result.peak > 0 && result.peak < compileMemory/2:
 		return fmt.Errorf("the system refused memory to the %s, which had taken %d MiB", name, result.peak>>20)
 	}
 	return nil

@@ -91,6 +91,17 @@ func TestJudge(t *testing.T) {
 		})
 	}
 
+	// A compiler that was killed when it had taken most of its memory.
+	for peak, theirs := range map[uint64]bool{compileMemory / 4: false, compileMemory / 4 * 3: true} {
+		w := &workshop{}
+		o := &outcome{exit: -1, killed: true, how: "signal: killed", peak: peak}
+		for name, judge := range map[string]func(*job, *outcome) (*Mark, error){"compiler": w.judgeCompiler, "linker": w.judgeLinker} {
+			if mark, err := judge(&job{task: task{name: "outputsize"}}, o); (mark != nil) != theirs || (err != nil) == theirs {
+				t.Errorf("a %s killed at %d MiB: %+v, %v", name, peak>>20, mark, err)
+			}
+		}
+	}
+
 	// A hint that the exercise does not have is dropped, and costs nothing.
 	w := &workshop{}
 	for _, name := range []string{"other", "\x1b[2J", ""} {

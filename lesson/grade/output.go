@@ -68,7 +68,7 @@ const maxWidth = 100
 // WriteTable writes the grades for people: a table of points, then what went wrong.
 func (g *Grades) WriteTable(w io.Writer) error {
 	var text strings.Builder
-	heads := g.Exercises
+	heads, space := g.Exercises, 2 // space between columns
 	width := 2 * len("total")
 	for _, student := range g.Students {
 		width = max(width, 2*len("total")+utf8.RuneCountInString(student.Name))
@@ -77,14 +77,14 @@ func (g *Grades) WriteTable(w io.Writer) error {
 		width += len(name) + 2
 	}
 	if width > maxWidth {
-		heads = nil
+		heads, space = nil, 1
 		for i, name := range g.Exercises {
 			heads = append(heads, strconv.Itoa(i+1))
 			fmt.Fprintf(&text, "%3d %s\n", i+1, name)
 		}
 		text.WriteString("\n")
 	}
-	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	table := tabwriter.NewWriter(&text, 0, 0, space, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(table, "student\t%s\ttotal\t\n", strings.Join(heads, "\t"))
 	for _, student := range g.Students {
 		fmt.Fprint(table, student.Name)

@@ -105,6 +105,16 @@ func TestGrade(t *testing.T) {
 	}
 	has(t, string(output), "handed in late, by the name of doedan_LATE_123_456_outputsize.go.txt", "taken from the cells of outputsize.ipynb",
 		"not a student's, and passed over: README.md", "outputsize: not marked: there are 2 different answers")
+	// A second run finds all marks in the first one's grades.
+	again := exec.CommandContext(ctx, binary, cmd.Args[1:]...)
+	again.Dir, again.Env = cmd.Dir, cmd.Env
+	if output, err = again.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	has(t, string(output), "the solutions are known", "eve: 10 of 10 points, as before")
+	if second, err := os.ReadFile(p.path("out", "grades.csv")); err != nil || !bytes.Equal(second, content) {
+		t.Errorf("the second run gave %v\n%s, and the first\n%s", err, second, content)
+	}
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
 		t.Errorf("left in the temporary folder: %v, %v", left, err)
 	}
