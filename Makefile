@@ -63,7 +63,7 @@ test-xla: ## Run the tests that need an XLA plugin, on XLA's CPU plugin (63 MB) 
 ifndef RESIDUAL_TEST_XLA
 	$(GO) run ./pkg/backend/backendtest/fetch
 endif
-	RESIDUAL_TEST_XLA=$(or $(RESIDUAL_TEST_XLA),cached) $(GO) test -count=1 -v $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | grep 'pkg/backend/backendtest' | cut -d' ' -f1)
+	RESIDUAL_TEST_XLA=$(or $(RESIDUAL_TEST_XLA),cached) $(GO) test -count=1 -v -timeout 30m $$($(GO) list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | grep 'pkg/backend/backendtest' | cut -d' ' -f1)
 
 fuzz: ## Run every fuzz target for FUZZTIME.
 	@for file in $$(grep -rl '^func Fuzz' --include='*_test.go' .); do \

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/residual-go/residual/pkg/backend/internal/xla"
+	"github.com/residual-go/residual/pkg/download"
 )
 
 // machine is everything that the choice of a backend depends on. Tests make their own.
@@ -15,11 +16,12 @@ type machine struct {
 	linked bool                                          // whether XLA is part of the program
 	open   func(path string) (version string, err error) // opens a plugin
 	driver func() (cuda int, err error)                  // xla.Driver
+	cache  func() (string, error)                        // download.CacheDir; nil for none
 }
 
 func thisMachine() machine {
 	return machine{
-		root: "/", env: os.LookupEnv, linked: xla.Linked, driver: xla.Driver,
+		root: "/", env: os.LookupEnv, linked: xla.Linked, driver: xla.Driver, cache: download.CacheDir,
 		open: func(path string) (string, error) {
 			p, err := xla.Open(path)
 			if err != nil {

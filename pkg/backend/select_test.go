@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/compute"
 
@@ -230,5 +231,48 @@ func TestPrepare(t *testing.T) {
 				t.Errorf("XLA_FLAGS is %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// TestPrepareRemembersAlgorithms checks that a plugin that knows the flag gets a folder for the fastest
+// algorithms, and another one for other flags.
+func TestPrepareRemembersAlgorithms(t *testing.T) {
+	const flag = "xla_gpu_per_fusion_autotune_cache_dir"
+	plugin := filepath.Join(t.TempDir(), "xla_cuda_plugin.so")
+	m := bare(t, nil)
+	prepared := func(content, flags string) string {
+		t.Helper()
+		if err := os.WriteFile(plugin, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(plugin, time.Unix(1e9, 0), time.Unix(1e9, 0)); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("XLA_FLAGS", flags)
+		m.env = func(string) (string, bool) { return flags, true }
+		if err := m.prepare(plugin); err != nil {
+			t.Fatal(err)
+		}
+		return os.Getenv("XLA_FLAGS")
+	}
+	// Once across the end of the first piece that is read.
+	knows := strings.Repeat("x", 1<<20-10) + flag + "\x00"
+	if got := prepared("something else", ""); got != "" {
+		t.Errorf("for a plugin that does not know the flag, XLA_FLAGS is %q", got)
+	}
+	first := prepared(knows, "")
+	folder, ok := strings.CutPrefix(first, "--"+flag+"=")
+	if info, err := os.Stat(folder); !ok || err != nil || !info.IsDir() {
+		t.Fatalf("XLA_FLAGS is %q (%v), want a folder that exists", first, err)
+	}
+	if again := prepared(knows, ""); again != first {
+		t.Errorf("XLA_FLAGS is %q the second time, want %q", again, first)
+	}
+	const other = "--xla_gpu_autotune_level=2"
+	if got := prepared(knows, other); !strings.HasPrefix(got, other+" --"+flag+"=") || strings.HasSuffix(got, folder) {
+		t.Errorf("with other flags XLA_FLAGS is %q, want another folder than %s", got, folder)
+	}
+	if own := "--" + flag + "=/tmp/own"; prepared(knows, own) != own {
+		t.Errorf("the user's folder is replaced: %q", os.Getenv("XLA_FLAGS"))
 	}
 }

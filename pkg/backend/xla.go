@@ -1,9 +1,13 @@
 package backend
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -102,17 +106,74 @@ func (m machine) best(plugins []Plugin, kinds []string) (Plugin, error) {
 	return Plugin{}, &NotInstalledError{Kinds: kinds}
 }
 
-// prepare adds to XLA_FLAGS the folder with libdevice and ptxas, if that lies beside the plugin at
-// path and the user has not named one.
+// prepare adds to XLA_FLAGS what the CUDA plugin at path should know, unless the user has set it: the
+// folder with libdevice and ptxas, if that lies beside the plugin, and a folder to remember in which
+// algorithms were the fastest. XLA would otherwise measure them again in every process: that is a good
+// part of compiling, and may choose others, with other rounding.
 func (m machine) prepare(path string) error {
-	const variable, flag = "XLA_FLAGS", "--xla_gpu_cuda_data_dir"
-	flags, _ := m.env(variable)
-	data := cudaData(path)
-	if data == "" || strings.Contains(flags, flag) || strings.ContainsAny(data, " \t\n") { // white space would end the flag
+	const variable = "XLA_FLAGS"
+	given, _ := m.env(variable)
+	flags := given
+	add := func(flag, folder string) {
+		if !strings.Contains(flags, flag) && folder != "" && !strings.ContainsAny(folder, " \t\n") { // white space would end the flag
+			flags = strings.TrimSpace(flags + " " + flag + "=" + folder)
+		}
+	}
+	add("--xla_gpu_cuda_data_dir", cudaData(path))
+	const remember = "xla_gpu_per_fusion_autotune_cache_dir"
+	// XLA ends the process at a flag that it does not know.
+	if m.cache != nil && !strings.Contains(given, remember) && contains(path, remember) {
+		if folder, err := m.autotuneFolder(path, given); err == nil { // it works without, only slower
+			add("--"+remember, folder)
+		}
+	}
+	if flags == given {
 		return nil
 	}
-	if err := os.Setenv(variable, strings.TrimSpace(flags+" "+flag+"="+data)); err != nil {
+	if err := os.Setenv(variable, flags); err != nil {
 		return fmt.Errorf("set %s: %w", variable, err)
 	}
 	return nil
+}
+
+// autotuneFolder makes and returns the folder for the fastest algorithms: one for each plugin file,
+// version of the driver, and flags. XLA itself tells cards apart.
+func (m machine) autotuneFolder(path, flags string) (string, error) {
+	cache, err := m.cache()
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	key := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%d\n%s\n%s", path, info.Size(), info.ModTime().UnixNano(), m.driverVersion(), flags))
+	folder := filepath.Join(cache, "xla", "autotune-"+hex.EncodeToString(key[:8]))
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", fmt.Errorf("make the folder for XLA's fastest algorithms: %w", err)
+	}
+	return folder, nil
+}
+
+// contains reports whether the text is in the file at path.
+func contains(path, text string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	window := make([]byte, 1<<20)
+	kept := 0 // bytes at the start of window, the end of the last one
+	for {
+		n, err := file.Read(window[kept:])
+		if bytes.Contains(window[:kept+n], []byte(text)) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		rest := min(kept+n, len(text)-1)
+		copy(window, window[kept+n-rest:kept+n])
+		kept = rest
+	}
 }
