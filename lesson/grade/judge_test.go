@@ -148,7 +148,7 @@ func TestHints(t *testing.T) {
 		if hints["no-end"] == "" {
 			t.Errorf("%s lacks a shared hint", name)
 		}
-		if _, ok := hints["rounded-up"]; ok != (name == "outputsize") {
+		if _, ok := hints["padding-on-one-side"]; ok != (name == "outputsize") {
 			t.Errorf("%s has the hint of another exercise", name)
 		}
 	}
