@@ -13,15 +13,22 @@ RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-
 # Package check tests the worked solutions.
 PACKAGES = $$($(GO) list ./... | grep -v '/lesson/exercises/[a-z0-9]*$$') ./lesson/exercises/check ./lesson/exercises/symptoms
 
-.PHONY: help lesson notebooks course html test check test-arm64 test-xla fuzz mutate bench bench-gpu parity-values exercise-values picture-values weight-values clean
+.PHONY: help lesson figures jupyter notebooks course html test check test-arm64 test-xla fuzz mutate bench bench-gpu parity-values exercise-values picture-values weight-values clean
 
 help: ## List what make can do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
-lesson: ## The main job: train plain and residual networks side by side, draw the curves (within 10 minutes).
+lesson: ## The main job: train plain and residual networks side by side, draw the curves into runs/ (some minutes).
 	$(GO) run ./lesson degradation
 
-notebooks: ## Open the course in Jupyter, after installing what is missing.
+figures: ## Draw the README's figures of the main job and of the built-in images anew, into figures/.
+	$(GO) run ./lesson degradation --data builtin --figures figures
+	$(GO) run ./lesson data show --data builtin --figures figures
+
+jupyter: ## Install Jupyter with apt-get (Debian and Ubuntu, as root).
+	$(GO) run ./tests/notebooks install
+
+notebooks: ## Open the course in Jupyter.
 	$(GO) run ./tests/notebooks open
 
 course: ## Run all notebooks and write them back with their outputs (half an hour at most).
@@ -30,7 +37,7 @@ course: ## Run all notebooks and write them back with their outputs (half an hou
 html: ## Export the notebooks as pages to read, into bin/html.
 	$(GO) run ./tests/notebooks html
 
-test: check ## Run all linters, tests and short fuzz runs, after setting up Jupyter and XLA.
+test: check ## Run all linters, tests and short fuzz runs. Downloads XLA; tests of notebooks need make jupyter.
 	@$(GO) run ./tests/notebooks setup || echo "continuing without Jupyter: the tests that run notebooks are skipped"
 	@$(GO) run ./pkg/backend/backendtest/fetch || echo "continuing without an XLA plugin: the tests that run on XLA are skipped"
 	RESIDUAL_TEST_XLA=$${RESIDUAL_TEST_XLA-cached} $(GO) test $(PACKAGES)

@@ -3,8 +3,8 @@
 //	go run ./tests/arm64           the library, which takes about an hour on two cores
 //	go run ./tests/arm64 -short    the short tests of the CPU backend, with its NEON kernels, in three minutes
 //
-// If the emulator is missing, it is installed on Debian and Ubuntu, for root. Elsewhere short tests are
-// skipped, with a line that says so, and the others fail.
+// If the emulator is missing, short tests, which make test runs, are skipped with a line that says so. The
+// others install it first, on Debian and Ubuntu, for root; elsewhere they fail.
 package main
 
 import (
@@ -62,7 +62,7 @@ func run(ctx context.Context, short bool) error {
 		fmt.Println("skipping the emulator of arm64: this machine is one, so go test tests it")
 		return nil
 	}
-	if err := setup(ctx); err != nil {
+	if err := setup(ctx, !short); err != nil {
 		if short {
 			fmt.Printf("skipping the tests on arm64: %v\n", err)
 			return nil
@@ -91,13 +91,17 @@ func test(ctx context.Context, variables []string, args ...string) error {
 	return nil
 }
 
-// setup installs the emulator if it is missing. It does not insist on the disassembler.
-func setup(ctx context.Context) error {
+// setup looks for the emulator and, with install, installs it if it is missing. It does not insist on the
+// disassembler.
+func setup(ctx context.Context, install bool) error {
 	if _, err := exec.LookPath(emulator); err == nil {
 		return nil
 	}
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("%s runs on Linux only", emulator)
+	}
+	if !install {
+		return fmt.Errorf("no %s; on Debian and Ubuntu: apt-get install %s", emulator, strings.Join(packages, " "))
 	}
 	if err := debian.Install(ctx, packages...); err != nil {
 		return fmt.Errorf("no %s: %w", emulator, err)

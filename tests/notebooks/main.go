@@ -1,12 +1,13 @@
 // Command notebooks runs the course's notebooks with Jupyter and the GoNB kernel.
 //
-//	go run ./tests/notebooks setup             install what is missing
+//	go run ./tests/notebooks install           install Jupyter with apt-get
+//	go run ./tests/notebooks setup             build the kernel, and look for Jupyter
 //	go run ./tests/notebooks open              open the notebooks in Jupyter
 //	go run ./tests/notebooks execute [1 2 …]   run some or all notebooks and write them back
 //	go run ./tests/notebooks html              export all, as committed, to bin/html
 //
-// Every command begins with setup. GoNB is built into bin/, and its kernel is registered there,
-// for the Jupyter started from here. Another GoNB on the machine stays as it is.
+// The last three begin with setup. GoNB is built into bin/, and its kernel is registered there, for the
+// Jupyter started from here. Another GoNB on the machine stays as it is.
 //
 // The package's tests check the committed notebooks, type-check their cells, and run some.
 package main
@@ -31,13 +32,15 @@ func main() {
 
 func command(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("name a command: setup, open, execute or html")
+		return errors.New("name a command: install, setup, open, execute or html")
 	}
 	c, err := findCourse()
 	if err != nil {
 		return err
 	}
 	switch verb, names := args[0], args[1:]; verb {
+	case "install":
+		return c.installJupyter(ctx)
 	case "setup":
 		return c.setup(ctx)
 	case "open":
@@ -60,6 +63,6 @@ func command(ctx context.Context, args []string) error {
 		}
 		return c.html(ctx)
 	default:
-		return fmt.Errorf("unknown command %q: use setup, open, execute or html", verb)
+		return fmt.Errorf("unknown command %q: use install, setup, open, execute or html", verb)
 	}
 }

@@ -23,8 +23,7 @@ var packages = []string{"jupyter-nbconvert", "jupyter-notebook", "jupyter-client
 // path.
 const python = "/usr/bin/python3"
 
-// setup installs what is missing: the tools and the kernel into bin/, and Jupyter with apt-get,
-// if that exists and the user is root.
+// setup installs the tools and the kernel into bin/. A Jupyter that is missing is an error.
 func (c *course) setup(ctx context.Context) error {
 	args := append([]string{"build", "-o", c.path("bin") + string(filepath.Separator)}, tools...)
 	build := exec.CommandContext(ctx, "go", args...)
@@ -36,12 +35,22 @@ func (c *course) setup(ctx context.Context) error {
 		return err
 	}
 	if !c.hasJupyter(ctx) {
-		if err := debian.Install(ctx, packages...); err != nil {
-			return fmt.Errorf("no Jupyter found: %w; on other systems: pip install notebook nbconvert", err)
-		}
-		if !c.hasJupyter(ctx) {
-			return errors.New("apt-get installed Jupyter, but it does not run; to see why, run: " + python + " -m jupyter nbconvert --version")
-		}
+		return errors.New("no Jupyter found; on Debian and Ubuntu, make jupyter installs it, as root; on other systems: pip install notebook nbconvert")
+	}
+	return nil
+}
+
+// installJupyter installs Jupyter with apt-get.
+func (c *course) installJupyter(ctx context.Context) error {
+	if c.hasJupyter(ctx) {
+		fmt.Println("Jupyter is installed")
+		return nil
+	}
+	if err := debian.Install(ctx, packages...); err != nil {
+		return err
+	}
+	if !c.hasJupyter(ctx) {
+		return errors.New("apt-get installed Jupyter, but it does not run; to see why, run: " + python + " -m jupyter nbconvert --version")
 	}
 	return nil
 }
