@@ -225,13 +225,26 @@ func explainBatch(c batchNormCase, n int, want, got batchNormBatch) *Failure {
 	what += fmt.Sprintf("; the channels of x, one per line, with bars between images:\n%s\n", channels(want.X))
 	switch {
 	case !sameBatch(want.Want, got.Want):
-		return &Failure{What: what + "the channels of the result", Want: channels(want.Want), Got: channels(got.Want)}
+		return &Failure{What: what + "the channels of the result", Want: channels(want.Want), Got: channels(got.Want),
+			Pattern: pattern(flat(want.Want), flat(got.Want), []int{len(want.Want), len(want.Want[0]), len(want.Want[0][0]), len(want.Want[0][0][0])})}
 	case !nearAll(want.Mean, got.Mean):
 		return &Failure{What: fmt.Sprintf("%sMean after batch %d, starting from %s", what, n, numbers(c.Mean)),
-			Want: numbers(want.Mean), Got: numbers(got.Mean)}
+			Want: numbers(want.Mean), Got: numbers(got.Mean), Pattern: pattern(want.Mean, got.Mean, nil)}
 	}
 	return &Failure{What: fmt.Sprintf("%sVariance after batch %d, starting from %s", what, n, numbers(c.Variance)),
-		Want: numbers(want.Variance), Got: numbers(got.Variance)}
+		Want: numbers(want.Variance), Got: numbers(got.Variance), Pattern: pattern(want.Variance, got.Variance, nil)}
+}
+
+// flat returns the values of a batch, one after the other.
+func flat(x [][][][]float64) (values []float64) {
+	for _, image := range x {
+		for _, row := range image {
+			for _, pixel := range row {
+				values = append(values, pixel...)
+			}
+		}
+	}
+	return values
 }
 
 // channels formats a batch, one channel per line, with bars between images.

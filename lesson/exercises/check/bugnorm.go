@@ -10,7 +10,7 @@ import (
 )
 
 var bugNormHints = map[string]string{
-	"statistics-not-stored":           "training leaves the running statistics unchanged: new values are computed, but where do they go?",
+	"statistics-not-stored":           "training leaves the running statistics unchanged: follow the new values from where they are computed to the variables",
 	"one-statistic-not-stored":        "one of the two running statistics is stored now, the other still is not",
 	"tested-with-batch-statistics":    "after training, the batch's statistics are used: the result for an image then depends on the images next to it, and a single image has no useful statistics. Fix the running ones instead",
 	"momentum-the-wrong-way-round":    "the running statistics move nine tenths of the way to each batch, so only the last few batches count; momentum, 0.1, is the weight of the new batch",

@@ -41,6 +41,8 @@ type Failure struct {
 	What string
 	// Want and Got are the expected and the actual result.
 	Want, Got string
+	// Pattern is what all wrong values have in common, or empty.
+	Pattern string
 	// Hint is the zero Hint if the mistake is not one of the usual ones.
 	Hint Hint
 }
@@ -48,6 +50,9 @@ type Failure struct {
 func (f *Failure) Error() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n    expected: %s\n    got:      %s", f.What, indent(f.Want), indent(f.Got))
+	if f.Pattern != "" && f.Hint.Name == "" {
+		fmt.Fprintf(&text, "\n    in common: %s", f.Pattern)
+	}
 	if f.Hint.Name != "" {
 		fmt.Fprintf(&text, "\n    usual reason (%s): %s", f.Hint.Name, f.Hint.Text)
 	}

@@ -36,7 +36,8 @@ func Convolution(t T, answer func(x [][][]float32, w [][][][]float32, stride, pa
 			what:     convolutionCase.String,
 			explain:  explainMaps,
 			mistakes: convolutionMistakes,
-			outside:  Hint{"outside-the-image", "an index lies outside the image or the kernel. With padding, the kernel reaches beyond all four sides of the image, where everything is 0; and the kernel's height and width, w's first two axes, may differ"},
+			probes:   cases,
+			outside:  Hint{"outside-the-image", "an index lies outside its slice. If that is the image: with padding, the kernel reaches beyond all four sides, where everything is 0. If it is the kernel: its height and width, w's first two axes, may differ"},
 		}
 		for _, c := range cases {
 			if of(c) {
@@ -145,7 +146,15 @@ func explainMaps(c convolutionCase, want, got [][][]float32) *Failure {
 				}
 				what += fmt.Sprintf(", with x\n%s\nand w\n%s", grid(c.X, 0), grid(kernel, 0))
 			}
-			return &Failure{What: what, Want: a, Got: b}
+			values := func(maps [][][]float32) (list []float64) {
+				for _, row := range maps {
+					for _, pixel := range row {
+						list = append(list, float64(pixel[channel]))
+					}
+				}
+				return list
+			}
+			return &Failure{What: what, Want: a, Got: b, Pattern: pattern(values(want), values(got), []int{len(want), len(want[0])})}
 		}
 	}
 	return &Failure{What: c.String(), Want: "the sums", Got: "almost the sums, but further off than rounding explains"}

@@ -454,6 +454,8 @@ func difference(what, name string, shape []int, got, want []float32) *Failure {
 		What: what,
 		Want: fmt.Sprintf("%s%v = %.5g", name, index, want[worst]),
 		Got:  fmt.Sprintf("%s%v = %.5g; %d of %d values differ, this one the most", name, index, got[worst], wrong, len(want)),
+
+		Pattern: pattern(wide(want), wide(got), shape),
 	}
 }
 

@@ -75,8 +75,10 @@ func Momentum(t T, answer func(*SGD) Stepper) {
 			what:     momentumCase.String,
 			explain:  explainWeights,
 			mistakes: mistakes,
-			outside:  noVelocityYet,
-			unmade:   noVelocityYet,
+			// Without momentum and decay, a velocity without the gradient stays 0.
+			strict:  map[string][]momentumCase{"weights-not-changed": cases},
+			outside: noVelocityYet,
+			unmade:  noVelocityYet,
 		}
 		for _, c := range cases {
 			if c.Step == step {
@@ -122,7 +124,8 @@ func explainWeights(c momentumCase, want, got [][]float64) *Failure {
 	for i, step := range c.Steps {
 		what += fmt.Sprintf("\n  step %d: learning rate %g, gradients %s", i+1, step.Rate, numbers(step.Gradients))
 		if !nearAll(want[i], got[i]) {
-			return &Failure{What: what, Want: "weights " + numbers(want[i]), Got: "weights " + numbers(got[i])}
+			return &Failure{What: what, Want: "weights " + numbers(want[i]), Got: "weights " + numbers(got[i]),
+				Pattern: pattern(want[i], got[i], nil)}
 		}
 	}
 	panic("check: these weights are right")
@@ -154,7 +157,7 @@ func keepsToItself(answer func(*SGD) Stepper) error {
 	if want := []float64{2, -4}; !nearAll(gradients, want) {
 		return &Failure{
 			What: "the gradients after Step(weights, gradients)", Want: numbers(want), Got: numbers(gradients),
-			Hint: Hint{"gradients-changed", "the gradients belong to the caller: add weight decay to a local variable, not to the slice"},
+			Hint: Hint{"gradients-changed", "the gradients belong to the caller: work on a local variable, not on the slice, and give Velocity a slice of its own"},
 		}
 	}
 	first, second := []float64{1, 3}, []float64{1, 3}
@@ -215,7 +218,7 @@ var descentMistakes = []mistake[momentumCase, [][]float64]{
 				w[i] -= g[i]
 			}
 		}),
-	sgdMistake("weights-not-changed", "the weights are unchanged: write to weights[i]. Assigning to the loop variable, or to the parameter weights itself, does not reach the caller",
+	sgdMistake("weights-not-changed", "the weights never change: each step has to write to weights[i]. Assigning to the loop variable, or to the parameter weights itself, does not reach the caller",
 		func(_ SGD, _, _, _ []float64) {}),
 	// This one shows even without momentum.
 	sgdMistake("velocity-used-before-its-update", "update the velocity with the gradient first, then take the step with it",

@@ -36,7 +36,7 @@ func OutputSize(t T, answer func(in, kernel, stride, padding int) int) {
 			same:   func(a, b int) bool { return a == b },
 			what:   sizeCase.String,
 			explain: func(c sizeCase, want, got int) *Failure {
-				return &Failure{What: c.String(), Want: strconv.Itoa(want), Got: strconv.Itoa(got)}
+				return &Failure{What: c.String(), Want: strconv.Itoa(want), Got: strconv.Itoa(got), Pattern: sizePattern(answer, fits(c))}
 			},
 			mistakes: mistakes,
 		}.try
@@ -51,6 +51,20 @@ func OutputSize(t T, answer func(in, kernel, stride, padding int) int) {
 		step{"what cannot be", 3, compare(sizeUnasked, func(c sizeCase) bool { return !fits(c) },
 			sizeCase{2, 3, 2, 0}, sizeCase{1, 7, 1, 1}, sizeCase{3, 9, 4, 2}, sizeCase{1, 3, 1, 1}, sizeCase{3, 9, 4, 3})},
 	)
+}
+
+// sizePattern says what the sizes that fit, or do not fit, have in common.
+func sizePattern(answer func(in, kernel, stride, padding int) int, fit bool) (text string) {
+	defer func() {
+		if recover() != nil { // at another size
+			text = ""
+		}
+	}()
+	var want, got []float64
+	for _, c := range smallSizes(func(c sizeCase) bool { return fits(c) == fit }) {
+		want, got = append(want, float64(c.want())), append(got, float64(answer(c.in, c.kernel, c.stride, c.padding)))
+	}
+	return pattern(want, got, nil)
 }
 
 func fits(c sizeCase) bool { return c.way() >= 0 }

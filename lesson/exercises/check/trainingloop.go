@@ -15,7 +15,7 @@ var trainingLoopHints = map[string]string{
 	"gradients-zeroed-too-late": "the gradients are set to 0 after Backward, so Step has nothing to do and nothing is learnt; the order is ZeroGradients, Loss, Backward, Step",
 	"tested-in-training-mode":   "the test runs in training mode, so batch norm uses the test batch's statistics and each prediction depends on the rest of its batch; call SetTraining(false) first",
 	"training-mode-left-off":    "training mode is switched on once, before the first epoch, and the test switches it off; switch it on at the start of every epoch",
-	"training-mode-never-on":    "training mode is never switched on, so batch norm uses running statistics that are never updated",
+	"training-mode-never-on":    "the network is trained in evaluation mode, so batch norm uses running statistics that are never updated; call SetTraining(true) at the start of every epoch",
 	"last-batch-dropped":        "the last batch of an epoch is left out because it is not full; its examples count too",
 	"loss-not-weighted":         "the epoch's loss is the mean of the batch means, in which an example of a small last batch counts for more; weight each batch by its size",
 	"loss-not-divided":          "the epoch's loss is a sum; divide it by the number of examples",
@@ -94,11 +94,25 @@ func (loop trainingLoop) values() error {
 				What: fmt.Sprintf("epoch %d, with 10 examples in batches of 4", epoch),
 				Want: fmt.Sprintf("Loss %.4f, TestLoss %.4f (PyTorch's)", row[0], row[1]),
 				Got:  fmt.Sprintf("Loss %.4f, TestLoss %.4f", got[0], got[1]),
-				Hint: c.reason(o),
+				Hint: loop.sure(c.reason(o)),
 			}
 		}
 	}
 	return nil
+}
+
+// sure returns the hint, or the zero Hint if other mistakes have the same values. Nothing is
+// learned if the gradients are 0 at each step, but also without Backward, without Step or with
+// a learning rate of 0.
+func (loop trainingLoop) sure(hint Hint) Hint {
+	if hint.Name != "gradients-zeroed-too-late" {
+		return hint
+	}
+	notes := witness{examples: 6}
+	if _, err := loop.run(&notes, 1, 2, func(int) float64 { return 1 }); err != nil || !notes.zeroedLate {
+		return Hint{}
+	}
+	return hint
 }
 
 // takesAll checks, with a learner that only records its calls, that every epoch takes each
@@ -173,9 +187,13 @@ type witness struct {
 	// was a Loss since Backward.
 	backwards int
 	pending   bool
-	rate      float64
+	// zeroing is whether the last call of ZeroGradients threw away gradients that no Step had used.
+	zeroing, used bool
+	rate          float64
 	// rates has the learning rate of each step.
 	rates []float64
+	// zeroedLate is whether ZeroGradients came between Backward and Step.
+	zeroedLate bool
 	// wrong is the first call out of order.
 	wrong string
 }
@@ -188,7 +206,10 @@ func witnessTestLoss(n int) float64 { return 1 + hashed("test loss", n+1)[n]/2 }
 func (n *witness) Examples() int                { return n.examples }
 func (n *witness) SetTraining(training bool)    { n.training = training }
 func (n *witness) SetLearningRate(rate float64) { n.rate = rate }
-func (n *witness) ZeroGradients()               { n.backwards = 0 }
+
+func (n *witness) ZeroGradients() {
+	n.zeroing, n.backwards, n.used = n.backwards > 0 && !n.used, 0, false
+}
 
 // note records the first fault.
 func (n *witness) note(fault string) {
@@ -201,7 +222,7 @@ func (n *witness) Backward() {
 	if !n.pending {
 		n.note("Backward without a new Loss before it")
 	}
-	n.pending = false
+	n.pending, n.zeroing, n.used = false, false, false
 	n.backwards++
 }
 
@@ -212,6 +233,8 @@ func (n *witness) Step() {
 	if n.pending {
 		n.note("Step without Backward after Loss")
 	}
+	n.zeroedLate = n.zeroedLate || n.zeroing
+	n.used = true
 	n.rates = append(n.rates, n.rate)
 }
 

@@ -26,8 +26,11 @@ type trial[C, V any] struct {
 	explain func(c C, want, got V) *Failure
 	// mistakes are in the order in which they are tried.
 	mistakes []mistake[C, V]
-	// probes are more cases on which an answer must agree with a mistake to get its hint.
+	// probes are more cases on which an answer must agree with a mistake to get its hint. Those
+	// on which it panics do not count: it may not be finished.
 	probes []C
+	// strict are more probes for a single mistake, by the name of its hint.
+	strict map[string][]C
 	// outside is the hint for an index out of range. For an index into a slice without
 	// elements the hint is unmade, or slicesNotMade if unmade is not set.
 	outside, unmade Hint
@@ -85,14 +88,17 @@ func (t trial[C, V]) call(c C) (got V, failure *Failure) {
 }
 
 // diagnose returns the hint of the first mistake that behaves like the answer on all cases and
-// probes: the same values, and a panic where the answer panics.
+// probes: the same values and, on the cases, a panic where the answer panics.
 func (t trial[C, V]) diagnose() Hint {
 next:
 	for _, m := range t.mistakes {
 		mistaken := t
 		mistaken.answer = m.compute
-		for _, c := range slices.Concat(t.cases, t.probes) {
+		for i, c := range slices.Concat(t.cases, t.probes, t.strict[m.hint.Name]) {
 			a, aFailure := t.call(c)
+			if aFailure != nil && i >= len(t.cases) {
+				continue
+			}
 			b, bFailure := mistaken.call(c)
 			if (aFailure == nil) != (bFailure == nil) || aFailure == nil && !t.same(a, b) {
 				continue next
