@@ -163,7 +163,7 @@ func Evaluate(t T, answer evaluateAnswer) {
 				return &Failure{What: c.String(), Want: fmt.Sprintf("%s, that is %d of %d", number(want), c.rightOf(0, len(c.images)), len(c.images)), Got: number(got)}
 			},
 			mistakes: evaluateMistakes,
-			outside:  Hint{"last-batch-too-long", "an index is out of range: the last batch ends with the last image, and the labels of a batch start where the batch does"},
+			outside:  Hint{"last-batch-too-long", "an index is out of range. If that happens with the last batch: it ends with the last image. If it is an index into labels: the labels of a batch start where the batch does"},
 		}
 	}
 	several := []evaluateCase{evaluateCaseOf(8, 4), evaluateCaseOf(11, 4), evaluateCaseOf(7, 3), evaluateCaseOf(5, 8), evaluateCaseOf(4, 1),

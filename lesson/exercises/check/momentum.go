@@ -76,9 +76,8 @@ func Momentum(t T, answer func(*SGD) Stepper) {
 			explain:  explainWeights,
 			mistakes: mistakes,
 			// Without momentum and decay, a velocity without the gradient stays 0.
-			strict:  map[string][]momentumCase{"weights-not-changed": cases},
-			outside: noVelocityYet,
-			unmade:  noVelocityYet,
+			strict: map[string][]momentumCase{"weights-not-changed": cases},
+			unmade: noVelocityYet,
 		}
 		for _, c := range cases {
 			if c.Step == step {

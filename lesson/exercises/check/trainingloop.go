@@ -248,7 +248,7 @@ func (n *witness) Loss(batch []int) float64 {
 	if !n.training {
 		n.note("Loss in evaluation mode")
 	}
-	n.pending = true
+	n.pending, n.zeroing = true, false
 	n.lines = append(n.lines, fmt.Sprint("Loss ", batch))
 	return witnessLoss(int(n.losses) - 1)
 }
