@@ -10,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
@@ -148,9 +147,10 @@ func (e *exercise) call(suffix string) []byte {
 	return apply(e.check, named)
 }
 
-// written reads the answers in a folder of testdata.
+// written reads the answers in a folder of testdata, each in a folder of its own:
+// wrong/augment/flip-by-label/augment.go.
 func (e *exercise) written(types *typeChecker, testdata, folder string) ([]mutant, error) {
-	paths, err := filepath.Glob(filepath.Join(testdata, folder, e.name, "*.go"))
+	paths, err := filepath.Glob(filepath.Join(testdata, folder, e.name, "*", e.name+".go"))
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (e *exercise) written(types *typeChecker, testdata, folder string) ([]mutan
 		if len(found) > 0 {
 			return nil, fmt.Errorf("%s: %w", file, found[0])
 		}
-		key := path.Join(folder, strings.TrimSuffix(filepath.Base(file), ".go"))
+		key := path.Join(folder, filepath.Base(filepath.Dir(file)))
 		list = append(list, mutant{e.name, key, answer})
 	}
 	return list, nil
