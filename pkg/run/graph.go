@@ -310,7 +310,7 @@ func (s *session) stepper(batches *dataset.Batches) (func(done, n int) (int, err
 	}
 	// One program for each number of images in a batch.
 	programs := map[any]*model.Exec{}
-	execute := func(f feed, loop bool) error {
+	execute := func(f feed, done, n int, loop bool) error {
 		program, compiled := programs[f.spec]
 		began := time.Now()
 		if !compiled {
@@ -324,7 +324,7 @@ func (s *session) stepper(batches *dataset.Batches) (func(done, n int) (int, err
 			return err
 		}
 		if !compiled {
-			s.compiled(len(programs), time.Since(began))
+			s.compiled(len(programs), done, n, time.Since(began))
 		}
 		return f.free()
 	}
@@ -342,7 +342,7 @@ func (s *session) stepper(batches *dataset.Batches) (func(done, n int) (int, err
 						return 0, err
 					}
 				}
-				return n, execute(first, true)
+				return n, execute(first, done, n, true)
 			}
 			for taken := range n {
 				if taken > 0 && s.due() {
@@ -353,7 +353,7 @@ func (s *session) stepper(batches *dataset.Batches) (func(done, n int) (int, err
 				}
 				batch, err := next()
 				if err == nil {
-					err = execute(batch, false)
+					err = execute(batch, done+taken, 1, false)
 				}
 				if err != nil {
 					return taken, err
@@ -368,18 +368,23 @@ func (s *session) stepper(batches *dataset.Batches) (func(done, n int) (int, err
 		}, nil
 }
 
-// compiled notes how long the first call of a program took, the n-th one of the run. Compiling for XLA
-// takes seconds, which say nothing about the speed of training.
-func (s *session) compiled(n int, took time.Duration) {
+// compiled notes how long the first call of a program took, the i-th one of the run: n steps after the
+// first done ones. Compiling for XLA takes seconds, which say nothing about the speed of training.
+func (s *session) compiled(i, done, n int, took time.Duration) {
 	if s.Backend.Name() != "xla" || s.ctx.Err() != nil { // the run may have been abandoned
 		return
 	}
 	what := "the training step"
-	if n > 1 {
-		what += " for the last, smaller batch of an epoch"
+	if i > 1 {
+		what += " for batches of another size"
 	}
 	s.Report.Note(fmt.Sprintf("compiling %s took %.1f s", what, took.Seconds()))
-	s.line.since, s.epoch.since = s.line.since.Add(took), s.epoch.since.Add(took)
+	for _, w := range []*window{&s.line, &s.epoch} {
+		w.since = w.since.Add(took)
+		for step := done; step < done+n; step++ {
+			w.timed -= s.batchSize(step) // they took the rest of that time
+		}
+	}
 }
 
 // loops reports whether a program takes several steps.

@@ -64,7 +64,7 @@ type step struct {
 type window struct {
 	checkpoint.Totals
 	since time.Time
-	timed int // the number of images since then
+	timed int // the number of images since then, but for those that were trained on while compiling
 }
 
 func (w *window) add(s step) {
@@ -82,7 +82,7 @@ func (w *window) fill(m Metrics) Metrics {
 	m.Loss, m.Accuracy = w.Loss/images, w.Accuracy/images
 	m.GradientNorm = w.GradientNorm / float64(max(1, w.Steps))
 	if seconds := time.Since(w.since).Seconds(); seconds > 0 {
-		m.ImagesPerSecond = float64(w.timed) / seconds
+		m.ImagesPerSecond = float64(max(0, w.timed)) / seconds
 	}
 	return m
 }
