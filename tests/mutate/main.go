@@ -1,13 +1,15 @@
 // Command mutate tests the checks of the exercises with wrong answers that it makes out of
 // the worked solutions:
 //
-//	go run ./tests/mutate              # all exercises
+//	go run ./tests/mutate              # all exercises whose survivors have been read
 //	go run ./tests/mutate basicblock   # some
 //
 // Each mutant is the solution with one change, such as another operator or a missing
 // statement. Those that pass the type checker are built into one program, which runs the real
 // checks on them. A mutant that earns all points has survived: the check needs another case,
 // or the mutant computes the same and is listed in testdata/equivalent.txt with the reason.
+//
+// An exercise that has no part there yet is left out unless it is named.
 //
 // Answers that people wrote are in testdata/wrong and testdata/right. None of the first may
 // survive, and all of the second must earn all points.
@@ -26,6 +28,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
@@ -57,12 +60,18 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 			return fmt.Errorf("no exercise %q", name)
 		}
 	}
-	if len(names) == 0 {
-		names = exercises.Names()
-	}
 	root, err := checkout.Root(".")
 	if err != nil {
 		return err
+	}
+	if len(names) == 0 {
+		var others []string
+		if names, others, err = reviewed(root); err != nil {
+			return err
+		}
+		if len(others) > 0 {
+			fmt.Fprintf(stdout, "Nobody has read the survivors of these exercises yet: %s.\nThey are left out; name them to see the survivors.\n\n", strings.Join(others, ", "))
+		}
 	}
 	r, err := mutate(ctx, root, names, *every, *workers, stderr)
 	if err != nil {
@@ -84,4 +93,20 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return fmt.Errorf("%d mutants need a better check, or a line in %s", len(faults), filepath.Join("tests", "mutate", "testdata"))
 	}
 	return nil
+}
+
+// reviewed returns the exercises that equivalent.txt has a part for, and the others.
+func reviewed(root string) (names, others []string, err error) {
+	list, err := readExpected(filepath.Join(root, "tests", "mutate", "testdata", "equivalent.txt"))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range exercises.Names() {
+		if list[name] != nil {
+			names = append(names, name)
+		} else {
+			others = append(others, name)
+		}
+	}
+	return names, others, nil
 }

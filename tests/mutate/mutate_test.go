@@ -1,12 +1,12 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/residual-go/residual/lesson/exercises"
 )
 
 // sample is which mutants the tests check: every sample-th, always the same. make mutate checks
@@ -26,15 +26,9 @@ func TestSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reviewed, err := readExpected(filepath.Join("testdata", "equivalent.txt"))
+	names, _, err := reviewed(absolute)
 	if err != nil {
 		t.Fatal(err)
-	}
-	var names []string
-	for _, name := range exercises.Names() {
-		if reviewed[name] != nil {
-			names = append(names, name)
-		}
 	}
 	if len(names) < 16 {
 		t.Errorf("equivalent.txt has parts for %d exercises", len(names))
@@ -52,6 +46,108 @@ func TestSample(t *testing.T) {
 	for _, e := range r.exercises {
 		if c := r.counts(e); c.checked < 2 || c.killed+c.timedOut == 0 {
 			t.Errorf("%s: %d mutants checked, %d of them killed", e.name, c.checked, c.killed+c.timedOut)
+		}
+	}
+}
+
+func TestMutations(t *testing.T) {
+	types, err := newTypeChecker(t.Context(), root, []string{"slices"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := tidy([]byte(`package p
+
+import "slices"
+
+// F is here to be changed.
+func F(x []int, n int) int {
+	y := make([]int, len(x))
+	copy(y, x)
+	if n > 0 && slices.Contains(y, n) {
+		n = n - 1
+	}
+	return n
+}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	solution, found := types.check(text)
+	if len(found) > 0 {
+		t.Fatal(found)
+	}
+	var keys []string
+	for _, edits := range mutations(solution) {
+		changed, err := tidy(apply(text, edits))
+		if err != nil {
+			continue
+		}
+		if answer, err := types.mend(changed); err == nil {
+			keys = append(keys, difference(solution, &source{text: changed}))
+			if renamed := string(answer.renamed("q", "_7")); !strings.Contains(renamed, "package q") || !strings.Contains(renamed, "func F_7(") {
+				t.Errorf("renamed to\n%s", renamed)
+			}
+		}
+	}
+	const condition = "F: if n > 0 && slices.Contains(y, n) { → "
+	for _, want := range []string{
+		"F: y := make([]int, len(x)) → y := x", "F: copy(y, x) → nothing", "F: copy(y, x) → copy(x, y)",
+		condition + "if (n >= 0) && slices.Contains(y, n) {", condition + "if n > 0 || slices.Contains(y, n) {",
+		condition + "if n > 0 {", condition + "if !(n > 0 && slices.Contains(y, n)) {", condition + "if n > 1 && slices.Contains(y, n) {",
+		condition + "if n > 0 && slices.Contains(x, n) {", "F: n = n - 1 → n := n - 1", "F: n = n - 1 → n = (n + 1)",
+		"F: return n → return 0",
+	} {
+		if !slices.Contains(keys, want) {
+			t.Errorf("no mutant %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("the mutants are\n%s", strings.Join(keys, "\n"))
+	}
+}
+
+func TestReadExpected(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "list.txt")
+	read := func(text string) (expected, error) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return readExpected(file)
+	}
+	list, err := read("# a comment\n\nexercise a\nbecause\n\tone → two\n\tthree\nexercise b\n")
+	if err != nil || list["a"]["one → two"] != "because" || len(list["a"]) != 2 || list["b"] == nil || list["c"] != nil {
+		t.Errorf("got %v, %v", list, err)
+	}
+	for _, wrong := range []string{"because\n", "exercise a\n\tkey\n", "exercise a\nwhy\n\tk\n\tk\n", "exercise a\nexercise a\n"} {
+		if list, err := read(wrong); err == nil {
+			t.Errorf("%q gives %v, want an error", wrong, list)
+		}
+	}
+}
+
+// TestFaults has one answer of each kind that a run must not pass over.
+func TestFaults(t *testing.T) {
+	at := func(key, how, hint string) *job {
+		return &job{mutant: &mutant{exercise: "e", key: key}, outcome: outcome{how: how, hint: hint}}
+	}
+	r := &result{
+		every: 1, exercises: []*exercise{{name: "e"}},
+		equivalent: expected{"e": {"same": "why", "was same": "why", "gone": "why"}},
+		hinted:     expected{"e": {"known": "hint"}},
+		jobs: map[string][]*job{"e": {
+			at("the solution", survived, ""), at("same", survived, ""), at("known", killed, "hint"), at("symptom", killed, "slices-not-made"),
+			at("survivor", survived, ""), at("was same", killed, ""), at("new hint", killed, "hint"), at("right/a", killed, ""), at("wrong/b", survived, ""),
+		}},
+	}
+	faults := strings.Join(r.faults(), "\n")
+	for _, key := range []string{"survivor", "was same", "new hint", "right/a", "wrong/b", "gone"} {
+		if !strings.Contains(faults, "\t"+key) {
+			t.Errorf("no fault about %q", key)
+		}
+	}
+	for _, key := range []string{"same", "known", "symptom", "the solution"} {
+		if strings.Contains(faults, "\t"+key+"\n") {
+			t.Errorf("a fault about %q:\n%s", key, faults)
 		}
 	}
 }

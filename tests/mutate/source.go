@@ -101,17 +101,32 @@ func (c *typeChecker) mend(text []byte) (*source, error) {
 					continue
 				}
 			case ok && strings.HasSuffix(fault.Msg, "imported and not used"):
-				for _, spec := range s.file.Imports {
-					if spec.Pos() <= fault.Pos && fault.Pos < spec.End() {
-						edits = append(edits, edit{s.offset(spec.Pos()), s.offset(spec.End()), ""})
-					}
-				}
+				edits = append(edits, s.imports(fault.Pos))
 				continue
 			}
 			return nil, err
 		}
 		text = apply(text, edits)
 	}
+}
+
+// imports returns the edit that removes the import at pos.
+func (s *source) imports(pos token.Pos) edit {
+	for _, declaration := range s.file.Decls {
+		group, ok := declaration.(*ast.GenDecl)
+		if !ok || pos < group.Pos() || group.End() <= pos {
+			continue
+		}
+		if !group.Lparen.IsValid() {
+			return edit{s.offset(group.Pos()), s.offset(group.End()), ""}
+		}
+		for _, spec := range group.Specs {
+			if spec.Pos() <= pos && pos < spec.End() {
+				return edit{s.offset(spec.Pos()), s.offset(spec.End()), ""}
+			}
+		}
+	}
+	panic("no import there")
 }
 
 // use returns the edit that uses the variable that is declared at pos.
