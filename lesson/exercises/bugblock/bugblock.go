@@ -13,7 +13,7 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/nn"
 )
 
-// trunk is a network that is being built: each method adds a layer at its end.
+// trunk is a network under construction: each method adds a layer at its end.
 type trunk struct {
 	scope *model.Scope
 	x     *graph.Node // the output of the last layer

@@ -347,7 +347,7 @@ func (e *epoch) labelled() error {
 			failure := &Failure{What: epochCall, Want: "every image once", Got: fmt.Sprintf("image %d twice, as new images %d and %d", from, first, i)}
 			// Of n images drawn with replacement, 63 of 100 occur.
 			if share := float64(distinct(e.from)) / float64(len(e.from)); 0.5 < share && share < 0.75 {
-				failure.Hint = Hint{"drawn-with-replacement", "an epoch has every image exactly once: draw one order for all, as rng.Perm does, instead of drawing an image each time"}
+				failure.Hint = Hint{"drawn-with-replacement", "an epoch has every image exactly once: draw one order for all images, as rng.Perm does, instead of drawing an image at random each time"}
 			}
 			return failure
 		}
@@ -380,9 +380,8 @@ func distinct(numbers []int) int {
 	return len(seen)
 }
 
-// apart reports whether images and labels are both in random orders that have nothing to do
-// with each other. Of two orders where one follows from the other, forwards or backwards, the
-// ranks are correlated.
+// apart reports whether images and labels are in two unrelated random orders. If one order
+// follows from the other, forwards or backwards, the ranks are correlated.
 func (e *epoch) apart() bool {
 	n := len(e.from)
 	var labels, backwards []int
@@ -445,7 +444,7 @@ func (e *epoch) random(answer func([][]byte, []int, int, int, int, *rand.Rand) (
 		return failure
 	case flips == 0 || flips == len(e.crops):
 		return &Failure{What: epochCall, Want: "about half of the images flipped", Got: fmt.Sprintf("%d of %d", flips, len(e.crops)),
-			Hint: Hint{"same-flip", "all images are flipped, or none is: draw for each image whether to flip it, with even chances"}}
+			Hint: Hint{"same-flip", "all images are flipped, or none is: decide for each image at random whether to flip it, with even odds"}}
 	}
 	var given [][]byte
 	for _, image := range e.images {
@@ -464,16 +463,17 @@ func (e *epoch) random(answer func([][]byte, []int, int, int, int, *rand.Rand) (
 	return nil
 }
 
-// chances counts over many epochs how often things happen that are left to chance. A count is
-// wrong if it is more than seven standard deviations from its mean; for a right answer the
-// chance of that, for any of them, is below 1e-7. The seed is fixed, so an answer has the same result each time.
+// chances counts how often each random event happens over many epochs. A count is wrong if it
+// is more than seven standard deviations from its mean; for a right answer, the probability
+// that any count is wrong is below 1e-7. The seed is fixed, so an answer gets the same result
+// each time.
 func chances(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte, []int), padding int) error {
 	const n, epochs, height, width = 100, 120, 4, 5
 	what := fmt.Sprintf("Epoch %d times, with %d images, height %d, width %d, padding %d", epochs, n, height, width, padding)
 	fail := func(want, got string, hint Hint) error {
 		return &Failure{What: what, Want: want, Got: got, Hint: hint}
 	}
-	// The first channel of a pixel has the image's number, from 1, the others the place.
+	// The first channel of a pixel has the image's number, from 1; the others have the place.
 	base := newPicture(height, width)
 	sides := 2*padding + 1
 	places := map[string]place{}
@@ -502,7 +502,7 @@ func chances(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte, 
 	rng := epochRNG()
 	kinds := map[place]int{}
 	var flips, fixed, neighbours int
-	// By place in the epoch, by image, and by the image before.
+	// The flips are counted by place in the epoch, by image, and by the image before.
 	var flippedAt, flippedImage, firstHalf [n]int
 	var together [2][2]int // flipped, after a flipped one
 	for range epochs {
@@ -547,7 +547,7 @@ func chances(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte, 
 		return math.Abs(float64(count)-p*float64(m)) > 7*math.Sqrt(float64(m)*p*(1-p))
 	}
 	if off(flips, total, 0.5) {
-		hint := Hint{"flip-not-even", "each image is flipped with the same chance, but not an even one: rng.IntN(2) is 0 or 1, each half of the time"}
+		hint := Hint{"flip-not-even", "each image is flipped with the same probability, but it is not one half: rng.IntN(2) is 0 or 1, each half of the time"}
 		for i := range n {
 			if share := float64(flips) / total; off(flippedAt[i], epochs, share) || off(flippedImage[i], epochs, share) {
 				hint = Hint{}
@@ -557,10 +557,10 @@ func chances(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte, 
 	}
 	for i := range n {
 		if off(flippedAt[i], epochs, 0.5) {
-			return fail("every place in the epoch flipped about as often as not", fmt.Sprintf("the image at place %d flipped in %d of %d epochs", i, flippedAt[i], epochs), Hint{})
+			return fail("the image at each place in the epoch flipped about half of the time", fmt.Sprintf("the image at place %d flipped in %d of %d epochs", i, flippedAt[i], epochs), Hint{})
 		}
 		if off(flippedImage[i], epochs, 0.5) {
-			return fail("every image flipped about as often as not", fmt.Sprintf("image %d flipped in %d of %d epochs", i, flippedImage[i], epochs), Hint{})
+			return fail("each image flipped about half of the time", fmt.Sprintf("image %d flipped in %d of %d epochs", i, flippedImage[i], epochs), Hint{})
 		}
 		if off(firstHalf[i], epochs, 0.5) {
 			return fail("every image in the first half of the epoch about half of the time", fmt.Sprintf("image %d there in %d of %d epochs", i, firstHalf[i], epochs), Hint{})
@@ -579,19 +579,19 @@ func chances(answer func([][]byte, []int, int, int, int, *rand.Rand) ([][]byte, 
 			for _, flipped := range []bool{false, true} {
 				kind := place{top, left, flipped}
 				if count := kinds[kind]; off(count, total, 1/float64(2*sides*sides)) {
-					return fail(fmt.Sprintf("every place as often as any other, flipped or not: each about %d times of %d", total/(2*sides*sides), total),
+					return fail(fmt.Sprintf("all crops equally often, flipped or not: each about %d times of %d", total/(2*sides*sides), total),
 						fmt.Sprintf("top %d, left %d, flipped %t %d times", top, left, flipped, count), Hint{})
 				}
 			}
 		}
 	}
-	// In a random order, an image stays in its place, or follows the one that it followed, about
-	// once an epoch. Both are nearly Poisson.
+	// In a random order, about one image per epoch stays in its place, and about one follows the
+	// image that it followed before. Both counts are nearly Poisson.
 	if off(fixed, total, 1.0/n) {
-		return fail(fmt.Sprintf("an image in its old place about %d times", epochs), fmt.Sprintf("%d times", fixed), Hint{})
+		return fail(fmt.Sprintf("an image in its original place about %d times", epochs), fmt.Sprintf("%d times", fixed), Hint{})
 	}
 	if off(neighbours, total, 1.0/n) {
-		return fail(fmt.Sprintf("an image after the one that it follows in images about %d times", epochs), fmt.Sprintf("%d times", neighbours), Hint{})
+		return fail(fmt.Sprintf("an image right after the one that it follows in images, about %d times", epochs), fmt.Sprintf("%d times", neighbours), Hint{})
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 var basicBlockHints = map[string]string{
 	"relu-before-addition":     "the branch goes through a ReLU before the addition, so the block can only ever add to its input, never subtract; the last ReLU comes after the addition",
 	"no-addition":              "x is never added: these are two layers of a plain network, without a shortcut",
-	"no-last-relu":             "the sum is returned as it is; it still has to go through a ReLU",
+	"no-last-relu":             "the sum is returned without the last ReLU",
 	"no-relu-between":          "there is no ReLU between the two convolutions; with nothing nonlinear between them, two convolutions can do no more than one",
 	"norm-missing":             "a batch norm is missing: each of the two convolutions is followed by one",
 	"relu-on-shortcut":         "x goes through a ReLU before it is added; the shortcut adds x unchanged",

@@ -19,14 +19,14 @@ var bottleneckHints = map[string]string{
 	"no-expansion":              "the last convolution has planes channels; it needs Expansion times as many",
 	"shortcut-not-expanded":     "the shortcut has planes channels but the branch ends with Expansion times as many, so they cannot be added",
 	"relu-before-addition":      "there is a ReLU after the third norm, so the block can only ever add to its input; that ReLU comes after the addition",
-	"no-last-relu":              "the sum is returned as it is; it still has to go through a ReLU",
+	"no-last-relu":              "the sum is returned without the last ReLU",
 	"no-relu-between":           "a ReLU is missing: one follows the first norm and one the second",
 	"no-addition":               "the shortcut is never added",
-	"input-never-projected":     "x is added as it is, although its shape differs from the branch's; that is what shortcut is for",
-	"projects-on-stride-only":   "with stride 1, x is added as it is even if it has another number of channels, as in the first block of ResNet-50; shortcut projects then too",
-	"projects-on-channels-only": "with a stride, x is added as it is even though it is larger than the branch; shortcut projects then too",
-	"no-reduction":              "the first two convolutions have as many channels as the last, which is not a bottleneck: they have planes, a quarter of that",
-	"wrong-kernels":             "the kernels are 1×1, 3×3 and 1×1, in that order: only the one in the narrow middle is large",
+	"input-never-projected":     "x is added unchanged, although its shape differs from the branch's; that is what shortcut is for",
+	"projects-on-stride-only":   "with stride 1, x is added unchanged even if it has another number of channels, as in the first block of ResNet-50; shortcut projects then too",
+	"projects-on-channels-only": "with a stride, x is added unchanged even though it is larger than the branch; shortcut projects then too",
+	"no-reduction":              "the first two convolutions have as many channels as the last, which is not a bottleneck: they should have planes channels, a quarter of that",
+	"wrong-kernels":             "the kernels should be 1×1, 3×3 and 1×1, in that order: only the one in the narrow middle is large",
 }
 
 // Bottleneck checks the exercise bottleneck.

@@ -15,7 +15,7 @@ var bugNormHints = map[string]string{
 	"tested-with-batch-statistics":    "after training, the batch's statistics are used: the result for an image then depends on the images next to it, and a single image has no useful statistics. Fix the running ones instead",
 	"momentum-the-wrong-way-round":    "the running statistics move nine tenths of the way to each batch, so only the last few batches count; momentum, 0.1, is the weight of the new batch",
 	"only-the-last-batch-counts":      "the running statistics are simply those of the last batch; store what towards returns",
-	"epsilon-changed":                 "epsilon was right: with values that are nearly equal, it decides how far they are spread",
+	"epsilon-changed":                 "epsilon was right: if the values are nearly equal, it decides how far they are spread apart",
 	"biased-variance":                 "the running variance moves towards the batch's biased variance; the unbiased one was right",
 	"stored-in-evaluation":            "the running statistics are stored in evaluation too, so testing changes the network",
 	"trained-with-running-statistics": "training uses the running statistics; it should use the batch's own, as it did before",

@@ -48,7 +48,7 @@ func cloneRows(rows [][]float64) [][]float64 {
 	return list
 }
 
-// each returns the map whose value at a place is computed from the features there.
+// each returns a map; value computes the map's value at a place from the features there.
 func (c camCase) each(value func(pixel []float64) float64) [][]float64 {
 	var m [][]float64
 	for _, row := range c.Features {
@@ -117,15 +117,15 @@ func classMaps(answer classMapAnswer, same func(a, b [][]float64) bool, cases []
 		mistakes: []mistake[camCase, [][]float64]{
 			{Hint{"height-width-swapped", "height and width are swapped: the first axis counts rows, the second columns"},
 				func(c camCase) [][]float64 { return transposed(c.Want) }},
-			camMistake("mean-not-sum", "the products are averaged; the map is their sum, so that its mean is the logit, but for the bias",
+			camMistake("mean-not-sum", "the products are averaged; the map is their sum, so that its mean is the logit without the bias",
 				func(_ camCase, _, products []float64) float64 { return mean(products) }),
-			camMistake("weights-left-out", "the weights are missing: this only says where there is much of anything, and is the same map for all classes",
+			camMistake("weights-left-out", "the weights are missing: this only shows where features are strong, and is the same map for all classes",
 				func(_ camCase, pixel, _ []float64) float64 { return sum(pixel) }),
 			camMistake("weights-left-out", "the weights are missing: this is the mean of all channels, and is the same map for all classes",
 				func(_ camCase, pixel, _ []float64) float64 { return mean(pixel) }),
-			camMistake("negative-evidence-cut", "what speaks against the class is set to 0. That is Grad-CAM's way to draw; here negative values stay, so that the mean is the logit",
+			camMistake("negative-evidence-cut", "evidence against the class is set to 0, as Grad-CAM does. Here negative values stay, so that the mean is the logit",
 				func(_ camCase, _, products []float64) float64 { return max(0, sum(products)) }),
-			camMistake("negative-evidence-cut", "products below 0 are left out; they speak against the class and belong to the sum",
+			camMistake("negative-evidence-cut", "products below 0 are left out; they are evidence against the class and belong in the sum",
 				func(_ camCase, _, products []float64) float64 {
 					total := 0.0
 					for _, p := range products {
@@ -133,15 +133,15 @@ func classMaps(answer classMapAnswer, same func(a, b [][]float64) bool, cases []
 					}
 					return total
 				}),
-			camMistake("absolute-values", "the products' signs are lost: a channel that speaks against the class counts like one that speaks for it",
+			camMistake("absolute-values", "the products' signs are lost: a channel that is evidence against the class counts as evidence for it",
 				func(_ camCase, _, products []float64) float64 { return sum(absolutes(products)) }),
-			camMistake("last-channel-only", "only the last channel counts: add the products of all channels",
+			camMistake("last-channel-only", "only the last channel is used: add the products of all channels",
 				func(_ camCase, _, products []float64) float64 { return last(products) }),
-			camMistake("first-channel-only", "only the first channel counts: add the products of all channels",
+			camMistake("first-channel-only", "only the first channel is used: add the products of all channels",
 				func(_ camCase, _, products []float64) float64 { return products[0] }),
-			camMistake("always-class-0", "this is the map of class 0, whichever class is asked for",
+			camMistake("always-class-0", "this is the map of class 0, whatever class is",
 				func(c camCase, pixel, _ []float64) float64 { return sum(c.products(pixel, 0)) }),
-			camMistake("all-classes", "the weights of all classes are added up; take those of the class that is asked for",
+			camMistake("all-classes", "the weights of all classes are added up; use only those of class",
 				func(c camCase, pixel, _ []float64) float64 {
 					total := 0.0
 					for class := range c.Weight[0] {
@@ -214,9 +214,9 @@ func scales(answer func(m [][]float64) [][]float64, cases ...[][]float64) func()
 			return &Failure{What: what(m), Want: showRows(want), Got: showRows(got)}
 		},
 		mistakes: []mistake[[][]float64, [][]float64]{
-			scaleMistake("zero-by-zero", "where all values are the same, 0 is divided by 0, which is NaN: the result is 0 there",
+			scaleMistake("zero-by-zero", "if all values are the same, 0 is divided by 0, which is NaN: the result should be 0",
 				func(x, lowest, highest float64) float64 { return (x - lowest) / (highest - lowest) }),
-			scaleMistake("smallest-not-subtracted", "the values are divided by the largest, but the smallest is not 0 then: subtract it first",
+			scaleMistake("smallest-not-subtracted", "the values are divided by the largest, but then the smallest is not 0: subtract it first",
 				func(x, _, highest float64) float64 { return x / highest }),
 			scaleMistake("divided-by-the-largest", "after the smallest is subtracted, the largest is smaller as well: divide by the difference of the two",
 				func(x, lowest, highest float64) float64 { return (x - lowest) / highest }),
@@ -224,7 +224,7 @@ func scales(answer func(m [][]float64) [][]float64, cases ...[][]float64) func()
 				func(x, lowest, _ float64) float64 { return x - lowest }),
 			scaleMistake("upside-down", "the largest becomes 0 and the smallest 1; it should be the other way round",
 				func(x, lowest, highest float64) float64 { return (highest - x) / (highest - lowest) }),
-			scaleMistake("from-minus-one", "the values reach from −1 to 1; they should begin at 0",
+			scaleMistake("from-minus-one", "the values go from −1 to 1; they should start at 0",
 				func(x, lowest, highest float64) float64 { return 2*(x-lowest)/(highest-lowest) - 1 }),
 			scaleMistake("limits-start-at-zero", "the search for the smallest and the largest starts at 0, but all values of a map may be below 0, or above: start with the first value",
 				func(x, lowest, highest float64) float64 {
@@ -234,7 +234,7 @@ func scales(answer func(m [][]float64) [][]float64, cases ...[][]float64) func()
 					}
 					return (x - lowest) / (highest - lowest)
 				}),
-			{Hint{"row-by-row", "each row is scaled by itself; look for the smallest and the largest value of the whole map"},
+			{Hint{"row-by-row", "each row is scaled on its own; use the smallest and the largest value of the whole map"},
 				func(m [][]float64) [][]float64 {
 					var list [][]float64
 					for _, row := range m {

@@ -161,7 +161,7 @@ func distances(answer func(f, target function, points []float64) float64) func()
 				func(d []float64) float64 { return largestOf(squares(d)) }),
 			distanceMistake("smallest-not-largest", "this is the smallest difference; the distance is the largest",
 				func(d []float64) float64 { return slices.Min(absolutes(d)) }),
-			distanceMistake("last-point-only", "only the last point counts: keep the largest difference of all points",
+			distanceMistake("last-point-only", "only the last point is used: keep the largest difference of all points",
 				func(d []float64) float64 { return math.Abs(d[len(d)-1]) }),
 		},
 	}.try
@@ -200,9 +200,9 @@ func closests(answer func(class []function, target function, points []float64) f
 				largestOf),
 			closestMistake("mean-over-the-class", "this is the mean distance; a class is as close as its best function, however bad the others are",
 				mean),
-			closestMistake("first-function-only", "only the first function counts: look at all of them",
+			closestMistake("first-function-only", "only the first function is used: look at all of them",
 				func(d []float64) float64 { return d[0] }),
-			closestMistake("last-function-only", "only the last function counts: keep the smallest distance of all",
+			closestMistake("last-function-only", "only the last function is used: keep the smallest distance of all",
 				func(d []float64) float64 { return d[len(d)-1] }),
 		},
 	}.try
@@ -265,11 +265,11 @@ func nestings(answer func(outer, inner []function, points []float64) bool) func(
 		mistakes: []mistake[nestingCase, bool]{
 			{Hint{"one-function-is-enough", "one function of inner that is in outer is not enough: all of them have to be"},
 				func(c nestingCase) bool { return c.missing(rounding, nestingPoints) < len(c.inner) }},
-			{Hint{"the-wrong-way-round", "it is asked whether outer has all of inner; this says whether inner has all of outer"},
+			{Hint{"the-wrong-way-round", "this checks whether inner has all of outer; check whether outer has all of inner"},
 				func(c nestingCase) bool {
 					return nestingCase{c.inner, c.outer}.missing(rounding, nestingPoints) == 0
 				}},
-			{Hint{"equal-to-the-last-bit", "0.1x + 0.2x and 0.3x differ in the last bit: compare the distance with 1e-9, not with 0"},
+			{Hint{"equal-to-the-last-bit", "0.1x + 0.2x and 0.3x differ in the last bit: compare the distance with 1e-9 instead of 0"},
 				func(c nestingCase) bool { return c.missing(0, nestingPoints) == 0 }},
 			{Hint{"one-point-is-enough", "two functions are the same if they agree at all points; these agree at some"},
 				func(c nestingCase) bool {
@@ -280,7 +280,7 @@ func nestings(answer func(outer, inner []function, points []float64) bool) func(
 					}
 					return true
 				}},
-			{Hint{"the-wrong-way-round", "the answer is the opposite: true is for a class that is nested"},
+			{Hint{"the-wrong-way-round", "the result is the wrong way round: return true if the class is nested"},
 				func(c nestingCase) bool { return c.missing(rounding, nestingPoints) > 0 }},
 			{Hint{"function-by-function", "a function of inner may be anywhere in outer, not only at the same place"},
 				func(c nestingCase) bool {
@@ -291,9 +291,9 @@ func nestings(answer func(outer, inner []function, points []float64) bool) func(
 					}
 					return true
 				}},
-			{Hint{"last-function-only", "only the last function of inner counts: return false as soon as one is missing, and true after the loop"},
+			{Hint{"last-function-only", "only the last function of inner is checked: return false as soon as one is missing, and true after the loop"},
 				func(c nestingCase) bool { return c.outer.has(c.inner[len(c.inner)-1], rounding, nestingPoints) }},
-			{Hint{"first-function-only", "only the first function of inner counts: return true after the loop, not inside it"},
+			{Hint{"first-function-only", "only the first function of inner is checked: return true after the loop, not inside it"},
 				func(c nestingCase) bool { return c.outer.has(c.inner[0], rounding, nestingPoints) }},
 		},
 	}.try
@@ -388,7 +388,7 @@ func pairMistake(name, text string, join func(f, g function) function) mistake[l
 // zipped returns the mistake of pairing each function with one layer only.
 func zipped(join func(f, g function) function) mistake[layerCase, [][]float64] {
 	return mistake[layerCase, [][]float64]{
-		Hint{"not-every-pair", "the first function gets only the first layer, the second only the second; every function goes with every layer"},
+		Hint{"not-every-pair", "the first function gets only the first layer and the second only the second; combine every function with every layer"},
 		func(c layerCase) [][]float64 {
 			var list []function
 			for i := range min(len(c.class), len(c.layers)) {
@@ -398,10 +398,10 @@ func zipped(join func(f, g function) function) mistake[layerCase, [][]float64] {
 		}}
 }
 
-// kept returns the mistake of keeping the class before in the result.
+// kept returns the mistake of keeping the functions of the shallower class in the result.
 func kept(join func(f, g function) function) mistake[layerCase, [][]float64] {
 	return mistake[layerCase, [][]float64]{
-		Hint{"class-before-kept", "the result also has the functions of the class before, without the new layer. If they were always in it, every class would be nested in the next: that is what has to be found out"},
+		Hint{"class-before-kept", "the result also has the functions of the shallower class, without the new layer. With them every class would be nested in the next, and that is the question"},
 		func(c layerCase) [][]float64 {
 			list := c.class.functions()
 			for _, f := range c.class {
@@ -414,12 +414,12 @@ func kept(join func(f, g function) function) mistake[layerCase, [][]float64] {
 }
 
 var plainMistakes = []mistake[layerCase, [][]float64]{
-	pairMistake("layer-comes-first", "the new layer comes last: it gets f's result, g(f(x)); this is f(g(x))",
+	pairMistake("layer-comes-first", "the new layer comes last: it gets the result of f, as in g(f(x)); this is f(g(x))",
 		func(f, g function) function { return func(x float64) float64 { return f(g(x)) } }),
-	pairMistake("layer-alone", "the new layer gets x itself; it gets f's result, g(f(x))",
+	pairMistake("layer-alone", "the new layer gets x itself; it should get the result of f, as in g(f(x))",
 		func(_, g function) function { return g }),
 	pairMistake("has-a-shortcut", "a plain layer adds nothing: the result is g(f(x))", residualLayer),
-	pairMistake("has-a-shortcut", "the two are added; a plain layer gets the result of f: g(f(x))",
+	pairMistake("has-a-shortcut", "the results of f and g are added; a plain layer gets the result of f, as in g(f(x))",
 		func(f, g function) function { return func(x float64) float64 { return f(x) + g(x) } }),
 	zipped(plainLayer), kept(plainLayer),
 }
@@ -428,11 +428,11 @@ var residualMistakes = []mistake[layerCase, [][]float64]{
 	pairMistake("no-shortcut", "nothing is added: this is the plain layer, g(f(x))", plainLayer),
 	pairMistake("shortcut-from-the-start", "x is added, the input of the whole network; a residual layer adds its own input, f(x)",
 		func(f, g function) function { return func(x float64) float64 { return x + g(f(x)) } }),
-	pairMistake("branch-gets-x", "g gets x, the input of the whole network; it gets f's result, as a layer does: f(x) + g(f(x))",
+	pairMistake("branch-gets-x", "g gets x, the input of the whole network; like any layer it should get the result of f: f(x) + g(f(x))",
 		func(f, g function) function { return func(x float64) float64 { return f(x) + g(x) } }),
-	pairMistake("layer-comes-first", "the new layer comes last: it gets f's result and adds to it; here f gets g's",
+	pairMistake("layer-comes-first", "the new layer comes last: it gets the result of f and adds to it; here f gets that of g",
 		func(f, g function) function { return func(x float64) float64 { return g(x) + f(g(x)) } }),
-	pairMistake("layer-comes-first", "the new layer comes last: it gets f's result and adds to it; here f gets x + g(x)",
+	pairMistake("layer-comes-first", "the new layer comes last: it gets the result of f and adds to it; here f gets x + g(x)",
 		func(f, g function) function { return func(x float64) float64 { return f(x + g(x)) } }),
 	zipped(residualLayer), kept(residualLayer),
 }

@@ -99,13 +99,13 @@ func lengthOf(values []float32) float64 { return math.Sqrt(squared(values)) }
 
 func toLength(w, d []float32) []float32 { return multiplied(d, lengthOf(w)/lengthOf(d)) }
 
-// filterMistake returns a mistake in what belongs to a filter, or in how it is scaled.
+// filterMistake returns a mistake in which values form a filter, or in how it is scaled.
 func filterMistake(name, text string, filter func(shape []int, j int) int, change func(w, d []float32) []float32) mistake[directionCase, []nn.Parameter] {
 	return mistake[directionCase, []nn.Parameter]{Hint{name, text}, func(c directionCase) []nn.Parameter { return c.filters(filter, change) }}
 }
 
 // nearParameters reports whether the parameters are equal up to rounding. NaN equals NaN, so
-// that mistakes which make it can be told.
+// that mistakes that produce NaN can be recognised.
 func nearParameters(a, b []nn.Parameter) bool {
 	return slices.EqualFunc(a, b, func(a, b nn.Parameter) bool {
 		return a.Name == b.Name && slices.Equal(a.Shape, b.Shape) && slices.EqualFunc(a.Values, b.Values, func(x, y float32) bool {
@@ -140,7 +140,7 @@ func explainParameters(what string, want, got []nn.Parameter) *Failure {
 func unchanged(what string, before, after []nn.Parameter) {
 	if !sameParameters(before, after) {
 		panic(&Failure{What: "the arguments after " + what, Want: "unchanged", Got: "changed",
-			Hint: Hint{"arguments-changed", "the arguments belong to the caller, who will walk from the same weights again: write the result to new slices"}})
+			Hint: Hint{"arguments-changed", "the arguments belong to the caller, who will start from the same weights again: write the result to new slices"}})
 	}
 }
 
@@ -172,8 +172,8 @@ func findsDirection(answer func(weights, random []nn.Parameter) []nn.Parameter, 
 			return explainParameters(c.String(), want, got)
 		},
 		mistakes: []mistake[directionCase, []nn.Parameter]{
-			filterMistake("by-layer", "the layer is scaled as a whole; each filter has a length of its own", whole, toLength),
-			filterMistake("by-input-not-output", "values are taken together by input channel; a filter is what belongs to one output channel, which is the last axis",
+			filterMistake("by-layer", "the layer is scaled as a whole; each filter has its own length", whole, toLength),
+			filterMistake("by-input-not-output", "values are grouped by input channel; a filter is the weights of one output channel, and output channels are the last axis",
 				func(shape []int, j int) int { return j / shape[len(shape)-1] % shape[len(shape)-2] }, toLength),
 			filterMistake("first-axis-not-last", "the filters are taken along the first axis, as in PyTorch. Here the output channels are the last axis",
 				func(shape []int, j int) int {
@@ -183,17 +183,17 @@ func findsDirection(answer func(weights, random []nn.Parameter) []nn.Parameter, 
 					}
 					return j / n
 				}, toLength),
-			filterMistake("by-place", "values are taken together by their place in the kernel; a filter has all its places, for one output channel",
+			filterMistake("by-place", "values are grouped by their position in the kernel; a filter has all positions, for one output channel",
 				func(shape []int, j int) int { return j / shape[len(shape)-1] }, toLength),
 			filterMistake("unit-length", "every filter has the length 1; it should have that of the same filter of the weights", byOutput,
 				func(_, d []float32) []float32 { return multiplied(d, 1/lengthOf(d)) }),
-			filterMistake("not-divided-by-its-own-length", "the random filter is multiplied by the length of the weights, but it has a length already: divide by that", byOutput,
+			filterMistake("not-divided-by-its-own-length", "the random filter is multiplied by the length of the weights, but it has a length of its own: divide by that", byOutput,
 				func(w, d []float32) []float32 { return multiplied(d, lengthOf(w)) }),
 			filterMistake("ratio-upside-down", "the ratio is upside down: the new length is that of the weights, so multiply by it and divide by the random filter's", byOutput,
 				func(w, d []float32) []float32 { return multiplied(d, lengthOf(d)/lengthOf(w)) }),
-			filterMistake("root-forgotten", "the ratio is that of the sums of squares; the lengths are their square roots", byOutput,
+			filterMistake("root-forgotten", "this is the ratio of the sums of squares; the lengths are their square roots", byOutput,
 				func(w, d []float32) []float32 { return multiplied(d, squared(w)/squared(d)) }),
-			filterMistake("not-normalised", "these are the random values as they came: a filter with large weights and one with small ones are moved equally far", byOutput,
+			filterMistake("not-normalised", "the random values are not scaled: a filter with large weights and one with small ones are moved equally far", byOutput,
 				func(_, d []float32) []float32 { return d }),
 			filterMistake("weights-scaled", "the weights are scaled to the length of the random values; scale the random values", byOutput,
 				func(w, d []float32) []float32 { return multiplied(w, lengthOf(d)/lengthOf(w)) }),
@@ -209,7 +209,7 @@ func findsDirection(answer func(weights, random []nn.Parameter) []nn.Parameter, 
 				})},
 			{Hint{"norms-and-biases-moved", "the parameters with one axis keep their random values; their direction is 0"},
 				withNorms(func(c directionCase, i int) []float32 { return c.Random[i].Values })},
-			{Hint{"norms-and-biases-left-out", "the parameters with one axis are missing; they are part of the direction, with zeros"},
+			{Hint{"norms-and-biases-left-out", "the parameters with one axis are missing; they belong to the direction, with zeros as values"},
 				func(c directionCase) []nn.Parameter {
 					return slices.DeleteFunc(cloneParameters(c.Want), func(p nn.Parameter) bool { return len(p.Shape) < 2 })
 				}},
@@ -266,7 +266,7 @@ func walksAlong(answer func(weights, direction []nn.Parameter, alpha float64) []
 			for i := range moved {
 				if i < len(weights) && len(moved[i].Values) > 0 && len(weights[i].Values) > 0 && &moved[i].Values[0] == &weights[i].Values[0] {
 					panic(&Failure{What: "the result of " + c.String(), Want: "new values", Got: "the slices of the weights themselves",
-						Hint: Hint{"weights-shared", "the result shares its values with the weights, so that whoever changes one changes the other: make new slices, even if nothing moves"}})
+						Hint: Hint{"weights-shared", "the result shares its values with the weights, so changing one changes the other: make new slices, even if nothing moves"}})
 				}
 			}
 			return moved
@@ -276,7 +276,7 @@ func walksAlong(answer func(weights, direction []nn.Parameter, alpha float64) []
 		what:    alongCase.String,
 		explain: func(c alongCase, want, got []nn.Parameter) *Failure { return explainParameters(c.String(), want, got) },
 		mistakes: []mistake[alongCase, []nn.Parameter]{
-			alongMistake("alpha-ignored", "the whole direction is added, however long the step should be: multiply by alpha",
+			alongMistake("alpha-ignored", "the whole direction is added, whatever alpha is: multiply by alpha",
 				func(float64) func(w, d float32) float32 { return oneStep(1) }),
 			alongMistake("direction-alone", "the weights are missing: the walk starts from them",
 				func(alpha float64) func(w, d float32) float32 {
@@ -284,11 +284,11 @@ func walksAlong(answer func(weights, direction []nn.Parameter, alpha float64) []
 				}),
 			alongMistake("backwards", "the step goes backwards: add it, do not subtract it",
 				func(alpha float64) func(w, d float32) float32 { return oneStep(-alpha) }),
-			alongMistake("mixed-not-moved", "this mixes the two, (1 − alpha)·weights + alpha·direction; that is the way between two networks. Add alpha·direction to the weights",
+			alongMistake("mixed-not-moved", "this is (1 − alpha)·weights + alpha·direction, which is how one goes from one network to another. Add alpha·direction to the weights",
 				func(alpha float64) func(w, d float32) float32 {
 					return func(w, d float32) float32 { return float32(1-alpha)*w + float32(alpha)*d }
 				}),
-			alongMistake("alpha-cut-to-a-whole-number", "alpha is cut to a whole number: convert to float32, not to int",
+			alongMistake("alpha-truncated", "alpha is truncated to an integer: convert it to float32, not to int",
 				func(alpha float64) func(w, d float32) float32 { return oneStep(math.Trunc(alpha)) }),
 		},
 	}.try

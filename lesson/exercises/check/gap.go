@@ -22,7 +22,7 @@ type trainingLog struct {
 	end string
 }
 
-// epochOfLog is what a log has about an epoch.
+// epochOfLog is what a log says about an epoch.
 type epochOfLog struct {
 	text string // its lines
 	// step is the loss in the last line with Step, train and test are those of the whole epoch.
@@ -74,8 +74,8 @@ func (l trainingLog) losses() []float64 {
 	return l.numbers(func(e epochOfLog) float64 { return e.train })
 }
 
-// killed returns the log of a training that was killed after that many epochs, with what it
-// printed after them.
+// killed returns the log of a run that was killed after that many epochs, with what it printed
+// after them.
 func (l trainingLog) killed(epochs int, end string) trainingLog {
 	l.epochs, l.end = l.epochs[:epochs], end
 	return l
@@ -107,7 +107,7 @@ func lossesMistake(name, text string, of func(l trainingLog) []float64) mistake[
 	return mistake[trainingLog, []float64]{Hint{name, text}, of}
 }
 
-// cutOff returns the losses, and the number that the end of the log begins to say, if any.
+// cutOff returns the losses, and the number that the cut-off last line starts with, if any.
 func (l trainingLog) cutOff() []float64 {
 	list := l.losses()
 	if i := strings.Index(l.end, "train loss "); i >= 0 {
@@ -119,7 +119,7 @@ func (l trainingLog) cutOff() []float64 {
 	return list
 }
 
-// partial returns the losses, and a 0 where the end of the log has no number.
+// partial returns the losses, and a 0 if the cut-off last line has no number.
 func (l trainingLog) partial() []float64 {
 	list := l.cutOff()
 	if strings.Contains(l.end, "done") && len(list) == len(l.epochs) {
@@ -154,13 +154,13 @@ func readsLosses(answer func(log string) []float64, logs ...trainingLog) func() 
 		mistakes: []mistake[trainingLog, []float64]{
 			lossesMistake("test-losses", "these are the test losses. Degradation is about the training loss: a deeper network that only overfitted would have a lower one",
 				func(l trainingLog) []float64 { return l.numbers(func(e epochOfLog) float64 { return e.test }) }),
-			lossesMistake("steps-too", "the lines with Step are there too: take the lines of finished epochs only",
+			lossesMistake("steps-too", "the losses of the lines with Step are there too: take the lines of finished epochs only",
 				func(l trainingLog) []float64 {
 					return withSteps(l, func(e epochOfLog) []float64 { return []float64{e.train} })
 				}),
-			lossesMistake("steps-too", "these are the losses of the lines with Step, which an epoch prints on its way: take the lines of finished epochs",
+			lossesMistake("steps-too", "these are the losses of the lines with Step, which are printed during an epoch: take the lines of finished epochs",
 				func(l trainingLog) []float64 { return withSteps(l, func(epochOfLog) []float64 { return nil }) }),
-			lossesMistake("steps-too", "these are the last losses that the epochs printed on their way: take the lines of finished epochs",
+			lossesMistake("steps-too", "these are the last losses printed during each epoch: take the lines of finished epochs",
 				func(l trainingLog) []float64 { return l.numbers(func(e epochOfLog) float64 { return e.step }) }),
 			lossesMistake("last-epoch-only", "this is the last epoch; return the losses of all finished epochs",
 				func(l trainingLog) []float64 { return l.losses()[len(l.epochs)-1:] }),
@@ -168,13 +168,13 @@ func readsLosses(answer func(log string) []float64, logs ...trainingLog) func() 
 				func(l trainingLog) []float64 { return l.losses()[:1] }),
 			lossesMistake("not-in-order", "the losses are sorted; keep them in the order of the epochs",
 				func(l trainingLog) []float64 { return slices.Sorted(slices.Values(l.losses())) }),
-			lossesMistake("cut-off-line-counted", "the last line was cut off when the training was killed, perhaps in the middle of the number: 0.7 may be what is left of 0.7449. Count only lines that end with a newline",
+			lossesMistake("cut-off-line-counted", "the last line was cut off when the run was killed, perhaps in the middle of the number: 0.7 may be all that is left of 0.7449. Count only lines that end with a newline",
 				trainingLog.cutOff),
 			lossesMistake("cut-off-line-counted", "the last line was cut off, and there is no number to read: leave it out, do not count it as 0",
 				trainingLog.partial),
 		},
-		outside: Hint{"cut-off-line", "a line may be cut off: look whether it has what you are about to read before you read it"},
-		unmade:  Hint{"cut-off-line", "a line may be cut off: look whether it has what you are about to read before you read it"},
+		outside: Hint{"cut-off-line", "a line may be cut off: check that it has what you are about to read"},
+		unmade:  Hint{"cut-off-line", "a line may be cut off: check that it has what you are about to read"},
 	}.try
 }
 
@@ -232,9 +232,9 @@ func comparesLosses(answer func(shallow, deep string) float64, cases ...gapCase)
 			return &Failure{What: what(c), Want: number(want), Got: number(got)}
 		},
 		mistakes: []mistake[gapCase, float64]{
-			gapMistake("shallow-minus-deep", "the sign is the wrong way round: the gap is positive if the deep network's loss is the higher one",
+			gapMistake("shallow-minus-deep", "the sign is wrong: the gap is positive if the deep network's loss is higher",
 				func(a, b []float64) float64 { return last(a) - last(b) }),
-			gapMistake("sign-lost", "a gap may be negative: that is a deep network which is better than the shallow one. Do not take the absolute value",
+			gapMistake("sign-lost", "a gap may be negative, if the deep network is better than the shallow one: do not take the absolute value",
 				func(a, b []float64) float64 { return math.Abs(last(b) - last(a)) }),
 			gapMistake("ratio-not-difference", "this is the ratio of the losses; the gap is their difference",
 				func(a, b []float64) float64 { return last(b) / last(a) }),
@@ -247,9 +247,9 @@ func comparesLosses(answer func(shallow, deep string) float64, cases ...gapCase)
 					n := min(len(c.shallow.epochs), len(c.deep.epochs))
 					return c.deep.epochs[n-1].test - c.shallow.epochs[n-1].test
 				}},
-			{Hint{"different-epochs", "one network was trained for longer than the other here: compare them after the last epoch that both finished"},
+			{Hint{"different-epochs", "one network was trained for longer than the other: compare them after the last epoch that both finished"},
 				func(c gapCase) float64 { return last(c.deep.losses()) - last(c.shallow.losses()) }},
 		},
-		outside: Hint{"logs-of-different-lengths", "one log has more epochs than the other: the last epoch that both finished is that of the shorter one"},
+		outside: Hint{"logs-of-different-lengths", "one log has more epochs than the other: the last epoch that both finished is the last one of the shorter log"},
 	}.try
 }

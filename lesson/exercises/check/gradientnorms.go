@@ -36,8 +36,8 @@ func GradientNorms(t T, norms func(gradients []nn.Parameter) []nn.LayerNorm, gro
 	)
 }
 
-// of returns a number for each layer, computed from the values of its parameters. layer says
-// which layer a parameter belongs to.
+// of returns a number for each layer, computed from the values of its parameters. layer returns
+// the layer that a parameter belongs to.
 func (c normsCase) of(layer func(name string) string, compute func(parameters [][]float32) float64) []nn.LayerNorm {
 	var list []nn.LayerNorm
 	var parameters [][]float32
@@ -117,7 +117,7 @@ func computesNorms(answer func(gradients []nn.Parameter) []nn.LayerNorm, cases .
 		mistakes: []mistake[normsCase, []nn.LayerNorm]{
 			layerNormMistake("root-forgotten", "this is the sum of the squares; the norm is its square root",
 				func(p [][]float32) float64 { return squared(slices.Concat(p...)) }),
-			layerNormMistake("mean-not-sum", "the squares are averaged; the norm is the root of their sum, so that a layer with more weights has a larger one",
+			layerNormMistake("mean-not-sum", "the squares are averaged; the norm is the root of their sum, and so is larger for a layer with more weights",
 				func(p [][]float32) float64 {
 					all := slices.Concat(p...)
 					return math.Sqrt(squared(all) / float64(len(all)))
@@ -146,11 +146,11 @@ func computesNorms(answer func(gradients []nn.Parameter) []nn.LayerNorm, cases .
 					}
 					return total
 				}),
-			layerNormMistake("one-parameter-only", "only one of the layer's parameters counts: its weight and its bias belong together",
+			layerNormMistake("one-parameter-only", "only one of the layer's parameters is used: its weight and its bias belong together",
 				func(p [][]float32) float64 { return euclidean(p[:1]) }),
-			layerNormMistake("one-parameter-only", "only one of the layer's parameters counts: its weight and its bias belong together",
+			layerNormMistake("one-parameter-only", "only one of the layer's parameters is used: its weight and its bias belong together",
 				func(p [][]float32) float64 { return euclidean(p[len(p)-1:]) }),
-			{Hint{"norm-by-parameter", "there is a norm for each parameter: the parameters of a layer, such as bn1.weight and bn1.bias, have one together"},
+			{Hint{"norm-by-parameter", "there is a norm for each parameter: the parameters of a layer, such as bn1.weight and bn1.bias, share one norm"},
 				func(c normsCase) []nn.LayerNorm {
 					list := c.of(func(name string) string { return name }, euclidean)
 					for i := range list {
@@ -158,11 +158,11 @@ func computesNorms(answer func(gradients []nn.Parameter) []nn.LayerNorm, cases .
 					}
 					return list
 				}},
-			{Hint{"norm-by-parameter", "there is a norm for each parameter: the parameters of a layer, such as bn1.weight and bn1.bias, have one together, under the name bn1"},
+			{Hint{"norm-by-parameter", "there is a norm for each parameter: the parameters of a layer, such as bn1.weight and bn1.bias, share one norm, under the name bn1"},
 				func(c normsCase) []nn.LayerNorm {
 					return c.of(func(name string) string { return name }, euclidean)
 				}},
-			{Hint{"name-cut-at-the-first-dot", "the layer's name goes to the last dot: layer1.0.conv1.weight is a parameter of layer1.0.conv1"},
+			{Hint{"name-cut-at-the-first-dot", "the layer's name ends at the last dot: layer1.0.conv1.weight is a parameter of layer1.0.conv1"},
 				func(c normsCase) []nn.LayerNorm {
 					return c.of(func(name string) string { return name[:strings.Index(name, ".")] }, euclidean)
 				}},
@@ -217,15 +217,15 @@ func growths(answer func(norms []float64) float64) func() error {
 			return &Failure{What: what(norms), Want: number(want), Got: number(got)}
 		},
 		mistakes: []mistake[[]float64, float64]{
-			growthMistake("layers-not-steps", "there is one step less than there are layers: from three norms, two steps",
+			growthMistake("layers-not-steps", "there is one step fewer than there are layers: three norms make two steps",
 				func(n []float64) float64 { return math.Pow(n[0]/last(n), 1/float64(len(n))) }),
 			growthMistake("forwards-not-backwards", "the gradient goes from the last layer to the first: divide the first norm by the last",
 				func(n []float64) float64 { return math.Pow(last(n)/n[0], 1/float64(len(n)-1)) }),
-			growthMistake("growth-in-all", "this is the growth over all layers; the growth from layer to layer is its root: of three norms the square root",
+			growthMistake("growth-in-all", "this is the growth over all layers; the growth per layer is a root of it, with three norms the square root",
 				func(n []float64) float64 { return n[0] / last(n) }),
 			growthMistake("divided-not-rooted", "factors multiply: the factor of one step is the root of the factor of all steps, not a fraction of it",
 				func(n []float64) float64 { return n[0] / last(n) / float64(len(n)-1) }),
-			growthMistake("mean-of-the-factors", "this is the mean of the factors. Applied at every step, it does not lead from the last norm to the first: 4 and 1/4 together change nothing, but their mean is above 2",
+			growthMistake("mean-of-the-factors", "this is the arithmetic mean of the factors. Applied at every step, it does not lead from the last norm to the first: the factors 4 and 1/4 cancel, but their mean is above 2",
 				func(n []float64) float64 {
 					var factors []float64
 					for i := range len(n) - 1 {

@@ -48,7 +48,7 @@ type graphOutput struct {
 	Values  []float32 `json:"values"`
 	// Convolutions are the shapes of the outputs of the convolutions, by name.
 	Convolutions map[string][]int `json:"convolutions"`
-	// Training is what the network computes in training mode. It is there for the right output
+	// Training is what the network computes in training mode. It is set for the right output
 	// and for mistakes that have the right values in evaluation mode.
 	Training *trainingOutput `json:"training"`
 }

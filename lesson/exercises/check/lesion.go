@@ -84,7 +84,7 @@ func (c lesionCall) String() string {
 	return fmt.Sprintf("Forward(blocks, %s, %d)", numbers(c.Inputs[c.input]), c.removed)
 }
 
-// forward returns the output if block computes what is left of block i.
+// forward returns the output of the network if block computes the output of block i.
 func (c lesionCall) forward(block func(i int, b lesionBlock, x []float64) []float64) []float64 {
 	x := c.Inputs[c.input]
 	for i, b := range c.Blocks {
@@ -137,7 +137,7 @@ func Lesion(t T, forward func(blocks []nn.Residual, x []float64, removed int) []
 				y := forward(c.blocks(), x, c.removed)
 				if !slices.Equal(x, c.Inputs[c.input]) {
 					panic(&Failure{What: "the input after " + c.String(), Want: numbers(c.Inputs[c.input]), Got: numbers(x),
-						Hint: Hint{"input-changed", "the shortcut may return x itself: whoever writes to its result writes to x, which the branch and the caller still need. Add into a new slice"}})
+						Hint: Hint{"input-changed", "the shortcut may return x itself, so writing to its result changes x, which the branch and the caller still need. Write the sum to a new slice"}})
 				}
 				return y
 			},
@@ -148,7 +148,7 @@ func Lesion(t T, forward func(blocks []nn.Residual, x []float64, removed int) []
 				return &Failure{What: c.String(), Want: numbers(want) + " (PyTorch's)", Got: numbers(got)}
 			},
 			mistakes: lesionMistakes,
-			outside:  Hint{"sizes-differ", "a block may change the number of values: its result is as long as what its Shortcut returns, which may not be as long as x, and the next block gets that result"},
+			outside:  Hint{"sizes-differ", "a block may change the number of values: its result is as long as the result of its Shortcut, which may differ from the length of x, and the next block gets that result"},
 		}.try
 	}
 	run(t, "lesion",
@@ -162,13 +162,13 @@ var lesionMistakes = []mistake[lesionCall, []float64]{
 	otherLesionMistake("nothing-removed", "the block is still there: leave its branch out", func(lesionCall, int) bool { return false }),
 	otherLesionMistake("one-too-far", "another block is removed: the index counts from 0", func(c lesionCall, i int) bool { return i == c.removed-1 }),
 	otherLesionMistake("one-too-far", "the block after it is removed: the index counts from 0", func(c lesionCall, i int) bool { return i == c.removed+1 && c.removed >= 0 }),
-	otherLesionMistake("all-after-it-removed", "all blocks from the removed one on are gone: only that one should be", func(c lesionCall, i int) bool { return i >= c.removed && c.removed >= 0 }),
-	otherLesionMistake("all-before-it-removed", "all blocks up to the removed one are gone: only that one should be", func(c lesionCall, i int) bool { return i <= c.removed }),
-	lesionMistake("shortcut-removed", "the shortcut is removed and the branch is left: then nothing passes the block unchanged. Leave out the branch",
+	otherLesionMistake("all-after-it-removed", "the removed block and all blocks after it are gone: only that one should be", func(c lesionCall, i int) bool { return i >= c.removed && c.removed >= 0 }),
+	otherLesionMistake("all-before-it-removed", "the removed block and all blocks before it are gone: only that one should be", func(c lesionCall, i int) bool { return i <= c.removed }),
+	lesionMistake("shortcut-removed", "the shortcut is removed and the branch kept, so nothing passes the block unchanged: leave out the branch instead",
 		func(b lesionBlock, x []float64) []float64 { return rectified(b.branch(x)) }),
-	lesionMistake("shortcut-skipped", "x is passed on as it is. Where a block changes the number of values, what is left of it is its shortcut, Shortcut(x)",
+	lesionMistake("shortcut-skipped", "x is passed on unchanged. Even without its branch, a block may change the number of values: what is left of it is Shortcut(x)",
 		func(_ lesionBlock, x []float64) []float64 { return x }),
-	lesionMistake("last-relu-removed", "the ReLU after the addition is gone with the branch; it belongs to what is left, and Shortcut(x) may be negative",
+	lesionMistake("last-relu-removed", "the ReLU after the addition is removed along with the branch; keep it, because Shortcut(x) may be negative",
 		func(b lesionBlock, x []float64) []float64 { return b.shortcut(x) }),
 	{Hint{"no-last-relu", "the ReLU after the addition is missing"}, func(c lesionCall) []float64 {
 		return c.forward(func(i int, b lesionBlock, x []float64) []float64 {
@@ -238,7 +238,7 @@ func upTo(i int) []int {
 }
 
 // lastIsNotLargest is a network of one block. Without it the outputs for its input are 1, 5 and
-// 3, of which not the first is the largest, nor the last.
+// 3, so the largest is neither the first nor the last.
 var lastIsNotLargest = lesionCase{
 	Blocks: []lesionBlock{{First: [][]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, Second: [][]float64{{0, 0, 0}, {0, 0, -1}, {0, 0, 0}}}},
 	Inputs: [][]float64{{1, 5, 3}}, Labels: []int{1}, Drops: []float64{0},
@@ -266,17 +266,17 @@ func (c lesionCase) tryDrops(answer func(blocks []nn.Residual, inputs [][]float6
 			return &Failure{What: what(c), Want: numbers(want), Got: numbers(got)}
 		},
 		mistakes: []mistake[lesionCase, []float64]{
-			dropMistake("sign-the-wrong-way-round", "the drop is positive if the network gets worse: the accuracy of the whole network minus that without the block",
+			dropMistake("sign-the-wrong-way-round", "the drop should be positive if the network gets worse: the accuracy of the whole network minus that without the block",
 				func(intact, without float64) float64 { return without - intact }),
 			dropMistake("accuracy-not-drop", "these are the accuracies without each block; subtract them from that of the whole network",
 				func(_, without float64) float64 { return without }),
 			dropMistake("sign-lost", "a drop may be negative: sometimes a network gets more right without a block",
 				func(intact, without float64) float64 { return max(intact-without, without-intact) }),
-			dropMistake("sign-lost", "a drop may be negative: sometimes a network gets more right without a block. Do not cut it off at 0",
+			dropMistake("sign-lost", "a drop may be negative: sometimes a network gets more right without a block. Do not replace it by 0",
 				func(intact, without float64) float64 { return max(0, intact-without) }),
-			dropMistake("drop-as-a-share", "the drop is divided by the accuracy before; return the difference",
+			dropMistake("drop-as-a-share", "the drop is divided by the whole network's accuracy; return the difference",
 				func(intact, without float64) float64 { return (intact - without) / intact }),
-			dropMistake("compared-with-perfect", "the network was not perfect before: subtract from its own accuracy, not from 1",
+			dropMistake("compared-with-perfect", "the whole network is not perfect: subtract from its accuracy, not from 1",
 				func(_, without float64) float64 { return 1 - without }),
 			dropMistake("percent", "the drops are shares from 0 to 1, not percentages",
 				func(intact, without float64) float64 { return 100 * (intact - without) }),
@@ -288,7 +288,7 @@ func (c lesionCase) tryDrops(answer func(blocks []nn.Residual, inputs [][]float6
 					}
 					return without
 				}},
-			{Hint{"compared-with-the-first", "each output is compared with the first, so that the last one above it wins: compare with the largest so far"},
+			{Hint{"compared-with-the-first", "each output is compared with the first, so the last one that is larger wins: compare with the largest so far"},
 				func(c lesionCase) []float64 {
 					accuracy := func(removed []int) float64 {
 						return c.accuracyBy(removed, func(y []float64) int {

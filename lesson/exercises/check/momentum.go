@@ -131,7 +131,7 @@ func explainWeights(c momentumCase, want, got [][]float64) *Failure {
 }
 
 // velocities checks the field Velocity after each step, for an answer whose weights are right.
-// A run that is saved and goes on later starts from it.
+// A run that is saved and resumed later starts from it.
 func (c momentumCase) velocities(answer func(*SGD) Stepper) error {
 	s := &SGD{Momentum: c.Momentum, WeightDecay: c.Decay, Velocity: slices.Clone(c.Velocity)}
 	stepper, weights := answer(s), slices.Clone(c.Weights)
@@ -169,7 +169,7 @@ func keepsToItself(answer func(*SGD) Stepper) error {
 			Hint: Hint{"shared-velocity", "keep the velocity in the field Velocity, so that each SGD has its own; a package-level variable is shared by all of them"},
 		}
 	}
-	// The caller fills the same slice again, or has a new one: it must make no difference.
+	// It must make no difference whether the caller fills the same slice again or passes a new one.
 	var after [2][]float64
 	for i := range after {
 		after[i] = []float64{1, 3}

@@ -68,7 +68,7 @@ func (n *headNetwork) SetTraining(layer string, training bool) {
 func (n *headNetwork) known(layer string) {
 	if !slices.Contains(headLayers, layer) {
 		panic(&Failure{What: fmt.Sprintf("the network's layer %q", layer), Want: strings.Join(headLayers, ", "), Got: "no layer of that name",
-			Hint: Hint{"no-such-layer", "a layer is called by the name that Layers returns"}})
+			Hint: Hint{"no-such-layer", "use the names that Layers returns"}})
 	}
 }
 
@@ -113,9 +113,9 @@ func (a headAnswer) newHead() error {
 			failure := &Failure{What: what, Want: want, Got: fmt.Sprintf("weight [%d][%d] and bias [%d]", len(n.weight), columns, len(n.bias))}
 			switch {
 			case len(n.weight) == classes && columns == headFeatures:
-				failure.Hint = Hint{"head-transposed", "the axes of the weight are swapped, as PyTorch has them; here it is [features][classes]"}
+				failure.Hint = Hint{"head-transposed", "the axes of the weight are in PyTorch's order; here they are [features][classes]"}
 			case len(n.weight) == headFeatures && columns == 0:
-				failure.Hint = Hint{"rows-not-made", "the rows of the weight are empty: make each of them, with a value for each class"}
+				failure.Hint = Hint{"rows-not-made", "the rows of the weight are empty: make each row, with a value for each class"}
 			case len(n.weight) == headFeatures && columns == classes:
 				failure.Hint = Hint{"bias-of-the-wrong-size", "the bias has a value for each class"}
 			}
@@ -123,19 +123,19 @@ func (a headAnswer) newHead() error {
 		}
 		if slices.ContainsFunc(append(slices.Concat(n.weight...), n.bias...), func(x float32) bool { return x != 0 }) {
 			return &Failure{What: what, Want: "zeros", Got: fmt.Sprint(n.weight, n.bias),
-				Hint: Hint{"head-not-zero", "the new head begins with zeros. For a single linear layer that is no dead end: its features are not 0, and so neither is its gradient"}}
+				Hint: Hint{"head-not-zero", "the new head should start with zeros. A single linear layer can learn from there: its features are not 0, so its gradient is not 0 either"}}
 		}
 	}
 	return nil
 }
 
-// trained is what is there after training.
+// trained is the result of training.
 type headOutcome struct {
 	before, after map[string][]float32
 	logits        []float32
 }
 
-// changed returns the names of the tensors that training has changed and for which is returns true.
+// changed returns the names of those tensors for which is returns true and that training has changed.
 func (o headOutcome) changed(is func(name string) bool) []string {
 	var names []string
 	for name, values := range o.before {
@@ -333,7 +333,7 @@ func (a headAnswer) keepsStatistics() error {
 		return a.followsMode()
 	}
 	failure := &Failure{What: "the running statistics that move in " + headTraining, Want: "none", Got: few(moved)}
-	failure.Hint = Hint{"running-statistics-move", "the body's batch norms are in training mode. Freezing their weights does not stop their running statistics, which follow the new images: switch all layers but the head to evaluation mode, before every epoch"}
+	failure.Hint = Hint{"running-statistics-move", "the body's batch norms are in training mode. Freezing their weights does not stop their running statistics, which follow the new images: switch all layers except the head to evaluation mode before every epoch"}
 	n := newHeadNetwork()
 	a.prepare(n, newClasses)
 	if !n.training["bn1"] && !n.training["bn2"] {
@@ -353,7 +353,7 @@ func (a headAnswer) followsMode() error {
 		a.mode(n, training)
 		if n.training["fc"] != training {
 			return &Failure{What: fmt.Sprintf("the head after SetMode(network, %t)", training), Want: modeName(training), Got: modeName(!training),
-				Hint: Hint{"head-does-not-follow", "the head goes into the mode that is asked for. For a linear layer it makes no difference, but for a head with a dropout it does"}}
+				Hint: Hint{"head-does-not-follow", "the head should switch to the mode that training asks for. For a linear layer it makes no difference, but for a head with dropout it does"}}
 		}
 	}
 	return nil

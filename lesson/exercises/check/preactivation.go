@@ -11,14 +11,14 @@ import (
 )
 
 var preActivationHints = map[string]string{
-	"activated-input-added":        "what is added went through the first norm and ReLU. Where the shape does not change, add x itself: that is what this block is for. If you assign to x, the input is lost",
-	"input-not-activated":          "where the shape changes, the projection gets x itself; give it what the first convolution gets, after norm and ReLU. The shape changes with the stride, and with the channels",
-	"relu-after-addition":          "there is a ReLU after the addition; nothing should stand between one addition and the next",
+	"activated-input-added":        "what is added has been through the first norm and ReLU. Where the shape does not change, add x itself: that is the point of this block. If you assign to x, the input is lost",
+	"input-not-activated":          "where the shape changes, the projection gets x itself; give it the input of the first convolution, after norm and ReLU. The shape changes if there is a stride or another number of channels",
+	"relu-after-addition":          "there is a ReLU after the addition; there should be nothing between one addition and the next",
 	"activation-after-convolution": "norm and ReLU come after the convolutions, as in the block of 2015; here each convolution comes after its norm and its ReLU",
 	"relu-before-norm":             "the ReLU comes before the norm; the order is norm, ReLU, convolution",
 	"relu-missing":                 "a ReLU is missing: one follows each norm",
 	"norm-missing":                 "a norm is missing: one comes before each ReLU",
-	"first-activation-missing":     "the first convolution gets x as it is; norm and ReLU come before it",
+	"first-activation-missing":     "the first convolution gets x itself; a norm and a ReLU come before it",
 	"no-addition":                  "nothing is added: these are two layers of a plain network",
 }
 

@@ -17,7 +17,7 @@ var resNet18Hints = map[string]string{
 	"flatten":                   "the last maps are flattened into one long row, so the last layer has separate weights for each place and fits images of one size only; take the mean over height and width",
 	"global-max-pool":           "the last maps are reduced to their maximum; take the mean",
 	"widths-do-not-double":      "every stage has as many channels as the first; each should have twice as many as the one before",
-	"pool-before-norm":          "the max pool comes before the norm. It makes no difference in evaluation, but in training the norm takes its statistics from the largest values alone; the order is convolution, norm, ReLU, max pool",
+	"pool-before-norm":          "the max pool comes before the norm. In evaluation mode that rarely matters, but in training the norm takes its statistics from the largest values alone; the order is convolution, norm, ReLU, max pool",
 	"no-stem-relu":              "the stem's norm goes straight into the max pool; there is a ReLU between them",
 	"no-stem-norm":              "the stem's convolution is followed by a batch norm, which is missing",
 	"stem-without-stride":       "the stem's convolution has stride 2",

@@ -116,16 +116,16 @@ func (c splitCase) complete(answer splitAnswer) error {
 	switch lost := slices.Index(times, 0); {
 	case both:
 		failure.Got = fmt.Sprintf("some in both; training has %d and validation %d of %d images", len(training), len(validation), len(c.labels))
-		failure.Hint = Hint{"in-both", "images to validate with are among those to train on. A network that has learned them by heart then looks good, which is what validation should prevent"}
+		failure.Hint = Hint{"in-both", "some validation images are also training images. A network that has memorised them then looks good, which is what validation should prevent"}
 		if slices.Max(slices.Concat(training, validation)) < len(c.sizes()) {
-			failure.Hint = Hint{"classes-not-indices", "these are classes; return the indices of images"}
+			failure.Hint = Hint{"classes-not-indices", "these are classes; return indices of images"}
 		}
 	case len(validation) > len(slices.Compact(slices.Sorted(slices.Values(validation)))):
 		failure.Got = fmt.Sprintf("index %d more than once in validation", slices.Index(times, slices.Max(times)))
 		failure.Hint = Hint{"drawn-with-repetition", "an image is drawn several times: shuffle the indices of a class and cut the list in two"}
 	case lost >= 0:
 		failure.Got = fmt.Sprintf("index %d in neither; training has %d and validation %d of %d images", lost, len(training), len(validation), len(c.labels))
-		failure.Hint = Hint{"images-lost", "some images are in neither: what is not held out is trained on, whatever remains when a class cannot be divided evenly"}
+		failure.Hint = Hint{"images-lost", "some images are in neither result: all images that are not held out are for training, even if a class cannot be divided evenly"}
 	case slices.Max(times) > 1:
 		failure.Got = fmt.Sprintf("index %d %d times", slices.Index(times, slices.Max(times)), slices.Max(times))
 		failure.Hint = Hint{"in-one-twice", "an image appears twice in the same result"}
@@ -166,18 +166,18 @@ func (c splitCase) stratified(answer splitAnswer) error {
 		failure.Hint = Hint{"the-wrong-way-round", "the small part is returned as training and the large one as validation"}
 	case slices.Equal(held, of(func(n int) int { return (n + c.parts - 1) / c.parts })),
 		slices.Equal(held, of(func(n int) int { return (2*n + c.parts) / (2 * c.parts) })):
-		failure.Hint = Hint{"rounded-up", "the number is rounded up where a class cannot be divided evenly; round down"}
+		failure.Hint = Hint{"rounded-up", "the number is rounded up if a class cannot be divided evenly; round down"}
 	case slices.Equal(held, of(func(n int) int { return min(n, c.parts) })):
-		failure.Hint = Hint{"parts-images", "of each class, parts images are held out; it should be one in parts"}
+		failure.Hint = Hint{"parts-images", "parts images of each class are held out; it should be one in parts"}
 	case slices.Equal(held, of(func(n int) int { return min(n, max(1, n/c.parts)) })):
 		failure.Hint = Hint{"at-least-one", "one image is held out of a class that has fewer than parts; round down, here to none"}
 	case total(held) == len(c.labels)/c.parts || total(held) == (len(c.labels)+c.parts-1)/c.parts:
-		failure.Hint = Hint{"not-by-class", "the number in all is right, but the classes have different shares: divide each class by itself, or a rare class may end up with no image to validate with"}
+		failure.Hint = Hint{"not-by-class", "the total is right, but the classes have different shares: split each class on its own, or a rare class may end up with no validation image"}
 	}
 	return failure
 }
 
-// shuffles checks that which images are held out depends on the random numbers alone.
+// shuffles checks that the held-out images depend on the random numbers.
 func shuffles(answer splitAnswer) error {
 	c := mixedImages
 	const seeds = 60
@@ -199,12 +199,12 @@ func shuffles(answer splitAnswer) error {
 	what := fmt.Sprintf("%s with %d different random numbers", c, seeds)
 	if same {
 		return &Failure{What: what, Want: "different images in validation", Got: "always the same",
-			Hint: Hint{"taken-in-order", "the images of a class are taken in their order, or at fixed places. Files often come sorted, by day or by photographer: shuffle them first, with random"}}
+			Hint: Hint{"taken-in-order", "the images of a class are taken in order, or at fixed places. Files are often sorted, by day or by photographer: shuffle them first, with random"}}
 	}
-	// An image of a class of n is held out in a share n/parts/n of the cases; never, in 60, is out of the question.
+	// An image of a class of n is held out with a probability of (n/parts)/n, so being left out 60 times is next to impossible.
 	if never := slices.Index(times, 0); never >= 0 {
-		return &Failure{What: what, Want: "every image in validation now and then", Got: fmt.Sprintf("image %d never", never),
-			Hint: Hint{"some-never-held-out", "some images can never be held out: shuffle all images of a class, also the first and the last"}}
+		return &Failure{What: what, Want: "every image in validation at least once", Got: fmt.Sprintf("image %d never", never),
+			Hint: Hint{"some-never-held-out", "some images can never be held out: shuffle all images of a class, including the first and the last"}}
 	}
 	return nil
 }
@@ -220,7 +220,7 @@ func repeats(answer splitAnswer) error {
 			continue
 		}
 		failure := &Failure{What: c.String() + ", twice with the same random numbers", Want: "the same result", Got: "another"}
-		failure.Hint = Hint{"not-repeatable", "other random numbers are used than those of random, or the classes are taken in the order of a map, which Go changes at every range: then the same random numbers go to other classes. Go through the classes in a fixed order"}
+		failure.Hint = Hint{"not-repeatable", "either the random numbers do not all come from random, or the classes are taken in the order of a map, which Go changes with every range, so that the same random numbers go to other classes. Go through the classes in a fixed order"}
 		return failure
 	}
 	return nil

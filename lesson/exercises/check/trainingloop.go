@@ -101,9 +101,9 @@ func (loop trainingLoop) values() error {
 	return nil
 }
 
-// sure returns the hint, or the zero Hint if other mistakes have the same values. Nothing is
-// learned if the gradients are 0 at each step, but also without Backward, without Step or with
-// a learning rate of 0.
+// sure returns the hint, or the zero Hint if other mistakes give the same values. Nothing is
+// learned if the gradients are 0 at each step, but neither is it without Backward, without Step
+// or with a learning rate of 0.
 func (loop trainingLoop) sure(hint Hint) Hint {
 	if hint.Name != "gradients-zeroed-too-late" {
 		return hint

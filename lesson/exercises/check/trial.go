@@ -26,10 +26,10 @@ type trial[C, V any] struct {
 	explain func(c C, want, got V) *Failure
 	// mistakes are in the order in which they are tried.
 	mistakes []mistake[C, V]
-	// probes are more cases on which an answer must agree with a mistake to get its hint. Those
-	// on which it panics do not count: it may not be finished.
+	// probes are further cases on which an answer must agree with a mistake to get its hint. Cases
+	// on which the answer panics do not count: it may not be finished.
 	probes []C
-	// strict are more probes for a single mistake, by the name of its hint.
+	// strict has further probes for single mistakes, by the name of the hint.
 	strict map[string][]C
 	// outside is the hint for an index out of range. For an index into a slice without
 	// elements the hint is unmade, or slicesNotMade if unmade is not set.

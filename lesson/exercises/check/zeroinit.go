@@ -37,7 +37,7 @@ func (c zeroCase) zeros(answer func(state map[string][]float32)) []string {
 	}
 	if more := without(slices.Collect(maps.Keys(state)), c.Names); len(more) > 0 {
 		panic(&Failure{What: what + "the names", Want: "those that were there before", Got: "also " + few(more),
-			Hint: Hint{"tensors-added", "assigning to a name that is not in the map adds it: look first whether it is there"}})
+			Hint: Hint{"tensors-added", "assigning to a name that is not in the map adds it: check first whether it is there"}})
 	}
 	var zeroed []string
 	for _, name := range c.Names {
@@ -138,17 +138,17 @@ func ZeroInit(t T, answer func(state map[string][]float32)) {
 var zeroMistakes = []mistake[zeroCase, []string]{
 	zeroMistake("nothing-set", "nothing has changed. Assigning to a loop variable does not reach the map: set the elements of the slice, or assign to state[name]",
 		func(string, int, int) bool { return false }),
-	zeroMistake("first-norm", "the first norm of each block is set to 0. Then only a constant goes into the second convolution, and nothing of the input comes through the branch; but what comes out is not 0, and the first convolution gets no gradient through it",
+	zeroMistake("first-norm", "the first norm of each block is set to 0. Then the second convolution gets a constant, whatever the input is, but the branch is not 0; and the first convolution gets no gradient",
 		func(name string, norm, _ int) bool { return norm == 1 && isWeightName(name) }),
 	zeroMistake("second-norm-of-a-bottleneck", "the branch of a bottleneck has three norms, and the last one is bn3",
 		func(name string, norm, _ int) bool { return norm == 2 && isWeightName(name) }),
 	zeroMistake("all-norms-of-the-branch", "all norms of the branch are set to 0. The last one is enough, and with more than one the branch is dead: the gradient of each γ goes through the others, which are 0",
 		func(name string, norm, _ int) bool { return norm > 0 && isWeightName(name) }),
-	zeroMistake("shortcut-too", "the norm of the shortcut is set to 0 as well. Then nothing passes the block at all",
+	zeroMistake("shortcut-too", "the norm of the shortcut is set to 0 as well. Then nothing passes through the block at all",
 		func(name string, norm, last int) bool {
 			return isWeightName(name) && (norm == last || strings.Contains(name, "downsample.1"))
 		}),
-	zeroMistake("stem-too", "the norm of the stem is set to 0 as well. It is not in a residual block, and nothing goes around it: the network would output a constant",
+	zeroMistake("stem-too", "the norm of the stem is set to 0 as well. It is not in a residual block and has no shortcut around it: the network would output a constant",
 		func(name string, norm, last int) bool {
 			return isWeightName(name) && (norm == last || name == "bn1.weight")
 		}),
@@ -156,7 +156,7 @@ var zeroMistakes = []mistake[zeroCase, []string]{
 		func(name string, norm, _ int) bool {
 			return isWeightName(name) && (norm > 0 || name == "bn1.weight" || strings.Contains(name, "downsample.1"))
 		}),
-	zeroMistake("bias-too", "the bias (β) is set to 0 as well. It is 0 in a new network anyway; leave it",
+	zeroMistake("bias-too", "the bias (β) is set to 0 as well. In a new network it is 0 anyway; leave it as it is",
 		func(name string, norm, last int) bool {
 			return norm == last && (isWeightName(name) || strings.HasSuffix(name, ".bias"))
 		}),
@@ -164,7 +164,7 @@ var zeroMistakes = []mistake[zeroCase, []string]{
 		func(name string, norm, last int) bool { return norm == last && strings.HasSuffix(name, ".bias") }),
 	zeroMistake("statistics-too", "the running statistics are set to 0 as well: only the weight (γ) should be",
 		func(name string, norm, last int) bool { return norm == last }),
-	zeroMistake("convolution-not-norm", "the last convolution of each block is set to 0. A norm follows it: its output has a variance of 0, and dividing by that makes large gradients out of nothing. Set the norm's γ to 0",
+	zeroMistake("convolution-not-norm", "the last convolution of each block is set to 0. The norm after it then divides by a variance of 0, which makes the gradients huge. Set the norm's γ to 0",
 		func(name string, norm, last int) bool {
 			return strings.HasPrefix(name, "layer") && strings.Contains(name, fmt.Sprintf(".conv%d.weight", last))
 		}),
@@ -172,7 +172,7 @@ var zeroMistakes = []mistake[zeroCase, []string]{
 		func(name string, norm, last int) bool {
 			return norm == last && isWeightName(name) && strings.Contains(name, ".0.")
 		}),
-	zeroMistake("first-block-left-out", "the first block of each stage is left as it is. Its shortcut has a projection, but its branch can begin at 0 too",
+	zeroMistake("first-block-left-out", "the first block of each stage is unchanged. Its shortcut has a projection, but its branch can start at 0 too",
 		func(name string, norm, last int) bool {
 			return norm == last && isWeightName(name) && !strings.Contains(name, ".0.")
 		}),

@@ -22,20 +22,20 @@ func Closest(class []Function, target Function, points []float64) float64 {
 
 // Contains reports whether the class inner is nested in the class outer: whether each function
 // of inner is also in outer. Two functions count as the same if their distance is at most
-// 1e-9: rounding makes smaller differences.
+// 1e-9, to allow for rounding.
 func Contains(outer, inner []Function, points []float64) bool {
 	panic("not done yet: lesson/exercises/classes/README.md says what to do")
 }
 
 // Plain returns the class of networks that are one plain layer deeper: x ↦ g(f(x)) for every
-// f of the class and every layer g, in any order. The class itself stays as it is.
+// f in class and every g in layers, in any order. It does not change its arguments.
 func Plain(class, layers []Function) []Function {
 	panic("not done yet: lesson/exercises/classes/README.md says what to do")
 }
 
 // Residual returns the class of networks that are one residual layer deeper, which adds g to
-// its own input: x ↦ f(x) + g(f(x)) for every f of the class and every layer g, in any order.
-// The class itself stays as it is.
+// its own input: x ↦ f(x) + g(f(x)) for every f in class and every g in layers, in any order.
+// It does not change its arguments.
 func Residual(class, layers []Function) []Function {
 	panic("not done yet: lesson/exercises/classes/README.md says what to do")
 }

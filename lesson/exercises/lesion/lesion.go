@@ -7,16 +7,16 @@ package lesion
 import "github.com/residual-go/residual/lesson/exercises/nn"
 
 // Forward returns the output of a chain of blocks for the input x. The block with the index
-// removed has no branch any more: what is left of it is ReLU(Shortcut(x)). If removed is −1,
-// the network is whole.
+// removed computes only ReLU(Shortcut(x)), without its branch. If removed is −1, the network is
+// whole.
 func Forward(blocks []nn.Residual, x []float64, removed int) []float64 {
 	panic("not done yet: lesson/exercises/lesion/README.md says what to do")
 }
 
 // Drops returns, for each block, how much accuracy is lost if that block alone is removed:
 // the accuracy of the whole network minus that of the network without it, as shares from 0
-// to 1. The network's guess for inputs[i] is the index of the largest output, and labels[i]
-// is what it should be.
+// to 1. The network's prediction for inputs[i] is the index of the largest output, and
+// labels[i] is the right one.
 func Drops(blocks []nn.Residual, inputs [][]float64, labels []int) []float64 {
 	panic("not done yet: lesson/exercises/lesion/README.md says what to do")
 }

@@ -17,8 +17,8 @@ import (
 // [batch, ⌈height/stride⌉, ⌈width/stride⌉, channels].
 //
 // Its layers are in scope.In("bn1"), scope.In("conv1"), scope.In("bn2") and
-// scope.In("conv2"). Call shortcut with scope.In("downsample"): with x where the shape does
-// not change, and where it changes with what the first convolution gets.
+// scope.In("conv2"). Call shortcut with scope.In("downsample") and, if the shape does not
+// change, with x. If the shape changes, call it with the input of the first convolution.
 func Block(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.Shortcut) *graph.Node {
 	panic("not done yet: lesson/exercises/preactivation/README.md says what to do")
 }

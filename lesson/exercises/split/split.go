@@ -6,11 +6,10 @@ package split
 
 import "math/rand/v2"
 
-// Split divides the indices of images into those to train on and those to validate with:
-// of each class, one in parts, rounded down, goes to validation. labels[i] is the class of
-// image i, counted from 0, and parts is at least 2. Which images of a class are held out is
-// random, and depends on nothing but labels, parts and random: with the same random numbers
-// the result is the same.
+// Split divides the indices of images into those to train on and those to validate with: one in
+// parts of each class, rounded down, goes to validation. labels[i] is the class of image i,
+// counted from 0, and parts is at least 2. The images held out of a class are chosen at random.
+// The choice depends only on labels, parts and random, so the same seed gives the same result.
 //
 // Each index is in exactly one of the two results, in any order. The labels stay as they are.
 func Split(labels []int, parts int, random *rand.Rand) (training, validation []int) {

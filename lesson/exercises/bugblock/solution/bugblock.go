@@ -10,7 +10,7 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/nn"
 )
 
-// trunk is a network that is being built: each method adds a layer at its end.
+// trunk is a network under construction: each method adds a layer at its end.
 type trunk struct {
 	scope *model.Scope
 	x     *graph.Node // the output of the last layer
@@ -46,8 +46,8 @@ func Block(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.
 	// BEGIN SOLUTION
 	// STUB: identity := branch // the block's input, before any layer
 
-	// The bug: identity was the pointer branch itself, so every layer of the branch changed it
-	// too, and in the end the branch was added to itself. That always has the branch's shape,
+	// The bug: identity was the same pointer as branch, so every layer of the branch changed it
+	// too, and in the end the branch was added to itself. Its shape was always that of the branch,
 	// so nothing was ever projected.
 	identity := &trunk{scope, x}
 	// END SOLUTION

@@ -1,4 +1,4 @@
-// Package gap measures the degradation problem in the logs of two trainings.
+// Package gap measures the degradation problem in the logs of two training runs.
 package gap
 
 import (
@@ -7,12 +7,12 @@ import (
 )
 
 // Losses returns the training loss of each finished epoch of a log, in order. The line of a
-// finished epoch is like
+// finished epoch looks like this:
 //
 //	Epoch [2/24] done: train loss 1.9908, train accuracy 24.90%, test loss 2.0717, …
 //
-// A log has other lines too. If a training was killed, its log may end in the middle of a
-// line: only lines that end with a newline count.
+// A log has other lines too. If the run was killed, its log may end in the middle of a line:
+// only lines that end with a newline count.
 func Losses(log string) []float64 {
 	// BEGIN SOLUTION
 	var losses []float64
@@ -33,8 +33,8 @@ func Losses(log string) []float64 {
 }
 
 // Gap returns by how much the training loss of the deep network is higher than that of the
-// shallow one, after the last epoch that both logs finished. It is negative if the deep
-// network's loss is the lower one. Each log has at least one finished epoch.
+// shallow one, after the last epoch that both finished. It is negative if the deep network's
+// loss is lower. Each log has at least one finished epoch.
 func Gap(shallow, deep string) float64 {
 	// BEGIN SOLUTION
 	a, b := Losses(shallow), Losses(deep)

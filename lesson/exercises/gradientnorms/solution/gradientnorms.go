@@ -9,11 +9,11 @@ import (
 )
 
 // Norms returns the norm of the gradient at each layer: the square root of the sum of the
-// squares of all its values, in all parameters of the layer together. The layers have the
-// order of the gradients, in which the parameters of a layer are neighbours.
+// squares of its values, over all parameters of the layer. The layers are in the order of the
+// gradients, in which the parameters of a layer are next to each other.
 //
-// The name of a layer is that of its parameters without what follows the last dot: the
-// parameters bn1.weight and bn1.bias are layer bn1.
+// The name of a layer is the part of its parameters' names before the last dot: the parameters
+// bn1.weight and bn1.bias belong to layer bn1.
 func Norms(gradients []nn.Parameter) []nn.LayerNorm {
 	// BEGIN SOLUTION
 	var norms []nn.LayerNorm
@@ -33,10 +33,10 @@ func Norms(gradients []nn.Parameter) []nn.LayerNorm {
 	// END SOLUTION
 }
 
-// Growth returns by what factor the gradient grows from one layer to the one before it, on its
-// way back from the last layer to the first: the factor that, applied at every step, leads
-// from the last norm to the first. norms has at least two elements, all above 0, in the order
-// of the layers.
+// Growth returns the factor by which the gradient grows from one layer to the one before it, on
+// its way back from the last layer to the first: the single factor that, applied at every step,
+// leads from the last norm to the first. norms has at least two elements, all above 0, in the
+// order of the layers.
 func Growth(norms []float64) float64 {
 	// BEGIN SOLUTION
 	steps := len(norms) - 1

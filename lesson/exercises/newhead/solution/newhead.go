@@ -3,9 +3,9 @@ package newhead
 
 import "github.com/residual-go/residual/lesson/exercises/nn"
 
-// Prepare replaces the head of the network, its layer fc, by a new one for that many classes,
-// with a weight and a bias of zeros, and freezes all other layers: training changes the head
-// and nothing else.
+// Prepare replaces the head of the network, its layer fc, by a new one for the given number of
+// classes, with a weight and a bias of zeros, and freezes all other layers: training changes
+// only the head.
 func Prepare(network nn.Trained, classes int) {
 	// BEGIN SOLUTION
 	weight := make([][]float32, network.Features())
