@@ -27,7 +27,7 @@ func degradationCommand() *cobra.Command {
 
 The four networks are trained with the same recipe, from the same seed and on the same
 batches. They differ only in depth and shortcuts. The table and the figures show what
-depth does to each kind. The picture of the errors is drawn anew after every epoch.
+depth does to each kind. The picture of the errors is redrawn after every epoch.
 
 By default the networks have the paper's depths, and the data is small enough for five
 minutes on two cores: 10,000 training images, downsampled by the stem. Existing runs are
@@ -51,12 +51,24 @@ resumed.`,
 			if f.subset != "" {
 				e.Recipe.Subset = f.subset
 			}
+			remedy := "choose another folder with --figures"
+			if figures == "" {
+				remedy = "choose another folder with --run"
+			}
+			dir := f.run
+			if figures == "" && dir != "" {
+				figures = filepath.Join(dir, "figures")
+			}
+			if figures != "" { // before images are downloaded
+				if err := prepareFolder(figures, remedy); err != nil {
+					return err
+				}
+			}
 			set, err := f.openImages(cmd, f.data, e.Recipe.Subset, picture.Transform{})
 			if err != nil {
 				return err
 			}
 			e.Recipe.Data = set.Spec
-			dir := f.run
 			if dir == "" {
 				// A folder for each data set, because --data auto may mean a different one the next
 				// time: CIFAR-10 online, the built-in images offline.
@@ -64,14 +76,14 @@ resumed.`,
 			}
 			if figures == "" {
 				figures = filepath.Join(dir, "figures")
-			}
-			if err := prepareFolder(figures, "choose another folder with --figures"); err != nil {
-				return err
+				if err := prepareFolder(figures, remedy); err != nil {
+					return err
+				}
 			}
 			e.AnyBackend = f.namesBackend()
 			again := "go run ./lesson degradation" + f.repeated(cmd, allFlags(cmd)...)
 			fmt.Fprintf(w, "Backend: %s\n", backend.Describe(engine))
-			fmt.Fprintf(w, "Picture: %s, drawn anew after every epoch\n", printable.Escape(filepath.Join(figures, degradation.ErrorFigureName+".png")))
+			fmt.Fprintf(w, "Picture: %s, redrawn after every epoch\n", printable.Escape(filepath.Join(figures, degradation.ErrorFigureName+".png")))
 			soFar := plots.Drawing{Name: degradation.ErrorFigureName, Draw: func() (*figure.Figure, error) {
 				return e.ErrorFigureSoFar(dir, set.Test.TestSplit(), set.Caption())
 			}}

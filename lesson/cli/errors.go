@@ -96,7 +96,7 @@ func advice(err error) string {
 	return limitAdvice(err)
 }
 
-// backendChoices says with which flag a run goes on that was trained on another backend.
+// backendChoices returns the flags with which to resume a run that was trained on another backend.
 func backendChoices(e *run.OtherBackendError) string {
 	flag := func(b run.Backend) string {
 		if b.Devices > 1 && b.Name == cpu.Name {
@@ -107,7 +107,7 @@ func backendChoices(e *run.OtherBackendError) string {
 	if e.TooFew {
 		return "resume it with " + flag(e.Before)
 	}
-	return "add " + flag(e.Before) + " to go on there, or " + flag(e.Now) + " to change"
+	return "add " + flag(e.Before) + " to keep using it, or " + flag(e.Now) + " to switch"
 }
 
 // resumable adds to the error of an interrupted run how to resume it. It returns other errors

@@ -20,7 +20,7 @@ func TestMessageAddsAdvice(t *testing.T) {
 		{errors.New("PJRT error (code=8): no room"), "the device has too little memory; use smaller batches, end other programs on the device, or use another device (PJRT error (code=8): no room); try --batch, --precision bfloat16 or --backend 'xla:cuda,visible_devices=1'"},
 		{fmt.Errorf("start: %w", &backend.NotInstalledError{Kinds: []string{"cuda", "cpu"}}), "start: no XLA plugin for cuda or cpu is installed; install one with go run .. doctor --install xla:cpu (go run .. doctor lists the folders searched)"},
 		{&run.OtherBackendError{Dir: "a", Before: run.Backend{Name: "xla:cuda", Devices: 8}, Now: run.Backend{Name: "cpu", Devices: 2}},
-			"the run in a was trained on the backend xla:cuda with 8 devices, not on cpu with 2 devices; add --backend xla:cuda to go on there, or --backend cpu:devices=2 to change"},
+			"the run in a was trained on the backend xla:cuda with 8 devices, not on cpu with 2 devices; add --backend xla:cuda to keep using it, or --backend cpu:devices=2 to switch"},
 		{&run.OtherBackendError{Dir: "a", Before: run.Backend{Name: "cpu", Devices: 2}, Now: run.Backend{Name: "cpu", Devices: 1}, TooFew: true},
 			"the run in a was trained on the backend cpu with 2 devices, not on cpu with 1 device; resume it with --backend cpu:devices=2"},
 		{&recipe.UnknownKeyError{Key: "epoch", Known: []string{"name", "epochs"}}, "unknown key epoch; did you mean epochs?"},

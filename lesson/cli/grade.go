@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/lesson/checkout"
@@ -41,15 +42,16 @@ student has several different answers to it and their names number attempts, as 
 found and why it is not marked. No other files are read: tests and checks come from the
 course.
 
-Submissions are not trusted. Each runs with limits on time and memory, and shut off from
-files, the network and other processes. Where the system cannot do that (it takes Linux),
+Submissions are not trusted. Each runs with limits on time and memory, and without access
+to files, the network and other processes. Where the system cannot do that (only Linux can),
 grading stops, unless you accept the risk with --without-sandbox. The course's own
 solutions are graded first, to make sure that everything works.
 
-If grades.json is there from an earlier run, only what has changed is marked: answers,
-their check, the grader or Go. --again marks all anew. Marks that a run does not give, of
-other exercises or students, are kept. So after Ctrl-C, which saves the grades so far, or
-after a failure of the machine, the same command goes on.`,
+If an earlier run left a grades.json, only answers that have changed are graded, or those
+whose check has changed; a new version of the grader or of Go also counts as a change.
+--again grades everything again. Marks of other exercises and other students are kept.
+So the same command resumes after Ctrl-C, which saves the grades so far, or after a failure
+of the machine.`,
 		Example: `  go run ./lesson grade submissions
   go run ./lesson grade --exercises outputsize,convolution --out results group-a group-b`,
 		Args: arguments("folder of submissions"),
@@ -65,6 +67,11 @@ after a failure of the machine, the same command goes on.`,
 			if cmd.Flags().Changed("exercises") && len(options.Exercises) == 0 {
 				return errors.New("--exercises is empty; leave it out to grade all exercises")
 			}
+			unlock, err := lockGrades(out)
+			if err != nil {
+				return err
+			}
+			defer unlock()
 			options.Folders, options.Memory = args, memory<<20
 			table, exact := filepath.Join(out, "grades.csv"), filepath.Join(out, "grades.json")
 			if options.Earlier, err = earlierGrades(exact); err != nil {
@@ -98,9 +105,9 @@ after a failure of the machine, the same command goes on.`,
 			case interrupted != nil:
 				return interrupted
 			case grades.NotGraded == 1:
-				return errors.New("an answer was not graded, which is not the student's doing; the same command marks it again")
+				return errors.New("an answer was not graded, through no fault of the student; run the same command to grade it again")
 			case grades.NotGraded > 1:
-				return fmt.Errorf("%d answers were not graded, which is not the students' doing; the same command marks them again", grades.NotGraded)
+				return fmt.Errorf("%d answers were not graded, through no fault of the students; run the same command to grade them again", grades.NotGraded)
 			}
 			return nil
 		},
@@ -109,10 +116,41 @@ after a failure of the machine, the same command goes on.`,
 	flags.StringSliceVar(&options.Exercises, "exercises", nil, "names of exercises, separated by commas (default: all)")
 	flags.StringVar(&out, "out", ".", "folder for grades.csv and grades.json")
 	flags.DurationVar(&options.Timeout, "timeout", time.Minute, "time limit for an exercise, and for compiling it")
-	flags.BoolVar(&options.Again, "again", false, "mark all answers, also those that have not changed since the earlier grades in --out")
-	flags.BoolVar(&options.WithoutSandbox, "without-sandbox", false, "grade even if the system cannot shut submissions in: they could then harm this computer")
+	flags.BoolVar(&options.Again, "again", false, "grade all answers again, even those that have not changed since the grades in --out")
+	flags.BoolVar(&options.WithoutSandbox, "without-sandbox", false, "grade even if the system cannot isolate submissions: they could then harm this computer")
 	flags.Int64Var(&memory, "memory", 4096, "memory limit for an exercise, in MiB")
 	return cmd
+}
+
+// gradesLock is the file that is locked while a process grades into its folder.
+const gradesLock = ".grades.lock"
+
+// lockGrades keeps a second process from grading into dir at the same time: each would overwrite the
+// other's grades. unlock also removes the lock file.
+func lockGrades(dir string) (unlock func(), err error) {
+	path := filepath.Join(dir, gradesLock)
+	for {
+		lock := flock.New(path, flock.SetPermissions(0o644))
+		locked, err := lock.TryLock()
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			// The file system has no locks: grade without one.
+			return func() { _ = os.Remove(path) }, nil
+		case err != nil:
+			return nil, fmt.Errorf("lock the folder of the grades: %w", err)
+		case !locked:
+			return nil, fmt.Errorf("another process is grading into %s; wait for it, or choose another folder with --out", quoted(dir))
+		}
+		// The process that had the lock may have removed the file after it was opened here.
+		held, err := lock.Stat()
+		if there, gone := os.Stat(path); err == nil && gone == nil && os.SameFile(held, there) {
+			return func() {
+				_ = os.Remove(path)
+				_ = lock.Unlock()
+			}, nil
+		}
+		_ = lock.Unlock()
+	}
 }
 
 // earlierGrades reads the grades that an earlier run has written, if there are any.

@@ -4,8 +4,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/gofrs/flock"
 )
 
 // Mistakes that are found before anything is graded.
@@ -34,6 +37,32 @@ func TestGradeMistakes(t *testing.T) {
 	}
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 1 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// Two processes that grade into one folder would overwrite each other's grades.
+func TestGradeLock(t *testing.T) {
+	out := t.TempDir()
+	path := filepath.Join(out, gradesLock)
+	other := flock.New(path)
+	if locked, err := other.TryLock(); !locked || err != nil {
+		t.Fatal(locked, err)
+	}
+	absent := filepath.Join(out, "absent")
+	if err := gradeError([]string{"--out", out, absent}); err == nil || !strings.Contains(err.Error(), "another process is grading into "+out) {
+		t.Errorf("while another process grades: %v", err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the other process's lock file: %v", err)
+	}
+	if err := other.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := gradeError([]string{"--out", out, absent}); err == nil || !strings.Contains(err.Error(), "find the submissions: ") {
+		t.Errorf("after the other process has ended: %v", err)
+	}
+	if left, err := os.ReadDir(out); len(left) > 0 && runtime.GOOS != "windows" || err != nil {
 		t.Errorf("left %v, %v", left, err)
 	}
 }

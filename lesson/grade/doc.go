@@ -14,7 +14,7 @@
 //	earlier.go           takes over what has not changed since an earlier run, and merges grades
 //	course.go            reads the parts of the module that the tests need
 //	workshop.go          compiles, links and runs answers
-//	judge.go             turns the outcome into a mark, and decides whose doing a failure is
+//	judge.go             turns the outcome into a mark, and decides whether the answer is to blame for a failure
 //	hints.go             knows the hints that an exercise's check can give
 //	image_*.go           measures the memory that a program takes before it runs
 //	leftover.go          makes the temporary folder of a run, and removes those of killed runs
@@ -77,19 +77,19 @@
 // count by name if they are in the source of the exercise's check, which is where their texts are
 // taken from. Messages are cut off and cleaned of control characters.
 //
-// # Whose doing it is
+// # Who is to blame
 //
 // A student loses points for what the answer does, and for nothing else. If a disk is full, a
 // tool is missing, or the system ends a process or refuses it memory, the mark is [NotGraded],
-// which is no 0, and the next run tries again. What fails at a line of the answer is the
-// answer's doing, and so is a limit of its own that it has reached: its time, its size when
-// compiled, or its memory, if it had taken at least half of what it may. judge.go has the rules.
+// which is no 0, and the next run tries again. The answer is to blame for an error at one
+// of its lines, and for reaching a limit of its own: its time, its size when compiled, or its
+// memory, if it used at least half of what it may. judge.go has the rules.
 //
 // # What is marked again
 //
 // A mark is kept with a fingerprint of the answer, of the course's files that it is marked with,
 // of the version of Go and of the grader, and of the limits if they may have decided it. A later
-// run takes it over if the fingerprint is the same. Two answers with the same text are marked
+// run reuses it if the fingerprint is the same. Two answers with the same text are marked
 // once.
 //
 // # Two layers

@@ -104,7 +104,7 @@ type Options struct {
 	// give, of other exercises and of students who are not in Folders, are kept.
 	Earlier *Grades
 	Again   bool
-	// WithoutSandbox allows submissions to run on a system that cannot shut them in.
+	// WithoutSandbox allows submissions to run on a system that cannot isolate them.
 	WithoutSandbox bool
 	// Sandboxed, if not nil, is called before any submission runs, with what the submissions
 	// will be kept from.
@@ -130,7 +130,7 @@ type Options struct {
 type UnprotectedError struct{ Sandbox Sandbox }
 
 func (e *UnprotectedError) Error() string {
-	return "this system cannot shut submissions in: " + e.Sandbox.Risk()
+	return "this system cannot isolate submissions: " + e.Sandbox.Risk()
 }
 
 // ErrOtherClass is the error of [Run] if the earlier grades have none of the students.

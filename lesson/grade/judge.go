@@ -16,8 +16,8 @@ import (
 	"github.com/residual-go/residual/pkg/printable"
 )
 
-// The functions here decide whose doing it is if a compiler, a linker or a test fails. A student
-// loses points only for what his answer does. That is
+// When a compiler, a linker or a test fails, the functions here decide whether the answer is to blame.
+// A student loses points only for what the answer does:
 //
 //   - an error that the compiler reports at a line of the answer or of its test, a crash of the
 //     compiler, which the course's own solution has passed before, or an error in which the
@@ -27,7 +27,7 @@ import (
 //   - a wrong result, a panic, or an end without a report.
 //
 // Everything else is an error of the grader, and the answer is not graded: a full disk, a missing
-// tool, a process that did not start or was killed by someone else, memory that the system refused
+// tool, a process that did not start or was killed from outside, memory that the system refused
 // to a process that had taken less than half of its limit, and whatever a tool complains about
 // without naming a line of the answer.
 
@@ -58,9 +58,9 @@ func (w *workshop) judgeCompiler(j *job, result *outcome) (*Mark, error) {
 	case theirs:
 		mark.CompileError = text
 	case tooLarge(text):
-		mark.CompileError = fmt.Sprintf("the compiled answer is larger than %d MiB: a large array is better made while the program runs", maxCompiled>>20)
+		mark.CompileError = fmt.Sprintf("the compiled answer is larger than %d MiB: make large arrays while the program runs", maxCompiled>>20)
 	case outOfMemory(text), result.killed:
-		mark.CompileError = fmt.Sprintf("the compiler took too much memory: %d MiB", result.peak>>20)
+		mark.CompileError = fmt.Sprintf("the compiler used too much memory: %d MiB", result.peak>>20)
 	case !systemFault.MatchString(text) && crashed(text):
 		mark.CompileError = "the compiler crashed: " + text
 	default:
@@ -81,9 +81,9 @@ func (w *workshop) judgeLinker(j *job, result *outcome) (*Mark, error) {
 	case result.timedOut:
 		mark.Status, mark.Message = TimedOut, fmt.Sprintf("the linker was stopped after %v", w.options.Timeout)
 	case tooLarge(text):
-		mark.CompileError = fmt.Sprintf("the program is larger than %d MiB: a large array is better made while the program runs", maxLinked>>20)
+		mark.CompileError = fmt.Sprintf("the program is larger than %d MiB: make large arrays while the program runs", maxLinked>>20)
 	case outOfMemory(text), result.killed:
-		mark.CompileError = fmt.Sprintf("the linker took too much memory: %d MiB", result.peak>>20)
+		mark.CompileError = fmt.Sprintf("the linker used too much memory: %d MiB", result.peak>>20)
 	case !systemFault.MatchString(text) && (strings.Contains(text, j.task.folder()) || strings.Contains(text, "too much data")):
 		mark.CompileError = "the linker: " + text
 	default:
@@ -92,15 +92,15 @@ func (w *workshop) judgeLinker(j *job, result *outcome) (*Mark, error) {
 	return mark, nil
 }
 
-// toolFault returns why a tool's end is not the student's doing, if its way of ending tells.
+// toolFault returns an error if the way in which a tool ended shows that the answer is not to blame.
 func toolFault(name string, result *outcome) error {
 	switch {
 	case result.timedOut, result.killed && result.peak >= compileMemory/2:
 		return nil
 	case result.exit < 0:
-		return fmt.Errorf("the %s was ended by someone else: %s", name, result.how)
+		return fmt.Errorf("something outside the grader ended the %s: %s", name, result.how)
 	case outOfMemory(string(result.errors)) && result.peak > 0 && result.peak < compileMemory/2:
-		return fmt.Errorf("the system refused memory to the %s, which had taken %d MiB", name, result.peak>>20)
+		return fmt.Errorf("the system refused the %s memory, although it used only %d MiB", name, result.peak>>20)
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func toolFault(name string, result *outcome) error {
 func (w *workshop) importFault(line string) error {
 	for path, why := range w.unbuilt {
 		if strings.Contains(line, "could not import "+path+" ") {
-			return fmt.Errorf("%s, which answers may import, is not here: %s", path, why)
+			return fmt.Errorf("package %s, which answers may import, could not be compiled: %s", path, why)
 		}
 	}
 	return errors.New(line)
@@ -161,6 +161,7 @@ func (w *workshop) judge(j *job, secret string, result *outcome) error {
 		return nil
 	}
 	text := string(result.errors)
+	panicked := strings.HasPrefix(result.fatal(), "panic: ") // whose message may be anything
 	switch {
 	case result.timedOut:
 		j.decide(TimedOut, fmt.Sprintf("it was stopped after %v", w.options.Timeout))
@@ -168,17 +169,17 @@ func (w *workshop) judge(j *job, secret string, result *outcome) error {
 		j.decide(NoResult, "the check reported more than once")
 	case result.exit == 0:
 		j.decide(NoResult, "it ended the process before the check had finished")
-	case outOfMemory(result.fatal()) || outOfMemory(lastLines(text)):
+	case !panicked && (outOfMemory(result.fatal()) || outOfMemory(lastLines(text))):
 		if starved(text, uint64(w.options.Memory)) {
-			return errors.New("the system refused memory to the answer, which had taken less than half of its limit")
+			return errors.New("the system refused the answer memory, although it used less than half of its limit")
 		}
-		j.decide(OutOfMemory, fmt.Sprintf("it took more than %d MiB of memory", w.options.Memory>>20))
+		j.decide(OutOfMemory, fmt.Sprintf("it used more than %d MiB of memory", w.options.Memory>>20))
 	case result.killed && result.peak < uint64(w.options.Memory)/2:
-		return fmt.Errorf("it was ended by someone else, perhaps because the machine ran out of memory: %s", result.how)
+		return fmt.Errorf("something outside the grader ended it, perhaps because the machine ran out of memory: %s", result.how)
 	case result.killed:
-		j.decide(OutOfMemory, fmt.Sprintf("it was ended when it had taken %d of %d MiB of memory", result.peak>>20, w.options.Memory>>20))
+		j.decide(OutOfMemory, fmt.Sprintf("it was killed after taking %d of %d MiB of memory", result.peak>>20, w.options.Memory>>20))
 	case tooFewThreads(text):
-		return errors.New("the system refused a thread to the answer, which had few")
+		return errors.New("the system refused the answer a thread, although it had only a few")
 	default:
 		message := clean(result.fatal())
 		if message == "" {
@@ -240,7 +241,7 @@ func (w *workshop) bounded(t task, report check.Result) (check.Result, error) {
 	if t.steps != nil {
 		same := func(a, b check.Step) bool { return a.Name == b.Name && a.Points == b.Points }
 		if !slices.EqualFunc(report.Steps, t.steps, same) {
-			return report, errors.New("the report has other steps than the check of the exercise")
+			return report, errors.New("the steps in the report are not those of the check of the exercise")
 		}
 	}
 	failed := false

@@ -51,26 +51,27 @@ func TestJudge(t *testing.T) {
 		"report, then stopped": {outcome{exit: -1, timedOut: true, killed: true, output: report(small, large)}, TimedOut, 0, "stopped after 1m"},
 
 		// What a forged report may not say.
-		"1000 points":          {outcome{output: report(with(small, func(s *check.Step) { s.Points = 1000 }), large)}, NoResult, 0, "other steps"},
-		"negative points":      {outcome{output: report(with(small, func(s *check.Step) { s.Points = -4 }), large)}, NoResult, 0, "other steps"},
-		"one step more":        {outcome{output: report(small, large, large)}, NoResult, 0, "other steps"},
-		"one step less":        {outcome{output: report(large)}, NoResult, 0, "other steps"},
-		"no steps":             {outcome{output: report()}, NoResult, 0, "other steps"},
-		"a step's other name":  {outcome{output: report(with(small, func(s *check.Step) { s.Name = "\x1b[2J" }), large)}, NoResult, 0, "other steps"},
+		"1000 points":          {outcome{output: report(with(small, func(s *check.Step) { s.Points = 1000 }), large)}, NoResult, 0, "the steps in the report are not those"},
+		"negative points":      {outcome{output: report(with(small, func(s *check.Step) { s.Points = -4 }), large)}, NoResult, 0, "the steps in the report are not those"},
+		"one step more":        {outcome{output: report(small, large, large)}, NoResult, 0, "the steps in the report are not those"},
+		"one step less":        {outcome{output: report(large)}, NoResult, 0, "the steps in the report are not those"},
+		"no steps":             {outcome{output: report()}, NoResult, 0, "the steps in the report are not those"},
+		"a step's other name":  {outcome{output: report(with(small, func(s *check.Step) { s.Name = "\x1b[2J" }), large)}, NoResult, 0, "the steps in the report are not those"},
 		"passes after failing": {outcome{exit: 1, output: report(with(small, func(s *check.Step) { s.Passed = false }), large)}, NoResult, 0, "after one that failed"},
 
 		// The limits of the process, and those of the machine.
 		"takes its memory":     {outcome{exit: 2, errors: []byte("runtime: out of memory: cannot allocate 4194304-byte block (1069547520 in use)\nfatal error: out of memory\n")}, OutOfMemory, 0, "1024 MiB"},
 		"wants too much":       {outcome{exit: 2, errors: []byte("runtime: out of memory: cannot allocate 1099511627776-byte block (3866624 in use)\nfatal error: out of memory\n")}, OutOfMemory, 0, "1024 MiB"},
 		"the watch ends it":    {outcome{exit: 2, errors: []byte("fatal error: out of memory: more than 1024 MiB\n")}, OutOfMemory, 0, "1024 MiB"},
-		"refused a little":     {outcome{exit: 2, errors: []byte("runtime: out of memory: cannot allocate 4194304-byte block (3866624 in use)\nfatal error: out of memory\n")}, "", 0, "the system refused memory"},
-		"killed while small":   {outcome{exit: -1, killed: true, peak: memory / 4, how: "signal: killed"}, "", 0, "by someone else"},
+		"refused a little":     {outcome{exit: 2, errors: []byte("runtime: out of memory: cannot allocate 4194304-byte block (3866624 in use)\nfatal error: out of memory\n")}, "", 0, "the system refused the answer memory"},
+		"killed while small":   {outcome{exit: -1, killed: true, peak: memory / 4, how: "signal: killed"}, "", 0, "outside the grader ended it"},
 		"killed while large":   {outcome{exit: -1, killed: true, peak: memory / 4 * 3, how: "signal: killed"}, OutOfMemory, 0, "768 of 1024 MiB"},
-		"few threads":          {outcome{exit: 2, errors: []byte("runtime: failed to create new OS thread (have 3 already; errno=11)\nfatal error: newosproc\n")}, "", 0, "refused a thread"},
+		"few threads":          {outcome{exit: 2, errors: []byte("runtime: failed to create new OS thread (have 3 already; errno=11)\nfatal error: newosproc\n")}, "", 0, "refused the answer a thread"},
 		"many threads":         {outcome{exit: 2, errors: []byte("runtime: failed to create new OS thread (have 5000 already; errno=11)\nfatal error: newosproc\n")}, Crashed, 0, "newosproc"},
 		"panics":               {outcome{exit: 2, errors: []byte("panic: \x1b[2Jboom\n")}, Crashed, 0, "panic: \uFFFD[2Jboom"},
+		"panics about memory":  {outcome{exit: 2, errors: []byte("panic: fatal error: out of memory\n")}, Crashed, 0, "panic: fatal error: out of memory"},
 		"a signal of its own":  {outcome{exit: -1, how: "signal: segmentation fault"}, Crashed, 0, "segmentation fault"},
-		"a report, and killed": {outcome{exit: -1, killed: true, peak: memory / 4, output: report(small, large)}, "", 0, "by someone else"},
+		"a report, and killed": {outcome{exit: -1, killed: true, peak: memory / 4, output: report(small, large)}, "", 0, "outside the grader ended it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &workshop{options: Options{Timeout: time.Minute, Memory: memory}}
@@ -192,12 +193,12 @@ func TestNotTheirFault(t *testing.T) {
 	tools := w.tools
 	for _, tool := range []string{"compile", "link"} {
 		for script, want := range map[string]string{
-			"kill -9 $$":  "was ended by someone else: signal: killed",
-			"kill -15 $$": "was ended by someone else: signal: terminated",
+			"kill -9 $$":  "outside the grader ended the " + tool[:4],
+			"kill -15 $$": "outside the grader ended the " + tool[:4],
 			"echo 'compile: writing output: write x.a: no space left on device' >&2; exit 1":                                   "no space left on device",
 			"echo 'fork/exec /x: resource temporarily unavailable' >&2; exit 1":                                                "resource temporarily unavailable",
 			"echo 'open /x/importcfg: permission denied' >&2; exit 1":                                                          "permission denied",
-			"echo 'fatal error: runtime: out of memory' >&2; exit 2":                                                           "system refused memory",
+			"echo 'fatal error: runtime: out of memory' >&2; exit 2":                                                           "memory, although it used only",
 			"echo 'unexpected fault address' >&2; echo 'fatal error: fault' >&2; echo '[signal SIGBUS: bus error' >&2; exit 2": "SIGBUS",
 			"exit 3":         "exit status 3",
 			"rm $0; exec $0": "not found",

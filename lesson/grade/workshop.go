@@ -197,7 +197,7 @@ func (w *workshop) mark(ctx context.Context, jobs []*job, finished func(*job)) e
 			shared = nil
 		}
 	}
-	// What cannot be linked together is linked one by one, to find out whose doing it is.
+	// What cannot be linked together is linked one by one, to find out which is to blame.
 	return w.each(ctx, append(alone, shared...), finished, func(ctx context.Context, j *job) {
 		if program := w.linkAlone(ctx, j); program != "" {
 			w.run(ctx, j, program)

@@ -78,6 +78,6 @@ func complete(r recipe.Recipe, set *datasource.Set) recipe.Recipe {
 }
 
 func options(set *datasource.Set, report run.Reporter) run.Options {
-	// On another backend an interrupted run goes on with a note: a notebook has no flag that asks for that.
+	// On another backend an interrupted run resumes with a note: a notebook has no flag that asks for that.
 	return run.Options{Backend: Backend(), AnyBackend: true, Training: set.Training, Test: set.Test, Report: report, LogEvery: 20}
 }

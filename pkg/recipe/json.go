@@ -11,12 +11,12 @@ import (
 	"github.com/residual-go/residual/pkg/printable"
 )
 
-// UnknownKeyError is the error of reading a recipe with a key that means nothing: a typing error, or
-// a setting of a later version.
+// UnknownKeyError is the error of reading a recipe with an unknown key: a typo, or a setting of a
+// later version.
 type UnknownKeyError struct {
-	// Key is the key, after those of the objects it is in, as in schedule.kind.
+	// Key is the full path of the key, such as schedule.kind.
 	Key string
-	// Known are the keys that there could be in its place.
+	// Known are the keys that are valid in its place.
 	Known []string
 }
 
@@ -24,7 +24,7 @@ func (e *UnknownKeyError) Error() string {
 	return fmt.Sprintf("unknown key %s", printable.Quote(e.Key))
 }
 
-// earlierKeys are the keys of earlier versions, which were renamed.
+// earlierKeys are keys of earlier versions that have been renamed.
 type earlierKeys struct {
 	Batch     *int        `json:"batch"`
 	HeadRate  *float64    `json:"head_rate"`
@@ -33,7 +33,7 @@ type earlierKeys struct {
 }
 
 // UnmarshalJSON reads a recipe. It also accepts the keys that earlier versions wrote. Any other key
-// is an [UnknownKeyError], so that no setting is passed over.
+// is an [UnknownKeyError], so that no setting is silently ignored.
 func (r *Recipe) UnmarshalJSON(text []byte) error {
 	type current Recipe
 	var earlier earlierKeys
@@ -75,9 +75,9 @@ type key struct {
 	value reflect.Type
 }
 
-// checkKeys returns an error if a JSON object has a key that the struct type t and more have not, in
-// this case, or a key twice; and likewise for the objects in it. Whether the values are right is for
-// json.Unmarshal to find out, which itself ignores such keys.
+// checkKeys returns an error if a JSON object, or an object in it, has a key twice, or one that is
+// neither in the struct type t nor in more. Upper and lower case differ. Values are left to
+// json.Unmarshal, which would ignore unknown keys.
 func checkKeys(text []byte, t reflect.Type, inside string, more []key) error {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -102,7 +102,7 @@ func checkKeys(text []byte, t reflect.Type, inside string, more []key) error {
 			return nil
 		}
 		if seen[name] {
-			return fmt.Errorf("the key %s is there twice", printable.Quote(inside+name))
+			return fmt.Errorf("the key %s appears twice", printable.Quote(inside+name))
 		}
 		seen[name] = true
 		found := false
@@ -125,7 +125,7 @@ func checkKeys(text []byte, t reflect.Type, inside string, more []key) error {
 	return nil
 }
 
-// inWords says in words that a value has the wrong type.
+// inWords rewords the error of a value of the wrong type, without the names of Go's types.
 func inWords(err error) error {
 	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
 	if !ok {
@@ -146,15 +146,28 @@ func inWords(err error) error {
 	case reflect.Slice, reflect.Array:
 		want = "a list"
 	}
-	if wrong.Field == "" {
-		return fmt.Errorf("got %s, want %s", wrong.Value, want)
+	got := wrong.Value // the type or, of some numbers, as in number 1.5, also the value
+	switch got {
+	case "array":
+		got = "a list"
+	case "object":
+		got = "an object"
+	case "bool":
+		got = "true or false"
+	case "string", "number":
+		got = "a " + got
+	default:
+		got = strings.TrimPrefix(got, "number ")
 	}
-	return fmt.Errorf("%s: got %s, want %s", printable.Quote(wrong.Field), wrong.Value, want)
+	if wrong.Field == "" {
+		return fmt.Errorf("got %s, want %s", got, want)
+	}
+	return fmt.Errorf("%s: got %s, want %s", printable.Quote(wrong.Field), got, want)
 }
 
 // Difference is a setting in which two recipes differ.
 type Difference struct {
-	// Key is its key in JSON, after those of the objects it is in, as in schedule.kind.
+	// Key is the full path of its key in JSON, such as schedule.kind.
 	Key string
 	// Value and Other are its values in the two recipes, as JSON.
 	Value, Other string
@@ -185,7 +198,7 @@ func differences(a, b reflect.Value, name string) (found []Difference) {
 	return found
 }
 
-// asJSON returns a value as JSON, with an empty list for one that is nil.
+// asJSON returns a value as JSON. A nil slice becomes an empty list.
 func asJSON(v reflect.Value) string {
 	if v.Kind() == reflect.Slice && v.Len() == 0 {
 		return "[]"

@@ -195,17 +195,17 @@ func TestUnknownKeys(t *testing.T) {
 
 func TestUnmarshalRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"seed": 1, "epochs": 2, "seed": 3}`: "the key seed is there twice",
-		`{"model": {"width": 1, "width": 2}}`: "the key model.width is there twice",
-		`{"epochs": "two"}`:                   "epochs: got string, want a whole number",
-		`{"epochs": 1.5}`:                     "epochs: got number 1.5, want a whole number",
-		`{"seed": -1}`:                        "seed: got number -1, want a whole number, at least 0",
-		`{"learning_rate": 1e999}`:            "learning_rate: got number 1e999, want a number",
-		`{"schedule": {"kind": 1}}`:           "schedule.kind: got number, want a string",
-		`{"model": {"blocks": 3}}`:            "model.blocks: got number, want a list",
-		`{"augment": true}`:                   "augment: got bool, want an object",
-		`{"nesterov": 1}`:                     "nesterov: got number, want true or false",
-		`[]`:                                  "got array, want an object",
+		`{"seed": 1, "epochs": 2, "seed": 3}`: "the key seed appears twice",
+		`{"model": {"width": 1, "width": 2}}`: "the key model.width appears twice",
+		`{"epochs": "two"}`:                   "epochs: got a string, want a whole number",
+		`{"epochs": 1.5}`:                     "epochs: got 1.5, want a whole number",
+		`{"seed": -1}`:                        "seed: got -1, want a whole number, at least 0",
+		`{"learning_rate": 1e999}`:            "learning_rate: got 1e999, want a number",
+		`{"schedule": {"kind": 1}}`:           "schedule.kind: got a number, want a string",
+		`{"model": {"blocks": 3}}`:            "model.blocks: got a number, want a list",
+		`{"augment": true}`:                   "augment: got true or false, want an object",
+		`{"nesterov": 1}`:                     "nesterov: got a number, want true or false",
+		`[]`:                                  "got a list, want an object",
 	} {
 		if err := json.Unmarshal([]byte(text), &Recipe{}); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", text, err, want)

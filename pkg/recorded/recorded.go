@@ -106,8 +106,11 @@ func Is(dir string) bool {
 }
 
 // Weights returns the path of the weights of the recorded run in dir. If they were left out, the error
-// is [fs.ErrNotExist].
+// is [fs.ErrNotExist]. A recipe that cannot be read or used is an error too, as for a run.
 func Weights(dir string) (string, error) {
+	if _, err := run.ReadRecipe(dir); err != nil {
+		return "", err
+	}
 	path := filepath.Join(dir, weightsFile)
 	if _, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("the recorded run in %s has no weights: %w", dir, err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/residual-go/residual/pkg/backend"
@@ -119,5 +120,23 @@ func TestWriteNeedsACheckpoint(t *testing.T) {
 	}
 	if _, err := os.Stat(to); err == nil {
 		t.Error("a folder was made for nothing")
+	}
+}
+
+// A recipe that is of no use is not passed over because the weights say what the network is.
+func TestWeightsRecipe(t *testing.T) {
+	for content, want := range map[string]string{
+		`{"epohcs": 3}`: "unknown key epohcs",
+		`{"model": {"name": "x", "stem": "cifar", "block": "basic", "blocks": [9999999], "width": 16, "shortcut": "A", "classes": 10}}`: "9999999 blocks",
+	} {
+		dir := t.TempDir()
+		for name, content := range map[string]string{"recipe.json": content, "metrics.jsonl": "", "weights.safetensors": ""} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if path, err := recorded.Weights(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %s, %v, want %s", content, path, err, want)
+		}
 	}
 }

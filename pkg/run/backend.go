@@ -21,10 +21,10 @@ const backendFile = "backend.json"
 type Backend struct {
 	// Name is cpu, go, or xla and the name of its plugin, as in xla:cuda.
 	Name string `json:"name"`
-	// Devices is the number of devices of the backend, of which the run uses as many as its recipe
-	// says.
+	// Devices is the number of devices that the backend has. The recipe says how many of them the
+	// run uses.
 	Devices int `json:"devices"`
-	// Kernels is the set of kernels of the backend cpu, such as avx2. Results of different
+	// Kernels is the kernel set of the cpu backend, such as avx2. Results of different
 	// sets may differ in the last bits.
 	Kernels string `json:"kernels,omitempty"`
 }
@@ -50,11 +50,11 @@ func (b Backend) String() string {
 	return b.Name
 }
 
-// OtherBackendError is the error of resuming a run on another backend than it was trained on.
+// OtherBackendError is the error of resuming a run on a backend other than the one it was trained on.
 type OtherBackendError struct {
 	Dir         string
 	Before, Now Backend
-	// TooFew says that the backend has fewer devices than the run uses, so that Options.AnyBackend
+	// TooFew is whether the backend has fewer devices than the run uses, so that Options.AnyBackend
 	// does not help.
 	TooFew bool
 }
@@ -67,8 +67,8 @@ func (e *OtherBackendError) Error() string {
 	return fmt.Sprintf("the run in %s was trained on the backend %s, not on %s", e.Dir, e.Before, now)
 }
 
-// readBackend returns the backend of the run in dir, or nil if the run is of an older version, which
-// did not record it.
+// readBackend returns the backend of the run in dir, or nil if an older version began the run
+// and did not record it.
 func readBackend(dir string) (*Backend, error) {
 	path := filepath.Join(dir, backendFile)
 	content, err := os.ReadFile(path)
@@ -97,8 +97,9 @@ func writeBackend(dir string, is Backend) error {
 	return atomicfile.WriteBytes(filepath.Join(dir, backendFile), append(content, '\n'))
 }
 
-// checkBackend returns an error if the run in dir was trained on another backend, unless any will do,
-// and otherwise a sentence about what may change the last bits of the weights, if anything does.
+// checkBackend returns an error if the run in dir was trained on another backend, unless
+// o.AnyBackend is set. Otherwise it returns a note about what may change the last bits of the weights,
+// or "" if nothing does.
 // devices is the number of devices that the run uses, and trained says whether it has taken any steps.
 func (o Options) checkBackend(dir string, devices int, trained bool) (note string, err error) {
 	before, err := readBackend(dir)
@@ -108,7 +109,7 @@ func (o Options) checkBackend(dir string, devices int, trained bool) (note strin
 	now := backendOf(o.Backend)
 	if before == nil {
 		if trained {
-			note = fmt.Sprintf("the run in %s does not say on which backend it was trained, because it is of an older version; it goes on with the backend %s", dir, now)
+			note = fmt.Sprintf("the run in %s was begun by an older version, which did not record its backend; it resumes on %s", dir, now)
 		}
 		return note, nil
 	}
@@ -118,7 +119,7 @@ func (o Options) checkBackend(dir string, devices int, trained bool) (note strin
 		return "", other
 	case before.Name == now.Name && before.Devices == now.Devices:
 		if before.Kernels != now.Kernels {
-			note = fmt.Sprintf("the run in %s was trained with the kernels %s, and goes on with %s; the last bits of its weights may differ from those of a run without the change",
+			note = fmt.Sprintf("the run in %s was trained with the %s kernels and resumes with the %s kernels; the last bits of its weights may differ from those of a run that kept them",
 				dir, before.Kernels, now.Kernels)
 		}
 		return note, nil
@@ -127,5 +128,5 @@ func (o Options) checkBackend(dir string, devices int, trained bool) (note strin
 	case before.Name == now.Name:
 		return fmt.Sprintf("%v; it uses %d of them, as before", other, devices), nil
 	}
-	return fmt.Sprintf("%v; the last bits of its weights, at least, will differ from those of a run without the change", other), nil
+	return fmt.Sprintf("%v; its weights will differ, at least in the last bits, from those of a run that kept its backend", other), nil
 }

@@ -85,7 +85,7 @@ func TestResumeWithOtherKernels(t *testing.T) {
 		t.Skip("this machine has only one set of kernels")
 	}
 	o := manyDevices(t, "cpu:kernel=portable")
-	for _, want := range []string{"was trained with the kernels " + before + ", and goes on with portable; the last bits", ""} {
+	for _, want := range []string{"was trained with the " + before + " kernels and resumes with the portable kernels; the last bits", ""} {
 		var log noteLog
 		o.Report = &log
 		ctx, cancel := context.WithCancel(context.Background())

@@ -56,7 +56,7 @@ var ErrInterrupted = errors.New("interrupted")
 // affect the weights; except for the backend, none changes their last bits.
 type Options struct {
 	Backend compute.Backend
-	// AnyBackend makes Resume go on if the run was trained on another backend, with a note instead
+	// AnyBackend lets Resume continue a run that was trained on another backend, with a note instead
 	// of an error.
 	AnyBackend bool
 	// Training and Test are the images to train and evaluate on. If Test is nil, nothing is
@@ -270,7 +270,7 @@ func Check(dir string, options Options) (recipe.Recipe, error) {
 	return at.recipe, err
 }
 
-// resumption is where a run goes on.
+// resumption is where a run continues.
 type resumption struct {
 	recipe recipe.Recipe
 	state  *checkpoint.State // from the newest checkpoint; nil if there is none
@@ -278,7 +278,7 @@ type resumption struct {
 	note   string            // about the backend, if more steps are taken
 }
 
-// resumable returns where the run in dir goes on. It is an error if the recipe or the backend has
+// resumable returns where the run in dir continues. It is an error if the recipe or the backend has
 // changed. It skips damaged checkpoints and passes note a sentence about each.
 func (o Options) resumable(dir string, note func(string)) (at resumption, err error) {
 	if at.recipe, err = ReadRecipe(dir); err != nil {

@@ -226,7 +226,7 @@ func TestInterrupt(t *testing.T) {
 		t.Fatalf("the message does not say how to resume: %s", said)
 	}
 	has(t, match[2], " --resume --backend cpu:devices=2 --log-every 1")
-	advice := "add --backend cpu:devices=2 to go on there, or --backend cpu to change\n"
+	advice := "add --backend cpu:devices=2 to keep using it, or --backend cpu to switch\n"
 	p.fails([]string{"was trained on the backend cpu with 2 devices, not on cpu with 1 device; " + advice}, "train", "--run", dir, "--resume")
 	if want := fmt.Sprintf("step-%08s.safetensors", match[1]); filepath.Base(p.newestCheckpoint(dir)) != want {
 		t.Errorf("the newest checkpoint is %s, want %s", p.newestCheckpoint(dir), want)
@@ -261,7 +261,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// A run goes on with the recipe and on the backend that it began with.
+// A run resumes with the recipe and on the backend that it began with.
 func TestResumeRefusesChanges(t *testing.T) {
 	t.Parallel()
 	p := trained(t)
@@ -297,7 +297,7 @@ func TestResumeRefusesChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, p.path("runs", "tiny", "backend.json"), bytes.Replace(record, []byte(`"cpu"`), []byte(`"go"`), 1))
-	p.fails([]string{"trained on the backend go, not on cpu; add --backend go to go on there, or --backend cpu to change"}, resume...)
+	p.fails([]string{"trained on the backend go, not on cpu; add --backend go to keep using it, or --backend cpu to switch"}, resume...)
 	if out := p.ok(append(resume, "--backend", "cpu")...); strings.Contains(out, "differ") { // it takes no more steps
 		t.Errorf("a finished run warns of another backend:\n%s", out)
 	}
@@ -317,7 +317,7 @@ func TestDegradationInterrupted(t *testing.T) {
 	has(t, match[1], "degradation --backend cpu:kernel=portable --batch 16 --data ", " --deep 14 --epochs 500 --run 'the four' --shallow 8 --width 2")
 	p.fails([]string{"holds a run of a different recipe: epochs is 500 there, not 501"}, append(args, "--epochs", "501")...)
 	p.set("GOMLX_BACKEND", "go")
-	p.fails([]string{"plain8: the run in ", "was trained on the backend cpu, not on go; add --backend cpu to go on there, or --backend go to change"},
+	p.fails([]string{"plain8: the run in ", "was trained on the backend cpu, not on go; add --backend cpu to keep using it, or --backend go to switch"},
 		append(args, "--backend", "auto")...)
 }
 
