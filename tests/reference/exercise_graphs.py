@@ -439,6 +439,8 @@ def preactivation():
         # One change without the other.
         case([1, 4, 3, 2], block()(5, 1), [("input-not-activated", block(shortcut="input")(5, 1))]),
         case([1, 4, 6, 3], block()(3, 2), [("input-not-activated", block(shortcut="input")(3, 2))]),
+        # Fewer channels, not more.
+        case([1, 4, 3, 5], block()(3, 1), [("input-not-activated", block(shortcut="input")(3, 1))]),
     ]
 
 

@@ -56,6 +56,10 @@ var (
 	// tenths is 0.3x, but not to the last bit.
 	tenths      = formula{"0.1x + 0.2x", func(x float64) float64 { return 0.1*x + 0.2*x }}
 	threeTenths = formula{"0.3x", func(x float64) float64 { return 0.3 * x }}
+	// Below and above the largest distance from 0 that counts as none. Exactly there, < is as
+	// good as <=: that is a matter of rounding.
+	belowRounding = formula{"0.8e-9", func(float64) float64 { return 0.8e-9 }}
+	aboveRounding = formula{"1.5e-9", func(float64) float64 { return 1.5e-9 }}
 )
 
 // Classes checks the exercise classes.
@@ -252,6 +256,8 @@ func nestings(answer func(outer, inner []function, points []float64) bool) func(
 			{formulas{identityFunction, positivePart}, formulas{positivePart, identityFunction}},
 			{formulas{tenths}, formulas{threeTenths}},
 			{formulas{half}, formulas{threeTenths}},
+			{formulas{zeroFunction}, formulas{belowRounding}},
+			{formulas{zeroFunction}, formulas{aboveRounding}},
 		},
 		answer: func(c nestingCase) bool {
 			return answer(c.outer.functions(), c.inner.functions(), slices.Clone(nestingPoints))

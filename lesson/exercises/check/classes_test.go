@@ -246,7 +246,7 @@ func TestClasses(t *testing.T) {
 			}
 			a.Contains = func(outer, inner []function, points []float64) bool {
 				for _, f := range inner {
-					same := func(g function) bool { return solution.Distance(g, f, points) < 1e-8 }
+					same := func(g function) bool { return solution.Distance(g, f, points) < 1e-9 }
 					if !slices.ContainsFunc(outer, same) {
 						return false
 					}

@@ -28,6 +28,14 @@ func (c directionCase) String() string {
 	return "Direction of " + strings.Join(names, "; ")
 }
 
+// withoutLength has three filters: the first has neither weights nor random values, the second
+// has no weights, and the third has the length 5.
+var withoutLength = directionCase{
+	Weights: []nn.Parameter{{Name: "fc.weight", Shape: []int{2, 3}, Values: []float32{0, 0, 3, 0, 0, 4}}},
+	Random:  []nn.Parameter{{Name: "fc.weight", Shape: []int{2, 3}, Values: []float32{0, 1, 0, 0, 2, 2}}},
+	Want:    []nn.Parameter{{Name: "fc.weight", Shape: []int{2, 3}, Values: []float32{0, 0, 0, 0, 0, 5}}},
+}
+
 // only returns the case of the parameters with those numbers.
 func (c directionCase) only(numbers ...int) directionCase {
 	var d directionCase
@@ -44,7 +52,7 @@ func Direction(t T, direction func(weights, random []nn.Parameter) []nn.Paramete
 	run(t, "direction",
 		step{"filters", 5, findsDirection(direction, c.only(4), c.only(0), c.only(0, 4))},
 		step{"norms and biases", 1, findsDirection(direction, c.only(0, 1, 2, 4, 5))},
-		step{"a filter without a direction", 1, findsDirection(direction, c.only(3), c)},
+		step{"a filter without a direction", 1, findsDirection(direction, c.only(3), c, withoutLength)},
 		step{"along", 3, walksAlong(along, c)},
 	)
 }
@@ -220,6 +228,13 @@ func findsDirection(answer func(weights, random []nn.Parameter) []nn.Parameter, 
 						list[i] = float32(float64(d[i]) * (lengthOf(w) / lengthOf(d)))
 					}
 					return list
+				}),
+			filterMistake("zero-by-zero", "the weights of a filter may be 0 as well as its random values. Then 0 is divided by 0, which is NaN and not an infinity: its direction is 0", byOutput,
+				func(w, d []float32) []float32 {
+					if lengthOf(w) == 0 && lengthOf(d) == 0 {
+						return slices.Repeat([]float32{float32(math.NaN())}, len(d))
+					}
+					return toLength(w, d)
 				}),
 		},
 		outside: Hint{"outside-a-parameter", "an index is outside the parameter: filter f has the values at f, f + out, f + 2·out, … up to the end, where out is the last element of the shape"},

@@ -70,6 +70,30 @@ func TestDirection(t *testing.T) {
 			return list
 		})
 	}
+	// dividing is an answer that leaves out only the filters for whose ratio skip returns true.
+	dividing := func(skip func(ratio float64) bool) func(T) {
+		return direction(func(weights, random []nn.Parameter) []nn.Parameter {
+			list := solution.Direction(weights, random)
+			for i, p := range list {
+				if len(p.Shape) == 1 {
+					continue
+				}
+				out := p.Shape[len(p.Shape)-1]
+				for f := range out {
+					var w, d float64
+					for j := f; j < len(p.Values); j += out {
+						w += float64(weights[i].Values[j] * weights[i].Values[j])
+						d += float64(random[i].Values[j] * random[i].Values[j])
+					}
+					ratio := math.Sqrt(w / d)
+					for j := f; j < len(p.Values) && !skip(ratio); j += out {
+						p.Values[j] = random[i].Values[j] * float32(ratio)
+					}
+				}
+			}
+			return list
+		})
+	}
 	test(t, "direction",
 		func(t T) { Direction(t, solution.Direction, solution.Along) },
 		func(t T) { Direction(t, stub.Direction, stub.Along) },
@@ -122,26 +146,8 @@ func TestDirection(t *testing.T) {
 		wrong{"norms-and-biases-left-out", direction(func(weights, random []nn.Parameter) []nn.Parameter {
 			return slices.DeleteFunc(solution.Direction(weights, random), func(p nn.Parameter) bool { return len(p.Shape) == 1 })
 		})},
-		wrong{"zero-by-zero", direction(func(weights, random []nn.Parameter) []nn.Parameter {
-			list := solution.Direction(weights, random)
-			for i, p := range list {
-				if len(p.Shape) == 1 {
-					continue
-				}
-				out := p.Shape[len(p.Shape)-1]
-				for f := range out {
-					var w, d float64
-					for j := f; j < len(p.Values); j += out {
-						w += float64(weights[i].Values[j] * weights[i].Values[j])
-						d += float64(random[i].Values[j] * random[i].Values[j])
-					}
-					for j := f; j < len(p.Values); j += out {
-						p.Values[j] = random[i].Values[j] * float32(math.Sqrt(w/d))
-					}
-				}
-			}
-			return list
-		})},
+		wrong{"zero-by-zero", dividing(func(float64) bool { return false })},
+		wrong{"zero-by-zero", dividing(func(ratio float64) bool { return math.IsInf(ratio, 0) })},
 		wrong{"outside-a-parameter", direction(func(weights, random []nn.Parameter) []nn.Parameter {
 			out := weights[0].Shape[len(weights[0].Shape)-1]
 			for j := 0; j <= len(weights[0].Values); j += out {

@@ -237,11 +237,11 @@ func upTo(i int) []int {
 	return list
 }
 
-// lastIsNotLargest is a network of one block. Without it the outputs for its input are 1, 5 and
-// 3, so the largest is neither the first nor the last.
-var lastIsNotLargest = lesionCase{
+// threeClasses is a network of one block. Without it, the largest of the outputs for its first
+// input is in the middle, and those for the second rise from class to class.
+var threeClasses = lesionCase{
 	Blocks: []lesionBlock{{First: [][]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, Second: [][]float64{{0, 0, 0}, {0, 0, -1}, {0, 0, 0}}}},
-	Inputs: [][]float64{{1, 5, 3}}, Labels: []int{1}, Drops: []float64{0},
+	Inputs: [][]float64{{1, 5, 3}, {1, 2, 3}}, Labels: []int{1, 2}, Drops: []float64{-0.5},
 }
 
 // tryDrops compares the drops with PyTorch's, on all inputs and on some of them.
@@ -257,7 +257,7 @@ func (c lesionCase) tryDrops(answer func(blocks []nn.Residual, inputs [][]float6
 		return fmt.Sprintf("Drops(%d blocks, %d inputs, labels)", len(c.Blocks), len(c.Inputs))
 	}
 	return trial[lesionCase, []float64]{
-		cases:  []lesionCase{c, some, lastIsNotLargest},
+		cases:  []lesionCase{c, some, threeClasses},
 		answer: func(c lesionCase) []float64 { return answer(c.blocks(), cloneRows(c.Inputs), slices.Clone(c.Labels)) },
 		want:   func(c lesionCase) []float64 { return c.Drops },
 		same:   nearAll,

@@ -26,7 +26,7 @@ var preActivationHints = map[string]string{
 func PreActivation(t T, answer func(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.Shortcut) *graph.Node) {
 	t.Helper()
 	blocks := comparisons("preactivation", preActivationHints, func(i int) (string, network) {
-		channels, stride := []int{3, 4, 5, 3}[i], []int{1, 2, 1, 2}[i]
+		channels, stride := []int{3, 4, 5, 3, 3}[i], []int{1, 2, 1, 2, 1}[i]
 		return fmt.Sprintf("Block(scope, x, %d, %d, shortcut)", channels, stride),
 			func(scope *model.Scope, x *graph.Node) *graph.Node {
 				return answer(scope, x, channels, stride, project)
@@ -40,12 +40,15 @@ func PreActivation(t T, answer func(scope *model.Scope, x *graph.Node, channels,
 	)
 }
 
-// valuesAndNames checks values, which say more, and then the variables.
+// valuesAndNames checks values, which say more, then the variables, and then training mode.
 func (t comparison) valuesAndNames() error {
 	if err := t.values(); err != nil {
 		return err
 	}
-	return t.names()
+	if err := t.names(); err != nil {
+		return err
+	}
+	return t.training()
 }
 
 // exactIdentity checks that the block returns x, negative values too, if its last convolution is 0.

@@ -58,6 +58,14 @@ func TestPreActivation(t *testing.T) {
 			}
 			return graph.Add(shortcut(scope.In("downsample"), x, channels, stride), y)
 		})},
+		wrong{"input-not-activated", try(func(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.Shortcut) *graph.Node {
+			a := both(scope, "bn1", x)
+			y := conv(scope, "conv2", both(scope, "bn2", conv(scope, "conv1", a, channels, stride)), channels, 1)
+			if stride > 1 || x.Shape().Dim(3) < channels { // that there may be fewer is forgotten
+				x = a
+			}
+			return graph.Add(shortcut(scope.In("downsample"), x, channels, stride), y)
+		})},
 		wrong{"relu-after-addition", try(func(scope *model.Scope, x *graph.Node, channels, stride int, shortcut nn.Shortcut) *graph.Node {
 			return nn.ReLU(solution.Block(scope, x, channels, stride, shortcut))
 		})},
