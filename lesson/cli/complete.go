@@ -59,8 +59,8 @@ func complete(names func() []string, otherwise cobra.ShellCompDirective) cobra.C
 
 func fixed(names ...string) func() []string { return func() []string { return names } }
 
-// runFolders returns the runs in the folder runs, and in its folders, where degradation has them, and
-// the recorded runs.
+// runFolders returns the runs in the folder runs and in its subfolders, where degradation puts them,
+// and the recorded runs.
 func runFolders() []string {
 	var found []string
 	for _, pattern := range []string{"runs/*", "runs/*/*", "lesson/recorded/*/*"} {

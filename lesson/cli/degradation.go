@@ -113,7 +113,7 @@ resumed.`,
 			}
 			paths, err := result.Figures(figures, set.Caption())
 			if err != nil {
-				return fmt.Errorf("%w; to draw the figures, and train nothing twice: %s", err, again)
+				return fmt.Errorf("%w; to draw the figures without training again: %s", err, again)
 			}
 			if f.json {
 				return nil
@@ -131,11 +131,11 @@ resumed.`,
 	cmd.Flags().IntVar(&e.Shallow, "shallow", e.Shallow, "depth of the shallow networks, of the form 6n+2")
 	cmd.Flags().IntVar(&e.Deep, "deep", e.Deep, "depth of the deep networks, of the form 6n+2")
 	cmd.Flags().IntVar(&e.Width, "width", e.Width, "channels of the first stage")
-	cmd.Flags().StringVar(&figures, "figures", "", "folder for the figures (default: figures in the folder of the runs)")
+	cmd.Flags().StringVar(&figures, "figures", "", "folder for the figures (default: figures/ in the folder of the runs)")
 	return cmd
 }
 
-// drawing is a reporter that also draws a picture after every epoch.
+// drawing is a reporter that also redraws the figure after every epoch.
 type drawing struct {
 	run.Reporter
 	draw   func() error
@@ -149,6 +149,6 @@ func (d *drawing) Epoch(m run.Metrics) {
 	}
 	if err := d.draw(); err != nil { // no reason to stop the training
 		d.failed = true
-		d.Note("no picture until the end: " + printable.Line(err.Error()))
+		d.Note("no figure until the end: " + printable.Line(err.Error()))
 	}
 }

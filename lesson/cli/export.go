@@ -39,7 +39,7 @@ type exported struct {
 	Architecture string   `json:"architecture"`
 	Classes      int      `json:"classes"`
 	Accuracy     *float64 `json:"accuracy,omitempty"`
-	// AccuracySplit is the part of the data that the accuracy is of; without it, the test images.
+	// AccuracySplit is the part of the data that the accuracy was measured on; empty means the test images.
 	AccuracySplit dataset.Split `json:"accuracy_split,omitempty"`
 }
 
@@ -57,7 +57,7 @@ func exportCommand() *cobra.Command {
   .onnx          network and weights, for ONNX Runtime and everything else that reads ONNX
 
 Both also describe the network: its classes, normalisation, image size and recipe and, for
-a run, its accuracy, and on which images.`,
+a run, its accuracy and the images it was measured on.`,
 		Example: `  go run ./lesson export --run runs/resnet20-fast-1 --out resnet20.safetensors
   go run ./lesson export --run runs/resnet20-fast-1 --out resnet20.onnx --fold`,
 		Args: noArguments,
@@ -156,8 +156,8 @@ func checkFree(path string, force bool) error {
 	return nil
 }
 
-// accuracy returns the accuracy of the newest checkpoint of the run in dir, nil if it was not
-// tested, and the part of the data that it was tested on.
+// accuracy returns the accuracy of the newest checkpoint of the run in dir (nil if it was not
+// tested) and the part of the data that it was tested on.
 func accuracy(dir string) (*float64, dataset.Split, error) {
 	checkpoint, _, err := run.Latest(dir, func(string) {}) // the notes were printed when it was loaded
 	if err != nil {

@@ -111,9 +111,9 @@ func (f *flags) messages(cmd *cobra.Command) io.Writer {
 // namesBackend reports whether --backend names a backend.
 func (f *flags) namesBackend() bool { return f.backend != "" && f.backend != backend.Auto }
 
-// repeated returns those of the named flags that were given, to be given again in a suggested
-// command, each after a space. If the backend comes from the environment, that is among them: the
-// command may be pasted elsewhere.
+// repeated returns those of the named flags that were given, for a suggested command, each after a
+// space. It includes the backend even if that comes from the environment, because the command may
+// be pasted into another shell.
 func (f *flags) repeated(cmd *cobra.Command, names ...string) string {
 	var text strings.Builder
 	for _, name := range names {

@@ -16,11 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Go program that runs out of memory cannot go on: the runtime writes pages of stack traces to file
-// descriptor 2 and ends the process. If memory is limited (ulimit -v), a second process reads what is
-// written there, and replaces the traces by one line. This works for every command, whatever it needs.
+// A Go program that runs out of memory cannot recover: the runtime writes pages of stack traces to
+// file descriptor 2 and exits. If memory is limited (ulimit -v), a second process reads what is written
+// there and replaces the traces by one line. This works for every command, however much it needs.
 
-// watchName is the name of the hidden command of the second process.
+// watchName is the name of the hidden command that the second process runs.
 const watchName = "watch-memory"
 
 // watchCommand reads what the runtime of the first process writes.
@@ -30,14 +30,14 @@ func watchCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// Signals are for the first process; this one ends after it.
+			// Signals are for the first process; this one exits after it.
 			signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			return watchMemory(cmd.InOrStdin(), os.Stderr, memoryLimit())
 		},
 	}
 }
 
-// memoryLimit returns the limit on this process's address space in bytes, 0 if it has none.
+// memoryLimit returns the limit on this process's address space in bytes, or 0 if there is none.
 func memoryLimit() uint64 {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_AS, &limit); err != nil || limit.Cur == unix.RLIM_INFINITY {
@@ -46,7 +46,7 @@ func memoryLimit() uint64 {
 	return limit.Cur
 }
 
-// limitAdvice returns how to raise the limit that led to the error, "" if none did.
+// limitAdvice says how to raise the limit that led to the error. It returns "" if none did.
 func limitAdvice(err error) string {
 	switch {
 	case errors.Is(err, unix.EMFILE):
@@ -59,8 +59,8 @@ func limitAdvice(err error) string {
 
 const moreMemory = "raise the limit with: ulimit -v unlimited"
 
-// explainMemory starts the second process if memory is limited. From then on os.Stderr is another
-// descriptor than the runtime's. If it cannot start the process, the traces stay as they are.
+// explainMemory starts the second process if memory is limited. From then on os.Stderr is not the
+// descriptor that the runtime writes to. If the process cannot be started, the traces are not replaced.
 func explainMemory() {
 	if memoryLimit() == 0 || slices.Contains(os.Args, watchName) { // nobody watches the watcher
 		return
@@ -92,8 +92,8 @@ func explainMemory() {
 	os.Stderr = os.NewFile(uintptr(descriptor), os.Stderr.Name())
 }
 
-// watchMemory copies r to w up to the first line that says that memory ran out. In place of that and
-// what follows it writes one line. limit is in bytes.
+// watchMemory copies r to w up to the first line that says that memory ran out. It replaces that line
+// and everything after it by one line. limit is in bytes.
 func watchMemory(r io.Reader, w io.Writer, limit uint64) error {
 	lines := bufio.NewReader(r)
 	for {
@@ -115,8 +115,8 @@ func watchMemory(r io.Reader, w io.Writer, limit uint64) error {
 	}
 }
 
-// outOfMemory reports whether a line from Go's runtime, cgo or C++ says that memory ran out. A
-// thread that cannot be created lacks memory for its stack.
+// outOfMemory reports whether a line from Go's runtime, cgo or C++ says that memory ran out. If a
+// thread cannot be created, there is no memory for its stack.
 func outOfMemory(line string) bool {
 	for _, start := range []string{"fatal error: ", "runtime: ", "runtime/cgo: ", "terminate called "} {
 		if !strings.HasPrefix(line, start) {

@@ -4,7 +4,7 @@ package cli
 
 import "github.com/spf13/cobra"
 
-// Only on Linux are the limits of ulimit explained; see limits_linux.go.
+// The limits of ulimit are explained only on Linux; see limits_linux.go.
 
 func explainMemory() {}
 

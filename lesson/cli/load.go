@@ -189,7 +189,7 @@ func notesAbout(m *weights.Model, spec string) []string {
 	return list
 }
 
-// latestCheckpoint returns the newest weights if spec is the folder of a run, and otherwise
+// latestCheckpoint returns the newest weights if spec is a run folder, and otherwise
 // spec.
 func latestCheckpoint(cmd *cobra.Command, spec string) (string, error) {
 	if !run.Exists(spec) {

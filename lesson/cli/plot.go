@@ -77,8 +77,8 @@ lesson/recorded. A folder of runs stands for all of them.`,
 	return cmd
 }
 
-// runsIn returns the folders of runs that args name. A folder that is not a run stands for the runs in
-// it.
+// runsIn returns the run folders that args name. A folder that is not itself a run stands for the runs
+// in it.
 func runsIn(args []string) ([]string, error) {
 	var dirs []string
 	for _, arg := range args {
@@ -88,7 +88,7 @@ func runsIn(args []string) ([]string, error) {
 		}
 		entries, err := os.ReadDir(arg)
 		if err != nil {
-			return nil, fmt.Errorf("%s is not the folder of a run", arg)
+			return nil, fmt.Errorf("%s is not a run folder", arg)
 		}
 		before := len(dirs)
 		for _, entry := range entries {
@@ -97,13 +97,13 @@ func runsIn(args []string) ([]string, error) {
 			}
 		}
 		if len(dirs) == before {
-			return nil, fmt.Errorf("%s is not a run folder: it has no recipe.json, and neither has a folder in it", arg)
+			return nil, fmt.Errorf("%s is not a run folder: neither it nor any folder in it has a recipe.json", arg)
 		}
 	}
 	return dirs, nil
 }
 
-// shortName returns the name of the folder dir, with that of its parent if another of dirs has the
+// shortName returns the name of the folder dir, preceded by its parent's if another of dirs has the
 // same name.
 func shortName(dir string, dirs []string) string {
 	name := filepath.Base(filepath.Clean(dir))

@@ -32,8 +32,8 @@ func TestPlotRecordedRuns(t *testing.T) {
 func TestPlotNeedsRuns(t *testing.T) {
 	empty := t.TempDir()
 	for arg, want := range map[string]string{
-		recordedSet + "/README.md": "is not the folder of a run",
-		empty:                      "it has no recipe.json",
+		recordedSet + "/README.md": "is not a run folder",
+		empty:                      "has a recipe.json",
 	} {
 		if _, err := lesson("plot", arg, "--figures", empty); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("plot %s: error %v, want %q", arg, err, want)

@@ -133,12 +133,12 @@ func helpCommand() *cobra.Command {
 }
 
 // checkedHelp gives cmd, which has subcommands, a flag --help that is an error after a mistyped
-// command. cobra's would show the help of cmd.
+// subcommand. With cobra's own flag, the help of cmd would be shown.
 func checkedHelp(cmd *cobra.Command) {
 	cmd.Flags().VarPF(helpFlag{}, "help", "h", "help for "+cmd.Name()).NoOptDefVal = "true"
 }
 
-// helpFlag ends the parsing of flags, and flagError decides what follows.
+// helpFlag stops the parsing of flags; flagError then decides what to do.
 type helpFlag struct{}
 
 func (helpFlag) String() string   { return "false" }

@@ -21,8 +21,8 @@ func trainCommand() *cobra.Command {
 The run's folder gets the recipe, metrics (a line every 100 steps of an epoch, and one at
 its end), the latest checkpoints and, at the end, figures. Ctrl-C saves the run and prints
 the command that resumes it. A run that was killed can be resumed from its last checkpoint.
-The recipe stays as it was. Another backend than before, whose results differ in the last
-bits, is used only if --backend names it.`,
+A resumed run keeps its recipe and its backend. To change the backend, which changes
+results in the last bits, name it with --backend.`,
 		Example: `  go run ./lesson train --model resnet20 --recipe fast
   go run ./lesson train --data builtin --subset 200/class --epochs 5 --batch 64 --lr 0.1
   go run ./lesson train --run runs/resnet20-fast-1 --resume`,

@@ -49,7 +49,7 @@ func (f *trainingFlags) add(cmd *cobra.Command, source ...string) {
 		size = "what the weights expect; CIFAR and builtin keep their 32"
 	}
 	set.Lookup("run").Usage = "folder of the run (default: a new folder in runs)"
-	set.BoolVar(&f.resume, "resume", false, "resume the run in --run with its own recipe, on the backend it was trained on")
+	set.BoolVar(&f.resume, "resume", false, "resume the run in --run, with its own recipe and on its own backend")
 	set.IntVar(&f.size, "size", 0, "height and width of the images in pixels (default: "+size+")")
 	set.IntVar(&f.logEvery, "log-every", 100, "steps between lines of the log and of the metrics")
 	set.StringVar(&f.precision, "precision", recipe.Float32, "precision of the network: float32, or bfloat16 with weights, statistics and loss in float32")
@@ -148,10 +148,10 @@ func (f *trainingFlags) resumeOr(begin func(*cobra.Command) error) func(*cobra.C
 	}
 }
 
-// withResume returns the flags that go with --resume and do not belong to the recipe.
+// withResume returns the flags that may be given with --resume, because they are not part of the recipe.
 func withResume() []string { return []string{"backend", "input", "json", "log-every"} }
 
-// resumeCommand returns the command that resumes the run in dir in the way that cmd trains it.
+// resumeCommand returns the command that resumes the run in dir with the flags given to cmd.
 func (f *trainingFlags) resumeCommand(cmd *cobra.Command, dir string) string {
 	return "go run ./lesson " + cmd.Name() + " --run " + quoted(dir) + " --resume" + f.repeated(cmd, withResume()...)
 }
@@ -210,7 +210,7 @@ func onlyWithResume(cmd *cobra.Command, allowed ...string) error {
 // train begins or resumes a run, and prints the result.
 func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasource.Set, o run.Options) error {
 	ctx, w := cmd.Context(), f.messages(cmd)
-	if ctx.Err() != nil { // while the images were opened; a new run has no folder yet
+	if ctx.Err() != nil { // interrupted while the images were opened; a new run has no folder yet
 		if f.resume {
 			return resumable(run.ErrInterrupted, "resume with: "+f.resumeCommand(cmd, f.run))
 		}

@@ -53,8 +53,8 @@ func History(name string) *plots.History {
 	return Must(plots.Read(filepath.Join(Runs(), name)))
 }
 
-// Recorded returns the metrics of a recorded run, such as "cifar10-jpeg-24-epochs/plain56": a folder
-// below lesson/recorded.
+// Recorded returns the metrics of a recorded run. Its name, such as "cifar10-jpeg-24-epochs/plain56",
+// is the path of its folder in lesson/recorded.
 func Recorded(name string) *plots.History {
 	return Must(plots.Read(recordedDir(name)))
 }
@@ -64,8 +64,8 @@ func RecordedWeights(name string) *weights.Model {
 	return Must(weights.Open(Context(), Must(recorded.Weights(recordedDir(name))), weights.Options{}))
 }
 
-// recordedDir returns the folder of a recorded run. Unlike the notebooks' own runs, these are always
-// in the checkout.
+// recordedDir returns the folder of a recorded run. Unlike the runs of the notebooks themselves, it is
+// always in the checkout.
 func recordedDir(name string) string {
 	return filepath.Join(Root(), "lesson", "recorded", filepath.FromSlash(name))
 }

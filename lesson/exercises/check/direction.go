@@ -303,7 +303,7 @@ func walksAlong(answer func(weights, direction []nn.Parameter, alpha float64) []
 				func(alpha float64) func(w, d float32) float32 {
 					return func(w, d float32) float32 { return float32(1-alpha)*w + float32(alpha)*d }
 				}),
-			alongMistake("alpha-truncated", "alpha is truncated to an integer: convert it to float32, not to int",
+			alongMistake("alpha-cut-to-a-whole-number", "alpha is truncated to an integer: convert it to float32, not to int",
 				func(alpha float64) func(w, d float32) float32 { return oneStep(math.Trunc(alpha)) }),
 		},
 	}.try

@@ -179,7 +179,7 @@ func TestDirection(t *testing.T) {
 		wrong{"direction-alone", moved(func(_, d float32, alpha float64) float32 { return float32(alpha) * d })},
 		wrong{"backwards", moved(func(w, d float32, alpha float64) float32 { return w - float32(alpha)*d })},
 		wrong{"mixed-not-moved", moved(func(w, d float32, alpha float64) float32 { return float32(1-alpha)*w + float32(alpha)*d })},
-		wrong{"alpha-truncated", moved(func(w, d float32, alpha float64) float32 { return w + float32(int(alpha))*d })},
+		wrong{"alpha-cut-to-a-whole-number", moved(func(w, d float32, alpha float64) float32 { return w + float32(int(alpha))*d })},
 	)
 	alsoRight(t, func(t T) {
 		Direction(t, func(weights, random []nn.Parameter) []nn.Parameter {

@@ -3,13 +3,13 @@ package nn
 // Parameter is a tensor of a network, read into memory: a layer's weights, or the gradient of
 // the loss at them.
 type Parameter struct {
-	// Name is torchvision's, such as layer1.0.conv1.weight: the name of a layer, a dot, and
-	// the name that the tensor has in it.
+	// Name is torchvision's, such as layer1.0.conv1.weight: the name of the layer, a dot, and
+	// the name of the tensor in that layer.
 	Name string
 	// Shape is [height, width, in, out] for the weight of a convolution, [in, out] for that of
 	// a linear layer, and [channels] for everything else.
 	Shape []int
-	// Values are in the order of the shape: the last axis changes fastest.
+	// Values are in row-major order: the last axis varies fastest.
 	Values []float32
 }
 

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// limited runs the lesson command in a folder of its own under a limit of the shell.
+// limited runs the lesson command in a folder of its own, under a limit set by the shell.
 func limited(t *testing.T, limit string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	cmd := exec.Command("sh", append([]string{"-c", "ulimit " + limit + ` && exec "$0" "$@"`, binary}, args...)...)
@@ -47,7 +47,7 @@ func TestLittleMemory(t *testing.T) {
 		!strings.Contains(stderr, "virtual memory is limited to 1562 MiB; raise the limit with: ulimit -v unlimited") {
 		t.Errorf("a training that needs more: %v, got\n%s", err, stderr)
 	}
-	// What is not about memory stays as it is.
+	// Output that is not about memory is not changed.
 	if _, stderr, err := limited(t, "-v 3000000", "summary", "--model", "resnet19"); err == nil || !strings.HasPrefix(stderr, "lesson: ") || strings.Contains(stderr, "memory") {
 		t.Errorf("a mistake in a flag: %v, got\n%s", err, stderr)
 	}

@@ -291,7 +291,7 @@ func TestResumeRefusesChanges(t *testing.T) {
 	edited(`"blocks":[1,1,1]`, `"blocks":[9999999]`, "stage 1 has 9999999 blocks, want at most 1000", all...)
 	edited(`"epochs":2`, `"epochs":-2`, "-2 epochs, want at least 1", all...)
 
-	// In another backend's record, and by an explicit choice.
+	// Another backend is recorded, and --backend names this one.
 	record, err := os.ReadFile(p.path("runs", "tiny", "backend.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -303,7 +303,7 @@ func TestResumeRefusesChanges(t *testing.T) {
 	}
 }
 
-// What degradation prints when it is interrupted repeats its flags.
+// The command that degradation prints when it is interrupted repeats its flags.
 func TestDegradationInterrupted(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
