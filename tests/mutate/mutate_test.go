@@ -16,8 +16,7 @@ const sample = 12
 // root is the root of the module.
 var root = filepath.Join("..", "..")
 
-// TestSample checks some mutants, and all answers that people wrote, of every exercise that
-// equivalent.txt has a part for.
+// TestSample checks some mutants, and all answers that people wrote, of every exercise.
 func TestSample(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a program of a few hundred answers")
@@ -26,12 +25,12 @@ func TestSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names, _, err := reviewed(absolute)
+	names, others, err := reviewed(absolute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(names) < 16 {
-		t.Errorf("equivalent.txt has parts for %d exercises", len(names))
+	if len(others) > 0 {
+		t.Errorf("equivalent.txt has no part for %v: read what survives, and list it with the reason", others)
 	}
 	r, err := mutate(t.Context(), absolute, names, sample, runtime.GOMAXPROCS(0), t.Output())
 	if err != nil {
