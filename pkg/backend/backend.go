@@ -142,12 +142,12 @@ func pluginKind(b compute.Backend) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	kind, _, _ := strings.Cut(strings.TrimPrefix(plugin.PluginName(), "/"), "/") // a second plugin has a number
+	kind, _, _ := strings.Cut(strings.TrimPrefix(plugin.PluginName(), "/"), "/") // the name of a second plugin ends in a number
 	return kind, true
 }
 
-// Accelerated reports whether the backend computes on a device other than the CPU, which should never
-// wait for the program: XLA with any plugin but that for CPUs.
+// Accelerated reports whether the backend computes on a device other than the CPU, that is, on XLA with
+// any plugin except the CPU's. Such a device should never have to wait for the program.
 func Accelerated(b compute.Backend) bool {
 	kind, ok := pluginKind(b)
 	return ok && kind != xlaCPU

@@ -24,10 +24,10 @@ const noInstall = "GOMLX_NO_AUTO_INSTALL"
 // output, cannot be interrupted, and may leave folder incomplete, so run Fetch in a process of its own,
 // as the fetch function of [Install].
 //
-// The CPU plugin for amd64 is a build of XLA (Apache-2.0) from the Python package index, always the
-// same one, with a known SHA-256; the project's tests run on it. For arm64 it is go-xla's build on
-// GitHub, without a checksum. The CUDA plugin is jax's; with NVIDIA's libraries it has several
-// gigabytes. Its files are checked against PyPI's SHA-256. Archives are kept in the user's cache.
+// The CPU plugin for amd64 is one fixed build of XLA (Apache-2.0) from the Python package index, with a
+// known SHA-256; the project's tests run on it. For arm64 it is go-xla's build on GitHub, without a
+// checksum. The CUDA plugin is jax's; with NVIDIA's libraries it takes several gigabytes. Its files are
+// checked against PyPI's SHA-256. Archives are kept in the user's cache.
 func Fetch(name, folder string) error {
 	kind := strings.TrimPrefix(name, xlaName+":")
 	if err := xla.Fetch(kind, folder); err != nil {
@@ -128,7 +128,8 @@ func removeAbandoned(library string) {
 	}
 }
 
-// byHand says how to install the plugin without a network, unless the error of the download does.
+// byHand says how to install the plugin without a network. It returns "" if the error of the download
+// says so itself.
 func byHand(kind, folder string) string {
 	if kind == xlaCPU {
 		return xla.CPUByHand(folder)

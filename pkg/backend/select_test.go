@@ -235,7 +235,7 @@ func TestPrepare(t *testing.T) {
 }
 
 // TestPrepareRemembersAlgorithms checks that a plugin that knows the flag gets a folder for the fastest
-// algorithms, and another one for other flags.
+// algorithms, and a different one if the flags differ.
 func TestPrepareRemembersAlgorithms(t *testing.T) {
 	const flag = "xla_gpu_per_fusion_autotune_cache_dir"
 	plugin := filepath.Join(t.TempDir(), "xla_cuda_plugin.so")
@@ -255,7 +255,7 @@ func TestPrepareRemembersAlgorithms(t *testing.T) {
 		}
 		return os.Getenv("XLA_FLAGS")
 	}
-	// Once across the end of the first piece that is read.
+	// Here the flag lies across the end of the first piece that is read.
 	knows := strings.Repeat("x", 1<<20-10) + flag + "\x00"
 	if got := prepared("something else", ""); got != "" {
 		t.Errorf("for a plugin that does not know the flag, XLA_FLAGS is %q", got)

@@ -106,24 +106,24 @@ func (m machine) best(plugins []Plugin, kinds []string) (Plugin, error) {
 	return Plugin{}, &NotInstalledError{Kinds: kinds}
 }
 
-// prepare adds to XLA_FLAGS what the CUDA plugin at path should know, unless the user has set it: the
-// folder with libdevice and ptxas, if that lies beside the plugin, and a folder to remember in which
-// algorithms were the fastest. XLA would otherwise measure them again in every process: that is a good
-// part of compiling, and may choose others, with other rounding.
+// prepare adds flags for the CUDA plugin at path to XLA_FLAGS, unless the user has set them: the folder
+// with libdevice and ptxas, if it is beside the plugin, and a folder in which XLA stores the fastest
+// algorithms. Without that folder, XLA would time the algorithms again in every process. That takes a
+// good part of the time for compiling, and XLA might choose other algorithms, with other rounding.
 func (m machine) prepare(path string) error {
 	const variable = "XLA_FLAGS"
 	given, _ := m.env(variable)
 	flags := given
 	add := func(flag, folder string) {
-		if !strings.Contains(flags, flag) && folder != "" && !strings.ContainsAny(folder, " \t\n") { // white space would end the flag
+		if !strings.Contains(flags, flag) && folder != "" && !strings.ContainsAny(folder, " \t\n") { // a space would end the flag
 			flags = strings.TrimSpace(flags + " " + flag + "=" + folder)
 		}
 	}
 	add("--xla_gpu_cuda_data_dir", cudaData(path))
 	const remember = "xla_gpu_per_fusion_autotune_cache_dir"
-	// XLA ends the process at a flag that it does not know.
+	// XLA aborts the process if it does not know a flag.
 	if m.cache != nil && !strings.Contains(given, remember) && contains(path, remember) {
-		if folder, err := m.autotuneFolder(path, given); err == nil { // it works without, only slower
+		if folder, err := m.autotuneFolder(path, given); err == nil { // without it XLA is only slower
 			add("--"+remember, folder)
 		}
 	}
@@ -136,8 +136,8 @@ func (m machine) prepare(path string) error {
 	return nil
 }
 
-// autotuneFolder makes and returns the folder for the fastest algorithms: one for each plugin file,
-// version of the driver, and flags. XLA itself tells cards apart.
+// autotuneFolder creates and returns the folder for the fastest algorithms. There is one for each
+// combination of plugin file, driver version and flags. XLA itself tells cards apart.
 func (m machine) autotuneFolder(path, flags string) (string, error) {
 	cache, err := m.cache()
 	if err != nil {
@@ -155,7 +155,7 @@ func (m machine) autotuneFolder(path, flags string) (string, error) {
 	return folder, nil
 }
 
-// contains reports whether the text is in the file at path.
+// contains reports whether the file at path contains the text.
 func contains(path, text string) bool {
 	file, err := os.Open(path)
 	if err != nil {
@@ -163,7 +163,7 @@ func contains(path, text string) bool {
 	}
 	defer file.Close()
 	window := make([]byte, 1<<20)
-	kept := 0 // bytes at the start of window, the end of the last one
+	kept := 0 // bytes at the start of window, from the end of the last piece
 	for {
 		n, err := file.Read(window[kept:])
 		if bytes.Contains(window[:kept+n], []byte(text)) {

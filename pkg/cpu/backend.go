@@ -87,8 +87,8 @@ func (b *Backend) Name() string { return Name }
 // String returns "cpu".
 func (b *Backend) String() string { return Name }
 
-// Kernels returns the name of the kernels in use, such as avx2. Results of different sets may differ in
-// the last bits.
+// Kernels returns the name of the kernels in use, such as avx2. Results with different kernels may differ
+// in the last bits.
 func (b *Backend) Kernels() string { return b.kernels.Name }
 
 // Description names the kernels in use and the number of cores and, if there are several

@@ -71,7 +71,7 @@
 //	plan_store.go                     which tensors are stored
 //	plan_order.go                     the order of steps, and which tensors join a loop
 //	plan_memory.go                    slots, sharing of memory, the layout of the arena
-//	plan_tasks.go                     how large tasks are, from caches and cores
+//	plan_tasks.go                     chooses the size of tasks from caches and cores
 //
 //	step.go                           the step for each kind of tensor
 //	step_loop.go                      elementwise loops and reductions
@@ -97,10 +97,10 @@
 //
 //	internal/kernel                   micro-kernels, elementwise arithmetic, column sums;
 //	                                  kernel.go chooses among AVX-512, AVX2, NEON and portable
-//	                                  Go, vector_amd64.go asks the processor what it can run
+//	                                  Go, vector_amd64.go asks what the processor supports
 //	internal/cache                    how large the caches are
 //	internal/kernel/gen               the generator of their assembly for amd64
-//	internal/kernel/gen/arm64         the generator for arm64; gen/shape has what both share
+//	internal/kernel/gen/arm64         the generator for arm64; gen/shape is shared by both
 //
 // Tests are named after the files that they test. The tests of the whole pipeline are
 // random_graphs_test.go (against the reference backend; the graphs are from
@@ -131,11 +131,11 @@
 //
 // # Determinism
 //
-// The order of sums depends only on shapes: neither the number of cores, fast or slow, nor their caches nor
-// timing changes a bit of a result. The kernels do, because each set has its own order of additions;
-// only those for AVX2 and NEON agree, up to the sign of a zero that max or min returns and the payload
-// of a NaN. (Whole runs on the two may still differ: the Go compiler fuses multiplications and additions
-// on arm64, in code outside the kernels and in the math package.)
+// The order of sums depends only on shapes. The number of cores, their speeds, their caches and timing
+// do not change a single bit of a result. The choice of kernels does, because each set has its own order
+// of additions. Only AVX2 and NEON agree, except for the sign of a zero that max or min returns and the
+// payload of a NaN. (Whole runs on the two may still differ: on arm64 the Go compiler fuses
+// multiplications and additions, in code outside the kernels and in the math package.)
 // Any number of executables can run at the same time, and each of them several times.
 //
 // # Several devices

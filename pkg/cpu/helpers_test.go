@@ -250,8 +250,8 @@ func newBackend(t testing.TB, kernels string) *Backend {
 	return b.(*Backend)
 }
 
-// kernelNames returns the names of the kernels that this machine can run; in short tests, only of the
-// fastest.
+// kernelNames returns the names of the kernels that this machine can run; in short tests, only that of
+// the fastest.
 func kernelNames() []string {
 	var names []string
 	sets := kernel.Available()
@@ -271,8 +271,7 @@ func onEachKernel(t *testing.T, test func(t *testing.T, b *Backend)) {
 	}
 }
 
-// fewer returns how many of n cases to test: all of them, or an eighth in short tests and under the race
-// detector.
+// fewer returns how many of n cases to test: all, or an eighth in short tests and under the race detector.
 func fewer(n int) int {
 	if raceEnabled || testing.Short() {
 		return (n + 7) / 8

@@ -12,7 +12,7 @@ type plan struct {
 	backend     *Backend
 	slots       []slot
 	steps       []step
-	now         int   // number of the step that is being made
+	now         int   // number of the step being built
 	zeroBytes   int   // size of the largest block of zeros that a step needs
 	zeroSlots   []int // slots for zeros, which all share one block
 	arena       int   // size in bytes

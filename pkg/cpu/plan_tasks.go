@@ -6,8 +6,8 @@ import (
 	"github.com/residual-go/residual/pkg/cpu/internal/cache"
 )
 
-// granularity says how large the tasks of contractions should be on a machine. It moves only the limits
-// of tasks, never the order of a sum, so results do not depend on it.
+// granularity says how large the tasks of contractions should be on a machine. It affects only where one
+// task ends and the next begins, never the order of a sum, so results do not depend on it.
 type granularity struct {
 	// cacheable is the number of input floats that stay in the second-level cache while one panel
 	// of weights after another passes through it.
@@ -25,8 +25,8 @@ func newGranularity() granularity {
 	return granularityFor(cache.SecondLevel(), runtime.GOMAXPROCS(0))
 }
 
-// granularityFor returns the granularity for cores with so many bytes of second-level cache. It was
-// measured with 512 KiB on two cores, and is never finer than there; the rest is extrapolated.
+// granularityFor returns the granularity for cores with the given size of second-level cache, in bytes.
+// It was measured with 512 KiB on two cores and is never finer than that; larger sizes are extrapolated.
 func granularityFor(secondLevel, cores int) granularity {
 	const measured, most = 32 << 10, 160 << 10
 	g := granularity{cacheable: max(measured, min(secondLevel/4/4, most)), groups: 4, cores: max(1, cores)}
@@ -36,7 +36,7 @@ func granularityFor(secondLevel, cores int) granularity {
 	return g
 }
 
-// tasks returns how many tasks a job should have at least, given how many it should have for each core.
+// tasks returns the least number of tasks for a job, given the number for each core.
 func (g granularity) tasks(perCore int) int {
 	const most = 512
 	return perCore * min(max(g.cores, 2), most/perCore)

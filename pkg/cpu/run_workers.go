@@ -9,9 +9,9 @@ import (
 	"github.com/pkg/errors"
 )
 
-// tasker runs task i of a job. How work is cut into tasks depends on shapes and on the machine's
-// granularity, but never changes the order of a sum. A goroutine that is done with a task takes the next
-// one, so slow cores compute fewer of them.
+// tasker runs task i of a job. How work is divided into tasks depends on shapes and on the machine's
+// granularity, but never changes the order of a sum. A goroutine that finishes a task takes the next one,
+// so slow cores run fewer tasks.
 type tasker interface {
 	task(r *run, s *scratch, i int)
 }

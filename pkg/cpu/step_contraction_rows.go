@@ -283,7 +283,7 @@ func (s *rowsTables) cut(g granularity) {
 		width = max(width, 64)
 	}
 	blocks, tiles := s.groups*(s.n/s.images), max(least, min(most, g.cacheable/(max(1, width)*s.shape.MR)))
-	// If there are so many cores that there would be few tasks for each, units are smaller.
+	// With so many cores that each would get few tasks, units are smaller.
 	for tiles > least && blocks*s.unitsOf(tiles)*s.panels < g.tasks(leastPerCore) {
 		tiles = max(least, tiles/2)
 	}
@@ -299,7 +299,7 @@ func (s *rowsTables) cut(g granularity) {
 	}
 }
 
-// unitsOf returns the number of units of so many tiles.
+// unitsOf returns the number of units of the given number of tiles.
 func (s *rowsTables) unitsOf(tiles int) int {
 	n, rows := 0, tiles*s.shape.MR
 	for i := range s.classes {

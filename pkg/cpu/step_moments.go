@@ -61,7 +61,7 @@ func (s *momentsStep) run(r *run) error {
 		other, deviations := s.part(r, i)
 		for j, b := range other {
 			d := b - mean[j]
-			// The conversions keep the compiler from fusing on arm64 what it does not on amd64.
+			// The conversions keep the compiler from fusing operations on arm64, as it does not on amd64.
 			mean[j] += float32(d * (m / (n + m)))
 			variance[j] += deviations[j] + float32(d*d*(n*m/(n+m)))
 		}

@@ -318,8 +318,8 @@ func fetched(ctx context.Context, fetcher *cifar.Fetcher, kind cifar.Kind, spec 
 	return &Set{Training: training, Test: test, Spec: spec}, nil
 }
 
-// builtin draws Shapes-10, which takes seconds on a busy machine. A cancelled caller does not wait
-// for it: the drawing ends by itself, unused.
+// builtin draws Shapes-10, which takes seconds on a busy machine. A cancelled caller does not wait for
+// it: the drawing continues in the background and its result is discarded.
 func builtin(ctx context.Context) (*Set, error) {
 	drawn := make(chan *Set, 1)
 	go func() {

@@ -36,7 +36,7 @@ type Run struct {
 	X []float64
 	// Train and Test are the measurements. Either may be nil.
 	Train, Test []float64
-	// Tested names in the legend what Test is about, such as "held-out"; "" means "test".
+	// Tested says in the legend which images Test was measured on, such as "held-out"; "" means "test".
 	Tested string
 }
 

@@ -158,16 +158,16 @@ func (r Recipe) DType() dtypes.DType {
 	return dtypes.Float32
 }
 
-// The largest values that Validate accepts, far above any use. A batch has to fit into memory, and
-// the steps of a run are counted in an int.
+// The largest values that Validate accepts, far above what anyone needs. A batch has to fit into
+// memory, and the steps of a run are counted in an int.
 const (
 	maxEpochs    = 1_000_000
 	maxBatchSize = 1 << 16
 	maxMargin    = 4096 // of a crop or a cutout, in pixels: the largest side of an image
 )
 
-// Validate returns an error if the recipe is not valid. A recipe from a file may ask for anything,
-// so there are bounds on all sizes, which apply before anything is built.
+// Validate returns an error if the recipe is not valid. A recipe from a file may contain anything, so
+// all sizes are bounded before anything is built.
 func (r Recipe) Validate() error {
 	if err := r.Model.Validate(); err != nil {
 		return err

@@ -1,12 +1,11 @@
-// Package recorded keeps what a run is worth looking at for, in a folder small enough for a
-// repository:
+// Package recorded keeps the results of a run in a folder that is small enough for a repository:
 //
-//	recipe.json           its recipe; Data is the name of the images
-//	metrics.jsonl         its metrics, a line for each epoch
-//	weights.safetensors   its newest weights, in float16, unless they are left out
+//	recipe.json           the recipe; its Data is the name of the images
+//	metrics.jsonl         the metrics, one line per epoch
+//	weights.safetensors   the newest weights, in float16 (may be left out)
 //
-// [Write] makes such a folder from a run's. Programs that read recipes and metrics, such as package
-// plots, read it like any run. It has no checkpoint, so the run cannot be resumed from it.
+// [Write] makes such a folder from that of a run. Code that reads recipes and metrics, such as package
+// plots, reads it like any run. It has no checkpoint, so the run cannot be resumed from it.
 package recorded
 
 import (
@@ -35,12 +34,12 @@ const (
 type Options struct {
 	// WithoutWeights leaves the weights out.
 	WithoutWeights bool
-	// Note, if not nil, is told about damaged checkpoints.
+	// Note, if not nil, is called with a message about each damaged checkpoint.
 	Note func(string)
 }
 
-// Write records the run in the folder from, finished or not, in the folder to, where it replaces what
-// was recorded before. The run must have a checkpoint.
+// Write records the run in the folder from, finished or not, in the folder to, replacing any earlier
+// recording there. The run must have a checkpoint.
 func Write(ctx context.Context, from, to string, o Options) error {
 	note := o.Note
 	if note == nil {
@@ -55,7 +54,7 @@ func Write(ctx context.Context, from, to string, o Options) error {
 		return err
 	}
 	r := state.Recipe
-	r.Data = state.Data // rather than a folder on this machine
+	r.Data = state.Data // not a folder on this machine
 	recipe, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return fmt.Errorf("record %s: %w", from, err)
@@ -98,7 +97,7 @@ func Write(ctx context.Context, from, to string, o Options) error {
 	return atomicfile.WriteBytes(filepath.Join(to, recipeFile), append(recipe, '\n'))
 }
 
-// Is reports whether dir holds a recorded run, and not a run that can be resumed.
+// Is reports whether dir holds a recorded run, rather than one that can be resumed.
 func Is(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, metricsFile))
 	_, checkpoints := os.Stat(filepath.Join(dir, "checkpoints"))
@@ -106,7 +105,7 @@ func Is(dir string) bool {
 }
 
 // Weights returns the path of the weights of the recorded run in dir. If they were left out, the error
-// is [fs.ErrNotExist]. A recipe that cannot be read or used is an error too, as for a run.
+// wraps [fs.ErrNotExist]. A recipe that cannot be read or is not valid is an error too, as for a run.
 func Weights(dir string) (string, error) {
 	if _, err := run.ReadRecipe(dir); err != nil {
 		return "", err

@@ -100,7 +100,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("the recorded runs are %v, %v; want %s", runs, err, to)
 	}
 
-	// Written again without weights, it has none left.
+	// Writing again without weights removes them.
 	if err := recorded.Write(t.Context(), dir, to, recorded.Options{WithoutWeights: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -119,11 +119,11 @@ func TestWriteNeedsACheckpoint(t *testing.T) {
 		t.Error("a run without checkpoints was recorded")
 	}
 	if _, err := os.Stat(to); err == nil {
-		t.Error("a folder was made for nothing")
+		t.Error("Write failed but left a folder")
 	}
 }
 
-// A recipe that is of no use is not passed over because the weights say what the network is.
+// A bad recipe is an error even though the weights describe the network.
 func TestWeightsRecipe(t *testing.T) {
 	for content, want := range map[string]string{
 		`{"epohcs": 3}`: "unknown key epohcs",

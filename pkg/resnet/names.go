@@ -116,8 +116,8 @@ var (
 	groups    = regexp.MustCompile(`^([0-9]{1,4})x([0-9]{1,4})d$`)
 )
 
-// parseName returns the network of a name as NameOf writes them, which may not be valid. Numbers
-// have at most four digits.
+// parseName returns the network with a name like those that NameOf returns. The network may not be
+// valid. Numbers have at most four digits.
 func parseName(name string) (c Config, ok bool) {
 	words := strings.Split(strings.ReplaceAll(name, padEndSuffix, "-padend"), "-")
 	base, words := words[0], words[1:]

@@ -152,17 +152,17 @@ type Config struct {
 }
 
 // The largest network that Validate accepts. Known networks are far smaller: ResNet-1202 has 600
-// blocks, and the largest ResNeXt 829 million weights. A file that describes a larger one is refused
-// before anything is built.
+// blocks, and the largest ResNeXt has 829 million weights. A file that describes a larger network is
+// refused before anything is built.
 const (
 	maxStages  = 16
 	maxBlocks  = 1000    // in all stages together
-	maxWidth   = 1 << 14 // also of the groups, and their number
+	maxWidth   = 1 << 14 // also for the groups' width and their number
 	maxWeights = 1 << 30
 )
 
-// Validate returns an error if the configuration is not valid, or if the network is too large to be
-// meant: more than 1000 blocks or 2³⁰ weights.
+// Validate returns an error if the configuration is not valid, or if the network is implausibly large,
+// with more than 1000 blocks or 2³⁰ weights.
 func (c Config) Validate() error {
 	groups, widthPerGroup := c.grouping()
 	switch {
@@ -211,7 +211,7 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// weights returns about how many weights the network has: those of its branches and of its head.
+// weights returns approximately how many weights the network has: those of its branches and its head.
 func (c Config) weights() float64 {
 	total, in, planes := 0.0, c.Width, c.Width
 	for _, blocks := range c.Blocks {

@@ -19,10 +19,10 @@ func Write(w io.Writer, tensors map[string]tensorfile.Tensor, metadata map[strin
 	return write(w, tensors, metadata, func(tensorfile.Tensor) *tensorfile.DType { return tensorfile.Float32 })
 }
 
-// WriteFloat16 does the same, but writes tensors with two or more axes, such as the weights of
-// convolutions, as float16, which halves the file. Those with one axis, such as running
-// statistics, stay float32: they are small, and their range may be larger. A value above 65504,
-// the largest of float16, is an error.
+// WriteFloat16 is like [Write] but writes tensors with two or more axes, such as the weights of
+// convolutions, as float16, which halves the size of the file. Tensors with one axis, such as running
+// statistics, remain float32: they are small, and their range may be larger. A magnitude above 65504,
+// the largest float16, is an error.
 func WriteFloat16(w io.Writer, tensors map[string]tensorfile.Tensor, metadata map[string]string) error {
 	for name, tensor := range tensors {
 		if at := slices.IndexFunc(tensor.Data, func(x float32) bool { return x > maxFloat16 || x < -maxFloat16 }); at >= 0 && len(tensor.Shape) > 1 {

@@ -26,8 +26,7 @@ type prediction struct {
 	Guesses []predict.Guess `json:"guesses"`
 	// CAM is the image overlaid with the class activation map of the first guess, as a data URL.
 	CAM string `json:"cam,omitempty"`
-	// FirstOfFrames says that the image has several frames or pages, and that the guesses are about
-	// the first.
+	// FirstOfFrames reports that the image has several frames or pages; the guesses are for the first.
 	FirstOfFrames bool `json:"first_of_frames,omitempty"`
 	// Milliseconds is the time from the arrival of the image to the response.
 	Milliseconds float64 `json:"milliseconds"`
@@ -190,11 +189,11 @@ func body(r *http.Request) ([]byte, error) {
 // decoded is an image that was sent.
 type decoded struct {
 	pixels []byte         // the network's input
-	view   *classmap.View // to draw on, nil if it is not wanted
-	more   bool           // there are more frames or pages
+	view   *classmap.View // to draw on; nil if not requested
+	more   bool           // whether there are more frames or pages
 }
 
-// decode decodes an image. view says whether a view of it is wanted.
+// decode decodes an image, and makes a view of it if view is set.
 func (s *Server) decode(ctx context.Context, content []byte, view bool) (*decoded, error) {
 	// Large images queue here first, so that one that waits does not occupy a decoder.
 	if config, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil && config.Width*config.Height >= s.limits.Large {

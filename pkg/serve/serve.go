@@ -32,7 +32,7 @@
 //	{"guesses": [{"class": "cat", "index": 3, "probability": 0.9}, …],
 //	 "cam": "data:image/png;base64,…", "milliseconds": 12.3}
 //
-// with "first_of_frames": true for an image with several frames or pages, of which the first is used,
+// with "first_of_frames": true if the image has several frames or pages (only the first is used),
 // or, with status 400 or above, {"error": "…"}.
 //
 // # Where to find what

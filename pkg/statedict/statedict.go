@@ -47,8 +47,8 @@ func (d *Dict) Save(path string) error {
 	})
 }
 
-// SaveFloat16 does the same with [safetensors.WriteFloat16]: a file of half the size, for a network
-// that will not be trained further. [Load] refuses it; package weights reads it.
+// SaveFloat16 is like [Dict.Save] but uses [safetensors.WriteFloat16], which makes a file of half the size,
+// for a network that will not be trained further. [Load] refuses it; package weights reads it.
 func (d *Dict) SaveFloat16(path string) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		return safetensors.WriteFloat16(w, d.Tensors, d.Metadata)

@@ -57,13 +57,13 @@ func fromFloat16(dst []float32, src []byte) {
 	}
 }
 
-// toFloat16 returns the bits of the float16 nearest to x, the even one of two.
+// toFloat16 returns the bits of the float16 nearest to x, rounding ties to even.
 func toFloat16(x float32) uint16 {
 	const smallestNormal = 1.0 / (1 << 14)
 	if math.Abs(float64(x)) >= smallestNormal || x != x {
 		return float16.FromFloat32(x).Bits()
 	}
-	// FromFloat32 makes these 0. They are the multiples of 2^-24, the number of which is their bits.
+	// FromFloat32 makes these 0. They are multiples of 2^-24, and their bits are that multiple.
 	sign := uint16(math.Float32bits(x) >> 16 & 0x8000)
 	return sign | uint16(math.RoundToEven(math.Abs(float64(x))*(1<<24)))
 }

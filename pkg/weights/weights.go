@@ -75,8 +75,8 @@ type Description struct {
 	Data   string `json:"data,omitempty"`
 	Spec   string `json:"spec,omitempty"`
 	Subset string `json:"subset,omitempty"`
-	// Accuracy is the fraction of images that were classified correctly, if measured, and
-	// AccuracySplit says which part of Data these images were; "" stands for the test images.
+	// Accuracy is the fraction of images that were classified correctly, if measured. AccuracySplit
+	// is the part of Data that the images are from; "" means the test images.
 	Accuracy      *float64      `json:"accuracy,omitempty"`
 	AccuracySplit dataset.Split `json:"accuracy_split,omitempty"`
 	// Source is where the weights were read from.
@@ -306,7 +306,7 @@ func (m *Model) Save(path string) error {
 	return m.save(path, (*statedict.Dict).Save)
 }
 
-// SaveFloat16 does the same, with weights in float16: half the size, see
+// SaveFloat16 is like [Model.Save] but writes the weights in float16, in a file of half the size; see
 // [safetensors.WriteFloat16].
 func (m *Model) SaveFloat16(path string) error {
 	return m.save(path, (*statedict.Dict).SaveFloat16)

@@ -37,8 +37,8 @@ var engine = sync.OnceValues(func() (compute.Backend, error) {
 })
 
 // XLA returns the backend that RESIDUAL_TEST_XLA names, the same one in all tests of a process. It
-// skips the test if the variable is not set, or if it is "cached" and there is no such plugin, and
-// fails it if the backend does not start. Do not finalize the backend.
+// skips the test if the variable is not set, or if it is "cached" and the plugin is not in the cache,
+// and fails it if the backend does not start. Do not finalize the backend.
 func XLA(t testing.TB) compute.Backend {
 	t.Helper()
 	switch os.Getenv(Variable) {

@@ -90,7 +90,7 @@ var graphs = map[string]func(g *graph.Graph) *graph.Node{
 	"gradient of batch norm": func(g *graph.Graph) *graph.Node {
 		x := numbers(g, 4, 5, 5, 8)
 		y, _, _ := norm(g, x)
-		// Weights that resemble x would give a gradient near 0, the difference of larger numbers.
+		// Weights similar to x would give a gradient near 0, as a difference of larger numbers.
 		weights := graph.Reverse(numbers(g, 4, 5, 5, 8), 0, 1, 2, 3)
 		return graph.Gradient(graph.ReduceAllSum(graph.Mul(y, weights)), x)[0]
 	},

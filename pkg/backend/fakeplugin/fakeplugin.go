@@ -1,6 +1,6 @@
 // Package fakeplugin builds a fake XLA plugin for tests. It starts, lists devices and accepts
-// buffers, but compiles no program or, with the macro EXECUTES, runs programs in no time. testdata/plugin.c documents the macros that change its behaviour
-// or break it.
+// buffers but compiles no program or, with the macro EXECUTES, runs programs in no time.
+// testdata/plugin.c documents the macros that change its behaviour or break it.
 package fakeplugin
 
 import (

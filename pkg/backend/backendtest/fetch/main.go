@@ -1,6 +1,5 @@
-// Command fetch downloads XLA's CPU plugin into the project's cache, for tests, and prints its path. It
-// does nothing if the plugin is there. The plugin is not installed: no backend but that of the tests
-// uses it.
+// Command fetch downloads XLA's CPU plugin into the project's cache, for tests, and prints its path. If
+// the plugin is already there, it downloads nothing. The plugin is not installed: only tests use it.
 package main
 
 import (

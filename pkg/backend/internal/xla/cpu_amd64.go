@@ -18,7 +18,7 @@ import (
 )
 
 // The CPU plugin for Linux on amd64 is a file in a package of the Python package index,
-// fastatomstruct-xla-cpu 2026.6.23, which contains little else. By its description it is the
+// fastatomstruct-xla-cpu 2026.6.23, which contains little else. Its description says that it is the
 // unmodified build manual-2026-06-23T00-20-00Z of XLA, PJRT API 0.106, from
 // github.com/zml/pjrt-artifacts, under Apache-2.0. An archive in the index never changes, so that
 // its SHA-256 can be written down here, and the tests of this project run on exactly this build.
@@ -27,8 +27,8 @@ const (
 	wheelURL    = "https://files.pythonhosted.org/packages/60/13/7898187ec6cc2b4ac8f50a57119902bf1c817fc86ea17ee76494d4277a76/" + wheel
 	wheelSHA256 = "88b1c430b341b4bea40a37420311c9c75db6e22b46d2ff95b6986577bee6afe9"
 	wheelMember = "fastatomstruct_xla_cpu/libpjrt_cpu.so"
-	wheelLimit  = 1 << 27 // bytes; it has 63 MB
-	memberLimit = 1 << 30 // bytes; it has 274 MB
+	wheelLimit  = 1 << 27 // bytes; the wheel has 63 MB
+	memberLimit = 1 << 30 // bytes; the plugin has 274 MB
 )
 
 // cpuPlugin is the name of the CPU plugin's file, once installed.
@@ -51,7 +51,7 @@ func CachedCPU(ctx context.Context, w io.Writer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// The version is part of the folder's name, so that a newer one does not take this for its own.
+	// The version is part of the folder's name, so that a later version does not use this plugin.
 	folder := filepath.Join(cache, "xla", "cpu-2026.6.23")
 	path := filepath.Join(folder, cpuPlugin)
 	if _, err := os.Stat(path); err == nil || w == nil || !errors.Is(err, fs.ErrNotExist) {

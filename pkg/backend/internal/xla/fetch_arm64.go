@@ -14,7 +14,7 @@ import (
 
 // fetchCPU downloads go-xla's build of the CPU plugin from GitHub. It has no checksum.
 func fetchCPU(folder string) error {
-	// No cache: nothing would notice that a cached file is not an archive.
+	// Without the cache, because the installer would not notice a cached file that is not an archive.
 	return installer.CPUInstall("linux_arm64", pjrt.DefaultCPUVersion, folder, false, installer.Verbose)
 }
 

@@ -1,4 +1,4 @@
-// Package cache says how large the processor's caches are.
+// Package cache finds out how large the processor's caches are.
 package cache
 
 import (
@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// SecondLevel returns the size in bytes of the second-level cache that one core has, or 0 if it is not
-// known. If cores share a cache, it is the share of one of them; if there are fast and slow cores, it is
-// that of the fast ones.
+// SecondLevel returns the size in bytes of one core's second-level cache, or 0 if it is not known. If
+// cores share a cache, it is the share of one core; if there are fast and slow cores, it is that of a fast
+// core.
 var SecondLevel = sync.OnceValue(secondLevel)
 
-// sysctl returns what secondLevel should, as macOS describes it: raw returns the bytes of a variable.
-// Performance level 0 is that of the fast cores; Macs with processors of Intel have no levels.
+// sysctl computes the result of secondLevel from macOS's variables; raw returns the bytes of a variable.
+// Performance level 0 is that of the fast cores; Macs with Intel processors have no levels.
 func sysctl(raw func(name string) ([]byte, error)) int {
 	read := func(name string) int {
 		value, err := raw(name)

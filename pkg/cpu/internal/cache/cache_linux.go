@@ -10,8 +10,8 @@ import (
 
 func secondLevel() int { return largest(os.DirFS("/sys/devices/system/cpu")) }
 
-// largest returns the largest share of a second-level cache that a core has. Fast cores have at least
-// as much as slow ones.
+// largest returns the largest share of a second-level cache that any core has. Fast cores have at least
+// as large a share as slow ones.
 func largest(cpus fs.FS) int {
 	caches, err := fs.Glob(cpus, "cpu[0-9]*/cache/index[0-9]*")
 	if err != nil {
@@ -48,8 +48,8 @@ func size(text string) int {
 	return n * unit
 }
 
-// sharing returns how many processors are in a list such as 0-3,8, at least 1. Two threads of a core
-// count as one each: both use the cache.
+// sharing returns the number of processors in a list such as 0-3,8, at least 1. The two threads of a core
+// count separately, because both use the cache.
 func sharing(list string) int {
 	n := 0
 	for part := range strings.SplitSeq(list, ",") {

@@ -5,7 +5,7 @@ import (
 	"testing/fstest"
 )
 
-// cores returns a tree as under /sys/devices/system/cpu.
+// cores returns a file tree like that of /sys/devices/system/cpu.
 func cores(files map[string]string) fstest.MapFS {
 	tree := fstest.MapFS{}
 	for name, text := range files {

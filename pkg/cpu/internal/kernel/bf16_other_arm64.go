@@ -2,5 +2,5 @@
 
 package kernel
 
-// hasBF16 returns false: it is not known how to ask here.
+// hasBF16 returns false, because there is no known way to ask these systems.
 func hasBF16() bool { return false }

@@ -10,8 +10,8 @@ import (
 	"unsafe"
 )
 
-// AVX2 and NEON compute the same bits: the sums have the same order, and every operation is rounded
-// alike. No machine has both, so each is compared with what both had when this was written.
+// AVX2 and NEON compute the same bits: sums are in the same order, and every operation rounds in the same
+// way. No machine has both, so each is compared with the results that both had when this was written.
 func TestBitsOfAVX2AndNEON(t *testing.T) {
 	var set *Set
 	for _, s := range Available() {
@@ -34,7 +34,7 @@ func bitsOf(s *Set) map[string]uint64 {
 	rng := rand.New(rand.NewPCG(3, 4))
 	// random returns n numbers of different magnitude, made by exact operations.
 	random := func(n int) []float32 {
-		x := make([]float32, n+1) // so that there is a first element
+		x := make([]float32, n+1) // so that there is a first element even if n is 0
 		for i := range x {
 			x[i] = float32(math.Ldexp(float64(rng.IntN(1<<24)-1<<23), rng.IntN(8)-26))
 		}

@@ -70,8 +70,8 @@ type Shape struct {
 type Set struct {
 	Name string // "avx512", "avx2", "neon" or "portable"
 	// Lanes is the number of floats per vector, by which the cost of elementwise work grows
-	// relative to that of multiply-adds. For NEON it is that of AVX2: its vectors are half as
-	// long, and there is half the elementwise work to half the multiply-adds.
+	// relative to that of multiply-adds. NEON has the value of AVX2: its vectors are half as
+	// long, which halves the speed of both.
 	Lanes  int
 	Shapes []Shape // from the widest NR to the narrowest
 

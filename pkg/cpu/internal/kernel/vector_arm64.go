@@ -6,15 +6,15 @@ func init() {
 	}
 }
 
-// vectorSets returns the set of NEON, which every arm64 machine can run.
+// vectorSets returns the NEON kernels, which every arm64 machine can run.
 func vectorSets() []*Set { return []*Set{&neon} }
 
-// neon is the set of kernels for NEON. It computes the same bits as avx2, with two exceptions: which NaN
-// a NaN is, and the sign of the maximum or minimum of 0 and -0.
+// neon is the set of kernels for NEON. It computes the same bits as avx2, with two exceptions: the payload
+// of a NaN, and the sign of the maximum or minimum of 0 and -0.
 //
-// Of the instructions of BF16 it uses the one that rounds. BFDOT and BFMMLA, which multiply bfloat16,
-// are not for us: they round intermediate sums in a way of their own and take subnormal numbers for 0,
-// so sums would not be those of float32.
+// Of the BF16 instructions it uses only the one that rounds. BFDOT and BFMMLA, which multiply bfloat16,
+// round intermediate sums differently and treat subnormal numbers as 0, so their sums would not be those
+// of float32.
 var neon = Set{
 	Name:  "neon",
 	Lanes: 8, // as in avx2; see Set

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Processors with and without BF16 round alike, to the bit.
+// Processors with and without BF16 round to the same bits.
 func TestBFloat16WithAndWithoutBF16(t *testing.T) {
 	if !hasBF16() {
 		t.Skip("this processor does not have BF16")

@@ -21,7 +21,8 @@ func armSource(t *testing.T) string {
 	return string(text)
 }
 
-// Instructions that Go's assembler lacks are words in the assembly. Each is what its comment says.
+// The assembly has instructions that Go's assembler does not know as words. Each word must be the
+// instruction in its comment.
 func TestWordsAreTheirMnemonics(t *testing.T) {
 	const name = "aarch64-linux-gnu-objdump"
 	objdump, err := exec.LookPath(name)

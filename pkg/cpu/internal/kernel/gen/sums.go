@@ -18,7 +18,7 @@ func (v isa) sums() {
 		func(acc, _ VecVirtual, in []VecVirtual, _ *mask) {
 			VFMADD231PS(in[0], in[1], acc)
 		})
-	// A mean takes a register for every register of sums.
+	// Each register of sums needs another register for its means.
 	widest := 4
 	if v.avx512() {
 		widest = 8

@@ -12,8 +12,8 @@ import (
 // overwrite the operands and scratch.
 type operation func(in []vector, scratch vector)
 
-// held is where constants start that are loaded before the loop. The registers below it hold operands
-// and intermediate values.
+// held is the first register for constants that are loaded before the loop. The registers below it hold
+// operands and intermediate values.
 const held = 16
 
 // elementwise generates the elementwise functions.
@@ -92,7 +92,7 @@ func (a *assembly) bfloat16() {
 		a.do("VBIT", isNumber.b(), y.b(), x.b())
 		a.do("VAND", vector(upper).b(), x.b(), x.b())
 	})
-	// Processors with BF16 have an instruction for it, with the same results.
+	// Processors with BF16 have an instruction for this, with the same results.
 	a.elements("bfloat16Convert", "is bfloat16NEON on processors with BF16.", "a", 4, nil, func(in []vector, _ vector) {
 		a.toBFloat16(in[0], in[0])
 		a.fromBFloat16(in[0], in[0])

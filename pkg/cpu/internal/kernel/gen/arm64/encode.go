@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// encoded is an instruction that Go's assembler lacks: its bits without operands, and its name.
+// encoded is an instruction that Go's assembler does not know: its bits without operands, and its name.
 type encoded struct {
 	bits uint32
 	name string

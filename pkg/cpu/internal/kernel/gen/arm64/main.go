@@ -1,9 +1,8 @@
 // Arm64 generates the NEON assembly of package kernel.
 //
-// It writes the instructions that Go's assembler knows by their names there, and the others as words
-// with their mnemonic in a comment; a test of package kernel compares the two. Registers R16 to R18
-// and R26 to R31 are never used: they belong to the linker, to macOS and Windows (R18), to the
-// assembler and to Go.
+// Instructions that Go's assembler knows are written under its names, the others as words with the
+// mnemonic in a comment; a test of package kernel compares the two. Registers R16 to R18 and R26 to R31
+// are never used: they belong to the linker, to macOS and Windows (R18), to the assembler and to Go.
 package main
 
 import (
@@ -45,7 +44,7 @@ type assembly struct {
 	text, stubs strings.Builder
 }
 
-// argument is a parameter or result of a function, in the order of its place in memory.
+// argument is a parameter or result of a function. Arguments are in the order in which they lie in memory.
 type argument struct {
 	name, kind string
 }
@@ -152,7 +151,7 @@ func (v vector) checked() int {
 // pair is the operand of an instruction that loads or stores two vectors.
 func pair(v, w vector) string { return fmt.Sprintf("(%s, %s)", v.f(), w.f()) }
 
-// load loads consecutive vectors from p, which it leaves as it is.
+// load loads consecutive vectors from p. It does not change p.
 func (a *assembly) load(p register, at int, to ...vector) {
 	for ; len(to) > 1; to = to[2:] {
 		a.do("FLDPQ", p.plus(at), pair(to[0], to[1]))
@@ -163,7 +162,7 @@ func (a *assembly) load(p register, at int, to ...vector) {
 	}
 }
 
-// store stores consecutive vectors at p, which it leaves as it is.
+// store stores consecutive vectors at p. It does not change p.
 func (a *assembly) store(p register, at int, from ...vector) {
 	for ; len(from) > 1; from = from[2:] {
 		a.do("FSTPQ", pair(from[0], from[1]), p.plus(at))

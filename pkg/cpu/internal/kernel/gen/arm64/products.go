@@ -205,7 +205,7 @@ func (a *assembly) cols(m int, s shape.Shape) {
 		a.do("LDPSW", off.plus(ahead*2*floatSize), fmt.Sprintf("(%s, %s)", ao, bo)) // both offsets at once
 		a.do("ADD", fmt.Sprintf("%s<<2", ao), baseA, ao)
 		a.do("ADD", fmt.Sprintf("%s<<2", bo), baseB, bo)
-		// Exactly the m elements of A: the widest loads that fit.
+		// Load exactly the m elements of A, with the widest loads that fit.
 		var column []element
 		for done, into := 0, 0; done < m; into++ {
 			size := 1
@@ -224,7 +224,7 @@ func (a *assembly) cols(m int, s shape.Shape) {
 			}
 			done += size
 		}
-		// One micro-operation a vector on Neoverse N1; pairs take three.
+		// This takes one micro-operation per vector on Neoverse N1; a pair takes three.
 		var names []string
 		for _, v := range right {
 			names = append(names, v.s())

@@ -16,7 +16,7 @@ func (a *assembly) sums() {
 	a.sum("dotRows", "adds Σ a*b to acc.", "acc, a, b", 16, func(acc, _ vector, in []vector) {
 		a.do("VFMLA", in[0].s(), in[1].s(), acc.s())
 	})
-	// A mean takes a register for every register of sums.
+	// Each register of sums needs another register for its means.
 	a.sum("momentRows", "adds Σ (x-mean)² to acc.", "acc, mean, x", 8, func(acc, mean vector, in []vector) {
 		a.binary(fsub, in[0], in[0], mean)
 		a.do("VFMLA", in[0].s(), in[0].s(), acc.s())
@@ -186,8 +186,8 @@ func (a *assembly) column(acc, mean register, hasMean bool, from []register, n, 
 	loop("vectors", all, "fewer")
 	loop("vector", all[:perSum], "rest")
 
-	// The rest, up to 7 elements, goes to the second sum. What does not fill a vector has zeros in
-	// the other lanes, and so have the means.
+	// The rest, up to 7 elements, goes to the second sum. A vector that is not full has zeros in the other
+	// lanes, and so has its mean.
 	some := func(prefix string, sum vector) {
 		var in []vector
 		for i := range from {

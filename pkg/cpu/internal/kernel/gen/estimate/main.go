@@ -1,5 +1,5 @@
-// Estimate simulates the inner loops of the NEON kernels with llvm-mca, for processors that are not at
-// hand, and prints a table of its estimates in Markdown:
+// Estimate simulates the inner loops of the NEON kernels with llvm-mca, for processors that we do not
+// have, and prints a table of its estimates in Markdown:
 //
 //	go run ./pkg/cpu/internal/kernel/gen/estimate
 //
@@ -25,7 +25,7 @@ import (
 	"strings"
 )
 
-// simulations is how often a loop runs: enough that its start does not matter.
+// simulations is the number of iterations of a loop: enough that the first ones do not matter.
 const simulations = 200
 
 func main() {
@@ -175,7 +175,7 @@ func order(code map[string][]instruction) []string {
 	return names
 }
 
-// innermost returns the loop with the most instructions of those that contain no other loop.
+// innermost returns the longest of the loops that contain no other loop.
 func innermost(code []instruction) (loop, error) {
 	branch := regexp.MustCompile(`^(?:b\.\w+|b|cbn?z \w+,) ?\s*([0-9a-f]+)$`)
 	var best loop
@@ -226,7 +226,7 @@ func simulate(mca, processor string, body loop) (float64, error) {
 	return cycles / simulations, err
 }
 
-// output runs a program and returns its output. The error says what it wrote to stderr.
+// output runs a program and returns its output. The error includes what it wrote to stderr.
 func output(cmd *exec.Cmd) (string, error) {
 	var errs bytes.Buffer
 	cmd.Stderr = &errs

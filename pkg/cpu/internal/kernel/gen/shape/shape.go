@@ -1,4 +1,4 @@
-// Package shape has what the generators of kernels for different processors share.
+// Package shape has the shapes and constants that the generators for different processors share.
 package shape
 
 import "math"
@@ -14,13 +14,13 @@ var (
 	// AVX-512 has 32 registers of 16 floats.
 	AVX512 = []Shape{{8, 32}, {8, 16}}
 	// Of the 32 registers of NEON, 24 hold sums, 6 hold 4 elements of each row of A, and 2 are
-	// for B. With the shape of AVX2, and sums in the same order, NEON has the same bits.
+	// for B. With the shape of AVX2, and sums in the same order, NEON computes the same bits.
 	NEON = AVX2
 )
 
-// Sets returns how many sets of sums a block has that take turns: 2 if the given number of registers
-// is enough for them, a row of B and an element of A, otherwise 1. If a set of sums is smaller than
-// the number of multiply-adds that can be in flight, these would wait for each other.
+// Sets returns the number of sets of sums that a block uses in turn: 2 if the given number of registers
+// is enough for two sets, a row of B and an element of A, otherwise 1. With one set that is smaller than
+// the number of multiply-adds in flight, the multiply-adds would wait for each other.
 func (s Shape) Sets(lanes, registers int) int {
 	vectors := s.Columns / lanes
 	if 2*s.Rows*vectors+vectors+1 <= registers {
@@ -35,7 +35,7 @@ var (
 	// Outside these limits e**x is 0 or infinite.
 	ExpLowest, ExpHighest float32 = -104, 89
 
-	// Ln2High and Ln2Low are the logarithm of 2 in two parts. k times the first is exact.
+	// Ln2High and Ln2Low add up to the logarithm of 2. k times the first is exact.
 	Ln2High = math.Float32frombits(math.Float32bits(math.Ln2) &^ 0xfff)
 	Ln2Low  = float32(math.Ln2 - float64(Ln2High))
 )
