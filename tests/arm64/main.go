@@ -1,4 +1,4 @@
-// Command arm64 runs tests on an emulated arm64 machine, QEMU's user mode.
+// Command arm64 runs tests on an emulated arm64 machine, with QEMU's user mode.
 //
 //	go run ./tests/arm64           the library, which takes about an hour on two cores
 //	go run ./tests/arm64 -short    the short tests of the CPU backend, with its NEON kernels, in three minutes
@@ -24,8 +24,8 @@ import (
 
 const emulator = "qemu-aarch64"
 
-// packages are the Debian packages of the emulator, and of the disassembler with which a test of package
-// kernel checks the NEON instructions that Go's assembler lacks.
+// packages are the Debian packages of the emulator, and of the disassembler that a test of package kernel
+// uses to check the NEON instructions that Go's assembler does not know.
 var packages = []string{"qemu-user", "binutils-aarch64-linux-gnu"}
 
 const (
@@ -37,7 +37,7 @@ const (
 // oldest is a processor without any extension of ARMv8.0, as in a Raspberry Pi 3.
 const oldest = "cortex-a53"
 
-// unfit are the tests that start their own program again: the emulator does not start it.
+// unfit are the tests that start their own program again, which the emulator cannot do.
 var unfit = []string{
 	"TestPrepareSweeps",                                 // pkg/atomicfile
 	"TestNothingIsPrinted",                              // pkg/backend/internal/quiet

@@ -18,8 +18,8 @@ import (
 	"github.com/residual-go/residual/pkg/weights"
 )
 
-// full trains by the recipe that is its argument, in a folder in which it goes on if it was interrupted,
-// and prints a record for every epoch.
+// full trains with the recipe in its argument and prints a record for every epoch. If it was interrupted,
+// it resumes from the run's folder.
 func full(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("full", flag.ContinueOnError)
 	name := flags.String("backend", backend.Auto, "the backend")
@@ -59,7 +59,7 @@ func full(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	p := &progress{out: json.NewEncoder(stdout), batch: r.BatchSize}
 	o := onDevice(run.Options{Backend: engine, Training: training, Test: test, Report: p})
-	o.CheckpointEvery = 0 // a minute: the time may be up, or the machine gone, at any moment
+	o.CheckpointEvery = 0 // once a minute: time may run out, or the machine may be gone, at any moment
 	if run.Exists(*dir) {
 		_, err = run.Resume(ctx, *dir, o)
 	} else {

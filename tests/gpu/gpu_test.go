@@ -70,7 +70,7 @@ func TestCountHLO(t *testing.T) {
 	}
 }
 
-// The programs that draw the initial weights are the largest, as they were on a real card.
+// As on a real card, the programs that draw the initial weights are the largest.
 func TestTrainingStepIsChosenByItsContent(t *testing.T) {
 	const (
 		drawing = "module_0001.VariableInitialization.sm_9.0_gpu_after_optimizations.txt"
@@ -312,7 +312,7 @@ func TestDrive(t *testing.T) {
 	}
 }
 
-// What is most useful comes first, and the sets stay small.
+// The most useful runs come first, and the sets stay small.
 func TestRecordings(t *testing.T) {
 	all, err := fullPlan().recordings()
 	if err != nil {
@@ -361,7 +361,7 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
-// TestRecord interrupts the quick plan's recordings, and goes on.
+// TestRecord interrupts the quick plan's recordings and resumes them.
 func TestRecord(t *testing.T) {
 	python := filepath.Join(t.TempDir(), "python")
 	if err := os.WriteFile(python, []byte("#!/bin/sh\n"), 0o755); err != nil {
@@ -376,7 +376,7 @@ func TestRecord(t *testing.T) {
 		stderr.Reset()
 		return command(ctx, args, nil, &stdout, &stderr)
 	}
-	// The first run is stopped when it has trained an epoch.
+	// The first run is stopped after an epoch.
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	first := filepath.Join(dir, "runs", paperSet, "resnet8-seed-1", "metrics.jsonl")

@@ -88,8 +88,8 @@ func countHLO(text string) map[string]int {
 	return counts
 }
 
-// countProducts counts the convolutions and matrix products of a compiled XLA program: as instructions,
-// within fusions too, and as library calls.
+// countProducts counts the convolutions and matrix products of a compiled XLA program: instructions, also
+// within fusions, and library calls.
 func countProducts(text string) int {
 	n := 0
 	for line := range strings.Lines(text) {

@@ -14,9 +14,9 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// BenchmarkHost measures what a training step costs the host: on a fake plugin, whose programs run in
-// no time, that is all that a step takes. ns/op is the time of a step, cpu-ns/op that of the processors,
-// which depends less on what else the machine does. Batches are small, since their size costs the host
+// BenchmarkHost measures what a training step costs the host. On a fake plugin, whose programs run in no
+// time, that is the whole cost of a step. ns/op is the time of a step; cpu-ns/op is its processor time,
+// which depends less on what else the machine does. Batches are small because their size costs the host
 // nothing: the images are on the device.
 func BenchmarkHost(b *testing.B) {
 	plugin := filepath.Join(b.TempDir(), "pjrt_c_api_fake_plugin.so")
@@ -57,9 +57,9 @@ func hostCost(b *testing.B, network string, o run.Options) {
 	b.ReportMetric(float64(timer.processor.Nanoseconds())/float64(timer.steps), "cpu-ns/op")
 }
 
-// A hostTimer is a run's Reporter that measures time from line to line of metrics, except for those at
-// the start of an epoch: steps up to the first line include compiling, those up to the first line of an
-// epoch the checkpoint before it.
+// A hostTimer is a run's Reporter that measures the time from one line of metrics to the next, except at
+// the start of an epoch: the steps up to the very first line include compiling, and those up to the first
+// line of an epoch include the checkpoint before it.
 type hostTimer struct {
 	b                *testing.B
 	stop             context.CancelFunc
@@ -88,7 +88,7 @@ func (*hostTimer) Step(run.Metrics)    {}
 func (*hostTimer) Evaluating(int, int) {}
 func (*hostTimer) Note(string)         {}
 
-// processorTime returns the time that this process has computed so far.
+// processorTime returns the processor time that this process has used so far.
 func processorTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

@@ -10,7 +10,7 @@
 //	bin/gpu-bench/run.sh          # on the machine with the GPU; see run.sh -h
 //	go run ./tests/gpu table DIR  # print the tables of the results in DIR again
 //
-// The part record trains the runs that the course shows as recorded (recording.go, full.go).
+// The part record trains the course's recorded runs (recording.go, full.go).
 //
 // Each measurement is a process: ours, PyTorch's or JAX's. It compiles its training step, takes
 // steps for a while whenever it is told to, and prints a line of JSON about them (see [peer]).

@@ -147,8 +147,8 @@ func packImages(ctx context.Context, data, out string, log io.Writer) error {
 	return build(ctx, filepath.Join(out, unpackName), "0", "build", filepath.Join(data, "unpack.go"))
 }
 
-// packImageNet adds the ImageNet weights with which the article's program begins, and the programs and
-// photographs that they are decoded and calibrated with.
+// packImageNet adds the ImageNet weights that the article's program starts from, and the programs and
+// photographs needed to decode and calibrate them.
 func packImageNet(data, out string, log io.Writer) error {
 	from, into := filepath.Join(data, imageNetName), filepath.Join(out, imageNetName)
 	if _, err := os.Stat(filepath.Join(from, imageNetWeights)); data == "" || errors.Is(err, fs.ErrNotExist) {

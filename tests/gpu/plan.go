@@ -92,8 +92,8 @@ type plan struct {
 	depths      []int
 	paperEpochs int
 	recordSeeds []uint64
-	// The article's program is recorded for so many epochs, with batches of so many images, on the first
-	// so many images (0: as in the recipe, all).
+	// These are the epochs, the batch size and the number of images for the article's program (0: as in
+	// the recipe, and all images).
 	articleEpochs, articleBatch, articleImages int
 }
 

@@ -93,9 +93,10 @@ func (d *driver) profileOne(ctx context.Context, s spec) error {
 
 // trainingStep returns the path of the optimised program in dump that takes the training steps of s.
 // A process compiles many programs, and the largest is often the one that draws the initial weights.
-// The training step has the most convolutions and matrix products: for nearly every layer one forward
-// and two backward. Of several such programs, for instance for different numbers of steps, it is the
-// last. It is an error if no program has at least two for every layer; evaluation has one.
+// The training step has the most convolutions and matrix products: for nearly every layer, one forward
+// and two backward. If there are several such programs, for example for different numbers of steps,
+// trainingStep returns the last. If no program has at least two products per layer, it returns an error;
+// evaluation has one per layer.
 func trainingStep(dump string, s spec) (string, error) {
 	layers, err := productLayers(s)
 	if err != nil {

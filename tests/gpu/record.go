@@ -66,8 +66,8 @@ type record struct {
 	Device float64 `json:"device_s,omitempty"`
 	// HLO counts the instructions of a compiled step by name.
 	HLO map[string]int `json:"hlo,omitempty"`
-	// Products is the number of convolutions and matrix products among them and within their fusions. 0
-	// means that an earlier version counted, of whichever program was the largest.
+	// Products is the number of convolutions and matrix products, including those within fusions. 0 means
+	// that the counts are from an earlier version, which took those of the largest program.
 	Products int `json:"products,omitempty"`
 
 	Error string `json:"error,omitempty"`

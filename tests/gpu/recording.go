@@ -42,9 +42,9 @@ type recording struct {
 	imageNet bool
 }
 
-// recordings returns all runs, the most useful first: the paper's networks of two depths with one
-// seed, which show the degradation problem; the article's program and its improvements, which are
-// short; the deepest networks; and then the other seeds.
+// recordings returns all runs, the most useful first: the paper's networks of two depths with one seed,
+// which show the degradation problem; the article's program and its improvements, which are short runs;
+// the deepest networks; and then the other seeds.
 func (p plan) recordings() ([]recording, error) {
 	last := len(p.depths) - 1
 	all, err := p.paper(p.recordSeeds[0], p.depths[:last])
@@ -71,8 +71,8 @@ func (p plan) recordings() ([]recording, error) {
 	return all, nil
 }
 
-// paper returns plain and residual networks by the paper's recipe. The weights of the first seed are
-// kept, except for those of the deepest plain network: all together stay below 10 MB.
+// paper returns plain and residual networks trained with the paper's recipe. The weights of the first
+// seed are kept, except those of the deepest plain network, so that everything stays below 10 MB.
 func (p plan) paper(seed uint64, depths []int) ([]recording, error) {
 	var all []recording
 	for _, depth := range depths {
@@ -99,8 +99,8 @@ func (p plan) paper(seed uint64, depths []int) ([]recording, error) {
 	return all, nil
 }
 
-// article returns the article's program, and the same with one improvement after another. Each has all
-// of those before it. No weights are kept: the licence of those that they start from does not allow it.
+// article returns the article's program, and then the program with one improvement after another, each on
+// top of those before it. No weights are kept: the licence of the initial weights does not allow it.
 func (p plan) article() ([]recording, error) {
 	r, err := recipe.ByName("article")
 	if err != nil {
@@ -138,7 +138,8 @@ func (p plan) article() ([]recording, error) {
 	return all, nil
 }
 
-// The folders of a recording in those of the results: of the run while it trains, and of what is kept.
+// runDir and keptDir return the folders of a recording within the results: that of the run while it
+// trains, and that of the files to keep.
 func (d *driver) runDir(r recording) string { return filepath.Join(d.out, "runs", r.set, r.name) }
 func (d *driver) keptDir(r recording) string {
 	return filepath.Join(d.out, "recorded", r.set, r.name)
@@ -156,8 +157,8 @@ func (d *driver) recorded(r recording) bool {
 
 func (r recording) title() string { return r.set + "/" + r.name }
 
-// record trains the recordings that are not finished, several at a time. What there is of a run is
-// recorded even if the time is up before it is finished; the run goes on next time.
+// record trains the recordings that are not finished, several at a time. If time runs out, it records the
+// unfinished runs as they are; they resume the next time.
 func (d *driver) record(ctx context.Context) error {
 	all, err := d.recordings()
 	if err != nil {
@@ -175,8 +176,8 @@ func (d *driver) record(ctx context.Context) error {
 	return errors.Join(d.recordAll(ctx, left), d.describeSets(all))
 }
 
-// recordAll trains the recordings, d.together at a time, in their order. Those that run out of memory
-// beside others are trained again alone.
+// recordAll trains the recordings in order, d.together at a time. Those that run out of memory beside
+// others are trained again alone.
 func (d *driver) recordAll(ctx context.Context, left []recording) error {
 	if err := d.images(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -187,17 +188,17 @@ func (d *driver) recordAll(ctx context.Context, left []recording) error {
 	if why := d.lacking(ours); why != "" {
 		return d.failRecordings(left, errors.New(why))
 	}
-	// Preparing these takes the host a minute or more; until then other runs train.
+	// Preparing these takes the host a minute or more; meanwhile other runs train.
 	imageNet := sync.OnceValues(func() (string, error) { return d.imageNetWeights(ctx) })
 	if slices.ContainsFunc(left, func(r recording) bool { return r.imageNet }) {
 		preparing := make(chan struct{})
 		go func() {
 			defer close(preparing)
-			_, _ = imageNet() // who needs them gets the error
+			_, _ = imageNet() // recordings that need them get the error
 		}()
 		defer func() { <-preparing }()
 	}
-	var mu sync.Mutex // for the results, the log and the following
+	var mu sync.Mutex // protects the results, the log and the variables below
 	var alone []recording
 	var failure error
 	next := make(chan recording)
@@ -242,8 +243,8 @@ func (d *driver) recordAll(ctx context.Context, left []recording) error {
 	return failure
 }
 
-// recordOne trains r, or goes on with it, and records it. imageNet returns the path of the ImageNet
-// weights. It locks mu to write results and log.
+// recordOne trains or resumes r, and records it. imageNet returns the path of the ImageNet weights.
+// recordOne locks mu to write results and log.
 func (d *driver) recordOne(ctx context.Context, r recording, imageNet func() (string, error), mu *sync.Mutex) error {
 	say := func(format string, args ...any) {
 		mu.Lock()
@@ -283,8 +284,8 @@ func (d *driver) recordOne(ctx context.Context, r recording, imageNet func() (st
 			}
 		}
 	}()
-	// Also what an interrupted run has so far. A run that was killed before its first checkpoint has
-	// nothing to keep.
+	// An interrupted run is recorded too. A run that was killed before its first checkpoint has nothing
+	// to keep.
 	kept := recorded.Write(context.WithoutCancel(ctx), d.runDir(r), d.keptDir(r), recorded.Options{WithoutWeights: !r.weights})
 	if err != nil {
 		return err
@@ -346,14 +347,14 @@ func (d *driver) recorder(r recording, start string) ([]string, error) {
 	return []string{self, "full", "-backend", d.backend, "-data", d.data, "-images", name, "-few", fmt.Sprint(few), "-dir", d.runDir(r), "-start", start, string(config)}, nil
 }
 
-// The names of the packed programs and weights with which the article's program begins.
+// The names of the packed programs and weights that the article's program starts from.
 const (
 	imageNetName    = "imagenet"
 	imageNetWeights = "pqf-resnet50.pth"
 )
 
-// imageNetWeights returns the path of the ImageNet weights: those of the flag -imagenet, or the packed
-// ones, decoded and calibrated, once, by the programs packed with them.
+// imageNetWeights returns the path of the ImageNet weights: those given with -imagenet, or the packed
+// ones, which it decodes and calibrates once, with the programs packed with them.
 func (d *driver) imageNetWeights(ctx context.Context) (string, error) {
 	if d.imageNet != "" {
 		return d.imageNet, nil
@@ -403,7 +404,7 @@ func (d *driver) failRecordings(rs []recording, reason error) error {
 	return nil
 }
 
-// describeSets writes the README of each set: what is there, how good it is, and where it comes from.
+// describeSets writes the README of each set, with its runs, their accuracies and their origin.
 func (d *driver) describeSets(all []recording) error {
 	for set, about := range map[string]string{
 		paperSet: `# Plain and residual networks, by the paper's recipe
@@ -449,7 +450,7 @@ no commercial use. The fine-tuned weights are not kept.
 	return nil
 }
 
-// provenance says on what, when and by which command the runs were trained.
+// provenance says when, on what and with which command the runs were trained.
 func (d *driver) provenance() string {
 	fact := func(name string) string {
 		value, _ := d.fact(name)
@@ -459,7 +460,7 @@ func (d *driver) provenance() string {
 	if card == "" {
 		card = fact("processor") + ", no GPU"
 	}
-	text := "Images: " + fact("images") + ". Accuracies are those of the last epoch; training accuracy is over the augmented batches, each with\nthe weights at its time.\n\n" +
+	text := "Images: " + fact("images") + ". Accuracies are those of the last epoch. Training accuracy is measured on the augmented batches\nduring the epoch, while the weights change.\n\n" +
 		"- Trained until " + time.Now().UTC().Format("2006-01-02") + "\n- Card: " + card + "\n- Backend: " + fact("backend") + "\n"
 	for _, name := range []string{"nvidia-smi", "package jax-cuda13-pjrt"} {
 		if value := fact(name); value != "" {

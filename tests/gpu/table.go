@@ -239,8 +239,8 @@ func hostTable(all []record) string {
 	return text
 }
 
-// hloTable returns the table of the compiled steps' instructions. It leaves out counts without
-// products, which an earlier version took of the wrong program.
+// hloTable returns the table of the compiled steps' instructions. It leaves out counts without products,
+// which are from an earlier version and from the wrong program.
 func hloTable(all []record) string {
 	var columns []record
 	kinds := map[string]bool{}

@@ -78,7 +78,7 @@ type progress struct {
 
 // Epoch is called after the evaluation of an epoch, whose speed does not include it.
 func (p *progress) Epoch(m run.Metrics) {
-	if m.ImagesPerSecond > 0 { // it is 0 if a resumed run had only the evaluation left
+	if m.ImagesPerSecond > 0 { // 0 if a resumed run had only the evaluation left to do
 		p.seconds += float64(m.StepsPerEpoch*p.batch) / m.ImagesPerSecond
 	}
 	r := record{Event: epochEvent, Epoch: m.Epoch, Loss: m.Loss, TrainSeconds: p.seconds}

@@ -15,11 +15,11 @@ import (
 	"github.com/residual-go/residual/lesson/exercises"
 )
 
-// build links all answers of all exercises into one program, in the folder. Its arguments
+// build links all answers to all exercises into one program, in the folder. The program's arguments
 // name the answers to check, such as basicblock:3, which is element 3 of answers["basicblock"].
 //
-// The files are laid over the module's: the checks find the line that panicked by its
-// package, which must be an exercise's.
+// The files replace those of the module through an overlay: the checks find the line that panicked
+// by its package, which must be that of an exercise.
 func build(ctx context.Context, root, folder string, answers map[string][]mutant, list []*exercise) (program string, err error) {
 	overlay := map[string]string{}
 	files := 0
@@ -72,7 +72,7 @@ func build(ctx context.Context, root, folder string, answers map[string][]mutant
 	return program, nil
 }
 
-// mainProgram checks its arguments one after the other. The reports go to standard output,
+// mainProgram checks its arguments one after the other. It writes the reports to standard output,
 // as for the grader; see check.GradeVariable.
 const mainProgram = `package main
 

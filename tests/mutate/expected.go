@@ -7,7 +7,7 @@ import (
 )
 
 // expected is a list of mutants in a file, by exercise, each with a text that applies to it:
-// why it is equivalent, or the name of the hint that it gets.
+// the reason why it is equivalent, or the name of the hint that it gets.
 //
 //	exercise NAME
 //	a text

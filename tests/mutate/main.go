@@ -1,21 +1,21 @@
 // Command mutate tests the checks of the exercises with wrong answers that it makes out of
 // the worked solutions:
 //
-//	go run ./tests/mutate              # all exercises whose survivors have been read
-//	go run ./tests/mutate basicblock   # some
+//	go run ./tests/mutate              # all exercises whose survivors have been reviewed
+//	go run ./tests/mutate basicblock   # only this one
 //
 // Each mutant is the solution with one change, such as another operator or a missing
 // statement. Those that pass the type checker are built into one program, which runs the real
-// checks on them. A mutant that earns all points has survived: the check needs another case,
-// or the mutant computes the same and is listed in testdata/equivalent.txt with the reason.
+// checks on them. A mutant that earns all points has survived. Then either the check needs another
+// case, or the mutant computes the same and is listed in testdata/equivalent.txt with the reason.
 //
-// An exercise that has no part there yet is left out unless it is named.
+// An exercise that is not in that file yet is skipped unless it is named.
 //
-// Answers that people wrote are in testdata/wrong and testdata/right. None of the first may
-// survive, and all of the second must earn all points.
+// Answers that people wrote are in testdata/wrong and testdata/right. No wrong answer may survive,
+// and every right answer must earn all points.
 //
-// testdata/hints.txt lists the mutants that get a hint. Somebody has read each and found that
-// the hint describes the mutant; a mutant that is new there has to be read too.
+// testdata/hints.txt lists the mutants that get a hint. Somebody has read each and found that the hint
+// describes the mutant; new ones have to be read too.
 package main
 
 import (

@@ -31,7 +31,7 @@ type exercise struct {
 	// check is the call in the exercise's test, and where it names the student's package.
 	check []byte
 	named []edit
-	// made counts the different texts, of which only those in mutants compile.
+	// made is the number of different texts, of which only those in mutants compile.
 	made    int
 	mutants []mutant
 	// wrong and right are the answers in testdata, which people wrote.
@@ -45,7 +45,7 @@ func newExercises(ctx context.Context, root, testdata string, names []string) ([
 	for _, name := range exercises.Names() {
 		paths = append(paths, folder+"/"+name+"/solution")
 	}
-	// What answers in testdata import besides.
+	// Further packages that answers in testdata import.
 	types, err := newTypeChecker(ctx, root, append(paths, "bytes", "sort", "fmt"))
 	if err != nil {
 		return nil, err

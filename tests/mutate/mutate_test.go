@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// sample is which mutants the tests check: every sample-th, always the same. make mutate checks
-// all.
+// The tests check every sample-th mutant, always the same ones. make mutate checks all.
 const sample = 12
 
 // root is the root of the module.
@@ -124,7 +123,7 @@ func TestReadExpected(t *testing.T) {
 	}
 }
 
-// TestFaults has one answer of each kind that a run must not pass over.
+// TestFaults has one answer of each kind that a run must report.
 func TestFaults(t *testing.T) {
 	at := func(key, how, hint string) *job {
 		return &job{mutant: &mutant{exercise: "e", key: key}, outcome: outcome{how: how, hint: hint}}

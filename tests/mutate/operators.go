@@ -188,7 +188,7 @@ func (m *mutator) binary(e *ast.BinaryExpr) {
 	if right, ok := e.Y.(*ast.BinaryExpr); ok && !associative(e.Op, right.Op) {
 		m.put(e, "((%s %s %s) %s %s)", x, e.Op, m.of(right.X), right.Op, m.of(right.Y))
 	}
-	// A quotient of whole numbers instead of one of fractions, and the other way round.
+	// Integer division instead of floating-point division, and the other way round.
 	if e.Op == token.QUO {
 		a, isCall := e.X.(*ast.CallExpr)
 		b, isCall2 := e.Y.(*ast.CallExpr)
@@ -338,7 +338,7 @@ func (m *mutator) alike(pos token.Pos, t types.Type) (names []string) {
 	return names
 }
 
-// functions are the package functions that are often taken for one another.
+// functions are package functions that are easily confused.
 var functions = [][]string{
 	{"Add", "Sub", "Mul", "Div", "Max"}, {"AddScalar", "MulScalar", "DivScalar"}, {"ReduceMean", "ReduceSum", "ReduceMax"},
 	{"Square", "Sqrt"}, {"One", "Zero"},
@@ -395,8 +395,7 @@ func (m *mutator) selector(e *ast.SelectorExpr) {
 	}
 }
 
-// commutative are the functions whose arguments may come in any order, as far as they have
-// the same type.
+// commutative are functions whose arguments may come in any order if they have the same type.
 var commutative = map[string]bool{
 	"Add": true, "Mul": true, "Max": true, "min": true, "max": true, "Equal": true,
 	"ReduceMean": true, "ReduceSum": true, "ReduceMax": true,
@@ -488,14 +487,14 @@ func (m *mutator) slice(e *ast.SliceExpr) {
 	}
 }
 
-// condition makes a condition the opposite, always true and always false.
+// condition negates a condition, makes it always true, and makes it always false.
 func (m *mutator) condition(e ast.Expr) {
 	m.put(e, "!(%s)", m.of(e))
 	m.put(e, "true")
 	m.put(e, "false")
 }
 
-// branches leaves out the else, and takes either branch always.
+// branches removes the else, and always takes one of the branches.
 func (m *mutator) branches(s *ast.IfStmt) {
 	before := ""
 	if s.Init != nil {
@@ -527,8 +526,8 @@ func (m *mutator) statements(list []ast.Stmt) {
 	}
 }
 
-// apart reports whether two statements clearly do the same in either order: they are
-// assignments that call nothing, and neither reads what the other writes.
+// apart reports whether two statements clearly do the same in either order: both are assignments without
+// calls, and neither reads what the other writes.
 func (m *mutator) apart(a, b ast.Stmt) bool {
 	readA, writtenA, ok := m.touched(a)
 	readB, writtenB, ok2 := m.touched(b)
@@ -586,7 +585,7 @@ func (m *mutator) loop(loop ast.Stmt, body *ast.BlockStmt) {
 		m.move(body.List[0], loop.Pos())
 		m.move(body.List[n-1], loop.End())
 		m.put(loop, "%s", m.of(body)) // once
-		// The first round, and the last statement's end of the others.
+		// The whole first iteration, and only the last statement of the others.
 		if _, ok := body.List[n-1].(*ast.BranchStmt); !ok {
 			at := m.offset(body.Rbrace)
 			m.made = append(m.made, []edit{{at, at, "\nbreak\n"}})
@@ -664,7 +663,7 @@ func (m *mutator) assignment(s *ast.AssignStmt) {
 	}
 }
 
-// meet reports whether two lists of expressions have a variable in common.
+// meet reports whether two lists of expressions share a variable.
 func (m *mutator) meet(a, b []ast.Expr) bool {
 	variables := func(list []ast.Expr) map[types.Object]bool {
 		found := map[types.Object]bool{}

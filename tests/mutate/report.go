@@ -16,7 +16,7 @@ import (
 // result is the result of a run.
 type result struct {
 	exercises []*exercise
-	// every is which mutants were checked: all if it is 1.
+	// every is n if every nth mutant was checked; 1 means all.
 	every int
 	// jobs are by exercise.
 	jobs               map[string][]*job
@@ -68,7 +68,7 @@ func mutate(ctx context.Context, root string, names []string, every, workers int
 	if err != nil {
 		return nil, err
 	}
-	// How long a right answer takes says when to give up on a wrong one.
+	// The time that a right answer takes tells when to give up on a wrong one.
 	run := runner{program, workers, func(string) time.Duration { return time.Minute }, func() {}}
 	if err := run.run(ctx, solutions); err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func mutate(ctx context.Context, root string, names []string, every, workers int
 	return r, run.run(ctx, again)
 }
 
-// faults returns a text for each answer whose outcome is not as it should be.
+// faults returns a text for each answer whose outcome is wrong.
 func (r *result) faults() (faults []string) {
 	for _, e := range r.exercises {
 		fault := func(key, format string, args ...any) {
@@ -133,8 +133,8 @@ func (r *result) faults() (faults []string) {
 	return faults
 }
 
-// symptoms are the hints that a panic or an endless loop gets, whatever its reason. They say
-// what was seen, so any mutant may get them.
+// symptoms are the hints that a panic or an endless loop gets, whatever its cause. They describe what
+// was seen, so any mutant may get them.
 var symptoms = map[string]bool{
 	"slices-not-made": true, "outside-the-image": true, "scope-entered-twice": true, "last-batch-too-long": true, "no-velocity-yet": true, "no-end": true,
 }

@@ -94,7 +94,7 @@ func (r runner) run(ctx context.Context, jobs []*job) error {
 	}
 }
 
-// process checks jobs in one process until one of them ends it. It returns how many are done.
+// process checks jobs in one process until one of them ends it. It returns the number of jobs done.
 func (r runner) process(ctx context.Context, jobs []*job) (done int, err error) {
 	var arguments []string
 	for _, j := range jobs {

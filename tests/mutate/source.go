@@ -67,7 +67,7 @@ func newTypeChecker(ctx context.Context, root string, paths []string) (*typeChec
 	return c, nil
 }
 
-// check parses a file and checks its types. The errors are all those of the type checker.
+// check parses a file and checks its types. It returns all errors of the type checker.
 func (c *typeChecker) check(text []byte) (*source, []error) {
 	s := &source{text: text, files: c.files, info: &types.Info{
 		Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{},

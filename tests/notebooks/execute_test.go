@@ -12,8 +12,8 @@ import (
 	nb "github.com/residual-go/residual/lesson/notebook"
 )
 
-// ready returns the course, ready to run notebooks. If Jupyter is missing, the test is skipped with
-// a message that says what to install.
+// ready returns the course, ready to run notebooks. If Jupyter is missing, it skips the test with a message
+// that says what to install.
 func ready(t *testing.T, ctx context.Context) *course {
 	t.Helper()
 	if testing.Short() {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Install installs packages with apt-get, as root, and says so on stdout. If it cannot, the error says
+// Install installs packages with apt-get, as root, and says so on stdout. If it fails, the error says
 // what to install.
 func Install(ctx context.Context, names ...string) error {
 	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {

@@ -1,5 +1,5 @@
 // Package recorded tests the recorded runs of the course, in lesson/recorded: that their folders are
-// whole and small, and that their weights are as accurate as their metrics say.
+// complete and small, and that their weights are as accurate as their metrics say.
 package recorded
 
 import (

@@ -35,7 +35,7 @@ func start(t *testing.T, name string) compute.Backend {
 	return b
 }
 
-// program returns the StableHLO of a training step by the recipe: the first program that XLA compiles.
+// program returns the StableHLO of a training step of the recipe: the first program that XLA compiles.
 func program(t *testing.T, r recipe.Recipe, input run.Input) string {
 	t.Helper()
 	devices := max(1, r.Devices)

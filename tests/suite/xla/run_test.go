@@ -123,7 +123,7 @@ const rounding = 0.02
 
 func TestTrainingOnXLA(t *testing.T) {
 	engine := backendtest.XLA(t)
-	// Not all four combinations: compiling takes long.
+	// Not all four combinations, because compiling takes long.
 	for precision, input := range map[string]run.Input{recipe.Float32: run.InputHost, recipe.BFloat16: run.InputDevice} {
 		r := small(t)
 		r.Precision = precision
@@ -174,8 +174,8 @@ func TestResumingOnXLA(t *testing.T) {
 	compare(t, "a run that was resumed", last(parts), last(whole), rounding)
 }
 
-// Executions of several steps give the CPU's results, with the last batch of an epoch smaller than the
-// others, and the same bits after an interruption.
+// Executions of several steps give the CPU's results, even if the last batch of an epoch is smaller, and
+// the same bits after an interruption.
 func TestStepsPerExecutionOnXLA(t *testing.T) {
 	engine := backendtest.XLA(t)
 	r := small(t)
