@@ -137,6 +137,7 @@ func (r *result) faults() (faults []string) {
 // was seen, so any mutant may get them.
 var symptoms = map[string]bool{
 	"slices-not-made": true, "outside-the-image": true, "scope-entered-twice": true, "last-batch-too-long": true, "no-velocity-yet": true, "no-end": true,
+	"outside-the-losses": true, "outside-the-norms": true, "axes-confused": true, "sizes-differ": true, "outside-a-parameter": true,
 }
 
 // counts are the numbers of a row of the table.

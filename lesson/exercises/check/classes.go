@@ -198,7 +198,7 @@ func closests(answer func(class []function, target function, points []float64) f
 			return &Failure{What: what(c) + "\n" + strings.Join(lines, "\n"), Want: number(want), Got: number(got)}
 		},
 		mistakes: []mistake[distanceCase, float64]{
-			closestMistake("starts-at-zero", "the smallest distance starts at 0, and no distance is smaller: start with the first function's, or with math.Inf(1)",
+			closestMistake("starts-at-zero", "this is always 0. If the smallest distance starts at 0, no distance is smaller: start with the first function's, or with math.Inf(1)",
 				func([]float64) float64 { return 0 }),
 			closestMistake("farthest-not-closest", "this is the largest distance; a class is as close as its best function",
 				largestOf),

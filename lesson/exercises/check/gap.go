@@ -250,6 +250,6 @@ func comparesLosses(answer func(shallow, deep string) float64, cases ...gapCase)
 			{Hint{"different-epochs", "one network was trained for longer than the other: compare them after the last epoch that both finished"},
 				func(c gapCase) float64 { return last(c.deep.losses()) - last(c.shallow.losses()) }},
 		},
-		outside: Hint{"logs-of-different-lengths", "one log has more epochs than the other: the last epoch that both finished is the last one of the shorter log"},
+		outside: Hint{"outside-the-losses", "an index is outside the losses of a log. Where one log has more epochs than the other, the last epoch that both finished is the last one of the shorter log, and its index is one less than the number of losses"},
 	}.try
 }

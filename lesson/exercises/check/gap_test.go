@@ -103,7 +103,7 @@ func TestGap(t *testing.T) {
 			return b[len(b)-1] - a[len(a)-1]
 		})},
 		wrong{"different-epochs", of(func(a, b []float64) float64 { return b[len(b)-1] - a[len(a)-1] })},
-		wrong{"logs-of-different-lengths", of(func(a, b []float64) float64 { return b[len(a)-1] - a[len(a)-1] })},
+		wrong{"outside-the-losses", of(func(a, b []float64) float64 { return b[len(a)-1] - a[len(a)-1] })},
 	)
 	alsoRight(t, func(t T) {
 		finished := regexp.MustCompile(`Epoch \[\d+/\d+\] done: train loss (\d+\.\d+),.*\n`)

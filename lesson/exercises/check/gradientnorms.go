@@ -239,7 +239,7 @@ func growths(answer func(norms []float64) float64) func() error {
 				}),
 			growthMistake("difference-not-factor", "this is a difference; the growth is a factor",
 				func(n []float64) float64 { return (n[0] - last(n)) / float64(len(n)-1) }),
-			growthMistake("divided-as-integers", "1 divided by an int is 0, and a number to the power of 0 is 1: convert to float64 first",
+			growthMistake("divided-as-integers", "this is always 1. A number to the power of 0 is 1, and in Go 1 divided by a larger int is 0: convert to float64 first",
 				func([]float64) float64 { return 1 }),
 		},
 		outside: Hint{"outside-the-norms", "the last norm has the index len(norms) − 1"},

@@ -148,7 +148,7 @@ func Lesion(t T, forward func(blocks []nn.Residual, x []float64, removed int) []
 				return &Failure{What: c.String(), Want: numbers(want) + " (PyTorch's)", Got: numbers(got)}
 			},
 			mistakes: lesionMistakes,
-			outside:  Hint{"sizes-differ", "a block may change the number of values: its result is as long as the result of its Shortcut, which may differ from the length of x, and the next block gets that result"},
+			outside:  Hint{"sizes-differ", "an index is outside a slice. A block may change the number of values: its result is as long as the result of its Shortcut, which may differ from the length of x, and the next block gets that result"},
 		}.try
 	}
 	run(t, "lesion",

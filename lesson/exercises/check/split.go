@@ -117,7 +117,7 @@ func (c splitCase) complete(answer splitAnswer) error {
 	case both:
 		failure.Got = fmt.Sprintf("some in both; training has %d and validation %d of %d images", len(training), len(validation), len(c.labels))
 		failure.Hint = Hint{"in-both", "some validation images are also training images. A network that has memorised them then looks good, which is what validation should prevent"}
-		if slices.Max(slices.Concat(training, validation)) < len(c.sizes()) {
+		if slices.Equal(slices.Sorted(slices.Values(slices.Concat(training, validation))), slices.Sorted(slices.Values(c.labels))) {
 			failure.Hint = Hint{"classes-not-indices", "these are classes; return indices of images"}
 		}
 	case len(validation) > len(slices.Compact(slices.Sorted(slices.Values(validation)))):
