@@ -14,6 +14,7 @@ import (
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/grade"
 	"github.com/residual-go/residual/pkg/atomicfile"
+	"github.com/residual-go/residual/pkg/run"
 )
 
 func gradeCommand() *cobra.Command {
@@ -91,19 +92,20 @@ of the machine.`,
 			if grades == nil {
 				return interrupted
 			}
-			if err := atomicfile.Write(exact, grades.WriteJSON); err != nil {
-				return err
-			}
-			if err := atomicfile.Write(table, grades.WriteCSV); err != nil {
-				return err
+			failed := atomicfile.Write(exact, grades.WriteJSON)
+			if failed == nil {
+				failed = atomicfile.Write(table, grades.WriteCSV)
 			}
 			if err := grades.WriteTable(w); err != nil {
-				return fmt.Errorf("print the grades: %w", err)
+				return errors.Join(fmt.Errorf("print the grades: %w", err), failed)
+			}
+			if failed != nil { // the printed grades are then all that there is
+				return fmt.Errorf("%w; choose another folder with --out", failed)
 			}
 			ending(w, []string{table, exact}, "open "+quoted(table)+" in a spreadsheet")
 			switch {
 			case interrupted != nil:
-				return interrupted
+				return resumable(run.ErrInterrupted, "the same command grades the rest")
 			case grades.NotGraded == 1:
 				return errors.New("an answer was not graded, through no fault of the student; run the same command to grade it again")
 			case grades.NotGraded > 1:

@@ -72,6 +72,7 @@ func Run(ctx context.Context) error {
 	out := &output{File: os.Stdout}
 	root := Command()
 	root.SetOut(out)
+	addCompletion(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil && out.err != nil {
 		cause := out.err
@@ -103,6 +104,19 @@ func (o *output) WriteString(s string) (int, error) { return o.Write([]byte(s)) 
 // ReadFrom does the same for io.Copy.
 func (o *output) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{o}, r)
+}
+
+// addCompletion adds cobra's command completion to root, whose output must be set before. Cobra's own
+// prints its help for a shell that it does not know; this one returns an error.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Args = noArguments
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			checkedHelp(cmd)
+		}
+	}
 }
 
 // helpCommand is cobra's help command with an error for commands that do not exist.

@@ -14,6 +14,7 @@ func lesson(args ...string) (string, error) {
 	var out bytes.Buffer
 	cmd := Command()
 	cmd.SetOut(&out)
+	addCompletion(cmd)
 	cmd.SetErr(&out)
 	cmd.SetArgs(args)
 	err := cmd.Execute()
@@ -30,6 +31,9 @@ func TestMistypedWords(t *testing.T) {
 		"bogus":                             `unknown command "bogus"; go run ./lesson --help lists`,
 		"data shwo":                         `unknown command "shwo"; did you mean show? go run ./lesson data --help`,
 		"help foo":                          `unknown command "foo"`,
+		"completion bsh":                    `unknown command "bsh"; did you mean bash? go run ./lesson completion --help`,
+		"completion bsh --help":             `unknown command "bsh"; did you mean bash?`,
+		"train --hlep":                      "unknown flag: --hlep; did you mean --help? ",
 		"help data foo":                     `unknown command "foo"`,
 		"help train foo":                    `unexpected argument "foo"`,
 		"train --epoch 2":                   "unknown flag: --epoch; did you mean --epochs? ",

@@ -22,23 +22,27 @@ func didYouMean(name string, known []string) string {
 	return ""
 }
 
-// edits is the Levenshtein distance between a and b, in bytes.
+// edits is how many bytes have to be inserted, deleted, replaced or swapped with their neighbours to
+// make b of a: the optimal string alignment distance.
 func edits(a, b string) int {
-	row := make([]int, len(b)+1) // row[j] is the distance between a[:i] and b[:j]
+	// last[j], row[j] and next[j] are the distances between b[:j] and a[:i-1], a[:i] and a[:i+1].
+	last, row, next := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		next[0] = i + 1
 		for j := range len(b) {
-			replace := diagonal
+			replace := row[j]
 			if a[i] != b[j] {
 				replace++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+			next[j+1] = min(replace, next[j]+1, row[j+1]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], last[j-1]+1)
+			}
 		}
+		last, row, next = row, next, last
 	}
 	return row[len(b)]
 }

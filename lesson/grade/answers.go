@@ -95,7 +95,7 @@ func (s submission) collect(all []task) *handIn {
 		}
 	}
 	if late != "" {
-		h.notes = append(h.notes, "handed in late, by the name of "+shown(late))
+		h.notes = append(h.notes, "handed in late, as the file name says: "+shown(late))
 	}
 	if len(owners) > 1 && h.problem == "" {
 		var names []string

@@ -44,6 +44,9 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	first, err := Run(t.Context(), o)
+	if first == nil {
+		t.Fatal(err)
+	}
 	if err != nil || first.NotGraded != 3 || first.Incomplete || marksOf(first) != "ada 10, bob -, cleo -, dan -" {
 		t.Fatalf("%s, %d not graded, %v", marksOf(first), first.NotGraded, err)
 	}
@@ -76,8 +79,8 @@ func TestUnprotected(t *testing.T) {
 	put(t, class, "ada/outputsize.go", answer("outputsize", "", right))
 	course := smallCourse(t)
 	for missing, want := range map[string]string{
-		"landlock": "could read, change and delete your files, with your rights",
-		"seccomp":  "could start and end programs, with your rights",
+		"landlock": "could read, change and delete your files, under your account",
+		"seccomp":  "could start and end programs, under your account",
 	} {
 		for _, flag := range []string{"", "anyway"} {
 			cmd := exec.Command(os.Args[0], "without", missing, class, course, flag)

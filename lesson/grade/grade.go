@@ -191,7 +191,7 @@ func Run(ctx context.Context, o Options) (*Grades, error) {
 	}
 	class := newClass(c, o, sandbox, parent, submissions)
 	if len(passed) > 0 {
-		class.warnings = append(class.warnings, "not a student's, and passed over: "+strings.Join(passed, ", "))
+		class.warnings = append(class.warnings, "ignored, because no student handed it in: "+strings.Join(passed, ", "))
 	}
 	err = class.grade(ctx)
 	unlock()

@@ -111,7 +111,7 @@ kim
 zoe
   outputsize, convolution: not marked: homework/mine.go: neither its name nor its package clause is that of an exercise
 
-Warning: not a student's, and passed over: README.md.
+Warning: ignored, because no student handed it in: README.md.
 `; table.String() != want {
 		t.Errorf("the table is\n%s, want\n%s", &table, want)
 	}

@@ -91,7 +91,7 @@ func Add(t T, exercise string, add func(a, b int) int) {
 	try := func(a, b int) func() error {
 		return func() error {
 			if got := add(a, b); got != a+b {
-				return &Failure{fmt.Sprintf("Add(%d, %d)", a, b), fmt.Sprint(a + b), fmt.Sprint(got), Hint{"wraps", "a remainder is taken"}}
+				return &Failure{What: fmt.Sprintf("Add(%d, %d)", a, b), Want: fmt.Sprint(a + b), Got: fmt.Sprint(got), Hint: Hint{"wraps", "a remainder is taken"}}
 			}
 			return nil
 		}

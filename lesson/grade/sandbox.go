@@ -66,7 +66,7 @@ func (s *Sandbox) Risk() string {
 	if len(acts) == 0 {
 		return ""
 	}
-	return "a submission that finds a way around the list of allowed imports could " + and(acts) + ", with your rights"
+	return "a submission that finds a way around the list of allowed imports could " + and(acts) + ", under your account"
 }
 
 // and joins words into a phrase like "a, b and c".

@@ -103,8 +103,8 @@ func TestGrade(t *testing.T) {
 	if len(rows) != 13 {
 		t.Errorf("%d rows, want 13:\n%s", len(rows), content)
 	}
-	has(t, string(output), "handed in late, by the name of doedan_LATE_123_456_outputsize.go.txt", "taken from the cells of outputsize.ipynb",
-		"not a student's, and passed over: README.md", "outputsize: not marked: there are 2 different answers")
+	has(t, string(output), "handed in late, as the file name says: doedan_LATE_123_456_outputsize.go.txt", "taken from the cells of outputsize.ipynb",
+		"ignored, because no student handed it in: README.md", "outputsize: not marked: there are 2 different answers")
 	// A second run finds all marks in the first one's grades.
 	again := exec.CommandContext(ctx, binary, cmd.Args[1:]...)
 	again.Dir, again.Env = cmd.Dir, cmd.Env
@@ -115,6 +115,18 @@ func TestGrade(t *testing.T) {
 	if second, err := os.ReadFile(p.path("out", "grades.csv")); err != nil || !bytes.Equal(second, content) {
 		t.Errorf("the second run gave %v\n%s, and the first\n%s", err, second, content)
 	}
+	// If the grades cannot be written, they are at least printed.
+	table := p.path("out", "grades.csv")
+	if err := os.Remove(table); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(table, "file"), nil)
+	third := exec.CommandContext(ctx, binary, cmd.Args[1:]...)
+	third.Dir, third.Env = cmd.Dir, cmd.Env
+	if output, err = third.CombinedOutput(); err == nil {
+		t.Error("no error although grades.csv is a folder")
+	}
+	has(t, string(output), "doedan", "maximum", "grades.csv", "choose another folder with --out")
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
 		t.Errorf("left in the temporary folder: %v, %v", left, err)
 	}
