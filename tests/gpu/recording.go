@@ -125,7 +125,7 @@ func (p plan) article() ([]recording, error) {
 		name, about string
 		improve     func()
 	}{
-		{"article", "as it stands", func() {}},
+		{"article", "unchanged", func() {}},
 		{"normalization", "ImageNet's normalisation", func() { r.Normalization = dataset.ImageNetNormalization() }},
 		{"64-pixels", "and images scaled to 64 pixels", scaled(64)},
 		{"128-pixels", "and to 128 pixels", scaled(128)},

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// gapLogs has the logs of four trainings on CIFAR-10 (JPEG), by the recipe paper cut to 24
-// epochs: this project on XLA, in bfloat16 on one H100, with seed 1.
+// gapLogs has the logs of four training runs on CIFAR-10 (JPEG) with the recipe paper, cut to 24
+// epochs: by this project, on XLA, in bfloat16 on one H100, with seed 1.
 //
 //go:embed testdata/logs
 var gapLogs embed.FS
