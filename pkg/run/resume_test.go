@@ -29,7 +29,7 @@ func TestResumeOnAnotherBackend(t *testing.T) {
 		backend    string
 		want, note string
 	}{
-		{"go", "was trained on the backend cpu, not on go", "cpu, not on go; the last bits of its weights, at least, will differ"},
+		{"go", "was trained on the backend cpu, not on go", "cpu, not on go; its weights will differ, at least in the last bits"},
 		{"cpu:devices=2", "was trained on the backend cpu, not on cpu with 2 devices", "cpu with 2 devices; it uses 1 of them, as before"},
 	} {
 		dir := t.TempDir()
@@ -112,7 +112,7 @@ func TestResumeWithoutARecord(t *testing.T) {
 	if _, err := Resume(context.Background(), dir, o); err != nil {
 		t.Fatal(err)
 	}
-	if want := "does not say on which backend it was trained"; !strings.Contains(log.text, want) {
+	if want := "which did not record its backend"; !strings.Contains(log.text, want) {
 		t.Errorf("the notes are\n%swant %q among them", log.text, want)
 	}
 	if record, err := readBackend(dir); err != nil || *record != backendOf(o.Backend) {
