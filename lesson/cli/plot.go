@@ -88,7 +88,7 @@ func runsIn(args []string) ([]string, error) {
 		}
 		entries, err := os.ReadDir(arg)
 		if err != nil {
-			return nil, fmt.Errorf("%s is not a run folder", arg)
+			return nil, fmt.Errorf("%s is not a run folder: it has no recipe.json", arg)
 		}
 		before := len(dirs)
 		for _, entry := range entries {
