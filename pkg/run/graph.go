@@ -253,22 +253,23 @@ func (s *session) source(batches *dataset.Batches) (next func() (feed, error), s
 		source = s.resident
 	}
 	if devices == 1 {
-		pull, stop := iter.Pull2(source.Iter())
-		return func() (feed, error) {
-			batch, err, more := pull()
-			if err == nil && !more {
-				err = errNoBatch
-			}
-			if err != nil {
-				return feed{}, err
-			}
-			return feedOf(batch.Spec, append(batch.Inputs, batch.Labels...), (*tensors.Tensor).FinalizeAll), nil
-		}, stop, nil, nil
+		next, stop = feeds(source.Iter(), func(b train.Batch) feed {
+			return feedOf(b.Spec, append(b.Inputs, b.Labels...), (*tensors.Tensor).FinalizeAll)
+		})
+		return next, stop, nil, nil
 	}
 	if shares, err = spmd.Share(source, s.Backend, devices); err != nil {
 		return nil, nil, nil, err
 	}
-	pull, stop := iter.Pull2(shares.DistributedIter())
+	next, stop = feeds(shares.DistributedIter(), func(b train.DistributedBatch) feed {
+		return feedOf(b.Spec, append(b.Inputs, b.Labels...), (*dtensor.Tensor).FinalizeAll)
+	})
+	return next, stop, shares, nil
+}
+
+// feeds returns a function that returns the next batch as a feed, and one to call at the end.
+func feeds[B any](batches iter.Seq2[B, error], feedOf func(B) feed) (next func() (feed, error), stop func()) {
+	pull, stop := iter.Pull2(batches)
 	return func() (feed, error) {
 		batch, err, more := pull()
 		if err == nil && !more {
@@ -277,8 +278,8 @@ func (s *session) source(batches *dataset.Batches) (next func() (feed, error), s
 		if err != nil {
 			return feed{}, err
 		}
-		return feedOf(batch.Spec, append(batch.Inputs, batch.Labels...), (*dtensor.Tensor).FinalizeAll), nil
-	}, stop, shares, nil
+		return feedOf(batch), nil
+	}, stop
 }
 
 var errNoBatch = errors.New("there are no more batches")
