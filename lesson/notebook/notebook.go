@@ -81,12 +81,20 @@ var Backend = sync.OnceValue(func() compute.Backend { return Must(backend.New(ba
 // Reference returns GoMLX's own Go backend, which is slow but runs every operation as written.
 var Reference = sync.OnceValue(func() compute.Backend { return Must(backend.New("go")) })
 
+// DataVariable is the environment variable that names other images for the notebooks, as the
+// flag --data of the lesson command does: a folder with CIFAR-10's files, or "builtin".
+const DataVariable = "RESIDUAL_COURSE_DATA"
+
 // Images returns the given numbers of training and test images, from CIFAR-10 if it is in the
-// cache and from the built-in set otherwise. It downloads nothing. The first call in a
-// notebook prints which images they are.
+// cache and from the built-in set otherwise, unless [DataVariable] names others. It downloads
+// nothing. The first call in a notebook prints which images they are.
 func Images(training, test int) *datasource.Set {
-	set := Must(datasource.Open(Context(), datasource.Cached, datasource.Options{Subset: fmt.Sprintf("%d,%d", training, test)}))
-	text := fmt.Sprintf("Images: %d for training, %d for testing, from CIFAR-10.", set.Training.Len(), set.Test.Len())
+	spec := datasource.Cached
+	if other := os.Getenv(DataVariable); other != "" {
+		spec = other
+	}
+	set := Must(datasource.Open(Context(), spec, datasource.Options{Subset: fmt.Sprintf("%d,%d", training, test)}))
+	text := fmt.Sprintf("Images: %d for training, %d for testing, from %s.", set.Training.Len(), set.Test.Len(), set.Name())
 	if set.Spec == datasource.Builtin {
 		text = fmt.Sprintf("Images: %d for training, %d for testing, from %s, drawn on the spot. Nothing below is a result on CIFAR-10.",
 			set.Training.Len(), set.Test.Len(), shapes10.Name)

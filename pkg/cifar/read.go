@@ -20,8 +20,9 @@ import (
 //
 // The images are named CIFAR-10 or CIFAR-100 only if they are verified: either the files are
 // unchanged since a [Fetcher] unpacked them or, for CIFAR-10 files from elsewhere, each begins
-// with the official first 100 records. If such CIFAR-10 files have fewer than the official
-// 10,000 records, the name is "CIFAR-10 (subset)". Anything else is named "images in D
+// with the official first 100 records. The copy of CIFAR-10 as JPEG that the course was made with
+// is recognised in the same way, and named "CIFAR-10 (JPEG)". If such files from elsewhere have
+// fewer than the official 10,000 records, "(subset)" is added. Anything else is named "images in D
 // (CIFAR-10 layout)" or "images in D (CIFAR-100 layout)", where D is the base name of dir.
 //
 // If batches.meta.txt does not list ten class names, CIFAR-10's own are used. CIFAR-100 needs

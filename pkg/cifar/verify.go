@@ -88,11 +88,14 @@ func (l layout) verifiedName(home, dir string, files []string) string {
 		if m.covers(l, l.sum) && m.only(l, files).contentHolds(home) {
 			return l.kind.String()
 		}
-	} else if known, whole := l.leadsKnown(home, files); known {
-		if whole {
-			return l.kind.String()
+	} else {
+		for _, edition := range l.editions() {
+			if known, whole := l.leadsKnown(home, files, edition); known && whole {
+				return edition.name
+			} else if known {
+				return edition.name + " (subset)"
+			}
 		}
-		return l.kind.String() + " (subset)"
 	}
 	if absolute, err := filepath.Abs(dir); err == nil {
 		dir = absolute
@@ -100,12 +103,48 @@ func (l layout) verifiedName(home, dir string, files []string) string {
 	return fmt.Sprintf("images in %s (%v layout)", filepath.Base(dir), l.kind)
 }
 
-// leadRecords is the number of records at the start of a file that leadSum covers.
+// leadRecords is the number of records at the start of a file that an edition's sums cover.
 const leadRecords = 100
 
-// leadsKnown reports whether each of the record files in home begins with the official records
+// edition is a known version of a data set: its name, and the SHA-256 of the first 100 records of
+// each record file.
+type edition struct {
+	name  string
+	leads map[string]string
+}
+
+// editions returns the known versions of a data set.
+func (l layout) editions() []edition {
+	if l.kind != CIFAR10 {
+		return nil
+	}
+	return []edition{
+		// These sums were computed from the official binary files.
+		{CIFAR10.String(), map[string]string{
+			"data_batch_1.bin": "20a363e6c0eb685b450aeb2c5a294d25c8f53fecb1ba3e200b02eeab9e6c7551",
+			"data_batch_2.bin": "49ae6701472ec7d48eef98816cf90936a2a9644b01e6ac7a0b8b6a97882ea030",
+			"data_batch_3.bin": "95b333fb7b757c96983acee3042f864131d0efc055db3408b47f97bf040a4df7",
+			"data_batch_4.bin": "2eda9c7add67d69ca8452e7259efcb8917bf1b89848dfb32f03dd1c3b08fdd58",
+			"data_batch_5.bin": "31df3fc22dadcb5bb133b040380f517e86574e2db4c00d263dc509f5b03d36ef",
+			"test_batch.bin":   "440e5480f4f4a46030e496053a7f3d793d4bd5e284f762e076c2ee22afe98666",
+		}},
+		// The copy that the course's committed notebooks and recorded runs were made with: the
+		// same photographs in another order, stored as JPEG in between. Networks trained on one
+		// edition are up to 10 points less accurate on the other, so it has a name of its own.
+		{CIFAR10.String() + " (JPEG)", map[string]string{
+			"data_batch_1.bin": "c4ae05022f43ce81ac0a57b9cef55a837ccdfef2d0d56d1c7a82b848f0b199f7",
+			"data_batch_2.bin": "4b89d2a829b93bddce263e2b2725189e1aade4d33d639b78e1c6bd109b86b6f6",
+			"data_batch_3.bin": "c3ffb09e3ee6b8d02e0151108e86d7d97b6f03e81c05fe7889b125cf190a1680",
+			"data_batch_4.bin": "7f42182c57d3f3d974c6cbdcfe4364131ac0b8188d665422182128b0cfc2f7f5",
+			"data_batch_5.bin": "01d3b2aeb0e7c73b981ed7f0b0a0364fb80d0b1f3cb6238ba57cec896ded5bb5",
+			"test_batch.bin":   "80a91ef690cf5d86a7b2a3a7375da4de4742bcef8c5312d5571809adc3eb8bce",
+		}},
+	}
+}
+
+// leadsKnown reports whether each of the record files in home begins with the edition's records
 // and has at most the official number of them, and whether all have exactly that number.
-func (l layout) leadsKnown(home string, files []string) (known, whole bool) {
+func (l layout) leadsKnown(home string, files []string, e edition) (known, whole bool) {
 	whole = true
 	for _, name := range files {
 		path := filepath.Join(home, name)
@@ -116,35 +155,12 @@ func (l layout) leadsKnown(home string, files []string) (known, whole bool) {
 		records := info.Size() / l.recordSize()
 		official := int64(l.officialRecords(name))
 		sum, err := fileSum(context.Background(), path, leadRecords*l.recordSize())
-		if err != nil || sum != l.leadSum(name) || records > official {
+		if err != nil || e.leads[name] == "" || sum != e.leads[name] || records > official {
 			return false, false
 		}
 		whole = whole && records == official
 	}
 	return true, whole
-}
-
-// leadSum returns the SHA-256 of the first 100 records of the official file with that name, or
-// "" if it is not known. The sums were computed from the official binary files of CIFAR-10.
-func (l layout) leadSum(name string) string {
-	if l.kind != CIFAR10 {
-		return ""
-	}
-	switch name {
-	case "data_batch_1.bin":
-		return "20a363e6c0eb685b450aeb2c5a294d25c8f53fecb1ba3e200b02eeab9e6c7551"
-	case "data_batch_2.bin":
-		return "49ae6701472ec7d48eef98816cf90936a2a9644b01e6ac7a0b8b6a97882ea030"
-	case "data_batch_3.bin":
-		return "95b333fb7b757c96983acee3042f864131d0efc055db3408b47f97bf040a4df7"
-	case "data_batch_4.bin":
-		return "2eda9c7add67d69ca8452e7259efcb8917bf1b89848dfb32f03dd1c3b08fdd58"
-	case "data_batch_5.bin":
-		return "31df3fc22dadcb5bb133b040380f517e86574e2db4c00d263dc509f5b03d36ef"
-	case "test_batch.bin":
-		return "440e5480f4f4a46030e496053a7f3d793d4bd5e284f762e076c2ee22afe98666"
-	}
-	return ""
 }
 
 // fileSum returns the SHA-256, in hexadecimal, of the first limit bytes of a file, or of all

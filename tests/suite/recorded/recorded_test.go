@@ -160,9 +160,12 @@ func testImages(t *testing.T) *dataset.Images {
 	if output, err := exec.CommandContext(t.Context(), "go", "run", program, "-in", archive, "-out", dir).CombinedOutput(); err != nil {
 		t.Fatalf("unpack the images: %v: %s", err, output)
 	}
-	_, test, err := cifar.Read(filepath.Join(dir, "cifar-10-batches-bin"))
+	training, test, err := cifar.Read(filepath.Join(dir, "cifar-10-batches-bin"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if want := "CIFAR-10 (JPEG)"; training.Name != want || test.Name != want {
+		t.Errorf("the images are named %q and %q, want %q", training.Name, test.Name, want)
 	}
 	return test
 }
