@@ -14,6 +14,8 @@ import (
 
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/plots"
+	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
 )
 
@@ -188,12 +190,13 @@ func (l *line) html() string {
 // draw.
 func (l *Live) curves() string {
 	var curves []figure.Curve
+	styles := l.styles()
 	for i, line := range l.lines {
 		if len(line.steps.X) < 2 {
 			continue
 		}
 		curve := line.steps
-		curve.Style = figure.Style{Color: i + 1, Dash: figure.Dash(i % 4)}
+		curve.Style = styles[i].Training()
 		curve.Smooth = len(curve.X) / 20
 		curves = append(curves, curve)
 	}
@@ -209,4 +212,13 @@ func (l *Live) curves() string {
 		return ""
 	}
 	return base64.StdEncoding.EncodeToString(png.Bytes())
+}
+
+// styles returns a style for each line: those of the networks if all lines are named after one.
+func (l *Live) styles() []figure.Style {
+	networks := make([]resnet.Config, len(l.lines))
+	for i, line := range l.lines {
+		networks[i], _ = resnet.ByName(line.name) // another name leaves the zero Config
+	}
+	return plots.Styles(networks...)
 }

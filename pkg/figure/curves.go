@@ -40,15 +40,17 @@ type Run struct {
 	Tested string
 }
 
-// Curves returns the run as two curves of one colour. color is an index into the palette,
-// counted from 1. The training curve is thin; the test curve is bold and uses dash.
-func (r Run) Curves(color int, dash Dash) []Curve {
+// Curves returns the run as two curves: the test curve in the given style and the training
+// curve in the same colour, dashed and thin.
+func (r Run) Curves(style Style) []Curve {
 	var pair []Curve
 	if r.Test != nil {
-		pair = append(pair, Curve{Name: r.Name + ", " + cmp.Or(r.Tested, "test"), X: r.X, Y: r.Test, Style: Style{Color: color, Dash: dash}})
+		pair = append(pair, Curve{Name: r.Name + ", " + cmp.Or(r.Tested, "test"), X: r.X, Y: r.Test, Style: style})
 	}
 	if r.Train != nil {
-		pair = append(pair, Curve{Name: r.Name + ", train", X: r.X, Y: r.Train, Style: Style{Color: color, Thin: true}})
+		training := style.Training()
+		training.Thin = true
+		pair = append(pair, Curve{Name: r.Name + ", train", X: r.X, Y: r.Train, Style: training})
 	}
 	return pair
 }
@@ -65,23 +67,23 @@ func Curves(title, xLabel, yLabel string, curves []Curve, opts ...Option) (*Figu
 
 // PlainVsResidual draws figure 4 of He et al., "Deep Residual Learning for Image
 // Recognition" (2015): plain networks on the left, residual ones on the right, with one y
-// axis; training in thin lines, test in bold ones. Give the runs of both sides in the same
-// order, from shallow to deep: a depth has the same colour and dash on both sides.
+// axis; training in thin dashed lines, test in bold ones. Give the runs of each side from
+// shallow to deep, at most three.
 func PlainVsResidual(title, xLabel, yLabel string, plain, residual []Run, opts ...Option) (*Figure, error) {
-	from := func(heading string, runs []Run) side {
+	if most := len(code[Plain]); len(plain) > most || len(residual) > most {
+		return nil, fmt.Errorf("plain against residual %q: %d plain and %d residual networks, want at most %d of each",
+			title, len(plain), len(residual), most)
+	}
+	from := func(heading string, family Family, runs []Run) side {
 		s := side{heading: heading}
 		for i, r := range runs {
-			dash := Solid
-			if i < len(runs)-1 {
-				dash = Dash(1 + i%3) // the deepest network is the solid one
-			}
-			s.curves = append(s.curves, r.Curves(i+1, dash)...)
+			s.curves = append(s.curves, r.Curves(NetworkStyle(family, Depth(i)))...)
 		}
 		return s
 	}
 	c := chart{title: title, xLabel: xLabel, yLabel: yLabel, sides: []side{
-		from("Plain networks", plain),
-		from("Residual networks", residual),
+		from("Plain networks", Plain, plain),
+		from("Residual networks", Residual, residual),
 	}}
 	if len(plain) == 0 || len(residual) == 0 {
 		return nil, fmt.Errorf("plain against residual %q: %d plain and %d residual networks, want at least one of each",

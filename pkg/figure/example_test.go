@@ -26,7 +26,7 @@ func Example() {
 		Train: []float64{0.62, 0.41, 0.30, 0.24},
 		Test:  []float64{0.58, 0.44, 0.36, 0.33},
 	}
-	f, err := figure.Curves("Error by epoch", "epoch", "top-1 error", run.Curves(1, figure.Solid),
+	f, err := figure.Curves("Error by epoch", "epoch", "top-1 error", run.Curves(figure.NetworkStyle(figure.Residual, figure.Shallow)),
 		figure.Percent(), figure.Caption("data: Shapes-10 (built-in), not CIFAR-10"))
 	if err != nil {
 		log.Fatal(err)
@@ -88,12 +88,30 @@ func ExampleCurves_markers() {
 
 func ExampleRun_Curves() {
 	run := figure.Run{Name: "ResNet-20", Train: []float64{0.6, 0.3}, Test: []float64{0.7, 0.5}}
-	for _, curve := range run.Curves(2, figure.Dashed) {
-		fmt.Println(curve.Name, curve.Style.Color, curve.Style.Thin)
+	for _, curve := range run.Curves(figure.NetworkStyle(figure.Residual, figure.Shallow)) {
+		fmt.Println(curve.Name, curve.Style.Dash == figure.Dashed, curve.Style.Thin)
 	}
 	// Output:
-	// ResNet-20, test 2 false
-	// ResNet-20, train 2 true
+	// ResNet-20, test false false
+	// ResNet-20, train true true
+}
+
+// Four networks in one figure: orange is plain and blue residual, light is shallow and dark
+// deep. The lines are dashed because these are training losses.
+func ExampleNetworkStyle() {
+	losses := [][]float64{{1.4, 0.9, 0.7}, {2.1, 1.7, 1.5}, {1.2, 0.7, 0.5}, {1.3, 0.7, 0.4}}
+	var curves []figure.Curve
+	for _, family := range []figure.Family{figure.Plain, figure.Residual} {
+		for i, layers := range []int{20, 56} {
+			curves = append(curves, figure.Curve{
+				Name:  []string{"plain", "resnet"}[family] + fmt.Sprint(layers),
+				Y:     losses[2*int(family)+i],
+				Style: figure.NetworkStyle(family, figure.DepthOf(layers)).Training(),
+			})
+		}
+	}
+	describe(figure.Curves("Training loss", "epoch", "loss", curves))
+	// Output: 800 pixels wide
 }
 
 func ExamplePlainVsResidual() {

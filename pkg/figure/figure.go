@@ -6,8 +6,16 @@
 // [Figure] it returns is saved as PNG or SVG, or encoded for a notebook. Equal input
 // gives equal bytes. All figures share one style: an opaque white background, so that
 // they read the same on paper and in a dark notebook, the colours of Okabe and Ito, and a
-// second cue beside every colour (a dash, a line width, a marker, hatching) for readers
-// who cannot tell the colours apart or print without them.
+// second cue beside every colour (a dash, a line width, a marker, hatching, a lightness) for
+// readers who cannot tell the colours apart or print without them.
+//
+// # The code of colours and dashes
+//
+// A plain network is orange and a residual one blue, in every figure of the course; the
+// deeper the network, the darker its colour. What is measured on test or held-out images is
+// a solid line, and what is measured on training images a dashed one. [NetworkStyle] and
+// [Style.Training] are this code, and code.go has its colours. Curves that do not compare
+// plain with residual networks have the colours of the palette, in order.
 //
 // # What is gonum's and what is ours
 //
@@ -47,6 +55,7 @@
 //	page.go      title, note and caption
 //	colormap.go  colour maps and colour bars
 //	style.go     colours, dashes, hatching
+//	code.go      the colours of plain and residual networks
 //	text.go      fonts, measuring, cutting and wrapping
 //	canvas.go    gonum's canvas in CSS pixels
 package figure

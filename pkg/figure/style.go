@@ -72,20 +72,26 @@ func (d Dash) lengths(width float64) []float64 {
 // Style is the look of a curve, a bar or the outline of a region. With the zero Style,
 // colour and dash follow from the curve's index; setting Marker alone keeps them. Any
 // other Style is used as it is, except that a Color of 0 still follows from the index.
+// [NetworkStyle] returns a Style in the course's code of colours.
 type Style struct {
 	// Color selects a colour of the palette, counted from 1; curves with equal Color read
 	// as belonging together. 0 takes the colour from the curve's index.
 	Color int
-	// Dash tells lines of one colour apart: test from training, residual from plain.
+	// Dash tells lines of one colour apart: solid is measured on test images, dashed on
+	// training images.
 	Dash Dash
 	// Thin draws a fine line, for the less important one of a pair.
 	Thin bool
 	// Marker draws a mark at every point; its shape follows from the curve's index. Use it
 	// for curves of few measured points, not for the course of a training run.
 	Marker bool
+
+	coded coded // if set, it decides the colour instead of Color
 }
 
-func (s Style) valid() bool { return s.Color >= 0 && s.Dash >= Solid && s.Dash <= DashDotted }
+func (s Style) valid() bool {
+	return s.Color >= 0 && s.coded != unknownCoded && s.Dash >= Solid && s.Dash <= DashDotted
+}
 
 // of returns the style of the curve at index i, with the dash filled in.
 func (s Style) of(i int) Style {
@@ -103,6 +109,9 @@ func (s Style) stroke(i int) stroke {
 		hue = s.Color - 1
 	}
 	pen := stroke{colour: okabeIto(hue), width: 2.4}
+	if s.coded > notCoded {
+		pen.colour = s.coded.colour()
+	}
 	if s.Thin {
 		pen.width = 1.1
 	}

@@ -9,13 +9,16 @@ import (
 
 // The two curves of a run must read as a pair, and runs must differ in more than colour.
 func TestStyles(t *testing.T) {
-	pair := Run{Name: "a", Train: []float64{1}, Test: []float64{1}}.Curves(3, Dashed)
+	pair := Run{Name: "a", Train: []float64{1}, Test: []float64{1}}.Curves(Style{Color: 3})
 	test, train := pair[0].Style.stroke(0), pair[1].Style.stroke(1)
 	if test.colour != train.colour || test.colour != okabeIto(2) {
 		t.Errorf("the curves of a run have the colours %v and %v, want colour 3 twice", test.colour, train.colour)
 	}
 	if test.width < 2*train.width {
 		t.Errorf("the test curve is %g wide and the training curve %g, too similar to tell apart", test.width, train.width)
+	}
+	if test.dash != nil || train.dash == nil {
+		t.Errorf("the test curve has the dashes %v and the training curve %v, want only the latter dashed", test.dash, train.dash)
 	}
 	first, second := Style{}.stroke(0), Style{}.stroke(1)
 	if first.colour == second.colour || slices.Equal(first.dash, second.dash) {

@@ -16,12 +16,14 @@ import (
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
 )
 
 // History holds the metrics of a run.
 type History struct {
 	Name          string        // in the legends
+	Network       resnet.Config // what was trained
 	Steps, Epochs []run.Metrics // recorded during epochs and at their ends
 	StepsPerEpoch int
 	TotalSteps    int                    // of the whole run, as planned
@@ -42,7 +44,7 @@ func Read(dir string) (*History, error) {
 	if len(lines) == 0 {
 		return nil, fmt.Errorf("the run in %s has no metrics yet; train it first", dir)
 	}
-	h := &History{Name: r.Model.Name}
+	h := &History{Name: r.Model.Name, Network: r.Model}
 	if h.Name == "" {
 		h.Name = filepath.Base(dir)
 	}
@@ -59,18 +61,53 @@ func Read(dir string) (*History, error) {
 	return h, nil
 }
 
+// Styles returns a style for each network: that of the course's code, [figure.NetworkStyle], or,
+// if two networks would look the same or one is the zero Config, the colours of the palette in
+// order. The styles are those of measurements on test images.
+func Styles(networks ...resnet.Config) []figure.Style {
+	styles := make([]figure.Style, len(networks))
+	taken := map[figure.Style]bool{}
+	for i, network := range networks {
+		if len(network.Blocks) == 0 {
+			break
+		}
+		family := figure.Residual
+		if network.Plain {
+			family = figure.Plain
+		}
+		styles[i] = figure.NetworkStyle(family, figure.DepthOf(network.Layers()))
+		taken[styles[i]] = true
+	}
+	if len(taken) < len(networks) { // they would not all differ
+		for i := range styles {
+			styles[i] = figure.Style{Color: i + 1}
+		}
+	}
+	return styles
+}
+
+// styles returns the styles of the runs.
+func styles(histories []*History) []figure.Style {
+	networks := make([]resnet.Config, len(histories))
+	for i, h := range histories {
+		networks[i] = h.Network
+	}
+	return Styles(networks...)
+}
+
 // Loss draws the training loss of every run by step, smoothed in front of the raw values,
 // and the test loss at the end of each epoch. If the epochs of a run were too short to
 // record metrics by step, its training loss is drawn by epoch.
 func Loss(title, caption string, histories ...*History) (*figure.Figure, error) {
 	var curves []figure.Curve
+	styles := styles(histories)
 	for i, h := range histories {
 		lines := h.Steps
 		if len(lines) == 0 {
 			lines = h.Epochs
 		}
-		training := figure.Curve{Name: h.Name + ", training", Smooth: max(1, len(lines)/12),
-			Style: figure.Style{Color: i + 1, Dash: figure.Dash(i % 4), Thin: true}}
+		training := figure.Curve{Name: h.Name + ", training", Smooth: max(1, len(lines)/12), Style: styles[i].Training()}
+		training.Style.Thin = true
 		for _, line := range lines {
 			training.X = append(training.X, h.epochs(line))
 			training.Y = append(training.Y, line.Loss)
@@ -78,7 +115,7 @@ func Loss(title, caption string, histories ...*History) (*figure.Figure, error) 
 		if len(training.X) > 0 {
 			curves = append(curves, training)
 		}
-		curves = append(curves, h.byEpoch(h.evaluated(), i, func(m run.Metrics) *float64 { return m.TestLoss })...)
+		curves = append(curves, h.byEpoch(h.evaluated(), styles[i], func(m run.Metrics) *float64 { return m.TestLoss })...)
 	}
 	return figure.Curves(title, "epoch", "loss", curves, figure.Caption(caption))
 }
@@ -96,22 +133,26 @@ func (h *History) evaluated() string {
 // Accuracy draws the training and test accuracy of every run by epoch.
 func Accuracy(title, caption string, histories ...*History) (*figure.Figure, error) {
 	var curves []figure.Curve
+	styles := styles(histories)
 	for i, h := range histories {
-		training := h.byEpoch(h.Name+", training", i, func(m run.Metrics) *float64 { return &m.Accuracy })
+		training := h.byEpoch(h.Name+", training", styles[i].Training(), func(m run.Metrics) *float64 { return &m.Accuracy })
 		for j := range training {
 			training[j].Style.Thin = true
 		}
 		curves = append(curves, training...)
-		curves = append(curves, h.byEpoch(h.evaluated(), i, func(m run.Metrics) *float64 { return m.TestTop1 })...)
+		curves = append(curves, h.byEpoch(h.evaluated(), styles[i], func(m run.Metrics) *float64 { return m.TestTop1 })...)
 	}
 	return figure.Curves(title, "epoch", "accuracy", curves, figure.Caption(caption), figure.Percent())
 }
 
-// Schedule draws the learning rates of the runs by epoch.
+// Schedule draws the learning rates of the runs by epoch. Rates that are the same lie on one
+// line, so each run has another dash.
 func Schedule(title string, histories ...*History) (*figure.Figure, error) {
 	var curves []figure.Curve
-	for _, h := range histories {
-		curve := figure.Curve{Name: h.Name}
+	styles := styles(histories)
+	for i, h := range histories {
+		curve := figure.Curve{Name: h.Name, Style: styles[i]}
+		curve.Style.Dash = figure.Dash(i % 4)
 		const points = 400
 		for i := 0; i < h.TotalSteps; i += max(1, h.TotalSteps/points) {
 			curve.X = append(curve.X, float64(i)/float64(h.StepsPerEpoch))
@@ -124,8 +165,8 @@ func Schedule(title string, histories ...*History) (*figure.Figure, error) {
 
 // byEpoch returns the curve of a metric at the ends of epochs, or no curve if pick returns
 // nil for all of them.
-func (h *History) byEpoch(name string, color int, pick func(run.Metrics) *float64) []figure.Curve {
-	curve := figure.Curve{Name: name, Style: figure.Style{Color: color + 1, Dash: figure.Dash(color % 4)}}
+func (h *History) byEpoch(name string, style figure.Style, pick func(run.Metrics) *float64) []figure.Curve {
+	curve := figure.Curve{Name: name, Style: style}
 	for _, line := range h.Epochs {
 		if value := pick(line); value != nil {
 			curve.X = append(curve.X, h.epochs(line))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"image/png"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
 )
 
@@ -150,20 +152,23 @@ func TestCurvesAreLabelled(t *testing.T) {
 	}
 }
 
-// The two curves of a run have the same colour, so they must differ in width.
+// The two curves of a run have the colour of its network, so they must differ in width and dash.
 func TestTrainingAndTestDiffer(t *testing.T) {
-	h := mustRead(t, writeRun(t, "a", true))
+	h := mustRead(t, writeRun(t, "a", true)) // of a resnet20
+	const blue = "#3F9BD8"
 	for name, draw := range map[string]func(string, string, ...*History) (*figure.Figure, error){"loss": Loss, "accuracy": Accuracy} {
 		f, err := draw("", "", h)
-		text := svg(t, f, err)
-		var widths []string
-		for _, element := range regexp.MustCompile(`<path[^>]*>`).FindAllString(text, -1) {
-			if width := regexp.MustCompile(`stroke:#0072B2[^"]*stroke-width:([0-9.]+)`).FindStringSubmatch(element); width != nil && !slices.Contains(widths, width[1]) {
-				widths = append(widths, width[1])
+		lines := regexp.MustCompile(`stroke:`+blue+`;stroke-width:([0-9.]+)(;stroke-dasharray)?`).FindAllStringSubmatch(svg(t, f, err), -1)
+		dashed, solid := map[string]bool{}, map[string]bool{}
+		for _, line := range lines {
+			if line[2] == "" {
+				solid[line[1]] = true
+			} else {
+				dashed[line[1]] = true
 			}
 		}
-		if len(widths) != 2 {
-			t.Errorf("the lines of the %s figure have the widths %q, want a thin one for training and a bold one for test", name, widths)
+		if len(dashed) != 1 || len(solid) != 1 || slices.Collect(maps.Keys(dashed))[0] == slices.Collect(maps.Keys(solid))[0] {
+			t.Errorf("the %s figure has dashed lines of widths %v and solid ones of %v, want a thin dashed one for training and a bold solid one for test", name, dashed, solid)
 		}
 	}
 }
@@ -258,5 +263,35 @@ func TestSave(t *testing.T) {
 	}
 	if _, err := Save(filepath.Join(paths[0], "folder"), drawing); err == nil {
 		t.Error("no error for a folder inside a file")
+	}
+}
+
+// Networks have the colours of the course's code as long as these tell them apart.
+func TestStyles(t *testing.T) {
+	named := func(names ...string) (networks []resnet.Config) {
+		for _, name := range names {
+			network, err := resnet.ByName(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			networks = append(networks, network)
+		}
+		return networks
+	}
+	palette := []figure.Style{{Color: 1}, {Color: 2}}
+	for name, c := range map[string]struct {
+		networks []resnet.Config
+		want     []figure.Style
+	}{
+		"four of the course": {named("plain20", "plain56", "resnet20", "resnet110"), []figure.Style{
+			figure.NetworkStyle(figure.Plain, figure.Shallow), figure.NetworkStyle(figure.Plain, figure.Deep),
+			figure.NetworkStyle(figure.Residual, figure.Shallow), figure.NetworkStyle(figure.Residual, figure.Deepest)}},
+		"the same network twice": {named("resnet20", "resnet20"), palette},
+		"depths that look alike": {named("resnet20", "resnet18"), palette},
+		"an unknown network":     {append(named("plain56"), resnet.Config{}), palette},
+	} {
+		if got := Styles(c.networks...); !slices.Equal(got, c.want) {
+			t.Errorf("%s: the styles are %v, want %v", name, got, c.want)
+		}
 	}
 }

@@ -137,3 +137,13 @@ func (c Config) PlainTwin() Config {
 	c.ZeroInitResidual = false
 	return plain(strings.Replace(c.Name, "resnet", "plain", 1), c)
 }
+
+// Layers returns the number of layers with weights from the input to the logits, without the
+// projections of shortcuts: the 50 of ResNet-50.
+func (c Config) Layers() int {
+	layers := 2 // the stem's convolution and the head
+	for _, blocks := range c.Blocks {
+		layers += blocks * len(c.Branch(c.Width, 1))
+	}
+	return layers
+}

@@ -2,7 +2,9 @@ package resnet
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -154,5 +156,18 @@ func TestValidateRefuses(t *testing.T) {
 		_, err := config.Summary(32, 32)
 		checkError(t, "summary: "+want, err, want)
 		checkError(t, "declare: "+want, config.Declare(model.NewStore().RootScope()), want)
+	}
+}
+
+// The first number in a network's name is its number of layers.
+func TestLayers(t *testing.T) {
+	for _, name := range Names() {
+		want, err := strconv.Atoi(regexp.MustCompile(`[0-9]+`).FindString(name))
+		if err != nil {
+			t.Fatalf("%s has no number of layers in its name", name)
+		}
+		if got := named(t, name).Layers(); got != want {
+			t.Errorf("%s has %d layers, want %d", name, got, want)
+		}
 	}
 }

@@ -8,13 +8,26 @@ import (
 
 // Curve returns the network's values at the target's points.
 func (n *Network) Curve(t Target, dash figure.Dash) figure.Curve {
-	return figure.Curve{Name: fmt.Sprintf("%s, depth %d", n.kind, n.Depth()), X: t.X, Y: n.At(t.X), Style: n.kind.style(dash)}
+	style := figure.NetworkStyle(figure.Family(n.kind), shade(n.Depth()))
+	style.Dash = dash
+	return figure.Curve{Name: fmt.Sprintf("%s, depth %d", n.kind, n.Depth()), X: t.X, Y: n.At(t.X), Style: style}
+}
+
+// shade returns how deep a network of this chapter is beside the others of it.
+func shade(depth int) figure.Depth {
+	switch {
+	case depth <= 2:
+		return figure.Shallow
+	case depth <= 5:
+		return figure.Deep
+	}
+	return figure.Deepest
 }
 
 // ErrorsByDepth returns the curve of the errors by depth. All networks must be of one kind.
 func ErrorsByDepth(networks []*Network, t Target) figure.Curve {
 	kind := networks[0].kind
-	c := figure.Curve{Name: kind.String(), Style: kind.style(figure.Dash(kind))}
+	c := figure.Curve{Name: kind.String(), Style: kind.style(figure.Solid)}
 	c.Style.Marker = true
 	for _, n := range networks {
 		c.X, c.Y = append(c.X, float64(n.Depth())), append(c.Y, n.Error(t))
@@ -33,5 +46,7 @@ func (f Fit) Curve(name string, dash figure.Dash) figure.Curve {
 
 // style returns a line style with the kind's colour.
 func (k Kind) style(dash figure.Dash) figure.Style {
-	return figure.Style{Color: 1 + int(k), Dash: dash}
+	s := figure.NetworkStyle(figure.Family(k), figure.Deep)
+	s.Dash = dash
+	return s
 }

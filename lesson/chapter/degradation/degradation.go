@@ -326,10 +326,9 @@ func errorFigure(runs []figure.Run, split dataset.Split, options ...figure.Optio
 		runs[:2], runs[2:], append(options, figure.Percent())...)
 }
 
-// style returns the style of an arm's curves: a colour for each depth, dashes for plain
-// networks.
+// style returns the style of an arm, by its place in [Result.Arms].
 func style(arm int) figure.Style {
-	return figure.Style{Color: arm%2 + 1, Dash: figure.Dash(1 - arm/2)}
+	return figure.NetworkStyle(figure.Family(arm/2), figure.Depth(arm%2))
 }
 
 // lossFigure draws the training losses by step. Degradation is about these.
@@ -340,7 +339,7 @@ func (r *Result) lossFigure(caption string) (*figure.Figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		curve := figure.Curve{Name: arm.Network, Style: style(i), Smooth: min(5, len(history.Steps)/5)}
+		curve := figure.Curve{Name: arm.Network, Style: style(i).Training(), Smooth: min(5, len(history.Steps)/5)}
 		for _, line := range history.Steps {
 			curve.X, curve.Y = append(curve.X, float64(line.Step)), append(curve.Y, line.Loss)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
 )
@@ -300,6 +301,19 @@ func TestSignalAndGradientFigures(t *testing.T) {
 		same := when == BeforeTraining
 		if (signal == longerSignal) != same || (gradient == longerGradient) != same {
 			t.Errorf("%s training: signals equal %t, gradients equal %t, want %t", when, signal == longerSignal, gradient == longerGradient, same)
+		}
+	}
+}
+
+// All figures of the experiment use the course's code of colours: orange for the plain networks,
+// blue for the residual ones, and the deep ones darker.
+func TestStyle(t *testing.T) {
+	for arm, want := range []figure.Style{
+		figure.NetworkStyle(figure.Plain, figure.Shallow), figure.NetworkStyle(figure.Plain, figure.Deep),
+		figure.NetworkStyle(figure.Residual, figure.Shallow), figure.NetworkStyle(figure.Residual, figure.Deep),
+	} {
+		if got := style(arm); got != want {
+			t.Errorf("arm %d has the style %+v, want %+v", arm, got, want)
 		}
 	}
 }
