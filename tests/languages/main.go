@@ -1,0 +1,101 @@
+// Command languages keeps the Chinese texts of the course true to the English ones.
+//
+//	go run ./tests/languages               list Chinese texts whose English source has changed
+//	go run ./tests/languages stamp FILE…   mark texts as up to date, once a person has read both
+//
+// Every Chinese text says, in a comment of HTML that readers do not see, which English text it
+// was written from, and that text's checksum at the time:
+//
+//	<!-- source: README.md sha256:0123456789abcdef -->
+//
+// The path is relative to the Chinese file. Behind a # may follow a part of the source, so that
+// a file with many texts, each under a mark of its own, is checked text by text:
+//
+//	<!-- source: ../3-block.ipynb#cell-07 sha256:… -->            a cell, by its id
+//	<!-- source: basicblock.go#relu-before-addition sha256:… -->  a hint, by its name
+//
+// A new text starts with a mark without a checksum, which stamp adds. FILE#PART stamps only the
+// mark of that part.
+//
+// The package's tests fail on a stale text, on a page that lacks a Chinese sibling, on links
+// that lead nowhere, and on lapses in typography.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/residual-go/residual/lesson/checkout"
+)
+
+func main() {
+	if err := command(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "languages: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+func command(args []string) error {
+	root, err := checkout.Root(".")
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(args) == 0:
+		return list(root)
+	case args[0] == "stamp" && len(args) > 1:
+		for _, name := range args[1:] {
+			file, part, _ := strings.Cut(name, "#")
+			if err := stamp(file, part); err != nil {
+				return err
+			}
+		}
+		return nil
+	case args[0] == "stamp":
+		return errors.New("name the Chinese files to stamp")
+	default:
+		return fmt.Errorf("unknown command %q: use stamp, or nothing to list stale texts", args[0])
+	}
+}
+
+// list prints what is stale, and how to see what has changed in the source.
+func list(root string) error {
+	files, err := chinese(root)
+	if err != nil {
+		return err
+	}
+	stale := 0
+	for _, file := range files {
+		marks, err := marksIn(file)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, file)
+		if err != nil {
+			return err
+		}
+		for _, m := range marks {
+			reason := m.stale()
+			if reason == "" {
+				continue
+			}
+			stale++
+			source, err := filepath.Rel(root, m.source)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("%s:%d: %s\n", name, m.line, reason)
+			if m.sum != "" {
+				fmt.Printf("    git diff $(git log -1 --format=%%h -- %s) -- %s\n", name, source)
+			}
+		}
+	}
+	if stale > 0 {
+		return fmt.Errorf("%d stale; mend the Chinese text, then run go run ./tests/languages stamp FILE", stale)
+	}
+	fmt.Printf("%d Chinese files are up to date\n", len(files))
+	return nil
+}
