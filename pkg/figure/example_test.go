@@ -253,3 +253,14 @@ func ExampleOverlay() {
 	describe(figure.ImageGrid("Where the network looks", 1, []figure.Tile{{Pixels: pixels, Height: 4, Width: 4}}))
 	// Output: 800 pixels wide
 }
+
+func ExampleModules() {
+	describe(figure.Modules("A residual block", []figure.Module{{
+		Title: "two branches", Input: "32×32×16", Output: "32×32×16",
+		Branches: [][]figure.DiagramLayer{
+			{{Kind: "convolution", Label: "3×3, 16"}, {Kind: "convolution", Label: "3×3, 16"}},
+			{}, // the identity
+		},
+	}}))
+	// Output: 800 pixels wide
+}

@@ -1,6 +1,7 @@
 // Package figure draws the figures of the course: learning curves, plain against
 // residual networks, gradient norms, confusion matrices, grids of images, learning-rate
-// schedules, bar charts, regions of a plane, contour maps and diagrams of networks.
+// schedules, bar charts, regions of a plane, contour maps and diagrams of networks and
+// of their modules.
 //
 // A constructor such as [Curves] checks its data, copies it and lays out the drawing. The
 // [Figure] it returns is saved as PNG or SVG, or encoded for a notebook. Equal input
@@ -47,6 +48,7 @@
 //	regions.go   Regions
 //	images.go    ImageGrid
 //	diagram.go   Diagram
+//	modules.go   Modules
 //	heatmap.go   Colorize and Overlay: pixels for ImageGrid
 //	panel.go     axes, and panels side by side
 //	ticks.go     ranges and ticks of axes, and how numbers are written

@@ -153,6 +153,11 @@ func samples(t *testing.T) map[string]struct {
 		"contours": {must(Contours("Loss", []Surface{bowl(21), bowl(9)}, LogZ(), AxisLabels("first", "second", "training loss"))), "training loss"},
 		"heights":  {must(Contours("Loss", []Surface{bowl(21)})), "20"},
 		"diagram":  {must(Diagram("Shallow", shallow, links, Caption("a caption"))), "projection shortcut"},
+		"modules": {must(Modules("Modules", []Module{
+			{Title: "joined", Input: "7×7×8", Output: "7×7×6", Concatenate: true, Branches: [][]DiagramLayer{
+				{{Kind: "convolution", Label: "1×1, 4"}}, {{Kind: "pool", Label: "pool"}, {Kind: "convolution", Label: "1×1, 2"}}}},
+			{Title: "block", Input: "7×7×8", Output: "7×7×8", Branches: [][]DiagramLayer{{{Kind: "convolution", Label: "3×3, 8"}}, nil}},
+		})), "identity"},
 		"deep":     {must(Diagram("Deep", deep, deepLinks)), "stage3"},
 		"schedule": {must(Schedule("Rates", "epoch", []Curve{{Name: "step", Y: []float64{0.1, 0.1, 0.01, 0.01}}})), "learning rate"},
 	}
@@ -375,6 +380,9 @@ func TestBadInput(t *testing.T) {
 		"too many depths":     second(PlainVsResidual("t", "x", "y", make([]Run, 4), make([]Run, 1))),
 		"family":              one(Curve{Y: []float64{1}, Style: NetworkStyle(2, Deep)}),
 		"depth":               one(Curve{Y: []float64{1}, Style: NetworkStyle(Plain, 3)}),
+		"no modules":          second(Modules("t", nil)),
+		"no branches":         second(Modules("t", []Module{{Title: "empty"}})),
+		"too many branches":   second(Modules("t", []Module{{Branches: make([][]DiagramLayer, 16)}})),
 		"no residual":         second(PlainVsResidual("t", "x", "y", []Run{{Test: []float64{1}}}, nil)),
 		"run lengths":         second(PlainVsResidual("t", "x", "y", []Run{{X: []float64{1}, Test: []float64{1, 2}}}, []Run{{Test: []float64{1}}})),
 		"no layers":           second(GradientNorms("t", nil, good)),

@@ -1,5 +1,13 @@
 package architecture
 
+import (
+	"fmt"
+	"strings"
+
+	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/resnet"
+)
+
 // Inception is a module of four parallel branches whose outputs are concatenated along the
 // channels: a 1×1 convolution; a 1×1 then a 3×3; a 1×1 then a 5×5; and a max pool then a 1×1.
 type Inception struct {
@@ -70,4 +78,73 @@ func GoogLeNetCost() Cost {
 		sum = sum.plus(m.Cost())
 	}
 	return sum.plus(convolution(1024, 1000, 1, 1)) // the linear layer
+}
+
+// module returns the module for a drawing.
+func (m Inception) module() figure.Module {
+	convolution := func(kernel, channels int) figure.DiagramLayer {
+		return figure.DiagramLayer{Kind: "convolution", Label: fmt.Sprintf("%[1]d×%[1]d, %d", kernel, channels)}
+	}
+	return figure.Module{
+		Title: "Inception " + m.Name,
+		Input: size([]int{m.Size, m.Size, m.In}), Output: size([]int{m.Size, m.Size, m.Out()}),
+		Branches: [][]figure.DiagramLayer{
+			{convolution(1, m.Conv1)},
+			{convolution(1, m.Reduce3), convolution(3, m.Conv3)},
+			{convolution(1, m.Reduce5), convolution(5, m.Conv5)},
+			{{Kind: "max pool", Label: "pool 3×3"}, convolution(1, m.Pool)},
+		},
+		Concatenate: true,
+	}
+}
+
+// Beside draws the module beside the named blocks of a network, such as "layer1.0", for images
+// of 224×224 pixels: its convolutions and pools, without norms and ReLUs.
+func (m Inception) Beside(config resnet.Config, blocks ...string) (*figure.Figure, error) {
+	summary, err := config.Summary(224, 224)
+	if err != nil {
+		return nil, err
+	}
+	modules := []figure.Module{m.module()}
+	for _, name := range blocks {
+		block, err := blockModule(summary, name)
+		if err != nil {
+			return nil, err
+		}
+		modules = append(modules, block)
+	}
+	return figure.Modules("A module of GoogLeNet and blocks of "+config.Name, modules,
+		figure.Caption("Norms and ReLUs are left out. The numbers are the channels of each convolution."))
+}
+
+// blockModule returns the named block of a summary for a drawing.
+func blockModule(summary *resnet.Summary, name string) (figure.Module, error) {
+	block := figure.Module{Title: name}
+	var branch, shortcut []figure.DiagramLayer
+	before := summary.Input
+	for _, layer := range summary.Layers {
+		switch inside := blockOf(layer.Name) == name; {
+		case layer.Name == name:
+			block.Output = size(layer.Output)
+		case inside && isShortcut(layer) && isConvolution(layer):
+			shortcut = append(shortcut, boxOf(layer))
+		case inside && isConvolution(layer):
+			branch = append(branch, boxOf(layer))
+		}
+		if len(branch) == 0 && !isShortcut(layer) {
+			before = layer.Output
+		}
+	}
+	if len(branch) == 0 {
+		return block, fmt.Errorf("%s has no block %q", summary.Model, name)
+	}
+	block.Input = size(before)
+	block.Branches = [][]figure.DiagramLayer{branch, shortcut}
+	return block, nil
+}
+
+// boxOf returns the box of a convolution.
+func boxOf(layer resnet.Layer) figure.DiagramLayer {
+	return figure.DiagramLayer{Kind: "convolution",
+		Label: fmt.Sprintf("%s, %d", strings.TrimPrefix(layer.Kind, "conv "), channels(layer))}
 }
