@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/lesson/checkout"
+	"github.com/residual-go/residual/lesson/words"
 )
 
 func TestCalledInACheckout(t *testing.T) {
@@ -72,7 +73,7 @@ func TestNoGoRunOutside(t *testing.T) {
 	}
 	walk(Command())
 	var closing strings.Builder
-	ending(&closing, nil, "go run ./lesson eval --run a")
+	ending(words.English, &closing, nil, "go run ./lesson eval --run a")
 	if got, want := closing.String(), "\nTry next:\n  lesson eval --run a\n"; got != want {
 		t.Errorf("the closing lines are %q, want %q", got, want)
 	}

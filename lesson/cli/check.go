@@ -16,12 +16,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
 	"github.com/residual-go/residual/lesson/exercises/check"
 	"github.com/residual-go/residual/lesson/grade"
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/printable"
 )
 
@@ -57,7 +59,7 @@ To see what your answer prints, run go test -v ./lesson/exercises/NAME, which ch
 				return fmt.Errorf("folder for the compiled checks: %w", err)
 			}
 			defer os.RemoveAll(folder)
-			c := checker{root: root, folder: folder, limit: checkLimit}
+			c := checker{root: root, folder: folder, limit: checkLimit, language: language(cmd)}
 			return c.check(cmd.Context(), cmd.OutOrStdout(), named, len(args) > 0)
 		},
 	}
@@ -93,18 +95,22 @@ type checker struct {
 	root   string // of the module
 	folder string // for compiled checks
 	limit  time.Duration
+
+	language words.Language // of the messages and the hints
 }
 
 // check checks the exercises and prints a line for each. If they were named, it also prints
 // what is wrong, and a wrong answer is an error.
 func (c checker) check(ctx context.Context, w io.Writer, list []exercises.Exercise, named bool) error {
+	l := c.language
+	title := func(exercise exercises.Exercise) string { return l.In(words.Title, exercise.Title) }
 	width, titleWidth := 0, 0
 	for _, exercise := range list {
-		width, titleWidth = max(width, len(exercise.Name)), max(titleWidth, len(exercise.Title))
+		width, titleWidth = max(width, len(exercise.Name)), max(titleWidth, uniseg.StringWidth(title(exercise)))
 	}
 	var wrong []exercises.Exercise
 	for _, exercise := range list {
-		fmt.Fprintf(w, "%-*s  %-*s  ", width, exercise.Name, titleWidth, exercise.Title)
+		fmt.Fprintf(w, "%-*s  %s  ", width, exercise.Name, padded(title(exercise), titleWidth))
 		result, err := c.run(ctx, exercise.Name)
 		if err != nil {
 			fmt.Fprintln(w)
@@ -118,26 +124,38 @@ func (c checker) check(ctx context.Context, w io.Writer, list []exercises.Exerci
 			fmt.Fprintf(w, "\n%s\n\n", result.text)
 		}
 		if reason := c.refusal(exercise.Name); reason != "" {
-			fmt.Fprintf(w, "  warning: the grader would refuse this file: %s\n", reason)
+			fmt.Fprintln(w, "  "+l.Sprintf("warning: the grader would refuse this file: %s", reason))
 		}
 		if extra := c.extra(exercise.Name); len(extra) > 0 {
-			fmt.Fprintf(w, "  warning: an answer is one file: the grader reads only %s.go, not %s; put everything into that file\n", exercise.Name, strings.Join(extra, ", "))
+			fmt.Fprintln(w, "  "+l.Sprintf("warning: an answer is one file: the grader reads only %s.go, not %s; put everything into that file", exercise.Name, strings.Join(extra, ", ")))
 		}
 	}
 	if len(wrong) == 0 {
 		if !named {
-			fmt.Fprintln(w, "\nAll exercises are done.")
+			fmt.Fprintln(w, "\n"+l.Text("All exercises are done."))
 		}
 		return nil
 	}
 	if named {
-		return fmt.Errorf("%d of %d exercises not solved yet", len(wrong), len(list))
+		return errors.New(l.Sprintf("%d of %d exercises not solved yet", len(wrong), len(list)))
 	}
 	next := wrong[0]
-	fmt.Fprintf(w, "\n%d of %d exercises are done. The next one belongs to notebook %d; its task:\n  %s\n",
-		len(list)-len(wrong), len(list), next.Notebook, path.Join(exercises.Folder, next.Name, "README.md"))
-	ending(w, nil, "go run ./lesson check "+next.Name)
+	fmt.Fprintf(w, "\n%s\n  %s\n", l.Sprintf("%d of %d exercises are done. The next one belongs to notebook %d; its task:",
+		len(list)-len(wrong), len(list), next.Notebook), c.task(next.Name))
+	ending(l, w, nil, "go run ./lesson check "+next.Name)
 	return nil
+}
+
+// task returns the path of the page with the task of an exercise: in the language, if there is one.
+func (c checker) task(name string) string {
+	folder := path.Join(exercises.Folder, name)
+	if c.language != words.English {
+		page := path.Join(folder, "README."+string(c.language)+".md")
+		if _, err := os.Stat(filepath.Join(c.root, filepath.FromSlash(page))); err == nil {
+			return page
+		}
+	}
+	return path.Join(folder, "README.md")
 }
 
 // refusal returns the reason why the grader would refuse the answer unseen. It is empty if the
@@ -194,7 +212,7 @@ func (c checker) run(ctx context.Context, name string) (checked, error) {
 		if _, exited := errors.AsType[*exec.ExitError](err); !exited {
 			return checked{}, fmt.Errorf("build the check of %s: %w", name, err)
 		}
-		return checked{state: "compile error", text: indented(string(output))}, nil
+		return checked{state: c.language.Text("compile error"), text: indented(string(output))}, nil
 	}
 
 	limited, cancel := context.WithTimeout(ctx, c.limit)
@@ -204,7 +222,8 @@ func (c checker) run(ctx context.Context, name string) (checked, error) {
 	test.WaitDelay = time.Second
 	// As in the grader, standard output carries only the results. The secret that protects
 	// them is a dummy, because this is the student's own machine.
-	test.Env = append(os.Environ(), check.GradeVariable+"=1", fmt.Sprintf("%s=%d", check.MemoryVariable, checkMemory))
+	test.Env = append(os.Environ(), check.GradeVariable+"=1", fmt.Sprintf("%s=%d", check.MemoryVariable, checkMemory),
+		words.Variable+"="+string(c.language))
 	test.Stdin = strings.NewReader(strings.Repeat("-", check.SecretSize))
 	var results, output head
 	test.Stdout, test.Stderr = &results, &output
@@ -213,7 +232,7 @@ func (c checker) run(ctx context.Context, name string) (checked, error) {
 		return checked{}, ctx.Err()
 	}
 	if limited.Err() != nil {
-		return checked{state: "timed out", text: indented(fmt.Sprintf("It was stopped after %v. Is there a loop whose condition stays true?", c.limit))}, nil
+		return checked{state: c.language.Text("timed out"), text: indented(c.language.Sprintf("It was stopped after %v. Is there a loop whose condition stays true?", c.limit))}, nil
 	}
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		return checked{}, fmt.Errorf("check %s: %w", name, err)
@@ -221,11 +240,11 @@ func (c checker) run(ctx context.Context, name string) (checked, error) {
 	var report check.Report
 	if json.NewDecoder(bytes.NewReader(results.text)).Decode(&report) != nil {
 		if bytes.Contains(output.text, []byte(check.OutOfMemory)) {
-			return checked{state: "out of memory", text: indented(fmt.Sprintf("It took more than %d GiB of memory and was stopped. Does a loop append without end?", checkMemory>>30))}, nil
+			return checked{state: c.language.Text("out of memory"), text: indented(c.language.Sprintf("It took more than %d GiB of memory and was stopped. Does a loop append without end?", checkMemory>>30))}, nil
 		}
-		return checked{state: "crashed", text: indented(string(output.text))}, nil
+		return checked{state: c.language.Text("crashed"), text: indented(string(output.text))}, nil
 	}
-	return judge(report.Result, err == nil), nil
+	return c.judge(report.Result, err == nil), nil
 }
 
 // head is a writer that keeps only the beginning of the text: an endless loop may print.
@@ -238,17 +257,17 @@ func (h *head) Write(p []byte) (int, error) {
 }
 
 // judge describes a result. passed says whether the test program succeeded as a whole.
-func judge(result check.Result, passed bool) checked {
+func (c checker) judge(result check.Result, passed bool) checked {
 	earned, of := result.Points()
-	state := fmt.Sprintf("%d of %d points", earned, of)
+	state := c.language.Sprintf("%d of %d points", earned, of)
 	for _, step := range result.Steps {
 		if step.Message == "" {
 			continue
 		}
 		if earned == 0 && strings.HasPrefix(step.Message, check.NotDone) {
-			return checked{state: "not done yet", text: indented(strings.TrimPrefix(strings.SplitN(step.Message, "\n", 2)[0], check.NotDone))}
+			return checked{state: c.language.Text("not done yet"), text: indented(c.language.Sprintf("%s says what to do", c.task(result.Exercise)))}
 		}
-		return checked{state: state, text: indented(step.Name + ": " + step.Message)}
+		return checked{state: state, text: indented(c.language.Sprintf("%s: %s", c.language.In(words.Step, step.Name), step.Message))}
 	}
 	return checked{right: passed && earned == of, state: state}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
 	"github.com/residual-go/residual/lesson/exercises/check"
+	"github.com/residual-go/residual/lesson/words"
+	"github.com/rivo/uniseg"
 )
 
 // overlaid makes Go compile text as the answer to the exercise, whatever the file contains.
@@ -36,7 +38,7 @@ func overlaid(t *testing.T, name string, text []byte) checker {
 		}
 	}
 	t.Setenv("GOFLAGS", "-overlay="+overlay)
-	return checker{root: root, folder: dir, limit: checkLimit}
+	return checker{root: root, folder: dir, limit: checkLimit, language: words.English}
 }
 
 func TestCheck(t *testing.T) {
@@ -107,6 +109,64 @@ func TestCheck(t *testing.T) {
 				t.Errorf("without names: want one line and%s\ngot\n%s", next, got)
 			}
 		})
+	}
+}
+
+// The language is that of the command, whatever the environment of the check asks for.
+func TestCheckInChinese(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
+	c := overlaid(t, "outputsize", []byte("package outputsize\n\nfunc OutputSize(in, kernel, stride, padding int) int {\nreturn (in+2*padding-kernel)/stride + 1\n}\n"))
+	c.language = words.Chinese
+	list, err := exercisesNamed([]string{"outputsize"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var output strings.Builder
+	err = c.check(t.Context(), &output, list, true)
+	if err == nil || err.Error() != "1 个练习中还有 1 个没有做对" {
+		t.Errorf("got the error %v", err)
+	}
+	for _, want := range []string{
+		"outputsize  卷积输出的大小  7 / 10 分\n", "  不可能的情形：OutputSize(2, 3, 2, 0)\n      期望：    0\n      得到：    1\n",
+		"常见原因（kernel-larger-than-image）：这个公式只对放得下的卷积核成立。",
+	} {
+		if !strings.Contains(output.String(), want) {
+			t.Errorf("want %q in the output, got\n%s", want, &output)
+		}
+	}
+	output.Reset()
+	if err := c.check(t.Context(), &output, list, false); err != nil {
+		t.Error(err)
+	}
+	if want := "\n1 个练习已完成 0 个。下一个属于第 3 本笔记本，任务在：\n  " + c.task("outputsize") + "\n\n接下来可以试试：\n"; !strings.Contains(output.String(), want) {
+		t.Errorf("want %q in the output, got\n%s", want, &output)
+	}
+}
+
+// The columns of the table line up on a terminal, where Chinese characters take two columns.
+func TestTitlesLineUp(t *testing.T) {
+	for _, l := range []words.Language{words.English, words.Chinese} {
+		c := overlaid(t, "outputsize", []byte("package outputsize\n"))
+		c.language = l
+		var output strings.Builder
+		list, err := exercisesNamed([]string{"outputsize", "bottleneck"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.check(t.Context(), &output, list, false); err != nil {
+			t.Fatal(err)
+		}
+		var starts []int
+		for _, line := range strings.SplitN(output.String(), "\n", 3)[:2] {
+			for _, state := range []string{l.Text("compile error"), l.Text("not done yet")} {
+				if before, ok := strings.CutSuffix(line, state); ok {
+					starts = append(starts, uniseg.StringWidth(before))
+				}
+			}
+		}
+		if len(starts) != 2 || starts[0] != starts[1] {
+			t.Errorf("the last column starts at %v:\n%s", starts, &output)
+		}
 	}
 }
 

@@ -63,7 +63,7 @@ RESIDUAL_CIFAR100_URL the addresses to download from.`,
 				return printJSON(cmd.OutOrStdout(), map[string]string{"data": kind.String(), "folder": dir})
 			}
 			fmt.Fprintf(w, "%v is in %s\n", kind, dir)
-			ending(w, nil, "go run ./lesson data show --data "+f.data, "go run ./lesson train --data "+f.data)
+			ending(language(cmd), w, nil, "go run ./lesson data show --data "+f.data, "go run ./lesson train --data "+f.data)
 			return nil
 		},
 	}
@@ -129,7 +129,7 @@ func dataVerifyCommand() *cobra.Command {
 				return damage
 			}
 			fmt.Fprintln(w, "All records are complete and all labels are in range.")
-			ending(w, nil, "go run ./lesson data show --data "+quoted(f.data))
+			ending(language(cmd), w, nil, "go run ./lesson data show --data "+quoted(f.data))
 			return nil
 		},
 	}
@@ -176,7 +176,7 @@ func dataShowCommand() *cobra.Command {
 			if !named(set.Spec) {
 				next = "go run ./lesson train --data " + quoted(f.data)
 			}
-			ending(f.messages(cmd), paths, next)
+			ending(language(cmd), f.messages(cmd), paths, next)
 			return nil
 		},
 	}

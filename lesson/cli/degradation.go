@@ -119,7 +119,7 @@ resumed.`,
 				return nil
 			}
 			last := result.Arms[len(result.Arms)-1]
-			ending(w, append(paths, dir+string(filepath.Separator)),
+			ending(language(cmd), w, append(paths, dir+string(filepath.Separator)),
 				"go run ./lesson eval --run "+quoted(last.Dir),
 				"go run ./lesson summary --model resnet18",
 				"go run ./lesson degradation --seed 1 --run runs/again")

@@ -72,7 +72,7 @@ libraries. No other command ever downloads a plugin.`,
 				}
 				fmt.Fprintf(w, "  %s: %s\n", extra.what, state)
 			}
-			ending(w, nil, "go run ./lesson degradation")
+			ending(language(cmd), w, nil, "go run ./lesson degradation")
 			return nil
 		},
 	}

@@ -131,6 +131,6 @@ func installPlugin(cmd *cobra.Command, w io.Writer, name string) error {
 	if err != nil {
 		return err
 	}
-	ending(w, []string{path}, "go run ./lesson doctor")
+	ending(language(cmd), w, []string{path}, "go run ./lesson doctor")
 	return nil
 }

@@ -100,7 +100,7 @@ during training, so the last digits may differ.`,
 					return err
 				}
 			}
-			ending(w, wrote, "go run ./lesson predict "+f.from()+" IMAGE", "go run ./lesson eval "+f.from()+" --json")
+			ending(language(cmd), w, wrote, "go run ./lesson predict "+f.from()+" IMAGE", "go run ./lesson eval "+f.from()+" --json")
 			return nil
 		},
 	}

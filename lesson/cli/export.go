@@ -105,7 +105,7 @@ a run, its accuracy and the images it was measured on.`,
 			} else {
 				fmt.Fprint(w, usePyTorch(m, out))
 			}
-			ending(w, []string{out}, next)
+			ending(language(cmd), w, []string{out}, next)
 			return nil
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/figure"
@@ -26,14 +27,14 @@ func printJSON(w io.Writer, value any) error {
 }
 
 // ending prints the last lines of a command: the files it wrote, if any, and what to try next.
-func ending(w io.Writer, wrote []string, next ...string) {
+func ending(l words.Language, w io.Writer, wrote []string, next ...string) {
 	if len(wrote) > 0 {
-		fmt.Fprintln(w, "\nWrote:")
+		fmt.Fprintln(w, "\n"+l.Text("Wrote:"))
 		for _, path := range wrote {
 			fmt.Fprintln(w, "  "+printable.Escape(path))
 		}
 	}
-	fmt.Fprintln(w, "\nTry next:")
+	fmt.Fprintln(w, "\n"+l.Text("Try next:"))
 	for _, command := range next {
 		fmt.Fprintln(w, "  "+asCalled(command))
 	}

@@ -69,7 +69,7 @@ lesson/recorded. A folder of runs stands for all of them.`,
 			if recorded.Is(dirs[0]) {
 				next += " --data FOLDER"
 			}
-			ending(cmd.OutOrStdout(), paths, next)
+			ending(language(cmd), cmd.OutOrStdout(), paths, next)
 			return nil
 		},
 	}

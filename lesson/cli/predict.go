@@ -75,7 +75,7 @@ Images that cannot be read are reported and skipped; the exit code is then 1.`,
 					by += ", trained on " + m.Data
 				}
 				fmt.Fprintf(w, "\nPredicted by %s. It knows %d classes and assigns every image to one of them.\n", by, len(m.Classes))
-				ending(w, printer.written(out), "go run ./lesson serve "+f.from(), "go run ./lesson eval "+f.from())
+				ending(language(cmd), w, printer.written(out), "go run ./lesson serve "+f.from(), "go run ./lesson eval "+f.from())
 			}
 			return printer.failure()
 		},

@@ -7,6 +7,7 @@
 //   - progress.go: what is shown of the progress of each kind of work: bars or lines
 //   - bar.go: a progress bar that fits the terminal
 //   - output.go: JSON, lists of written files, suggestions
+//   - language.go: the language of messages, --lang
 //   - called.go: how texts name the command, inside and outside of a checkout
 //   - suggest.go: "did you mean …?"
 //   - limits, limits_*.go: one line instead of stack traces under a tight ulimit
@@ -32,10 +33,24 @@ import (
 	"github.com/spf13/pflag"
 
 	_ "github.com/residual-go/residual/lesson/cli/limits"
+	"github.com/residual-go/residual/lesson/words"
 )
 
-// Command returns the lesson command with all its subcommands.
-func Command() *cobra.Command {
+// Command returns the lesson command with all its subcommands. Its help is in the language that the
+// arguments of the process or the environment ask for.
+func Command() *cobra.Command { return command(Language(os.Args[1:])) }
+
+// command returns the command with its help in a language.
+func command(l words.Language) *cobra.Command {
+	root := tree(l)
+	translateHelp(root, l)
+	helpAsCalled(root)
+	completeValues(root)
+	return root
+}
+
+// tree returns the command with its subcommands and flags. Its help is English.
+func tree(l words.Language) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "lesson",
 		Short: "Learn residual networks by running them",
@@ -54,14 +69,13 @@ Start with the experiment that motivated residual networks:
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand())
 	checkedHelp(root)
+	addLanguage(root, l)
 	root.AddCommand(degradationCommand(), trainCommand(), finetuneCommand(), evalCommand(), predictCommand(),
 		serveCommand(), summaryCommand(), dataCommand(), plotCommand(), exportCommand(), weightsCommand(),
 		doctorCommand(), checkCommand(), gradeCommand(), gradeChildCommand())
 	if watch := watchCommand(); watch != nil {
 		root.AddCommand(watch)
 	}
-	helpAsCalled(root)
-	completeValues(root)
 	return root
 }
 
@@ -114,6 +128,7 @@ func addCompletion(root *cobra.Command) {
 		if cmd.Name() == "completion" {
 			cmd.Args = noArguments
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			cmd.Short = language(root).Text(cmd.Short)
 			checkedHelp(cmd)
 		}
 	}
@@ -199,6 +214,8 @@ func wanted(invalid *pflag.InvalidValueError) string {
 		return "a number"
 	case "bool":
 		return "true or false"
+	case "language":
+		return "en or zh"
 	case "duration":
 		return "a duration such as 30s or 2m"
 	}

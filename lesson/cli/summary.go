@@ -25,7 +25,7 @@ func summaryCommand() *cobra.Command {
 					return printJSON(cmd.OutOrStdout(), resnet.Names())
 				}
 				fmt.Fprintln(w, "The models are "+strings.Join(resnet.Names(), ", ")+".")
-				ending(w, nil, "go run ./lesson summary --model resnet18")
+				ending(language(cmd), w, nil, "go run ./lesson summary --model resnet18")
 				return nil
 			}
 			config, err := resnet.ByName(f.model)
@@ -51,7 +51,7 @@ func summaryCommand() *cobra.Command {
 			if err := summary.WriteTable(w); err != nil {
 				return err
 			}
-			ending(w, nil, "go run ./lesson summary --model "+twin(config.Name), "go run ./lesson train --model resnet20 --data builtin")
+			ending(language(cmd), w, nil, "go run ./lesson summary --model "+twin(config.Name), "go run ./lesson train --model resnet20 --data builtin")
 			return nil
 		},
 	}

@@ -267,7 +267,7 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	if r.Start != "" { // after fine-tuning, people want the weights rather than the curves
 		next = "go run ./lesson export --run " + quoted(dir) + " --out " + quoted(r.Model.Name+".safetensors")
 	}
-	ending(w, append([]string{outcome.Weights}, paths...),
+	ending(language(cmd), w, append([]string{outcome.Weights}, paths...),
 		"go run ./lesson eval --run "+quoted(dir),
 		"go run ./lesson predict --run "+quoted(dir)+" IMAGE",
 		next)

@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/infer"
@@ -190,7 +191,7 @@ func clearlyWorse(a, b []bool) bool {
 // writeTrials prints a table of the trials and what to make of it. The table has every normalisation
 // of the best network, the best normalisation of each other network, and the combination that is
 // used by default.
-func writeTrials(w io.Writer, spec string, trials []trial) error {
+func writeTrials(l words.Language, w io.Writer, spec string, trials []trial) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "network\tnormalisation\tcorrect\taccuracy\tloss\t")
 	seen := map[string]bool{}
@@ -226,6 +227,6 @@ func writeTrials(w io.Writer, spec string, trials []trial) error {
 		fmt.Fprintf(w, "Without flags %s with %s is used: %d of %d. To use the best: --model %s --normalize %s\n",
 			trials[used].Model, trials[used].Normalization, trials[used].Correct, best.Total, best.Model, best.Normalization)
 	}
-	ending(w, nil, fmt.Sprintf("go run ./lesson eval --weights %s --model %s --normalize %s --data LABELLED", quoted(spec), best.Model, best.Normalization))
+	ending(l, w, nil, fmt.Sprintf("go run ./lesson eval --weights %s --model %s --normalize %s --data LABELLED", quoted(spec), best.Model, best.Normalization))
 	return nil
 }

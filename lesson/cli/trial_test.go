@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/weights"
@@ -43,7 +44,7 @@ func TestRankingOfTrials(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if err := writeTrials(&out, "w.pth", trials); err != nil {
+	if err := writeTrials(words.English, &out, "w.pth", trials); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"not clearly worse", "not finite", "It is used by default", "5 combinations"} {

@@ -111,13 +111,13 @@ the usual normalisations, and the table says which is right.`,
 				return printJSON(cmd.OutOrStdout(), i)
 			}
 			if f.data != "" {
-				return writeTrials(cmd.OutOrStdout(), args[0], i.Trials)
+				return writeTrials(language(cmd), cmd.OutOrStdout(), args[0], i.Trials)
 			}
 			next := "go run ./lesson predict --weights " + quoted(args[0]) + " IMAGE"
 			if i.Head != "" {
 				next = "go run ./lesson finetune --weights " + quoted(args[0]) + " --data FOLDER"
 			}
-			ending(cmd.OutOrStdout(), nil, next, "go run ./lesson weights")
+			ending(language(cmd), cmd.OutOrStdout(), nil, next, "go run ./lesson weights")
 			return nil
 		},
 	}
@@ -261,6 +261,6 @@ func (f *flags) listWeights(cmd *cobra.Command) error {
 	}
 	fmt.Fprintln(w, "\nA name without a dot, such as resnet18, means torchvision's first weights: resnet18.tv_in1k.")
 	fmt.Fprintln(w, "More weights from timm: https://huggingface.co/timm")
-	ending(w, nil, "go run ./lesson weights resnet18", "go run ./lesson predict --weights resnet18 IMAGE")
+	ending(language(cmd), w, nil, "go run ./lesson weights resnet18", "go run ./lesson predict --weights resnet18 IMAGE")
 	return nil
 }

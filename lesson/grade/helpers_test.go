@@ -74,13 +74,15 @@ func smallCourse(t testing.TB) string {
 	t.Helper()
 	root := t.TempDir()
 	put(t, root, "go.mod", "module "+checkout.Module+" // a small one\n\ngo 1.26\n")
-	real := filepath.Join("..", "exercises", "check")
-	for _, name := range []string{"check.go", "hints.go", "memory.go", "report.go"} {
-		content, err := os.ReadFile(filepath.Join(real, name))
+	for _, name := range []string{
+		"exercises/check/check.go", "exercises/check/hints.go", "exercises/check/memory.go", "exercises/check/report.go",
+		"words/words.go", "words/catalogue.go", "words/zh/checks.po",
+	} {
+		content, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(name)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		put(t, root, exercises.Folder+"/check/"+name, string(content))
+		put(t, root, "lesson/"+name, string(content))
 	}
 	put(t, root, exercises.Folder+"/check/add.go", `package check
 

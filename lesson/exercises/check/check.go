@@ -19,10 +19,13 @@ package check
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/residual-go/residual/lesson/words"
 )
 
 // T is what a check reports to; a *testing.T is one.
@@ -47,16 +50,19 @@ type Failure struct {
 	Hint Hint
 }
 
-func (f *Failure) Error() string {
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s\n    expected: %s\n    got:      %s", f.What, indent(f.Want), indent(f.Got))
+func (f *Failure) Error() string { return f.in(words.English, "") }
+
+// in returns the text of the failure of an answer to an exercise, in a language.
+func (f *Failure) in(l words.Language, exercise string) string {
+	// Both labels are ten columns wide in every language.
+	text := f.What + "\n    " + l.Text("expected: ") + indent(f.Want) + "\n    " + l.Text("got:      ") + indent(f.Got)
 	if f.Pattern != "" && f.Hint.Name == "" {
-		fmt.Fprintf(&text, "\n    in common: %s", f.Pattern)
+		text += "\n    " + l.Sprintf("in common: %s", f.Pattern)
 	}
 	if f.Hint.Name != "" {
-		fmt.Fprintf(&text, "\n    usual reason (%s): %s", f.Hint.Name, f.Hint.Text)
+		text += "\n    " + l.Sprintf("usual reason (%s): %s", f.Hint.Name, l.Hint(exercise, f.Hint.Name, f.Hint.Text))
 	}
-	return text.String()
+	return text
 }
 
 // indent aligns the second and later lines of a value with its first line.
@@ -105,9 +111,10 @@ const Limit = 30 * time.Second
 // NotDone begins the panic of a stub. What follows is where to find the task.
 const NotDone = "not done yet: "
 
-// run runs the steps of an exercise and reports to t.
+// run runs the steps of an exercise and reports to t, in the language of the environment.
 func run(t T, exercise string, steps ...step) {
 	t.Helper()
+	language := words.Preferred(os.Getenv)
 	result := Result{Exercise: exercise, Steps: make([]Step, len(steps))}
 	failed := false
 	for i, s := range steps {
@@ -118,15 +125,19 @@ func run(t T, exercise string, steps ...step) {
 		err := guard(Limit, s.try)
 		result.Steps[i].Passed = err == nil
 		if err == nil {
-			t.Logf("%s: %s is right", exercise, s.name)
+			t.Logf("%s", language.Sprintf("%s: %s is right", exercise, language.In(words.Step, s.name)))
 			continue
 		}
 		failed = true
-		result.Steps[i].Message = err.Error()
-		if failure, ok := err.(*Failure); ok && failure.Hint.Name != "" {
-			result.Steps[i].Hint = &failure.Hint
+		message := err.Error()
+		if failure, ok := err.(*Failure); ok {
+			message = failure.in(language, exercise)
+			if hint := failure.Hint; hint.Name != "" {
+				result.Steps[i].Hint = &Hint{hint.Name, language.Hint(exercise, hint.Name, hint.Text)}
+			}
 		}
-		t.Errorf("%s, %s: %s", exercise, s.name, err)
+		result.Steps[i].Message = message
+		t.Errorf("%s", language.Sprintf("%s, %s: %s", exercise, language.In(words.Step, s.name), message))
 	}
 	if r, ok := t.(recorder); ok {
 		r.record(result)

@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"runtime"
 	"strings"
@@ -15,7 +16,14 @@ import (
 	convolution "github.com/residual-go/residual/lesson/exercises/convolution/solution"
 	outputsize "github.com/residual-go/residual/lesson/exercises/outputsize/solution"
 	shortcut "github.com/residual-go/residual/lesson/exercises/shortcut/solution"
+	"github.com/residual-go/residual/lesson/words"
 )
+
+// TestMain makes the tests, whose texts are English, independent of the language of the machine.
+func TestMain(m *testing.M) {
+	os.Setenv(words.Variable, string(words.English))
+	os.Exit(m.Run())
+}
 
 // wrong is an answer with a usual mistake, and the name of its hint.
 type wrong struct {
@@ -119,6 +127,52 @@ some, values: f(1)
 	last := result.Steps[2]
 	if last.Passed || last.Message != "" || last.Hint != nil {
 		t.Errorf("the step that did not run is %+v", last)
+	}
+}
+
+func TestRunSpeaksChinese(t *testing.T) {
+	try := func(t T) {
+		run(t, "batchnorm",
+			step{"shape", 2, func() error { return nil }},
+			step{"values", 8, func() error {
+				return &Failure{What: "f(1)", Want: "2\n3", Got: "4", Hint: Hint{"x-changed", "x belongs to the caller: make new slices for the result"}}
+			}},
+		)
+	}
+	for _, c := range []struct{ variable, value, want string }{
+		{"LANG", "zh_CN.UTF-8", `batchnorm：形状 正确
+batchnorm，数值：f(1)
+    期望：    2
+              3
+    得到：    4
+    常见原因（x-changed）：x 属于调用者：结果要放进新建的切片
+`},
+		{words.Variable, "en", `batchnorm: shape is right
+batchnorm, values: f(1)
+    expected: 2
+              3
+    got:      4
+    usual reason (x-changed): x belongs to the caller: make new slices for the result
+`},
+	} {
+		for _, name := range []string{words.Variable, "LC_ALL", "LC_MESSAGES", "LANG"} {
+			t.Setenv(name, "")
+		}
+		t.Setenv(c.variable, c.value)
+		result, log := grade(t, try)
+		if log != c.want {
+			t.Errorf("with %s=%s, the log is\n%s\nwant\n%s", c.variable, c.value, log, c.want)
+		}
+		// The grader reads the name of the hint, and lesson check the message.
+		failed := result.Steps[1]
+		if failed.Hint == nil || failed.Hint.Name != "x-changed" || !strings.Contains(c.want, failed.Hint.Text) || !strings.Contains(c.want, failed.Message) {
+			t.Errorf("with %s=%s, the step is %+v", c.variable, c.value, failed)
+		}
+	}
+	// The text of a hint that is not in the catalogue stays English.
+	failure := &Failure{What: "f(1)", Hint: Hint{"off", "it is off"}}
+	if text := failure.in(words.Chinese, "batchnorm"); !strings.HasSuffix(text, "常见原因（off）：it is off") {
+		t.Errorf("got %q", text)
 	}
 }
 

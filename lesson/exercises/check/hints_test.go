@@ -5,11 +5,14 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/residual-go/residual/lesson/words"
 )
 
 // TestEveryHintHasItsWrongAnswer reads the source of this package: each hint in an
@@ -33,7 +36,10 @@ func TestEveryHintHasItsWrongAnswer(t *testing.T) {
 			}
 			continue
 		}
-		hints[strings.TrimSuffix(path, ".go")] = hintsGiven(file)
+		for _, hint := range hintsGiven(file) {
+			name := strings.TrimSuffix(path, ".go")
+			hints[name] = append(hints[name], hint.Name)
+		}
 	}
 	count := 0
 	for _, name := range slices.Sorted(maps.Keys(hints)) {
@@ -53,33 +59,38 @@ func TestEveryHintHasItsWrongAnswer(t *testing.T) {
 	}
 }
 
-// hintsGiven returns the hint names in literals of type Hint, in maps of hints, and in calls
-// of the functions that make a mistake out of a name and a text.
-func hintsGiven(file *ast.File) (names []string) {
+// hintsGiven returns the hints in literals of type Hint, in maps of hints, and in calls of the
+// functions that make a mistake out of a name and a text.
+func hintsGiven(file *ast.File) (hints []Hint) {
+	add := func(expressions ...ast.Expr) {
+		if texts := literals(expressions); len(texts) >= 2 {
+			hints = append(hints, Hint{texts[0], texts[1]})
+		}
+	}
 	ast.Inspect(file, func(node ast.Node) bool {
 		switch node := node.(type) {
 		case *ast.CompositeLit:
 			switch kind := node.Type.(type) {
 			case *ast.Ident:
-				if kind.Name == "Hint" && len(node.Elts) > 0 {
-					names = append(names, literals(node.Elts[:1])...)
+				if kind.Name == "Hint" {
+					add(node.Elts...)
 				}
 			case *ast.MapType:
 				for _, element := range node.Elts {
 					if pair, ok := element.(*ast.KeyValueExpr); ok {
-						names = append(names, literals([]ast.Expr{pair.Key})...)
+						add(pair.Key, pair.Value)
 					}
 				}
 			}
 		case *ast.CallExpr:
 			function, ok := node.Fun.(*ast.Ident)
-			if texts := literals(node.Args); ok && len(texts) > 0 && (function.Name == "varied" || strings.HasSuffix(function.Name, "Mistake")) {
-				names = append(names, texts[0])
+			if ok && (function.Name == "varied" || strings.HasSuffix(function.Name, "Mistake")) {
+				add(node.Args...)
 			}
 		}
 		return true
 	})
-	return names
+	return hints
 }
 
 // hintsTried returns the hint names in literals of type wrong and in calls of testBug.
@@ -110,4 +121,63 @@ func literals(expressions []ast.Expr) (texts []string) {
 		}
 	}
 	return texts
+}
+
+// TestEveryHintHasItsTranslation compares the hints in the source of this package with the
+// catalogue of the translated ones.
+func TestEveryHintHasItsTranslation(t *testing.T) {
+	paths, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := map[string][]string{} // the texts by the contexts of package words
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exercise := strings.TrimSuffix(path, ".go")
+		if _, err := os.Stat(filepath.Join("..", exercise, "solution")); err != nil {
+			exercise = words.Shared
+		}
+		for _, hint := range hintsGiven(file) {
+			context := exercise + "/" + hint.Name
+			given[context] = append(given[context], hint.Text)
+		}
+	}
+	entries, err := words.Entries(words.Chinese)
+	if err != nil {
+		t.Fatal(err)
+	}
+	translated := map[string][]string{}
+	for _, e := range entries {
+		if e.File != "hints" {
+			continue
+		}
+		if e.Text == "" || e.Text == e.English {
+			t.Errorf("zh/hints.po:%d: the hint %s has no Chinese text", e.Line, e.Context)
+		}
+		if slices.Contains(translated[e.Context], e.English) {
+			t.Errorf("zh/hints.po:%d: the hint %s is there twice with the same text", e.Line, e.Context)
+		}
+		translated[e.Context] = append(translated[e.Context], e.English)
+		if !slices.Contains(given[e.Context], e.English) {
+			t.Errorf("zh/hints.po:%d: no hint %s has the English text %q any more; see whether the Chinese text is still right", e.Line, e.Context, e.English)
+		}
+	}
+	count := 0
+	for _, context := range slices.Sorted(maps.Keys(given)) {
+		for _, text := range given[context] {
+			count++
+			if !slices.Contains(translated[context], text) {
+				t.Errorf("lesson/words/zh/hints.po lacks the hint %s:\n\nmsgctxt %q\nmsgid %q\nmsgstr \"\"", context, context, text)
+			}
+		}
+	}
+	if count < 400 {
+		t.Errorf("found only %d hints", count)
+	}
 }

@@ -67,6 +67,7 @@ type place struct {
 func newPlace(t *testing.T) *place {
 	t.Helper()
 	p := &place{t: t, dir: t.TempDir(), env: os.Environ()}
+	p.set("RESIDUAL_LANG", "en")
 	p.set("RESIDUAL_CACHE", filepath.Join(t.TempDir(), "cache"))
 	p.set("RESIDUAL_CIFAR10_URL", closed)
 	p.set("RESIDUAL_CIFAR100_URL", closed)
