@@ -112,14 +112,22 @@ func first(text string) bool {
 	if dir == "" {
 		return true
 	}
-	path := filepath.Join(dir, "printed.txt")
-	printed, err := os.ReadFile(path)
-	if err == nil && strings.Contains(string(printed), text+"\n") {
+	if printed(text) {
 		return false
 	}
-	_ = os.WriteFile(path, []byte(string(printed)+text+"\n"), 0o600) // if this fails, the text is printed twice
+	path := filepath.Join(dir, printedFile)
+	before, _ := os.ReadFile(path)
+	_ = os.WriteFile(path, []byte(string(before)+text+"\n"), 0o600) // if this fails, the text is printed twice
 	return true
 }
+
+// printed reports whether an earlier cell of the notebook has printed the text.
+func printed(text string) bool {
+	before, err := os.ReadFile(filepath.Join(os.Getenv(protocol.GONB_TMP_DIR_ENV), printedFile))
+	return os.Getenv(protocol.GONB_TMP_DIR_ENV) != "" && err == nil && strings.Contains(string(before), text+"\n")
+}
+
+const printedFile = "printed.txt"
 
 // OutputVariable is the environment variable that names a folder for figures and runs, instead
 // of the checkout. Tests set it to leave the checkout unchanged.

@@ -321,46 +321,54 @@ type note struct {
 	box   rect
 }
 
-// annotate finds a place for the number of each level: on its longest line, where that is
-// closest to horizontal, and clear of the edges of the area, the star at the origin and the
-// other numbers. A level without such a place has no number; its colour shows the height.
+// annotate finds places for the numbers of the levels: on the longest lines of each, where they
+// are closest to horizontal, and clear of the edges of the area, the star at the origin and the
+// other numbers. A line without such a place has no number; its colour shows the height.
 func annotate(lines [][][]point, levels []plot.Tick, area rect, origin point) []note {
-	const shortest = 70 // line with a number
+	const (
+		shortest = 60 // line with a number
+		most     = 3  // numbers of a level: an outer line may be cut into pieces by the edges
+	)
 	taken := []rect{{origin.x - 12, origin.y - 12, origin.x + 12, origin.y + 12}}
 	var notes []note
 	for i, level := range levels {
-		var longest []point
-		for _, line := range lines[i] {
-			if len(line) > len(longest) {
-				longest = line
-			}
-		}
-		if level.Label == "" || float64(len(longest))*denseStep < shortest {
+		if level.Label == "" {
 			continue
 		}
 		half := levelText().width(level.Label)/2 + 3
-		best, found := 0.0, false
-		var box rect
-		for k := 4; k < len(longest)-4; k++ {
-			at, before, after := longest[k], longest[k-4], longest[k+4]
-			candidate := rect{at.x - half, at.y - 7, at.x + half, at.y + 7}
-			if candidate.x0 < area.x0+3 || candidate.x1 > area.x1-3 || candidate.y0 < area.y0+3 || candidate.y1 > area.y1-3 {
-				continue
+		longest := slices.SortedStableFunc(slices.Values(lines[i]), func(a, b []point) int { return len(b) - len(a) })
+		for _, line := range longest[:min(most, len(longest))] {
+			if float64(len(line))*denseStep < shortest {
+				break
 			}
-			if slices.ContainsFunc(taken, candidate.meets) {
-				continue
+			box, found := placeOn(line, half, area, taken)
+			if found {
+				notes = append(notes, note{level, box})
+				taken = append(taken, rect{box.x0 - 4, box.y0 - 2, box.x1 + 4, box.y1 + 2})
 			}
-			steep := math.Abs(after.y-before.y) / (math.Abs(after.x-before.x) + 0.01)
-			if !found || steep < best-0.01 {
-				best, box, found = steep, candidate, true
-			}
-		}
-		if found {
-			notes = append(notes, note{level, box})
-			taken = append(taken, rect{box.x0 - 4, box.y0 - 2, box.x1 + 4, box.y1 + 2})
 		}
 	}
 	return notes
+}
+
+// placeOn returns a place for a number on a line, if there is one. half is half the number's width.
+func placeOn(line []point, half float64, area rect, taken []rect) (box rect, found bool) {
+	best := 0.0
+	for k := 4; k < len(line)-4; k++ {
+		at, before, after := line[k], line[k-4], line[k+4]
+		candidate := rect{at.x - half, at.y - 7, at.x + half, at.y + 7}
+		if candidate.x0 < area.x0+3 || candidate.x1 > area.x1-3 || candidate.y0 < area.y0+3 || candidate.y1 > area.y1-3 {
+			continue
+		}
+		if slices.ContainsFunc(taken, candidate.meets) {
+			continue
+		}
+		steep := math.Abs(after.y-before.y) / (math.Abs(after.x-before.x) + 0.01)
+		if !found || steep < best-0.01 {
+			best, box, found = steep, candidate, true
+		}
+	}
+	return box, found
 }
 
 const denseStep = 2 // CSS pixels

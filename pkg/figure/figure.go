@@ -49,7 +49,7 @@
 //	images.go    ImageGrid
 //	diagram.go   Diagram
 //	modules.go   Modules
-//	heatmap.go   Colorize and Overlay: pixels for ImageGrid
+//	heatmap.go   Colorize, Overlay and HeatScale: pixels for ImageGrid
 //	panel.go     axes, and panels side by side
 //	ticks.go     ranges and ticks of axes, and how numbers are written
 //	names.go     names along an axis, turned where they do not fit

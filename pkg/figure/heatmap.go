@@ -33,9 +33,16 @@ func Colorize(values []float64, height, width int) []byte {
 func Overlay(pixels []byte, values []float64, height, width, heatHeight, heatWidth int) []byte {
 	checkLength("Overlay: pixels", len(pixels), height, width, 3)
 	checkLength("Overlay: values", len(values), heatHeight, heatWidth, 1)
-	parts := toUnit(values)
+	return overlay(pixels, toUnit(values), height, width, heatHeight, heatWidth, func(pixel color.RGBA, v float64) color.RGBA {
+		return mix(pixel, heat(v), 0.45+0.15*v)
+	})
+}
+
+// overlay returns the pixels of an image, each blended with the value over it. The parts are
+// from 0 to 1. Where they are NaN, the image is unchanged.
+func overlay(pixels []byte, parts []float64, height, width, heatHeight, heatWidth int, blended func(pixel color.RGBA, v float64) color.RGBA) []byte {
 	rows, columns := stretch(heatHeight, height), stretch(heatWidth, width)
-	blended := make([]byte, 0, len(pixels))
+	result := make([]byte, 0, len(pixels))
 	for y, row := range rows {
 		for x, column := range columns {
 			at := func(y, x int) float64 { return parts[y*heatWidth+x] }
@@ -45,12 +52,61 @@ func Overlay(pixels []byte, values []float64, height, width, heatHeight, heatWid
 			i := 3 * (y*width + x)
 			pixel := color.RGBA{pixels[i], pixels[i+1], pixels[i+2], 255}
 			if !math.IsNaN(v) {
-				pixel = mix(pixel, heat(v), 0.45+0.15*v)
+				pixel = blended(pixel, v)
 			}
-			blended = append(blended, pixel.R, pixel.G, pixel.B)
+			result = append(result, pixel.R, pixel.G, pixel.B)
 		}
 	}
-	return blended
+	return result
+}
+
+// HeatScale is a colour scale for heat maps that are to be compared: a value has the same
+// colour in all of them. Values outside the scale have the colour of the nearer end.
+type HeatScale struct {
+	// Low and High are the ends of the scale; Low is less than High.
+	Low, High float64
+	// Label says beside the colour bar what the values are.
+	Label string
+}
+
+// Colorize is like the function [Colorize], with the colours of the scale.
+func (s HeatScale) Colorize(values []float64, height, width int) []byte {
+	checkLength("HeatScale.Colorize: values", len(values), height, width, 1)
+	pixels := make([]byte, 0, 3*len(values))
+	for _, v := range s.parts(values) {
+		c := white
+		if !math.IsNaN(v) {
+			c = heat(v)
+		}
+		pixels = append(pixels, c.R, c.G, c.B)
+	}
+	return pixels
+}
+
+// Overlay is like the function [Overlay], with the colours of the scale. It draws the image in
+// grey, so that every colour is one of the heat map's, and the more clearly the lower the heat.
+func (s HeatScale) Overlay(pixels []byte, values []float64, height, width, heatHeight, heatWidth int) []byte {
+	checkLength("HeatScale.Overlay: pixels", len(pixels), height, width, 3)
+	checkLength("HeatScale.Overlay: values", len(values), heatHeight, heatWidth, 1)
+	return overlay(pixels, s.parts(values), height, width, heatHeight, heatWidth, func(pixel color.RGBA, v float64) color.RGBA {
+		grey := color.GrayModel.Convert(pixel).(color.Gray).Y
+		return mix(color.RGBA{grey, grey, grey, 255}, heat(v), 0.35+0.4*v)
+	})
+}
+
+// Bar draws the scale as a colour bar beside an [ImageGrid].
+func (s HeatScale) Bar() Option { return func(o *options) { o.heatScale = &s } }
+
+// parts returns the places of values on the scale, from 0 to 1. What cannot be drawn becomes NaN.
+func (s HeatScale) parts(values []float64) []float64 {
+	parts := make([]float64, len(values))
+	for i, v := range values {
+		parts[i] = math.NaN()
+		if drawable(v) {
+			parts[i] = max(0, min((v-s.Low)/(s.High-s.Low), 1))
+		}
+	}
+	return parts
 }
 
 func checkLength(what string, length, height, width, channels int) {

@@ -2,7 +2,9 @@ package figure
 
 import (
 	"bytes"
+	"image"
 	"image/color"
+	"image/png"
 	"math"
 	"slices"
 	"testing"
@@ -88,5 +90,59 @@ func TestMismatchedSizesPanic(t *testing.T) {
 			}()
 			call()
 		}()
+	}
+}
+
+func TestHeatScale(t *testing.T) {
+	s := HeatScale{Low: -1, High: 3, Label: "height"}
+	if got, want := s.Colorize([]float64{-1, 0, 3, 9, -7, math.NaN()}, 2, 3),
+		bytesOf(heat(0), heat(0.25), heat(1), heat(1), heat(0), white); !bytes.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	// Red, of luminance 76, becomes grey under the colours of the scale.
+	red, grey := color.RGBA{255, 0, 0, 255}, color.RGBA{76, 76, 76, 255}
+	pixels := bytesOf(red, red)
+	got := s.Overlay(pixels, []float64{1, -1}, 1, 2, 1, 2)
+	if want := bytesOf(mix(grey, heat(0.5), 0.55), mix(grey, heat(0), 0.35)); !bytes.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if !bytes.Equal(pixels, bytesOf(red, red)) {
+		t.Error("Overlay changed the image it was given")
+	}
+}
+
+// TestHeatScaleBar: with a bar there is less room for images, and the bar reaches the right edge of the page.
+func TestHeatScaleBar(t *testing.T) {
+	tiles := []Tile{{Pixels: make([]byte, 12), Height: 2, Width: 2}, {Pixels: make([]byte, 12), Height: 2, Width: 2}}
+	images := func(opts ...Option) image.Image {
+		f, err := ImageGrid("t", 2, tiles, opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := png.Decode(bytes.NewReader(encode(t, f, "png")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img
+	}
+	coloured := func(m image.Image) int {
+		n := 0
+		for y := range m.Bounds().Dy() {
+			for x := range m.Bounds().Dx() {
+				if r, g, b, _ := m.At(x, y).RGBA(); max(r, g, b)-min(r, g, b) > 0x6000 {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	if n := coloured(images()); n != 0 {
+		t.Errorf("without a bar, %d pixels have a colour", n)
+	}
+	if n := coloured(images(HeatScale{Low: 0, High: 1, Label: "share"}.Bar())); n < 5000 {
+		t.Errorf("with a bar, %d pixels have a colour, want those of the bar", n)
+	}
+	if _, err := ImageGrid("t", 2, tiles, HeatScale{Low: 1, High: 1}.Bar()); err == nil {
+		t.Error("no error for a scale without a range")
 	}
 }

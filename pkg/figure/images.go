@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"golang.org/x/image/draw"
+	"gonum.org/v1/plot"
 )
 
 // Tile is one image of a grid.
@@ -25,7 +26,7 @@ type Tile struct {
 
 // ImageGrid draws images in the given number of columns, each with its caption below.
 // Small images are enlarged by a whole number without smoothing, so that a pixel stays a
-// square.
+// square. [HeatScale.Bar] adds a colour bar.
 func ImageGrid(title string, columns int, tiles []Tile, opts ...Option) (*Figure, error) {
 	f, err := imageGrid(title, columns, tiles, opts)
 	if err != nil {
@@ -67,14 +68,22 @@ func imageGrid(title string, columns int, tiles []Tile, opts []Option) (*Figure,
 	if columns > 12 {
 		gap = 8
 	}
-	pitch := math.Floor((pageWidth - 2*margin + gap) / float64(columns))
+	right := float64(pageWidth)
+	var bar scaleBar
+	if s := o.heatScale; s != nil {
+		var scale plot.Axis
+		setScale(&scale, s.Low, s.High, false, linearTicks(s.Low, s.High, 6, false, false))
+		bar = newScaleBar(viridis(), s.Label, parts(scale))
+		right -= bar.room
+	}
+	pitch := math.Floor((right - 2*margin + gap) / float64(columns))
 	side := min(pitch-gap, largestSide)
 	if side < 8 {
 		return nil, fmt.Errorf("%d columns do not fit on a page", columns)
 	}
 	// A few large images stand together in the middle, not far apart.
 	pitch = min(pitch, side+60)
-	left := math.Floor((pageWidth - float64(columns)*pitch + gap) / 2)
+	left := math.Floor((right - float64(columns)*pitch + gap) / 2)
 
 	cells := make([]cell, len(tiles))
 	lines, tallest, wrong := 0, 0.0, 0
@@ -96,7 +105,15 @@ func imageGrid(title string, columns int, tiles []Tile, opts []Option) (*Figure,
 	top := math.Round(head.height + 10)
 	step := math.Ceil(tallest + float64(lines)*captionStep + 16)
 	rows := (len(tiles) + columns - 1) / columns
-	return head.page(top+float64(rows)*step-8, o.caption, func(c *canvas) {
+	// A bar longer than a page of screen would be out of sight.
+	barBottom := top + min(float64(rows-1)*step+tallest, max(tallest, plotHeight))
+	if s := o.heatScale; s != nil {
+		bar.Y.Label.Text = labelText().fit(s.Label, barBottom-top)
+	}
+	return head.page(max(top+float64(rows)*step-8, barBottom), o.caption, func(c *canvas) {
+		if o.heatScale != nil {
+			bar.draw(c, right-margin, top, barBottom)
+		}
 		for i, cell := range cells {
 			x := left + float64(i%columns)*pitch + (pitch-gap)/2
 			cell.draw(c, x, top+float64(i/columns)*step, tallest)

@@ -20,6 +20,8 @@ type options struct {
 	reference  *reference
 
 	xLabel, yLabel, zLabel string
+
+	heatScale *HeatScale
 }
 
 // Caption puts a line below the figure. It should name the data that the figure shows:
@@ -69,6 +71,11 @@ func gather(opts []Option) (options, error) {
 	}
 	if r := o.reference; r != nil && !drawable(r.value) {
 		return o, fmt.Errorf("the reference %q is %g, want a finite number", r.name, r.value)
+	}
+	if s := o.heatScale; s != nil {
+		if err := checkRange("colour", s.Low, s.High, false); err != nil {
+			return o, err
+		}
 	}
 	if !o.rangeSet {
 		return o, nil

@@ -22,6 +22,7 @@ import (
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/statedict"
+	"github.com/residual-go/residual/pkg/weights"
 )
 
 // Weights is a network's state dict: its tensors by name, in PyTorch's layouts.
@@ -60,6 +61,16 @@ func Open(backend compute.Backend, trained *model.Store, r recipe.Recipe) (*Netw
 	return n, nil
 }
 
+// FromModel returns the network of m with a copy of its weights.
+func FromModel(backend compute.Backend, m *weights.Model) (*Network, error) {
+	store := model.NewStore()
+	defer store.Finalize()
+	if err := m.Restore(store, run.ModelPath); err != nil {
+		return nil, fmt.Errorf("open %s: %w", m.Config.Name, err)
+	}
+	return Open(backend, store, recipe.Recipe{Model: m.Config, Normalization: m.Normalization})
+}
+
 // Close frees the network's resources.
 func (n *Network) Close() {
 	n.infer.Finalize()
@@ -82,6 +93,26 @@ func (n *Network) Evaluate(ctx context.Context, images *dataset.Images, without 
 	}
 	result, err := n.infer.Evaluate(ctx, images, evaluationBatch, nil)
 	return result, errors.Join(err, n.set(n.whole))
+}
+
+// Outcome has the indices of the images that a network gets right and of those that it gets wrong.
+type Outcome struct{ Right, Wrong []int }
+
+// Sort tests the network on images and sorts them by the outcome.
+func (n *Network) Sort(ctx context.Context, images *dataset.Images) (*Outcome, error) {
+	result, err := n.Evaluate(ctx, images)
+	if err != nil {
+		return nil, err
+	}
+	var o Outcome
+	for i, guess := range result.Guesses {
+		if guess == int(images.Labels[i]) {
+			o.Right = append(o.Right, i)
+		} else {
+			o.Wrong = append(o.Wrong, i)
+		}
+	}
+	return &o, nil
 }
 
 // Outputs returns the outputs of the named layers for images. The names are those of
@@ -116,10 +147,61 @@ func (n *Network) Filters() []figure.Tile {
 	return tiles
 }
 
+// Parts says what kind of pattern a filter of the first layer is, in shares of its energy, the sum
+// of the squares of its weights.
+type Parts struct {
+	// Grey is the share of what is the same for red, green and blue; the rest compares colours.
+	Grey float64
+	// Flat is the share of what is the same at every position; the rest compares positions.
+	Flat float64
+}
+
+// Parts returns the parts of the filters of the first layer; NaN for a filter without weights.
+func (n *Network) Parts() []Parts {
+	weight := n.whole["conv1.weight"] // [out, red green blue, height, width]
+	area := weight.Shape[2] * weight.Shape[3]
+	parts := make([]Parts, weight.Shape[0])
+	for i := range parts {
+		filter := row(weight, i)
+		var energy, grey, flat float64
+		for place := range area {
+			mean := 0.0
+			for colour := range 3 {
+				w := float64(filter[colour*area+place])
+				energy += w * w
+				mean += w / 3
+			}
+			grey += 3 * mean * mean
+		}
+		for colour := range 3 {
+			mean := 0.0
+			for _, w := range filter[colour*area : (colour+1)*area] {
+				mean += float64(w) / float64(area)
+			}
+			flat += float64(area) * mean * mean
+		}
+		parts[i] = Parts{Grey: grey / energy, Flat: flat / energy}
+	}
+	return parts
+}
+
 // row returns the elements of t at index i of its first axis.
 func row(t statedict.Tensor, i int) []float32 {
 	size := len(t.Data) / t.Shape[0]
 	return t.Data[i*size : (i+1)*size]
+}
+
+// Shares returns the values as shares of the highest, which stay 0 if none is positive.
+func Shares(values []float64) []float64 {
+	highest := math.SmallestNonzeroFloat64
+	for _, value := range values {
+		highest = max(highest, value)
+	}
+	shares := make([]float64, len(values))
+	for i, value := range values {
+		shares[i] = value / highest
+	}
+	return shares
 }
 
 // Strongest returns the indices of the channels with the highest mean in one image's maps,

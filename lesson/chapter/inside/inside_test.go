@@ -21,6 +21,7 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/statedict"
+	"github.com/residual-go/residual/pkg/weights"
 )
 
 // engine returns the backend that all tests share: tensors belong to one backend.
@@ -362,5 +363,203 @@ func TestOpenRejectsOtherWeights(t *testing.T) {
 	r := tiny(t, func(c *resnet.Config) { c.Classes = 7 })
 	if _, err := Open(n.backend, n.store, r); err == nil || !strings.Contains(err.Error(), fmt.Sprint("open ", r.Model.Name)) {
 		t.Errorf("error %v for weights of another network", err)
+	}
+}
+
+func TestFromModel(t *testing.T) {
+	n, images := open(t, tiny(t, func(*resnet.Config) {})), noise(5)
+	m := &weights.Model{Config: n.recipe.Model, Tensors: n.whole}
+	m.Normalization = n.recipe.Normalization
+	same, err := FromModel(n.backend, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer same.Close()
+	got, want := outputs(t, same, same.whole, images, "fc")[0], outputs(t, n, n.whole, images, "fc")[0]
+	if d := difference(got.Data, want.Data); d != 0 {
+		t.Errorf("logits differ by up to %g", d)
+	}
+	m.Config.Classes = 7
+	if _, err := FromModel(n.backend, m); err == nil || !strings.Contains(err.Error(), "open "+m.Config.Name) {
+		t.Errorf("error %v for weights of another network", err)
+	}
+}
+
+func TestParts(t *testing.T) {
+	n := open(t, tiny(t, func(*resnet.Config) {}))
+	weight := n.whole["conv1.weight"] // 4 filters of 3×3×3
+	clear(weight.Data)
+	for place := range 9 {
+		for colour := range 3 {
+			weight.Data[colour*9+place] = 2                      // 0: grey and flat
+			weight.Data[27+colour*9+place] = float32(colour - 1) // 1: cyan against yellow, flat
+			weight.Data[54+colour*9+place] = float32(place - 4)  // 2: grey, from dark to light
+		}
+	}
+	weight.Data[81] = 1 // 3: red in one corner
+	for i, want := range []Parts{{1, 1}, {0, 1}, {1, 0}, {1. / 3, 1. / 9}} {
+		if got := n.Parts()[i]; math.Abs(got.Grey-want.Grey) > 1e-9 || math.Abs(got.Flat-want.Flat) > 1e-9 {
+			t.Errorf("filter %d: %+v, want %+v", i, got, want)
+		}
+	}
+}
+
+func TestSort(t *testing.T) {
+	n, images := open(t, tiny(t, func(*resnet.Config) {})), noise(20)
+	result, err := n.Evaluate(context.Background(), images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	images.Labels[0] = int32(result.Guesses[0]) // at least one right and one wrong
+	images.Labels[1] = int32((result.Guesses[1] + 1) % 3)
+	outcome, err := n.Sort(context.Background(), images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(outcome.Right)+len(outcome.Wrong) != 20 || outcome.Right[0] != 0 || !slices.Contains(outcome.Wrong, 1) {
+		t.Errorf("sorted as %+v", outcome)
+	}
+	for _, i := range outcome.Right {
+		if result.Guesses[i] != int(images.Labels[i]) {
+			t.Errorf("image %d is among those that are right", i)
+		}
+	}
+}
+
+func TestShares(t *testing.T) {
+	if got, want := Shares([]float64{1, 4, 0, -2}), []float64{0.25, 1, 0, -0.5}; !slices.Equal(got, want) {
+		t.Errorf("shares %v, want %v", got, want)
+	}
+	if got := Shares([]float64{0, 0}); !slices.Equal(got, []float64{0, 0}) {
+		t.Errorf("shares of an empty map %v, want zeros", got)
+	}
+}
+
+func TestCover(t *testing.T) {
+	images := noise(3)
+	m := &ClassMaps{Height: 4, Width: 4, Classes: 1, maps: make([]float64, 3*16)}
+	m.maps[5], m.maps[16+15], m.maps[32+0] = -1, -1, -1
+	if y, x := m.Lowest(0, 0); y != 1 || x != 1 {
+		t.Errorf("minimum at %d, %d, want 1, 1", y, x)
+	}
+	before := slices.Clone(images.Pixels)
+	covered := m.Cover(images, 6, func(i int) (y, x int) { return m.Lowest(i, 0) })
+	if !slices.Equal(images.Pixels, before) {
+		t.Error("Cover changed the images it was given")
+	}
+	// A position is 4 pixels wide: the centre of position 1 is at pixel 6. The other two are at the edges.
+	for i, start := range []int{3, 10, 0} {
+		for y := range 16 {
+			for x := range 16 {
+				at := (y*16 + x) * 3
+				want := images.Image(i)[at:][:3]
+				if y >= start && y < start+6 && x >= start && x < start+6 {
+					want = []byte{128, 128, 128}
+				}
+				if got := covered.Image(i)[at:][:3]; !slices.Equal(got, want) {
+					t.Fatalf("image %d at %d, %d: %v, want %v", i, y, x, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestGroups(t *testing.T) {
+	images := noise(12) // of three classes in turn
+	groups := Groups(images, []int{0, 1, 2, 3, 4, 6, 7, 8, 10, 11}, 3, 2)
+	if len(groups) != 3 {
+		t.Fatalf("%d groups, want 3", len(groups))
+	}
+	for i, want := range [][]int{{0, 1}, {4, 8}, {6, 11}} {
+		if got := groups[i]; !slices.Equal(got.Pixels, images.Pick(want).Pixels) {
+			t.Errorf("group %d has labels %v, want images %v", i, got.Labels, want)
+		}
+	}
+	// Class 2 has too few images for four groups.
+	for i, group := range Groups(images, []int{0, 1, 2, 3, 4, 6, 7, 8, 9, 10}, 4, 3) {
+		if !slices.Equal(group.Labels, []int32{0, 1}) {
+			t.Errorf("group %d has labels %v, want 0 and 1", i, group.Labels)
+		}
+	}
+}
+
+// TestLocate: the place is the index of the image that has the highest value of the map.
+func TestLocate(t *testing.T) {
+	n, images := open(t, tiny(t, func(*resnet.Config) {})), noise(3)
+	l, err := n.Locate(images, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for i, label := range images.Labels {
+		values := l.Maps.Map(0, int(label)) // of 8×8 positions, 4×4 for each image
+		highest := slices.Index(values, slices.Max(values))
+		want := highest/8/4*2 + highest%8/4
+		if l.Place[i] != want {
+			t.Errorf("image %d is found in %d, want %d", i, l.Place[i], want)
+		}
+		if want == i {
+			found++
+		}
+	}
+	if l.Found != found {
+		t.Errorf("%d found, want %d", l.Found, found)
+	}
+	if _, err := n.Locate(images, 0); err == nil {
+		t.Error("no error for no columns")
+	}
+}
+
+func TestWithoutEach(t *testing.T) {
+	ctx, images := context.Background(), noise(20)
+	for _, kind := range []string{"residual", "plain"} {
+		n := open(t, tiny(t, kinds()[kind]))
+		accuracies, err := n.WithoutEach(ctx, images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, block := range Blocks(n.recipe.Model) {
+			result, err := n.Evaluate(ctx, images, block.Name)
+			switch {
+			case err != nil && !math.IsNaN(accuracies[i]):
+				t.Errorf("%s without %s: %g, want NaN", kind, block.Name, accuracies[i])
+			case err == nil && accuracies[i] != result.Top1:
+				t.Errorf("%s without %s: %g, want %g", kind, block.Name, accuracies[i], result.Top1)
+			}
+		}
+		if got, want := Removable(n.recipe.Model), []string{"layer1.0", "layer1.1", "layer2.1", "layer3.1"}; !slices.Equal(got, want) {
+			t.Errorf("%s: removable are %v, want %v", kind, got, want)
+		}
+	}
+}
+
+func TestWithoutSome(t *testing.T) {
+	ctx, images := context.Background(), noise(20)
+	n := open(t, tiny(t, kinds()["plain"]))
+	means, err := n.WithoutSome(ctx, images, []int{0, 2, 4}, 3, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Without any and without all, the order does not matter.
+	for at, without := range map[int][]string{0: nil, 2: Removable(n.recipe.Model)} {
+		result, err := n.Evaluate(ctx, images, without...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(means[at]-result.Top1) > 1e-12 {
+			t.Errorf("without %v: %g, want %g", without, means[at], result.Top1)
+		}
+	}
+	if again, err := n.WithoutSome(ctx, images, []int{0, 2, 4}, 3, 1); err != nil || !slices.Equal(again, means) {
+		t.Errorf("%v and %v with one seed, error %v", means, again, err)
+	}
+	if _, err := n.WithoutSome(ctx, images, []int{5}, 1, 1); err == nil || !strings.Contains(err.Error(), "want 0 to 4") {
+		t.Errorf("error %v for more blocks than there are", err)
+	}
+}
+
+func TestLosses(t *testing.T) {
+	if got, want := Losses(0.75, []float64{0.5, math.NaN(), 0.75, 0.25}), []float64{0, 25, 50}; !slices.Equal(got, want) {
+		t.Errorf("losses %v, want %v", got, want)
 	}
 }

@@ -1,11 +1,15 @@
 package inside
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
+	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/nn"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/statedict"
@@ -66,6 +70,71 @@ func Without(config resnet.Config, weights Weights, blocks ...string) (Weights, 
 		}
 	}
 	return changed, nil
+}
+
+// Removable returns the names of the blocks that [Without] can remove from the plain network and from its residual
+// twin: those that keep the shape.
+func Removable(config resnet.Config) []string {
+	var names []string
+	for _, block := range Blocks(config) {
+		if !block.Changes {
+			names = append(names, block.Name)
+		}
+	}
+	return names
+}
+
+// WithoutEach returns the accuracy on images without one block at a time, for each of [Blocks]. It is
+// NaN for a block that cannot be removed.
+func (n *Network) WithoutEach(ctx context.Context, images *dataset.Images) ([]float64, error) {
+	var accuracies []float64
+	for _, block := range Blocks(n.recipe.Model) {
+		if n.recipe.Model.Plain && block.Changes {
+			accuracies = append(accuracies, math.NaN())
+			continue
+		}
+		result, err := n.Evaluate(ctx, images, block.Name)
+		if err != nil {
+			return nil, err
+		}
+		accuracies = append(accuracies, result.Top1)
+	}
+	return accuracies, nil
+}
+
+// Losses returns what is lost, in percentage points from the least to the most, between the accuracy of the whole
+// network and those of WithoutEach.
+func Losses(whole float64, without []float64) []float64 {
+	var losses []float64
+	for _, accuracy := range without {
+		if !math.IsNaN(accuracy) {
+			losses = append(losses, 100*(whole-accuracy))
+		}
+	}
+	slices.Sort(losses)
+	return losses
+}
+
+// WithoutSome returns the accuracy on images without as many of the removable blocks as each count
+// says, as the mean over random orders of removing them. The same seed gives the same orders.
+func (n *Network) WithoutSome(ctx context.Context, images *dataset.Images, counts []int, orders int, seed uint64) ([]float64, error) {
+	names := Removable(n.recipe.Model)
+	random := rand.New(rand.NewPCG(seed, 0))
+	means := make([]float64, len(counts))
+	for range orders {
+		random.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		for k, count := range counts {
+			if count < 0 || count > len(names) {
+				return nil, fmt.Errorf("remove %d blocks of %s: want 0 to %d", count, n.recipe.Model.Name, len(names))
+			}
+			result, err := n.Evaluate(ctx, images, names[:count]...)
+			if err != nil {
+				return nil, err
+			}
+			means[k] += result.Top1 / float64(orders)
+		}
+	}
+	return means, nil
 }
 
 // silent returns the value of a layer's tensor in a removed block.

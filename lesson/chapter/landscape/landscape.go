@@ -119,8 +119,8 @@ type Surface struct {
 // smoothing and weight decay. Surface calls done, if it is not nil, after every point with the
 // number of points measured so far and in total.
 func (g Grid) Surface(ctx context.Context, backend compute.Backend, r recipe.Recipe, weights Weights, images *dataset.Images, done func(points, of int)) (*Surface, error) {
-	if g.Points < 2 || !(g.Span > 0) {
-		return nil, fmt.Errorf("grid of %d points over ±%g: want at least 2 points and a span above 0", g.Points, g.Span)
+	if err := g.check(); err != nil {
+		return nil, err
 	}
 	meter, err := newMeter(backend, r, images, !g.Stored)
 	if err != nil {
@@ -151,6 +151,88 @@ func (g Grid) Surface(ctx context.Context, backend compute.Backend, r recipe.Rec
 
 // Along returns the loss along the first direction, at the b closest to 0.
 func (s *Surface) Along() []float64 { return s.Loss[len(s.At)/2] }
+
+// Hollows returns the number of grid points, other than those at the edge, at which the loss is lower than
+// at all eight neighbours. It is 1 for a bowl.
+func (s *Surface) Hollows() int {
+	hollows := 0
+	for j := 1; j < len(s.At)-1; j++ {
+		for i := 1; i < len(s.At)-1; i++ {
+			lower := true
+			for _, row := range s.Loss[j-1 : j+2] {
+				for _, loss := range row[i-1 : i+2] {
+					lower = lower && s.Loss[j][i] <= loss
+				}
+			}
+			if lower {
+				hollows++
+			}
+		}
+	}
+	return hollows
+}
+
+// Line is the loss along the first direction.
+type Line struct {
+	// At holds the values of a, and Loss the loss at θ + a·δ.
+	At, Loss []float64
+}
+
+// Line is like Surface but measures only along the first direction, at b = 0, which takes much less time
+// for the same number of points.
+func (g Grid) Line(ctx context.Context, backend compute.Backend, r recipe.Recipe, weights Weights, images *dataset.Images) (*Line, error) {
+	if err := g.check(); err != nil {
+		return nil, err
+	}
+	meter, err := newMeter(backend, r, images, !g.Stored)
+	if err != nil {
+		return nil, fmt.Errorf("line of %s: %w", r.Model.Name, err)
+	}
+	defer meter.close()
+	l := &Line{At: g.At()}
+	along := Direction(weights, 2*g.Seed)
+	for _, a := range l.At {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		loss, err := meter.loss(Move(weights, along, along, a, 0))
+		if err != nil {
+			return nil, fmt.Errorf("line of %s: %w", r.Model.Name, err)
+		}
+		l.Loss = append(l.Loss, loss)
+	}
+	return l, nil
+}
+
+// Bends returns how often the loss turns from falling to rising or back along the line, not counting turns of
+// less than the given share of the loss there. It is 1 for a bowl.
+func (l *Line) Bends(share float64) int {
+	bends, direction, extreme := 0, 0, l.Loss[0]
+	for _, loss := range l.Loss[1:] {
+		up, down := loss > extreme*(1+share), loss < extreme*(1-share)
+		switch {
+		case direction == 0 && (up || down), direction > 0 && down, direction < 0 && up:
+			if direction != 0 {
+				bends++
+			}
+			direction = 1
+			if down {
+				direction = -1
+			}
+			extreme = loss
+		case direction > 0 && loss > extreme, direction < 0 && loss < extreme:
+			extreme = loss
+		}
+	}
+	return bends
+}
+
+func (g Grid) check() error {
+	if g.Points < 2 || !(g.Span > 0) {
+		return fmt.Errorf("grid of %d points over ±%g: want at least 2 points and a span above 0", g.Points, g.Span)
+	}
+	return nil
+}
 
 // Lowest returns the grid point with the lowest loss, and that loss.
 func (s *Surface) Lowest() (a, b, loss float64) {

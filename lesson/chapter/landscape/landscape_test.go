@@ -188,7 +188,7 @@ func TestCentreIsTheLossOfAnEvaluation(t *testing.T) {
 	if math.Abs(s.Centre-want.Loss) > 1e-5 {
 		t.Errorf("the loss at the centre is %g, want %g, as in package infer", s.Centre, want.Loss)
 	}
-	if s.Loss[1][1] != s.Centre || s.Along()[1] != s.Centre {
+	if s.Loss[1][1] != s.Centre {
 		t.Errorf("the loss in the middle of the grid is %g, want Centre, %g", s.Loss[1][1], s.Centre)
 	}
 	if s.Loss[0][0] == s.Centre || s.Loss[1][0] == s.Loss[0][1] {
@@ -246,6 +246,23 @@ func TestLowest(t *testing.T) {
 	}
 }
 
+func TestHollows(t *testing.T) {
+	s := &Surface{At: []float64{-2, -1, 0, 1, 2}, Loss: [][]float64{
+		{0, 9, 9, 9, 9}, // the edge does not count
+		{9, 1, 5, 6, 9},
+		{9, 5, 6, 4, 9},
+		{9, 3, 6, 2, 9},
+		{9, 9, 9, 9, 1},
+	}}
+	if got := s.Hollows(); got != 1 { // 3 and not 1 or 2, which have a lower neighbour at the edge
+		t.Errorf("%d hollows, want 1", got)
+	}
+	s.Loss[0][0], s.Loss[4][4] = 9, 9
+	if got := s.Hollows(); got != 3 {
+		t.Errorf("%d hollows, want 3", got)
+	}
+}
+
 func TestRim(t *testing.T) {
 	s := &Surface{At: []float64{-1, 0, 1}, Loss: [][]float64{{9, 2, 9}, {4, 7, 6}, {9, 8, 9}}}
 	for distance, want := range map[float64]float64{0: 7, 0.8: 5, 1.6: 9} {
@@ -288,5 +305,50 @@ func TestSurfaceErrors(t *testing.T) {
 	delete(weights, "bn1.bias")
 	if _, err := g.Surface(context.Background(), engine, r, weights, noise(3), nil); err == nil {
 		t.Error("no error for incomplete weights")
+	}
+}
+
+// TestLine: a line is the middle row of the surface with the same seed.
+func TestLine(t *testing.T) {
+	engine, store, r := network(t)
+	for _, stored := range []bool{false, true} {
+		g := Grid{Span: 0.5, Points: 5, Seed: 7, Stored: stored}
+		s, err := g.Surface(context.Background(), engine, r, weightsOf(t, store), noise(12), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := g.Line(context.Background(), engine, r, weightsOf(t, store), noise(12))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(l.At, s.At) || !slices.Equal(l.Loss, s.Loss[2]) {
+			t.Errorf("stored %v: the line is %v at %v, the row %v at %v", stored, l.Loss, l.At, s.Loss[2], s.At)
+		}
+	}
+	if _, err := (Grid{Span: 1, Points: 1}).Line(context.Background(), engine, r, weightsOf(t, store), noise(3)); err == nil {
+		t.Error("no error for a line of one point")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := (Grid{Span: 1, Points: 3}).Line(ctx, engine, r, weightsOf(t, store), noise(3)); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v after a cancellation", err)
+	}
+}
+
+func TestBends(t *testing.T) {
+	for _, test := range []struct {
+		loss []float64
+		want int
+	}{
+		{[]float64{5, 3, 1, 2, 4}, 1},                  // a bowl
+		{[]float64{1, 2, 3}, 0},                        // a slope
+		{[]float64{2, 2, 2.05, 2}, 0},                  // flat, but for noise
+		{[]float64{5, 3, 3.1, 1, 2, 1.95, 4}, 1},       // a bowl with noise on its walls
+		{[]float64{3, 5, 2, 4, 1, 4, 2, 5}, 6},         // ridges
+		{[]float64{4, 4.5, 4, 3.5, 1, 3.6, 4, 3.5}, 3}, // a bowl with a rim
+	} {
+		if got := (&Line{Loss: test.loss}).Bends(0.1); got != test.want {
+			t.Errorf("%v bends %d times, want %d", test.loss, got, test.want)
+		}
 	}
 }
