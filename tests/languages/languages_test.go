@@ -2,9 +2,11 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -179,9 +181,12 @@ func TestLinksInChinesePages(t *testing.T) {
 					t.Errorf("%s links to %s, which does not exist", file, m[1])
 					continue
 				}
-				if english, ok := strings.CutSuffix(target, ".md"); ok && !strings.HasSuffix(target, ".zh.md") {
-					if _, err := os.Stat(english + ".zh.md"); err == nil {
-						t.Errorf("%s links to %s, which has a Chinese sibling", file, m[1])
+				for _, sibling := range []string{
+					strings.TrimSuffix(target, ".md") + ".zh.md",
+					filepath.Join(filepath.Dir(target), "zh", filepath.Base(target)), // of a notebook
+				} {
+					if _, err := os.Stat(sibling); err == nil {
+						t.Errorf("%s links to %s; its Chinese sibling is %s", file, m[1], sibling)
 					}
 				}
 				if anchor != "" && filepath.Ext(target) == ".md" && !slices.Contains(anchors(read(t, target)), anchor) {
@@ -189,6 +194,51 @@ func TestLinksInChinesePages(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestProgramOfTheArticle runs the Go program that lesson/ARTICLE.zh.md shows beside PyTorch's, on
+// small data and with small weights, which are at hand.
+func TestProgramOfTheArticle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it trains")
+	}
+	program := ""
+	for _, block := range blocks(read(t, filepath.Join(root, "lesson/ARTICLE.zh.md"))) {
+		if body, ok := strings.CutPrefix(block, "```go\npackage main\n"); ok {
+			program = "package main\n" + strings.TrimSuffix(body, "```")
+		}
+	}
+	dir := t.TempDir()
+	small, err := filepath.Abs(filepath.Join(root, "lesson/recorded/cifar10-jpeg-24-epochs/resnet20/weights.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range [][2]string{
+		{`backend.New("auto")`, `backend.New("cpu")`},
+		{`datasource.CIFAR10, datasource.Options{}`, `datasource.Builtin, datasource.Options{Subset: "128,50"}`},
+		{`Report: reporter{},`, `Report: reporter{}, LogEvery: 2,`},
+		{`"resnet50"`, strconv.Quote(small)},
+		{`"runs/article"`, strconv.Quote(filepath.Join(dir, "run"))},
+	} {
+		if strings.Count(program, change[0]) != 1 {
+			t.Fatalf("the program does not have %s once:\n%s", change[0], program)
+		}
+		program = strings.Replace(program, change[0], change[1], 1)
+	}
+	file := filepath.Join(dir, "main.go")
+	if err := os.WriteFile(file, []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run := exec.Command("go", "run", file)
+	run.Dir = root
+	output, err := run.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, output)
+	}
+	lines := regexp.MustCompile(`(?m)^Epoch \[\d+/10\], Step \[2/2\], Loss: \d\.\d{4}$`).FindAllString(string(output), -1)
+	if len(lines) != 10 || !regexp.MustCompile(`(?m)^Test Accuracy: \d+\.\d\d%$`).Match(output) {
+		t.Errorf("the output lacks the ten lines of loss, or that of the accuracy:\n%s", output)
 	}
 }
 
@@ -241,6 +291,9 @@ func TestLapses(t *testing.T) {
 		"* 一项。\n* 又一项。":                    nil,
 		"网络 f(x) 的输出是 [batch, 10]，γ = 0。":  nil,
 		"γ变成 0":                            {1},
+		"**好。**再来":                         {1},
+		"**好**。再来，*都*好，**`x`** 也好":         nil,
+		"是**“好”**的":                        {1},
 		"请您 看":                             {1, 1},
 		"等等...":                            {1},
 		"等于 (1 + 2)/3，由 Veit 等人 (2016) 得到": {1},

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A lapse is a place in a Chinese text that breaks a rule of typography.
@@ -82,6 +83,9 @@ func lapses(text string) []lapse {
 				found = append(found, lapse{i + 1, fmt.Sprintf("%q: %s", around(read, at), r.says)})
 			}
 		}
+		if text := unclosed(line); text != "" {
+			found = append(found, lapse{i + 1, fmt.Sprintf("%s is shown with its asterisks: move punctuation out of it", text)})
+		}
 		// A line break is shown as a space, which Chinese does not have.
 		first, last := ends(read)
 		if _, end := ends(before); wideOrHan(end) && wideOrHan(first) && !item.MatchString(line) {
@@ -93,6 +97,25 @@ func lapses(text string) []lapse {
 		}
 	}
 	return found
+}
+
+var emphasised = regexp.MustCompile(`\*{1,2}[^*\s]([^*]*[^*\s])?\*{1,2}`)
+
+// unclosed returns emphasis that Markdown does not recognise, or "": punctuation inside of the
+// asterisks and a letter outside, as in **好。**再, which in Chinese have no space between.
+func unclosed(line string) string {
+	line = code.ReplaceAllString(comment.ReplaceAllString(line, ""), "`x`")
+	letter := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
+	punctuation := func(r rune) bool { return unicode.IsPunct(r) || unicode.IsSymbol(r) }
+	for _, at := range emphasised.FindAllStringIndex(line, -1) {
+		first, last := ends(strings.Trim(line[at[0]:at[1]], "*"))
+		before, _ := utf8.DecodeLastRuneInString(line[:at[0]])
+		after, _ := utf8.DecodeRuneInString(line[at[1]:])
+		if letter(before) && punctuation(first) || punctuation(last) && letter(after) {
+			return line[at[0]:at[1]]
+		}
+	}
+	return ""
 }
 
 // ends returns the first and the last character of a line, or zeros.
