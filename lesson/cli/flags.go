@@ -20,14 +20,14 @@ import (
 // flags are the flags that several subcommands have, with the same name and meaning in all of
 // them.
 type flags struct {
-	model, recipe, data, subset string
-	epochs, batchSize           int
-	lr                          float64
-	seed                        uint64
-	backend                     string
-	weights, key, run           string
-	normalize                   string
-	json                        bool
+	model, recipe, data, subset   string
+	validation, epochs, batchSize int
+	lr                            float64
+	seed                          uint64
+	backend                       string
+	weights, key, run             string
+	normalize                     string
+	json                          bool
 }
 
 // add gives cmd the flags of the given names.
@@ -49,6 +49,8 @@ func (f *flags) add(cmd *cobra.Command, names ...string) {
 			set.StringVar(&f.data, name, datasource.Auto, "images: auto, cifar10, cifar100, builtin, or a folder, either in CIFAR's binary layout or with a subfolder of images for each class")
 		case "subset":
 			set.StringVar(&f.subset, name, "", "part of the images: N (the first N), N/class, or TRAIN,TEST, such as 500,100")
+		case "validation":
+			set.IntVar(&f.validation, name, 0, "hold out this number of training images, evaluate on them instead of the test images, and leave those alone; for choosing settings")
 		case "epochs":
 			set.IntVar(&f.epochs, name, 0, "passes over the training images (default: the recipe's)")
 		case "batch":

@@ -36,7 +36,7 @@ func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, 
 	spec, subset string, t picture.Transform) (*datasource.Set, error) {
 	w := f.messages(cmd)
 	set, err := open(cmd.Context(), spec, datasource.Options{
-		Subset: subset, Transform: t, Progress: download(w), Decoded: decoded(w),
+		Subset: subset, Validation: f.validation, Transform: t, Progress: download(w), Decoded: decoded(w),
 	})
 	clearLine(w)
 	if err != nil {

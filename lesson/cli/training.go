@@ -42,7 +42,7 @@ const maxTrainingSize = 1024
 // add gives cmd the flags of both commands and the shared flags source, which say where the
 // network comes from: model, or weights and what goes with it.
 func (f *trainingFlags) add(cmd *cobra.Command, source ...string) {
-	f.flags.add(cmd, append(source, "recipe", "data", "subset", "epochs", "batch", "lr", "seed", "backend", "run", "json")...)
+	f.flags.add(cmd, append(source, "recipe", "data", "subset", "validation", "epochs", "batch", "lr", "seed", "backend", "run", "json")...)
 	set := cmd.Flags()
 	size := "32"
 	if set.Lookup("weights") != nil {
@@ -90,6 +90,9 @@ func (f *trainingFlags) check(cmd *cobra.Command) error {
 	if f.localNorms && f.devices == 1 && !f.resume {
 		return errors.New("--local-norms needs several devices; add --devices")
 	}
+	if cmd.Flags().Changed("validation") && f.validation < 1 {
+		return fmt.Errorf("--validation %d, want at least 1", f.validation)
+	}
 	if cmd.Flags().Changed("size") && (f.size < 1 || f.size > maxTrainingSize) {
 		return fmt.Errorf("--size %d, want 1 to %d pixels", f.size, maxTrainingSize)
 	}
@@ -132,7 +135,7 @@ func (f *trainingFlags) openNewData(cmd *cobra.Command, t picture.Transform, r *
 			return nil, memoryAdvice(cmd, err, "a smaller --subset")
 		}
 	}
-	r.Data, r.Subset = set.Spec, f.subset
+	r.Data, r.Subset, r.Validation = set.Spec, f.subset, f.validation
 	// The recipes' crop is meant for CIFAR's 32 pixels.
 	r.Augment.Crop = r.Augment.Crop * min(set.Training.Height, set.Training.Width) / 32
 	return set, nil
@@ -183,6 +186,7 @@ func (f *trainingFlags) resumeRun(cmd *cobra.Command) error {
 	if r.Transform != nil {
 		t = *r.Transform
 	}
+	f.validation = r.Validation
 	set, err := f.openImages(cmd, r.Data, r.Subset, t)
 	if err != nil {
 		return err
@@ -239,6 +243,9 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	}
 	if err != nil {
 		return resumable(err, "resume with: "+f.resumeCommand(cmd, dir))
+	}
+	if r.Validation != 0 { // the test images are not for choosing settings
+		set.Test, set.Validation = set.Validation, nil
 	}
 	if set.Validation != nil { // the test images are seen only once, by the final weights
 		fmt.Fprint(w, accuracyLines(outcome.Test))

@@ -22,6 +22,8 @@ package dataset
 import (
 	"cmp"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 )
 
 // Split is the part of a data set that some images are.
@@ -122,4 +124,32 @@ func (m *Images) FirstPerClass(n int) *Images {
 		}
 	}
 	return m.Pick(indices)
+}
+
+// HoldOut splits the images in two at random: rest without n of them, and the n that are held out
+// for validation. Every class gives its share, up to rounding, and both parts keep their order in
+// m. The same images and seed give the same parts. It is an error if n is not between 1 and the
+// number of images less one.
+func (m *Images) HoldOut(n int, seed uint64) (rest, heldOut *Images, err error) {
+	if n < 1 || n >= m.Len() {
+		return nil, nil, fmt.Errorf("%s: %d of %d images cannot be held out; want at least 1, and leave at least 1", m.Name, n, m.Len())
+	}
+	// Sorted by class after shuffling, every len/n-th image is held out.
+	order := rand.New(rand.NewPCG(seed, holdOutStream)).Perm(m.Len())
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(m.Labels[a], m.Labels[b]) })
+	out := make([]bool, m.Len())
+	for i := range n {
+		out[order[(2*i+1)*m.Len()/(2*n)]] = true
+	}
+	var parts [2][]int
+	for i := range out {
+		part := 0
+		if out[i] {
+			part = 1
+		}
+		parts[part] = append(parts[part], i)
+	}
+	rest, heldOut = m.Pick(parts[0]), m.Pick(parts[1])
+	heldOut.Split = Validation
+	return rest, heldOut, nil
 }

@@ -111,3 +111,53 @@ func TestFirstPerClass(t *testing.T) {
 		checkSubset(t, "FirstPerClass", m.FirstPerClass(n), m, want)
 	}
 }
+
+func TestHoldOut(t *testing.T) {
+	m := &Images{Name: "numbered", Classes: []string{"a", "b", "c"}, Height: 1, Width: 1}
+	for i := range 60 {
+		m.Pixels = append(m.Pixels, byte(i), 0, 0)
+		m.Labels = append(m.Labels, []int32{0, 0, 0, 1, 1, 2}[i%6]) // 30, 20 and 10
+	}
+	numbers := func(m *Images) (list []byte) {
+		for i := range m.Len() {
+			list = append(list, m.Image(i)[0])
+		}
+		return list
+	}
+	rest, heldOut, err := m.HoldOut(12, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if heldOut.Split != Validation || rest.Split != "" || heldOut.Len() != 12 || rest.Len() != 48 {
+		t.Errorf("%d %s images and %d %s images", rest.Len(), rest.Split, heldOut.Len(), heldOut.Split)
+	}
+	if got := heldOut.Fingerprint().Counts; !slices.Equal(got, []int{6, 4, 2}) {
+		t.Errorf("the classes give %v images, want the same share of each", got)
+	}
+	kept, out := numbers(rest), numbers(heldOut)
+	if !slices.IsSorted(kept) || !slices.IsSorted(out) {
+		t.Errorf("the images %v and %v are not in their order", kept, out)
+	}
+	if all := slices.Sorted(slices.Values(slices.Concat(kept, out))); !slices.Equal(all, numbers(m)) {
+		t.Errorf("together the parts are %v", all)
+	}
+	for i := range rest.Len() {
+		if want := m.Labels[kept[i]]; rest.Labels[i] != want {
+			t.Fatalf("image %d has label %d, want %d", kept[i], rest.Labels[i], want)
+		}
+	}
+	if _, again, _ := m.HoldOut(12, 1); !slices.Equal(numbers(again), out) {
+		t.Error("the same seed held out other images")
+	}
+	if _, other, _ := m.HoldOut(12, 2); slices.Equal(numbers(other), out) {
+		t.Error("another seed held out the same images")
+	}
+	if rest, heldOut, err := m.HoldOut(59, 1); err != nil || rest.Len() != 1 || heldOut.Len() != 59 {
+		t.Errorf("all but one: %v", err)
+	}
+	for _, n := range []int{-1, 0, 60, 100} {
+		if _, _, err := m.HoldOut(n, 1); err == nil {
+			t.Errorf("%d images of 60 were held out", n)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 const (
 	shuffleStream = 0x73687566 // the order of an epoch
 	augmentStream = 0x61756700 // the crop, flip and cutout of an image
+	holdOutStream = 0x686f6c64 // which images are held out
 )
 
 // pcg is the PCG generator of math/rand/v2 in a graph: a generator for each element of hi and

@@ -36,8 +36,9 @@ const (
 )
 
 const (
-	builtinSeed = 1 // the built-in set is the same for everybody
-	folderSeed  = 1 // so is the held-out part of a folder of images
+	builtinSeed    = 1 // the built-in set is the same for everybody
+	folderSeed     = 1 // so is the held-out part of a folder of images
+	validationSeed = 1 // and so are the images for validation
 )
 
 // defaultTransform makes photographs the size of CIFAR's images.
@@ -50,7 +51,8 @@ type Set struct {
 	// are: test or validation images, images that were held out, or all images of a folder.
 	Test *dataset.Images
 	// Validation are the images to evaluate on during training. They are nil unless the data
-	// has both validation and test images; the test images serve for both then.
+	// has both validation and test images or Options.Validation asked for some; without them,
+	// the test images serve for both.
 	Validation *dataset.Images
 	// Spec opens the same images again, from any working directory. For Auto and Cached it is
 	// the name of the data that was used, for a folder its absolute path.
@@ -92,6 +94,10 @@ type Options struct {
 	// "50/class" the first 50 of each class, and "5000,1000" 5000 training images and 1000
 	// test images. Empty takes all.
 	Subset string
+	// Validation, if not 0, is the number of training images to hold out for validation, the same
+	// ones every time, in equal shares of all classes. Use it to choose settings without the test
+	// images. OpenTest ignores it.
+	Validation int
 	// Transform is applied to the photographs in a folder; the zero Transform stands for the
 	// centre at 32×32 pixels. It does not apply to other data; see [Resize].
 	Transform picture.Transform
@@ -119,7 +125,26 @@ func Open(ctx context.Context, spec string, o Options) (*Set, error) {
 	if set.Validation != nil {
 		set.Validation = test(set.Validation)
 	}
+	if o.Validation != 0 {
+		if err := set.holdOut(o.Validation); err != nil {
+			return nil, err
+		}
+	}
 	return set, nil
+}
+
+// holdOut takes n of the training images for validation.
+func (s *Set) holdOut(n int) error {
+	if s.Validation != nil {
+		return fmt.Errorf("%s has validation images of its own", s.Name())
+	}
+	rest, validation, err := s.Training.HoldOut(n, validationSeed)
+	if err != nil {
+		return err
+	}
+	rest.Name = fmt.Sprintf("%s, without %d for validation", rest.Name, n)
+	s.Training, s.Validation = rest, validation
+	return nil
 }
 
 // OpenTest returns only images to evaluate on. Of a folder it needs, and opens, no others, and

@@ -367,3 +367,33 @@ func TestDifferentSubsets(t *testing.T) {
 		}
 	}
 }
+
+func TestValidation(t *testing.T) {
+	offline(t)
+	set, err := Open(context.Background(), Builtin, Options{Subset: "30/class,10", Validation: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Training.Len() != 250 || set.Validation.Len() != 50 || set.Test.Len() != 10 {
+		t.Errorf("%d training, %d validation and %d test images", set.Training.Len(), set.Validation.Len(), set.Test.Len())
+	}
+	if set.InTraining() != set.Validation || set.Validation.TestSplit() != dataset.Validation {
+		t.Errorf("in training, %s images are evaluated", set.InTraining().TestSplit())
+	}
+	name := shapes10.Name + ", first 30 per class"
+	if want := name + ", without 50 for validation"; set.Name() != want || set.Validation.Name != name {
+		t.Errorf("the names are %q and %q, want %q and %q", set.Name(), set.Validation.Name, want, name)
+	}
+	if got := set.Validation.Fingerprint().Counts; !slices.Equal(got, slices.Repeat([]int{5}, 10)) {
+		t.Errorf("the classes give %v images", got)
+	}
+	for n, want := range map[int]string{250: "250 of 250 images cannot be held out", -1: "-1 of 250 images"} {
+		whole := &Set{Training: set.Training, Test: set.Test}
+		if err := whole.holdOut(n); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d images for validation: error %v, want %q", n, err, want)
+		}
+	}
+	if err := set.holdOut(5); err == nil || !strings.Contains(err.Error(), "has validation images of its own") {
+		t.Errorf("holding out twice: error %v", err)
+	}
+}

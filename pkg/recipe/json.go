@@ -82,6 +82,18 @@ func checkKeys(text []byte, t reflect.Type, inside string, more []key) error {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	if t.Kind() == reflect.Slice {
+		var elements []json.RawMessage
+		if json.Unmarshal(text, &elements) != nil {
+			return nil
+		}
+		for _, element := range elements {
+			if err := checkKeys(element, t.Elem(), inside, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if t.Kind() != reflect.Struct {
 		return nil
 	}

@@ -29,6 +29,9 @@ type Recipe struct {
 	// read them.
 	Data   string `json:"data,omitempty"`
 	Subset string `json:"subset,omitempty"`
+	// Validation records how many of the training images were held out to evaluate on; see
+	// [dataset.Images.HoldOut]. Training does not read it either.
+	Validation int `json:"validation,omitempty"`
 	// Transform records how photos were turned into these images; nil if they were used as they
 	// are.
 	Transform *picture.Transform `json:"transform,omitempty"`
@@ -69,8 +72,14 @@ type Recipe struct {
 	// DecayNormsAndBiases applies weight decay to biases, and to the γ and β of batch norms, too.
 	DecayNormsAndBiases bool    `json:"decay_norms_and_biases,omitempty"`
 	LabelSmoothing      float64 `json:"label_smoothing,omitempty"`
+	// AverageDecay averages the weights and running statistics of the steps, those of k steps ago
+	// with weight AverageDecay^k (see [optim.UpdateAverages]). The averages are what is evaluated
+	// and used in the end; training goes on with the weights themselves. 0 means no averaging.
+	AverageDecay float64 `json:"average_decay,omitempty"`
 
-	Augment       dataset.Augment       `json:"augment"`
+	Augment dataset.Augment `json:"augment"`
+	// Sizes shrinks the training images, after augmentation, in parts of the run.
+	Sizes         dataset.Sizes         `json:"sizes,omitempty"`
 	Normalization dataset.Normalization `json:"normalization"`
 
 	// Seed determines the initial weights, the order of the images, and the augmentation.
@@ -208,8 +217,16 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("recipe %s: Nesterov needs a momentum above 0", r.Name)
 	case !(r.WeightDecay >= 0) || math.IsInf(r.WeightDecay, 0):
 		return fmt.Errorf("recipe %s: weight decay %g, want a finite number of at least 0", r.Name, r.WeightDecay)
+	case !(r.AverageDecay >= 0 && r.AverageDecay < 1):
+		return fmt.Errorf("recipe %s: average decay %g, want 0 ≤ decay < 1", r.Name, r.AverageDecay)
 	case !(r.LabelSmoothing >= 0 && r.LabelSmoothing < 1):
 		return fmt.Errorf("recipe %s: label smoothing %g, want 0 ≤ smoothing < 1", r.Name, r.LabelSmoothing)
+	}
+	if r.Validation < 0 {
+		return fmt.Errorf("recipe %s: %d validation images, want at least 0", r.Name, r.Validation)
+	}
+	if err := r.Sizes.Validate(); err != nil {
+		return fmt.Errorf("recipe %s: sizes: %w", r.Name, err)
 	}
 	if err := r.Normalization.Validate(); err != nil {
 		return fmt.Errorf("recipe %s: %w", r.Name, err)

@@ -140,6 +140,11 @@ func TestValidateRefuses(t *testing.T) {
 		{func(r *Recipe) { r.WeightDecay = inf }, "weight decay +Inf"},
 		{func(r *Recipe) { r.LabelSmoothing = 1 }, "label smoothing 1"},
 		{func(r *Recipe) { r.LabelSmoothing = nan }, "label smoothing NaN"},
+		{func(r *Recipe) { r.AverageDecay = 1 }, "average decay 1"},
+		{func(r *Recipe) { r.AverageDecay = -0.1 }, "average decay -0.1"},
+		{func(r *Recipe) { r.AverageDecay = nan }, "average decay NaN"},
+		{func(r *Recipe) { r.Sizes = dataset.Sizes{{Until: 1.5, Pixels: 16}} }, "recipe fast: sizes: images of 16 pixels until 1.5"},
+		{func(r *Recipe) { r.Validation = -1 }, "-1 validation images"},
 		{func(r *Recipe) { r.Normalization.Std[2] = 0 }, "recipe fast: normalization: standard deviations [0.247 0.2435 0]"},
 		{func(r *Recipe) { r.HeadLearningRateMultiplier = -1 }, "head learning-rate multiplier -1"},
 		{func(r *Recipe) { r.HeadLearningRateMultiplier = nan }, "head learning-rate multiplier NaN"},
@@ -161,6 +166,7 @@ func TestJSONRoundTrip(t *testing.T) {
 	changed.DecayNormsAndBiases, changed.LabelSmoothing, changed.Augment.Cutout, changed.Seed = false, 0.1, 8, math.MaxUint64
 	changed.Start, changed.HeadLearningRateMultiplier, changed.Freeze, changed.FreezeNorms = "resnet50", 10, "layer2", true
 	changed.Transform = &picture.Transform{Resize: 256, Height: 224, Width: 224, Filter: picture.Bicubic}
+	changed.Validation, changed.AverageDecay, changed.Sizes = 500, 0.99, dataset.Sizes{{Until: 0.3, Pixels: 16}, {Until: 0.6, Pixels: 24}}
 	for _, want := range []Recipe{byName(t, "article"), byName(t, "paper"), byName(t, "fast"), byName(t, FineTune), changed} {
 		text, err := json.Marshal(want)
 		if err != nil {
@@ -182,6 +188,7 @@ func TestUnknownKeys(t *testing.T) {
 		`{"Epochs": 1}`:                                    {"Epochs", "epochs"}, // encoding/json would take it
 		`{"schedule": {"kind": "step", "milestone": [1]}}`: {"schedule.milestone", "schedule.milestones"},
 		`{"model": {"block": ["no block"], "deep": 1}}`:    {"model.deep", "model.width"},
+		`{"sizes": [{"until": 0.3}, {"pixel": 16}]}`:       {"sizes.pixel", "sizes.pixels"},
 		`{"transform": {"size": 32}}`:                      {"transform.size", "transform.resize"},
 		`{"normalization": {"deviation": [1, 1, 1]}}`:      {"normalization.deviation", "normalization.std"},
 	} {
@@ -195,17 +202,20 @@ func TestUnknownKeys(t *testing.T) {
 
 func TestUnmarshalRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"seed": 1, "epochs": 2, "seed": 3}`: "the key seed appears twice",
-		`{"model": {"width": 1, "width": 2}}`: "the key model.width appears twice",
-		`{"epochs": "two"}`:                   "epochs: got a string, want a whole number",
-		`{"epochs": 1.5}`:                     "epochs: got 1.5, want a whole number",
-		`{"seed": -1}`:                        "seed: got -1, want a whole number, at least 0",
-		`{"learning_rate": 1e999}`:            "learning_rate: got 1e999, want a number",
-		`{"schedule": {"kind": 1}}`:           "schedule.kind: got a number, want a string",
-		`{"model": {"blocks": 3}}`:            "model.blocks: got a number, want a list",
-		`{"augment": true}`:                   "augment: got true or false, want an object",
-		`{"nesterov": 1}`:                     "nesterov: got a number, want true or false",
-		`[]`:                                  "got a list, want an object",
+		`{"seed": 1, "epochs": 2, "seed": 3}`:       "the key seed appears twice",
+		`{"model": {"width": 1, "width": 2}}`:       "the key model.width appears twice",
+		`{"epochs": "two"}`:                         "epochs: got a string, want a whole number",
+		`{"epochs": 1.5}`:                           "epochs: got 1.5, want a whole number",
+		`{"seed": -1}`:                              "seed: got -1, want a whole number, at least 0",
+		`{"learning_rate": 1e999}`:                  "learning_rate: got 1e999, want a number",
+		`{"schedule": {"kind": 1}}`:                 "schedule.kind: got a number, want a string",
+		`{"model": {"blocks": 3}}`:                  "model.blocks: got a number, want a list",
+		`{"sizes": [{"until": 0.1, "until": 0.2}]}`: "the key sizes.until appears twice",
+		`{"sizes": [16, 24]}`:                       "sizes: got a number, want an object",
+		`{"sizes": {"until": 0.5}}`:                 "sizes: got an object, want a list",
+		`{"augment": true}`:                         "augment: got true or false, want an object",
+		`{"nesterov": 1}`:                           "nesterov: got a number, want true or false",
+		`[]`:                                        "got a list, want an object",
 	} {
 		if err := json.Unmarshal([]byte(text), &Recipe{}); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", text, err, want)
@@ -252,7 +262,7 @@ func TestUnusedFieldsAreOmitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"transform", "start", "head_learning_rate_multiplier", "freeze", "precision", "devices", "local_norms"} {
+	for _, key := range []string{"transform", "start", "head_learning_rate_multiplier", "freeze", "precision", "devices", "local_norms", "validation", "sizes", "average_decay"} {
 		if strings.Contains(string(text), key) {
 			t.Errorf("the recipe fast has the key %q in %s", key, text)
 		}

@@ -30,14 +30,16 @@ import (
 // device.
 const dataPath = "/data"
 
-// normalized turns pixels into the network's input.
-func (s *session) normalized(pixels *graph.Node) *graph.Node {
-	return graph.ConvertDType(s.recipe.Normalization.Apply(pixels), s.recipe.DType())
+// input turns pixels into the network's input: images whose shorter side is side, or whole ones if
+// it is 0.
+func (s *session) input(pixels *graph.Node, side int) *graph.Node {
+	images := dataset.Shrink(s.recipe.Normalization.Apply(pixels), side)
+	return graph.ConvertDType(images, s.recipe.DType())
 }
 
 // logits builds the network for training.
-func (s *session) logits(scope *model.Scope, pixels *graph.Node) *graph.Node {
-	return s.recipe.Model.ForwardTraining(scope.Store().Scope(ModelPath), s.normalized(pixels), s.recipe.Training())
+func (s *session) logits(scope *model.Scope, input *graph.Node) *graph.Node {
+	return s.recipe.Model.ForwardTraining(scope.Store().Scope(ModelPath), input, s.recipe.Training())
 }
 
 // accuracy returns the share of the batch whose label has the highest logit.
@@ -61,13 +63,16 @@ func accuracy(label, logits *graph.Node) *graph.Node {
 // costs next to nothing.
 
 // step builds the graph of a training step on a batch: bytes [batch, height, width, 3] and labels,
-// int32 [batch, 1].
-func (s *session) step(scope *model.Scope, pixels, labels *graph.Node) {
+// int32 [batch, 1]. It shrinks the images to the given shorter side, 0 for none.
+func (s *session) step(scope *model.Scope, pixels, labels *graph.Node, side int) {
 	g := pixels.Graph()
 	s.store.SetTraining(g, true)
-	logits := s.logits(scope, pixels)
+	logits := s.logits(scope, s.input(pixels, side))
 	loss := nn.CrossEntropy(s.recipe.LabelSmoothing)([]*graph.Node{labels}, []*graph.Node{logits})
 	s.optimizer.UpdateGraph(scope, g, loss)
+	if decay := s.recipe.AverageDecay; decay > 0 {
+		optim.UpdateAverages(g, s.store, ModelPath, decay)
+	}
 	s.record(scope, loss, labels, logits)
 }
 
@@ -108,7 +113,7 @@ func (s *session) plan() *model.Variable {
 
 // loop builds the graph of several steps. at is the place of the first batch in the epoch (see
 // [dataset.Resident]), of which each device has its share; the other batches follow it.
-func (s *session) loop(scope *model.Scope, at *graph.Node, share int) {
+func (s *session) loop(scope *model.Scope, at *graph.Node, share, side int) {
 	g := at.Graph()
 	// All that the steps use is part of the loop's state, even what they do not change: go-xla (v0.4.2)
 	// cannot use a node of the function around a closure as an operand in it (binaryOp in
@@ -142,7 +147,7 @@ func (s *session) loop(scope *model.Scope, at *graph.Node, share int) {
 		s.rate.SetNodeValue(graph.Reshape(graph.DynamicSlice(values[planned], []*graph.Node{next}, []int{1})))
 		further := graph.Mul(graph.Const(g, []int32{0, int32(s.recipe.BatchSize)}), step)
 		pixels, labels := s.resident.Load(graph.Add(at, further), share)
-		s.step(scope, pixels, labels)
+		s.step(scope, pixels, labels, side)
 		after := []*graph.Node{next, at}
 		for i, variable := range variables {
 			if i < len(s.writes) {
@@ -212,7 +217,7 @@ func (s *session) rehearse() error {
 		n, images := s.recipe.BatchSize/max(1, s.recipe.Devices), s.Training
 		s.step(s.store.RootScope(),
 			graph.Parameter(g, "pixels", shapes.Make(dtypes.Uint8, n, images.Height, images.Width, 3)),
-			graph.Parameter(g, "labels", shapes.Make(dtypes.Int32, n, 1)))
+			graph.Parameter(g, "labels", shapes.Make(dtypes.Int32, n, 1)), 0)
 		for variable := range s.store.IterVariables() {
 			switch {
 			case variable == s.rate:
@@ -309,17 +314,23 @@ func (s *session) stepper(batches *dataset.Batches) (func(done, n int) (int, err
 	if err != nil {
 		return nil, nil, err
 	}
-	// One program for each number of images in a batch.
-	programs := map[any]*model.Exec{}
+	// One program for each number of images in a batch and each size of images.
+	type key struct {
+		spec any
+		side int
+	}
+	programs := map[key]*model.Exec{}
 	execute := func(f feed, done, n int, loop bool) error {
-		program, compiled := programs[f.spec]
+		side, _ := s.recipe.Sizes.At(done, s.steps)
+		key := key{f.spec, side}
+		program, compiled := programs[key]
 		began := time.Now()
 		if !compiled {
 			var err error
-			if program, err = s.program(f.spec, loop, shares); err != nil {
+			if program, err = s.program(f.spec, side, loop, shares); err != nil {
 				return err
 			}
-			programs[f.spec] = program
+			programs[key] = program
 		}
 		if _, err := program.Call(f.arguments...); err != nil {
 			return err
@@ -377,7 +388,7 @@ func (s *session) compiled(i, done, n int, took time.Duration) {
 	}
 	what := "the training step"
 	if i > 1 {
-		what += " for batches of another size"
+		what += " for another size of batches or images"
 	}
 	s.Report.Note(fmt.Sprintf("compiling %s took %.1f s", what, took.Seconds()))
 	for _, w := range []*window{&s.line, &s.epoch} {
@@ -393,17 +404,18 @@ func (s *session) loops() bool {
 	return s.Input == InputDevice && s.Backend.Name() == "xla" && s.ReadEvery != 1
 }
 
-// program returns the program for batches of the given spec. It is compiled when it is first called.
-func (s *session) program(spec any, loop bool, shares *spmd.Shares) (*model.Exec, error) {
+// program returns the program for batches of the given spec, with images shrunk to the given side. It
+// is compiled when it is first called.
+func (s *session) program(spec any, side int, loop bool, shares *spmd.Shares) (*model.Exec, error) {
 	program, err := model.NewExec(s.Backend, s.store, func(scope *model.Scope, inputs []*graph.Node) []*graph.Node {
 		switch {
 		case loop:
-			s.loop(scope, inputs[0], spec.(int))
+			s.loop(scope, inputs[0], spec.(int), side)
 		case s.resident != nil:
 			pixels, labels := s.resident.Load(inputs[0], spec.(int))
-			s.step(scope, pixels, labels)
+			s.step(scope, pixels, labels, side)
 		default:
-			s.step(scope, inputs[0], inputs[1])
+			s.step(scope, inputs[0], inputs[1], side)
 		}
 		return nil
 	})

@@ -394,6 +394,9 @@ func newBatches(r recipe.Recipe, images *dataset.Images, firstStep int) (*datase
 	if classes := len(images.Classes); classes != r.Model.Classes {
 		return nil, fmt.Errorf("%s has %d classes, but the recipe's network has %d", images.Name, classes, r.Model.Classes)
 	}
+	if err := r.Sizes.Fits(images); err != nil {
+		return nil, err
+	}
 	if r.DropLast {
 		return r.Batches(images, firstStep)
 	}

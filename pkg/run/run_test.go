@@ -123,6 +123,9 @@ func finalWeights(t *testing.T, dir string) map[string]string {
 	for name, tensor := range checkpoint.Momentum {
 		found["momentum of "+name] = fmt.Sprintf("%x", tensor.Data)
 	}
+	for name, tensor := range checkpoint.Training {
+		found["training "+name] = fmt.Sprintf("%x", tensor.Data)
+	}
 	return found
 }
 
@@ -249,6 +252,12 @@ func (n *noting) Step(m Metrics) {
 // interruptAt starts a run in dir and cancels it at the given step.
 func interruptAt(t *testing.T, dir string, step int) {
 	t.Helper()
+	interruptRecipeAt(t, dir, testRecipe(), step)
+}
+
+// interruptRecipeAt does that with the given recipe.
+func interruptRecipeAt(t *testing.T, dir string, r recipe.Recipe, step int) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	options := testOptions()
@@ -259,7 +268,7 @@ func interruptAt(t *testing.T, dir string, step int) {
 			cancel()
 		}
 	}}
-	if _, err := Train(ctx, dir, testRecipe(), options); !errors.Is(err, ErrInterrupted) {
+	if _, err := Train(ctx, dir, r, options); !errors.Is(err, ErrInterrupted) {
 		t.Fatalf("a cancelled run ended with %v, want ErrInterrupted", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
 )
 
@@ -94,6 +95,9 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *checkpoint.St
 	if err == nil { // free the images' memory on the device
 		err = s.store.DeleteVariablesInScope(dataPath)
 	}
+	if err == nil && r.AverageDecay > 0 {
+		err = s.keepAverages()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +116,15 @@ func (s *session) prepare(from *checkpoint.State) error {
 			return err
 		}
 	}
+	result := ModelPath
+	if s.recipe.AverageDecay > 0 {
+		optim.DeclareAverages(s.store, ModelPath)
+		result = optim.AverageScope + ModelPath
+	}
 	if s.Test == nil {
 		return nil
 	}
-	if s.network, err = infer.New(s.Backend, s.store, ModelPath, s.recipe.Model, s.recipe.Normalization); err != nil {
+	if s.network, err = infer.New(s.Backend, s.store, result, s.recipe.Model, s.recipe.Normalization); err != nil {
 		return err
 	}
 	s.network.SetPrecision(s.recipe.DType())
@@ -123,6 +132,23 @@ func (s *session) prepare(from *checkpoint.State) error {
 		return s.network.Keep(s.Test)
 	}
 	return nil
+}
+
+// keepAverages replaces the weights by their averages.
+func (s *session) keepAverages() error {
+	for variable := range s.store.Scope(ModelPath).IterVariables() {
+		value, err := s.store.GetVariable(optim.AverageScope + variable.Path()).Value()
+		if err != nil {
+			return fmt.Errorf("average of %s: %w", variable.Path(), err)
+		}
+		if value, err = value.Clone(); err != nil {
+			return fmt.Errorf("average of %s: %w", variable.Path(), err)
+		}
+		if err := variable.SetValue(value); err != nil {
+			return fmt.Errorf("average of %s: %w", variable.Path(), err)
+		}
+	}
+	return s.store.DeleteVariablesInScope(optim.AverageScope)
 }
 
 // train takes the steps that remain after the first ones.
@@ -229,10 +255,12 @@ func (p *pace) took(steps int, duration time.Duration) {
 }
 
 // undisturbed returns the number of steps after the first done ones up to the next one after which
-// there is something to do for the host, or to the last full batch of the epoch.
+// there is something to do for the host or images have another size, or to the last full batch of
+// the epoch.
 func (s *session) undisturbed(done int) int {
 	in := done % s.stepsPerEpoch // the steps taken in this epoch
-	n := min(s.LogEvery-in%s.LogEvery, s.stepsPerEpoch-in)
+	_, resized := s.recipe.Sizes.At(done, s.steps)
+	n := min(s.LogEvery-in%s.LogEvery, s.stepsPerEpoch-in, resized-done)
 	if n > 1 && in+n == s.stepsPerEpoch && s.batchSize(done+n-1) < s.recipe.BatchSize {
 		n--
 	}

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/residual-go/residual/pkg/dataset"
+
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/residual-go/residual/pkg/backend"
@@ -86,7 +88,8 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// Executions end where there is something to do, and before a smaller last batch.
+// Executions end where there is something to do or images change their size, and before a smaller
+// last batch.
 func TestUndisturbed(t *testing.T) {
 	r := testRecipe() // 64 images in batches of 10: six full ones and one of 4
 	s := &session{Options: Options{Training: testImages(64, 1), LogEvery: 4}, recipe: r, stepsPerEpoch: 7, steps: 21}
@@ -99,6 +102,12 @@ func TestUndisturbed(t *testing.T) {
 	for done, want := range []int{4, 3, 2, 1, 3, 2, 1, 4} {
 		if got := s.undisturbed(done); got != want {
 			t.Errorf("full batches: %d steps after step %d, want %d", got, done, want)
+		}
+	}
+	s.recipe.Sizes = dataset.Sizes{{Until: 0.1, Pixels: 4}} // two of 21 steps
+	for done, want := range []int{2, 1, 2, 1, 3} {
+		if got := s.undisturbed(done); got != want {
+			t.Errorf("with two sizes: %d steps after step %d, want %d", got, done, want)
 		}
 	}
 }

@@ -80,6 +80,30 @@ func TestTrain(t *testing.T) {
 	checkFigures(t, figures, "images in small (CIFAR-10 layout), first 8", "loss", "accuracy", "confusion", "guesses")
 }
 
+// With --validation, settings are chosen on training images, and the test images are left to eval.
+func TestTrainValidation(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	out := p.ok("train", "--data", small(t), "--subset", "20", "--validation", "8", "--batch", "4", "--epochs", "1", "--lr", "0.01", "--run", "held")
+	has(t, out, "; 12 training, 8 validation and 16 test images", "validation accuracy", "of 8 validation images\nValidation Accuracy: ")
+	if strings.Contains(out, "Test Accuracy") || strings.Contains(out, "of 16 test images") {
+		t.Errorf("the test images were evaluated:\n%s", out)
+	}
+	checkFigures(t, p.path("held", "figures"), "the first validation images", "guesses")
+	lines := p.metrics("held")
+	if last := lines[len(lines)-1]; last["test_split"] != "validation" || last["test_images"] != 8.0 {
+		t.Errorf("the metrics are %v, want those of the 8 validation images", last)
+	}
+	// The recipe has it, and so the same images are held out again.
+	has(t, p.ok("train", "--run", "held", "--resume"), "12 training, 8 validation and 16 test images", "Validation Accuracy: ")
+	if got := decode[evaluation](t, p.ok("eval", "--run", "held", "--json")); got.Total != 16 || got.Split != "test" {
+		t.Errorf("eval: %d images, split %q; want the 16 test images", got.Total, got.Split)
+	}
+	p.fails([]string{"--validation 0, want at least 1"}, "train", "--data", small(t), "--validation", "0")
+	p.fails([]string{"20 of 20 images cannot be held out"}, "train", "--data", small(t), "--subset", "20", "--validation", "20")
+	p.fails([]string{"--validation cannot be combined with --resume"}, "train", "--run", "held", "--resume", "--validation", "4")
+}
+
 // The flags for accelerators work on the CPU as well. Where the images are kept does not change
 // the weights.
 func TestTrainOnDevices(t *testing.T) {
