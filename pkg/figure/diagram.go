@@ -12,6 +12,10 @@ import (
 type DiagramLayer struct {
 	// Kind sets the colour of the box and is listed in the legend: "convolution".
 	Kind string
+	// Color selects the colour of the Kind from the palette, counted from 1, so that several
+	// diagrams can agree. 0 takes the colours in the order in which the kinds first appear.
+	// The first layer of a Kind decides.
+	Color int
 	// Label is written in the box, on two lines if necessary: "3×3, 64". Networks of more
 	// than 40 layers are drawn without labels.
 	Label string
@@ -29,6 +33,9 @@ type Link struct {
 	From, To int
 	// Projection draws a dashed line: the shortcut projects its input before the addition.
 	Projection bool
+	// Label is written on the line: "1×1, 32". Networks of more than 40 layers are drawn
+	// without labels.
+	Label string
 }
 
 // Diagram draws a network as a chain of boxes from left to right, in as many rows as
@@ -50,10 +57,11 @@ type diagram struct {
 	layers []DiagramLayer
 	links  []Link
 	kinds  []string
-	kind   []int  // of each layer
-	lane   []int  // of each link, from 0; links that overlap have different lanes
-	splits []bool // whether a link begins before the layer
-	joins  []bool // whether a link ends after the layer
+	looks  []Style // of each kind
+	kind   []int   // of each layer
+	lane   []int   // of each link, from 0; links that overlap have different lanes
+	splits []bool  // whether a link begins before the layer
+	joins  []bool  // whether a link ends after the layer
 
 	compact bool
 	box     float64 // width of a box
@@ -67,6 +75,7 @@ type diagram struct {
 // sizes are the lengths that differ between diagrams with and without labels.
 type sizes struct {
 	gap      float64 // between two boxes
+	lift     float64 // from the boxes to the lowest lane of links
 	joinRoom float64 // extra gap for an addition
 	forkRoom float64 // extra gap for the beginning of a link
 	radius   float64 // of an addition
@@ -125,11 +134,15 @@ func (d *diagram) prepare() error {
 		}
 		d.splits[l.From], d.joins[l.To] = true, true
 	}
-	for _, l := range d.layers {
+	for i, l := range d.layers {
+		if l.Color < 0 {
+			return fmt.Errorf("layer %d has the colour %d, want at least 0", i, l.Color)
+		}
 		k := slices.Index(d.kinds, l.Kind)
 		if k < 0 {
 			k = len(d.kinds)
 			d.kinds = append(d.kinds, l.Kind)
+			d.looks = append(d.looks, Style{Color: l.Color})
 		}
 		d.kind = append(d.kind, k)
 	}
@@ -172,9 +185,12 @@ func (d *diagram) fit() {
 	d.compact = len(d.layers) > mostLabelled
 	narrowest, widest := 9.0, 16.0
 	d.tall = 34
-	d.sizes = sizes{gap: 4, joinRoom: 10, forkRoom: 5, radius: 4, laneStep: 9, pen: 1.2}
+	d.sizes = sizes{gap: 4, lift: 8, joinRoom: 10, forkRoom: 5, radius: 4, laneStep: 9, pen: 1.2}
 	if !d.compact {
-		d.sizes = sizes{gap: 14, joinRoom: 17, forkRoom: 8, radius: 7, laneStep: 14, pen: 1.6}
+		d.sizes = sizes{gap: 14, lift: 8, joinRoom: 17, forkRoom: 8, radius: 7, laneStep: 14, pen: 1.6}
+		if slices.ContainsFunc(d.links, func(l Link) bool { return l.Label != "" }) {
+			d.lift, d.laneStep = 13, 18
+		}
 		var labels []string
 		for _, l := range d.layers {
 			labels = append(labels, l.Label)
@@ -324,7 +340,7 @@ func (d *diagram) place(top float64) (bottom float64) {
 			top += bracketHeight
 		}
 		if row.lanes > 0 {
-			top += float64(row.lanes)*d.laneStep + 8
+			top += float64(row.lanes)*d.laneStep + d.lift
 		}
 		row.boxes = top
 		top += d.tall + 4
@@ -400,7 +416,7 @@ func linkPen(width float64, projection bool) stroke {
 
 // drawBox draws a box of a kind: tinted if it has a label, else hatched.
 func (d *diagram) drawBox(c *canvas, r rect, kind int) {
-	pen := Style{}.stroke(kind)
+	pen := d.looks[kind].stroke(kind)
 	if d.compact {
 		c.hatched(r, pen, Style{}.hatch(kind))
 		return
@@ -483,7 +499,7 @@ func (d *diagram) drawLink(c *canvas, row row, l Link, lane int) {
 		return
 	}
 	pen := linkPen(d.pen, l.Projection)
-	y := row.boxes - 8 - float64(lane)*d.laneStep
+	y := row.boxes - d.lift - float64(lane)*d.laneStep
 	corner := min(6, d.laneStep/2)
 	line := []point{{margin, y}}
 	if l.From >= row.first {
@@ -499,6 +515,14 @@ func (d *diagram) drawLink(c *canvas, row row, l Link, lane int) {
 		line = append(line, point{row.right + d.gap, y})
 	}
 	c.polyline(line, pen)
+	if l.Label != "" && !d.compact {
+		text := boxText(boxSize)
+		middle := (line[0].x + line[len(line)-1].x) / 2
+		label := text.fit(l.Label, line[len(line)-1].x-line[0].x-4*corner)
+		half := text.width(label)/2 + 5
+		c.fill(rect{middle - half, y - 2, middle + half, y + 2}, white)
+		c.text(label, point{middle, y + text.middle()}, text)
+	}
 	if l.To < row.end {
 		join := d.join(row, l.To)
 		c.arrow(point{join.x, join.y - d.radius - d.pen/2}, 0, 1, max(4, d.radius*0.8))

@@ -31,7 +31,7 @@ const (
 // as "layer1.0", and the output of build for the same input. The network of config runs in
 // training mode, with random weights, on random images.
 func Compare(backend compute.Backend, config resnet.Config, name string, build Func) (float64, error) {
-	return atBlock(backend, config, name, func(scope *model.Scope, in, out *graph.Node) *graph.Node {
+	return atBlock(backend, config, name, scatterNorms, func(scope *model.Scope, in, out *graph.Node) *graph.Node {
 		get := func(weight string) *graph.Node {
 			path := scope.Scope() + "/" + strings.ReplaceAll(weight, ".", "/")
 			variable := scope.Store().GetVariable(path)
@@ -52,18 +52,55 @@ func Compare(backend compute.Backend, config resnet.Config, name string, build F
 // the named block, in the network of config with random weights. A block that changes the
 // shape is an error.
 func IdentityError(backend compute.Backend, config resnet.Config, name string) (float64, error) {
-	return atBlock(backend, config, name, func(_ *model.Scope, in, out *graph.Node) *graph.Node {
+	prepare := scatterNorms
+	if config.ZeroInitResidual { // γ = 0 is the point
+		prepare = nil
+	}
+	return atBlock(backend, config, name, prepare, change(name))
+}
+
+// Zeroed returns what the named block does if the weights of its convolutions are all 0 and its
+// batch norms are new (γ = 1, β = 0): the largest absolute difference between its input and its
+// output, and the largest absolute value of the output. A block that changes the shape is an
+// error.
+func Zeroed(backend compute.Backend, config resnet.Config, name string) (difference, output float64, err error) {
+	zero := func(_ compute.Backend, store *model.Store) error {
+		for variable := range blockScope(store, name).IterVariables() {
+			if variable.Shape().Rank() == 4 {
+				if err := multiply(variable, 0); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	if difference, err = atBlock(backend, config, name, zero, change(name)); err != nil {
+		return 0, 0, err
+	}
+	output, err = atBlock(backend, config, name, zero, func(_ *model.Scope, in, out *graph.Node) *graph.Node { return out })
+	return difference, output, err
+}
+
+// change returns the function that subtracts a block's output from its input.
+func change(name string) func(scope *model.Scope, in, out *graph.Node) *graph.Node {
+	return func(_ *model.Scope, in, out *graph.Node) *graph.Node {
 		if !in.Shape().Equal(out.Shape()) {
 			panic(fmt.Errorf("block %s cannot be the identity: its input is %s and its output %s", name, in.Shape(), out.Shape()))
 		}
 		return graph.Sub(in, out)
-	})
+	}
+}
+
+// blockScope returns the scope of the named block's weights.
+func blockScope(store *model.Store, name string) *model.Scope {
+	return store.Scope("/model/" + strings.ReplaceAll(name, ".", "/"))
 }
 
 // atBlock returns the largest absolute value of difference, which is called with the named
-// block's scope, input and output.
+// block's scope, input and output. Before that, prepare may change the random weights; it may be
+// nil.
 func atBlock(backend compute.Backend, config resnet.Config, name string,
-	difference func(scope *model.Scope, in, out *graph.Node) *graph.Node) (float64, error) {
+	prepare func(compute.Backend, *model.Store) error, difference func(scope *model.Scope, in, out *graph.Node) *graph.Node) (float64, error) {
 	store := model.NewStore()
 	defer store.Finalize()
 	err := store.SetRNGStateFromSeed(compareSeed)
@@ -73,9 +110,8 @@ func atBlock(backend compute.Backend, config resnet.Config, name string,
 	if err == nil {
 		err = store.InitializeVariables(backend, nil)
 	}
-	// With ZeroInitResidual, γ = 0 is the point.
-	if err == nil && !config.ZeroInitResidual {
-		err = scatterNorms(backend, store)
+	if err == nil && prepare != nil {
+		err = prepare(backend, store)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("compare block %s: %w", name, err)
@@ -100,8 +136,7 @@ func atBlock(backend compute.Backend, config resnet.Config, name string,
 		if in == nil || out == nil {
 			panic(fmt.Errorf("%s has no block %q", config.Name, name))
 		}
-		scope := store.Scope("/model/" + strings.ReplaceAll(name, ".", "/"))
-		return graph.ReduceAllMax(graph.Abs(difference(scope, in, out)))
+		return graph.ReduceAllMax(graph.Abs(difference(blockScope(store, name), in, out)))
 	})
 	if err != nil {
 		return 0, fmt.Errorf("compare block %s: %w", name, err)

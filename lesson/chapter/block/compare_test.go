@@ -78,6 +78,17 @@ func TestIdentityError(t *testing.T) {
 	}
 }
 
+// TestZeroed: with weights of zero, a residual block passes its input on and its plain twin
+// outputs 0 for every input.
+func TestZeroed(t *testing.T) {
+	if difference, output, err := Zeroed(engine(t), tiny(t), "layer1.0"); err != nil || difference != 0 || output < 0.1 {
+		t.Errorf("residual: difference %g, output up to %g (error %v), want 0 and at least 0.1", difference, output, err)
+	}
+	if difference, output, err := Zeroed(engine(t), tiny(t).PlainTwin(), "layer1.0"); err != nil || difference < 0.1 || output != 0 {
+		t.Errorf("plain: difference %g, output up to %g (error %v), want at least 0.1 and 0", difference, output, err)
+	}
+}
+
 func TestUnknownNames(t *testing.T) {
 	if _, err := Compare(engine(t), tiny(t), "layer9.0", block("")); err == nil || !strings.Contains(err.Error(), "layer9.0") {
 		t.Errorf("an unknown block: error %v, want one that names the block", err)

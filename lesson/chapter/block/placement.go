@@ -72,12 +72,12 @@ func (p Placement) join(scope *model.Scope, x *graph.Node) *graph.Node {
 	y := x
 	if p == ReLUNowhere {
 		for _, name := range []string{"conv1", "conv2"} {
-			y = convolve(scope.In("%s", name), relu(normalize(y)))
+			y = convolve(scope.In("%s", name), relu(normalize(y)), channels)
 		}
 		return graph.Add(x, y)
 	}
-	y = relu(normalize(convolve(scope.In("conv1"), y)))
-	y = normalize(convolve(scope.In("conv2"), y))
+	y = relu(normalize(convolve(scope.In("conv1"), y, channels)))
+	y = normalize(convolve(scope.In("conv2"), y, channels))
 	if p == ReLUBefore {
 		return graph.Add(x, relu(y))
 	}

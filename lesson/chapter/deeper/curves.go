@@ -35,14 +35,27 @@ func ErrorsByDepth(networks []*Network, t Target) figure.Curve {
 	return c
 }
 
-// Curve returns the curve of the least error up to each step.
-func (f Fit) Curve(name string, dash figure.Dash) figure.Curve {
-	c := figure.Curve{Name: name, Y: f.best(), Style: f.kind.style(dash)}
+// Curve returns the curve of the error before training and after each step.
+func (f Fit) Curve(name string, style figure.Style) figure.Curve {
+	c := figure.Curve{Name: name, Y: f.Errors, Style: style}
 	for step := range c.Y {
 		c.X = append(c.X, float64(step))
 	}
 	return c
 }
+
+// Curve returns the target as a line with marks, which stay visible below a fit that covers
+// the line.
+func (t Target) Curve() figure.Curve {
+	const apart = 3 // points from mark to mark
+	c := figure.Curve{Name: "target", Style: figure.Style{Color: black, Thin: true, Marker: true}}
+	for i := 0; i < len(t.X); i += apart {
+		c.X, c.Y = append(c.X, t.X[i]), append(c.Y, t.Y[i])
+	}
+	return c
+}
+
+const black = 5 // in the palette of package figure
 
 // style returns a line style with the kind's colour.
 func (k Kind) style(dash figure.Dash) figure.Style {

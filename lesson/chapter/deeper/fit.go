@@ -83,15 +83,6 @@ func Train(n *Network, t Target, bounds Bounds, steps int, rate float64) Fit {
 	return fit
 }
 
-// best returns the least error up to each step.
-func (f Fit) best() []float64 {
-	best := slices.Clone(f.Errors)
-	for i := 1; i < len(best); i++ {
-		best[i] = min(best[i], best[i-1])
-	}
-	return best
-}
-
 // Reached returns the first step with an error of at most e, or -1.
 func (f Fit) Reached(e float64) int {
 	return slices.IndexFunc(f.Errors, func(at float64) bool { return at <= e })
