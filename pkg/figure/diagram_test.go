@@ -123,6 +123,30 @@ func TestDiagramShowsItsLinks(t *testing.T) {
 	}
 }
 
+func TestDiagramLabelsLinksAndKeepsColours(t *testing.T) {
+	draw := func(layers ...DiagramLayer) []byte {
+		f, err := Diagram("", layers, []Link{{To: 1, Projection: true, Label: "1×1, 32"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return encode(t, f, "svg")
+	}
+	norm, conv := DiagramLayer{Kind: "norm", Color: 2}, DiagramLayer{Kind: "convolution", Color: 1}
+	first := draw(norm, conv)
+	if texts, _ := parseSVG(t, first); !slices.Contains(texts, "1×1, 32") {
+		t.Errorf("the texts are %q, want the link's label", texts)
+	}
+	colours := func(content []byte) (blue, vermillion int) {
+		return bytes.Index(content, []byte("#0072B2")), bytes.Index(content, []byte("#D55E00"))
+	}
+	if blue, vermillion := colours(first); vermillion < 0 || vermillion > blue {
+		t.Errorf("the first of two kinds is not in its colour: blue at %d, vermillion at %d", blue, vermillion)
+	}
+	if _, err := Diagram("", []DiagramLayer{{Color: -1}}, nil); err == nil || !strings.Contains(err.Error(), "-1") {
+		t.Errorf("colour -1: error %v, want one that names it", err)
+	}
+}
+
 func TestLabelsAreNotCut(t *testing.T) {
 	layers, links := network(2, 2)
 	layers[0].Label = "average pool"

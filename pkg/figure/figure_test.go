@@ -490,7 +490,7 @@ func TestOddInputIsDrawn(t *testing.T) {
 		"contours": func(o ...Option) (*Figure, error) { return Contours(control, []Surface{flat}, o...) },
 		"steep":    func(o ...Option) (*Figure, error) { return Contours("", []Surface{steep, flat}, o...) },
 		"diagram": func(o ...Option) (*Figure, error) {
-			return Diagram(control, layers, []Link{{0, 9, true}, {0, 0, false}}, o...)
+			return Diagram(control, layers, []Link{{0, 9, true, control}, {0, 0, false, control}}, o...)
 		},
 	} {
 		for _, opts := range [][]Option{nil, {LogX(), LogY(), LogZ(), Percent()}, {YRange(0.5, 0.6), AxisLabels(control, control, control)}} {

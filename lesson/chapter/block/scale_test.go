@@ -12,7 +12,7 @@ import (
 // TestScalingIsALearningRate: weights 30 times as large compute the same. They move 900 times
 // less, relative to their size, and move as before if their learning rate is 900 times as high.
 func TestScalingIsALearningRate(t *testing.T) {
-	images, _ := shapes10.Generate(64, 1, 1)
+	images := shapes10.Train(64, 1)
 	trained := func(s Scaling) Trained {
 		t.Helper()
 		result, err := Train(engine(t), tiny(t), images, s, 4)

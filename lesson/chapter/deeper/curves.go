@@ -7,10 +7,8 @@ import (
 )
 
 // Curve returns the network's values at the target's points.
-func (n *Network) Curve(t Target, dash figure.Dash) figure.Curve {
-	style := figure.NetworkStyle(figure.Family(n.kind), shade(n.Depth()))
-	style.Dash = dash
-	return figure.Curve{Name: fmt.Sprintf("%s, depth %d", n.kind, n.Depth()), X: t.X, Y: n.At(t.X), Style: style}
+func (n *Network) Curve(t Target) figure.Curve {
+	return figure.Curve{Name: fmt.Sprintf("%s, depth %d", n.kind, n.Depth()), X: t.X, Y: n.At(t.X), Style: n.kind.Style(shade(n.Depth()))}
 }
 
 // shade returns how deep a network of this chapter is beside the others of it.
@@ -27,7 +25,7 @@ func shade(depth int) figure.Depth {
 // ErrorsByDepth returns the curve of the errors by depth. All networks must be of one kind.
 func ErrorsByDepth(networks []*Network, t Target) figure.Curve {
 	kind := networks[0].kind
-	c := figure.Curve{Name: kind.String(), Style: kind.style(figure.Solid)}
+	c := figure.Curve{Name: kind.String(), Style: kind.Style(figure.Deep)}
 	c.Style.Marker = true
 	for _, n := range networks {
 		c.X, c.Y = append(c.X, float64(n.Depth())), append(c.Y, n.Error(t))
@@ -35,11 +33,12 @@ func ErrorsByDepth(networks []*Network, t Target) figure.Curve {
 	return c
 }
 
-// Curve returns the curve of the error before training and after each step.
+// Curve returns the curve of the error before training, at 1, and after each step. It starts at 1
+// for a logarithmic axis, which shows the first steps.
 func (f Fit) Curve(name string, style figure.Style) figure.Curve {
 	c := figure.Curve{Name: name, Y: f.Errors, Style: style}
 	for step := range c.Y {
-		c.X = append(c.X, float64(step))
+		c.X = append(c.X, float64(step+1))
 	}
 	return c
 }
@@ -57,9 +56,7 @@ func (t Target) Curve() figure.Curve {
 
 const black = 5 // in the palette of package figure
 
-// style returns a line style with the kind's colour.
-func (k Kind) style(dash figure.Dash) figure.Style {
-	s := figure.NetworkStyle(figure.Family(k), figure.Deep)
-	s.Dash = dash
-	return s
+// Style returns the style of networks of this kind.
+func (k Kind) Style(depth figure.Depth) figure.Style {
+	return figure.NetworkStyle(figure.Family(k), depth)
 }

@@ -83,9 +83,18 @@ func Train(n *Network, t Target, bounds Bounds, steps int, rate float64) Fit {
 	return fit
 }
 
-// Reached returns the first step with an error of at most e, or -1.
-func (f Fit) Reached(e float64) int {
-	return slices.IndexFunc(f.Errors, func(at float64) bool { return at <= e })
+// Settled returns the first step from which on the error is at most e, or -1 if the last error
+// is above it.
+func (f Fit) Settled(e float64) int {
+	for step := len(f.Errors) - 1; step >= 0; step-- {
+		if f.Errors[step] > e {
+			if step == len(f.Errors)-1 {
+				return -1
+			}
+			return step + 1
+		}
+	}
+	return 0
 }
 
 // Search looks for the best network of each depth.

@@ -27,9 +27,14 @@ func TestTrain(t *testing.T) {
 		if e > fit.Errors[0]/20 {
 			t.Errorf("%s: in 500 steps the error went from %g to %g, want a twentieth or less", kind, fit.Errors[0], e)
 		}
-		at := fit.Reached(0.1)
-		if at < 1 || fit.Errors[at] > 0.1 || fit.Errors[at-1] <= 0.1 || fit.Reached(-1) != -1 {
-			t.Errorf("%s: 0.1 is reached at step %d", kind, at)
+	}
+}
+
+func TestSettled(t *testing.T) {
+	fit := Fit{Errors: []float64{1, 3, 0.5, 2, 1, 0.2}}
+	for e, want := range map[float64]int{0.1: -1, 0.2: 5, 1: 4, 2: 2, 3: 0} {
+		if got := fit.Settled(e); got != want {
+			t.Errorf("the error settles below %g at step %d, want %d", e, got, want)
 		}
 	}
 }
@@ -93,15 +98,18 @@ func TestLeastError(t *testing.T) {
 func TestCurves(t *testing.T) {
 	target := Sample(sine, 5)
 	shallow, deep := New(Residual, 2, 1, source(1, 1)), New(Residual, 2, 3, source(1, 1))
-	if c := deep.Curve(target, figure.Dashed); c.Name != "residual, depth 3" || !slices.Equal(c.Y, deep.At(target.X)) {
+	if c := deep.Curve(target); c.Name != "residual, depth 3" || !slices.Equal(c.Y, deep.At(target.X)) {
 		t.Errorf("the curve of a network is %+v", c)
 	}
 	c := ErrorsByDepth([]*Network{shallow, deep}, target)
 	if !slices.Equal(c.X, []float64{1, 3}) || !slices.Equal(c.Y, []float64{shallow.Error(target), deep.Error(target)}) {
 		t.Errorf("the curve of errors is %+v", c)
 	}
+	if c := target.Curve(); !slices.Equal(c.X, []float64{-1, 0.5}) || c.Y[0] != target.Y[0] || c.Y[1] != target.Y[3] {
+		t.Errorf("the curve of the target is %+v", c)
+	}
 	fit := Train(shallow, target, Unbounded, 2, 0.01)
-	if c := fit.Curve("fit", figure.Style{}); !slices.Equal(c.X, []float64{0, 1, 2}) || !slices.Equal(c.Y, fit.Errors) {
+	if c := fit.Curve("fit", figure.Style{}); !slices.Equal(c.X, []float64{1, 2, 3}) || !slices.Equal(c.Y, fit.Errors) {
 		t.Errorf("the curve of a training is %+v", c)
 	}
 }

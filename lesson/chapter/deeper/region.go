@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/residual-go/residual/pkg/figure"
@@ -179,16 +180,17 @@ func (r Region) Distance(target figure.Point) float64 {
 	return nearest
 }
 
-// Panel returns a panel with the classes of 1, 2, … layers and their distances to the target.
-func Panel(title string, classes []Region, target figure.Point) figure.RegionPanel {
+// Panel returns a panel with the classes of 1, 2 and 3 layers of a kind, the more layers the
+// darker, and their distances to the target.
+func Panel(kind Kind, classes []Region, target figure.Point) figure.RegionPanel {
 	const edge = Extent + Pixel/2 // a grid point is the centre of a cell
+	title := strings.ToUpper(kind.String()[:1]) + kind.String()[1:]
 	panel := figure.RegionPanel{Title: title, XLabel: "f(−1)", YLabel: "f(1)",
 		X0: -edge, X1: edge, Y0: -edge, Y1: edge, Point: &target}
 	for i, class := range classes {
-		panel.Regions = append(panel.Regions, figure.Region{
-			Name: layers(i + 1), Mask: class, Distance: true,
-			Style: figure.Style{Color: i + 1, Dash: figure.Dash(i % 4)},
-		})
+		style := kind.Style(min(figure.Depth(i), figure.Deepest))
+		style.Dash = figure.Dash(i % 4)
+		panel.Regions = append(panel.Regions, figure.Region{Name: layers(i + 1), Mask: class, Distance: true, Style: style})
 	}
 	slices.Reverse(panel.Regions) // draw the largest first, so that it does not hide the others
 	return panel

@@ -109,8 +109,26 @@ func TestDistance(t *testing.T) {
 	}
 }
 
+// TestTargetOnTheOtherSide: with |w| ≤ 1 a residual layer never reverses the order of two
+// values, so that no chain comes nearer to −0.8x than the line f(−1) = f(1). The mirror image
+// of a plain class is the class itself, with −w for w and −b for b in the last layer.
+func TestTargetOnTheOtherSide(t *testing.T) {
+	target, mirrored := figure.Point{X: 0.8, Y: -0.8}, figure.Point{X: -0.8, Y: 0.8}
+	line := 0.8 * math.Sqrt2
+	for i, region := range classes[Residual]() {
+		if d := region.Distance(target); d < line-Pixel {
+			t.Errorf("%d residual layers are %.4f from −0.8x, want at least %.4f", i+1, d, line)
+		}
+	}
+	for i, region := range classes[Plain]() {
+		if d, want := region.Distance(target), region.Distance(mirrored); math.Abs(d-want) > 1e-9 {
+			t.Errorf("%d plain layers are %.4f from −0.8x and %.4f from 0.8x, want the same", i+1, d, want)
+		}
+	}
+}
+
 func TestPanel(t *testing.T) {
-	panel := Panel("plain", classes[Plain](), figure.Point{Name: "f*"})
+	panel := Panel(Plain, classes[Plain](), figure.Point{Name: "f*"})
 	if _, err := figure.Regions("classes", []figure.RegionPanel{panel}); err != nil {
 		t.Error(err)
 	}
