@@ -12,12 +12,16 @@ import (
 	"unicode"
 
 	"github.com/residual-go/residual/lesson/exercises"
+	"github.com/residual-go/residual/lesson/words"
 )
 
 const root = "../.."
 
 // pages are the English pages, beside those of the exercises, that have a Chinese sibling.
-var pages = []string{}
+var pages = []string{
+	"lesson/README.md",
+	"lesson/teaching/key.md",
+}
 
 // siblings returns the English pages with a Chinese sibling.
 func siblings() []string {
@@ -92,6 +96,28 @@ func TestPagesHaveBothLanguages(t *testing.T) {
 		for _, block := range blocks(source) {
 			if isCode(block) && !slices.Contains(chinese, block) {
 				t.Errorf("%s lacks this code of %s:\n%s", sibling, base, block)
+			}
+		}
+	}
+}
+
+// TestTitles: an exercise has one title in each language, in its task and in the command.
+func TestTitles(t *testing.T) {
+	entries, err := words.Entries(words.Chinese)
+	if err != nil {
+		t.Fatal(err)
+	}
+	titles := map[string]string{}
+	for _, entry := range entries {
+		if entry.Context == words.Title {
+			titles[entry.English] = entry.Text
+		}
+	}
+	for _, exercise := range exercises.All() {
+		for page, title := range map[string]string{"README.md": exercise.Title, "README.zh.md": titles[exercise.Title]} {
+			file := filepath.Join(root, exercises.Folder, exercise.Name, page)
+			if want := "# " + title + "\n"; !strings.Contains(top(read(t, file)), want) {
+				t.Errorf("%s does not have the title %q, which the command prints", file, title)
 			}
 		}
 	}
@@ -371,16 +397,18 @@ func TestStamp(t *testing.T) {
 		write("n.ipynb", `{"cells": [{"id": "cell-1", "source": ["`+first+`"]}, {"id": "cell-2", "source": ["`+second+`"]}]}`)
 	}
 	cells("one", "two")
-	write("h.go", "package h\n\nvar hints = map[string]string{\"key\": \"text\"}\n\nvar h = Hint{\"no-end\", \"a\" + \"b\"}\n")
-	parts := write("parts.zh.md", "<!-- source: n.ipynb#cell-1 -->\n一\n<!-- source: n.ipynb#cell-2 -->\n二\n<!-- source: h.go#key -->\n三\n<!-- source: h.go#no-end -->\n四\n")
-	mustStamp(parts, "")
-	expect(parts)
-	cells("one", "2")
-	expect(parts, "n.ipynb#cell-2 was changed after this text")
-	write("h.go", "package h\n\nvar h = Hint{\"no-end\", \"a\" + \"c\"}\n")
-	expect(parts, "n.ipynb#cell-2 was changed after this text", filepath.Join(dir, "h.go")+" has no part key", "h.go#no-end was changed after this text")
+	parts := write("parts.zh.md", "<!-- source: n.ipynb#cell-1 -->\n一\n<!-- source: n.ipynb#cell-2 -->\n二\n<!-- source: n.ipynb#cell-3 -->\n三\n")
+	missing := filepath.Join(dir, "n.ipynb") + " has no cell cell-3"
+	if err := stamp(parts, ""); err == nil || !strings.Contains(err.Error(), missing) {
+		t.Errorf("stamping a cell that is missing: %v, want %s", err, missing)
+	}
+	mustStamp(parts, "cell-1")
 	mustStamp(parts, "cell-2")
-	expect(parts, filepath.Join(dir, "h.go")+" has no part key", "h.go#no-end was changed after this text")
+	expect(parts, missing)
+	cells("one", "2")
+	expect(parts, "n.ipynb#cell-2 was changed after this text", missing)
+	mustStamp(parts, "cell-2")
+	expect(parts, missing)
 
 	if err := stamp(write("b.zh.md", "# 乙\n"), ""); err == nil {
 		t.Error("a file without a mark was stamped")

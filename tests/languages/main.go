@@ -8,17 +8,17 @@
 //
 //	<!-- source: README.md sha256:0123456789abcdef -->
 //
-// The path is relative to the Chinese file. Behind a # may follow a part of the source, so that
-// a file with many texts, each under a mark of its own, is checked text by text:
+// The path is relative to the Chinese file. A file about a notebook has a mark for each cell,
+// by its id, so that each is checked alone:
 //
-//	<!-- source: ../3-block.ipynb#cell-07 sha256:… -->            a cell, by its id
-//	<!-- source: basicblock.go#relu-before-addition sha256:… -->  a hint, by its name
+//	<!-- source: ../3-block.ipynb#cell-07 sha256:0123456789abcdef -->
 //
-// A new text starts with a mark without a checksum, which stamp adds. FILE#PART stamps only the
-// mark of that part.
+// A new text starts with a mark without a checksum, which stamp adds. FILE#CELL stamps only
+// the mark of that cell.
 //
 // The package's tests fail on a stale text, on a page that lacks a Chinese sibling, on links
-// that lead nowhere, and on lapses in typography.
+// that lead nowhere, and on lapses in typography. What the code itself says in Chinese is in
+// package words, which has tests of its own.
 package main
 
 import (

@@ -6,15 +6,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/residual-go/residual/pkg/atomicfile"
@@ -46,7 +42,7 @@ func chinese(root string) ([]string, error) {
 type mark struct {
 	line   int    // where it stands, counted from 1
 	source string // the file of the English text
-	part   string // a part of it, or "" for all
+	part   string // the id of a cell, if the file is a notebook, or "" for all of it
 	sum    string // the checksum of the English text when the mark was stamped, or ""
 }
 
@@ -123,7 +119,8 @@ func stamp(file, part string) error {
 	return atomicfile.WriteBytes(file, []byte(stamped))
 }
 
-// checksum returns the first 16 hexadecimal digits of the SHA-256 of a file or of a part of it.
+// checksum returns the first 16 hexadecimal digits of the SHA-256 of a file or, if part is
+// not "", of a cell of a notebook.
 func checksum(file, part string) (string, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -139,58 +136,24 @@ func checksum(file, part string) (string, error) {
 	return hex.EncodeToString(sum[:8]), nil
 }
 
-// partOf returns the text of a notebook's cell, by its id, or of a hint in a Go file, by its
-// name.
-func partOf(file string, content []byte, part string) ([]byte, error) {
-	switch filepath.Ext(file) {
-	case ".ipynb":
-		var notebook struct {
-			Cells []struct {
-				ID     string   `json:"id"`
-				Source []string `json:"source"`
-			} `json:"cells"`
-		}
-		if err := json.Unmarshal(content, &notebook); err != nil {
-			return nil, fmt.Errorf("read %s: %w", file, err)
-		}
-		for _, cell := range notebook.Cells {
-			if cell.ID == part {
-				return []byte(strings.Join(cell.Source, "")), nil
-			}
-		}
-	case ".go":
-		files := token.NewFileSet()
-		parsed, err := parser.ParseFile(files, file, content, parser.SkipObjectResolution)
-		if err != nil {
-			return nil, err
-		}
-		if text := valueOf(parsed, part); text != nil {
-			return content[files.Position(text.Pos()).Offset:files.Position(text.End()).Offset], nil
+// partOf returns the text of a notebook's cell, by its id.
+func partOf(file string, content []byte, id string) ([]byte, error) {
+	if filepath.Ext(file) != ".ipynb" {
+		return nil, fmt.Errorf("%s is no notebook, and a mark names a part of it, %s", file, id)
+	}
+	var notebook struct {
+		Cells []struct {
+			ID     string   `json:"id"`
+			Source []string `json:"source"`
+		} `json:"cells"`
+	}
+	if err := json.Unmarshal(content, &notebook); err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	for _, cell := range notebook.Cells {
+		if cell.ID == id {
+			return []byte(strings.Join(cell.Source, "")), nil
 		}
 	}
-	return nil, fmt.Errorf("%s has no part %s", file, part)
-}
-
-// valueOf returns the expression that stands beside a name: the value of that key in a map, or
-// what follows the name in a Hint.
-func valueOf(file *ast.File, name string) ast.Expr {
-	is := func(e ast.Expr) bool {
-		literal, ok := e.(*ast.BasicLit)
-		return ok && literal.Value == strconv.Quote(name)
-	}
-	var value ast.Expr
-	ast.Inspect(file, func(node ast.Node) bool {
-		switch n := node.(type) {
-		case *ast.KeyValueExpr:
-			if is(n.Key) {
-				value = n.Value
-			}
-		case *ast.CompositeLit:
-			if len(n.Elts) == 2 && is(n.Elts[0]) {
-				value = n.Elts[1]
-			}
-		}
-		return value == nil
-	})
-	return value
+	return nil, fmt.Errorf("%s has no cell %s", file, id)
 }
