@@ -46,6 +46,7 @@ var (
 	formula  = regexp.MustCompile(`\$[^$]+\$`)
 	linkText = regexp.MustCompile(`!?\[([^\]]*)\]\([^)]*\)`)
 	tag      = regexp.MustCompile(`</?[a-z][^>]*>`)
+	italic   = regexp.MustCompile(`(^|[^*])\*[^*\s][^*]*\p{Han}[^*]*\*([^*]|$)`)
 	emphasis = regexp.MustCompile(`\*+`)
 )
 
@@ -85,6 +86,9 @@ func lapses(text string) []lapse {
 		}
 		if text := unclosed(line); text != "" {
 			found = append(found, lapse{i + 1, fmt.Sprintf("%s is shown with its asterisks: move punctuation out of it", text)})
+		}
+		if text := italic.FindString(code.ReplaceAllString(line, "x")); text != "" {
+			found = append(found, lapse{i + 1, fmt.Sprintf("%s: emphasis in Chinese is **bold**, not slanted", text)})
 		}
 		// A line break is shown as a space, which Chinese does not have.
 		first, last := ends(read)
