@@ -99,6 +99,10 @@ parity-values: ## Compute PyTorch's values for the parity tests again (needs pyt
 picture-values: ## Compute Pillow's values for the tests of images again (needs python3-torchvision and python3-pil).
 	/usr/bin/python3 tests/reference/picture.py
 
+figure-fonts: ## Make the figures' Chinese, Japanese and Korean font, and fonts for tests, again (needs fonttools and fonts-noto-cjk).
+	/usr/bin/python3 tests/reference/figure_font.py
+	/usr/bin/python3 tests/reference/broken_fonts.py
+
 weight-values: ## Write PyTorch's files of weights and logits again (needs python3-torchvision and RESIDUAL_TEST_DATA).
 	/usr/bin/python3 tests/reference/weight_formats.py
 	/usr/bin/python3 tests/reference/weight_cases.py

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -34,6 +35,9 @@ func (f *flags) openTestImages(cmd *cobra.Command, spec, subset string, t pictur
 
 func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, datasource.Options) (*datasource.Set, error),
 	spec, subset string, t picture.Transform) (*datasource.Set, error) {
+	if err := figure.CheckFont(); err != nil {
+		return nil, err
+	}
 	w := f.messages(cmd)
 	set, err := open(cmd.Context(), spec, datasource.Options{
 		Subset: subset, Validation: f.validation, Transform: t, Progress: download(w), Decoded: decoded(w),
@@ -47,13 +51,41 @@ func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, 
 		fmt.Fprintf(w, "%s\n%s\n%s\n", rule, set.Notice, rule)
 	}
 	fmt.Fprintf(w, "Data: %s; %s\n", set.Name(), counted(set))
-	for i, name := range set.Test.Classes {
-		if !figure.Writable(name) { // said once
-			fmt.Fprintf(w, "Note: the figures' fonts cannot write all class names; figures have numbers instead, such as %d for %s\n", i, name)
-			break
-		}
+	for _, note := range numberNotes(set.Test.Classes) {
+		fmt.Fprintf(w, "Note: %s\n", note)
 	}
 	return set, nil
+}
+
+// numberNotes says why figures have numbers in place of names of classes: once for scripts that they
+// cannot write, and once for characters that no font has.
+func numberNotes(classes []string) []string {
+	var unsupported, missing string
+	for i, name := range classes {
+		e, ok := errors.AsType[*figure.GlyphError](figure.CheckText(name))
+		switch {
+		case !ok:
+		case e.Unsupported && unsupported == "":
+			unsupported = fmt.Sprintf("figures cannot write names of classes in the script %s; figures have numbers instead, such as %d for %s",
+				strings.ReplaceAll(e.Script, "_", " "), i, name)
+		case !e.Unsupported && missing == "":
+			missing = fmt.Sprintf("no font on this machine has the %c of %s; figures have numbers instead, such as %d. %sset %s to a font file that has it",
+				e.Char, name, i, fontToInstall(e.Script), figure.FontVariable)
+		}
+	}
+	return slices.DeleteFunc([]string{unsupported, missing}, func(note string) bool { return note == "" })
+}
+
+// fontToInstall says which font to install for a script, as the beginning of a sentence that offers
+// something else.
+func fontToInstall(script string) string {
+	switch script {
+	case "":
+		return "To see the name, "
+	case "Han", "Hiragana", "Katakana", "Bopomofo", "Hangul":
+		return "Install Noto Sans CJK (on Debian and Ubuntu, apt-get install fonts-noto-cjk), or "
+	}
+	return "Install the Noto fonts (on Debian and Ubuntu, apt-get install fonts-noto-core), or "
 }
 
 // counted says how many images of which part a set has, as in "48 training and 12 test images".

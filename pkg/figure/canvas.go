@@ -136,7 +136,7 @@ func (c *canvas) text(s string, p point, l lettering) {
 		return
 	}
 	face := l.face()
-	back := -vg.Length(l.align) * face.Width(s)
+	back := -vg.Length(l.align) * textWidth(face, s)
 	c.SetColor(l.colour)
 	if !l.turned {
 		c.FillString(face, c.at(p).Add(vg.Point{X: back}), s)

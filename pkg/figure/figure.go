@@ -18,6 +18,17 @@
 // [Style.Training] are this code, and code.go has its colours. Curves that do not compare
 // plain with residual networks have the colours of the palette, in order.
 //
+// # Text
+//
+// Latin, Greek and Cyrillic letters are in Liberation Sans. Other characters come, one by one,
+// from the first font that has them: the file that [FontVariable] names, a bundled font for
+// Chinese, Japanese and Korean (10,924 characters, with Han characters as in China), and
+// well-known fonts of the system. Scripts whose letters join, stand above each other or run
+// from right to left cannot be written; [CheckText] says so, [ClassNames] puts numbers in
+// their place, and other text gets boxes. In an SVG, text is text, and its viewer finds the
+// fonts. Equal input gives equal bytes on another machine only if the system's fonts are not
+// needed.
+//
 // # What is gonum's and what is ours
 //
 // The axes of every chart are a [plot.Plot]; gonum also aligns the panels, draws the
@@ -59,6 +70,7 @@
 //	style.go     colours, dashes, hatching
 //	code.go      the colours of plain and residual networks
 //	text.go      fonts, measuring, cutting and wrapping
+//	glyphs.go    characters that Liberation Sans lacks
 //	canvas.go    gonum's canvas in CSS pixels
 package figure
 
@@ -66,8 +78,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -115,6 +129,9 @@ func (f *Figure) Encode(w io.Writer, format string) error {
 	if f.draw == nil {
 		return errors.New("encode figure: the figure is empty")
 	}
+	if err := CheckFont(); err != nil {
+		return fmt.Errorf("encode figure: %w", err)
+	}
 	var content io.WriterTo
 	switch format {
 	case "png":
@@ -132,7 +149,7 @@ func (f *Figure) Encode(w io.Writer, format string) error {
 
 func (f *Figure) png() io.WriterTo {
 	target := vgimg.NewWith(vgimg.UseWH(px(f.width), px(f.height)), vgimg.UseDPI(dotsPerPixel*96))
-	f.drawOn(target)
+	f.drawOn(raster{target})
 	return vgimg.PngCanvas{Canvas: target}
 }
 
@@ -141,15 +158,28 @@ func (f *Figure) svg() io.WriterTo {
 	f.drawOn(target)
 	var raw bytes.Buffer
 	target.WriteTo(&raw) // a bytes.Buffer does not fail
-	// vgsvg names only the font it measured; Arial has the same widths. It also calls its
-	// PNG images JPEG and lets a viewer keep their proportions, which shrinks a colour bar
-	// of one column to a hairline. Text in a figure cannot match: its quotes are escaped.
-	repaired := strings.NewReplacer(
-		`style="font-family:Liberation Sans;font-variant:normal;`, `style="font-family:'Liberation Sans',Arial,Helvetica,sans-serif;`,
-		`xlink:href="data:image/jpg;`, `preserveAspectRatio="none" xlink:href="data:image/png;`,
-	).Replace(raw.String())
-	return strings.NewReader(repaired)
+	// vgsvg calls its PNG images JPEG and lets a viewer keep their proportions, which shrinks a
+	// colour bar of one column to a hairline. Text in a figure cannot match: its quotes are escaped.
+	repaired := strings.ReplaceAll(raw.String(), `xlink:href="data:image/jpg;`, `preserveAspectRatio="none" xlink:href="data:image/png;`)
+	face := tickText().face()
+	return strings.NewReader(svgText.ReplaceAllStringFunc(repaired, func(s string) string {
+		part := svgText.FindStringSubmatch(s)
+		families := `'Liberation Sans',Arial,Helvetica,`
+		if strings.ContainsFunc(html.UnescapeString(part[2]), func(r rune) bool { return !has(face, r) }) {
+			families += otherFamilies
+		}
+		return `style="font-family:` + families + `sans-serif;` + part[1] + `>` + part[2] + `</text>`
+	}))
 }
+
+// svgText is a text as vgsvg writes it. It names only the font it measured; Arial has the same
+// widths.
+var svgText = regexp.MustCompile(`style="font-family:Liberation Sans;font-variant:normal;([^"]*")>([^<]*)</text>`)
+
+// otherFamilies are fonts for characters that Liberation Sans lacks, which are not slanted where
+// it is.
+const otherFamilies = `'Noto Sans CJK SC','Noto Sans SC','Source Han Sans SC','PingFang SC','Hiragino Sans GB',` +
+	`'Microsoft YaHei','WenQuanYi Micro Hei',`
 
 func (f *Figure) drawOn(target vg.Canvas) {
 	c := &canvas{draw.NewCanvas(target, px(f.width), px(f.height))}

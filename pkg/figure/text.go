@@ -8,10 +8,13 @@ import (
 	"sync"
 	"unicode"
 
+	"github.com/rivo/uniseg"
 	stdfont "golang.org/x/image/font"
+	"golang.org/x/text/unicode/norm"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/font/liberation"
 	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
 )
 
 // Sizes of type, in CSS pixels.
@@ -63,11 +66,29 @@ func (l lettering) face() font.Face { return fonts().Lookup(l.font(), px(l.size)
 
 // style returns the lettering for what gonum writes.
 func (l lettering) style() text.Style {
-	s := text.Style{Color: l.colour, Font: l.font(), XAlign: text.XAlignment(-l.align), Handler: text.Plain{Fonts: fonts()}}
+	s := text.Style{Color: l.colour, Font: l.font(), XAlign: text.XAlignment(-l.align), Handler: plain{text.Plain{Fonts: fonts()}}}
 	if l.turned {
 		s.Rotation = math.Pi / 2
 	}
 	return s
+}
+
+// plain is gonum's handler of plain text, for one line that may need several fonts.
+type plain struct{ text.Plain }
+
+// Box implements [text.Handler].
+func (h plain) Box(s string, f font.Font) (width, height, depth vg.Length) {
+	_, height, depth = h.Plain.Box("", f)
+	return textWidth(h.Fonts.Lookup(f, f.Size), s), height, depth
+}
+
+// Draw implements [text.Handler].
+func (h plain) Draw(c vg.Canvas, s string, style text.Style, at vg.Point) {
+	// gonum aligns s by its width in one font.
+	face := h.Fonts.Lookup(style.Font, style.Font.Size)
+	shift := vg.Length(style.XAlign) * (textWidth(face, s) - face.Width(s))
+	sin, cos := math.Sincos(style.Rotation)
+	h.Plain.Draw(c, s, style, at.Add(vg.Point{X: shift * vg.Length(cos), Y: shift * vg.Length(sin)}))
 }
 
 // middleOfDigits centres digits and capitals on a point. gonum's YCenter centres a line
@@ -92,8 +113,7 @@ func besideAxis(l lettering) text.Style {
 func (l lettering) middle() float64 { return 0.36 * l.size }
 
 func (l lettering) width(s string) float64 {
-	face := l.face()
-	return pixels(face.Width(clean(s)))
+	return pixels(textWidth(l.face(), clean(s)))
 }
 
 // fit returns s, cut short with an ellipsis if it is wider than width.
@@ -108,17 +128,36 @@ func (l lettering) fit(s string, width float64) string {
 	return cut(max(0, tooMany-1))
 }
 
-// wrap breaks s at spaces into lines no wider than width.
+// wrap breaks s into lines no wider than width: at spaces, and where Chinese and Japanese may be
+// broken.
 func (l lettering) wrap(s string, width float64) []string {
 	var lines []string
 	for _, word := range strings.Fields(clean(s)) {
-		if n := len(lines); n > 0 && l.width(lines[n-1]+" "+word) <= width {
-			lines[n-1] += " " + word
-		} else {
-			lines = append(lines, l.fit(word, width))
+		space := " "
+		for _, piece := range breakable(word) {
+			if n := len(lines); n > 0 && l.width(lines[n-1]+space+piece) <= width {
+				lines[n-1] += space + piece
+			} else {
+				lines = append(lines, l.fit(piece, width))
+			}
+			space = ""
 		}
 	}
 	return lines
+}
+
+// breakable splits a word with Chinese or Japanese characters where a line may end, which is not
+// before a comma or after an opening quote (UAX #14).
+func breakable(word string) (pieces []string) {
+	if !strings.ContainsFunc(word, fullWidth) {
+		return []string{word}
+	}
+	for state := -1; word != ""; {
+		var piece string
+		piece, word, _, state = uniseg.FirstLineSegmentInString(word, state)
+		pieces = append(pieces, piece)
+	}
+	return pieces
 }
 
 // widest returns the width of the widest text.
@@ -130,12 +169,13 @@ func (l lettering) widest(texts []string) (widest float64) {
 }
 
 // clean replaces what must not appear in XML: control characters, including line breaks,
-// and bytes that are not UTF-8.
+// and bytes that are not UTF-8. It joins accents and Korean letters to the characters that
+// fonts have.
 func clean(s string) string {
-	return strings.Map(func(r rune) rune {
+	return norm.NFC.String(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\ufffe' || r == '\uffff' {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(s, "?"))
+	}, strings.ToValidUTF8(s, "?")))
 }
