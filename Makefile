@@ -13,7 +13,7 @@ RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-
 # Package check tests the worked solutions.
 PACKAGES = $$($(GO) list ./... | grep -v '/lesson/exercises/[a-z0-9]*$$') ./lesson/exercises/check ./lesson/exercises/symptoms
 
-.PHONY: help lesson figures jupyter notebooks course html test check test-arm64 test-xla fuzz mutate bench bench-gpu parity-values exercise-values picture-values weight-values clean
+.PHONY: help lesson figures jupyter notebooks course html test check test-arm64 test-xla fuzz mutate bench bench-gpu parity-values exercise-values picture-values figure-fonts weight-values clean
 
 help: ## List what make can do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
