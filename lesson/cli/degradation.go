@@ -85,7 +85,7 @@ resumed.`,
 			fmt.Fprintf(w, "Backend: %s\n", backend.Describe(engine))
 			fmt.Fprintf(w, "Picture: %s, redrawn after every epoch\n", printable.Escape(filepath.Join(figures, degradation.ErrorFigureName+".png")))
 			soFar := plots.Drawing{Name: degradation.ErrorFigureName, Draw: func() (*figure.Figure, error) {
-				return e.ErrorFigureSoFar(dir, set.Test.TestSplit(), set.Caption())
+				return e.ErrorFigureSoFar(dir, set.Test.TestSplit(), caption(language(cmd), set), language(cmd).Text)
 			}}
 			draw := func() error {
 				_, err := plots.Save(figures, soFar)
@@ -111,7 +111,7 @@ resumed.`,
 					return err
 				}
 			}
-			paths, err := result.Figures(figures, set.Caption())
+			paths, err := result.Figures(figures, caption(language(cmd), set), language(cmd).Text)
 			if err != nil {
 				return fmt.Errorf("%w; to draw the figures without training again: %s", err, again)
 			}

@@ -96,7 +96,7 @@ during training, so the last digits may differ.`,
 			}
 			var wrote []string
 			if figures != "" {
-				if wrote, err = plots.Save(figures, confusion(m.Config.Name, set, result)); err != nil {
+				if wrote, err = plots.Save(figures, confusion(language(cmd), m.Config.Name, set, result)); err != nil {
 					return err
 				}
 			}

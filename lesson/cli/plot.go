@@ -56,11 +56,12 @@ lesson/recorded. A folder of runs stands for all of them.`,
 					data = append(data, images)
 				}
 			}
-			caption := "data: " + strings.Join(data, "; ")
+			l := language(cmd)
+			drawn, caption := plots.Words(l.Text), l.Sprintf("data: %s", strings.Join(data, "; "))
 			paths, err := plots.Save(figures,
-				plots.Drawing{Name: "loss", Draw: func() (*figure.Figure, error) { return plots.Loss("Loss", caption, histories...) }},
-				plots.Drawing{Name: "accuracy", Draw: func() (*figure.Figure, error) { return plots.Accuracy("Accuracy", caption, histories...) }},
-				plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return plots.Schedule("Learning rate", histories...) }},
+				plots.Drawing{Name: "loss", Draw: func() (*figure.Figure, error) { return drawn.Loss(l.Text("Loss"), caption, histories...) }},
+				plots.Drawing{Name: "accuracy", Draw: func() (*figure.Figure, error) { return drawn.Accuracy(l.Text("Accuracy"), caption, histories...) }},
+				plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return drawn.Schedule(l.Text("Learning rate"), histories...) }},
 			)
 			if err != nil {
 				return err
@@ -69,7 +70,7 @@ lesson/recorded. A folder of runs stands for all of them.`,
 			if recorded.Is(dirs[0]) {
 				next += " --data FOLDER"
 			}
-			ending(language(cmd), cmd.OutOrStdout(), paths, next)
+			ending(l, cmd.OutOrStdout(), paths, next)
 			return nil
 		},
 	}

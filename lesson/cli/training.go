@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
@@ -263,7 +264,7 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 			return err
 		}
 	}
-	paths, err := saveRunFigures(dir, set, outcome.Test)
+	paths, err := saveRunFigures(language(cmd), dir, set, outcome.Test)
 	if err != nil {
 		return fmt.Errorf("%w; to draw the figures again: %s", err, f.resumeCommand(cmd, dir))
 	}
@@ -293,20 +294,21 @@ func test(ctx context.Context, engine compute.Backend, r recipe.Recipe, outcome 
 }
 
 // saveRunFigures draws the figures of a finished run into its folder.
-func saveRunFigures(dir string, set *datasource.Set, result *infer.Result) ([]string, error) {
+func saveRunFigures(l words.Language, dir string, set *datasource.Set, result *infer.Result) ([]string, error) {
 	history, err := plots.Read(dir)
 	if err != nil {
 		return nil, err
 	}
-	caption := set.Caption()
-	title := func(what string) string { return history.Name + ": " + what }
+	under, drawn := caption(l, set), plots.Words(l.Text)
+	title := func(what string) string { return titled(l, history.Name, what) }
 	return plots.Save(filepath.Join(dir, "figures"),
-		plots.Drawing{Name: "loss", Draw: func() (*figure.Figure, error) { return plots.Loss(title("loss"), caption, history) }},
-		plots.Drawing{Name: "accuracy", Draw: func() (*figure.Figure, error) { return plots.Accuracy(title("accuracy"), caption, history) }},
-		plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return plots.Schedule(title("learning rate"), history) }},
-		confusion(history.Name, set, result),
+		plots.Drawing{Name: "loss", Draw: func() (*figure.Figure, error) { return drawn.Loss(title(l.Text("loss")), under, history) }},
+		plots.Drawing{Name: "accuracy", Draw: func() (*figure.Figure, error) { return drawn.Accuracy(title(l.Text("accuracy")), under, history) }},
+		plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return drawn.Schedule(title(l.Text("learning rate")), history) }},
+		confusion(l, history.Name, set, result),
 		plots.Drawing{Name: "guesses", Draw: func() (*figure.Figure, error) {
-			return plots.Guesses(title(fmt.Sprintf("the first %s images", set.Test.TestSplit())), caption, set.Test, result, 40)
+			first := l.Sprintf("the first %s images", l.Text(string(set.Test.TestSplit())))
+			return drawn.Guesses(title(first), under, set.Test, result, 40)
 		}},
 	)
 }

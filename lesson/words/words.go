@@ -7,6 +7,8 @@
 //
 //	zh/hints.po     the hints of the exercises' checks
 //	zh/checks.po    what else a check says
+//	zh/command.po   the help of the command and what it prints
+//	zh/figures.po   the words in figures
 //
 // A text without a translation stays English. Tests find those, and translations of texts that
 // no longer exist, so whoever changes an English text is told which translation to look at.

@@ -44,14 +44,14 @@ func confusion(title string, classes []string, counts [][]int, opts []Option) (*
 		return nil, err
 	}
 	n := float64(len(classes))
-	p := newPlot("predicted class", "true class")
+	p := newPlot(o.Text("predicted class"), o.Text("true class"))
 	setScale(&p.X, 0.5, n+0.5, false, nil)
 	setScale(&p.Y, 0.5, n+0.5, false, nil)
 	p.Y.Scale = plot.InvertedScale{Normalizer: plot.LinearScale{}}
 	namesBeside(classes, widestCell).label(&p.Y)
 	panels := []panel{{Plot: p}}
-	head := newHeader(title, m.summary())
-	bar := shareBar()
+	head := newHeader(title, m.summary(o))
+	bar := shareBar(o)
 	cell := 0.0
 	layOut := func() (bottom float64) {
 		return arrange(panels, 1, head.height, pageWidth-bar.room, func(room float64) (width, height float64) {
@@ -99,16 +99,16 @@ func newMatrix(classes int, counts [][]int) (matrix, error) {
 
 // summary returns the line under the title: how many samples there are and how many are
 // predicted correctly.
-func (m matrix) summary() string {
+func (m matrix) summary(o options) string {
 	total, right := 0, 0
 	for i, n := range m.totals {
 		total += n
 		right += m.counts[i][i]
 	}
 	if total == 0 {
-		return "no samples"
+		return o.Text("no samples")
 	}
-	return fmt.Sprintf("%s of %s samples correct (%.1f%%)", grouped(right), grouped(total), 100*float64(right)/float64(total))
+	return fmt.Sprintf(o.Text("%s of %s samples correct (%.1f%%)"), grouped(right), grouped(total), 100*float64(right)/float64(total))
 }
 
 // share returns the share of column k in row i, 0 for a row without samples.
@@ -185,12 +185,12 @@ func (m matrix) numbers(cell float64) drawFunc {
 }
 
 // shareBar returns the scale of the colours.
-func shareBar() scaleBar {
+func shareBar(o options) scaleBar {
 	var ticks []plot.Tick
 	for _, percent := range [...]float64{0, 1, 5, 10, 25, 50, 75, 100} {
 		ticks = append(ticks, plot.Tick{Value: math.Sqrt(percent / 100), Label: fmt.Sprintf("%g%%", percent)})
 	}
-	return newScaleBar(blues(), "share of the true class", ticks)
+	return newScaleBar(blues(), o.Text("share of the true class"), ticks)
 }
 
 // grouped writes n with a narrow gap after every three digits, as in 10 000.

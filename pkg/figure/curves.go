@@ -42,15 +42,17 @@ type Run struct {
 
 // Curves returns the run as two curves: the test curve in the given style and the training
 // curve in the same colour, dashed and thin.
-func (r Run) Curves(style Style) []Curve {
+func (r Run) Curves(style Style) []Curve { return r.curves(style, options{}) }
+
+func (r Run) curves(style Style, o options) []Curve {
 	var pair []Curve
 	if r.Test != nil {
-		pair = append(pair, Curve{Name: r.Name + ", " + cmp.Or(r.Tested, "test"), X: r.X, Y: r.Test, Style: style})
+		pair = append(pair, Curve{Name: fmt.Sprintf(o.Text("%s, %s"), r.Name, cmp.Or(r.Tested, o.Text("test"))), X: r.X, Y: r.Test, Style: style})
 	}
 	if r.Train != nil {
 		training := style.Training()
 		training.Thin = true
-		pair = append(pair, Curve{Name: r.Name + ", train", X: r.X, Y: r.Train, Style: training})
+		pair = append(pair, Curve{Name: fmt.Sprintf(o.Text("%s, %s"), r.Name, o.Text("train")), X: r.X, Y: r.Train, Style: training})
 	}
 	return pair
 }
@@ -74,16 +76,17 @@ func PlainVsResidual(title, xLabel, yLabel string, plain, residual []Run, opts .
 		return nil, fmt.Errorf("plain against residual %q: %d plain and %d residual networks, want at most %d of each",
 			title, len(plain), len(residual), most)
 	}
+	o := language(opts)
 	from := func(heading string, family Family, runs []Run) side {
 		s := side{heading: heading}
 		for i, r := range runs {
-			s.curves = append(s.curves, r.Curves(NetworkStyle(family, Depth(i)))...)
+			s.curves = append(s.curves, r.curves(NetworkStyle(family, Depth(i)), o)...)
 		}
 		return s
 	}
 	c := chart{title: title, xLabel: xLabel, yLabel: yLabel, sides: []side{
-		from("Plain networks", Plain, plain),
-		from("Residual networks", Residual, residual),
+		from(o.Text("Plain networks"), Plain, plain),
+		from(o.Text("Residual networks"), Residual, residual),
 	}}
 	if len(plain) == 0 || len(residual) == 0 {
 		return nil, fmt.Errorf("plain against residual %q: %d plain and %d residual networks, want at least one of each",
@@ -99,7 +102,7 @@ func PlainVsResidual(title, xLabel, yLabel string, plain, residual []Run, opts .
 // Schedule draws learning rates by epoch or step; xLabel says which. A rate that was
 // constant holds until the next point, so that a drop shows as a drop and not as a slope.
 func Schedule(title, xLabel string, curves []Curve, opts ...Option) (*Figure, error) {
-	c := chart{title: title, xLabel: xLabel, yLabel: "learning rate", stairs: true, sides: []side{{curves: curves}}}
+	c := chart{title: title, xLabel: xLabel, yLabel: language(opts).Text("learning rate"), stairs: true, sides: []side{{curves: curves}}}
 	f, err := c.figure(opts)
 	if err != nil {
 		return nil, fmt.Errorf("schedule %q: %w", title, err)
@@ -138,8 +141,9 @@ func gradientNorms(title string, layers []string, series []Curve, opts []Option)
 			}
 		}
 	}
+	o := language(opts)
 	c := chart{
-		title: title, xLabel: "layer, from input to output", yLabel: "norm of the gradient",
+		title: title, xLabel: o.Text("layer, from input to output"), yLabel: o.Text("norm of the gradient"),
 		sides:      []side{{curves: series}},
 		categories: layers,
 	}
@@ -236,7 +240,7 @@ func (ch chart) traces(o options) (traces [][]trace, y extent, err error) {
 				}
 			}
 			if t.empty() && t.name != "" {
-				t.name += " (nothing to draw)" // a run that diverged at once, say
+				t.name += o.Text(" (nothing to draw)") // a run that diverged at once, say
 			}
 			traces[i] = append(traces[i], t)
 		}

@@ -54,6 +54,7 @@ const mostLabelled = 40
 
 // diagram is the layout of a network.
 type diagram struct {
+	options
 	layers []DiagramLayer
 	links  []Link
 	kinds  []string
@@ -105,7 +106,7 @@ func newDiagram(title string, layers []DiagramLayer, links []Link, opts []Option
 	if err != nil {
 		return nil, err
 	}
-	d := &diagram{layers: slices.Clone(layers), links: slices.Clone(links)}
+	d := &diagram{options: o, layers: slices.Clone(layers), links: slices.Clone(links)}
 	if err := d.prepare(); err != nil {
 		return nil, err
 	}
@@ -390,7 +391,7 @@ func (d *diagram) entries() []entry {
 	for _, kind := range [...]struct {
 		name       string
 		projection bool
-	}{{"identity shortcut", false}, {"projection shortcut", true}} {
+	}{{d.Text("identity shortcut"), false}, {d.Text("projection shortcut"), true}} {
 		if slices.ContainsFunc(d.links, func(l Link) bool { return l.Projection == kind.projection }) {
 			entries = append(entries, entry{kind.name, thumbFunc(func(c *canvas, r rect) {
 				y := r.middle().y
@@ -399,7 +400,7 @@ func (d *diagram) entries() []entry {
 		}
 	}
 	if len(d.links) > 0 {
-		entries = append(entries, entry{"addition", thumbFunc(func(c *canvas, r rect) {
+		entries = append(entries, entry{d.Text("addition"), thumbFunc(func(c *canvas, r rect) {
 			drawAddition(c, r.middle(), 6.5, 1.4)
 		})})
 	}

@@ -99,7 +99,7 @@ func imageGrid(title string, columns int, tiles []Tile, opts []Option) (*Figure,
 	}
 	note := ""
 	if wrong > 0 {
-		note = fmt.Sprintf("%d of %d wrong: framed, with a cross", wrong, len(tiles))
+		note = fmt.Sprintf(o.Text("%d of %d wrong: framed, with a cross"), wrong, len(tiles))
 	}
 	head := newHeader(title, note)
 	top := math.Round(head.height + 10)

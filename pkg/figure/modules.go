@@ -44,6 +44,7 @@ const (
 
 // moduleDrawing is the layout of modules.
 type moduleDrawing struct {
+	options
 	modules []Module
 	kinds   []string
 	branch  float64   // width of a branch
@@ -60,7 +61,7 @@ func newModules(title string, modules []Module, opts []Option) (*Figure, error) 
 	if len(modules) == 0 {
 		return nil, errors.New("no modules")
 	}
-	d := &moduleDrawing{modules: modules}
+	d := &moduleDrawing{options: o, modules: modules}
 	branches, gaps := 0, float64(len(modules)-1)*moduleGap
 	for i, m := range modules {
 		if len(m.Branches) == 0 {
@@ -116,7 +117,7 @@ func (d *moduleDrawing) entries() []entry {
 		entries = append(entries, entry{kind, thumbFunc(func(c *canvas, r rect) { drawKind(c, r, k) })})
 	}
 	if slices.ContainsFunc(d.modules, func(m Module) bool { return !m.Concatenate }) {
-		entries = append(entries, entry{"addition", thumbFunc(func(c *canvas, r rect) { drawAddition(c, r.middle(), 6.5, 1.4) })})
+		entries = append(entries, entry{d.Text("addition"), thumbFunc(func(c *canvas, r rect) { drawAddition(c, r.middle(), 6.5, 1.4) })})
 	}
 	return entries
 }
@@ -174,10 +175,10 @@ func (d *moduleDrawing) draw(c *canvas, i int) {
 		}
 		if len(branch) == 0 {
 			text := boxText(boxSize)
-			half := text.width("identity")/2 + 4
+			half := text.width(d.Text("identity"))/2 + 4
 			y := (split + joint) / 2
 			c.fill(rect{x - half, y - 9, x + half, y + 9}, white)
-			c.text("identity", point{x, y + text.middle()}, text)
+			c.text(d.Text("identity"), point{x, y + text.middle()}, text)
 		}
 	}
 	from := joint + joinHeight
@@ -186,7 +187,7 @@ func (d *moduleDrawing) draw(c *canvas, i int) {
 		c.fill(box, white)
 		c.frame(box.inset(0.8), pen)
 		text := boxText(boxSize)
-		c.text("joined along the channels", point{middle, box.middle().y + text.middle()}, text)
+		c.text(d.Text("joined along the channels"), point{middle, box.middle().y + text.middle()}, text)
 	} else {
 		c.line(first, gather, last, gather, pen)
 		c.line(middle, gather, middle, joint+3, pen)

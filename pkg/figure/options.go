@@ -18,6 +18,7 @@ type options struct {
 	rangeSet   bool
 	yLow, yTop float64
 	reference  *reference
+	translate  func(english string) string
 
 	xLabel, yLabel, zLabel string
 
@@ -63,6 +64,29 @@ func AxisLabels(x, y, z string) Option {
 
 // Percent writes y as a percentage: 0.25 as 25%.
 func Percent() Option { return func(o *options) { o.percent = true } }
+
+// Translate translates the figure's own words with a function, which gets texts such as "true class"
+// and formats such as "%d of %d wrong: framed, with a cross". Texts that a constructor is given are
+// drawn as they are.
+func Translate(translate func(english string) string) Option {
+	return func(o *options) { o.translate = translate }
+}
+
+// Text returns one of the figure's own words in the reader's language.
+func (o options) Text(english string) string {
+	if o.translate == nil {
+		return english
+	}
+	return o.translate(english)
+}
+
+// language returns options that have only the language of opts.
+func language(opts []Option) (o options) {
+	for _, set := range opts {
+		set(&o)
+	}
+	return options{translate: o.translate}
+}
 
 func gather(opts []Option) (options, error) {
 	var o options

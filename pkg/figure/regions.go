@@ -65,7 +65,7 @@ func regions(title string, planes []RegionPanel, opts []Option) (*Figure, error)
 	}
 	panels := make([]panel, len(planes))
 	for i, p := range planes {
-		if panels[i], err = p.panel(); err != nil {
+		if panels[i], err = p.panel(o); err != nil {
 			return nil, fmt.Errorf("panel %d: %w", i, err)
 		}
 	}
@@ -78,7 +78,7 @@ func regions(title string, planes []RegionPanel, opts []Option) (*Figure, error)
 	}), nil
 }
 
-func (p RegionPanel) panel() (panel, error) {
+func (p RegionPanel) panel(o options) (panel, error) {
 	if err := errors.Join(checkRange("x", p.X0, p.X1, false), checkRange("y", p.Y0, p.Y1, false)); err != nil {
 		return panel{}, err
 	}
@@ -104,11 +104,11 @@ func (p RegionPanel) panel() (panel, error) {
 			thin := stroke{colour: pen.colour, width: 1.4}
 			lines = append(lines, distanceLine(point{p.Point.X, p.Point.Y}, nearest, thin))
 			if name != "" {
-				name += ", distance " + threeDigits(distance)
+				name = fmt.Sprintf(o.Text("%s, distance %s"), name, threeDigits(distance))
 			}
 		}
 		if len(edges) == 0 && name != "" {
-			name += " (nothing to draw)"
+			name += o.Text(" (nothing to draw)")
 		}
 		made.entries = append(made.entries, entry{name, &plotter.Polygon{Color: tint(pen), LineStyle: pen.lineStyle()}})
 	}

@@ -157,7 +157,7 @@ func TestRun(t *testing.T) {
 	}
 
 	figures := filepath.Join(t.TempDir(), "figures")
-	paths, err := result.Figures(figures, "data: noise")
+	paths, err := result.Figures(figures, "data: noise", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
