@@ -31,8 +31,9 @@
 //     memory may store and reduce several tensors.
 //   - contractions: ConvGeneral with any axes, strides, paddings, dilations and groups, and
 //     DotGeneral. A convolution is a matrix product whose left matrix is never built: a table says
-//     where its rows are in the input. Convolutions of 3×3 with enough channels use Winograd's
-//     algorithm. The gradient with respect to a kernel is a sum of outer products over pixels.
+//     where its rows are in the input. The gradient with respect to a kernel is a sum of outer
+//     products over pixels. Convolutions of 3×3 with stride 1, and their gradients, use Winograd's
+//     algorithm where it pays.
 //   - batch normalization: one pass over memory computes the moments, and loops do the rest
 //     together with the operations around it.
 //   - pooling and its gradient.
@@ -80,6 +81,8 @@
 //	step_contraction_rows.go          direct convolution and matrix product
 //	step_contraction_cols.go          gradient of a convolution with respect to its kernel
 //	step_contraction_winograd.go      convolution by Winograd's algorithm
+//	step_contraction_winograd_gradient.go
+//	                                  gradient with respect to a kernel by Winograd's algorithm
 //	step_moments.go                   mean and variance of each feature
 //	step_pooling.go                   pooling and its gradient
 //	step_move.go                      strided copies
@@ -95,7 +98,7 @@
 //	run_buffer.go                     Buffer, and memory for reuse
 //	run_memory.go                     the arena; _unix from mmap, _heap from Go's heap
 //
-//	internal/kernel                   micro-kernels, elementwise arithmetic, column sums;
+//	internal/kernel                   micro-kernels, Winograd's transforms, elementwise arithmetic, column sums;
 //	                                  kernel.go chooses among AVX-512, AVX2, NEON and portable
 //	                                  Go, vector_amd64.go asks what the processor supports
 //	internal/cache                    how large the caches are

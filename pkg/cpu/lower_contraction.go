@@ -22,7 +22,7 @@ type contraction struct {
 	outG, outN, outC  int // strides in the output
 	spatial           []spatialAxis
 	kerSize           int
-	cols              bool // computed by colsStep, otherwise by rowsStep or winogradStep
+	cols              bool // computed by colsStep or winogradGradientStep, otherwise by rowsStep or winogradStep
 }
 
 // spatialAxis is one axis along which the kernel moves over the input.

@@ -12,9 +12,9 @@ type granularity struct {
 	// cacheable is the number of input floats that stay in the second-level cache while one panel
 	// of weights after another passes through it.
 	cacheable int
-	// groups is the number of groups of tiles that a block of Winograd's algorithm has: more would
-	// not fit in the cache, and fewer read the taps more often.
-	groups int
+	// tiles is the number of floats of transformed tiles that a block of Winograd's algorithm has: more
+	// would not fit in the cache, and fewer read the taps more often.
+	tiles int
 	// cores is the number of cores. Goroutines take tasks one by one. With many tasks for each core,
 	// the others do not wait long for the last one, even if a slow core has taken that.
 	cores int
@@ -29,11 +29,8 @@ func newGranularity() granularity {
 // It was measured with 512 KiB on two cores and is never finer than that; larger sizes are extrapolated.
 func granularityFor(secondLevel, cores int) granularity {
 	const measured, most = 32 << 10, 160 << 10
-	g := granularity{cacheable: max(measured, min(secondLevel/4/4, most)), groups: 4, cores: max(1, cores)}
-	if secondLevel > 2<<20 { // Apple's
-		g.groups = 8
-	}
-	return g
+	cacheable := max(measured, min(secondLevel/4/4, most))
+	return granularity{cacheable: cacheable, tiles: 2 * cacheable, cores: max(1, cores)}
 }
 
 // tasks returns the least number of tasks for a job, given the number for each core.

@@ -8,13 +8,13 @@ import (
 )
 
 func TestGranularity(t *testing.T) {
-	if got, want := granularityFor(512<<10, 2), (granularity{cacheable: 32 << 10, groups: 4, cores: 2}); got != want {
+	if got, want := granularityFor(512<<10, 2), (granularity{cacheable: 32 << 10, tiles: 64 << 10, cores: 2}); got != want {
 		t.Errorf("with 512 KiB and 2 cores %+v, want %+v, as measured", got, want)
 	}
 	if got := granularityFor(0, 0); got != granularityFor(512<<10, 1) {
 		t.Errorf("%+v on an unknown machine", got)
 	}
-	if got := granularityFor(3<<20, 8); got.cacheable <= 32<<10 || got.groups != 8 || got.tasks(12) != 96 {
+	if got := granularityFor(3<<20, 8); got.cacheable <= 32<<10 || got.tiles <= 64<<10 || got.tasks(12) != 96 {
 		t.Errorf("%+v, %d tasks on a machine with large caches", got, got.tasks(12))
 	}
 	if got := granularityFor(1<<20, 1000).tasks(12); got > 512 {
@@ -28,7 +28,7 @@ func TestGranularity(t *testing.T) {
 // granularities are those of very different machines.
 var granularities = []granularity{
 	granularityFor(0, 1), granularityFor(1<<20, 5), granularityFor(3<<20, 8), granularityFor(64<<20, 200),
-	{cacheable: 1, groups: 2, cores: 64},
+	{cacheable: 1, tiles: 1, cores: 64},
 }
 
 // How work is cut into tasks does not change a bit.
@@ -54,7 +54,7 @@ func TestTrainingHasTheSameBitsWithAnyGranularity(t *testing.T) {
 
 func TestWinogradHasTheSameBitsWithAnyGranularity(t *testing.T) {
 	onEachKernel(t, func(t *testing.T, b *Backend) {
-		for _, f := range []filter{square(16, 16, 40, 150), square(16, 8, 64, 300)} {
+		for _, f := range []filter{square(64, 16, 16, 24), square(64, 16, 64, 300)} {
 			x, taps := f.values(rand.New(rand.NewPCG(3, 4)))
 			var want []float32
 			blocks := map[int]bool{}

@@ -19,10 +19,13 @@ func (p *plan) make(s *planned) (step, error) {
 	switch t.kind {
 	case kindContract:
 		c := t.attributes.(*contraction)
+		if c.cols && c.winogradGradient(p.backend.kernels) {
+			return newWinogradGradientStep(c, p.backend.kernels, p, in[0], in[1], t.slot), nil
+		}
 		if c.cols {
 			return newColsStep(c, p.backend.kernels, p, in[0], in[1], t.slot), nil
 		}
-		if c.winograd(p.backend.kernels.Lanes) {
+		if c.winograd(p.backend.kernels) {
 			return newWinogradStep(c, p.backend.kernels, p, in[0], in[1], t.slot), nil
 		}
 		return newRowsStep(c, p.backend.kernels, p, in[0], in[1], t.slot), nil

@@ -14,6 +14,7 @@ import (
 type arguments struct {
 	rows kernel.Rows
 	cols kernel.Cols
+	tile kernel.Tile
 }
 
 // rowsStep computes a contraction whose input has contiguous channels. It is a matrix product

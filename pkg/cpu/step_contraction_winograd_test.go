@@ -202,14 +202,11 @@ func TestWinogradIsDeterministic(t *testing.T) {
 
 // The step is chosen where it pays.
 func TestWinogradIsChosen(t *testing.T) {
-	narrow := square(64, 16, 16, 16)
 	small := square(64, 2, 64, 64)
 	few := square(1, 4, 512, 512)
 	gradient := square(1, 32, 64, 128)
 	gradient.gradient = true
 	onEachKernel(t, func(t *testing.T, b *Backend) {
-		// Without vectors, multiplying takes so long that the transforms pay for narrow layers too.
-		scalar := b.kernels.Lanes == 1
 		for _, test := range []struct {
 			filter
 			want bool
@@ -217,7 +214,7 @@ func TestWinogradIsChosen(t *testing.T) {
 			{square(2, 32, 64, 64), true},
 			{gradient, true},
 			{square(4, 15, 128, 128), true},
-			{narrow, scalar},
+			{square(64, 32, 16, 16), true},
 			{small, false},
 			{few, false},
 		} {

@@ -56,6 +56,23 @@ type Cols struct {
 	Add  bool // add to C instead of overwriting it
 }
 
+// Tile holds the arguments of a transform of Winograd's algorithm F(4×4, 3×3), which is applied to a
+// square of pixels or taps and to each of their N channels on its own. The transformed square has 6 by
+// 6 places. The places of many squares form matrices, so each place has a plane of its own.
+//
+// Package gen/shape has the matrices of the transforms.
+//
+// Kernels do not change their arguments, so callers can reuse them.
+type Tile struct {
+	Pixels  *float32 // base of the offsets in Off
+	Off     *int32   // of the pixels, row by row, in floats from Pixels; negative for a pixel outside the image
+	Outside *float32 // N floats for all pixels outside the image: zeros to be read, or room to be written
+	Planes  *float32 // the place [0, 0]
+	Plane   int      // floats from one place to the next
+	N       int
+	Room    *float32 // at least 36 vectors that the kernel may overwrite
+}
+
 // Shape is a size of micro-kernel: MR rows by NR columns of results, held in registers.
 type Shape struct {
 	MR, NR int
@@ -74,6 +91,14 @@ type Set struct {
 	// long, which halves the speed of both.
 	Lanes  int
 	Shapes []Shape // from the widest NR to the narrowest
+
+	// The transforms of Winograd's algorithm. These read pixels and write the 36 planes: of 6 by 6
+	// pixels of the input, of 3 by 3 taps, and of 4 by 4 pixels of the gradient of the output.
+	WinogradInput, WinogradTaps, WinogradDelta func(*Tile)
+	// These read the 36 planes: products, which become 4 by 4 pixels of the output, and sums of
+	// products over all tiles, which become the gradient of 3 by 3 taps. A set without transforms has
+	// nil for all of them.
+	WinogradOutput, WinogradSum func(*Tile)
 
 	// dst[i] = a[i] op b[i]. Max and Min are NaN where either operand is.
 	Add, Sub, Mul, Div, Max, Min func(dst, a, b *float32, n int)

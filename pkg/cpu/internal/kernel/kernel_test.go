@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/gomlx/compute/dtypes/bfloat16"
+
+	"github.com/residual-go/residual/pkg/cpu/internal/kernel/gen/shape"
 )
 
 // guard fills the memory that a kernel must not touch: a NaN that no operation produces, and that shows
@@ -558,6 +561,86 @@ func diff(t *testing.T, got, want []float32, what string) {
 			t.Fatalf("%s: %v at %d, want %v", what, got[i], i, want[i])
 		}
 	}
+}
+
+// tiles are the transforms of Winograd's algorithm, with their matrices.
+var tiles = []struct {
+	name    string
+	matrix  [][]float32
+	gathers bool
+	of      func(*Set) func(*Tile)
+}{
+	{"input", shape.WinogradInput, true, func(s *Set) func(*Tile) { return s.WinogradInput }},
+	{"taps", shape.WinogradTaps, true, func(s *Set) func(*Tile) { return s.WinogradTaps }},
+	{"delta", shape.WinogradDelta, true, func(s *Set) func(*Tile) { return s.WinogradDelta }},
+	{"output", shape.WinogradOutput, false, func(s *Set) func(*Tile) { return s.WinogradOutput }},
+	{"sum", shape.WinogradSum, false, func(s *Set) func(*Tile) { return s.WinogradSum }},
+}
+
+// TestTiles compares the transforms with their definition, in float64, on tiles at the edges of an image.
+func TestTiles(t *testing.T) {
+	forEach(t, func(t *testing.T, s *Set, m *memory, rng *rand.Rand) {
+		for _, tile := range tiles {
+			to, from := len(tile.matrix), len(tile.matrix[0])
+			side := to // of the square of pixels
+			if tile.gathers {
+				side = from
+			}
+			for _, n := range []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 70} {
+				plane := n + rng.IntN(5)
+				pixels := make([]float32, side*side*n)
+				planes := make([]float32, 35*plane+n)
+				for _, list := range [][]float32{pixels, planes} {
+					for i := range list {
+						list[i] = float32(rng.NormFloat64())
+					}
+				}
+				off := make([]int32, side*side)
+				for i, place := range rng.Perm(side * side) { // no two pixels are in one place
+					off[i] = int32(place * n)
+					if rng.IntN(4) == 0 {
+						off[i] = -1 - int32(rng.Uint32N(math.MaxInt32))
+					}
+				}
+				gotPixels, gotPlanes := m.copy(pixels), m.copy(planes)
+				tile.of(s)(&Tile{
+					Pixels: ptr(gotPixels), Off: &off[0], Outside: ptr(m.copy(make([]float32, n))), Planes: ptr(gotPlanes), Plane: plane,
+					N: n, Room: ptr(m.floats(36 * s.Lanes)),
+				})
+				wantPixels, wantPlanes := slices.Clone(pixels), slices.Clone(planes)
+				for c := range n {
+					at := func(i int) float64 {
+						if !tile.gathers {
+							return float64(planes[i*plane+c])
+						}
+						if off[i] < 0 {
+							return 0
+						}
+						return float64(pixels[int(off[i])+c])
+					}
+					for i := range to * to {
+						sum := 0.0
+						for j := range from * from {
+							sum += float64(tile.matrix[i/to][j/from]) * at(j) * float64(tile.matrix[i%to][j%from])
+						}
+						if tile.gathers {
+							wantPlanes[i*plane+c] = float32(sum)
+						} else if off[i] >= 0 {
+							wantPixels[int(off[i])+c] = float32(sum)
+						}
+					}
+				}
+				for _, pair := range [][2][]float32{{gotPixels, wantPixels}, {gotPlanes, wantPlanes}} {
+					for i, want := range pair[1] {
+						if got := pair[0][i]; !(math.Abs(float64(got-want)) <= 2e-5) {
+							t.Fatalf("%s of %d channels: [%d] is %g, want %g", tile.name, n, i, got, want)
+						}
+					}
+				}
+				m.check(t)
+			}
+		}
+	})
 }
 
 func TestShapes(t *testing.T) {

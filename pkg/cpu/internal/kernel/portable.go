@@ -4,6 +4,8 @@ import (
 	"math"
 	"runtime"
 	"unsafe"
+
+	"github.com/residual-go/residual/pkg/cpu/internal/kernel/gen/shape"
 )
 
 // portable is the set of kernels in Go.
@@ -11,6 +13,12 @@ var portable = Set{
 	Name:   "portable",
 	Lanes:  1,
 	Shapes: []Shape{{MR: portableMR, NR: portableNR, Rows: rowsPortable, Cols: colsPortable()}},
+
+	WinogradInput:  gatherTile(shape.WinogradInput),
+	WinogradTaps:   gatherTile(shape.WinogradTaps),
+	WinogradDelta:  gatherTile(shape.WinogradDelta),
+	WinogradOutput: scatterTile(shape.WinogradOutput),
+	WinogradSum:    scatterTile(shape.WinogradSum),
 
 	Add: func(dst, a, b *float32, n int) { binary(dst, a, b, n, func(x, y float32) float32 { return x + y }) },
 	Sub: func(dst, a, b *float32, n int) { binary(dst, a, b, n, func(x, y float32) float32 { return x - y }) },
@@ -317,4 +325,72 @@ func burnPortable(iterations int) (flops int) {
 	t.store(&kept[0], 4, false)
 	runtime.KeepAlive(&kept)
 	return iterations * 2 * 8
+}
+
+// gatherTile returns the transform M X Mᵀ of pixels to planes.
+func gatherTile(m [][]float32) func(*Tile) {
+	return func(args *Tile) {
+		from, to := len(m[0]), len(m)
+		off := at(args.Off, 0, from*from)
+		var x, y [36]float32
+		for c := range args.N {
+			for i, o := range off {
+				if o < 0 {
+					x[i] = at(args.Outside, c, 1)[0]
+				} else {
+					x[i] = at(args.Pixels, int(o)+c, 1)[0]
+				}
+			}
+			transformTile(m, &x, &y)
+			for i := range to * to {
+				at(args.Planes, i*args.Plane+c, 1)[0] = y[i]
+			}
+		}
+	}
+}
+
+// scatterTile returns the transform M X Mᵀ of planes to pixels.
+func scatterTile(m [][]float32) func(*Tile) {
+	return func(args *Tile) {
+		from, to := len(m[0]), len(m)
+		off := at(args.Off, 0, to*to)
+		var x, y [36]float32
+		for c := range args.N {
+			for i := range from * from {
+				x[i] = at(args.Planes, i*args.Plane+c, 1)[0]
+			}
+			transformTile(m, &x, &y)
+			for i, o := range off {
+				if o < 0 {
+					at(args.Outside, c, 1)[0] = y[i]
+				} else {
+					at(args.Pixels, int(o)+c, 1)[0] = y[i]
+				}
+			}
+		}
+	}
+}
+
+// transformTile sets y to M x Mᵀ.
+func transformTile(m [][]float32, x, y *[36]float32) {
+	from, to := len(m[0]), len(m)
+	var half [36]float32
+	for i, row := range m {
+		for j := range from {
+			var sum float32
+			for k, a := range row {
+				sum += a * x[k*from+j]
+			}
+			half[i*from+j] = sum
+		}
+	}
+	for i := range to {
+		for j, row := range m {
+			var sum float32
+			for k, a := range row {
+				sum += a * half[i*from+k]
+			}
+			y[i*to+j] = sum
+		}
+	}
 }

@@ -44,6 +44,31 @@ func cols6x16m6AVX2(args *Cols)
 //go:noescape
 func burnAVX2(iterations int) (flops int)
 
+// winogradInputAVX2 transforms the pixels of the input.
+//
+//go:noescape
+func winogradInputAVX2(args *Tile)
+
+// winogradTapsAVX2 transforms the taps.
+//
+//go:noescape
+func winogradTapsAVX2(args *Tile)
+
+// winogradOutputAVX2 transforms products to pixels of the output.
+//
+//go:noescape
+func winogradOutputAVX2(args *Tile)
+
+// winogradDeltaAVX2 transforms the pixels of the output's gradient.
+//
+//go:noescape
+func winogradDeltaAVX2(args *Tile)
+
+// winogradSumAVX2 transforms sums of products to the gradient of the taps.
+//
+//go:noescape
+func winogradSumAVX2(args *Tile)
+
 // addAVX2 is a + b.
 //
 //go:noescape
@@ -278,6 +303,31 @@ func cols8x16m8AVX512(args *Cols)
 //
 //go:noescape
 func burnAVX512(iterations int) (flops int)
+
+// winogradInputAVX512 transforms the pixels of the input.
+//
+//go:noescape
+func winogradInputAVX512(args *Tile)
+
+// winogradTapsAVX512 transforms the taps.
+//
+//go:noescape
+func winogradTapsAVX512(args *Tile)
+
+// winogradOutputAVX512 transforms products to pixels of the output.
+//
+//go:noescape
+func winogradOutputAVX512(args *Tile)
+
+// winogradDeltaAVX512 transforms the pixels of the output's gradient.
+//
+//go:noescape
+func winogradDeltaAVX512(args *Tile)
+
+// winogradSumAVX512 transforms sums of products to the gradient of the taps.
+//
+//go:noescape
+func winogradSumAVX512(args *Tile)
 
 // addAVX512 is a + b.
 //

@@ -39,6 +39,12 @@ var avx512 = Set{
 		},
 	},
 
+	WinogradInput:  winogradInputAVX512,
+	WinogradTaps:   winogradTapsAVX512,
+	WinogradDelta:  winogradDeltaAVX512,
+	WinogradOutput: winogradOutputAVX512,
+	WinogradSum:    winogradSumAVX512,
+
 	Add: addAVX512,
 	Sub: subAVX512,
 	Mul: mulAVX512,
@@ -91,6 +97,12 @@ var avx2 = Set{
 			},
 		},
 	},
+
+	WinogradInput:  winogradInputAVX2,
+	WinogradTaps:   winogradTapsAVX2,
+	WinogradDelta:  winogradDeltaAVX2,
+	WinogradOutput: winogradOutputAVX2,
+	WinogradSum:    winogradSumAVX2,
 
 	Add: addAVX2,
 	Sub: subAVX2,

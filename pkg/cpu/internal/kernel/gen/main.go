@@ -24,6 +24,7 @@ func main() {
 		{name: "AVX512", lanes: 16, registers: 32, shapes: shape.AVX512},
 	} {
 		v.products()
+		v.winograd()
 		v.elementwise()
 		v.sums()
 	}
