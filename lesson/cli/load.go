@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,20 +61,30 @@ func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, 
 // numberNotes says why figures have numbers in place of names of classes: once for scripts that they
 // cannot write, and once for characters that no font has.
 func numberNotes(classes []string) []string {
-	var unsupported, missing string
+	var scripts []string
+	var example, missing string
 	for i, name := range classes {
 		e, ok := errors.AsType[*figure.GlyphError](figure.CheckText(name))
 		switch {
 		case !ok:
-		case e.Unsupported && unsupported == "":
-			unsupported = fmt.Sprintf("figures cannot write names of classes in the script %s; figures have numbers instead, such as %d for %s",
-				strings.ReplaceAll(e.Script, "_", " "), i, name)
-		case !e.Unsupported && missing == "":
+		case e.Unsupported:
+			scripts = append(scripts, strings.ReplaceAll(e.Script, "_", " "))
+			example = cmp.Or(example, fmt.Sprintf("%d for %s", i, name))
+		case missing == "":
 			missing = fmt.Sprintf("no font on this machine has the %c of %s; figures have numbers instead, such as %d. %sset %s to a font file that has it",
 				e.Char, name, i, fontToInstall(e.Script), figure.FontVariable)
 		}
 	}
-	return slices.DeleteFunc([]string{unsupported, missing}, func(note string) bool { return note == "" })
+	var notes []string
+	if len(scripts) > 0 {
+		slices.Sort(scripts)
+		notes = append(notes, fmt.Sprintf("figures cannot write %s; figures have numbers instead, such as %s",
+			strings.Join(slices.Compact(scripts), ", "), example))
+	}
+	if missing != "" {
+		notes = append(notes, missing)
+	}
+	return notes
 }
 
 // fontToInstall says which font to install for a script, as the beginning of a sentence that offers

@@ -8,7 +8,7 @@ import (
 func TestNumberNotes(t *testing.T) {
 	got := numberNotes([]string{"cat", "猫", "แมว", "고양이", "قط", "x\U0010fffd", "y\U0010fffe"})
 	want := []string{
-		"figures cannot write names of classes in the script Thai; figures have numbers instead, such as 2 for แมว",
+		"figures cannot write Arabic, Thai; figures have numbers instead, such as 2 for แมว",
 		"no font on this machine has the \U0010fffd of x\U0010fffd; figures have numbers instead, such as 5. " +
 			"To see the name, set RESIDUAL_FONT to a font file that has it",
 	}

@@ -167,6 +167,7 @@ func (f *Figure) svg() io.WriterTo {
 		families := `'Liberation Sans',Arial,Helvetica,`
 		if strings.ContainsFunc(html.UnescapeString(part[2]), func(r rune) bool { return !has(face, r) }) {
 			families += otherFamilies
+			part[1] = `font-synthesis-style:none;` + part[1] // no slanted Chinese
 		}
 		return `style="font-family:` + families + `sans-serif;` + part[1] + `>` + part[2] + `</text>`
 	}))
@@ -176,8 +177,7 @@ func (f *Figure) svg() io.WriterTo {
 // widths.
 var svgText = regexp.MustCompile(`style="font-family:Liberation Sans;font-variant:normal;([^"]*")>([^<]*)</text>`)
 
-// otherFamilies are fonts for characters that Liberation Sans lacks, which are not slanted where
-// it is.
+// otherFamilies are fonts for characters that Liberation Sans lacks.
 const otherFamilies = `'Noto Sans CJK SC','Noto Sans SC','Source Han Sans SC','PingFang SC','Hiragino Sans GB',` +
 	`'Microsoft YaHei','WenQuanYi Micro Hei',`
 
