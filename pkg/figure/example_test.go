@@ -264,3 +264,27 @@ func ExampleModules() {
 	}}))
 	// Output: 800 pixels wide
 }
+
+func ExampleCheckText() {
+	for _, name := range []string{"卡车", "犬（いぬ）", "แมว"} {
+		fmt.Println(figure.CheckText(name))
+	}
+	fmt.Println(figure.ClassNames([]string{"cat", "卡车", "แมว"}))
+	// Output:
+	// <nil>
+	// <nil>
+	// cannot write "แมว": the script Thai is not supported
+	// [cat 卡车 2]
+}
+
+func ExampleTranslate() {
+	chinese := map[string]string{
+		"predicted class":                   "预测类别",
+		"true class":                        "真实类别",
+		"share of the true class":           "占真实类别的比例",
+		"%s of %s samples correct (%.1f%%)": "%s 个正确，共 %s 个样本（%.1f%%）",
+	}
+	describe(figure.Confusion("混淆矩阵", []string{"猫", "狗"}, [][]int{{9, 1}, {2, 8}},
+		figure.Translate(func(english string) string { return chinese[english] })))
+	// Output: 800 pixels wide
+}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"image/png"
+	"math"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -176,6 +178,48 @@ func TestFontVariable(t *testing.T) {
 		cmd.Env = append(os.Environ(), child+"=1", FontVariable+"="+path)
 		if out, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), want) {
 			t.Errorf("%s: %v, %s; want %q", path, err, out, want)
+		}
+	}
+}
+
+// Every figure gives its own words to the function of Translate, and draws what it returns.
+func TestTranslate(t *testing.T) {
+	marked := Translate(func(english string) string { return "译" + english })
+	run := []Run{{Name: "a", Train: []float64{1, 2}, Test: []float64{1, 2}}}
+	tile := Tile{Pixels: make([]byte, 3), Height: 1, Width: 1, Caption: "a", Wrong: true}
+	for name, draw := range map[string]func() (*Figure, error){
+		"confusion":       func() (*Figure, error) { return Confusion("", []string{"a", "b"}, [][]int{{1, 0}, {0, 1}}, marked) },
+		"empty confusion": func() (*Figure, error) { return Confusion("", []string{"a", "b"}, [][]int{{0, 0}, {0, 0}}, marked) },
+		"images":          func() (*Figure, error) { return ImageGrid("", 1, []Tile{tile}, marked) },
+		"plain":           func() (*Figure, error) { return PlainVsResidual("", "", "", run, run, marked) },
+		"schedule": func() (*Figure, error) {
+			return Schedule("", "", []Curve{{Y: []float64{1, 2}}, {Name: "b", Y: []float64{math.NaN()}}}, marked)
+		},
+		"gradients": func() (*Figure, error) {
+			return GradientNorms("", []string{"a", "b"}, []Curve{{Y: []float64{1, 2}}}, marked)
+		},
+		"modules": func() (*Figure, error) {
+			layer := DiagramLayer{Kind: "a", Label: "a"}
+			return Modules("", []Module{{Branches: [][]DiagramLayer{{layer}, {}}}, {Branches: [][]DiagramLayer{{layer}, {layer}}, Concatenate: true}}, marked)
+		},
+	} {
+		f, err := draw()
+		var file strings.Builder
+		if err == nil {
+			err = f.Encode(&file, "svg")
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		own := 0
+		for _, text := range regexp.MustCompile(`>([^<]*[a-z]{3}[^<]*)</text>`).FindAllStringSubmatch(file.String(), -1) {
+			if own++; !strings.Contains(text[1], "译") {
+				t.Errorf("%s: %q is not translated", name, text[1])
+			}
+		}
+		if own == 0 {
+			t.Errorf("%s: no words", name)
 		}
 	}
 }

@@ -216,6 +216,32 @@ func TestLayouts(t *testing.T) {
 	}()))
 }
 
+// Names of classes in Chinese are drawn; those that cannot be are numbers, with one note.
+func TestChineseClasses(t *testing.T) {
+	p := newPlace(t)
+	dot := encodePNG(t, image.NewGray(image.Rect(0, 0, 8, 8)))
+	for _, class := range []string{"猫", "卡车", "قط", "แมว"} {
+		writeFile(t, p.path("photos", class, "1.png"), dot)
+		writeFile(t, p.path("photos", class, "2.png"), dot)
+	}
+	out := p.ok("data", "show", "--data", "photos", "--figures", "out", "--lang", "zh")
+	has(t, out, "Note: figures cannot write Arabic, Thai; figures have numbers instead, such as 0 for قط", "已写入：")
+	if strings.Count(out, "Note:") != 1 {
+		t.Errorf("more than one note in:\n%s", out)
+	}
+	drawn, err := filepath.Glob(p.path("out", "*.svg"))
+	if err != nil || len(drawn) != 1 {
+		t.Fatalf("figures %q, %v", drawn, err)
+	}
+	text, err := os.ReadFile(drawn[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(t, string(text), ">猫</text>", ">卡车</text>", ">0</text>", ">1</text>", ">数据：")
+	p.set("RESIDUAL_FONT", p.path("none.ttf"))
+	p.fails([]string{"RESIDUAL_FONT: ", "none.ttf: no such file"}, "data", "show", "--data", "photos", "--figures", "out")
+}
+
 // CIFAR-10's classes under the names that PyTorch's tutorial gives them.
 func TestEvalOtherNames(t *testing.T) {
 	t.Parallel()
