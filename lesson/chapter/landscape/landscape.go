@@ -149,9 +149,6 @@ func (g Grid) Surface(ctx context.Context, backend compute.Backend, r recipe.Rec
 	return s, nil
 }
 
-// Along returns the loss along the first direction, at the b closest to 0.
-func (s *Surface) Along() []float64 { return s.Loss[len(s.At)/2] }
-
 // Hollows returns the number of grid points, other than those at the edge, at which the loss is lower than
 // at all eight neighbours. It is 1 for a bowl.
 func (s *Surface) Hollows() int {
