@@ -8,6 +8,7 @@ Each has a letter of the Yi script, U+A000, which no bundled font has.
 """
 
 import pathlib
+import struct
 
 from fontTools.cffLib import SubrsIndex
 from fontTools.fontBuilder import FontBuilder
@@ -15,6 +16,7 @@ from fontTools.misc.psCharStrings import T2CharString
 from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTCollection
+from fontTools.ttLib.tables.DefaultTable import DefaultTable
 
 FOLDER = pathlib.Path(__file__).parents[2] / "pkg/figure/internal/outline/testdata"
 YI = 0xA000
@@ -92,10 +94,23 @@ def subroutines():
     return finish(b, 1000)
 
 
+def kerning():
+    """Return a font whose kerning refers to a second list of one."""
+    font = truetype(700, 800)
+    font["GPOS"] = DefaultTable("GPOS")
+    scripts = struct.pack(">H4sH HH HHHH", 1, b"DFLT", 8, 4, 0, 0, 0xFFFF, 1, 0)
+    features = struct.pack(">H4sH HHH", 1, b"kern", 8, 0, 1, 1)
+    lookups = struct.pack(">HH", 1, 4)
+    head = struct.pack(">HHHHH", 1, 0, 10, 10 + len(scripts), 10 + len(scripts) + len(features))
+    font["GPOS"].data = head + scripts + features + lookups
+    return font
+
+
 FOLDER.mkdir(parents=True, exist_ok=True)
 truetype(700, 800).save(FOLDER / "good.ttf")
-truetype(32000, 800, em=16).save(FOLDER / "far.ttf")
+truetype(32000, 12, em=16).save(FOLDER / "far.ttf")
 truetype(10, 32000, em=16).save(FOLDER / "wide.ttf")
+kerning().save(FOLDER / "kerning.ttf")
 compound().save(FOLDER / "compound.ttf")
 subroutines().save(FOLDER / "subroutines.otf")
 both = TTCollection()

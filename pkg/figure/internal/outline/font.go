@@ -6,6 +6,7 @@
 package outline
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -65,7 +66,8 @@ func Open(path string) (*Font, error) {
 // the font for simplified Chinese if there is one, otherwise the first.
 func Read(source io.ReaderAt) (f *Font, err error) {
 	defer recovered(&err)
-	file := &meter{source: source, left: openLimit}
+	file := &meter{source: source, left: openLimit, opening: true}
+	defer func() { file.opening = false }()
 	all, err := sfnt.ParseCollectionReaderAt(file)
 	if err != nil {
 		return nil, err
@@ -172,8 +174,10 @@ func recovered(err *error) {
 // meter is a source that ends after a number of bytes. A font's subroutines and compound
 // glyphs may call each other, so that a small file asks for years of reading.
 type meter struct {
-	source io.ReaderAt
-	left   int
+	source  io.ReaderAt
+	left    int
+	opening bool // tables are read, not glyphs
+	moved   bool // some tables begin in another region
 }
 
 // ReadAt implements [io.ReaderAt].
@@ -183,5 +187,51 @@ func (m *meter) ReadAt(b []byte, at int64) (int, error) {
 	if m.left < 0 {
 		return 0, errLimit
 	}
-	return m.source.ReadAt(b, at)
+	if m.moved && at >= region {
+		at = at%region + at/region
+	}
+	n, err := m.source.ReadAt(b, at)
+	if m.opening && at > 0 && isDirectory(b[:n]) { // a header is at 0
+		m.adapt(b[:n])
+	}
+	return n, err
+}
+
+// region is an offset beyond all tables.
+const region = 1 << 27
+
+// isDirectory reports whether b looks like a font's directory of tables: records of 16 bytes that
+// begin with names in ASCII.
+func isDirectory(b []byte) bool {
+	if len(b) == 0 || len(b)%16 != 0 {
+		return false
+	}
+	for i := 0; i < len(b); i += 16 {
+		for _, c := range b[i : i+4] {
+			if c < ' ' || c > '~' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// adapt changes a directory so that package sfnt (golang.org/x/image v0.30.0) reads more fonts. It
+// hides the tables for kerning, which is not used here: the package rejects some that are
+// valid, and panics at some that are not. And it moves tables that do not begin at a multiple of
+// four, as in WenQuanYi's fonts, which the package rejects, to such offsets behind all others.
+func (m *meter) adapt(directory []byte) {
+	for record := directory; len(record) > 0; record = record[16:] {
+		switch string(record[:4]) { // the names must stay in order
+		case "GPOS":
+			copy(record, "GPOR")
+		case "kern":
+			copy(record, "kerm")
+		}
+		offset := binary.BigEndian.Uint32(record[8:])
+		if past := offset % 4; past != 0 && offset < region {
+			binary.BigEndian.PutUint32(record[8:], offset-past+past*region)
+			m.moved = true
+		}
+	}
 }

@@ -2,6 +2,7 @@ package outline
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -46,6 +47,7 @@ func TestBundledFont(t *testing.T) {
 func TestHostileFonts(t *testing.T) {
 	for name, usable := range map[string]bool{
 		"good.ttf":        true,
+		"kerning.ttf":     true,  // its kerning, which is not used, makes package sfnt panic
 		"compound.ttf":    false, // 8 parts of 8 parts of …
 		"subroutines.otf": false, // 100 calls of 100 calls of …
 		"far.ttf":         false, // 2000 times as large as the type
@@ -85,6 +87,27 @@ func TestDamagedFonts(t *testing.T) {
 			if font, err := Read(bytes.NewReader(damaged)); err == nil {
 				font.Glyph(yi)
 			}
+		}
+	}
+}
+
+// The tables of WenQuanYi's fonts begin anywhere, not only at multiples of four.
+func TestUnalignedTables(t *testing.T) {
+	good, err := os.ReadFile("testdata/good.ttf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := 12 + 16*int(binary.BigEndian.Uint16(good[4:]))
+	for past := range uint32(4) {
+		moved := slices.Concat(good[:tables], make([]byte, past), good[tables:])
+		for offset := 12 + 8; offset < tables; offset += 16 {
+			binary.BigEndian.PutUint32(moved[offset:], binary.BigEndian.Uint32(moved[offset:])+past)
+		}
+		font, err := Read(bytes.NewReader(moved))
+		if err != nil {
+			t.Errorf("%d bytes past: %v", past, err)
+		} else if g := font.Glyph(yi); g == nil || g.Advance != 0.8 || len(g.Path) != 6 {
+			t.Errorf("%d bytes past: the letter is %+v", past, g)
 		}
 	}
 }
