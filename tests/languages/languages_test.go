@@ -20,6 +20,7 @@ const root = "../.."
 // pages are the English pages, beside those of the exercises, that have a Chinese sibling.
 var pages = []string{
 	"lesson/README.md",
+	"lesson/TEACHING.md",
 	"lesson/teaching/key.md",
 }
 
