@@ -22,6 +22,7 @@ var pages = []string{
 	"lesson/README.md",
 	"lesson/TEACHING.md",
 	"lesson/teaching/key.md",
+	"lesson/teaching/notebooks.md",
 }
 
 // siblings returns the English pages with a Chinese sibling.
