@@ -16,9 +16,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/aligned"
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
 	"github.com/residual-go/residual/lesson/exercises/check"
@@ -106,11 +106,11 @@ func (c checker) check(ctx context.Context, w io.Writer, list []exercises.Exerci
 	title := func(exercise exercises.Exercise) string { return l.In(words.Title, exercise.Title) }
 	width, titleWidth := 0, 0
 	for _, exercise := range list {
-		width, titleWidth = max(width, len(exercise.Name)), max(titleWidth, uniseg.StringWidth(title(exercise)))
+		width, titleWidth = max(width, len(exercise.Name)), max(titleWidth, aligned.Width(title(exercise)))
 	}
 	var wrong []exercises.Exercise
 	for _, exercise := range list {
-		fmt.Fprintf(w, "%-*s  %s  ", width, exercise.Name, padded(title(exercise), titleWidth))
+		fmt.Fprintf(w, "%-*s  %s  ", width, exercise.Name, aligned.Pad(title(exercise), titleWidth))
 		result, err := c.run(ctx, exercise.Name)
 		if err != nil {
 			fmt.Fprintln(w)

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/aligned"
 	"github.com/residual-go/residual/pkg/cifar"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
@@ -107,7 +107,7 @@ func dataVerifyCommand() *cobra.Command {
 				}
 				return damage
 			}
-			table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+			table := aligned.Right(w, 2)
 			fmt.Fprint(table, "class\ttraining\t")
 			counts := [][]int{perClass(set.Training)}
 			for _, images := range parts[1:] {

@@ -6,10 +6,10 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/aligned"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/infer"
@@ -114,7 +114,7 @@ during training, so the last digits may differ.`,
 func printEvaluation(w io.Writer, result *infer.Result) error {
 	fmt.Fprintf(w, "Loss: %.4f, top-1: %.2f%% (%d of %d), top-5: %.2f%%\n\n",
 		result.Loss, 100*result.Top1, result.Correct, result.Total, 100*result.Top5)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table := aligned.Left(w, 2)
 	fmt.Fprintln(table, "class\taccuracy\tmost often mistaken for")
 	absent := 0
 	for class, name := range result.Classes {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -107,10 +106,4 @@ func translateCommand(cmd *cobra.Command, l words.Language) {
 	for _, sub := range cmd.Commands() {
 		translateCommand(sub, l)
 	}
-}
-
-// padded returns a text followed by spaces, so that it is as wide as width columns of a terminal.
-// Chinese characters take two columns.
-func padded(text string, width int) string {
-	return text + strings.Repeat(" ", max(0, width-uniseg.StringWidth(text)))
 }

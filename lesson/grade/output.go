@@ -7,9 +7,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
-	"unicode/utf8"
 
+	"github.com/residual-go/residual/lesson/aligned"
 	"github.com/residual-go/residual/pkg/printable"
 )
 
@@ -71,7 +70,7 @@ func (g *Grades) WriteTable(w io.Writer) error {
 	heads, space := g.Exercises, 2 // space between columns
 	width := 2 * len("total")
 	for _, student := range g.Students {
-		width = max(width, 2*len("total")+utf8.RuneCountInString(student.Name))
+		width = max(width, 2*len("total")+aligned.Width(student.Name))
 	}
 	for _, name := range g.Exercises {
 		width += len(name) + 2
@@ -84,7 +83,7 @@ func (g *Grades) WriteTable(w io.Writer) error {
 		}
 		text.WriteString("\n")
 	}
-	table := tabwriter.NewWriter(&text, 0, 0, space, ' ', tabwriter.AlignRight)
+	table := aligned.Right(&text, space)
 	fmt.Fprintf(table, "student\t%s\ttotal\t\n", strings.Join(heads, "\t"))
 	for _, student := range g.Students {
 		fmt.Fprint(table, student.Name)

@@ -22,13 +22,12 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"text/tabwriter"
-	"unicode/utf8"
 
 	"github.com/gomlx/compute"
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 
+	"github.com/residual-go/residual/lesson/aligned"
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/datasource"
@@ -198,14 +197,13 @@ func tableHTML(header []string, rows [][]string) string {
 }
 
 func writeTable(w io.Writer, header []string, rows [][]string) {
-	first := utf8.RuneCountInString(header[0])
+	first := aligned.Width(header[0])
 	for _, cells := range rows {
-		first = max(first, utf8.RuneCountInString(cells[0]))
+		first = max(first, aligned.Width(cells[0]))
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	table := aligned.Right(w, 2)
 	for _, cells := range append([][]string{header}, rows...) {
-		padding := strings.Repeat(" ", first-utf8.RuneCountInString(cells[0]))
-		fmt.Fprintln(table, strings.Join(append([]string{cells[0] + padding}, cells[1:]...), "\t")+"\t")
+		fmt.Fprintln(table, strings.Join(append([]string{aligned.Pad(cells[0], first)}, cells[1:]...), "\t")+"\t")
 	}
 	table.Flush()
 }

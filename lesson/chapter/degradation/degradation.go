@@ -16,10 +16,10 @@ import (
 	"io/fs"
 	"math"
 	"path/filepath"
-	"text/tabwriter"
 
 	"github.com/gomlx/compute"
 
+	"github.com/residual-go/residual/lesson/aligned"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/optim"
@@ -216,7 +216,7 @@ func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options
 
 // WriteTable writes the results as a table with a row for each network.
 func (r *Result) WriteTable(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	table := aligned.Right(w, 2)
 	fmt.Fprintf(table, "network\tdepth\tparameters\ttrain loss\ttrain accuracy\t%s accuracy\t\n", r.TestSplit)
 	for _, arm := range r.Arms {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%.4f\t%.2f%%\t%.2f%%\t\n",
