@@ -13,13 +13,20 @@ RACE = -gcflags=all=-d=checkptr=0 -gcflags=github.com/residual-go/residual/...=-
 # Package check tests the worked solutions.
 PACKAGES = $$($(GO) list ./... | grep -v '/lesson/exercises/[a-z0-9]*$$') ./lesson/exercises/check ./lesson/exercises/symptoms
 
+# After a command failed: where Go's module proxy cannot be reached, as in mainland China, say how to use
+# a mirror. The words are those of lesson/cli.
+MIRROR = { $(GO) list -deps ./lesson 2>&1 >/dev/null | grep -q 'Get "http' && case "$${RESIDUAL_LANG:-$${LC_ALL:-$${LC_MESSAGES:-$$LANG}}}" in \
+	zh*) echo "Go 模块下载不了。在中国大陆，请使用镜像：go env -w GOPROXY=https://goproxy.cn,direct" >&2 ;; \
+	*) echo "The Go modules could not be downloaded. In mainland China, use a mirror: go env -w GOPROXY=https://goproxy.cn,direct" >&2 ;; \
+	esac; exit 1; }
+
 .PHONY: help lesson figures jupyter notebooks course html test check test-arm64 test-xla fuzz mutate bench bench-gpu parity-values exercise-values picture-values figure-fonts weight-values clean
 
 help: ## List what make can do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 lesson: ## The main job: train plain and residual networks side by side, draw the curves into runs/ (some minutes).
-	$(GO) run ./lesson degradation
+	@echo "$(GO) run ./lesson degradation"; $(GO) run ./lesson degradation || $(MIRROR)
 
 figures: ## Draw the README's figures of the main job and of the built-in images anew, into figures/.
 	$(GO) run ./lesson degradation --data builtin --figures figures
@@ -29,7 +36,7 @@ jupyter: ## Install Jupyter with apt-get (Debian and Ubuntu, as root).
 	$(GO) run ./tests/notebooks install
 
 notebooks: ## Open the course in Jupyter.
-	$(GO) run ./tests/notebooks open
+	@echo "$(GO) run ./tests/notebooks open"; $(GO) run ./tests/notebooks open || $(MIRROR)
 
 course: ## Run all notebooks and write them back with their outputs (half an hour at most).
 	$(GO) run ./tests/notebooks execute

@@ -20,6 +20,7 @@ import (
 )
 
 func main() {
+	language := cli.Language(os.Args[1:])
 	// The first Ctrl-C lets the current step finish and saves; the second ends the process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	ended := make(chan struct{})
@@ -29,7 +30,7 @@ func main() {
 		case <-ended:
 		default:
 			if term.IsTerminal(int(os.Stderr.Fd())) {
-				fmt.Fprintln(os.Stderr, "\nstopping after this step; press Ctrl-C again to stop at once")
+				fmt.Fprintln(os.Stderr, "\n"+language.Text("stopping after this step; press Ctrl-C again to stop at once"))
 			}
 		}
 	})
@@ -37,7 +38,7 @@ func main() {
 	close(ended)
 	stop()
 	if err != nil {
-		cli.PrintError(os.Stderr, err)
+		cli.PrintError(os.Stderr, language, err)
 		os.Exit(cli.ExitCode(err))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/rivo/uniseg"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/run"
 )
 
@@ -113,14 +114,14 @@ var shows = map[string]func(terminal *os.File){
 		}
 	},
 	"download": func(terminal *os.File) {
-		progress := download(terminal)
+		progress := downloading(terminal)
 		for i := range int64(4) {
 			progress((i+1)*25_000_000, 100_000_000)
 			pause()
 		}
 	},
 	"download of unknown size": func(terminal *os.File) {
-		progress := download(terminal)
+		progress := downloading(terminal)
 		progress(25_000_000, -1)
 		clearLine(terminal)
 	},
@@ -204,8 +205,8 @@ func TestDumbTerminal(t *testing.T) {
 
 func TestErrorReplacesTheBar(t *testing.T) {
 	text := onTerminal(t, 80, func(terminal *os.File) {
-		download(terminal)(1, 10)
-		PrintError(terminal, io.ErrUnexpectedEOF)
+		downloading(terminal)(1, 10)
+		PrintError(terminal, words.English, io.ErrUnexpectedEOF)
 	})
 	if !strings.HasSuffix(text, eraseLine+"lesson: unexpected EOF\r\n") {
 		t.Errorf("the terminal shows %q", text)

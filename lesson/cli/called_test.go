@@ -77,7 +77,7 @@ func TestNoGoRunOutside(t *testing.T) {
 	if got, want := closing.String(), "\nTry next:\n  lesson eval --run a\n"; got != want {
 		t.Errorf("the closing lines are %q, want %q", got, want)
 	}
-	if _, err := checkout.Root("."); !strings.Contains(Message(err), "git clone https://github.com/residual-go/residual") {
-		t.Errorf("outside a checkout: %s, want it to say how to get the course", Message(err))
+	if _, err := checkout.Root("."); !strings.Contains(Message(words.English, err), "git clone https://github.com/residual-go/residual") {
+		t.Errorf("outside a checkout: %s, want it to say how to get the course", Message(words.English, err))
 	}
 }

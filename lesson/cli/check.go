@@ -212,7 +212,11 @@ func (c checker) run(ctx context.Context, name string) (checked, error) {
 		if _, exited := errors.AsType[*exec.ExitError](err); !exited {
 			return checked{}, fmt.Errorf("build the check of %s: %w", name, err)
 		}
-		return checked{state: c.language.Text("compile error"), text: indented(string(output))}, nil
+		text := indented(string(output))
+		if advice := moduleAdvice(c.language, string(output)); advice != "" {
+			text += "\n\n  " + advice
+		}
+		return checked{state: c.language.Text("compile error"), text: text}, nil
 	}
 
 	limited, cancel := context.WithTimeout(ctx, c.limit)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/lesson/aligned"
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/cifar"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
@@ -54,7 +56,7 @@ RESIDUAL_CIFAR100_URL the addresses to download from.`,
 			default:
 				return fmt.Errorf("%q cannot be downloaded; only %s and %s can", f.data, datasource.CIFAR10, datasource.CIFAR100)
 			}
-			fetcher := &cifar.Fetcher{Progress: download(w)}
+			fetcher := &cifar.Fetcher{Progress: downloading(w)}
 			dir, err := fetcher.Fetch(cmd.Context(), kind)
 			if err != nil {
 				return err
@@ -62,7 +64,7 @@ RESIDUAL_CIFAR100_URL the addresses to download from.`,
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), map[string]string{"data": kind.String(), "folder": dir})
 			}
-			fmt.Fprintf(w, "%v is in %s\n", kind, dir)
+			fmt.Fprintln(w, language(cmd).Sprintf("%v is in %s", kind, dir))
 			ending(language(cmd), w, nil, "go run ./lesson data show --data "+f.data, "go run ./lesson train --data "+f.data)
 			return nil
 		},
@@ -94,7 +96,7 @@ func dataVerifyCommand() *cobra.Command {
 			w := f.messages(cmd)
 			var damage error
 			if set.Skipped > 0 {
-				damage = fmt.Errorf("%d of the images in %s cannot be read; repair or remove them", set.Skipped, f.data)
+				damage = errors.New(language(cmd).Sprintf("%d of the images in %s cannot be read; repair or remove them", set.Skipped, f.data))
 			}
 			if f.json {
 				found := map[string]any{"data": set.Training.Name, "classes": set.Training.Classes,
@@ -107,11 +109,12 @@ func dataVerifyCommand() *cobra.Command {
 				}
 				return damage
 			}
+			l := language(cmd)
 			table := aligned.Right(w, 2)
-			fmt.Fprint(table, "class\ttraining\t")
+			fmt.Fprintf(table, "%s\t%s\t", l.Text("class"), l.In(words.Split, string(dataset.Training)))
 			counts := [][]int{perClass(set.Training)}
 			for _, images := range parts[1:] {
-				fmt.Fprintf(table, "%s\t", images.TestSplit())
+				fmt.Fprintf(table, "%s\t", l.In(words.Split, string(images.TestSplit())))
 				counts = append(counts, perClass(images))
 			}
 			fmt.Fprintln(table)
@@ -128,8 +131,8 @@ func dataVerifyCommand() *cobra.Command {
 			if damage != nil {
 				return damage
 			}
-			fmt.Fprintln(w, "All records are complete and all labels are in range.")
-			ending(language(cmd), w, nil, "go run ./lesson data show --data "+quoted(f.data))
+			fmt.Fprintln(w, l.Text("All records are complete and all labels are in range."))
+			ending(l, w, nil, "go run ./lesson data show --data "+quoted(f.data))
 			return nil
 		},
 	}

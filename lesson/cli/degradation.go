@@ -37,7 +37,7 @@ resumed.`,
   go run ./lesson degradation --shallow 8 --deep 20 --run runs/shallow`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, w := cmd.Context(), f.messages(cmd)
+			ctx, w, l := cmd.Context(), f.messages(cmd), language(cmd)
 			if err := f.apply(cmd, &e.Recipe); err != nil {
 				return err
 			}
@@ -82,8 +82,8 @@ resumed.`,
 			}
 			e.AnyBackend = f.namesBackend()
 			again := "go run ./lesson degradation" + f.repeated(cmd, allFlags(cmd)...)
-			fmt.Fprintf(w, "Backend: %s\n", backend.Describe(engine))
-			fmt.Fprintf(w, "Picture: %s, redrawn after every epoch\n", printable.Escape(filepath.Join(figures, degradation.ErrorFigureName+".png")))
+			fmt.Fprintln(w, l.Sprintf("Backend: %s", backend.Describe(engine)))
+			fmt.Fprintln(w, l.Sprintf("Picture: %s, redrawn after every epoch", printable.Escape(filepath.Join(figures, degradation.ErrorFigureName+".png"))))
 			soFar := plots.Drawing{Name: degradation.ErrorFigureName, Draw: func() (*figure.Figure, error) {
 				return e.ErrorFigureSoFar(dir, set.Test.TestSplit(), caption(language(cmd), set), language(cmd).Text)
 			}}
@@ -97,15 +97,15 @@ resumed.`,
 				return &drawing{Reporter: reporter(w, network), draw: draw}
 			})
 			if err != nil {
-				return resumable(err, "resume with: "+again+" (finished work is kept in "+printable.Escape(dir)+")")
+				return resumable(err, l.Sprintf("resume with: %s (finished work is kept in %s)", again, printable.Escape(dir)))
 			}
 			set.Training.Name = result.Data
-			fmt.Fprintf(w, "\nData: %s. %s, batch %d, %s.\n\n", result.Data, quantity(e.Recipe.Epochs, "epoch"), e.Recipe.BatchSize,
-				time.Since(started).Round(time.Second))
-			if err := result.WriteTable(w); err != nil {
+			fmt.Fprintf(w, "\n%s\n\n", l.Sprintf("Data: %s. %s, batch %d, %s.", result.Data, epochs(l, e.Recipe.Epochs), e.Recipe.BatchSize,
+				time.Since(started).Round(time.Second)))
+			if err := result.WriteTableIn(l, w); err != nil {
 				return err
 			}
-			fmt.Fprintf(w, "\n%s\n", result.Verdict())
+			fmt.Fprintf(w, "\n%s\n", result.VerdictIn(l))
 			if f.json {
 				if err := printJSON(cmd.OutOrStdout(), result); err != nil {
 					return err
@@ -113,13 +113,13 @@ resumed.`,
 			}
 			paths, err := result.Figures(figures, caption(language(cmd), set), language(cmd).Text)
 			if err != nil {
-				return fmt.Errorf("%w; to draw the figures without training again: %s", err, again)
+				return fmt.Errorf("%w; %s", err, l.Sprintf("to draw the figures without training again: %s", again))
 			}
 			if f.json {
 				return nil
 			}
 			last := result.Arms[len(result.Arms)-1]
-			ending(language(cmd), w, append(paths, dir+string(filepath.Separator)),
+			ending(l, w, append(paths, dir+string(filepath.Separator)),
 				"go run ./lesson eval --run "+quoted(last.Dir),
 				"go run ./lesson summary --model resnet18",
 				"go run ./lesson degradation --seed 1 --run runs/again")

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,9 +14,11 @@ import (
 	"github.com/residual-go/residual/lesson/chapter/degradation"
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/grade"
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/cpu"
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/download"
 	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
@@ -31,14 +35,15 @@ func ExitCode(err error) int {
 	return 1
 }
 
-// PrintError prints an error for people on w, the terminal or file of standard error.
-func PrintError(w io.Writer, err error) {
+// PrintError prints an error for people on w, the terminal or file of standard error. The advice in
+// it is in the language l.
+func PrintError(w io.Writer, l words.Language, err error) {
 	clearLine(w)
-	fmt.Fprintln(w, "lesson: "+Message(err))
+	fmt.Fprintln(w, "lesson: "+Message(l, err))
 }
 
 // Message returns the text of an error for people, on one line.
-func Message(err error) string {
+func Message(l words.Language, err error) string {
 	if err == context.Canceled { // it does not say what was cancelled
 		err = run.ErrInterrupted
 	}
@@ -47,7 +52,7 @@ func Message(err error) string {
 	}
 	err = backend.Explain(err)
 	text := printable.Line(err.Error())
-	if more := advice(err); more != "" {
+	if more := advice(l, err); more != "" {
 		text += "; " + more
 	}
 	return asCalled(text)
@@ -55,49 +60,52 @@ func Message(err error) string {
 
 // advice returns the command or the flags that help with an error of a library, "" if there are
 // none.
-func advice(err error) string {
+func advice(l words.Language, err error) string {
 	if several, ok := errors.AsType[*torchfile.AmbiguousError](err); ok {
-		return "choose one with --key, as in --key " + quoted(several.Keys[0])
+		return l.Sprintf("choose one with --key, as in --key %s", quoted(several.Keys[0]))
 	}
 	if _, ok := errors.AsType[*weights.HeadError](err); ok {
-		return "go run ./lesson finetune does that, and go run ./lesson weights describes the rest"
+		return l.Text("go run ./lesson finetune does that, and go run ./lesson weights describes the rest")
 	}
 	if other, ok := errors.AsType[*run.OtherBackendError](err); ok {
-		return backendChoices(other)
+		return backendChoices(l, other)
 	}
 	if _, ok := errors.AsType[*run.RecipeChangedError](err); ok {
-		return "put the old values back, or start a new run in another folder with --run"
+		return l.Text("put the old values back, or start a new run in another folder with --run")
 	}
 	if unknown, ok := errors.AsType[*recipe.UnknownKeyError](err); ok {
 		if near := nearest(unknown.Key, unknown.Known); near != "" {
-			return "did you mean " + near + "?"
+			return l.Sprintf("did you mean %s?", near)
 		}
-		return "remove it, or use the version of this program that wrote it"
+		return l.Text("remove it, or use the version of this program that wrote it")
 	}
 	if _, ok := errors.AsType[*grade.UnprotectedError](err); ok {
-		return "grade in a virtual machine or on a recent Linux, or accept it with --without-sandbox"
+		return l.Text("grade in a virtual machine or on a recent Linux, or accept it with --without-sandbox")
+	}
+	if failed, ok := errors.AsType[*download.NetworkError](err); ok {
+		return mirror(l, failed.Variable)
 	}
 	notInstalled, isNotInstalled := errors.AsType[*backend.NotInstalledError](err)
 	switch {
 	case isNotInstalled:
 		kind := notInstalled.Kinds[len(notInstalled.Kinds)-1]
-		return "install one with go run ./lesson doctor --install xla:" + kind + " (go run ./lesson doctor lists the folders searched)"
+		return l.Sprintf("install one with go run ./lesson doctor --install xla:%s (go run ./lesson doctor lists the folders searched)", kind)
 	case errors.Is(err, backend.ErrNoCUDNN), errors.Is(err, backend.ErrNoPtxas):
-		return "go run ./lesson doctor --install xla:cuda installs it"
+		return l.Text("go run ./lesson doctor --install xla:cuda installs it")
 	case errors.Is(err, backend.ErrOutOfMemory):
-		return "try --batch, --precision bfloat16 or --backend 'xla:cuda,visible_devices=1'"
+		return l.Text("try --batch, --precision bfloat16 or --backend 'xla:cuda,visible_devices=1'")
 	case errors.Is(err, checkout.ErrOutside):
-		return "the exercises are part of it: git clone https://" + checkout.Module + ", and run the command in that folder"
+		return l.Sprintf("the exercises are part of it: git clone https://%s, and run the command in that folder", checkout.Module)
 	case errors.Is(err, grade.ErrOtherClass):
-		return "choose another folder with --out, or move grades.json away"
+		return l.Text("choose another folder with --out, or move grades.json away")
 	case errors.Is(err, degradation.ErrOtherRecipe):
-		return "remove that folder, or choose another with --run"
+		return l.Text("remove that folder, or choose another with --run")
 	}
 	return limitAdvice(err)
 }
 
 // backendChoices returns the flags with which to resume a run that was trained on another backend.
-func backendChoices(e *run.OtherBackendError) string {
+func backendChoices(l words.Language, e *run.OtherBackendError) string {
 	flag := func(b run.Backend) string {
 		if b.Devices > 1 && b.Name == cpu.Name {
 			return fmt.Sprintf("--backend %s:devices=%d", b.Name, b.Devices)
@@ -105,9 +113,52 @@ func backendChoices(e *run.OtherBackendError) string {
 		return "--backend " + quoted(b.Name)
 	}
 	if e.TooFew {
-		return "resume it with " + flag(e.Before)
+		return l.Sprintf("resume it with %s", flag(e.Before))
 	}
-	return "add " + flag(e.Before) + " to keep using it, or " + flag(e.Now) + " to switch"
+	return l.Sprintf("add %s to keep using it, or %s to switch", flag(e.Before), flag(e.Now))
+}
+
+// The lines with mirrors that are used in mainland China, where the usual servers are slow or cannot
+// be reached. goproxy.cn is what https://goproxy.cn/setup says, the archive of CIFAR-10 is that of
+// MindSpore's tutorials, and hf-mirror.com serves what Hugging Face does. Checksums say whether a file is
+// the right one, wherever it comes from.
+const (
+	goMirror      = "go env -w GOPROXY=https://goproxy.cn,direct"
+	cifar10Mirror = "export RESIDUAL_CIFAR10_URL=https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/cifar-10-binary.tar.gz"
+	timmMirror    = "export HF_ENDPOINT=https://hf-mirror.com"
+)
+
+// mirror says how to download from elsewhere. variable is the environment variable that sets the
+// address, or "".
+func mirror(l words.Language, variable string) string {
+	line := ""
+	switch variable {
+	case "":
+		return ""
+	case "RESIDUAL_CIFAR10_URL":
+		line = cifar10Mirror
+	case "HF_ENDPOINT":
+		line = timmMirror
+	}
+	switch {
+	case os.Getenv(variable) != "":
+		return l.Sprintf("%s sets the address; see whether it is right", variable)
+	case line == "":
+		return l.Sprintf("%s sets another address, such as that of a mirror", variable)
+	}
+	return l.Sprintf("%s sets another address; in mainland China, try a mirror: %s", variable, line)
+}
+
+// noModules matches what the go command prints if it cannot download a module or a toolchain.
+var noModules = regexp.MustCompile(`: Get "https?://[^"\n]*": `)
+
+// moduleAdvice says how to download Go modules from elsewhere if that is what output, the go command's,
+// is about. Otherwise it is empty.
+func moduleAdvice(l words.Language, output string) string {
+	if !noModules.MatchString(output) {
+		return ""
+	}
+	return l.Sprintf("The Go modules could not be downloaded. In mainland China, use a mirror: %s", goMirror)
 }
 
 // resumable adds to the error of an interrupted run how to resume it. It returns other errors

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/lesson/aligned"
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/infer"
@@ -39,7 +40,7 @@ during training, so the last digits may differ.`,
   go run ./lesson eval --weights runs/resnet20-fast-1/checkpoints/step-00000780.safetensors --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, w := cmd.Context(), f.messages(cmd)
+			ctx, w, l := cmd.Context(), f.messages(cmd), language(cmd)
 			given := cmd.Flags().Changed
 			figures := "" // the figure in a run's folder is about the run's data
 			if f.run != "" && !given("data") && !given("subset") && !f.json && run.Exists(f.run) {
@@ -76,7 +77,7 @@ during training, so the last digits may differ.`,
 			}
 			set.Test = matched
 			if set.Training == nil && set.Test.Split == dataset.All && set.Spec == m.Spec {
-				fmt.Fprintln(w, "Note: the network was trained on most of these images. Without --data, eval uses only those that were held out.")
+				fmt.Fprintln(w, l.Text("Note: the network was trained on most of these images. Without --data, eval uses only those that were held out."))
 			}
 			if set.Test, err = datasource.Resize(ctx, set.Test, m.Transform); err != nil { // as in training
 				return memoryAdvice(cmd, err, "a smaller --subset")
@@ -89,9 +90,9 @@ during training, so the last digits may differ.`,
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), result)
 			}
-			fmt.Fprintf(w, "%s, trained on %s, evaluated on %s of %s\n\n",
-				m.Config.Name, m.Data, counted(&datasource.Set{Test: set.Test}), result.Data)
-			if err := printEvaluation(w, result); err != nil {
+			fmt.Fprintf(w, "%s\n\n", l.Sprintf("%s, trained on %s, evaluated on %s of %s",
+				m.Config.Name, m.Data, counted(l, &datasource.Set{Test: set.Test}), result.Data))
+			if err := printEvaluation(l, w, result); err != nil {
 				return err
 			}
 			var wrote []string
@@ -100,7 +101,7 @@ during training, so the last digits may differ.`,
 					return err
 				}
 			}
-			ending(language(cmd), w, wrote, "go run ./lesson predict "+f.from()+" IMAGE", "go run ./lesson eval "+f.from()+" --json")
+			ending(l, w, wrote, "go run ./lesson predict "+f.from()+" IMAGE", "go run ./lesson eval "+f.from()+" --json")
 			return nil
 		},
 	}
@@ -111,11 +112,11 @@ during training, so the last digits may differ.`,
 }
 
 // printEvaluation prints loss, accuracies and a table of the classes.
-func printEvaluation(w io.Writer, result *infer.Result) error {
-	fmt.Fprintf(w, "Loss: %.4f, top-1: %.2f%% (%d of %d), top-5: %.2f%%\n\n",
-		result.Loss, 100*result.Top1, result.Correct, result.Total, 100*result.Top5)
+func printEvaluation(l words.Language, w io.Writer, result *infer.Result) error {
+	fmt.Fprintf(w, "%s\n\n", l.Sprintf("Loss: %.4f, top-1: %.2f%% (%d of %d), top-5: %.2f%%",
+		result.Loss, 100*result.Top1, result.Correct, result.Total, 100*result.Top5))
 	table := aligned.Left(w, 2)
-	fmt.Fprintln(table, "class\taccuracy\tmost often mistaken for")
+	fmt.Fprintf(table, "%s\t%s\t%s\n", l.Text("class"), l.Text("accuracy"), l.Text("most often mistaken for"))
 	absent := 0
 	for class, name := range result.Classes {
 		if !slices.ContainsFunc(result.Confusion[class], func(n int) bool { return n > 0 }) {
@@ -128,9 +129,9 @@ func printEvaluation(w io.Writer, result *infer.Result) error {
 		return fmt.Errorf("print the classes: %w", err)
 	}
 	if absent > 0 {
-		fmt.Fprintf(w, "There are no images of the other %d classes.\n", absent)
+		fmt.Fprintln(w, l.Sprintf("There are no images of the other %d classes.", absent))
 	}
-	fmt.Fprintf(w, "\n%s", accuracyLines(result))
+	fmt.Fprintf(w, "\n%s", accuracyLines(l, result))
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/residual-go/residual/lesson/words"
 )
 
 func TestWatchMemory(t *testing.T) {
@@ -28,10 +30,10 @@ func TestWatchMemory(t *testing.T) {
 
 func TestLimitAdvice(t *testing.T) {
 	err := fmt.Errorf("open images: %w", syscall.EMFILE)
-	if got, want := Message(err), "open images: too many open files; raise the limit on open files with: ulimit -n 1024"; got != want {
+	if got, want := Message(words.English, err), "open images: too many open files; raise the limit on open files with: ulimit -n 1024"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := Message(errors.New("no advice")); got != "no advice" {
+	if got := Message(words.English, errors.New("no advice")); got != "no advice" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -12,14 +12,17 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/recorded"
 	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/shapes10"
 	"github.com/residual-go/residual/pkg/weights"
 )
 
@@ -41,26 +44,35 @@ func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, 
 	}
 	w := f.messages(cmd)
 	set, err := open(cmd.Context(), spec, datasource.Options{
-		Subset: subset, Validation: f.validation, Transform: t, Progress: download(w), Decoded: decoded(w),
+		Subset: subset, Validation: f.validation, Transform: t, Progress: downloading(w), Decoded: decoded(w),
 	})
 	clearLine(w)
 	if err != nil {
 		return nil, memoryAdvice(cmd, err, "a folder with fewer images")
 	}
-	if set.Notice != "" {
-		rule := strings.Repeat("*", 78)
-		fmt.Fprintf(w, "%s\n%s\n%s\n", rule, set.Notice, rule)
+	l := language(cmd)
+	notice := set.Notice
+	if set.Unavailable != nil {
+		notice = l.Sprintf("CIFAR-10 is not available: %s.\nUsing %s instead: drawn shapes, not photographs. Results on it are not results on CIFAR-10.",
+			printable.Line(set.Unavailable.Error()), shapes10.Name)
+		if more := advice(l, set.Unavailable); more != "" {
+			notice += "\n" + asCalled(more)
+		}
 	}
-	fmt.Fprintf(w, "Data: %s; %s\n", set.Name(), counted(set))
-	for _, note := range numberNotes(set.Test.Classes) {
-		fmt.Fprintf(w, "Note: %s\n", note)
+	if notice != "" {
+		rule := strings.Repeat("*", 78)
+		fmt.Fprintf(w, "%s\n%s\n%s\n", rule, notice, rule)
+	}
+	fmt.Fprintln(w, l.Sprintf("Data: %s; %s", set.Name(), counted(l, set)))
+	for _, note := range numberNotes(l, set.Test.Classes) {
+		fmt.Fprintln(w, l.Sprintf("Note: %s", note))
 	}
 	return set, nil
 }
 
 // numberNotes says why figures have numbers in place of names of classes: once for scripts that they
 // cannot write, and once for characters that no font has.
-func numberNotes(classes []string) []string {
+func numberNotes(l words.Language, classes []string) []string {
 	var scripts []string
 	var example, missing string
 	for i, name := range classes {
@@ -69,17 +81,17 @@ func numberNotes(classes []string) []string {
 		case !ok:
 		case e.Unsupported:
 			scripts = append(scripts, strings.ReplaceAll(e.Script, "_", " "))
-			example = cmp.Or(example, fmt.Sprintf("%d for %s", i, name))
+			example = cmp.Or(example, l.Sprintf("%d for %s", i, name))
 		case missing == "":
-			missing = fmt.Sprintf("no font on this machine has the %c of %s; figures have numbers instead, such as %d. %sset %s to a font file that has it",
-				e.Char, name, i, fontToInstall(e.Script), figure.FontVariable)
+			missing = l.Sprintf("no font on this machine has the %c of %s; figures have numbers instead, such as %d. %sset %s to a font file that has it",
+				e.Char, name, i, fontToInstall(l, e.Script), figure.FontVariable)
 		}
 	}
 	var notes []string
 	if len(scripts) > 0 {
 		slices.Sort(scripts)
-		notes = append(notes, fmt.Sprintf("figures cannot write %s; figures have numbers instead, such as %s",
-			strings.Join(slices.Compact(scripts), ", "), example))
+		notes = append(notes, l.Sprintf("figures cannot write %s; figures have numbers instead, such as %s",
+			strings.Join(slices.Compact(scripts), l.Text(", ")), example))
 	}
 	if missing != "" {
 		notes = append(notes, missing)
@@ -89,20 +101,20 @@ func numberNotes(classes []string) []string {
 
 // fontToInstall says which font to install for a script, as the beginning of a sentence that offers
 // something else.
-func fontToInstall(script string) string {
+func fontToInstall(l words.Language, script string) string {
 	switch script {
 	case "":
-		return "To see the name, "
+		return l.Text("To see the name, ")
 	case "Han", "Hiragana", "Katakana", "Bopomofo", "Hangul":
-		return "Install Noto Sans CJK (on Debian and Ubuntu, apt-get install fonts-noto-cjk), or "
+		return l.Text("Install Noto Sans CJK (on Debian and Ubuntu, apt-get install fonts-noto-cjk), or ")
 	}
-	return "Install the Noto fonts (on Debian and Ubuntu, apt-get install fonts-noto-core), or "
+	return l.Text("Install the Noto fonts (on Debian and Ubuntu, apt-get install fonts-noto-core), or ")
 }
 
 // counted says how many images of which part a set has, as in "48 training and 12 test images".
-func counted(set *datasource.Set) string {
+func counted(l words.Language, set *datasource.Set) string {
 	if set.Training == nil && set.Test.Split == dataset.All {
-		return fmt.Sprintf("all %d images", set.Test.Len())
+		return l.Sprintf("all %d images", set.Test.Len())
 	}
 	var parts []string
 	for _, images := range []*dataset.Images{set.Training, set.Validation, set.Test} {
@@ -113,27 +125,28 @@ func counted(set *datasource.Set) string {
 		if images == set.Training {
 			split = dataset.Training
 		}
-		parts = append(parts, fmt.Sprintf("%d %s", images.Len(), split))
+		parts = append(parts, l.Sprintf("%d %s", images.Len(), l.In(words.Split, string(split))))
 	}
+	list := parts[len(parts)-1]
 	if last := len(parts) - 1; last > 0 {
-		return strings.Join(parts[:last], ", ") + " and " + parts[last] + " images"
+		list = l.Sprintf("%s and %s", strings.Join(parts[:last], l.Text(", ")), list)
 	}
-	return parts[0] + " images"
+	return l.Sprintf("%s images", list)
 }
 
 // accuracyLines says how many of which images a network classified correctly, and the accuracy
 // on a line of its own.
-func accuracyLines(result *infer.Result) string {
-	images, name := fmt.Sprintf("%d %s images", result.Total, result.Split), "Test"
+func accuracyLines(l words.Language, result *infer.Result) string {
+	images, name := l.Sprintf("%d %s images", result.Total, l.In(words.Split, string(result.Split))), l.Text("Test")
 	switch result.Split {
 	case dataset.All:
-		images = fmt.Sprintf("%d images (all in the folder)", result.Total)
+		images = l.Sprintf("%d images (all in the folder)", result.Total)
 	case dataset.HeldOut:
-		images, name = fmt.Sprintf("%d held-out images (a fifth of each class)", result.Total), "Held-out"
+		images, name = l.Sprintf("%d held-out images (a fifth of each class)", result.Total), l.Text("Held-out")
 	case dataset.Validation:
-		name = "Validation"
+		name = l.Text("Validation")
 	}
-	return fmt.Sprintf("Correct: %d of %s\n%s Accuracy: %.2f%%\n", result.Correct, images, name, 100*result.Top1)
+	return l.Sprintf("Correct: %d of %s", result.Correct, images) + "\n" + l.Sprintf("%s Accuracy: %.2f%%", name, 100*result.Top1) + "\n"
 }
 
 // newBackend starts the backend of the given name.
@@ -187,7 +200,7 @@ func (f *flags) openWeights(cmd *cobra.Command, spec string, newHead bool) (*wei
 	if err != nil {
 		return nil, err
 	}
-	m, err := weights.Open(cmd.Context(), path, weights.Options{Key: f.key, Architecture: f.model, NewHead: newHead, Progress: download(f.messages(cmd))})
+	m, err := weights.Open(cmd.Context(), path, weights.Options{Key: f.key, Architecture: f.model, NewHead: newHead, Progress: downloading(f.messages(cmd))})
 	if err != nil {
 		return nil, err
 	}

@@ -49,12 +49,12 @@ func prepareFolder(dir, remedy string) error {
 	return nil
 }
 
-// quantity returns a number and its noun, as in "1 epoch" and "2 epochs".
-func quantity(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
+// epochs returns a number of epochs, as in "1 epoch" and "2 epochs".
+func epochs(l words.Language, n int) string {
+	if n == 1 {
+		return l.Text("1 epoch")
 	}
-	return fmt.Sprint(n, " ", noun)
+	return l.Sprintf("%d epochs", n)
 }
 
 // quoted returns a path as one word for a shell, quoted if necessary.

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/predict"
 	"github.com/residual-go/residual/pkg/printable"
 )
@@ -70,12 +72,13 @@ Images that cannot be read are reported and skipped; the exit code is then 1.`,
 				return err
 			}
 			if w := cmd.OutOrStdout(); !f.json && printer.failed < len(inputs) {
+				l := language(cmd)
 				by := m.Config.Name
 				if m.Data != "" {
-					by += ", trained on " + m.Data
+					by = l.Sprintf("%s, trained on %s", by, m.Data)
 				}
-				fmt.Fprintf(w, "\nPredicted by %s. It knows %d classes and assigns every image to one of them.\n", by, len(m.Classes))
-				ending(language(cmd), w, printer.written(out), "go run ./lesson serve "+f.from(), "go run ./lesson eval "+f.from())
+				fmt.Fprintf(w, "\n%s\n", l.Sprintf("Predicted by %s. It knows %d classes and assigns every image to one of them.", by, len(m.Classes)))
+				ending(l, w, printer.written(out), "go run ./lesson serve "+f.from(), "go run ./lesson eval "+f.from())
 			}
 			return printer.failure()
 		},
@@ -92,6 +95,7 @@ Images that cannot be read are reported and skipped; the exit code is then 1.`,
 // array.
 type predictionPrinter struct {
 	stdout, stderr io.Writer
+	language       words.Language
 	json           bool
 	bar            *bar // nil for none
 
@@ -101,7 +105,7 @@ type predictionPrinter struct {
 }
 
 func newPredictionPrinter(cmd *cobra.Command, json bool, total int) *predictionPrinter {
-	p := &predictionPrinter{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), json: json, total: total}
+	p := &predictionPrinter{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), language: language(cmd), json: json, total: total}
 	// Predictions on the terminal show the progress by themselves.
 	if redraws(p.stderr) && !isTerminal(p.stdout) && total > 1 {
 		p.bar = &bar{w: p.stderr}
@@ -115,7 +119,7 @@ func (p *predictionPrinter) add(prediction predict.Prediction) error {
 		p.fail(prediction.Err)
 	}
 	if prediction.FirstOfFrames {
-		fmt.Fprintf(p.stderr, "Note: %s has several frames or pages; the first is used\n", printable.Escape(prediction.Image))
+		fmt.Fprintln(p.stderr, p.language.Sprintf("Note: %s has several frames or pages; the first is used", printable.Escape(prediction.Image)))
 	}
 	if prediction.CAM != "" {
 		p.maps = append(p.maps, prediction.CAM)
@@ -160,7 +164,7 @@ func (p *predictionPrinter) fail(err error) {
 // failure returns the command's error if images could not be read.
 func (p *predictionPrinter) failure() error {
 	if p.failed > 1 {
-		return fmt.Errorf("%d of %d images could not be read", p.failed, p.total)
+		return errors.New(p.language.Sprintf("%d of %d images could not be read", p.failed, p.total))
 	}
 	return p.firstErr
 }
@@ -202,5 +206,5 @@ func (p *predictionPrinter) written(folder string) []string {
 	if len(p.maps) <= 10 {
 		return p.maps
 	}
-	return []string{fmt.Sprintf("%s (%d class activation maps)", folder, len(p.maps))}
+	return []string{p.language.Sprintf("%s (%d class activation maps)", folder, len(p.maps))}
 }

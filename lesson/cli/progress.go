@@ -72,9 +72,9 @@ func (b *barReporter) Note(text string) {
 	fmt.Fprintln(b.bar.w, text)
 }
 
-// download returns a callback that shows the progress of a download: a bar on a terminal, a
+// downloading returns a callback that shows the progress of a download: a bar on a terminal, a
 // line every 10% elsewhere.
-func download(w io.Writer) func(done, total int64) {
+func downloading(w io.Writer) func(done, total int64) {
 	if redraws(w) {
 		b := &bar{w: w}
 		return func(done, total int64) {

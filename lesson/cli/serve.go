@@ -26,7 +26,7 @@ stored. Ctrl-C stops the server.`,
   curl --data-binary @cat.jpg 'http://127.0.0.1:8080/predict?top=3'`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w := cmd.OutOrStdout()
+			w, l := cmd.OutOrStdout(), language(cmd)
 			network, m, err := f.loadNetwork(cmd)
 			if err != nil {
 				return err
@@ -52,16 +52,16 @@ stored. Ctrl-C stops the server.`,
 			defer server.Close()
 			at := listener.Addr().(*net.TCPAddr)
 			if !at.IP.IsLoopback() {
-				fmt.Fprintf(w, "Note: anyone who can reach this machine at %s can send it images; the connection is not encrypted.\n", at)
+				fmt.Fprintln(w, l.Sprintf("Note: anyone who can reach this machine at %s can send it images; the connection is not encrypted.", at))
 				if at.IP.IsUnspecified() {
 					at.IP = net.IPv4(127, 0, 0, 1)
 				}
 			}
-			fmt.Fprintf(w, "Serving %s at http://%s/ until Ctrl-C\n", m.Config.Name, at)
+			fmt.Fprintln(w, l.Sprintf("Serving %s at http://%s/ until Ctrl-C", m.Config.Name, at))
 			if err := server.Serve(cmd.Context(), listener); err != nil {
 				return err
 			}
-			fmt.Fprintln(w, "Stopped.")
+			fmt.Fprintln(w, l.Text("Stopped."))
 			return nil
 		},
 	}

@@ -217,7 +217,7 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	ctx, w := cmd.Context(), f.messages(cmd)
 	if ctx.Err() != nil { // interrupted while the images were opened; a new run has no folder yet
 		if f.resume {
-			return resumable(run.ErrInterrupted, "resume with: "+f.resumeCommand(cmd, f.run))
+			return resumable(run.ErrInterrupted, language(cmd).Sprintf("resume with: %s", f.resumeCommand(cmd, f.run)))
 		}
 		return run.ErrInterrupted
 	}
@@ -225,8 +225,9 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	if dir == "" {
 		dir = freeRun(r.Model.Name + "-" + r.Name)
 	}
-	fmt.Fprintf(w, "Model: %s. Recipe: %s, %s, batch %d. Backend: %s. Run: %s\n",
-		r.Model.Name, r.Name, quantity(r.Epochs, "epoch"), r.BatchSize, backend.Describe(o.Backend), dir)
+	l := language(cmd)
+	fmt.Fprintln(w, l.Sprintf("Model: %s. Recipe: %s, %s, batch %d. Backend: %s. Run: %s",
+		r.Model.Name, r.Name, epochs(l, r.Epochs), r.BatchSize, backend.Describe(o.Backend), dir))
 
 	if f.resume { // a new run has a new folder
 		if err := prepareFolder(filepath.Join(dir, "figures"), "make it writable, or copy the run to another folder and resume it there"); err != nil {
@@ -243,18 +244,18 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 		outcome, err = run.Train(ctx, dir, r, o)
 	}
 	if err != nil {
-		return resumable(err, "resume with: "+f.resumeCommand(cmd, dir))
+		return resumable(err, l.Sprintf("resume with: %s", f.resumeCommand(cmd, dir)))
 	}
 	if r.Validation != 0 { // the test images are not for choosing settings
 		set.Test, set.Validation = set.Validation, nil
 	}
 	if set.Validation != nil { // the test images are seen only once, by the final weights
-		fmt.Fprint(w, accuracyLines(outcome.Test))
+		fmt.Fprint(w, accuracyLines(l, outcome.Test))
 		if outcome.Test, err = test(ctx, o.Backend, r, outcome, set.Test); err != nil {
 			return err
 		}
 	}
-	fmt.Fprint(w, accuracyLines(outcome.Test))
+	fmt.Fprint(w, accuracyLines(l, outcome.Test))
 	if f.json {
 		if err := printJSON(cmd.OutOrStdout(), struct {
 			Run     string `json:"run"`
@@ -266,7 +267,7 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	}
 	paths, err := saveRunFigures(language(cmd), dir, set, outcome.Test)
 	if err != nil {
-		return fmt.Errorf("%w; to draw the figures again: %s", err, f.resumeCommand(cmd, dir))
+		return fmt.Errorf("%w; %s", err, l.Sprintf("to draw the figures again: %s", f.resumeCommand(cmd, dir)))
 	}
 	if f.json {
 		return nil
@@ -275,7 +276,7 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	if r.Start != "" { // after fine-tuning, people want the weights rather than the curves
 		next = "go run ./lesson export --run " + quoted(dir) + " --out " + quoted(r.Model.Name+".safetensors")
 	}
-	ending(language(cmd), w, append([]string{outcome.Weights}, paths...),
+	ending(l, w, append([]string{outcome.Weights}, paths...),
 		"go run ./lesson eval --run "+quoted(dir),
 		"go run ./lesson predict --run "+quoted(dir)+" IMAGE",
 		next)

@@ -83,7 +83,7 @@ the usual normalisations, and the table says which is right.`,
 			if err != nil {
 				return err
 			}
-			path, origin, err := hub.Fetch(cmd.Context(), spec, download(f.messages(cmd)))
+			path, origin, err := hub.Fetch(cmd.Context(), spec, downloading(f.messages(cmd)))
 			if err != nil {
 				return err
 			}

@@ -120,7 +120,7 @@ const maxArchive = 256 << 20
 func (f *Fetcher) ensureArchive(ctx context.Context, l layout, root string) error {
 	fetcher := &download.Fetcher{StallTimeout: f.stallTimeout, Progress: f.Progress}
 	return fetcher.Fetch(ctx, download.File{
-		URL: l.url, Path: filepath.Join(root, l.archive), Noun: "official archive", SHA256: l.sum, Limit: maxArchive,
+		URL: l.url, Path: filepath.Join(root, l.archive), Noun: "official archive", SHA256: l.sum, Limit: maxArchive, Variable: l.urlVariable,
 		Explain: func(path, where string) error {
 			if pickled, ok := pickledArchive(path); ok {
 				return pickled.pickleError(where)

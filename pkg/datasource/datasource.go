@@ -59,6 +59,9 @@ type Set struct {
 	Spec string
 	// Notice, if not empty, is what people must be told before they look at results.
 	Notice string
+	// Unavailable, if not nil, is why these are the built-in images and not CIFAR-10. Notice says it
+	// too.
+	Unavailable error
 	// Skipped is the number of files in a folder that could not be read and were left out.
 	Skipped int
 }
@@ -189,6 +192,7 @@ func open(ctx context.Context, spec string, o Options, openFolder func(context.C
 		if set, err = builtin(ctx); err != nil {
 			return nil, err
 		}
+		set.Unavailable = unavailable
 		set.Notice = fmt.Sprintf("CIFAR-10 is not available: %v.\nUsing %s instead: drawn shapes, not photographs. Results on it are not results on CIFAR-10.",
 			unavailable, shapes10.Name)
 		return set, nil

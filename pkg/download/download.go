@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -37,10 +38,32 @@ type File struct {
 	SHA256 string
 	// Limit is the largest size accepted, in bytes.
 	Limit int64
+	// Variable, if not empty, is the environment variable that sets URL. A [NetworkError] has it.
+	Variable string
 	// Explain, if not nil, is called for a file with the wrong checksum. It may return an error
 	// that says what the file is instead. where is what the error should call the file: its path or
 	// "the file there".
 	Explain func(path, where string) error
+}
+
+// NetworkError is the error of a server that cannot be reached, or that stopped sending.
+type NetworkError struct {
+	// Variable is the environment variable that sets the address of the file, "" if none does.
+	Variable string
+	Err      error
+}
+
+func (e *NetworkError) Error() string { return e.Err.Error() }
+
+func (e *NetworkError) Unwrap() error { return e.Err }
+
+// network returns the error of a request or a transfer as a NetworkError if it is about the way to
+// the server, and otherwise unchanged.
+func network(err error) error {
+	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return &NetworkError{Err: err}
+	}
+	return err
 }
 
 // Fetcher downloads files. The zero Fetcher is ready to use. If several processes fetch the same
@@ -91,6 +114,9 @@ func (f *Fetcher) Fetch(ctx context.Context, file File) error {
 	}
 	part := file.Path + ".part"
 	if err := f.download(ctx, file, part); err != nil {
+		if failed, ok := errors.AsType[*NetworkError](err); ok {
+			failed.Variable = file.Variable
+		}
 		kept := ""
 		if size := fileSize(part); size > 0 {
 			kept = fmt.Sprintf("; %d bytes are kept in %s, run again to resume", size, part)
@@ -180,7 +206,7 @@ func (f *Fetcher) transfer(ctx context.Context, file File, part string) (resumed
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stall := time.AfterFunc(stallTimeout, func() {
-		cancel(fmt.Errorf("no data for %v", stallTimeout))
+		cancel(&NetworkError{Err: fmt.Errorf("no data for %v", stallTimeout)})
 	})
 	defer stall.Stop()
 
@@ -237,7 +263,7 @@ func (f *Fetcher) transfer(ctx context.Context, file File, part string) (resumed
 			break
 		}
 		if readErr != nil {
-			return false, fmt.Errorf("transfer broke off: %w", cause(ctx, readErr))
+			return false, fmt.Errorf("transfer broke off: %w", cause(ctx, network(readErr)))
 		}
 	}
 	if err := out.Sync(); err != nil {
@@ -267,7 +293,7 @@ func (f *Fetcher) request(ctx context.Context, address string, offset int64) (*h
 		}
 		response, err := client.Do(request)
 		if err != nil {
-			return nil, 0, WithoutURL(err)
+			return nil, 0, network(WithoutURL(err))
 		}
 		status, contentRange := response.StatusCode, response.Header.Get("Content-Range")
 		switch {

@@ -227,8 +227,13 @@ func TestFetchFails(t *testing.T) {
 	} {
 		address, _ := serve(t, test.handler)
 		file := place(t, address)
+		file.Variable = "TEST_URL"
 		err := (&Fetcher{StallTimeout: 200 * time.Millisecond}).Fetch(context.Background(), file)
 		checkError(t, name, err, "download "+address, test.want, "by hand")
+		failed, isNetwork := errors.AsType[*NetworkError](err)
+		if strings.HasPrefix(name, "silent") != isNetwork || isNetwork && failed.Variable != "TEST_URL" {
+			t.Errorf("%s: the error is one of the network: %t, %+v", name, isNetwork, failed)
+		}
 	}
 
 	address, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -238,14 +243,18 @@ func TestFetchFails(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &Fetcher{Progress: func(done, total int64) { cancel() }}
-	if err := f.Fetch(ctx, place(t, address)); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: error %v", err)
+	err := f.Fetch(ctx, place(t, address))
+	if _, isNetwork := errors.AsType[*NetworkError](err); isNetwork || !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: error %v, of the network: %t", err, isNetwork)
 	}
 }
 
 func TestFetchHidesPasswords(t *testing.T) {
 	err := new(Fetcher).Fetch(context.Background(), place(t, "http://me:secret@127.0.0.1:1/f"))
 	checkError(t, "no server", err, "127.0.0.1:1/f", "refused", "by hand")
+	if _, isNetwork := errors.AsType[*NetworkError](err); !isNetwork {
+		t.Errorf("the error is not one of the network: %v", err)
+	}
 	if strings.Contains(err.Error(), "secret") {
 		t.Errorf("the error shows the password: %v", err)
 	}

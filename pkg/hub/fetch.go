@@ -50,21 +50,23 @@ func fetchURL(ctx context.Context, f *download.Fetcher, spec string) (string, er
 		name = strings.TrimSuffix(name, ext) + "-" + sum[:8] + ext
 	}
 	address.Fragment = ""
-	return fetchInto(ctx, f, address.String(), name, sum)
+	return fetchInto(ctx, f, address.String(), name, sum, "")
 }
 
 // fetchRelease downloads a release.
 func fetchRelease(ctx context.Context, f *download.Fetcher, r release) (string, error) {
-	return fetchInto(ctx, f, r.url(), r.file(), r.sum)
+	variable, _, _ := r.folder()
+	return fetchInto(ctx, f, r.url(), r.file(), r.sum, variable)
 }
 
-// fetchInto downloads weights to the file of the given name in the cache.
-func fetchInto(ctx context.Context, f *download.Fetcher, address, name, sum string) (string, error) {
+// fetchInto downloads weights to the file of the given name in the cache. variable is the environment
+// variable that sets the address, if there is one.
+func fetchInto(ctx context.Context, f *download.Fetcher, address, name, sum, variable string) (string, error) {
 	dir, err := cacheDir()
 	if err != nil {
 		return "", err
 	}
-	file := download.File{URL: address, Path: filepath.Join(dir, name), Noun: noun, SHA256: sum, Limit: maxWeights}
+	file := download.File{URL: address, Path: filepath.Join(dir, name), Noun: noun, SHA256: sum, Limit: maxWeights, Variable: variable}
 	return file.Path, fetch(ctx, f, file)
 }
 

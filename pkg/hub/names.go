@@ -90,17 +90,22 @@ func (r release) file() string {
 	return r.architecture + "-" + r.sum + ext
 }
 
-// url returns the release's address, in the folder that the environment variable
-// RESIDUAL_TORCHVISION_URL, RESIDUAL_IDELBAYEV_URL or RESIDUAL_MARTYN_URL names or else in the
-// official one.
-func (r release) url() string {
-	variable, folder, file := "RESIDUAL_TORCHVISION_URL", torchvisionURL, r.file()
+// folder returns the environment variable that names the folder of the release's address, the
+// official folder, and the file's name in it.
+func (r release) folder() (variable, folder, file string) {
 	switch {
 	case r.martyn != "":
-		variable, folder, file = "RESIDUAL_MARTYN_URL", martynURL, r.martyn
+		return "RESIDUAL_MARTYN_URL", martynURL, r.martyn
 	case r.version == 0:
-		variable, folder = "RESIDUAL_IDELBAYEV_URL", idelbayevURL
+		return "RESIDUAL_IDELBAYEV_URL", idelbayevURL, r.file()
 	}
+	return "RESIDUAL_TORCHVISION_URL", torchvisionURL, r.file()
+}
+
+// url returns the release's address, in the folder that the environment variable names or else in
+// the official one.
+func (r release) url() string {
+	variable, folder, file := r.folder()
 	return strings.TrimSuffix(cmp.Or(os.Getenv(variable), folder), "/") + "/" + file
 }
 

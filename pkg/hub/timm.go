@@ -30,6 +30,9 @@ const (
 	sumExt = ".sha256"
 	// maxConfig bounds config.json, in bytes: timm's have about 2 kB, or 30 with label names.
 	maxConfig = 1 << 20
+	// endpointVariable is the environment variable that sets the server, as for Hugging Face's own
+	// programs.
+	endpointVariable = "HF_ENDPOINT"
 	// askTimeout is for requests whose answer is a few lines.
 	askTimeout = 30 * time.Second
 )
@@ -37,7 +40,7 @@ const (
 // timmURL returns the address of a file in a timm repository, at the server that the
 // environment variable HF_ENDPOINT names or else at Hugging Face.
 func timmURL(name, revision, file string) string {
-	endpoint := cmp.Or(os.Getenv("HF_ENDPOINT"), "https://huggingface.co")
+	endpoint := cmp.Or(os.Getenv(endpointVariable), "https://huggingface.co")
 	return fmt.Sprintf("%s/timm/%s/resolve/%s/%s", strings.TrimSuffix(endpoint, "/"), name, revision, file)
 }
 
@@ -49,8 +52,8 @@ func fetchTimm(ctx context.Context, f *download.Fetcher, name string) (string, e
 		return "", err
 	}
 	dir = filepath.Join(dir, timmFolder, name)
-	weights := download.File{Path: filepath.Join(dir, timmWeights), Noun: noun, Limit: maxWeights}
-	config := download.File{Path: filepath.Join(dir, timmConfig), Noun: timmConfig, Limit: maxConfig}
+	weights := download.File{Path: filepath.Join(dir, timmWeights), Noun: noun, Limit: maxWeights, Variable: endpointVariable}
+	config := download.File{Path: filepath.Join(dir, timmConfig), Noun: timmConfig, Limit: maxConfig, Variable: endpointVariable}
 	if there(weights.Path) && there(config.Path) {
 		// Weights that were put there by hand have no checksum. Reading them shows whether they
 		// are complete and of this architecture.
@@ -104,7 +107,10 @@ func askTimm(ctx context.Context, address string) (sum, revision string, err err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return "", "", download.WithoutURL(err)
+		if context.Cause(ctx) == context.Canceled {
+			return "", "", context.Canceled
+		}
+		return "", "", &download.NetworkError{Variable: endpointVariable, Err: download.WithoutURL(err)}
 	}
 	response.Body.Close()
 	if response.StatusCode >= http.StatusBadRequest {

@@ -20,6 +20,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"github.com/residual-go/residual/lesson/aligned"
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/optim"
@@ -215,9 +216,13 @@ func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options
 }
 
 // WriteTable writes the results as a table with a row for each network.
-func (r *Result) WriteTable(w io.Writer) error {
+func (r *Result) WriteTable(w io.Writer) error { return r.WriteTableIn(words.English, w) }
+
+// WriteTableIn writes the table with headings in a language.
+func (r *Result) WriteTableIn(l words.Language, w io.Writer) error {
 	table := aligned.Right(w, 2)
-	fmt.Fprintf(table, "network\tdepth\tparameters\ttrain loss\ttrain accuracy\t%s accuracy\t\n", r.TestSplit)
+	fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t\n", l.Text("network"), l.Text("depth"), l.Text("parameters"),
+		l.Text("train loss"), l.Text("train accuracy"), l.Sprintf("%s accuracy", l.In(words.Split, string(r.TestSplit))))
 	for _, arm := range r.Arms {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%.4f\t%.2f%%\t%.2f%%\t\n",
 			arm.Network, arm.Depth, arm.Parameters, arm.TrainLoss, 100*arm.TrainTop1, 100*arm.TestTop1)
@@ -226,20 +231,22 @@ func (r *Result) WriteTable(w io.Writer) error {
 }
 
 // Verdict states in a few sentences what the results show, and no more than that.
-func (r *Result) Verdict() string {
+func (r *Result) Verdict() string { return r.VerdictIn(words.English) }
+
+// VerdictIn returns the verdict in a language.
+func (r *Result) VerdictIn(l words.Language) string {
 	say := func(kind string, shallow, deep Arm, gap float64) string {
-		word := "lower"
 		if gap > 0 {
-			word = "higher"
+			return l.Sprintf("%s: the training loss at depth %d is %.3f higher than at depth %d.", kind, deep.Depth, gap, shallow.Depth)
 		}
-		return fmt.Sprintf("%s: the training loss at depth %d is %.3f %s than at depth %d.", kind, deep.Depth, max(gap, -gap), word, shallow.Depth)
+		return l.Sprintf("%s: the training loss at depth %d is %.3f lower than at depth %d.", kind, deep.Depth, -gap, shallow.Depth)
 	}
-	verdict := say("Plain", r.Arms[0], r.Arms[1], r.PlainGap) + "\n" + say("Residual", r.Arms[2], r.Arms[3], r.ResidualGap)
+	verdict := say(l.Text("Plain"), r.Arms[0], r.Arms[1], r.PlainGap) + "\n" + say(l.Text("Residual"), r.Arms[2], r.Arms[3], r.ResidualGap)
 	const noticeable = 0.02 // with one seed, a smaller gap may be chance
 	if r.PlainGap < noticeable {
-		verdict += "\nAt this size the plain network does not degrade with depth: try deeper networks or more epochs."
+		verdict += "\n" + l.Text("At this size the plain network does not degrade with depth: try deeper networks or more epochs.")
 	} else if r.ResidualGap > r.PlainGap/2 {
-		verdict += "\nAt this size the shortcuts do not undo the damage of depth: try more epochs or more channels."
+		verdict += "\n" + l.Text("At this size the shortcuts do not undo the damage of depth: try more epochs or more channels.")
 	}
 	return verdict
 }
