@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/residual-go/residual/lesson/aligned"
-	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/cifar"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
@@ -111,10 +110,10 @@ func dataVerifyCommand() *cobra.Command {
 			}
 			l := language(cmd)
 			table := aligned.Right(w, 2)
-			fmt.Fprintf(table, "%s\t%s\t", l.Text("class"), l.In(words.Split, string(dataset.Training)))
+			fmt.Fprintf(table, "%s\t%s\t", l.Text("class"), l.Text(string(dataset.Training)))
 			counts := [][]int{perClass(set.Training)}
 			for _, images := range parts[1:] {
-				fmt.Fprintf(table, "%s\t", l.In(words.Split, string(images.TestSplit())))
+				fmt.Fprintf(table, "%s\t", l.Text(string(images.TestSplit())))
 				counts = append(counts, perClass(images))
 			}
 			fmt.Fprintln(table)

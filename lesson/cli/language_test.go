@@ -141,7 +141,7 @@ func TestEveryTextHasItsTranslation(t *testing.T) {
 		found[text{words.Title, exercise.Title}] = "the title of " + exercise.Name
 	}
 	for _, split := range []dataset.Split{dataset.Training, dataset.Validation, dataset.Test, dataset.HeldOut, dataset.All} {
-		found[text{words.Split, string(split)}] = "the split " + string(split)
+		found[text{"", string(split)}] = "the split " + string(split)
 	}
 	if len(found) < 200 {
 		t.Errorf("found only %d texts", len(found))
@@ -180,6 +180,19 @@ func TestEveryTextHasItsTranslation(t *testing.T) {
 	}
 }
 
+// The titles that lesson check prints are those of the exercises' Chinese pages.
+func TestTitlesAreThoseOfThePages(t *testing.T) {
+	for _, exercise := range exercises.All() {
+		page, err := os.ReadFile(filepath.Join("..", "exercises", exercise.Name, "README.zh.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if title := words.Chinese.In(words.Title, exercise.Title); !strings.Contains(string(page), "\n# "+title+"\n") {
+			t.Errorf("the page of %s does not have the title %q", exercise.Name, title)
+		}
+	}
+}
+
 // formatted returns what a format makes of arguments that fit the verbs of the English one, in parts
 // that do not depend on the order in which they are used.
 func formatted(english, format string) []string {
@@ -190,6 +203,8 @@ func formatted(english, format string) []string {
 		case '%':
 		case 'd':
 			args = append(args, 7000+n)
+		case 'c':
+			args = append(args, 'ⓐ'+rune(n))
 		case 'f':
 			args = append(args, float64(7000+n)+0.1234567)
 		default:
@@ -203,5 +218,5 @@ func formatted(english, format string) []string {
 
 var (
 	verb     = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z%]`)
-	argument = regexp.MustCompile(`70\d\d(\.\d+)?|<\d+>|%!.*`)
+	argument = regexp.MustCompile(`70\d\d(\.\d+)?|[ⓐ-ⓩ]|<\d+>|%!.*`)
 )

@@ -125,7 +125,7 @@ func counted(l words.Language, set *datasource.Set) string {
 		if images == set.Training {
 			split = dataset.Training
 		}
-		parts = append(parts, l.Sprintf("%d %s", images.Len(), l.In(words.Split, string(split))))
+		parts = append(parts, l.Sprintf("%d %s", images.Len(), l.Text(string(split))))
 	}
 	list := parts[len(parts)-1]
 	if last := len(parts) - 1; last > 0 {
@@ -137,7 +137,7 @@ func counted(l words.Language, set *datasource.Set) string {
 // accuracyLines says how many of which images a network classified correctly, and the accuracy
 // on a line of its own.
 func accuracyLines(l words.Language, result *infer.Result) string {
-	images, name := l.Sprintf("%d %s images", result.Total, l.In(words.Split, string(result.Split))), l.Text("Test")
+	images, name := l.Sprintf("%d %s images", result.Total, l.Text(string(result.Split))), l.Text("Test")
 	switch result.Split {
 	case dataset.All:
 		images = l.Sprintf("%d images (all in the folder)", result.Total)

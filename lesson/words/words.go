@@ -92,8 +92,6 @@ const (
 	Shared = "hints"
 	// Step is for the names of the steps of checks.
 	Step = "step"
-	// Split is for the parts of a data set: training, test, …
-	Split = "split"
 	// Title is for the titles of exercises.
 	Title = "title"
 )

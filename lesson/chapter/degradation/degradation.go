@@ -222,7 +222,7 @@ func (r *Result) WriteTable(w io.Writer) error { return r.WriteTableIn(words.Eng
 func (r *Result) WriteTableIn(l words.Language, w io.Writer) error {
 	table := aligned.Right(w, 2)
 	fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t\n", l.Text("network"), l.Text("depth"), l.Text("parameters"),
-		l.Text("train loss"), l.Text("train accuracy"), l.Sprintf("%s accuracy", l.In(words.Split, string(r.TestSplit))))
+		l.Text("train loss"), l.Text("train accuracy"), l.Sprintf("%s accuracy", l.Text(string(r.TestSplit))))
 	for _, arm := range r.Arms {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%.4f\t%.2f%%\t%.2f%%\t\n",
 			arm.Network, arm.Depth, arm.Parameters, arm.TrainLoss, 100*arm.TrainTop1, 100*arm.TestTop1)
