@@ -79,7 +79,7 @@ func newWinogradStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *
 // place in a transformed tile, with the matrix of one tap. The constants express all other work
 // in this unit. They were measured with AVX2 and AVX-512.
 func (c *contraction) winograd(k *kernel.Set) bool {
-	if k.WinogradInput == nil || len(c.spatial) != 2 || c.groups != 1 || c.inC != 1 || c.outC != 1 {
+	if len(c.spatial) != 2 || c.groups != 1 || c.inC != 1 || c.outC != 1 {
 		return false
 	}
 	tiles, direct := c.n, c.n

@@ -87,7 +87,7 @@ func (s *winogradGradientStep) colChunk() int {
 // winogradGradient reports whether winogradGradientStep can compute the contraction and is expected to
 // take at most nine tenths of the time; see [contraction.winograd].
 func (c *contraction) winogradGradient(k *kernel.Set) bool {
-	if k.WinogradInput == nil || len(c.spatial) != 2 || c.groups != 1 || c.inN != 1 || c.kerO != 1 || c.outC != 1 || c.kerI > math.MaxInt32 {
+	if len(c.spatial) != 2 || c.groups != 1 || c.inN != 1 || c.kerO != 1 || c.outC != 1 || c.kerI > math.MaxInt32 {
 		return false
 	}
 	tiles, direct := c.ci, c.ci

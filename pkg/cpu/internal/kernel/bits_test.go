@@ -134,6 +134,38 @@ func bitsOf(s *Set) map[string]uint64 {
 			}
 		}
 	}
+	for _, t := range []struct {
+		name       string
+		side       int // of the square of pixels
+		fromPixels bool
+		do         func(*Tile)
+	}{
+		{"WinogradInput", 6, true, s.WinogradInput},
+		{"WinogradTaps", 3, true, s.WinogradTaps},
+		{"WinogradDelta", 4, true, s.WinogradDelta},
+		{"WinogradOutput", 4, false, s.WinogradOutput},
+		{"WinogradSum", 3, false, s.WinogradSum},
+	} {
+		for _, n := range []int{1, 2, 3, 4, 5, 7, 8, 9, 16, 31, 64} {
+			off := make([]int32, t.side*t.side)
+			for i, place := range rng.Perm(len(off)) {
+				off[i] = int32(place * n)
+				if rng.IntN(4) == 0 {
+					off[i] = -1
+				}
+			}
+			pixels, planes := random(len(off)*n), random(36*n)
+			t.do(&Tile{
+				Pixels: &pixels[0], Off: &off[0], Outside: &make([]float32, n)[0], Planes: &planes[0], Plane: n,
+				N: n, Room: &make([]float32, 36*s.Lanes)[0],
+			})
+			if t.fromPixels {
+				note(t.name, planes)
+			} else {
+				note(t.name, pixels)
+			}
+		}
+	}
 	sums := map[string]uint64{}
 	for name, h := range hashes {
 		sums[name] = h.Sum64()
@@ -143,39 +175,44 @@ func bitsOf(s *Set) map[string]uint64 {
 
 // bitsOfBoth is what bitsOf returns for AVX2 and for NEON.
 var bitsOfBoth = map[string]uint64{
-	"Abs":        0x9da09a9f0bcbaec4,
-	"Add":        0x65fb98ed4857df20,
-	"And":        0x263b9ddde48461bb,
-	"AndNot":     0x4232cbeb2f4404c2,
-	"BFloat16":   0x4a28c854fba634df,
-	"Cols1":      0xb388927e7c69ff79,
-	"Cols2":      0xf0c7fb2473446b9d,
-	"Cols3":      0x1e44aa3175f8a655,
-	"Cols4":      0xa459ea259da9a63b,
-	"Cols5":      0x385934a2262ce361,
-	"Cols6":      0xb235a2a27fbaddd3,
-	"Div":        0xd32627f9a6385adb,
-	"DotRows":    0xc13363d6b5f86a14,
-	"Equal":      0x7085d4a5736bf145,
-	"Exp":        0x3c0ad633aaff1030,
-	"Fill":       0xd9dd098b133e0ff0,
-	"FromBytes":  0x3cabe62d68390921,
-	"FromMask":   0x73bb4a4b05759738,
-	"Less":       0x692c011d0729b191,
-	"LessEqual":  0x692c011d0729b191,
-	"Max":        0x1bb3e0e38fd99f8a,
-	"Min":        0x0234b0996333ac8d,
-	"MomentRows": 0x10fd35b30b0e9af0,
-	"Mul":        0x7743ceaeabbabd45,
-	"MulAdd":     0x85f29456a1c4a3dc,
-	"Neg":        0x86881993a409dac4,
-	"NotEqual":   0x9be01adeaa7c9b5d,
-	"Or":         0xe50854241a44b698,
-	"Rows":       0x3c504353382929f2,
-	"Rsqrt":      0x3bb6e4535d6e0985,
-	"Select":     0xe1f8f27c4c177bab,
-	"Sqrt":       0x55ce3f4de9660c3d,
-	"Sub":        0xac0ae9dbfdcd5537,
-	"SumRows":    0x46be7a7e3e43d9c3,
-	"Xor":        0x576256e1f0020816,
+	"Abs":            0x9da09a9f0bcbaec4,
+	"Add":            0x65fb98ed4857df20,
+	"And":            0x263b9ddde48461bb,
+	"AndNot":         0x4232cbeb2f4404c2,
+	"BFloat16":       0x4a28c854fba634df,
+	"Cols1":          0xb388927e7c69ff79,
+	"Cols2":          0xf0c7fb2473446b9d,
+	"Cols3":          0x1e44aa3175f8a655,
+	"Cols4":          0xa459ea259da9a63b,
+	"Cols5":          0x385934a2262ce361,
+	"Cols6":          0xb235a2a27fbaddd3,
+	"Div":            0xd32627f9a6385adb,
+	"DotRows":        0xc13363d6b5f86a14,
+	"Equal":          0x7085d4a5736bf145,
+	"Exp":            0x3c0ad633aaff1030,
+	"Fill":           0xd9dd098b133e0ff0,
+	"FromBytes":      0x3cabe62d68390921,
+	"FromMask":       0x73bb4a4b05759738,
+	"Less":           0x692c011d0729b191,
+	"LessEqual":      0x692c011d0729b191,
+	"Max":            0x1bb3e0e38fd99f8a,
+	"Min":            0x0234b0996333ac8d,
+	"MomentRows":     0x10fd35b30b0e9af0,
+	"Mul":            0x7743ceaeabbabd45,
+	"MulAdd":         0x85f29456a1c4a3dc,
+	"Neg":            0x86881993a409dac4,
+	"NotEqual":       0x9be01adeaa7c9b5d,
+	"Or":             0xe50854241a44b698,
+	"Rows":           0x3c504353382929f2,
+	"Rsqrt":          0x3bb6e4535d6e0985,
+	"Select":         0xe1f8f27c4c177bab,
+	"Sqrt":           0x55ce3f4de9660c3d,
+	"Sub":            0xac0ae9dbfdcd5537,
+	"SumRows":        0x46be7a7e3e43d9c3,
+	"WinogradDelta":  0x0fb4e337bf690e4c,
+	"WinogradInput":  0x156398beec34e86d,
+	"WinogradOutput": 0xc169706606a7de34,
+	"WinogradSum":    0x17b0f607bb28d6c1,
+	"WinogradTaps":   0xaee465bf9a86da77,
+	"Xor":            0x576256e1f0020816,
 }

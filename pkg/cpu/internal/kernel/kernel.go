@@ -96,8 +96,7 @@ type Set struct {
 	// pixels of the input, of 3 by 3 taps, and of 4 by 4 pixels of the gradient of the output.
 	WinogradInput, WinogradTaps, WinogradDelta func(*Tile)
 	// These read the 36 planes: products, which become 4 by 4 pixels of the output, and sums of
-	// products over all tiles, which become the gradient of 3 by 3 taps. A set without transforms has
-	// nil for all of them.
+	// products over all tiles, which become the gradient of 3 by 3 taps.
 	WinogradOutput, WinogradSum func(*Tile)
 
 	// dst[i] = a[i] op b[i]. Max and Min are NaN where either operand is.

@@ -44,6 +44,31 @@ func cols6x16m6NEON(args *Cols)
 //go:noescape
 func burnNEON(iterations int) (flops int)
 
+// winogradInputNEON transforms the pixels of the input.
+//
+//go:noescape
+func winogradInputNEON(args *Tile)
+
+// winogradTapsNEON transforms the taps.
+//
+//go:noescape
+func winogradTapsNEON(args *Tile)
+
+// winogradOutputNEON transforms products to pixels of the output.
+//
+//go:noescape
+func winogradOutputNEON(args *Tile)
+
+// winogradDeltaNEON transforms the pixels of the output's gradient.
+//
+//go:noescape
+func winogradDeltaNEON(args *Tile)
+
+// winogradSumNEON transforms sums of products to the gradient of the taps.
+//
+//go:noescape
+func winogradSumNEON(args *Tile)
+
 // addNEON is a + b.
 //
 //go:noescape

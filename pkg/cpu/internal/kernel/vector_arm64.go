@@ -28,6 +28,12 @@ var neon = Set{
 		},
 	},
 
+	WinogradInput:  winogradInputNEON,
+	WinogradTaps:   winogradTapsNEON,
+	WinogradDelta:  winogradDeltaNEON,
+	WinogradOutput: winogradOutputNEON,
+	WinogradSum:    winogradSumNEON,
+
 	Add: addNEON,
 	Sub: subNEON,
 	Mul: mulNEON,

@@ -8,50 +8,20 @@ import (
 	"github.com/residual-go/residual/pkg/cpu/internal/kernel/gen/shape"
 )
 
-// transform is a transform of Winograd's algorithm along one axis: from elements become to.
-type transform struct {
-	name, doc string
-	from, to  int
-	// gathers says that the transform reads pixels and writes planes; otherwise it reads planes and
-	// writes pixels.
-	gathers   bool
-	constants []float32
-	// apply transforms in, which it may overwrite, with the constants in registers. It passes each
-	// result to emit as soon as it has it, since AVX2 has few registers.
-	apply func(v isa, in, constants []VecVirtual, emit func(i int, x VecVirtual))
-}
-
-// Constants of the transforms.
-const (
-	p, q   = shape.WinogradP, shape.WinogradQ
-	p2, q2 = p * p, q * q
-	p3, q3 = p * p * p, q * q * q
-)
-
 // winograd generates the transforms of Winograd's algorithm. Package shape has their matrices.
 func (v isa) winograd() {
-	for _, t := range []transform{
-		{"winogradInput", "transforms the pixels of the input.", 6, 6, true,
-			[]float32{shape.WinogradConstant, shape.WinogradQuadratic, p2, q2, p, q}, isa.winogradInput},
-		{"winogradTaps", "transforms the taps.", 3, 6, true,
-			[]float32{shape.WinogradScale0, shape.WinogradScaleP, shape.WinogradScaleP * p, shape.WinogradScaleP * p2,
-				shape.WinogradScaleQ, shape.WinogradScaleQ * q, shape.WinogradScaleQ * q2}, isa.winogradTaps},
-		{"winogradOutput", "transforms products to pixels of the output.", 6, 4, false,
-			[]float32{p, q, p2, q2, p3, q3}, isa.winogradOutput},
-		{"winogradDelta", "transforms the pixels of the output's gradient.", 4, 6, true,
-			[]float32{p, q, p2, q2, p3, q3}, isa.winogradDelta},
-		{"winogradSum", "transforms sums of products to the gradient of the taps.", 6, 3, false,
-			[]float32{shape.WinogradScale0, shape.WinogradScaleP, shape.WinogradScaleQ, shape.WinogradScaleP * p, shape.WinogradScaleQ * q,
-				shape.WinogradScaleP * p2, shape.WinogradScaleQ * q2}, isa.winogradSum},
-	} {
-		v.tile(t)
-	}
+	v.tile(shape.TransformInput, v.winogradInput)
+	v.tile(shape.TransformTaps, v.winogradTaps)
+	v.tile(shape.TransformOutput, v.winogradOutput)
+	v.tile(shape.TransformDelta, v.winogradDelta)
+	v.tile(shape.TransformSum, v.winogradSum)
 }
 
 // tile generates a transform along both axes: along the columns from memory to args.Room, then along the
-// rows from there to memory.
-func (v isa) tile(t transform) {
-	v.function(t.name, "func(args *Tile)", t.doc)
+// rows from there to memory. apply transforms in, which it may overwrite, with the constants in registers.
+// It passes each result to emit as soon as it has it, since AVX2 has few registers.
+func (v isa) tile(t shape.Transform, apply func(in, constants []VecVirtual, emit func(i int, x VecVirtual))) {
+	v.function(t.Name, "func(args *Tile)", t.Doc)
 	args := Dereference(Param("args"))
 	off := Load(args.Field("Off"), GP64())
 	pixels := Load(args.Field("Pixels"), GP64())
@@ -59,8 +29,8 @@ func (v isa) tile(t transform) {
 	planes := Load(args.Field("Planes"), GP64())
 	room := Load(args.Field("Room"), GP64())
 	n := Load(args.Field("N"), GP64())
-	constants := make([]VecVirtual, len(t.constants))
-	for i, c := range t.constants {
+	constants := make([]VecVirtual, len(t.Constants))
+	for i, c := range t.Constants {
 		constants[i] = v.float(c)
 	}
 
@@ -69,13 +39,13 @@ func (v isa) tile(t transform) {
 	one, three, five, six := GP64(), GP64(), GP64(), GP64()
 	MOVQ(addr(args.Field("Plane")), one)
 	SHLQ(U8(2), one)
-	if !t.gathers {
+	if !t.Gathers {
 		MOVQ(one, six)
 		IMUL3Q(I8(6), one, one)
 	}
 	LEAQ(Mem{Base: one, Index: one, Scale: 2}, three)
 	LEAQ(Mem{Base: one, Index: one, Scale: 4}, five)
-	if t.gathers {
+	if t.Gathers {
 		LEAQ(Mem{Base: three, Index: three, Scale: 1}, six)
 	}
 	// plane returns the address of plane number k of those next to base.
@@ -105,35 +75,35 @@ func (v isa) tile(t transform) {
 	step := func(load loader, store storer) {
 		base := GP64()
 		LEAQ(Mem{Base: planes, Index: i, Scale: floatSize}, base)
-		for column := range t.from {
-			in := make([]VecVirtual, t.from)
+		for column := range t.From {
+			in := make([]VecVirtual, t.From)
 			for k := range in {
-				if t.gathers {
-					in[k] = load(pixel(k*t.from + column))
+				if t.Gathers {
+					in[k] = load(pixel(k*t.From + column))
 				} else {
 					in[k] = load(plane(base, k))
 				}
 			}
-			if !t.gathers && column < t.from-1 {
+			if !t.Gathers && column < t.From-1 {
 				ADDQ(six, base)
 			}
-			t.apply(v, in, constants, func(k int, x VecVirtual) {
-				VMOVUPS(x, Mem{Base: room, Disp: (k*t.from + column) * v.bytes()})
+			apply(in, constants, func(k int, x VecVirtual) {
+				VMOVUPS(x, Mem{Base: room, Disp: (k*t.From + column) * v.bytes()})
 			})
 		}
-		for row := range t.to {
-			in := make([]VecVirtual, t.from)
+		for row := range t.To {
+			in := make([]VecVirtual, t.From)
 			for k := range in {
-				in[k] = v.load(Mem{Base: room, Disp: (row*t.from + k) * v.bytes()})
+				in[k] = v.load(Mem{Base: room, Disp: (row*t.From + k) * v.bytes()})
 			}
-			t.apply(v, in, constants, func(k int, x VecVirtual) {
-				if t.gathers {
+			apply(in, constants, func(k int, x VecVirtual) {
+				if t.Gathers {
 					store(x, plane(base, k))
 				} else {
-					store(x, pixel(row*t.to+k))
+					store(x, pixel(row*t.To+k))
 				}
 			})
-			if t.gathers && row < t.to-1 {
+			if t.Gathers && row < t.To-1 {
 				ADDQ(six, base)
 			}
 		}

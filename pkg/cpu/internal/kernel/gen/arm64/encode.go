@@ -81,3 +81,23 @@ func (a *assembly) toBFloat16(d, x vector) {
 func (a *assembly) fromBFloat16(d, x vector) {
 	a.word(0x2e613800|uint32(x.checked()<<5|d.checked()), "shll v%d.4s, v%d.4h, #16", d, x)
 }
+
+// loadAt loads x.
+func (a *assembly) loadAt(x vector, at address) {
+	if at.index == nil {
+		a.load(at.base, 0, x)
+		return
+	}
+	b, i := at.base.checked(), at.index.checked()
+	a.word(0x3ce06800|uint32(i<<16|b<<5|x.checked()), "ldr q%d, [x%d, x%d]", x, b, i)
+}
+
+// storeAt stores x.
+func (a *assembly) storeAt(x vector, at address) {
+	if at.index == nil {
+		a.store(at.base, 0, x)
+		return
+	}
+	b, i := at.base.checked(), at.index.checked()
+	a.word(0x3ca06800|uint32(i<<16|b<<5|x.checked()), "str q%d, [x%d, x%d]", x, b, i)
+}

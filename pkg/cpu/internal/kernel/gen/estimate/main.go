@@ -33,7 +33,7 @@ func main() {
 	log.SetPrefix("estimate: ")
 	mca := flag.String("mca", "llvm-mca-22", "the program llvm-mca; versions before 17 have no model of the Neoverse processors")
 	processors := flag.String("cpu", "apple-m1,neoverse-n1,neoverse-v1", "processors, as llvm-mca calls them")
-	functions := flag.String("functions", `^(rows|cols)\d`, "a regular expression for the kernels")
+	functions := flag.String("functions", `^(rows\d|cols\d|winograd)`, "a regular expression for the kernels")
 	flag.Parse()
 	if err := run(*mca, strings.Split(*processors, ","), *functions); err != nil {
 		log.Fatal(err)
@@ -53,7 +53,7 @@ func run(mca string, processors []string, functions string) error {
 	for i := range 24 {
 		independent = append(independent, instruction{0, fmt.Sprintf("fmla v%d.4s, v24.4s, v24.s[0]", i)})
 	}
-	fmt.Printf("| kernel | multiply-adds in its loop |")
+	fmt.Printf("| kernel | arithmetic in its loop |")
 	peak := map[string]float64{}
 	for _, p := range processors {
 		cycles, err := simulate(mca, p, independent)
@@ -72,7 +72,7 @@ func run(mca string, processors []string, functions string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		fmt.Printf("| %s | %d |", name, body.multiplyAdds())
+		fmt.Printf("| %s | %d |", name, body.arithmetic())
 		for _, p := range processors {
 			cycles, err := simulate(mca, p, body)
 			if err != nil {
@@ -82,7 +82,7 @@ func run(mca string, processors []string, functions string) error {
 			if err != nil {
 				return err
 			}
-			fmt.Printf(" %.0f%% | %.0f%% |", 100*float64(body.multiplyAdds())/cycles/peak[p], 100*memory/cycles)
+			fmt.Printf(" %.0f%% | %.0f%% |", 100*float64(body.arithmetic())/cycles/peak[p], 100*memory/cycles)
 		}
 		fmt.Println()
 	}
@@ -98,11 +98,14 @@ type instruction struct {
 // loop is the instructions of a loop.
 type loop []instruction
 
-// multiplyAdds returns the number of multiply-adds of vectors.
-func (l loop) multiplyAdds() int {
+// floats is an instruction that multiplies, adds or subtracts vectors. All take a vector unit for a cycle.
+var floats = regexp.MustCompile(`^(fmla|fmls|fmul|fadd|fsub) v`)
+
+// arithmetic returns the number of instructions that compute with vectors of floats.
+func (l loop) arithmetic() int {
 	n := 0
 	for _, i := range l {
-		if strings.HasPrefix(i.text, "fmla") {
+		if floats.MatchString(i.text) {
 			n++
 		}
 	}

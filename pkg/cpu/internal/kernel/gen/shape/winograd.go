@@ -64,3 +64,30 @@ func transpose(m [][]float32) [][]float32 {
 	}
 	return t
 }
+
+// Transform is a transform of Winograd's algorithm along one axis: From elements become To.
+type Transform struct {
+	Name, Doc string
+	From, To  int
+	// Gathers says that the transform reads pixels and writes planes; otherwise it reads planes and
+	// writes pixels.
+	Gathers bool
+	// Constants are the factors that the generated code keeps in registers.
+	Constants []float32
+}
+
+// The transforms to generate.
+var (
+	TransformInput = Transform{"winogradInput", "transforms the pixels of the input.", 6, 6, true,
+		[]float32{WinogradConstant, WinogradQuadratic, p2, q2, WinogradP, WinogradQ}}
+	TransformTaps = Transform{"winogradTaps", "transforms the taps.", 3, 6, true,
+		[]float32{WinogradScale0, WinogradScaleP, WinogradScaleP * WinogradP, WinogradScaleP * p2,
+			WinogradScaleQ, WinogradScaleQ * WinogradQ, WinogradScaleQ * q2}}
+	TransformOutput = Transform{"winogradOutput", "transforms products to pixels of the output.", 6, 4, false,
+		[]float32{WinogradP, WinogradQ, p2, q2, p3, q3}}
+	TransformDelta = Transform{"winogradDelta", "transforms the pixels of the output's gradient.", 4, 6, true,
+		[]float32{WinogradP, WinogradQ, p2, q2, p3, q3}}
+	TransformSum = Transform{"winogradSum", "transforms sums of products to the gradient of the taps.", 6, 3, false,
+		[]float32{WinogradScale0, WinogradScaleP, WinogradScaleQ, WinogradScaleP * WinogradP, WinogradScaleQ * WinogradQ,
+			WinogradScaleP * p2, WinogradScaleQ * q2}}
+)
