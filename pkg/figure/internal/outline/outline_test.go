@@ -3,6 +3,8 @@ package outline
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -163,9 +165,11 @@ func TestFinder(t *testing.T) {
 		t.Error("what the named font lacks must come from the bundled font")
 	}
 
+	if err := NewFinder(missing, nil).Err(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a font that does not exist: error %v", err)
+	}
 	for path, want := range map[string]string{
-		missing: "no such file",
-		system:  "not a regular file",
+		system: "not a regular file",
 		filepath.Join(deep, "NOTOSANSCJK-REGULAR.TTC"): "NOTOSANSCJK-REGULAR.TTC cannot be read as a font",
 	} {
 		f := NewFinder(path, nil)
