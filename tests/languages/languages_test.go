@@ -344,6 +344,49 @@ func TestLapses(t *testing.T) {
 	}
 }
 
+// TestCommit finds the commit that has the source as it was when the text was stamped.
+func TestCommit(t *testing.T) {
+	dir := t.TempDir()
+	git := func(args ...string) {
+		t.Helper()
+		command := exec.Command("git", append([]string{"-c", "user.name=a", "-c", "user.email=a@b"}, args...)...)
+		command.Dir = dir
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Skipf("git: %v: %s", err, output)
+		}
+	}
+	source := filepath.Join(dir, "a.md")
+	git("init", "-q")
+	var sums []string
+	for _, text := range []string{"one\n", "two\n", "three\n"} {
+		if err := os.WriteFile(source, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		git("add", "a.md")
+		git("commit", "-q", "-m", text)
+		sum, err := checksum(source, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums = append(sums, sum)
+	}
+	log := exec.Command("git", "log", "--reverse", "--format=%h")
+	log.Dir = dir
+	output, err := log.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	commits := strings.Fields(string(output))
+	for i, sum := range sums {
+		if got := (mark{source: source, sum: sum}).commit(); got != commits[i] {
+			t.Errorf("version %d: commit %q, want %q", i, got, commits[i])
+		}
+	}
+	if got := (mark{source: source, sum: "0123456789abcdef"}).commit(); got != "" {
+		t.Errorf("a text that was never committed: commit %q", got)
+	}
+}
+
 // TestStamp follows a text from its first stamp through a change of each kind of source.
 func TestStamp(t *testing.T) {
 	dir := t.TempDir()

@@ -83,14 +83,19 @@ func list(root string) error {
 				continue
 			}
 			stale++
+			fmt.Printf("%s:%d: %s\n", name, m.line, reason)
+			if m.sum == "" {
+				continue
+			}
 			source, err := filepath.Rel(root, m.source)
 			if err != nil {
 				return err
 			}
-			fmt.Printf("%s:%d: %s\n", name, m.line, reason)
-			if m.sum != "" {
-				fmt.Printf("    git diff $(git log -1 --format=%%h -- %s) -- %s\n", name, source)
+			change := "log -p" // as stamped, it was never committed
+			if commit := m.commit(); commit != "" {
+				change = "diff " + commit
 			}
+			fmt.Printf("    git %s -- %s\n", change, source)
 		}
 	}
 	if stale > 0 {

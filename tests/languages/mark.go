@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -126,7 +127,34 @@ func checksum(file, part string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the source: %w", err)
 	}
+	return sumOf(file, content, part)
+}
+
+// commit returns the last commit whose source is what the mark was stamped for, or "" if there
+// is none, or no git.
+func (m mark) commit() string {
+	git := func(args ...string) []byte {
+		command := exec.Command("git", args...)
+		command.Dir = filepath.Dir(m.source)
+		output, err := command.Output()
+		if err != nil {
+			return nil
+		}
+		return output
+	}
+	name := filepath.Base(m.source)
+	for commit := range strings.FieldsSeq(string(git("log", "--format=%h", "--", name))) {
+		if sum, err := sumOf(name, git("show", commit+":./"+name), m.part); err == nil && sum == m.sum {
+			return commit
+		}
+	}
+	return ""
+}
+
+// sumOf returns the checksum of a part of a file with the given content.
+func sumOf(file string, content []byte, part string) (string, error) {
 	if part != "" {
+		var err error
 		if content, err = partOf(file, content, part); err != nil {
 			return "", err
 		}
