@@ -70,7 +70,12 @@ func withLanguage(content []byte) ([]byte, error) {
 	}
 	metadata["language_info"] = map[string]string{"name": "go", "file_extension": ".go", "mimetype": "text/x-go",
 		"codemirror_mode": "go", "pygments_lexer": "go"}
-	// As Jupyter writes it: keys sorted, indented by one space, and no letters escaped.
+	return marshalNotebook(n)
+}
+
+// marshalNotebook returns a notebook as Jupyter writes it: keys sorted, indented by one space, and no
+// letters escaped.
+func marshalNotebook(n map[string]any) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)

@@ -19,55 +19,85 @@ const mathJax = "/usr/share/javascript/mathjax"
 var mathJaxParts = []string{"MathJax.js", "config/TeX-AMS_CHTML-full.js", "config/Safe.js", "extensions",
 	"jax/output/CommonHTML", "jax/element", "jax/input/TeX", "fonts/HTML-CSS/TeX/woff"}
 
-// html exports every notebook, as committed, into bin/html: pages to read without Jupyter. If
-// Debian's MathJax is installed, it is copied too, and the pages need no network.
+// html exports every notebook, as committed, into bin/html, and the Chinese ones into bin/html/zh:
+// pages to read without Jupyter. If Debian's MathJax is installed, it is copied too, and the pages
+// need no network.
 func (c *course) html(ctx context.Context) error {
-	paths, err := c.notebooks()
+	english, err := c.notebooks()
 	if err != nil {
 		return err
+	}
+	prose, err := c.chineseNotebooks()
+	if err != nil {
+		return err
+	}
+	var chinese []string
+	for _, path := range prose {
+		chinese = append(chinese, notebookOf(path))
 	}
 	into := c.path("bin", "html")
 	if err := os.RemoveAll(into); err != nil {
 		return fmt.Errorf("export the notebooks: %w", err)
 	}
-	args := []string{"nbconvert", "--to", "html", "--output-dir", into, "--HTMLExporter.require_js_url="}
 	if _, err := os.Stat(mathJax); err == nil {
 		if err := copyParts(filepath.Join(into, "mathjax"), mathJax, mathJaxParts); err != nil {
 			return fmt.Errorf("export the notebooks: %w", err)
 		}
-		args = append(args, "--HTMLExporter.mathjax_url=mathjax/MathJax.js?config=TeX-AMS_CHTML-full,Safe")
+	}
+	index := []string{"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>The course</title>\n" +
+		"<style>body { font: 18px/1.6 sans-serif; max-width: 40em; margin: 3em auto; padding: 0 1em }</style></head>\n" +
+		"<body><h1>Residual networks, in Go</h1>\n<ul>"}
+	list, err := c.pages(ctx, english, "")
+	if err != nil {
+		return err
+	}
+	index = append(index, list...)
+	if len(chinese) > 0 {
+		if list, err = c.pages(ctx, chinese, "zh/"); err != nil {
+			return err
+		}
+		index = append(index, "</ul><h1 lang=\"zh\">用 Go 学残差网络</h1>\n<ul lang=\"zh\">")
+		index = append(index, list...)
+	}
+	index = append(index, "</ul></body></html>\n")
+	if err := os.WriteFile(filepath.Join(into, "index.html"), []byte(strings.Join(index, "\n")), 0o644); err != nil {
+		return fmt.Errorf("export the notebooks: %w", err)
+	}
+	fmt.Println("bin/html/index.html")
+	return nil
+}
+
+// pages exports notebooks into a folder of bin/html and returns their entries in the index.
+func (c *course) pages(ctx context.Context, paths []string, folder string) ([]string, error) {
+	into := c.path("bin", "html", folder)
+	args := []string{"nbconvert", "--to", "html", "--output-dir", into, "--HTMLExporter.require_js_url="}
+	if _, err := os.Stat(c.path("bin", "html", "mathjax")); err == nil {
+		up := strings.Repeat("../", strings.Count(folder, "/"))
+		args = append(args, "--HTMLExporter.mathjax_url="+up+"mathjax/MathJax.js?config=TeX-AMS_CHTML-full,Safe")
 	}
 	cmd := c.jupyter(ctx, append(args, paths...)...)
 	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("export the notebooks: %w\n%s", err, tail(string(output), 30))
+		return nil, fmt.Errorf("export the notebooks: %w\n%s", err, tail(string(output), 30))
 	}
-	var index strings.Builder
-	index.WriteString("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>The course</title>\n" +
-		"<style>body { font: 18px/1.6 sans-serif; max-width: 40em; margin: 3em auto; padding: 0 1em }</style></head>\n" +
-		"<body><h1>Residual networks, in Go</h1>\n<ul>\n")
+	var list []string
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".ipynb") + ".html"
 		page := filepath.Join(into, name)
 		content, err := os.ReadFile(page)
 		if err != nil {
-			return fmt.Errorf("export the notebooks: %w", err)
+			return nil, fmt.Errorf("export the notebooks: %w", err)
 		}
 		if err := os.WriteFile(page, []byte(moveLinks(string(content))), 0o644); err != nil {
-			return fmt.Errorf("export the notebooks: %w", err)
+			return nil, fmt.Errorf("export the notebooks: %w", err)
 		}
 		title, err := titleOf(path)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		fmt.Fprintf(&index, "<li style=\"list-style: none\"><a href=\"%s\">%s</a></li>\n", name, html.EscapeString(title))
-		fmt.Println("bin/html/" + name)
+		list = append(list, fmt.Sprintf("<li style=\"list-style: none\"><a href=\"%s\">%s</a></li>", folder+name, html.EscapeString(title)))
+		fmt.Println("bin/html/" + folder + name)
 	}
-	index.WriteString("</ul></body></html>\n")
-	if err := os.WriteFile(filepath.Join(into, "index.html"), []byte(index.String()), 0o644); err != nil {
-		return fmt.Errorf("export the notebooks: %w", err)
-	}
-	fmt.Println("bin/html/index.html")
-	return nil
+	return list, nil
 }
 
 // localLink matches links to other notebooks and to files in the checkout.
@@ -78,14 +108,19 @@ var localLink = regexp.MustCompile(`href="((?:\.\./)*)([^":#]+)`)
 func moveLinks(page string) string {
 	return localLink.ReplaceAllStringFunc(page, func(link string) string {
 		parts := localLink.FindStringSubmatch(link)
-		if up, target := parts[1], parts[2]; up != "" {
+		up, target := parts[1], parts[2]
+		if name, ok := strings.CutSuffix(target, ".ipynb"); ok && notebookName.MatchString(target) {
+			return `href="` + up + name + ".html"
+		}
+		if up != "" {
 			return `href="../` + up + target
-		} else if name, ok := strings.CutSuffix(target, ".ipynb"); ok {
-			return `href="` + name + ".html"
 		}
 		return link
 	})
 }
+
+// notebookName matches a link to a notebook of either language, after what leads up.
+var notebookName = regexp.MustCompile(`^(zh/)?[1-9]-[^/]*\.ipynb$`)
 
 // titleOf returns the title of a notebook, which is its first heading.
 func titleOf(path string) (string, error) {

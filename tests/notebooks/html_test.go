@@ -12,6 +12,8 @@ import (
 func TestMoveLinks(t *testing.T) {
 	for from, want := range map[string]string{
 		`<a href="2-degradation.ipynb">`:           `<a href="2-degradation.html">`,
+		`<a href="zh/2-degradation.ipynb">`:        `<a href="zh/2-degradation.html">`,
+		`<a href="../2-degradation.ipynb">`:        `<a href="../2-degradation.html">`,
 		`<a href="../lesson/x.go">`:                `<a href="../../lesson/x.go">`,
 		`<a href="https://arxiv.org/abs/1.ipynb">`: `<a href="https://arxiv.org/abs/1.ipynb">`,
 		`<a class="anchor-link" href="#Exercise">`: `<a class="anchor-link" href="#Exercise">`,
@@ -39,8 +41,15 @@ func TestHTML(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), ".ipynb") + ".html"
+	chinese, err := c.chineseNotebooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(paths, chinese...) {
+		name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) + ".html"
+		if filepath.Ext(path) == ".md" {
+			name = "zh/" + name
+		}
 		content, err := os.ReadFile(c.path("bin", "html", name))
 		if err != nil {
 			t.Fatal(err)
@@ -53,7 +62,7 @@ func TestHTML(t *testing.T) {
 			t.Errorf("%s has a link to a file of this machine", name)
 		}
 		for _, link := range localLink.FindAllStringSubmatch(page, -1) {
-			target := filepath.Join(c.path("bin", "html"), filepath.FromSlash(link[1]+link[2]))
+			target := filepath.Join(c.path("bin", "html"), filepath.Dir(filepath.FromSlash(name)), filepath.FromSlash(link[1]+link[2]))
 			if _, err := os.Stat(target); err != nil && !strings.HasPrefix(link[2], "http") {
 				t.Errorf("%s links to %s, which does not exist", name, link[1]+link[2])
 			}

@@ -5,8 +5,9 @@
 //	go run ./tests/notebooks open              open the notebooks in Jupyter
 //	go run ./tests/notebooks execute [1 2 …]   run some or all notebooks and write them back
 //	go run ./tests/notebooks html              export all, as committed, to bin/html
+//	go run ./tests/notebooks zh                write the Chinese notebooks, from the English ones and notebooks/zh/*.md
 //
-// The last three begin with setup. GoNB is built into bin/, and its kernel is registered there, for the
+// Commands open, execute and html begin with setup. GoNB is built into bin/, and its kernel is registered there, for the
 // Jupyter started from here. Another GoNB on the machine stays as it is.
 //
 // The package's tests check the committed notebooks, type-check their cells, and run some.
@@ -32,7 +33,7 @@ func main() {
 
 func command(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("name a command: install, setup, open, execute or html")
+		return errors.New("name a command: install, setup, open, execute, html or zh")
 	}
 	c, err := findCourse()
 	if err != nil {
@@ -62,7 +63,9 @@ func command(ctx context.Context, args []string) error {
 			return err
 		}
 		return c.html(ctx)
+	case "zh":
+		return c.writeChinese()
 	default:
-		return fmt.Errorf("unknown command %q: use install, setup, open, execute or html", verb)
+		return fmt.Errorf("unknown command %q: use install, setup, open, execute, html or zh", verb)
 	}
 }

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/residual-go/residual/pkg/atomicfile"
+)
+
+// The Chinese notebooks have the code and the outputs of the English ones, and prose of their own,
+// which is in notebooks/zh: for 3-block.ipynb in 3-block.md. Before the text of each cell stands a
+// mark, with which package languages finds texts that are older than the English ones:
+//
+//	<!-- source: ../3-block.ipynb#cell-07 sha256:0123456789abcdef -->
+//
+// The text of a code cell is a list of the comments and printed words in it that have other words
+// in Chinese. They are replaced in the outputs too:
+//
+//	- `English words` → `中文`
+
+// chineseNotebooks returns the paths of the files of prose, in order.
+func (c *course) chineseNotebooks() ([]string, error) {
+	return filepath.Glob(c.path("notebooks", "zh", "[1-9]-*.md"))
+}
+
+// writeChinese writes all Chinese notebooks.
+func (c *course) writeChinese() error {
+	paths, err := c.chineseNotebooks()
+	if err != nil {
+		return err
+	}
+	for _, prose := range paths {
+		content, err := chinese(prose)
+		if err != nil {
+			return err
+		}
+		to := notebookOf(prose)
+		if err := atomicfile.WriteBytes(to, content); err != nil {
+			return fmt.Errorf("write %s: %w", filepath.Base(to), err)
+		}
+		fmt.Println("notebooks/zh/" + filepath.Base(to))
+	}
+	return nil
+}
+
+// notebookOf returns the path of the notebook made with a file of prose.
+func notebookOf(prose string) string { return strings.TrimSuffix(prose, ".md") + ".ipynb" }
+
+// chinese returns the notebook that is made from a file of prose and the English notebook.
+func chinese(prose string) ([]byte, error) {
+	name := filepath.Base(notebookOf(prose))
+	english, err := os.ReadFile(filepath.Join(filepath.Dir(prose), "..", name))
+	if err != nil {
+		return nil, fmt.Errorf("read the English notebook: %w", err)
+	}
+	text, err := os.ReadFile(prose)
+	if err != nil {
+		return nil, fmt.Errorf("read the Chinese text: %w", err)
+	}
+	content, err := translated(english, string(text), name)
+	if err != nil {
+		return nil, fmt.Errorf("notebooks/zh/%s: %w", filepath.Base(prose), err)
+	}
+	return content, nil
+}
+
+// cellMark matches the mark of a cell.
+var cellMark = regexp.MustCompile(`(?m)^<!-- source: \.\./(\S+\.ipynb)#(\S+?)(?: sha256:[0-9a-f]+)? -->\n`)
+
+// sections returns the texts in a file of prose, by the id of the cell.
+func sections(prose, notebook string) (map[string]string, error) {
+	marks := cellMark.FindAllStringSubmatchIndex(prose, -1)
+	texts := map[string]string{}
+	for i, m := range marks {
+		end := len(prose)
+		if i+1 < len(marks) {
+			end = marks[i+1][0]
+		}
+		source, id := prose[m[2]:m[3]], prose[m[4]:m[5]]
+		switch _, twice := texts[id]; {
+		case source != notebook:
+			return nil, fmt.Errorf("the mark of %s names %s, want %s", id, source, notebook)
+		case twice:
+			return nil, fmt.Errorf("%s has two texts", id)
+		}
+		texts[id] = strings.TrimSpace(prose[m[1]:end])
+	}
+	if len(marks) == 0 {
+		return nil, errors.New("it has no mark of a cell")
+	}
+	return texts, nil
+}
+
+// translated returns a notebook with other prose.
+func translated(english []byte, prose, name string) ([]byte, error) {
+	texts, err := sections(prose, name)
+	if err != nil {
+		return nil, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(english))
+	decoder.UseNumber()
+	var n map[string]any
+	if err := decoder.Decode(&n); err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	cells, _ := n["cells"].([]any)
+	for _, entry := range cells {
+		cell, ok := entry.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("%s has a cell that is none", name)
+		}
+		id, _ := cell["id"].(string)
+		text, found := texts[id]
+		delete(texts, id)
+		if cell["cell_type"] == "markdown" {
+			if text == "" {
+				return nil, fmt.Errorf("%s has no Chinese text", id)
+			}
+			cell["source"] = lines(text)
+			continue
+		}
+		if !found {
+			continue
+		}
+		words, err := replacements(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+		if err := replaceIn(cell, words); err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+	}
+	if len(texts) > 0 {
+		return nil, fmt.Errorf("%s has no cell %s", name, slices.Sorted(maps.Keys(texts))[0])
+	}
+	return marshalNotebook(n)
+}
+
+// replacement is words and their translation.
+type replacement struct{ from, to string }
+
+var replacementLine = regexp.MustCompile("^- `(.+)` → `(.+)`$")
+
+// replacements reads the text of a code cell. Longer words come first, since they may contain others.
+func replacements(text string) ([]replacement, error) {
+	var list []replacement
+	for line := range strings.SplitSeq(text, "\n") {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		m := replacementLine.FindStringSubmatch(line)
+		if m == nil {
+			return nil, fmt.Errorf("%q is no replacement; write: - `English` → `中文`", line)
+		}
+		list = append(list, replacement{m[1], m[2]})
+	}
+	slices.SortStableFunc(list, func(a, b replacement) int { return len(b.from) - len(a.from) })
+	return list, nil
+}
+
+// replaceIn translates words in the source of a code cell and in its outputs.
+func replaceIn(cell map[string]any, words []replacement) error {
+	source := joined(cell["source"])
+	for _, w := range words {
+		if !strings.Contains(source, w.from) {
+			return fmt.Errorf("its code does not contain %q", w.from)
+		}
+	}
+	var pairs []string
+	for _, w := range words {
+		pairs = append(pairs, w.from, w.to)
+	}
+	replacer := strings.NewReplacer(pairs...)
+	cell["source"] = lines(replacer.Replace(source))
+	outputs, _ := cell["outputs"].([]any)
+	for _, entry := range outputs {
+		output, _ := entry.(map[string]any)
+		if text, ok := output["text"]; ok {
+			output["text"] = lines(replacer.Replace(joined(text)))
+		}
+		data, _ := output["data"].(map[string]any)
+		if table := joined(data["text/html"]); table != "" && !strings.Contains(table, "base64,") {
+			data["text/html"] = lines(replacer.Replace(table))
+		}
+	}
+	return nil
+}
+
+// joined returns a text that a notebook file may store as a list of lines.
+func joined(stored any) string {
+	switch stored := stored.(type) {
+	case string:
+		return stored
+	case []any:
+		var b strings.Builder
+		for _, line := range stored {
+			s, _ := line.(string)
+			b.WriteString(s)
+		}
+		return b.String()
+	}
+	return ""
+}
+
+// lines returns a text as Jupyter stores it.
+func lines(text string) []any {
+	list := []any{}
+	for line := range strings.Lines(text) {
+		list = append(list, line)
+	}
+	return list
+}

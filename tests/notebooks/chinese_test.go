@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const englishNotebook = `{"cells": [
+ {"cell_type": "markdown", "id": "cell-01", "metadata": {}, "source": ["# 1. A title\n", "\n", "Text."]},
+ {"cell_type": "code", "id": "cell-02", "metadata": {}, "execution_count": 1, "source": ["// says hello\n", "fmt.Println(\"hello, \", name)"],
+  "outputs": [{"output_type": "stream", "name": "stdout", "text": ["hello, Ada\n"]},
+   {"output_type": "display_data", "data": {"text/html": "<td>hello, Ada</td>"}},
+   {"output_type": "display_data", "data": {"text/html": "<img src=\"data:image/png;base64,hello, \">"}}]},
+ {"cell_type": "code", "id": "cell-03", "metadata": {}, "execution_count": 2, "source": ["x := 1"], "outputs": []}
+], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}`
+
+func TestTranslated(t *testing.T) {
+	const prose = "<!-- source: ../1-x.ipynb#cell-01 sha256:0123456789abcdef -->\n# 1. 标题\n\n正文。\n\n" +
+		"<!-- source: ../1-x.ipynb#cell-02 -->\n- `says hello` → `打招呼`\n- `hello, ` → `你好，`\n"
+	content, err := translated([]byte(englishNotebook), prose, "1-x.ipynb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n notebook
+	if err := json.Unmarshal(content, &n); err != nil {
+		t.Fatal(err)
+	}
+	got := []string{string(n.Cells[0].Source), string(n.Cells[1].Source), string(n.Cells[1].Outputs[0].Text),
+		string(n.Cells[1].Outputs[1].Data["text/html"]), string(n.Cells[1].Outputs[2].Data["text/html"]), string(n.Cells[2].Source)}
+	want := []string{"# 1. 标题\n\n正文。", "// 打招呼\nfmt.Println(\"你好，\", name)", "你好，Ada\n",
+		"<td>你好，Ada</td>", `<img src="data:image/png;base64,hello, ">`, "x := 1"}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("%q, want %q", got[i], want[i])
+		}
+	}
+
+	for prose, want := range map[string]string{
+		"Text.": "no mark",
+		"<!-- source: ../2-y.ipynb#cell-01 -->\nx":                                                            "names 2-y.ipynb",
+		"<!-- source: ../1-x.ipynb#cell-01 -->\nx\n<!-- source: ../1-x.ipynb#cell-01 -->\nx":                  "two texts",
+		"<!-- source: ../1-x.ipynb#cell-02 -->\n- `hello` → `你好`":                                             "cell-01 has no Chinese text",
+		"<!-- source: ../1-x.ipynb#cell-01 -->\nx\n<!-- source: ../1-x.ipynb#cell-09 -->\nx":                  "no cell cell-09",
+		"<!-- source: ../1-x.ipynb#cell-01 -->\nx\n<!-- source: ../1-x.ipynb#cell-02 -->\n- `goodbye` → `再见`": "does not contain",
+		"<!-- source: ../1-x.ipynb#cell-01 -->\nx\n<!-- source: ../1-x.ipynb#cell-02 -->\nhello becomes 你好":   "is no replacement",
+	} {
+		if _, err := translated([]byte(englishNotebook), prose, "1-x.ipynb"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want one that says %q", prose, err, want)
+		}
+	}
+}
+
+// TestChineseNotebooks: the committed Chinese notebooks are what writeChinese makes of today's English ones.
+func TestChineseNotebooks(t *testing.T) {
+	c, err := findCourse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := c.chineseNotebooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(paths) == 0 {
+		t.Skip("there are no Chinese notebooks")
+	}
+	for _, prose := range paths {
+		want, err := chinese(prose)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		name := filepath.Base(notebookOf(prose))
+		got, err := os.ReadFile(notebookOf(prose))
+		if err != nil {
+			t.Errorf("%v; run: go run ./tests/notebooks zh", err)
+			continue
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("notebooks/zh/%s is not what its text and the English notebook make; run: go run ./tests/notebooks zh", name)
+		}
+		for _, link := range brokenLinks(got, filepath.Dir(prose)) {
+			t.Errorf("notebooks/zh/%s links to %s, which does not exist", name, link)
+		}
+	}
+}
