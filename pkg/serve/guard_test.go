@@ -59,7 +59,7 @@ func TestPage(t *testing.T) {
 	external := regexp.MustCompile(`(?i)https?://|//[a-z]`)
 	for path, contentType := range map[string]string{
 		"/": "text/html; charset=utf-8", "/page.css": "text/css; charset=utf-8",
-		"/page.js": "text/javascript; charset=utf-8", "/icon.svg": "image/svg+xml",
+		"/page.js": "text/javascript; charset=utf-8", "/words.js": "text/javascript; charset=utf-8", "/icon.svg": "image/svg+xml",
 	} {
 		w := do(s, request("GET", path, nil))
 		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != contentType || w.Body.Len() == 0 {

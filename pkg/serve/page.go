@@ -15,6 +15,7 @@ func assets() map[string]http.Handler {
 		// Content types are explicit because systems disagree about file extensions.
 		{"/{$}", "page/index.html", "text/html; charset=utf-8"},
 		{"/page.css", "page/page.css", "text/css; charset=utf-8"},
+		{"/words.js", "page/words.js", "text/javascript; charset=utf-8"},
 		{"/page.js", "page/page.js", "text/javascript; charset=utf-8"},
 		{"/icon.svg", "page/icon.svg", "image/svg+xml"},
 	} {

@@ -2,6 +2,38 @@
 "use strict";
 
 const element = id => document.getElementById(id);
+
+// The language is the one that was chosen on the page, or the first of the browser's that the page has.
+let language = "en";
+try {
+  language = localStorage.getItem("language");
+} catch { /* a browser may forbid it */ }
+if (!(language in words)) {
+  language = navigator.languages.map(tag => tag.split("-")[0].toLowerCase()).find(tag => tag in words) || "en";
+}
+
+// say returns words in the language, with values in place of their names in braces.
+function say(key, values = {}) {
+  return words[language][key].replace(/\{(\w+)\}/g, (braces, name) => name in values ? values[name] : braces);
+}
+
+// What the script has said, by element, to say it again in another language.
+const said = new Map();
+
+function write(target, ...texts) {
+  said.set(target, texts);
+  target.textContent = texts.map(([key, values]) => say(key, values)).join("");
+}
+
+function translate() {
+  document.documentElement.lang = language === "zh" ? "zh-CN" : language;
+  for (const target of document.querySelectorAll("[data-words]")) target.textContent = say(target.dataset.words);
+  for (const name of ["aria-label", "alt"]) {
+    for (const target of document.querySelectorAll(`[data-words-${name}]`)) target.setAttribute(name, say(target.getAttribute(`data-words-${name}`)));
+  }
+  for (const [target, texts] of said) write(target, ...texts);
+  element("language").lang = language === "zh" ? "en" : "zh-CN";
+}
 const [drop, file, choose, photo, map, mapped] = ["drop", "file", "choose", "photo", "map", "mapped"].map(element);
 let request = new AbortController();
 let maxBytes = Infinity; // size of a photo
@@ -13,8 +45,8 @@ function show(...ids) {
   }
 }
 
-function fail(text) {
-  element("error").textContent = text;
+function fail(key, values) {
+  write(element("error"), [key, values]);
   show("error");
 }
 
@@ -28,20 +60,20 @@ async function predict(image) {
   element("invitation").hidden = true;
   element("shown").hidden = false;
   drop.classList.add("full");
-  choose.textContent = "Choose another…";
+  write(choose, ["another"]);
   layers();
   // The server checks this too, but a browser that is still sending may miss its answer.
-  if (image.size > maxBytes) return fail(`This photo is larger than ${Math.floor(maxBytes / 2 ** 20)} MiB. Choose a smaller one.`);
+  if (image.size > maxBytes) return fail("large", { mib: Math.floor(maxBytes / 2 ** 20) });
   show("waiting");
   try {
     const response = await fetch("predict?top=5&cam=1", { method: "POST", body: image, signal });
     const answer = await response.json();
     if (signal.aborted) return;
-    if (!response.ok) return fail(answer.error);
+    if (!response.ok) return fail("refused" + response.status in words.en ? "refused" + response.status : "refused", { error: answer.error });
     render(answer);
   } catch (problem) {
     if (signal.aborted) return;
-    fail("The server did not answer. If it is still running, choose the photo again.");
+    fail("gone");
   }
 }
 
@@ -64,8 +96,7 @@ function render(answer) {
     return item;
   });
   element("guesses").replaceChildren(...bars);
-  const frames = answer.first_of_frames ? " The image has several frames or pages; the first is used." : "";
-  element("time").textContent = `Answered in ${Math.max(1, Math.round(answer.milliseconds))} ms.${frames}`;
+  write(element("time"), ["answered", { ms: Math.max(1, Math.round(answer.milliseconds)) }], ...(answer.first_of_frames ? [["frames"]] : []));
   element("first").textContent = answer.guesses[0].class;
   if (answer.cam) map.src = answer.cam;
   element("toggle").hidden = !answer.cam;
@@ -90,6 +121,14 @@ photo.addEventListener("error", () => {
 function take(files) {
   if (files && files.length > 0) predict(files[0]);
 }
+
+element("language").addEventListener("click", () => {
+  language = language === "en" ? "zh" : "en";
+  try {
+    localStorage.setItem("language", language);
+  } catch { /* then the choice holds for this visit */ }
+  translate();
+});
 
 choose.addEventListener("click", () => file.click());
 file.addEventListener("change", () => {
@@ -119,10 +158,12 @@ document.addEventListener("drop", event => {
 fetch("model").then(response => response.json()).then(model => {
   const { name, data, classes, transform, bytes } = model;
   maxBytes = bytes;
-  element("model").textContent = `${name}${data ? ", trained on " + data : ""}`;
-  element("about").querySelector("summary").textContent =
-    `It knows ${classes.length} classes and assigns every photo to one of them`;
-  element("classes").textContent = classes.join(", ") +
-    `. It sees the central ${transform.width}×${transform.height} pixels after the shorter side is resized to ${transform.resize}.`;
+  if (data) write(element("model"), ["trained", { name, data }]);
+  else element("model").textContent = name;
+  write(element("about").querySelector("summary"), ["knows", { n: classes.length }]);
+  const { width, height, resize } = transform;
+  write(element("classes"), ["sees", { get classes() { return classes.join(say("listed")); }, width, height, resize }]);
   element("about").hidden = false;
-}).catch(() => fail("The server did not answer. Is it still running?"));
+}).catch(() => fail("running"));
+
+translate();

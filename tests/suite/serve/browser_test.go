@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +171,99 @@ func TestPageInTheBrowser(t *testing.T) {
 		t.Errorf("on a screen of 360 pixels the page is %d pixels wide", width)
 	}
 	keep(t, screenshot, "serve-phone.png", 360, 700)
+}
+
+// TestPageInChinese reads the page as a Chinese browser shows it, changes the language on it, and sees
+// that the choice is remembered.
+func TestPageInChinese(t *testing.T) {
+	tab := browser(t)
+	url, _ := begin(t, serve.Limits{})
+	folder := t.TempDir()
+	content, err := photo(1, 90, 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chosen, text := filepath.Join(folder, "chosen.png"), filepath.Join(folder, "text.png")
+	for path, content := range map[string][]byte{chosen: content, text: []byte("not an image")} {
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accept := func(languages string) chromedp.Action {
+		return chromedp.ActionFunc(func(ctx context.Context) error {
+			return emulation.SetUserAgentOverride("Mozilla/5.0 (X11; Linux x86_64)").WithAcceptLanguage(languages).Do(ctx)
+		})
+	}
+	const ready = `!document.querySelector("#about").hidden`
+	// shown has all texts that a reader sees or hears, and the language that they are marked with.
+	const shown = `[document.documentElement.lang, document.title, document.body.innerText,
+		...Array.from(document.querySelectorAll("[alt], [aria-label]"), e => e.getAttribute("alt") || e.getAttribute("aria-label"))].join("\n")`
+	var first, answer, refusal, changed, again, english string
+	var screenshot, phone []byte
+	var violated, width int
+	run(t, tab,
+		accept("zh-CN,zh;q=0.9,en;q=0.8"),
+		chromedp.Navigate(url),
+		chromedp.Evaluate(violations, nil),
+		chromedp.Poll(ready, nil),
+		chromedp.Evaluate(shown, &first),
+		chromedp.SetUploadFiles("#file", []string{chosen}, chromedp.ByQuery),
+		chromedp.Poll(answered, nil),
+		chromedp.Poll(`document.querySelector("#map").naturalWidth > 0`, nil),
+		chromedp.Sleep(500*time.Millisecond),
+		chromedp.Evaluate(shown, &answer),
+		chromedp.CaptureScreenshot(&screenshot),
+		// The button changes what is there already, too.
+		chromedp.Click("#language", chromedp.ByQuery),
+		chromedp.Evaluate(shown, &changed),
+		chromedp.Navigate(url),
+		chromedp.Poll(ready, nil),
+		chromedp.Evaluate(shown, &again),
+		chromedp.Click("#language", chromedp.ByQuery),
+		chromedp.SetUploadFiles("#file", []string{text}, chromedp.ByQuery),
+		chromedp.Poll(refused, nil),
+		chromedp.Text("#error", &refusal, chromedp.ByQuery),
+		chromedp.EmulateViewport(360, 740),
+		chromedp.Evaluate(`document.documentElement.scrollWidth`, &width),
+		chromedp.FullScreenshot(&phone, 100),
+		chromedp.Evaluate(`window.violations || 0`, &violated),
+		// Of the languages of a browser, the first that the page has counts.
+		chromedp.Evaluate(`localStorage.clear()`, nil),
+		accept("fr-FR,en-GB,zh-CN"),
+		chromedp.Navigate(url),
+		chromedp.Poll(ready, nil),
+		chromedp.Evaluate(shown, &english),
+	)
+	keep(t, screenshot, "serve-zh.png", 1000, 600)
+	keep(t, phone, "serve-zh-phone.png", 360, 700)
+	for _, test := range []struct {
+		what, got string
+		want      []string
+	}{
+		{"the page", first, []string{"zh-CN\n这张照片里是什么？\n", "把照片拖到这里，粘贴一张，或者", "选一张照片…", "网络最有把握的猜测会出现在这里。", "它认识 7 个类别", "照片只留在这台机器上", "English", "\n你的照片"}},
+		{"the answer", answer, []string{"用时 ", " 毫秒。", "换一张…", "显示它看了哪里", "黄色：对“", "”贡献最大的区域"}},
+		{"after the button", changed, []string{"en\nWhat is in this photo?\n", "Answered in ", "Choose another…", "Show where it looked", "It knows 7 classes", "中文"}},
+		{"the next visit", again, []string{"en\nWhat is in this photo?\n", "Choose a photo…"}},
+		{"a refusal", refusal, []string{"这不是能识别的图像"}},
+		{"with French before English", english, []string{"en\nWhat is in this photo?\n"}},
+	} {
+		for _, want := range test.want {
+			if !strings.Contains(test.got, want) {
+				t.Errorf("%s: want %q in\n%s", test.what, want, test.got)
+			}
+		}
+	}
+	// Of the page in Chinese, only names and keys are Latin.
+	for _, word := range regexp.MustCompile(`[A-Za-z]{2,}`).FindAllString(first+answer, -1) {
+		switch word {
+		case "zh", "CN", "English", "resnet", "apple", "bell", "cup", "drum", "egg", "fan", "gong":
+		default:
+			t.Errorf("the page in Chinese says %q", word)
+		}
+	}
+	if violated > 0 || width > 360 {
+		t.Errorf("%d violations of the page's policy; %d pixels wide on a screen of 360", violated, width)
+	}
 }
 
 func run(t *testing.T, tab context.Context, actions ...chromedp.Action) {
