@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
@@ -137,8 +138,12 @@ func (f *trainingFlags) openNewData(cmd *cobra.Command, t picture.Transform, r *
 		}
 	}
 	r.Data, r.Subset, r.Validation = set.Spec, f.subset, f.validation
-	// The recipes' crop is meant for CIFAR's 32 pixels.
-	r.Augment.Crop = r.Augment.Crop * min(set.Training.Height, set.Training.Width) / 32
+	// The recipes' crop and sizes are meant for CIFAR's 32 pixels.
+	side := min(set.Training.Height, set.Training.Width)
+	r.Augment.Crop = r.Augment.Crop * side / 32
+	for i := range r.Sizes {
+		r.Sizes[i].Pixels = max(1, r.Sizes[i].Pixels*side/32)
+	}
 	return set, nil
 }
 
@@ -246,6 +251,11 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	if err != nil {
 		return resumable(err, l.Sprintf("resume with: %s", f.resumeCommand(cmd, dir)))
 	}
+	if took, err := trainingTime(dir); err != nil {
+		return err
+	} else if took > 0 {
+		fmt.Fprintf(w, "Training took %s, without evaluation\n", took)
+	}
 	if r.Validation != 0 { // the test images are not for choosing settings
 		set.Test, set.Validation = set.Validation, nil
 	}
@@ -281,6 +291,29 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 		"go run ./lesson predict --run "+quoted(dir)+" IMAGE",
 		next)
 	return nil
+}
+
+// trainingTime returns how long the steps of the run in dir took, or 0 if its metrics do not say it for
+// every epoch.
+func trainingTime(dir string) (time.Duration, error) {
+	lines, err := run.ReadMetrics(dir)
+	if err != nil {
+		return 0, err
+	}
+	var took time.Duration
+	for _, line := range lines {
+		switch {
+		case line.Kind != run.EpochLine:
+		case line.Seconds == 0:
+			return 0, nil
+		default:
+			took += time.Duration(line.Seconds * float64(time.Second))
+		}
+	}
+	if took >= time.Second {
+		return took.Round(time.Second), nil
+	}
+	return took.Round(time.Millisecond), nil
 }
 
 // test evaluates the final weights of a run.

@@ -72,6 +72,8 @@ type Totals struct {
 	Loss         float64 `json:"loss"`          // sum over images
 	Accuracy     float64 `json:"accuracy"`      // sum over images: the number classified correctly
 	GradientNorm float64 `json:"gradient_norm"` // sum over steps
+	// Seconds is the time the steps took. In checkpoints of older versions it is 0.
+	Seconds float64 `json:"seconds,omitempty"`
 }
 
 // Save writes the checkpoint to path. If it fails, a file that was there before stays as it was.

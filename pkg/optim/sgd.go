@@ -4,7 +4,8 @@
 //
 // GoMLX's own SGD has neither momentum nor weight decay.
 //
-// sgd.go has the optimiser, schedule.go the learning rates, and norm.go the norm of the gradient.
+// sgd.go has the optimiser, muon.go its variant for kernels, average.go averages of the weights,
+// schedule.go the learning rates, and norm.go the norm of the gradient.
 package optim
 
 import (
@@ -27,9 +28,9 @@ const Scope = "/" + optimizer.Scope + "/sgd"
 
 // SGDBuilder configures stochastic gradient descent; see [SGD].
 type SGDBuilder struct {
-	learningRate, momentum, weightDecay float64
-	nesterov, decayAll                  bool
-	multiplier                          func(path string) float64
+	learningRate, momentum, weightDecay, muon float64
+	nesterov, decayAll                        bool
+	multiplier                                func(path string) float64
 }
 
 // SGD configures stochastic gradient descent. A step does this for each weight w with gradient g:
@@ -86,6 +87,22 @@ func (b *SGDBuilder) DecayNormsAndBiases(decay bool) *SGDBuilder {
 	return b
 }
 
+// Muon makes the kernels of convolutions, the variables with four axes, move along the orthogonalised
+// v, or g + momentum·v with Nesterov, with the given multiple of the learning rate (Jordan et al.
+// 2024, https://kellerjordan.github.io/posts/muon/):
+//
+//	w ← w − multiplier·learningRate·√max(1, outputs/inputs)·orthogonalised(v)
+//
+// Orthogonalised, v as a matrix of outputs × inputs·height·width has singular values near 1: the step
+// goes equally far in the many directions in which the gradient is small. Its length does not depend
+// on that of the gradient, and kernels have no weight decay. 0, the default, turns Muon off. The steps
+// are those of torch.optim.Muon on that matrix without weight decay, except that PyTorch
+// orthogonalises in bfloat16.
+func (b *SGDBuilder) Muon(multiplier float64) *SGDBuilder {
+	b.muon = multiplier
+	return b
+}
+
 // LearningRateMultiplier sets a function that returns, for the path of a variable in the store,
 // the factor by which the variable's learning rate differs from the others; by default it is 1
 // for all variables. This does what parameter groups do in PyTorch, where a schedule changes all
@@ -107,6 +124,8 @@ func (b *SGDBuilder) Done() optimizer.Interface {
 		exceptions.Panicf("SGD: Nesterov needs a momentum above 0")
 	case !(b.weightDecay >= 0):
 		exceptions.Panicf("SGD: weight decay %g, want at least 0", b.weightDecay)
+	case !(b.muon >= 0):
+		exceptions.Panicf("SGD: Muon's multiplier %g, want at least 0", b.muon)
 	}
 	return &sgd{*b}
 }
@@ -138,6 +157,8 @@ func (s *sgd) UpdateGraphWithGradients(scope *model.Scope, gradients []*graph.No
 	// Collect them first: the loop adds variables for the momentum to the scope.
 	variables := slices.Collect(scope.IterVariables())
 	next := 0
+	var kernels []*model.Variable // for Muon
+	var directions []*graph.Node  // theirs
 	for _, variable := range variables {
 		if !variable.Trainable || !variable.InUseByGraph(g) {
 			continue
@@ -145,19 +166,29 @@ func (s *sgd) UpdateGraphWithGradients(scope *model.Scope, gradients []*graph.No
 		if next == len(gradients) {
 			exceptions.Panicf("SGD: more trainable variables than the %d gradients", len(gradients))
 		}
-		s.step(scope.Store(), variable, gradients[next], rate)
+		isKernel := s.muon > 0 && variable.Shape().Rank() == 4
+		direction := s.direction(scope.Store(), variable, gradients[next], !isKernel)
+		if isKernel {
+			kernels, directions = append(kernels, variable), append(directions, direction)
+		} else {
+			s.move(variable, direction, rate, 1)
+		}
 		next++
+	}
+	for i, direction := range orthogonalized(directions) {
+		s.move(kernels[i], direction, rate, s.muon*muonScale(kernels[i].Shape()))
 	}
 	if next != len(gradients) {
 		exceptions.Panicf("SGD: %d gradients for %d trainable variables", len(gradients), next)
 	}
 }
 
-// step adds the update of one variable to the graph.
-func (s *sgd) step(store *model.Store, variable *model.Variable, gradient, rate *graph.Node) {
+// direction adds the update of a variable's momentum to the graph, and returns the direction of the
+// step.
+func (s *sgd) direction(store *model.Store, variable *model.Variable, gradient *graph.Node, decays bool) *graph.Node {
 	g := gradient.Graph()
 	weight := variable.NodeValue(g)
-	if s.weightDecay > 0 && (s.decayAll || variable.Shape().Rank() > 1) {
+	if decays && s.weightDecay > 0 && (s.decayAll || variable.Shape().Rank() > 1) {
 		gradient = graph.Add(gradient, graph.MulScalar(weight, s.weightDecay))
 	}
 	direction := gradient
@@ -170,10 +201,17 @@ func (s *sgd) step(store *model.Store, variable *model.Variable, gradient, rate 
 			direction = graph.Add(gradient, graph.MulScalar(direction, s.momentum))
 		}
 	}
+	return direction
+}
+
+// move adds the step of a variable to the graph, with the given multiple of its learning rate.
+func (s *sgd) move(variable *model.Variable, direction, rate *graph.Node, multiple float64) {
+	weight := variable.NodeValue(direction.Graph())
 	multiplier := s.multiplier(variable.Path())
 	if !(multiplier >= 0) || math.IsInf(multiplier, 0) {
 		exceptions.Panicf("SGD: the learning-rate multiplier of %s is %g, want a finite number of at least 0", variable.Path(), multiplier)
 	}
+	multiplier *= multiple
 	rate = graph.ConvertDType(rate, weight.DType())
 	if multiplier != 1 {
 		rate = graph.MulScalar(rate, multiplier)

@@ -72,6 +72,9 @@ type Recipe struct {
 	// DecayNormsAndBiases applies weight decay to biases, and to the γ and β of batch norms, too.
 	DecayNormsAndBiases bool    `json:"decay_norms_and_biases,omitempty"`
 	LabelSmoothing      float64 `json:"label_smoothing,omitempty"`
+	// Muon is the multiple of the learning rate with which convolutions' kernels take the steps of
+	// Muon (see [optim.SGDBuilder.Muon]). 0 means that they are trained like everything else.
+	Muon float64 `json:"muon,omitempty"`
 	// AverageDecay averages the weights and running statistics of the steps, those of k steps ago
 	// with weight AverageDecay^k (see [optim.UpdateAverages]). The averages are what is evaluated
 	// and used in the end; training goes on with the weights themselves. 0 means no averaging.
@@ -217,6 +220,8 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("recipe %s: Nesterov needs a momentum above 0", r.Name)
 	case !(r.WeightDecay >= 0) || math.IsInf(r.WeightDecay, 0):
 		return fmt.Errorf("recipe %s: weight decay %g, want a finite number of at least 0", r.Name, r.WeightDecay)
+	case !(r.Muon >= 0) || math.IsInf(r.Muon, 0):
+		return fmt.Errorf("recipe %s: Muon's multiple of the learning rate %g, want a finite number of at least 0", r.Name, r.Muon)
 	case !(r.AverageDecay >= 0 && r.AverageDecay < 1):
 		return fmt.Errorf("recipe %s: average decay %g, want 0 ≤ decay < 1", r.Name, r.AverageDecay)
 	case !(r.LabelSmoothing >= 0 && r.LabelSmoothing < 1):
@@ -255,7 +260,8 @@ func (r Recipe) Training() resnet.Training {
 // Optimizer returns the recipe's optimiser.
 func (r Recipe) Optimizer() optimizer.Interface {
 	return optim.SGD().LearningRate(r.LearningRate).Momentum(r.Momentum).Nesterov(r.Nesterov).
-		WeightDecay(r.WeightDecay).DecayNormsAndBiases(r.DecayNormsAndBiases).LearningRateMultiplier(r.learningRateMultiplier).Done()
+		WeightDecay(r.WeightDecay).DecayNormsAndBiases(r.DecayNormsAndBiases).Muon(r.Muon).
+		LearningRateMultiplier(r.learningRateMultiplier).Done()
 }
 
 // learningRateMultiplier returns the multiplier for the variable at the given path.

@@ -42,6 +42,9 @@ type Metrics struct {
 	LearningRate float64 `json:"learning_rate"`
 	// ImagesPerSecond is the speed of training, without evaluation.
 	ImagesPerSecond float64 `json:"images_per_s"`
+	// Seconds is the time that the steps of the epoch took, without evaluation; in epoch lines
+	// only. Those of older versions have none.
+	Seconds float64 `json:"seconds,omitempty"`
 	// GradientNorm is the mean Euclidean norm of the gradient.
 	GradientNorm float64 `json:"gradient_norm"`
 	// TestLoss, TestTop1 and TestTop5 are in epoch lines only, if there are test images.
@@ -65,6 +68,13 @@ type window struct {
 	checkpoint.Totals
 	since time.Time
 	timed int // the number of images since then, but for those that were trained on while compiling
+	// before is the time that earlier steps took, before the run was interrupted.
+	before float64
+}
+
+// resumed returns a window that continues with the given totals.
+func resumed(totals checkpoint.Totals, since time.Time) window {
+	return window{Totals: totals, since: since, before: totals.Seconds}
 }
 
 func (w *window) add(s step) {
@@ -74,6 +84,7 @@ func (w *window) add(s step) {
 	w.Loss += s.loss * float64(s.images)
 	w.Accuracy += s.accuracy * float64(s.images)
 	w.GradientNorm += s.gradientNorm
+	w.Seconds = w.before + time.Since(w.since).Seconds()
 }
 
 // fill returns m with the means of the window.
@@ -81,6 +92,9 @@ func (w *window) fill(m Metrics) Metrics {
 	images := float64(max(1, w.Images))
 	m.Loss, m.Accuracy = w.Loss/images, w.Accuracy/images
 	m.GradientNorm = w.GradientNorm / float64(max(1, w.Steps))
+	if m.Kind == EpochLine {
+		m.Seconds = w.Seconds
+	}
 	if seconds := time.Since(w.since).Seconds(); seconds > 0 {
 		m.ImagesPerSecond = float64(max(0, w.timed)) / seconds
 	}

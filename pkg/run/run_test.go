@@ -151,21 +151,25 @@ func TestTrainLearnsAndRepeats(t *testing.T) {
 
 func TestMetricsAreComplete(t *testing.T) {
 	dir := t.TempDir()
+	began := time.Now()
 	if _, err := Train(context.Background(), dir, testRecipe(), testOptions()); err != nil {
 		t.Fatal(err)
 	}
+	took := time.Since(began).Seconds()
 	lines, err := ReadMetrics(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var steps, epochs []int
+	seconds := 0.0
 	for _, line := range lines {
+		seconds += line.Seconds
 		switch line.Kind {
 		case StepLine:
 			steps = append(steps, line.Step)
 		case EpochLine:
 			epochs = append(epochs, line.Step)
-			if line.TestTop1 == nil || line.Loss <= 0 || line.GradientNorm <= 0 {
+			if line.TestTop1 == nil || line.Loss <= 0 || line.GradientNorm <= 0 || line.Seconds <= 0 {
 				t.Errorf("epoch line %+v is incomplete", line)
 			}
 		}
@@ -175,6 +179,9 @@ func TestMetricsAreComplete(t *testing.T) {
 	}
 	if want := []int{7, 14, 21}; !slices.Equal(epochs, want) {
 		t.Errorf("epoch lines at %v, want %v", epochs, want)
+	}
+	if seconds > took {
+		t.Errorf("the steps took %g s, and the whole run only %g", seconds, took)
 	}
 }
 
@@ -283,7 +290,10 @@ func epochLines(t *testing.T, dir string) []string {
 	var found []string
 	for _, line := range lines {
 		if line.Kind == EpochLine {
-			line.ImagesPerSecond = 0
+			if line.Seconds <= 0 {
+				t.Errorf("an epoch took %g s", line.Seconds)
+			}
+			line.ImagesPerSecond, line.Seconds = 0, 0
 			content, err := json.Marshal(line)
 			if err != nil {
 				t.Fatal(err)

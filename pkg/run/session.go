@@ -73,7 +73,7 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *checkpoint.St
 	now := time.Now()
 	s.line, s.epoch, s.lastCheckpoint = window{since: now}, window{since: now}, now
 	if from != nil {
-		s.epoch.Totals = from.Epoch
+		s.epoch = resumed(from.Epoch, now)
 	}
 	if first > 0 && first%s.stepsPerEpoch == 0 && s.epoch.Steps > 0 {
 		// The run was interrupted after the epoch's last step, before its line of metrics.
