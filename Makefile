@@ -20,7 +20,7 @@ MIRROR = { $(GO) list -deps ./lesson 2>&1 >/dev/null | grep -q 'Get "http' && ca
 	*) echo "The Go modules could not be downloaded. In mainland China, use a mirror: go env -w GOPROXY=https://goproxy.cn,direct" >&2 ;; \
 	esac; exit 1; }
 
-.PHONY: help lesson figures jupyter notebooks course html test check test-arm64 test-xla fuzz mutate bench bench-gpu parity-values exercise-values picture-values figure-fonts weight-values clean
+.PHONY: help lesson figures jupyter notebooks course html test check test-arm64 test-xla fuzz mutate bench bench-gpu parity-values exercise-values optim-values picture-values figure-fonts weight-values clean
 
 help: ## List what make can do.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -102,6 +102,9 @@ exercise-values: ## Compute PyTorch's values for the exercises again (needs pyth
 
 parity-values: ## Compute PyTorch's values for the parity tests again (needs python3-torch and python3-torchvision).
 	/usr/bin/python3 tests/reference/parity.py
+
+optim-values: ## Compute PyTorch's values for the optimiser again (needs PyTorch 2.9 or newer).
+	python3 tests/reference/muon.py
 
 picture-values: ## Compute Pillow's values for the tests of images again (needs python3-torchvision and python3-pil).
 	/usr/bin/python3 tests/reference/picture.py

@@ -22,8 +22,20 @@ The run's folder gets the recipe, metrics (a line every 100 steps of an epoch, a
 its end), the latest checkpoints and, at the end, figures. Ctrl-C saves the run and prints
 the command that resumes it. A run that was killed can be resumed from its last checkpoint.
 A resumed run keeps its recipe and its backend. To change the backend, which changes
-results in the last bits, name it with --backend.`,
+results in the last bits, name it with --backend.
+
+To choose settings, give --validation a number of training images to hold out and evaluate
+on. The test images are then left alone until lesson eval evaluates them.
+
+The recipes are
+
+  article   settings common in tutorials on ResNet-50
+  paper     164 epochs, as in the paper of the residual networks
+  fast      ten epochs with one cycle of the learning rate
+  quick     about ten minutes on two cores: smaller images at first, and Muon
+  best      300 epochs: a night on two cores`,
 		Example: `  go run ./lesson train --model resnet20 --recipe fast
+  go run ./lesson train --recipe fast --validation 5000 --lr 0.2
   go run ./lesson train --data builtin --subset 200/class --epochs 5 --batch 64 --lr 0.1
   go run ./lesson train --run runs/resnet20-fast-1 --resume`,
 		Args: noArguments,

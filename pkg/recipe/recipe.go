@@ -93,7 +93,9 @@ type Recipe struct {
 const FineTune = "finetune"
 
 // Names returns the names that ByName accepts.
-func Names() []string { return []string{"article", "paper", "fast", FineTune, "head"} }
+func Names() []string {
+	return []string{"article", "paper", "fast", "quick", "best", FineTune, "head"}
+}
 
 // ByName returns one of these recipes, which callers can change:
 //
@@ -104,6 +106,13 @@ func Names() []string { return []string{"article", "paper", "fast", FineTune, "h
 //     momentum 0.9, weight decay 1e-4, 4-pixel crop and flip.
 //   - fast: ResNet-20 in 10 epochs, batch 128, SGD with Nesterov momentum 0.9, one-cycle
 //     learning rate with peak 0.4, weight decay 5e-4, 4-pixel crop and flip.
+//   - quick: ResNet-20 in about ten minutes on two cores. 11 epochs, batch 128, on images of 16 and
+//     then 24 pixels in the first three quarters of the run; Muon for the kernels, SGD with Nesterov
+//     momentum 0.9 for the rest, one-cycle learning rate with peak 0.4, weight decay 5e-4, 2-pixel
+//     crop and flip.
+//   - best: ResNet-20 in a night on two cores, or in minutes on a GPU. 300 epochs, batch 128, SGD
+//     with Nesterov momentum 0.9 and learning rate 0.1, cosine schedule with a short warm-up, weight
+//     decay 5e-4, 4-pixel crop and flip.
 //   - finetune: fine-tunes a trained network with a new last layer. 10 epochs, batch 64, SGD with
 //     momentum 0.9 and learning rate 0.01 (0.1 for the last layer), cosine schedule, weight decay
 //     5e-4, 4-pixel crop and flip. The running statistics do not change.
@@ -131,6 +140,18 @@ func ByName(name string) (Recipe, error) {
 		recipe.Epochs, recipe.DropLast = 10, true
 		recipe.LearningRate = 0.4
 		recipe.Schedule = optim.Schedule{Kind: optim.OneCycle, WarmUp: 0.3, Initial: 0.04, Final: 4e-6}
+		recipe.Nesterov, recipe.WeightDecay = true, 5e-4
+	case "quick":
+		recipe.Epochs, recipe.DropLast = 11, true
+		recipe.Sizes = dataset.Sizes{{Until: 0.45, Pixels: 16}, {Until: 0.75, Pixels: 24}}
+		recipe.LearningRate, recipe.Muon = 0.4, 0.1
+		recipe.Schedule = optim.Schedule{Kind: optim.OneCycle, WarmUp: 0.2, Initial: 0.1, Final: 0.001}
+		recipe.Nesterov, recipe.WeightDecay = true, 5e-4
+		recipe.Augment.Crop = 2
+	case "best":
+		recipe.Epochs, recipe.DropLast = 300, true
+		recipe.LearningRate = 0.1
+		recipe.Schedule = optim.Schedule{Kind: optim.Cosine, WarmUp: 0.02, Initial: 0.1}
 		recipe.Nesterov, recipe.WeightDecay = true, 5e-4
 	case FineTune:
 		recipe.Epochs, recipe.BatchSize = 10, 64

@@ -94,7 +94,7 @@ func TestEveryNamedRecipeIsValid(t *testing.T) {
 		r.Optimizer() // would panic
 	}
 	_, err := ByName("slow")
-	if want := `unknown recipe "slow"; the recipes are article, paper, fast, finetune, head`; err == nil || err.Error() != want {
+	if want := `unknown recipe "slow"; the recipes are article, paper, fast, quick, best, finetune, head`; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
@@ -103,6 +103,10 @@ func TestNamedRecipesAreIndependent(t *testing.T) {
 	changed := byName(t, "paper")
 	changed.Schedule.Milestones[0] = 0.1
 	changed.Model.Blocks[0] = 99
+	byName(t, "quick").Sizes[0].Pixels = 1
+	if r := byName(t, "quick"); r.Sizes[0].Pixels == 1 {
+		t.Error("changing the sizes of one copy of a recipe changed the next")
+	}
 	if r := byName(t, "paper"); r.Schedule.Milestones[0] != 0.5 || r.Model.Blocks[0] != 3 {
 		t.Error("changing one copy of a recipe changed the next")
 	}
@@ -140,6 +144,9 @@ func TestValidateRefuses(t *testing.T) {
 		{func(r *Recipe) { r.WeightDecay = inf }, "weight decay +Inf"},
 		{func(r *Recipe) { r.LabelSmoothing = 1 }, "label smoothing 1"},
 		{func(r *Recipe) { r.LabelSmoothing = nan }, "label smoothing NaN"},
+		{func(r *Recipe) { r.Muon = -1 }, "Muon's multiple of the learning rate -1"},
+		{func(r *Recipe) { r.Muon = nan }, "Muon's multiple of the learning rate NaN"},
+		{func(r *Recipe) { r.Muon = inf }, "Muon's multiple of the learning rate +Inf"},
 		{func(r *Recipe) { r.AverageDecay = 1 }, "average decay 1"},
 		{func(r *Recipe) { r.AverageDecay = -0.1 }, "average decay -0.1"},
 		{func(r *Recipe) { r.AverageDecay = nan }, "average decay NaN"},
@@ -166,8 +173,8 @@ func TestJSONRoundTrip(t *testing.T) {
 	changed.DecayNormsAndBiases, changed.LabelSmoothing, changed.Augment.Cutout, changed.Seed = false, 0.1, 8, math.MaxUint64
 	changed.Start, changed.HeadLearningRateMultiplier, changed.Freeze, changed.FreezeNorms = "resnet50", 10, "layer2", true
 	changed.Transform = &picture.Transform{Resize: 256, Height: 224, Width: 224, Filter: picture.Bicubic}
-	changed.Validation, changed.AverageDecay, changed.Sizes = 500, 0.99, dataset.Sizes{{Until: 0.3, Pixels: 16}, {Until: 0.6, Pixels: 24}}
-	for _, want := range []Recipe{byName(t, "article"), byName(t, "paper"), byName(t, "fast"), byName(t, FineTune), changed} {
+	changed.Validation, changed.AverageDecay, changed.Muon, changed.Sizes = 500, 0.99, 0.25, dataset.Sizes{{Until: 0.3, Pixels: 16}, {Until: 0.6, Pixels: 24}}
+	for _, want := range []Recipe{byName(t, "article"), byName(t, "paper"), byName(t, "fast"), byName(t, "quick"), byName(t, "best"), byName(t, FineTune), changed} {
 		text, err := json.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
@@ -262,7 +269,7 @@ func TestUnusedFieldsAreOmitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"transform", "start", "head_learning_rate_multiplier", "freeze", "precision", "devices", "local_norms", "validation", "sizes", "average_decay"} {
+	for _, key := range []string{"transform", "start", "head_learning_rate_multiplier", "freeze", "precision", "devices", "local_norms", "validation", "sizes", "average_decay", "muon"} {
 		if strings.Contains(string(text), key) {
 			t.Errorf("the recipe fast has the key %q in %s", key, text)
 		}

@@ -19,11 +19,11 @@ import (
 )
 
 // sizesAndAverages returns a recipe with images of three sizes, which change after steps 6 and 13 of
-// 21, and averages of the weights.
+// 21, averages of the weights, and Muon.
 func sizesAndAverages() recipe.Recipe {
 	r := testRecipe()
 	r.Sizes = dataset.Sizes{{Until: 0.3, Pixels: 4}, {Until: 0.6, Pixels: 6}}
-	r.AverageDecay = 0.8
+	r.AverageDecay, r.Muon = 0.8, 0.2
 	return r
 }
 
