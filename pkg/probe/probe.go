@@ -25,7 +25,8 @@ type Norm struct {
 }
 
 // GradientNorms returns the gradient norms of the convolutions and of the linear layer, in order
-// from the images to the logits. The network is in training mode, and all images are one batch.
+// from the images to the logits. The network is in training mode, and all images are one batch;
+// frozen parts and, with the recipe's FreezeNorms, all batch norms use their running statistics.
 // Projections in shortcuts are omitted, because they are not on the main path.
 //
 // The network's variables are those under path in the store. Variables that do not exist or have
@@ -51,7 +52,7 @@ func GradientNorms(backend compute.Backend, store *model.Store, path string, r r
 	values, err := model.CallOnce(backend, copied, func(_ *model.Scope, pixels, labels *graph.Node) *graph.Node {
 		g := pixels.Graph()
 		copied.SetTraining(g, true)
-		logits := r.Model.Forward(copied.Scope(path), r.Normalization.Apply(pixels))
+		logits := r.Model.ForwardTraining(copied.Scope(path), r.Normalization.Apply(pixels), r.Training())
 		loss := nn.CrossEntropy(r.LabelSmoothing)([]*graph.Node{labels}, []*graph.Node{logits})
 		nodes := make([]*graph.Node, len(weights))
 		for i, weight := range weights {

@@ -209,3 +209,39 @@ func TestWrongNetworkIsAnError(t *testing.T) {
 		t.Error("no error for a network without stages")
 	}
 }
+
+// With FreezeNorms the batch norms use their running statistics, which are 0 and 1 before training:
+// the gradient is then that of a network without batch norms.
+func TestGradientNormsWithFrozenNorms(t *testing.T) {
+	r, images := tinyRecipe(t), noise(6)
+	normal := measure(t, newStore(t), r, images)
+	r.FreezeNorms = true
+	frozen := measure(t, newStore(t), r, images)
+	if slices.Equal(frozen, normal) {
+		t.Error("the norms are the same with and without FreezeNorms")
+	}
+	// Twice the weights in the first layer give the second one twice the input, and so about twice the
+	// gradient, unless a batch norm stands between them.
+	grown := newStore(t)
+	measure(t, grown, r, images) // initialises the weights
+	weight := grown.GetVariable(path + "/conv1/weight")
+	flat, err := tensors.CopyFlatData[float32](weight.MustValue())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range flat {
+		flat[i] *= 2
+	}
+	if err := weight.SetValue(tensors.FromFlatDataAndDimensions(flat, weight.Shape().Dimensions...)); err != nil {
+		t.Fatal(err)
+	}
+	first := func(norms []Norm) float64 { return norms[1].Value } // of layer1.0.conv1
+	if again := measure(t, grown, r, images); first(again) < 1.5*first(frozen) {
+		t.Errorf("with weights twice as large before it, the norm of %s went from %g to %g, want about twice as large",
+			again[1].Layer, first(frozen), first(again))
+	}
+	r.FreezeNorms = false
+	if again := measure(t, grown, r, images); math.Abs(first(again)/first(normal)-1) > 0.01 {
+		t.Errorf("with batch norms, the norm of %s went from %g to %g, want about the same", again[1].Layer, first(normal), first(again))
+	}
+}

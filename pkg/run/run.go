@@ -52,6 +52,9 @@ const ModelPath = "/model"
 // Resume continues from there.
 var ErrInterrupted = errors.New("interrupted")
 
+// ErrDiverged is the error of a run whose loss, or the norm of its gradient, is NaN or infinite.
+var ErrDiverged = errors.New("training has diverged")
+
 // Options are what a run needs besides its recipe. Except for Training and Start, they do not
 // affect the weights; except for the backend, none changes their last bits.
 type Options struct {
@@ -147,7 +150,7 @@ type Outcome struct {
 
 // Train starts a run of the recipe in dir, a new or empty folder, and trains to the end. If the
 // context is cancelled, it finishes the current step, saves, and returns an error that wraps
-// ErrInterrupted. A loss that is NaN or infinite ends the run with an error; earlier checkpoints
+// ErrInterrupted. A loss that is NaN or infinite ends the run with ErrDiverged; earlier checkpoints
 // stay.
 func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*Outcome, error) {
 	if err := r.Validate(); err != nil {

@@ -293,8 +293,8 @@ func (s *session) note(done int, metrics step) error {
 		value float64
 	}{{"loss", metrics.loss}, {"gradient norm", metrics.gradientNorm}} {
 		if math.IsNaN(metric.value) || math.IsInf(metric.value, 0) {
-			return fmt.Errorf("the %s is %v at step %d, with learning rate %.4g: training has diverged; try a lower learning rate, a warm-up, or larger batches",
-				metric.name, metric.value, done, rate)
+			return fmt.Errorf("the %s is %v at step %d, with learning rate %.4g: %w; try a lower learning rate, a warm-up, or larger batches",
+				metric.name, metric.value, done, rate, ErrDiverged)
 		}
 	}
 	s.line.add(metrics)

@@ -6,6 +6,10 @@
 //
 // The experiment trains four networks, plain and residual, shallow and deep, with the same
 // recipe, the same seed and the same batches. They differ only in depth and shortcuts.
+//
+// degradation.go is the experiment, signal.go measures signals and gradients before and after it,
+// start.go gradients with and without batch norms and shortcuts, and sweep.go trains the four
+// networks at several learning rates.
 package degradation
 
 import (
