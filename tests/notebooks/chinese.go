@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"maps"
 	"os"
 	"path/filepath"
@@ -22,9 +23,11 @@ import (
 //	<!-- source: ../3-block.ipynb#cell-07 sha256:0123456789abcdef -->
 //
 // The text of a code cell is a list of the comments and printed words in it that have other words
-// in Chinese. They are replaced in the outputs too:
+// in Chinese. They are replaced in the outputs too, and those in quotation marks also where a cell
+// of a table has nothing else:
 //
 //	- `English words` → `中文`
+//	- `"part"` → `"部分"`
 
 // chineseNotebooks returns the paths of the files of prose, in order.
 func (c *course) chineseNotebooks() ([]string, error) {
@@ -180,6 +183,12 @@ func replaceIn(cell map[string]any, words []replacement) error {
 	}
 	replacer := strings.NewReplacer(pairs...)
 	cell["source"] = lines(replacer.Replace(source))
+	for _, w := range words {
+		if from, to := unquoted(w.from), unquoted(w.to); from != "" && to != "" {
+			pairs = append(pairs, ">"+html.EscapeString(from)+"<", ">"+html.EscapeString(to)+"<")
+		}
+	}
+	replacer = strings.NewReplacer(pairs...)
 	outputs, _ := cell["outputs"].([]any)
 	for _, entry := range outputs {
 		output, _ := entry.(map[string]any)
@@ -192,6 +201,14 @@ func replaceIn(cell map[string]any, words []replacement) error {
 		}
 	}
 	return nil
+}
+
+// unquoted returns what stands between quotation marks, or "" if there are none.
+func unquoted(s string) string {
+	if len(s) < 3 || s[0] != '"' || s[len(s)-1] != '"' || strings.Contains(s[1:len(s)-1], `"`) {
+		return ""
+	}
+	return s[1 : len(s)-1]
 }
 
 // joined returns a text that a notebook file may store as a list of lines.

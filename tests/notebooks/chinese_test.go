@@ -11,16 +11,16 @@ import (
 
 const englishNotebook = `{"cells": [
  {"cell_type": "markdown", "id": "cell-01", "metadata": {}, "source": ["# 1. A title\n", "\n", "Text."]},
- {"cell_type": "code", "id": "cell-02", "metadata": {}, "execution_count": 1, "source": ["// says hello\n", "fmt.Println(\"hello, \", name)"],
+ {"cell_type": "code", "id": "cell-02", "metadata": {}, "execution_count": 1, "source": ["// says hello\n", "fmt.Println(\"hello, \", name)\n", "partial(\"part\")"],
   "outputs": [{"output_type": "stream", "name": "stdout", "text": ["hello, Ada\n"]},
-   {"output_type": "display_data", "data": {"text/html": "<td>hello, Ada</td>"}},
+   {"output_type": "display_data", "data": {"text/html": "<td>hello, Ada</td><th>part</th><td>a part</td>"}},
    {"output_type": "display_data", "data": {"text/html": "<img src=\"data:image/png;base64,hello, \">"}}]},
  {"cell_type": "code", "id": "cell-03", "metadata": {}, "execution_count": 2, "source": ["x := 1"], "outputs": []}
 ], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}`
 
 func TestTranslated(t *testing.T) {
 	const prose = "<!-- source: ../1-x.ipynb#cell-01 sha256:0123456789abcdef -->\n# 1. 标题\n\n正文。\n\n" +
-		"<!-- source: ../1-x.ipynb#cell-02 -->\n- `says hello` → `打招呼`\n- `hello, ` → `你好，`\n"
+		"<!-- source: ../1-x.ipynb#cell-02 -->\n- `says hello` → `打招呼`\n- `hello, ` → `你好，`\n- `\"part\"` → `\"部分\"`\n"
 	content, err := translated([]byte(englishNotebook), prose, "1-x.ipynb")
 	if err != nil {
 		t.Fatal(err)
@@ -31,8 +31,8 @@ func TestTranslated(t *testing.T) {
 	}
 	got := []string{string(n.Cells[0].Source), string(n.Cells[1].Source), string(n.Cells[1].Outputs[0].Text),
 		string(n.Cells[1].Outputs[1].Data["text/html"]), string(n.Cells[1].Outputs[2].Data["text/html"]), string(n.Cells[2].Source)}
-	want := []string{"# 1. 标题\n\n正文。", "// 打招呼\nfmt.Println(\"你好，\", name)", "你好，Ada\n",
-		"<td>你好，Ada</td>", `<img src="data:image/png;base64,hello, ">`, "x := 1"}
+	want := []string{"# 1. 标题\n\n正文。", "// 打招呼\nfmt.Println(\"你好，\", name)\npartial(\"部分\")", "你好，Ada\n",
+		"<td>你好，Ada</td><th>部分</th><td>a part</td>", `<img src="data:image/png;base64,hello, ">`, "x := 1"}
 	for i := range want {
 		if got[i] != want[i] {
 			t.Errorf("%q, want %q", got[i], want[i])
