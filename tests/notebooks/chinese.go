@@ -23,11 +23,13 @@ import (
 //	<!-- source: ../3-block.ipynb#cell-07 sha256:0123456789abcdef -->
 //
 // The text of a code cell is a list of the comments and printed words in it that have other words
-// in Chinese. They are replaced in the outputs too, and those in quotation marks also where a cell
-// of a table has nothing else:
+// in Chinese. They are replaced in the outputs too, also where they are a format, and in the tables
+// of later cells. Words in quotation marks are replaced in an output only where they fill a cell of a
+// table:
 //
 //	- `English words` → `中文`
-//	- `"part"` → `"部分"`
+//	- `step %d: loss %.2f` → `第 %d 步：损失 %.2f`
+//	- `"depth"` → `"深度"`
 
 // chineseNotebooks returns the paths of the files of prose, in order.
 func (c *course) chineseNotebooks() ([]string, error) {
@@ -115,6 +117,7 @@ func translated(english []byte, prose, name string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	cells, _ := n["cells"].([]any)
+	var earlier []replacement
 	for _, entry := range cells {
 		cell, ok := entry.(map[string]any)
 		if !ok {
@@ -130,16 +133,16 @@ func translated(english []byte, prose, name string) ([]byte, error) {
 			cell["source"] = lines(text)
 			continue
 		}
-		if !found {
-			continue
+		var words []replacement
+		if found {
+			if words, err = replacements(text); err != nil {
+				return nil, fmt.Errorf("%s: %w", id, err)
+			}
 		}
-		words, err := replacements(text)
-		if err != nil {
+		if err := replaceIn(cell, words, earlier); err != nil {
 			return nil, fmt.Errorf("%s: %w", id, err)
 		}
-		if err := replaceIn(cell, words); err != nil {
-			return nil, fmt.Errorf("%s: %w", id, err)
-		}
+		earlier = append(earlier, words...)
 	}
 	if len(texts) > 0 {
 		return nil, fmt.Errorf("%s has no cell %s", name, slices.Sorted(maps.Keys(texts))[0])
@@ -163,50 +166,92 @@ func replacements(text string) ([]replacement, error) {
 		if m == nil {
 			return nil, fmt.Errorf("%q is no replacement; write: - `English` → `中文`", line)
 		}
+		if verbs := verb.FindAllString(m[1], -1); !slices.Equal(verbs, verb.FindAllString(m[2], -1)) {
+			return nil, fmt.Errorf("%q has other verbs than %q; keep %s in this order", m[2], m[1], strings.Join(verbs, " "))
+		}
 		list = append(list, replacement{m[1], m[2]})
 	}
 	slices.SortStableFunc(list, func(a, b replacement) int { return len(b.from) - len(a.from) })
 	return list, nil
 }
 
-// replaceIn translates words in the source of a code cell and in its outputs.
-func replaceIn(cell map[string]any, words []replacement) error {
+// replaceIn translates words in the source of a code cell and in its outputs. earlier are the words
+// of the cells before it.
+func replaceIn(cell map[string]any, words, earlier []replacement) error {
 	source := joined(cell["source"])
+	var pairs []string
 	for _, w := range words {
 		if !strings.Contains(source, w.from) {
 			return fmt.Errorf("its code does not contain %q", w.from)
 		}
-	}
-	var pairs []string
-	for _, w := range words {
 		pairs = append(pairs, w.from, w.to)
 	}
-	replacer := strings.NewReplacer(pairs...)
-	cell["source"] = lines(replacer.Replace(source))
-	for _, w := range words {
-		if from, to := unquoted(w.from), unquoted(w.to); from != "" && to != "" {
-			pairs = append(pairs, ">"+html.EscapeString(from)+"<", ">"+html.EscapeString(to)+"<")
-		}
+	if len(words) > 0 {
+		cell["source"] = lines(strings.NewReplacer(pairs...).Replace(source))
 	}
-	replacer = strings.NewReplacer(pairs...)
 	outputs, _ := cell["outputs"].([]any)
 	for _, entry := range outputs {
 		output, _ := entry.(map[string]any)
 		if text, ok := output["text"]; ok {
-			output["text"] = lines(replacer.Replace(joined(text)))
+			output["text"] = replaced(text, words, earlier)
 		}
 		data, _ := output["data"].(map[string]any)
-		if table := joined(data["text/html"]); table != "" && !strings.Contains(table, "base64,") {
-			data["text/html"] = lines(replacer.Replace(table))
+		if table, ok := data["text/html"]; ok && !strings.Contains(joined(table), "base64,") {
+			data["text/html"] = replaced(table, words, earlier)
 		}
 	}
 	return nil
 }
 
-// unquoted returns what stands between quotation marks, or "" if there are none.
+// replaced returns an output with its words replaced, or as it is stored if it has none of them.
+func replaced(stored any, words, earlier []replacement) any {
+	text := joined(stored)
+	if chinese := printed(text, words, earlier); chinese != text {
+		return lines(chinese)
+	}
+	return stored
+}
+
+// verb matches the verbs of a format.
+var verb = regexp.MustCompile(`%[-+#0]*[\d.]*[a-zA-Z]`)
+
+// printed returns a text that a cell has printed with its words replaced. Formats are recognised by
+// what stands between the verbs.
+func printed(text string, words, earlier []replacement) string {
+	inTable := func(s string) string { return ">" + html.EscapeString(unquoted(s)) + "<" }
+	var pairs []string
+	for _, w := range words {
+		pairs = append(pairs, w.from, w.to)
+		if unquoted(w.from) != w.from {
+			pairs = append(pairs, inTable(w.from), inTable(w.to))
+		}
+	}
+	for _, w := range earlier {
+		pairs = append(pairs, inTable(w.from), inTable(w.to))
+	}
+	text = strings.NewReplacer(pairs...).Replace(text)
+	for _, w := range words {
+		between := verb.Split(unquoted(w.from), -1)
+		if len(between) == 1 {
+			continue
+		}
+		for i := range between {
+			between[i] = regexp.QuoteMeta(between[i])
+		}
+		group := 0
+		to := verb.ReplaceAllStringFunc(strings.ReplaceAll(unquoted(w.to), "$", "$$"), func(string) string {
+			group++
+			return fmt.Sprintf("${%d}", group)
+		})
+		text = regexp.MustCompile(strings.Join(between, "(.+?)")).ReplaceAllString(text, to)
+	}
+	return text
+}
+
+// unquoted returns words without the quotation marks around them.
 func unquoted(s string) string {
 	if len(s) < 3 || s[0] != '"' || s[len(s)-1] != '"' || strings.Contains(s[1:len(s)-1], `"`) {
-		return ""
+		return s
 	}
 	return s[1 : len(s)-1]
 }

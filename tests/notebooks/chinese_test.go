@@ -40,6 +40,7 @@ func TestTranslated(t *testing.T) {
 	}
 
 	for prose, want := range map[string]string{
+		"<!-- source: ../1-x.ipynb#cell-01 -->\nx\n<!-- source: ../1-x.ipynb#cell-02 -->\n- `%s of %d` → `%d 中的 %s`": "has other verbs",
 		"Text.": "no mark",
 		"<!-- source: ../2-y.ipynb#cell-01 -->\nx":                                                            "names 2-y.ipynb",
 		"<!-- source: ../1-x.ipynb#cell-01 -->\nx\n<!-- source: ../1-x.ipynb#cell-01 -->\nx":                  "two texts",
@@ -50,6 +51,20 @@ func TestTranslated(t *testing.T) {
 	} {
 		if _, err := translated([]byte(englishNotebook), prose, "1-x.ipynb"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want one that says %q", prose, err, want)
+		}
+	}
+}
+
+func TestPrinted(t *testing.T) {
+	words := []replacement{{"step %d: loss %.2f", "第 %d 步：损失 %.2f"}, {`"depth"`, `"深度"`}, {"never", "从未"}}
+	earlier := []replacement{{"error", "误差"}}
+	for text, want := range map[string]string{
+		"step 10: loss 0.25\nstep 20: loss 0.12\n": "第 10 步：损失 0.25\n第 20 步：损失 0.12\n",
+		"<th>depth</th><td>error-by-depth</td>":    "<th>深度</th><td>error-by-depth</td>",
+		"<th>error</th><td>never, 2</td>":          "<th>误差</th><td>从未, 2</td>",
+	} {
+		if got := printed(text, words, earlier); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
 }
