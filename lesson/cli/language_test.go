@@ -220,3 +220,62 @@ var (
 	verb     = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z%]`)
 	argument = regexp.MustCompile(`70\d\d(\.\d+)?|[ⓐ-ⓩ]|<\d+>|%!.*`)
 )
+
+func TestHelpInChinese(t *testing.T) {
+	help := func(args ...string) string {
+		var out strings.Builder
+		cmd := command(Language(args))
+		cmd.SetOut(&out)
+		cmd.SetArgs(args)
+		if err := cmd.Execute(); err != nil {
+			t.Errorf("lesson %s: %v", strings.Join(args, " "), err)
+		}
+		return out.String()
+	}
+	for _, c := range []struct {
+		args string
+		want []string
+	}{
+		{"--help --lang zh", []string{"在运行中学习残差网络。\n", "\n用法：\n", "\n可用的命令：\n", "  check        检查你的练习答案\n", "\n选项：\n", "lesson 的帮助", "关于一个命令的更多说明：lesson [command] --help"}},
+		{"degradation --lang=zh_CN.UTF-8 --help", []string{"并排训练两种深度的普通网络和残差网络。\n", "\n示例：\n", "第一个阶段的通道数（默认 16）\n", "（默认 auto）\n", "\n全局选项：\n"}},
+		{"data --lang zh", []string{"\n可用的命令：\n", "下载、校验和展示图像"}},
+		{"help check --lang zh", []string{"检查你的练习答案。\n"}},
+		{"degradation --help --lang en", []string{"Train plain and residual networks at two depths", "channels of the first stage (default 16)\n"}},
+	} {
+		out := help(strings.Fields(c.args)...)
+		for _, want := range c.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("lesson %s: want %q in\n%s", c.args, want, out)
+			}
+		}
+		if strings.Contains(c.args, "zh") && strings.Contains(out, "(default") {
+			t.Errorf("lesson %s gives defaults in English:\n%s", c.args, out)
+		}
+	}
+	if _, err := lesson("check", "--lang", "fr"); err == nil || !strings.Contains(err.Error(), `--lang "fr", want en or zh;`) {
+		t.Errorf("--lang fr: got the error %v", err)
+	}
+}
+
+func TestLanguageOfArguments(t *testing.T) {
+	for args, want := range map[string]words.Language{
+		"":                        words.English, // that of the environment
+		"check --lang zh":         words.Chinese,
+		"check --lang=zh-CN gap":  words.Chinese,
+		"check --lang fr":         words.English,
+		"check --lang":            words.English,
+		"check -- --lang zh":      words.English,
+		"train --bogus --lang zh": words.Chinese, // for the error, too
+	} {
+		if got := Language(strings.Fields(args)); got != want {
+			t.Errorf("%q: got %s, want %s", args, got, want)
+		}
+	}
+	t.Setenv(words.Variable, "zh")
+	if got := Language([]string{"check", "--lang", "en"}); got != words.English {
+		t.Errorf("--lang en in a Chinese environment: got %s", got)
+	}
+	if got := Language(nil); got != words.Chinese {
+		t.Errorf("in a Chinese environment: got %s", got)
+	}
+}
