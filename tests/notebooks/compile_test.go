@@ -21,7 +21,7 @@ import (
 	"testing"
 )
 
-// TestCellsCompile type-checks every code cell as GoNB would compile it. This takes seconds,
+// TestCellsCompile type-checks every code cell, of the Chinese notebooks too, as GoNB would compile it. This takes seconds,
 // where running the notebooks takes half an hour: a renamed identifier shows up at once.
 func TestCellsCompile(t *testing.T) {
 	c, err := findCourse()
@@ -32,13 +32,24 @@ func TestCellsCompile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	prose, err := c.chineseNotebooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range prose {
+		paths = append(paths, notebookOf(path))
+	}
 	var all []program
 	for _, path := range paths {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		programs, err := cellPrograms(filepath.Base(path), content)
+		name, err := filepath.Rel(c.path("notebooks"), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		programs, err := cellPrograms(filepath.ToSlash(name), content)
 		if err != nil {
 			t.Error(err)
 		}
