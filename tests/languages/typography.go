@@ -87,7 +87,7 @@ func lapses(text string) []lapse {
 		if text := unclosed(line); text != "" {
 			found = append(found, lapse{i + 1, fmt.Sprintf("%s is shown with its asterisks: move punctuation out of it", text)})
 		}
-		if text := italic.FindString(code.ReplaceAllString(line, "x")); text != "" {
+		if text := italic.FindString(withoutCode(line)); text != "" {
 			found = append(found, lapse{i + 1, fmt.Sprintf("%s: emphasis in Chinese is **bold**, not slanted", text)})
 		}
 		// A line break is shown as a space, which Chinese does not have.
@@ -103,12 +103,17 @@ func lapses(text string) []lapse {
 	return found
 }
 
+// withoutCode returns a line with `x` for code and formulas, whose asterisks are not emphasis.
+func withoutCode(line string) string {
+	return formula.ReplaceAllString(code.ReplaceAllString(line, "`x`"), "`x`")
+}
+
 var emphasised = regexp.MustCompile(`\*{1,2}[^*\s]([^*]*[^*\s])?\*{1,2}`)
 
 // unclosed returns emphasis that Markdown does not recognise, or "": punctuation inside of the
 // asterisks and a letter outside, as in **好。**再, which in Chinese have no space between.
 func unclosed(line string) string {
-	line = code.ReplaceAllString(comment.ReplaceAllString(line, ""), "`x`")
+	line = withoutCode(comment.ReplaceAllString(line, ""))
 	letter := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
 	punctuation := func(r rune) bool { return unicode.IsPunct(r) || unicode.IsSymbol(r) }
 	for _, at := range emphasised.FindAllStringIndex(line, -1) {
