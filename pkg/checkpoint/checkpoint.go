@@ -2,10 +2,8 @@
 //
 // A checkpoint is a safetensors file. It has the weights and running statistics under
 // torchvision's names and in PyTorch's layouts, the momentum of weight w as
-// optimizer.momentum.w, and everything else as JSON in one metadata entry. If the run averages its
-// weights, the averages have torchvision's names, and the weights that training continues with are
-// optimizer.weights.w. So any program that reads a torchvision state_dict from safetensors can read
-// the weights of a checkpoint.
+// optimizer.momentum.w, and everything else as JSON in one metadata entry. So any program that
+// reads a torchvision state_dict from safetensors can read the weights of a checkpoint.
 //
 // [Load] and [State.Save] read and write whole files; [Parse] and [IsOptimizer] serve readers of
 // safetensors files that may or may not be checkpoints. Which checkpoints a run keeps, and
@@ -35,7 +33,6 @@ const (
 	metadataKey     = "residual" // its metadata entry has the state as JSON
 	optimizerPrefix = "optimizer."
 	momentumPrefix  = optimizerPrefix + "momentum."
-	weightsPrefix   = optimizerPrefix + "weights."
 )
 
 // State is the state of a run after a step: all that is needed to continue it, or to use its
@@ -59,9 +56,6 @@ type State struct {
 	// Weights has the network's weights and running statistics, Momentum the optimiser's state.
 	Weights  map[string]statedict.Tensor `json:"-"`
 	Momentum map[string]statedict.Tensor `json:"-"`
-	// Training is empty unless the run averages its weights. Then Weights has the averages, and
-	// Training the weights and running statistics that training continues with.
-	Training map[string]statedict.Tensor `json:"-"`
 }
 
 // Totals sums up the metrics of some steps. A checkpoint written in the middle of an epoch has
@@ -88,9 +82,6 @@ func (s *State) Save(path string) error {
 	}
 	for name, tensor := range s.Momentum {
 		file.Tensors[momentumPrefix+name] = tensor
-	}
-	for name, tensor := range s.Training {
-		file.Tensors[weightsPrefix+name] = tensor
 	}
 	return file.Save(path)
 }
@@ -123,11 +114,6 @@ func Load(path string) (*State, error) {
 	for name, tensor := range file.Tensors {
 		if weight, ok := strings.CutPrefix(name, momentumPrefix); ok {
 			s.Momentum[weight] = tensor
-		} else if weight, ok := strings.CutPrefix(name, weightsPrefix); ok {
-			if s.Training == nil {
-				s.Training = map[string]statedict.Tensor{}
-			}
-			s.Training[weight] = tensor
 		} else {
 			s.Weights[name] = tensor
 		}
@@ -153,17 +139,11 @@ func Parse(metadata map[string]string) (s *State, found bool, err error) {
 // not of the network's.
 func IsOptimizer(name string) bool { return strings.HasPrefix(name, optimizerPrefix) }
 
-// Capture reads the weights of the network at path in the store, its momentum if it has been
-// trained with [optim.SGD], and its averages if the recipe averages weights and there are some.
+// Capture reads the weights of the network at path in the store, and its momentum if it has
+// been trained with [optim.SGD].
 func (s *State) Capture(store *model.Store, path string) (err error) {
 	if s.Weights, err = statedict.FromScope(store.Scope(path)); err != nil {
 		return err
-	}
-	if averages := store.Scope(optim.AverageScope + path); s.Recipe.AverageDecay > 0 && averages.NumVariables() > 0 {
-		s.Training = s.Weights
-		if s.Weights, err = statedict.FromScope(averages); err != nil {
-			return err
-		}
 	}
 	s.Momentum, err = statedict.FromScope(store.Scope(optim.Scope + path))
 	return err
@@ -181,17 +161,11 @@ func (s *State) Restore(store *model.Store, path string) error {
 	return statedict.ToScope(scope, s.Weights)
 }
 
-// RestoreTraining restores the weights, their averages if there are some, the momentum and the
-// global step, so that training can continue. The store must be new.
+// RestoreTraining restores the network's weights as [State.Restore] does, and the momentum and
+// the global step, so that training can continue. The store must be new.
 func (s *State) RestoreTraining(store *model.Store, path string) error {
 	if err := s.Restore(store, path); err != nil {
 		return err
-	}
-	if s.Training != nil {
-		statedict.Create(store.Scope(optim.AverageScope+path), s.Weights)
-		if err := statedict.ToScope(store.Scope(path), s.Training); err != nil {
-			return err
-		}
 	}
 	statedict.Create(store.Scope(optim.Scope+path), s.Momentum)
 	if err := optimizer.GetGlobalStepVar(store).SetValue(tensors.FromScalar(int64(s.Step))); err != nil {

@@ -4,8 +4,8 @@
 //
 // GoMLX's own SGD has neither momentum nor weight decay.
 //
-// sgd.go has the optimiser, muon.go its variant for kernels, average.go averages of the weights,
-// schedule.go the learning rates, and norm.go the norm of the gradient.
+// sgd.go has the optimiser, muon.go its variant for kernels, schedule.go the learning rates, and
+// norm.go the norm of the gradient.
 package optim
 
 import (

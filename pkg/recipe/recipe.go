@@ -75,10 +75,6 @@ type Recipe struct {
 	// Muon is the multiple of the learning rate with which convolutions' kernels take the steps of
 	// Muon (see [optim.SGDBuilder.Muon]). 0 means that they are trained like everything else.
 	Muon float64 `json:"muon,omitempty"`
-	// AverageDecay averages the weights and running statistics of the steps, those of k steps ago
-	// with weight AverageDecay^k (see [optim.UpdateAverages]). The averages are what is evaluated
-	// and used in the end; training goes on with the weights themselves. 0 means no averaging.
-	AverageDecay float64 `json:"average_decay,omitempty"`
 
 	Augment dataset.Augment `json:"augment"`
 	// Sizes shrinks the training images, after augmentation, in parts of the run.
@@ -144,7 +140,7 @@ func ByName(name string) (Recipe, error) {
 	case "quick":
 		recipe.Epochs, recipe.DropLast = 11, true
 		recipe.Sizes = dataset.Sizes{{Until: 0.45, Pixels: 16}, {Until: 0.75, Pixels: 24}}
-		recipe.LearningRate, recipe.Muon = 0.4, 0.1
+		recipe.LearningRate, recipe.Muon = 0.4, 0.2
 		recipe.Schedule = optim.Schedule{Kind: optim.OneCycle, WarmUp: 0.2, Initial: 0.1, Final: 0.001}
 		recipe.Nesterov, recipe.WeightDecay = true, 5e-4
 		recipe.Augment.Crop = 2
@@ -243,8 +239,6 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("recipe %s: weight decay %g, want a finite number of at least 0", r.Name, r.WeightDecay)
 	case !(r.Muon >= 0) || math.IsInf(r.Muon, 0):
 		return fmt.Errorf("recipe %s: Muon's multiple of the learning rate %g, want a finite number of at least 0", r.Name, r.Muon)
-	case !(r.AverageDecay >= 0 && r.AverageDecay < 1):
-		return fmt.Errorf("recipe %s: average decay %g, want 0 ≤ decay < 1", r.Name, r.AverageDecay)
 	case !(r.LabelSmoothing >= 0 && r.LabelSmoothing < 1):
 		return fmt.Errorf("recipe %s: label smoothing %g, want 0 ≤ smoothing < 1", r.Name, r.LabelSmoothing)
 	}

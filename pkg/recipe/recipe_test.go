@@ -147,9 +147,6 @@ func TestValidateRefuses(t *testing.T) {
 		{func(r *Recipe) { r.Muon = -1 }, "Muon's multiple of the learning rate -1"},
 		{func(r *Recipe) { r.Muon = nan }, "Muon's multiple of the learning rate NaN"},
 		{func(r *Recipe) { r.Muon = inf }, "Muon's multiple of the learning rate +Inf"},
-		{func(r *Recipe) { r.AverageDecay = 1 }, "average decay 1"},
-		{func(r *Recipe) { r.AverageDecay = -0.1 }, "average decay -0.1"},
-		{func(r *Recipe) { r.AverageDecay = nan }, "average decay NaN"},
 		{func(r *Recipe) { r.Sizes = dataset.Sizes{{Until: 1.5, Pixels: 16}} }, "recipe fast: sizes: images of 16 pixels until 1.5"},
 		{func(r *Recipe) { r.Validation = -1 }, "-1 validation images"},
 		{func(r *Recipe) { r.Normalization.Std[2] = 0 }, "recipe fast: normalization: standard deviations [0.247 0.2435 0]"},
@@ -173,7 +170,7 @@ func TestJSONRoundTrip(t *testing.T) {
 	changed.DecayNormsAndBiases, changed.LabelSmoothing, changed.Augment.Cutout, changed.Seed = false, 0.1, 8, math.MaxUint64
 	changed.Start, changed.HeadLearningRateMultiplier, changed.Freeze, changed.FreezeNorms = "resnet50", 10, "layer2", true
 	changed.Transform = &picture.Transform{Resize: 256, Height: 224, Width: 224, Filter: picture.Bicubic}
-	changed.Validation, changed.AverageDecay, changed.Muon, changed.Sizes = 500, 0.99, 0.25, dataset.Sizes{{Until: 0.3, Pixels: 16}, {Until: 0.6, Pixels: 24}}
+	changed.Validation, changed.Muon, changed.Sizes = 500, 0.25, dataset.Sizes{{Until: 0.3, Pixels: 16}, {Until: 0.6, Pixels: 24}}
 	for _, want := range []Recipe{byName(t, "article"), byName(t, "paper"), byName(t, "fast"), byName(t, "quick"), byName(t, "best"), byName(t, FineTune), changed} {
 		text, err := json.Marshal(want)
 		if err != nil {
@@ -269,7 +266,7 @@ func TestUnusedFieldsAreOmitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"transform", "start", "head_learning_rate_multiplier", "freeze", "precision", "devices", "local_norms", "validation", "sizes", "average_decay", "muon"} {
+	for _, key := range []string{"transform", "start", "head_learning_rate_multiplier", "freeze", "precision", "devices", "local_norms", "validation", "sizes", "muon"} {
 		if strings.Contains(string(text), key) {
 			t.Errorf("the recipe fast has the key %q in %s", key, text)
 		}

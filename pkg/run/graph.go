@@ -70,9 +70,6 @@ func (s *session) step(scope *model.Scope, pixels, labels *graph.Node, side int)
 	logits := s.logits(scope, s.input(pixels, side))
 	loss := nn.CrossEntropy(s.recipe.LabelSmoothing)([]*graph.Node{labels}, []*graph.Node{logits})
 	s.optimizer.UpdateGraph(scope, g, loss)
-	if decay := s.recipe.AverageDecay; decay > 0 {
-		optim.UpdateAverages(g, s.store, ModelPath, decay)
-	}
 	s.record(scope, loss, labels, logits)
 }
 

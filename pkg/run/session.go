@@ -14,7 +14,6 @@ import (
 	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/infer"
-	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/recipe"
 )
 
@@ -95,9 +94,6 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *checkpoint.St
 	if err == nil { // free the images' memory on the device
 		err = s.store.DeleteVariablesInScope(dataPath)
 	}
-	if err == nil && r.AverageDecay > 0 {
-		err = s.keepAverages()
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -116,15 +112,10 @@ func (s *session) prepare(from *checkpoint.State) error {
 			return err
 		}
 	}
-	result := ModelPath
-	if s.recipe.AverageDecay > 0 {
-		optim.DeclareAverages(s.store, ModelPath)
-		result = optim.AverageScope + ModelPath
-	}
 	if s.Test == nil {
 		return nil
 	}
-	if s.network, err = infer.New(s.Backend, s.store, result, s.recipe.Model, s.recipe.Normalization); err != nil {
+	if s.network, err = infer.New(s.Backend, s.store, ModelPath, s.recipe.Model, s.recipe.Normalization); err != nil {
 		return err
 	}
 	s.network.SetPrecision(s.recipe.DType())
@@ -132,23 +123,6 @@ func (s *session) prepare(from *checkpoint.State) error {
 		return s.network.Keep(s.Test)
 	}
 	return nil
-}
-
-// keepAverages replaces the weights by their averages.
-func (s *session) keepAverages() error {
-	for variable := range s.store.Scope(ModelPath).IterVariables() {
-		value, err := s.store.GetVariable(optim.AverageScope + variable.Path()).Value()
-		if err != nil {
-			return fmt.Errorf("average of %s: %w", variable.Path(), err)
-		}
-		if value, err = value.Clone(); err != nil {
-			return fmt.Errorf("average of %s: %w", variable.Path(), err)
-		}
-		if err := variable.SetValue(value); err != nil {
-			return fmt.Errorf("average of %s: %w", variable.Path(), err)
-		}
-	}
-	return s.store.DeleteVariablesInScope(optim.AverageScope)
 }
 
 // train takes the steps that remain after the first ones.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,6 +79,41 @@ func TestTrain(t *testing.T) {
 	figures := p.path(dir, "figures")
 	checkFigures(t, figures, "resnet20", "loss", "accuracy", "schedule", "confusion", "guesses")
 	checkFigures(t, figures, "images in small (CIFAR-10 layout), first 8", "loss", "accuracy", "confusion", "guesses")
+}
+
+// The recipe quick trains on smaller images at first, and says how long training took.
+func TestTrainQuick(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	out := p.ok("train", "--recipe", "quick", "--data", small(t), "--subset", "16", "--batch", "4", "--epochs", "1", "--run", "quick")
+	if !regexp.MustCompile(`(?m)^Training took \d\S*s, without evaluation$`).MatchString(out) {
+		t.Errorf("the time that training took is not in:\n%s", out)
+	}
+	content, err := os.ReadFile(p.path("quick", "recipe.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quick, err := recipe.ByName("quick")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := decode[recipe.Recipe](t, string(content)); !slices.Equal(r.Sizes, quick.Sizes) || r.Muon != quick.Muon {
+		t.Errorf("recipe.json has %+v", r)
+	}
+	lines := p.metrics("quick")
+	if seconds, _ := lines[len(lines)-1]["seconds"].(float64); seconds <= 0 {
+		t.Errorf("the last line of metrics.jsonl is %v, want the seconds of the epoch", lines[len(lines)-1])
+	}
+	// The sizes are shares of CIFAR's 32 pixels.
+	p.ok("train", "--recipe", "quick", "--data", small(t), "--subset", "16", "--batch", "4", "--epochs", "1", "--size", "16", "--run", "small")
+	if content, err = os.ReadFile(p.path("small", "recipe.json")); err != nil {
+		t.Fatal(err)
+	}
+	for i, size := range decode[recipe.Recipe](t, string(content)).Sizes {
+		if want := quick.Sizes[i].Pixels / 2; size.Pixels != want {
+			t.Errorf("with images of 16 pixels, part %d has images of %d, want %d", i+1, size.Pixels, want)
+		}
+	}
 }
 
 // With --validation, settings are chosen on training images, and the test images are left to eval.
