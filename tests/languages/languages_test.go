@@ -19,6 +19,7 @@ const root = "../.."
 
 // pages are the English pages, beside those of the exercises, that have a Chinese sibling.
 var pages = []string{
+	"README.md",
 	"lesson/README.md",
 	"lesson/TEACHING.md",
 	"lesson/teaching/key.md",
