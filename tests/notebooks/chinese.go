@@ -243,7 +243,11 @@ func printed(text string, words, earlier []replacement) string {
 			group++
 			return fmt.Sprintf("${%d}", group)
 		})
-		text = regexp.MustCompile(strings.Join(between, "(.+?)")).ReplaceAllString(text, to)
+		pattern := strings.Join(between, "(.+?)")
+		if between[len(between)-1] == "" { // a verb ends the format: take all of the last value
+			pattern = strings.TrimSuffix(pattern, "(.+?)") + `(\S+)`
+		}
+		text = regexp.MustCompile(pattern).ReplaceAllString(text, to)
 	}
 	return text
 }
