@@ -140,16 +140,17 @@ func TestAWarmStepAllocatesNoMoreThanItsOutputs(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	b := newBackend(t, "")
-	const few, many = 4, 24
-	short, long := allocations(t, b, few), allocations(t, b, many)
-	t.Logf("%v allocations for %d layers, %v for %d", short, few, long, many)
-	if limit := 10.0 + few; short > limit {
-		t.Errorf("%v allocations in a step with %d layers, want at most %v", short, few, limit)
-	}
-	if perLayer := (long - short) / (many - few); perLayer > 1.1 {
-		t.Errorf("%v allocations per additional layer, want 1: its output", perLayer)
-	}
+	onEachKernel(t, func(t *testing.T, b *Backend) {
+		const few, many = 4, 24
+		short, long := allocations(t, b, few), allocations(t, b, many)
+		t.Logf("%v allocations for %d layers, %v for %d", short, few, long, many)
+		if limit := 10.0 + few; short > limit {
+			t.Errorf("%v allocations in a step with %d layers, want at most %v", short, few, limit)
+		}
+		if perLayer := (long - short) / (many - few); perLayer > 1.1 {
+			t.Errorf("%v allocations per additional layer, want 1: its output", perLayer)
+		}
+	})
 }
 
 func TestExecutionsAtOnceDoNotDisturbOneAnother(t *testing.T) {

@@ -15,6 +15,7 @@ type arguments struct {
 	rows kernel.Rows
 	cols kernel.Cols
 	tile kernel.Tile
+	taps [9]int32 // the offsets of a tile of taps
 }
 
 // rowsStep computes a contraction whose input has contiguous channels. It is a matrix product

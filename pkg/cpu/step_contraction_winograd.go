@@ -161,7 +161,7 @@ func (p *transformTaps) task(r *run, w *scratch, i int) {
 	size := rows * nr
 	room := w.room(9*size + roomOf(r))
 	src := floatsAt(r.pointer(p.ker), p.kerSize)[panel*nr*p.kerO+from*p.kerI:]
-	var off [9]int32
+	off := &w.args.taps
 	for t, offset := range p.offsets {
 		off[t] = int32(t * size)
 		packMatrix(room[t*size:(t+1)*size], src[offset:], rows, min(nr, p.co-panel*nr), nr, p.kerI, p.kerO)
