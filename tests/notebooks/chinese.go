@@ -23,9 +23,9 @@ import (
 //	<!-- source: ../3-block.ipynb#cell-07 sha256:0123456789abcdef -->
 //
 // The text of a code cell is a list of the comments and printed words in it that have other words
-// in Chinese. They are replaced in the outputs too, also where they are a format, and in the tables
-// of later cells. Words in quotation marks are replaced in an output only where they fill a cell of a
-// table:
+// in Chinese. They are replaced in the outputs too, also where they are a format; formats and cells
+// of tables also in the outputs of later cells. Words in quotation marks are replaced in an output
+// only where they fill a cell of a table:
 //
 //	- `English words` → `中文`
 //	- `step %d: loss %.2f` → `第 %d 步：损失 %.2f`
@@ -230,7 +230,7 @@ func printed(text string, words, earlier []replacement) string {
 		pairs = append(pairs, inTable(w.from), inTable(w.to))
 	}
 	text = strings.NewReplacer(pairs...).Replace(text)
-	for _, w := range words {
+	for _, w := range slices.Concat(words, earlier) { // functions of earlier cells print here too
 		between := verb.Split(unquoted(w.from), -1)
 		if len(between) == 1 {
 			continue

@@ -57,9 +57,10 @@ func TestTranslated(t *testing.T) {
 
 func TestPrinted(t *testing.T) {
 	words := []replacement{{"found: %d of %d", "找到 %d 个，共 %d 个"}, {"step %d: loss %.2f", "第 %d 步：损失 %.2f"}, {`"depth"`, `"深度"`}, {"never", "从未"}}
-	earlier := []replacement{{"error", "误差"}}
+	earlier := []replacement{{"error", "误差"}, {"%s: %d points", "%s：%d 个点"}}
 	for text, want := range map[string]string{
 		"step 10: loss 0.25\nstep 20: loss 0.12\n": "第 10 步：损失 0.25\n第 20 步：损失 0.12\n",
+		"plain56: 169 points\n":                    "plain56：169 个点\n",
 		"found: 77 of 90\n":                        "找到 77 个，共 90 个\n",
 		"<th>depth</th><td>error-by-depth</td>":    "<th>深度</th><td>error-by-depth</td>",
 		"<th>error</th><td>never, 2</td>":          "<th>误差</th><td>从未, 2</td>",
