@@ -23,28 +23,38 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-// Sweep trains the four networks of an experiment at several learning rates, each with several
-// seeds, to find out whether the result depends on the rate. It looks at training losses only: a
-// rate is not to be chosen on test images.
+// Sweep trains the four networks of an experiment at several learning rates, with several seeds, to
+// find out whether the result depends on the rate. It looks at training losses only: a rate is not to
+// be chosen on test images.
 type Sweep struct {
 	// Experiment has everything but the learning rate, the warm-up and the seed.
 	Experiment Experiment
-	Rates      []float64
-	Seeds      []uint64
-	// What might help the plain networks is tried on these only: PlainRates are more rates, and
-	// LongWarmUp is the share of the run that a warm-up takes, at the rate of the experiment.
-	PlainRates []float64
-	LongWarmUp float64
+	Groups     []Group
+}
+
+// Group is a part of a sweep: some networks at each of some rates with each of some seeds.
+type Group struct {
+	Rates []float64
+	// WarmUp is the share of the run in which the rate rises; 0 means that of the experiment.
+	WarmUp float64
+	Seeds  []uint64
+	// PlainOnly leaves the residual networks out.
+	PlainOnly bool
 }
 
 // DefaultSweep returns the sweep that is recorded in lesson/recorded/rates: the experiment of
-// [Default] with fewer images and epochs, at rates from a sixteenth to four times its own, and for
-// the plain networks at a sixtieth, and with a warm-up over half of the run.
+// [Default] with fewer images and epochs, at its rate and at a quarter and a sixteenth of it, with three
+// seeds; at four times the rate, with two; and what might help the plain networks: a sixtieth of the
+// rate, and a warm-up over half of the run.
 func DefaultSweep() Sweep {
 	e := Default()
 	e.Recipe.Name, e.Recipe.Subset, e.Recipe.Epochs = "rates", "4000", 6
-	return Sweep{Experiment: e, Rates: []float64{0.05, 0.0125, 0.2, 0.003125}, Seeds: []uint64{1, 2, 3},
-		PlainRates: []float64{0.0008}, LongWarmUp: 0.5}
+	return Sweep{e, []Group{
+		{Rates: []float64{0.05, 0.0125, 0.003125}, Seeds: []uint64{1, 2, 3}},
+		{Rates: []float64{0.2}, Seeds: []uint64{1, 2}},
+		{Rates: []float64{0.0008}, Seeds: []uint64{1, 2}, PlainOnly: true},
+		{Rates: []float64{0.05}, WarmUp: 0.5, Seeds: []uint64{1, 2, 3}, PlainOnly: true},
+	}}
 }
 
 // Trial is one training of a sweep.
@@ -66,25 +76,21 @@ func (s Sweep) Recipes(data string, classes int) ([]recipe.Recipe, error) {
 		return nil, err
 	}
 	var recipes []recipe.Recipe
-	add := func(rate, warmUp float64, seed uint64, plainOnly bool) {
-		for _, config := range configs {
-			if plainOnly && !config.Plain {
-				continue
+	for _, group := range s.Groups {
+		for _, seed := range group.Seeds {
+			for _, rate := range group.Rates {
+				for _, config := range configs {
+					if group.PlainOnly && !config.Plain {
+						continue
+					}
+					r := s.Experiment.Recipe
+					r.Data, r.Model, r.LearningRate, r.Seed = data, config, rate, seed
+					if group.WarmUp > 0 {
+						r.Schedule.WarmUp = group.WarmUp
+					}
+					recipes = append(recipes, r)
+				}
 			}
-			r := s.Experiment.Recipe
-			r.Data, r.Model, r.LearningRate, r.Schedule.WarmUp, r.Seed = data, config, rate, warmUp, seed
-			recipes = append(recipes, r)
-		}
-	}
-	for _, seed := range s.Seeds {
-		for _, rate := range s.Rates {
-			add(rate, s.Experiment.Recipe.Schedule.WarmUp, seed, false)
-		}
-		for _, rate := range s.PlainRates {
-			add(rate, s.Experiment.Recipe.Schedule.WarmUp, seed, true)
-		}
-		if s.LongWarmUp > 0 {
-			add(s.Experiment.Recipe.LearningRate, s.LongWarmUp, seed, true)
 		}
 	}
 	return recipes, nil
@@ -201,11 +207,15 @@ type Setting struct {
 	Rate, WarmUp float64
 }
 
+func (t Trial) setting() Setting {
+	return Setting{t.Recipe.Model.Name, t.Recipe.LearningRate, t.Recipe.Schedule.WarmUp}
+}
+
 // Losses returns the losses of the trials with a setting, in their order.
 func Losses(trials []Trial, s Setting) []float64 {
 	var losses []float64
 	for _, t := range trials {
-		if (Setting{t.Recipe.Model.Name, t.Recipe.LearningRate, t.Recipe.Schedule.WarmUp}) == s {
+		if t.setting() == s {
 			losses = append(losses, t.Loss())
 		}
 	}
@@ -283,6 +293,12 @@ func span(losses []float64) string {
 // seed, and without the trials with the long warm-up.
 func RateFigure(trials []Trial, caption string) (*figure.Figure, error) {
 	rates, short, _ := axis(trials)
+	var seeds []uint64
+	for _, t := range trials {
+		if !slices.Contains(seeds, t.Recipe.Seed) {
+			seeds = append(seeds, t.Recipe.Seed)
+		}
+	}
 	var curves []figure.Curve
 	for _, network := range networks(trials) {
 		first := slices.IndexFunc(trials, func(t Trial) bool { return t.Recipe.Model.Name == network })
@@ -291,12 +307,18 @@ func RateFigure(trials []Trial, caption string) (*figure.Figure, error) {
 			family = figure.Plain
 		}
 		style := figure.NetworkStyle(family, depth).Training()
-		for seed := range Losses(trials, Setting{network, rates[0], short}) {
+		for i, seed := range seeds {
 			curve := figure.Curve{X: rates, Style: style}
 			for _, rate := range rates {
-				curve.Y = append(curve.Y, at(Losses(trials, Setting{network, rate, short}), seed))
+				loss := math.NaN() // a gap
+				for _, t := range trials {
+					if t.setting() == (Setting{network, rate, short}) && t.Recipe.Seed == seed {
+						loss = t.Loss()
+					}
+				}
+				curve.Y = append(curve.Y, loss)
 			}
-			if seed == 0 {
+			if i == 0 {
 				curve.Name = network
 			}
 			curves = append(curves, curve)
@@ -304,14 +326,6 @@ func RateFigure(trials []Trial, caption string) (*figure.Figure, error) {
 	}
 	return figure.Curves("Training loss of the last epoch, by learning rate", "learning rate (highest of the run)", "loss",
 		curves, figure.LogX(), figure.Caption(caption))
-}
-
-// at returns element i, or NaN if there is none.
-func at(values []float64, i int) float64 {
-	if i >= len(values) {
-		return math.NaN()
-	}
-	return values[i]
 }
 
 // layers returns the number at the end of a network's name, such as 56 of plain56.

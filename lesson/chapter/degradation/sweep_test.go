@@ -14,7 +14,8 @@ import (
 
 // tinySweep returns a sweep small enough for a test.
 func tinySweep() Sweep {
-	return Sweep{Experiment: tiny(), Rates: []float64{0.05}, Seeds: []uint64{3}, LongWarmUp: 0.5}
+	rates, seeds := []float64{0.05}, []uint64{3}
+	return Sweep{tiny(), []Group{{Rates: rates, Seeds: seeds}, {Rates: rates, WarmUp: 0.5, Seeds: seeds, PlainOnly: true}}}
 }
 
 func TestRecipesOfASweep(t *testing.T) {
@@ -23,18 +24,15 @@ func TestRecipesOfASweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := len(s.Seeds) * (4*len(s.Rates) + 2*len(s.PlainRates) + 2); len(recipes) != want {
+	if want := 3*3*4 + 2*4 + 2*2 + 3*2; len(recipes) != want {
 		t.Errorf("%d recipes, want %d", len(recipes), want)
 	}
 	for i, r := range recipes {
 		if err := r.Validate(); err != nil {
 			t.Error(err)
 		}
-		if slices.Contains(s.PlainRates, r.LearningRate) && !r.Model.Plain {
-			t.Errorf("%s at rate %g, want plain networks only", r.Model.Name, r.LearningRate)
-		}
-		if r.Schedule.WarmUp == s.LongWarmUp && (!r.Model.Plain || r.LearningRate != s.Experiment.Recipe.LearningRate) {
-			t.Errorf("a long warm-up for %s at rate %g, want plain networks at the experiment's rate", r.Model.Name, r.LearningRate)
+		if (r.Schedule.WarmUp == 0.5 || r.LearningRate == 0.0008) && !r.Model.Plain {
+			t.Errorf("%s at rate %g with warm-up %g, want plain networks only", r.Model.Name, r.LearningRate, r.Schedule.WarmUp)
 		}
 		for _, other := range recipes[:i] {
 			if reflect.DeepEqual(r, other) {
@@ -91,7 +89,7 @@ func TestSweepResumes(t *testing.T) {
 	}
 	stop, cancel := context.WithCancel(context.Background())
 	cancel()
-	s.Seeds = []uint64{4}
+	s.Groups[0].Seeds = []uint64{4}
 	if err := s.Run(stop, path, b, noise(24), func(int, int, Trial) { t.Error("a trial was finished") }); err == nil {
 		t.Error("no error from a sweep that was cancelled")
 	}
@@ -99,7 +97,8 @@ func TestSweepResumes(t *testing.T) {
 
 func TestSweepRecordsDivergence(t *testing.T) {
 	s, path := tinySweep(), filepath.Join(t.TempDir(), "trials.jsonl")
-	s.Rates, s.LongWarmUp = []float64{1e38}, 0
+	s.Groups = s.Groups[:1]
+	s.Groups[0].Rates = []float64{1e38}
 	if err := s.Run(context.Background(), path, engine(t), noise(24), func(int, int, Trial) {}); err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +155,15 @@ func TestRateTableAndFigure(t *testing.T) {
 		t.Fatal(err)
 	}
 	var svg bytes.Buffer
+	if err := drawn.Encode(&svg, "svg"); err != nil {
+		t.Fatal(err)
+	}
+	// A line goes on where another network has one more rate, and a seed has gaps.
+	trials = append(trials, trial("plain20", 0.01, 0.1, 2, 1.9))
+	if drawn, err = RateFigure(trials, "data: none"); err != nil {
+		t.Fatal(err)
+	}
+	svg.Reset()
 	if err := drawn.Encode(&svg, "svg"); err != nil {
 		t.Fatal(err)
 	}
