@@ -7,7 +7,8 @@
 //
 // Where to find what:
 //
-//   - images.go: a set of images, and subsets of it
+//   - images.go: a set of images, subsets of it, and images held out for validation
+//   - sizes.go: smaller images in parts of a run
 //   - batches.go: the order of the images in an epoch, making batches on the host
 //   - resident.go: making batches on the device
 //   - augment.go: cropping, flipping and cutout, on the host and on the device
