@@ -62,7 +62,7 @@ func TestShrink(t *testing.T) {
 			return float64(image[((b*test.height+y)*test.width+x)*channels+c])
 		}
 		exec := graph.MustNewExec(engine, func(x *graph.Node) *graph.Node { return Shrink(x, test.pixels) })
-		got := exec.MustExec(tensors.FromFlatDataAndDimensions(image, n, test.height, test.width, channels))[0]
+		got := exec.MustCall(tensors.FromFlatDataAndDimensions(image, n, test.height, test.width, channels))[0]
 		if want := []int{n, test.newHeight, test.newWidth, channels}; fmt.Sprint(got.Shape().Dimensions) != fmt.Sprint(want) {
 			t.Errorf("%s: the shape is %v, want %v", name, got.Shape().Dimensions, want)
 			continue
@@ -90,7 +90,7 @@ func TestShrinkRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	exec := graph.MustNewExec(engine, func(x *graph.Node) *graph.Node { return Shrink(x, 9) })
-	_, err = exec.Exec(tensors.FromFlatDataAndDimensions(make([]float32, 8*8*3), 1, 8, 8, 3))
+	_, err = exec.Call(tensors.FromFlatDataAndDimensions(make([]float32, 8*8*3), 1, 8, 8, 3))
 	if err == nil || !strings.Contains(err.Error(), "8×8 pixels cannot be shrunk to 9") {
 		t.Errorf("error %v", err)
 	}
