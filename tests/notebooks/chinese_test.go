@@ -99,6 +99,9 @@ func TestChineseNotebooks(t *testing.T) {
 		if !bytes.Equal(got, want) {
 			t.Errorf("notebooks/zh/%s is not what its text and the English notebook make; run: go run ./tests/notebooks zh", name)
 		}
+		for _, problem := range problems(got, "zh/"+name, c.root) {
+			t.Errorf("notebooks/zh/%s: %s", name, problem)
+		}
 		for _, link := range brokenLinks(got, filepath.Dir(prose)) {
 			t.Errorf("notebooks/zh/%s links to %s, which does not exist", name, link)
 		}

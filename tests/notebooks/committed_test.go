@@ -17,8 +17,13 @@ import (
 var localPath = regexp.MustCompile(`/(home|root|Users|tmp|var/folders|work|builds|github/workspace)/[^ "'<]*|[A-Z]:\\Users`)
 
 // problems returns what is wrong with a notebook that is to be committed. Its figures must be
-// in root.
+// in root. The names of Chinese notebooks begin with zh/.
 func problems(content []byte, name, root string) []string {
+	able, headings := "What you will be able to do after this notebook", []string{"\n## Exercise", "\n## What comes next"}
+	name, isChinese := strings.CutPrefix(name, "zh/")
+	if isChinese {
+		able, headings = "学完这个笔记本，你能", []string{"\n## 练习", "\n## 接下来"}
+	}
 	var found []string
 	complain := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	var n notebook
@@ -37,7 +42,7 @@ func problems(content []byte, name, root string) []string {
 	if want := "# " + name[:1] + ". "; !strings.HasPrefix(string(n.Cells[0].Source), want) {
 		complain("it does not begin with %q", want)
 	}
-	if !strings.Contains(string(n.Cells[0].Source), "What you will be able to do after this notebook") {
+	if !strings.Contains(string(n.Cells[0].Source), able) {
 		complain("its first cell does not say what readers will be able to do")
 	}
 	executed, figures := 0, 0
@@ -78,7 +83,7 @@ func problems(content []byte, name, root string) []string {
 	if figures == 0 {
 		complain("it shows no figure")
 	}
-	for _, heading := range []string{"\n## Exercise", "\n## What comes next"} {
+	for _, heading := range headings {
 		if !strings.Contains(prose, heading) {
 			complain("it has no heading %q", strings.TrimSpace(heading))
 		}
