@@ -153,7 +153,7 @@ func TestEveryTextHasItsTranslation(t *testing.T) {
 	}
 	translated := map[text]bool{}
 	for _, e := range entries {
-		if e.File == "hints" {
+		if e.File == "hints" || e.File == "failures" { // package check tests those
 			continue
 		}
 		english := text{e.Context, e.English}

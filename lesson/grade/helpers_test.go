@@ -76,7 +76,7 @@ func smallCourse(t testing.TB) string {
 	put(t, root, "go.mod", "module "+checkout.Module+" // a small one\n\ngo 1.26\n")
 	for _, name := range []string{
 		"exercises/check/check.go", "exercises/check/hints.go", "exercises/check/memory.go", "exercises/check/report.go",
-		"words/words.go", "words/catalogue.go", "words/zh/checks.po",
+		"words/words.go", "words/catalogue.go", "words/formatted.go", "words/zh/checks.po",
 	} {
 		content, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(name)))
 		if err != nil {

@@ -6,6 +6,7 @@
 // is one for each part of the course:
 //
 //	zh/hints.po     the hints of the exercises' checks
+//	zh/failures.po  what a failed check says about the answer
 //	zh/checks.po    what else a check says
 //	zh/command.po   the help of the command and what it prints
 //	zh/figures.po   the words in figures

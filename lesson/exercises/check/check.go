@@ -55,9 +55,9 @@ func (f *Failure) Error() string { return f.in(words.English, "") }
 // in returns the text of the failure of an answer to an exercise, in a language.
 func (f *Failure) in(l words.Language, exercise string) string {
 	// Both labels are ten columns wide in every language.
-	text := f.What + "\n    " + l.Text("expected: ") + indent(f.Want) + "\n    " + l.Text("got:      ") + indent(f.Got)
+	text := l.Formatted(f.What) + "\n    " + l.Text("expected: ") + indent(l.Formatted(f.Want)) + "\n    " + l.Text("got:      ") + indent(l.Formatted(f.Got))
 	if f.Pattern != "" && f.Hint.Name == "" {
-		text += "\n    " + l.Sprintf("in common: %s", f.Pattern)
+		text += "\n    " + l.Sprintf("in common: %s", l.Formatted(f.Pattern))
 	}
 	if f.Hint.Name != "" {
 		text += "\n    " + l.Sprintf("usual reason (%s): %s", f.Hint.Name, l.Hint(exercise, f.Hint.Name, f.Hint.Text))
@@ -137,6 +137,9 @@ func run(t T, exercise string, steps ...step) {
 			}
 		}
 		result.Steps[i].Message = message
+		if failure, ok := err.(*Failure); ok && strings.HasPrefix(failure.What, NotDone) {
+			result.Steps[i].Message = failure.Error() // programs recognise it by NotDone
+		}
 		t.Errorf("%s", language.Sprintf("%s, %s: %s", exercise, language.In(words.Step, s.name), message))
 	}
 	if r, ok := t.(recorder); ok {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -179,5 +180,106 @@ func TestEveryHintHasItsTranslation(t *testing.T) {
 	}
 	if count < 400 {
 		t.Errorf("found only %d hints", count)
+	}
+}
+
+// notSaid are texts in this package with words that no student reads.
+var notSaid = []string{
+	"fatal error: %s: more than %d MiB\n", "out of memory", // the grader reads it
+	"already visited", "out of range", "with length 0", "with capacity 0", // in panics
+	"train loss ", "train loss %g", "test loss ", "test loss", "evaluate %d %d", // data
+	"Parameters(bottleneck false, blocks [2 2 2 2], 10)", // Go
+	NotDone,
+}
+
+// TestEveryFailureHasItsTranslation compares the words in the source of this package that are
+// neither hints nor names of steps with the catalogue of what a failed check says.
+func TestEveryFailureHasItsTranslation(t *testing.T) {
+	paths, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := words.Entries(words.Chinese)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verb := regexp.MustCompile(`%(\[\d+\])?[-+.0-9]*[a-z]`)
+	bare := func(text string) string { return strings.Trim(verb.ReplaceAllString(text, "%"), "% \n;:,()[]") }
+	var formats []string
+	for _, e := range entries {
+		if e.Context == words.Failure {
+			formats = append(formats, bare(e.English))
+		}
+	}
+	prose := regexp.MustCompile(`[a-z]+( [a-z]+)+`)
+	word := regexp.MustCompile(`^[a-z]+$`)
+	all := NotDone + "README.md says what to do" // of the stubs, which package exercises writes
+	count := 0
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		fileset := token.NewFileSet()
+		file, err := parser.ParseFile(fileset, path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var elsewhere []string // what other catalogues have, or nobody reads
+		for _, hint := range hintsGiven(file) {
+			elsewhere = append(elsewhere, hint.Name, hint.Text)
+		}
+		elsewhere = append(elsewhere, notSaid...)
+		check := func(literal *ast.BasicLit, is *regexp.Regexp) {
+			text, err := strconv.Unquote(literal.Value)
+			if err != nil || !is.MatchString(bare(text)) || slices.Contains(elsewhere, text) || strings.HasPrefix(text, "check: ") || strings.HasPrefix(text, "Epoch [") ||
+				words.Chinese.In(words.Step, text) != text || words.Chinese.Text(text) != text {
+				return
+			}
+			count++
+			has := func(part string) bool {
+				return slices.ContainsFunc(formats, func(format string) bool { return strings.Contains(format, part) })
+			}
+			if !has(bare(text)) && (is == word || slices.ContainsFunc(prose.FindAllString(bare(text), -1), func(part string) bool { return !has(part) })) {
+				t.Errorf("%s: lesson/words/zh/failures.po has no entry with %q", fileset.Position(literal.Pos()), text)
+			}
+		}
+		ast.Inspect(file, func(node ast.Node) bool {
+			switch node := node.(type) {
+			case *ast.BasicLit:
+				if node.Kind == token.STRING {
+					check(node, prose)
+					text, _ := strconv.Unquote(node.Value)
+					all += "\n" + verb.ReplaceAllString(text, "%")
+				}
+			case *ast.KeyValueExpr: // single words, in the fields of a Failure
+				if field, ok := node.Key.(*ast.Ident); ok && slices.Contains([]string{"What", "Want", "Got"}, field.Name) {
+					if literal, ok := node.Value.(*ast.BasicLit); ok {
+						check(literal, word)
+					}
+				}
+			}
+			return true
+		})
+	}
+	if count < 150 {
+		t.Errorf("found only %d texts", count)
+	}
+	seen := map[string]bool{}
+	for _, e := range entries {
+		if e.Context != words.Failure {
+			continue
+		}
+		if e.Text == "" || seen[e.English] {
+			t.Errorf("zh/failures.po:%d: %q has no Chinese text, or is there twice", e.Line, e.English)
+		}
+		seen[e.English] = true
+		if want, got := strings.Count(e.English, "%"), strings.Count(e.Text, "%"); want != got {
+			t.Errorf("zh/failures.po:%d: %q has %d verbs, and its translation %d", e.Line, e.English, want, got)
+		}
+		for _, piece := range verb.Split(e.English, -1) {
+			if !strings.Contains(all, bare(piece)) {
+				t.Errorf("zh/failures.po:%d: no failure says %q any more; see whether the Chinese text is still right", e.Line, piece)
+			}
+		}
 	}
 }
