@@ -118,10 +118,11 @@ func TestFormatted(t *testing.T) {
 		"Gap of\n  the log of a, 24 epochs, the last with a training loss of 0.5":       "Gap，用下面的日志\n  a 的日志，24 轮，最后一轮的训练损失是 0.5",
 		"SGD{Momentum: 0.5} from weights [1]\n  step 0: learning rate 1, gradients [2]": "SGD{Momentum: 0.5}，开始的权重是 [1]\n  第 0 步：学习率 1，梯度 [2]",
 		"panic: the answer returned nil\nat a.go:8":                                     "panic：答案返回了 nil\n位于 a.go:8",
-		"panic: something else": "panic：something else",
-		"not done yet: lesson/exercises/gap/README.md says what to do": "还没有做：任务写在 lesson/exercises/gap/README.zh.md 里",
-		"conv1.weight [3 3], bn1.weight [3] and 2 more":                "conv1.weight [3 3], bn1.weight [3]，另有 2 个",
-		"a text without an entry":                                      "a text without an entry",
+		"also a.weight [3], b.bias [3] and 2 more":                                      "还有 a.weight [3], b.bias [3]，另有 2 个",
+		"panic: something else":                                                         "panic：something else",
+		"not done yet: lesson/exercises/gap/README.md says what to do":                  "还没有做：任务写在 lesson/exercises/gap/README.zh.md 里",
+		"conv1.weight [3 3], bn1.weight [3] and 2 more":                                 "conv1.weight [3 3], bn1.weight [3]，另有 2 个",
+		"a text without an entry":                                                       "a text without an entry",
 	} {
 		if got := Chinese.Formatted(english); got != want {
 			t.Errorf("%q: got %q, want %q", english, got, want)
