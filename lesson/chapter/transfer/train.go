@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -35,6 +36,9 @@ type Training struct {
 	Evaluation bool
 	// Report, if not nil, receives the metrics of every step.
 	Report run.Reporter
+	// After, if not nil, is called after every step with the number of steps taken. An error
+	// ends the training.
+	After func(step int) error
 }
 
 func (t Training) validate(images int) error {
@@ -92,6 +96,35 @@ func (n *Network) TrainHead(ctx context.Context, features *Features, t Training)
 		g := x.Graph()
 		return graph.Add(graph.MatMul(x, weight.NodeValue(g)), graph.ExpandAxes(bias.NodeValue(g), 0))
 	})
+}
+
+// HeadAccuracy returns the accuracy of the head on features of the network's body.
+func (n *Network) HeadAccuracy(features *Features) (float64, error) {
+	all, err := n.Weights()
+	if err != nil {
+		return 0, err
+	}
+	weight, bias := all[headPrefix+"weight"].Data, all[headPrefix+"bias"].Data // [classes, channels], [classes]
+	if len(weight) != len(bias)*features.Channels {
+		return 0, fmt.Errorf("the features have %d channels, but the last layer expects %d", features.Channels, len(weight)/len(bias))
+	}
+	right := 0
+	for i, label := range features.Labels {
+		x := features.Values[i*features.Channels : (i+1)*features.Channels]
+		best, highest := 0, math.Inf(-1)
+		for class, logit := range bias {
+			for k, w := range weight[class*features.Channels : (class+1)*features.Channels] {
+				logit += w * x[k]
+			}
+			if float64(logit) > highest {
+				best, highest = class, float64(logit)
+			}
+		}
+		if best == int(label) {
+			right++
+		}
+	}
+	return float64(right) / float64(len(features.Labels)), nil
 }
 
 // fits returns an error unless the network can be trained on the images.
@@ -168,6 +201,11 @@ func fit[T byte | float32](ctx context.Context, n *Network, all examples[T], t T
 		}
 		history[step] = float64(tensors.ToScalar[float32](loss))
 		t.report(step, history[step], float64(tensors.ToScalar[float32](accuracy)), started)
+		if t.After != nil {
+			if err := t.After(step + 1); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return history, nil
 }

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -361,6 +362,43 @@ func TestSample(t *testing.T) {
 	}
 	if slices.Equal(a.Pixels, Sample(images, 4, 2).Pixels) {
 		t.Error("two seeds gave one sample")
+	}
+}
+
+func TestHeadAccuracy(t *testing.T) {
+	n := trained(t)
+	known, _ := Split(testImages(100), 3)
+	features, err := n.Features(known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := n.HeadAccuracy(features)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := accuracy(t, n, known); math.Abs(got-want) > 1e-9 {
+		t.Errorf("accuracy %v on features, %v with the body", got, want)
+	}
+	features.Channels++
+	if _, err := n.HeadAccuracy(features); err == nil {
+		t.Error("no error for features of another body")
+	}
+}
+
+func TestAfter(t *testing.T) {
+	n := newNetwork(t)
+	known, _ := Split(testImages(30), 3)
+	var steps []int
+	stop := errors.New("enough")
+	_, err := n.Train(t.Context(), known, Training{Steps: 5, BatchSize: 4, After: func(step int) error {
+		steps = append(steps, step)
+		if step == 3 {
+			return stop
+		}
+		return nil
+	}})
+	if !errors.Is(err, stop) || !slices.Equal(steps, []int{1, 2, 3}) {
+		t.Errorf("After was called for steps %v, and the error is %v; want steps 1 to 3 and %v", steps, err, stop)
 	}
 }
 
