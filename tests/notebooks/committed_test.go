@@ -145,6 +145,48 @@ func TestCommittedNotebooks(t *testing.T) {
 	}
 }
 
+// usedImages matches what a notebook prints about its images, and captures their name.
+var usedImages = regexp.MustCompile(`Images: \d+ for training, \d+ for testing, from (CIFAR-10 \(JPEG\)|CIFAR-10|Shapes-10)`)
+
+// TestReadmeNamesTheImages: the list of the notebooks says of which images the committed outputs are.
+func TestReadmeNamesTheImages(t *testing.T) {
+	c, err := findCourse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := c.notebooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile(c.path("notebooks", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n notebook
+		if err := json.Unmarshal(content, &n); err != nil {
+			t.Fatal(err)
+		}
+		want := "no images"
+		for _, cell := range n.Cells {
+			for _, out := range cell.Outputs {
+				if found := usedImages.FindStringSubmatch(string(out.Text)); found != nil {
+					want = found[1]
+				}
+			}
+		}
+		for line := range strings.Lines(string(readme)) {
+			if strings.Contains(line, "("+filepath.Base(path)+")") && !strings.Contains(line, "| "+want+" |") {
+				t.Errorf("the outputs of %s are of %s, and its row in the README does not say so", filepath.Base(path), want)
+			}
+		}
+	}
+}
+
 // links matches the targets of links in Markdown.
 var links = regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
 
