@@ -40,9 +40,9 @@ func newBench(ctx context.Context, o options, log io.Writer) (*bench, error) {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	b := &bench{options: o, ctx: ctx, log: log, contenders: o.backends,
-		processes: processes{self, o.python, o.channelsLast},
+		processes: processes{self, o.python, o.channelsLast, o.compile},
 		report: report{Machine: thisMachine(), Backend: o.backends[0], Batch: o.batch, Threads: o.threads, Rounds: o.rounds,
-			ChannelsLast: o.channelsLast}}
+			ChannelsLast: o.channelsLast, Compiled: o.compile}}
 	if o.python == "" {
 		return b, nil
 	}

@@ -219,8 +219,8 @@ func TestParseResult(t *testing.T) {
 
 func TestPeerArgs(t *testing.T) {
 	s := spec{Backend: torch, Network: "resnet18", Mode: evalMode, Batch: 8, Threads: 1, Steps: 3, Seconds: 0.5}
-	got := strings.Join(processes{channelsLast: true}.peerArgs(s), " ")
-	if want := "- resnet18 --batch 8 --threads 1 --steps 3 --seconds 0.5 --eval --channels-last"; got != want {
+	got := strings.Join(processes{channelsLast: true, compile: true}.peerArgs(s), " ")
+	if want := "- resnet18 --batch 8 --threads 1 --steps 3 --seconds 0.5 --eval --channels-last --compile"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	s.Mode = trainMode

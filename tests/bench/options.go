@@ -24,6 +24,7 @@ type options struct {
 	python       string
 	pythonGiven  bool // -python was given, so PyTorch must be there
 	channelsLast bool
+	compile      bool // PyTorch compiles the network
 
 	quick, noScaling, noFigure bool
 	figures, jsonPath          string
@@ -48,6 +49,7 @@ func flags(o *options) *flag.FlagSet {
 	set.Float64Var(&o.seconds, "seconds", 2, "minimum time for which a process takes steps")
 	set.StringVar(&o.python, "python", "/usr/bin/python3", "Python with PyTorch; empty for no PyTorch")
 	set.BoolVar(&o.channelsLast, "channels-last", false, "run PyTorch with images in NHWC layout, not its default NCHW")
+	set.BoolVar(&o.compile, "compile", false, "let PyTorch compile the network, with torch.compile; needs PyTorch 2 and a C++ compiler")
 	set.BoolVar(&o.quick, "quick", false, "a first look: only resnet20 and the first backend, one round, no tables by depth, batch size and cores, no figure; other flags override this")
 	set.BoolVar(&o.noScaling, "no-scaling", false, "no tables by depth, batch size and cores")
 	set.BoolVar(&o.noFigure, "no-figure", false, "no figure")

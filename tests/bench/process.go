@@ -27,6 +27,7 @@ type processes struct {
 	self         string // this program
 	python       string
 	channelsLast bool
+	compile      bool
 }
 
 // run measures s in a process of its own.
@@ -60,6 +61,9 @@ func (p processes) peerArgs(s spec) []string {
 	}
 	if p.channelsLast {
 		args = append(args, "--channels-last")
+	}
+	if p.compile {
+		args = append(args, "--compile")
 	}
 	return args
 }

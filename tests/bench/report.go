@@ -16,9 +16,10 @@ type report struct {
 	// Backend is the first contender.
 	Backend string `json:"backend"`
 	// PyTorch is its version, or "" without PyTorch. ChannelsLast is true if its images were in NHWC
-	// layout.
+	// layout, and Compiled if it compiled the network.
 	PyTorch      string `json:"pytorch,omitempty"`
 	ChannelsLast bool   `json:"pytorch_channels_last,omitempty"`
+	Compiled     bool   `json:"pytorch_compiled,omitempty"`
 	Batch        int    `json:"batch"`
 	Threads      int    `json:"threads"`
 	Rounds       int    `json:"rounds"`

@@ -91,13 +91,17 @@ func (r report) notes() []string {
 	return append(notes, operations+".", fmt.Sprintf("Machine: %s, %d processors, %s.", r.Machine.CPU, r.Machine.CPUs, r.Machine.Go))
 }
 
-// versus describes PyTorch: its version and image layout.
+// versus describes PyTorch: its version, image layout, and whether it compiled the network.
 func (r report) versus() string {
 	layout := "NCHW, its default"
 	if r.ChannelsLast {
 		layout = "NHWC"
 	}
-	return fmt.Sprintf("PyTorch %s, images as %s", r.PyTorch, layout)
+	description := fmt.Sprintf("PyTorch %s, images as %s", r.PyTorch, layout)
+	if r.Compiled {
+		description += ", with torch.compile"
+	}
+	return description
 }
 
 // write writes the scaling as a table. The last two columns are a row's time per step and number of

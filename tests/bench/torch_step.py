@@ -12,7 +12,7 @@ A training step is forward, cross-entropy, backward and SGD with momentum 0.9;
 an inference step is a forward pass in evaluation mode, without gradients.
 Everything is float32, on random images of 32x32 that are in memory before the
 timing starts.  PyTorch uses its default memory layout unless --channels-last is
-given.
+given, and runs the network operation by operation unless --compile is given.
 """
 
 import argparse
@@ -191,6 +191,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=0, help="minimum time to take steps for")
     parser.add_argument("--eval", action="store_true", help="inference instead of training")
     parser.add_argument("--channels-last", action="store_true", help="images and weights in NHWC layout")
+    parser.add_argument("--compile", action="store_true", help="compile the network with torch.compile, before timing starts")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
@@ -200,6 +201,9 @@ def main():
     model.train(not arguments.eval)
     images = torch.randn(arguments.batch, 3, SIZE, SIZE).contiguous(memory_format=layout)
     labels = torch.randint(CLASSES, (arguments.batch,))
+    parameters = sum(p.numel() for p in model.parameters())
+    if arguments.compile:
+        model = torch.compile(model)
     step = inference_step(model, images) if arguments.eval else training_step(model, images, labels)
     times = measure(step, arguments.steps, arguments.seconds)
     seconds = statistics.median(times)
@@ -214,7 +218,7 @@ def main():
         "seconds": seconds,
         "images_per_second": arguments.batch / seconds,
         "peak_mib": peak_mib(),
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": parameters,
     }))
 
 
