@@ -225,8 +225,8 @@ func TestChineseClasses(t *testing.T) {
 		writeFile(t, p.path("photos", class, "2.png"), dot)
 	}
 	out := p.ok("data", "show", "--data", "photos", "--figures", "out", "--lang", "zh")
-	has(t, out, "Note: figures cannot write Arabic, Thai; figures have numbers instead, such as 0 for قط", "已写入：")
-	if strings.Count(out, "Note:") != 1 {
+	has(t, out, "注意：图里写不了这些文字：Arabic、Thai；图中改用编号，例如用 0 表示 قط", "已写入：")
+	if strings.Count(out, "注意：") != 1 {
 		t.Errorf("more than one note in:\n%s", out)
 	}
 	drawn, err := filepath.Glob(p.path("out", "*.svg"))
