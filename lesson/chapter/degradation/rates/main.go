@@ -1,11 +1,11 @@
-// Command rates trains the four networks of notebook 2 at several learning rates, each with three
-// seeds, and writes lesson/recorded/rates/trials.jsonl, which the notebook shows:
+// Command rates trains the four networks of notebook 2 at several learning rates, each with two or
+// three seeds, and writes lesson/recorded/rates/trials.jsonl, which the notebook shows:
 //
 //	go run ./lesson/chapter/degradation/rates -data FOLDER
 //
-// FOLDER has CIFAR-10's files; without -data, the images are those in the cache, or Shapes-10. It
-// takes about a quarter of an hour on two cores. If it is interrupted, the same command goes on with
-// the first training that is missing in the file.
+// FOLDER has CIFAR-10's files. Without -data, the images are those in the cache, or else Shapes-10.
+// All trainings together take about 15 minutes on two cores. If the command is interrupted, run it
+// again: it continues with the first training that is not in the file.
 package main
 
 import (
