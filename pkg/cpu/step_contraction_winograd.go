@@ -52,8 +52,8 @@ func newWinogradStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *
 	s := &winogradStep{contraction: *c, in: in, ker: ker, out: out, offsets: c.kernelOffsets()}
 	y, x := &c.spatial[0], &c.spatial[1]
 	s.tiling = newTiling(y.out, x.out)
-	s.tiling.wide6 = s.tiling.offsets(tileSide{6, -y.padding, y.in, y.inS}, tileSide{6, -x.padding, x.in, x.inS})
-	s.tiling.wide4 = s.tiling.offsets(tileSide{4, 0, y.out, y.outS}, tileSide{4, 0, x.out, x.outS})
+	s.tiling.large = s.tiling.offsets(tileSide{6, -y.padding, y.in, y.inS}, tileSide{6, -x.padding, x.in, x.inS})
+	s.tiling.small = s.tiling.offsets(tileSide{4, 0, y.out, y.outS}, tileSide{4, 0, x.out, x.outS})
 	s.shape = shapeFor(k, c.co)
 	mr, nr := s.shape.MR, s.shape.NR
 	s.panels = (c.co + nr - 1) / nr
@@ -75,9 +75,7 @@ func newWinogradStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *
 }
 
 // winograd reports whether winogradStep can compute the contraction and is expected to take at most
-// nine tenths of the time. The unit of cost is the product of the channels of one pixel, or of one
-// place in a transformed tile, with the matrix of one tap. The constants express all other work
-// in this unit. They were measured with AVX2 and AVX-512.
+// nine tenths of the time.
 func (c *contraction) winograd(k *kernel.Set) bool {
 	if len(c.spatial) != 2 || c.groups != 1 || c.inC != 1 || c.outC != 1 {
 		return false
@@ -95,19 +93,28 @@ func (c *contraction) winograd(k *kernel.Set) bool {
 		direct *= inside
 	}
 	const (
-		vectors = 0.4 // the transforms of a tile, per vector of channels
-		taps    = 50  // the transform of the taps, in tiles
-		panels  = 336 // what rowsStep does instead: packing the taps
+		taps   = 50  // the transform of the taps, in tiles
+		panels = 336 // what rowsStep does instead: packing the taps
 	)
-	ci, co := float64(c.ci), float64(c.co)
-	cost := places * (float64(tiles)*(1+vectors*float64(k.Lanes)*(1/ci+1/co)) + taps)
-	return cost < 0.9*float64(direct+panels)
+	return places*taps+winogradCost(tiles, k, c.ci, c.co) < 0.9*float64(direct+panels)
+}
+
+// winogradCost returns the cost of transforming and multiplying so many tiles with a and b channels, such
+// as those of the input and the output. The unit is the product of the channels of one pixel, or of one
+// place in a transformed tile, with the matrix of one tap. The transforms are expressed in this unit by an
+// estimate from their number of instructions; the other constants of the cost models were measured with
+// AVX2, for tiles of 2 by 2.
+func winogradCost(tiles int, k *kernel.Set, a, b int) float64 {
+	const vectors = 0.4 // the transforms of a tile, per vector of channels
+	return places * float64(tiles) * (1 + vectors*float64(k.Lanes)*(1/float64(a)+1/float64(b)))
 }
 
 // tiling says where the tiles of an image are.
 type tiling struct {
-	high, wide   int // number of tiles
-	wide6, wide4 []int32
+	high, wide int // number of tiles
+	// For each tile, the offsets of the 36 pixels of the larger image, the convolution's input, and of
+	// the 16 pixels of the smaller one, its output or the gradient of that.
+	large, small []int32
 }
 
 // newTiling returns a tiling of an image into tiles of 4 by 4.
@@ -201,7 +208,7 @@ func (s *winogradStep) task(r *run, w *scratch, i int) {
 	a.Plane, a.N = tilePlane, s.ci
 	for t := from; t < to; t++ {
 		image, at := t/s.tiling.perImage(), t%s.tiling.perImage()
-		a.Pixels, a.Off = (*float32)(unsafe.Add(r.pointer(s.in), 4*image*s.inN)), &s.tiling.wide6[at*36]
+		a.Pixels, a.Off = (*float32)(unsafe.Add(r.pointer(s.in), 4*image*s.inN)), &s.tiling.large[at*36]
 		a.Planes = &tiles[(t-from)*s.ci]
 		k.WinogradInput(a)
 	}
@@ -224,7 +231,7 @@ func (s *winogradStep) task(r *run, w *scratch, i int) {
 	a.Plane, a.N = sumPlane, co
 	for t := from; t < to; t++ {
 		image, at := t/s.tiling.perImage(), t%s.tiling.perImage()
-		a.Pixels, a.Off = (*float32)(unsafe.Add(r.pointer(s.out), 4*(image*s.outN+panel*nr))), &s.tiling.wide4[at*16]
+		a.Pixels, a.Off = (*float32)(unsafe.Add(r.pointer(s.out), 4*(image*s.outN+panel*nr))), &s.tiling.small[at*16]
 		a.Planes = &sums[(t-from)*s.width]
 		k.WinogradOutput(a)
 	}

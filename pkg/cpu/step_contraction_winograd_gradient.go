@@ -42,16 +42,18 @@ const (
 	// Chunks are so small that the sums of one stay in the second-level cache. Every chunk transforms
 	// its tiles again, which costs least where there are many channels.
 	smallChunk, largeChunk = 32, 64
-	gradientTasks          = 16
-	gradientTiles          = 1 << 17 // floats of transformed tiles: half a MiB
+	// gradientTasks is the least number of tasks, if there are as many images.
+	gradientTasks = 16
+	// gradientTiles is the number of floats of transformed tiles, half a MiB.
+	gradientTiles = 1 << 17
 )
 
 func newWinogradGradientStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *winogradGradientStep {
 	s := &winogradGradientStep{contraction: *c, in: in, ker: ker, out: out, shape: shapeFor(k, c.co)}
 	y, x := &c.spatial[0], &c.spatial[1]
 	s.tiling = newTiling(y.ker, x.ker)
-	s.tiling.wide6 = s.tiling.offsets(tileSide{6, -y.padding, y.in, y.inS}, tileSide{6, -x.padding, x.in, x.inS})
-	s.tiling.wide4 = s.tiling.offsets(tileSide{4, 0, y.ker, y.kerS}, tileSide{4, 0, x.ker, x.kerS})
+	s.tiling.large = s.tiling.offsets(tileSide{6, -y.padding, y.in, y.inS}, tileSide{6, -x.padding, x.in, x.inS})
+	s.tiling.small = s.tiling.offsets(tileSide{4, 0, y.ker, y.kerS}, tileSide{4, 0, x.ker, x.kerS})
 	nr := s.shape.NR
 	s.panels = (c.co + nr - 1) / nr
 	s.width = s.panels * nr
@@ -85,7 +87,7 @@ func (s *winogradGradientStep) colChunk() int {
 }
 
 // winogradGradient reports whether winogradGradientStep can compute the contraction and is expected to
-// take at most nine tenths of the time; see [contraction.winograd].
+// take at most nine tenths of the time.
 func (c *contraction) winogradGradient(k *kernel.Set) bool {
 	if len(c.spatial) != 2 || c.groups != 1 || c.inN != 1 || c.kerO != 1 || c.outC != 1 || c.kerI > math.MaxInt32 {
 		return false
@@ -98,9 +100,8 @@ func (c *contraction) winogradGradient(k *kernel.Set) bool {
 		tiles *= (s.ker + 3) / 4
 		direct *= 3 * s.ker
 	}
-	const vectors = 0.4
-	cost := places * (float64(tiles)*(1+vectors*float64(k.Lanes)*(1/float64(c.n)+1/float64(c.co))) + gradientTasks)
-	return cost < 0.9*float64(direct)
+	// Each task adds its sums to the total, which costs about as much as a tile.
+	return places*gradientTasks+winogradCost(tiles, k, c.n, c.co) < 0.9*float64(direct)
 }
 
 func (s *winogradGradientStep) run(r *run) error {
@@ -139,10 +140,10 @@ func (s *winogradGradientStep) task(r *run, w *scratch, i int) {
 		n := min(s.tiles, to-first)
 		for t := range n {
 			image, at := (first+t)/per, (first+t)%per
-			a.Pixels, a.Off = (*float32)(unsafe.Add(r.pointer(s.in), 4*(image*s.inC+row))), &s.tiling.wide6[at*36]
+			a.Pixels, a.Off = (*float32)(unsafe.Add(r.pointer(s.in), 4*(image*s.inC+row))), &s.tiling.large[at*36]
 			a.Planes, a.Plane, a.N = &inputs[t*rows], inputPlane, rowEnd-row
 			k.WinogradInput(a)
-			a.Pixels, a.Off = (*float32)(unsafe.Add(r.pointer(s.ker), 4*(image*s.kerI+col))), &s.tiling.wide4[at*16]
+			a.Pixels, a.Off = (*float32)(unsafe.Add(r.pointer(s.ker), 4*(image*s.kerI+col))), &s.tiling.small[at*16]
 			a.Planes, a.Plane, a.N = &deltas[t*cols], deltaPlane, colEnd-col
 			k.WinogradDelta(a)
 		}

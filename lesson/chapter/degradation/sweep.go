@@ -11,14 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/gomlx/compute"
 
 	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
 )
@@ -302,11 +301,7 @@ func RateFigure(trials []Trial, caption string) (*figure.Figure, error) {
 	var curves []figure.Curve
 	for _, network := range networks(trials) {
 		first := slices.IndexFunc(trials, func(t Trial) bool { return t.Recipe.Model.Name == network })
-		family, depth := figure.Residual, figure.DepthOf(layers(network))
-		if trials[first].Recipe.Model.Plain {
-			family = figure.Plain
-		}
-		style := figure.NetworkStyle(family, depth).Training()
+		style := plots.Styles(trials[first].Recipe.Model)[0].Training()
 		for i, seed := range seeds {
 			curve := figure.Curve{X: rates, Style: style}
 			for _, rate := range rates {
@@ -326,10 +321,4 @@ func RateFigure(trials []Trial, caption string) (*figure.Figure, error) {
 	}
 	return figure.Curves("Training loss of the last epoch, by learning rate", "learning rate (highest of the run)", "loss",
 		curves, figure.LogX(), figure.Caption(caption))
-}
-
-// layers returns the number at the end of a network's name, such as 56 of plain56.
-func layers(network string) int {
-	depth, _ := strconv.Atoi(strings.TrimLeft(network, "abcdefghijklmnopqrstuvwxyz"))
-	return depth
 }
