@@ -11,8 +11,8 @@
 //
 // An exercise that is not in that file yet is skipped unless it is named.
 //
-// Answers that people wrote are in testdata/wrong and testdata/right. No wrong answer may survive,
-// and every right answer must earn all points.
+// Answers that people wrote are in testdata/wrong and testdata/right, in a file for each exercise, as
+// changes to the solution. No wrong answer may survive, and every right answer must earn all points.
 //
 // testdata/hints.txt lists the mutants that get a hint. Somebody has read each and found that the hint
 // describes the mutant; new ones have to be read too.

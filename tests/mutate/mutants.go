@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/exercises"
@@ -147,25 +150,73 @@ func (e *exercise) call(suffix string) []byte {
 	return apply(e.check, named)
 }
 
-// written reads the answers in a folder of testdata, each in a folder of its own:
-// wrong/augment/flip-by-label/augment.go.
+// written reads the answers in a folder of testdata, which are the solution with some lines changed;
+// see [changed].
 func (e *exercise) written(types *typeChecker, testdata, folder string) ([]mutant, error) {
-	paths, err := filepath.Glob(filepath.Join(testdata, folder, e.name, "*", e.name+".go"))
+	file := filepath.Join(testdata, folder, e.name+".txt")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	var list []mutant
-	for _, file := range paths {
-		text, err := os.ReadFile(file)
+	for i, part := range strings.Split("\n"+string(text), "\n= ") {
+		if i == 0 {
+			continue // what stands before the first answer
+		}
+		name, changes, _ := strings.Cut(part, "\n")
+		answer, err := changed(e.solution.text, changes)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %s: %w", file, name, err)
 		}
-		answer, found := types.check(text)
+		checked, found := types.check(answer)
 		if len(found) > 0 {
-			return nil, fmt.Errorf("%s: %w", file, found[0])
+			return nil, fmt.Errorf("%s: %s: %w", file, name, found[0])
 		}
-		key := path.Join(folder, filepath.Base(filepath.Dir(file)))
-		list = append(list, mutant{e.name, key, answer})
+		list = append(list, mutant{e.name, path.Join(folder, name), checked})
 	}
 	return list, nil
 }
+
+// changed returns a solution with changes. A change is lines of the solution, each after a minus sign,
+// and the lines that replace them, each after a plus sign. Changes are separated by empty lines; lines
+// that begin with # are comments. The solution has its lines once, if empty lines and indentation do not
+// count.
+func changed(solution []byte, changes string) ([]byte, error) {
+	var lines []string
+	for line := range strings.SplitSeq(string(solution), "\n") {
+		if strings.TrimSpace(line) != "" {
+			lines = append(lines, line)
+		}
+	}
+	for change := range strings.SplitSeq(changes, "\n\n") {
+		var from, to []string
+		for line := range strings.SplitSeq(change, "\n") {
+			if old, ok := strings.CutPrefix(line, "-"); ok {
+				from = append(from, old)
+			} else if replacement, ok := strings.CutPrefix(line, "+"); ok {
+				to = append(to, replacement)
+			} else if line != "" && line[0] != '#' {
+				return nil, fmt.Errorf("%q begins with none of -, + and #", line)
+			}
+		}
+		if len(from)+len(to) == 0 {
+			continue
+		}
+		var places []int
+		for i := range len(lines) - len(from) + 1 {
+			if slices.EqualFunc(lines[i:i+len(from)], from, sameLine) {
+				places = append(places, i)
+			}
+		}
+		if len(from) == 0 || len(places) != 1 {
+			return nil, fmt.Errorf("the solution has these lines %d times, want once: %q", len(places), from)
+		}
+		lines = slices.Replace(lines, places[0], places[0]+len(from), to...)
+	}
+	return tidy([]byte(strings.Join(lines, "\n")))
+}
+
+func sameLine(a, b string) bool { return strings.TrimSpace(a) == strings.TrimSpace(b) }

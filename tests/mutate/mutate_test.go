@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/residual-go/residual/lesson/exercises"
 )
 
 // The tests check every sample-th mutant, always the same ones. make mutate checks all.
@@ -44,6 +46,39 @@ func TestSample(t *testing.T) {
 	for _, e := range r.exercises {
 		if c := r.counts(e); c.checked < 2 || c.killed+c.timedOut == 0 {
 			t.Errorf("%s: %d mutants checked, %d of them killed", e.name, c.checked, c.killed+c.timedOut)
+		}
+	}
+}
+
+// TestWrittenAnswersAreRead: a file of answers that belongs to no exercise would not be noticed.
+func TestWrittenAnswersAreRead(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*", "*.txt"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("files %q, %v", files, err)
+	}
+	for _, file := range files {
+		if name := strings.TrimSuffix(filepath.Base(file), ".txt"); !slices.Contains(exercises.Names(), name) {
+			t.Errorf("%s: there is no exercise %s", file, name)
+		}
+	}
+}
+
+func TestChanged(t *testing.T) {
+	const solution = "package p\n\nfunc F(x int) int {\n\tif x > 0 {\n\t\treturn 1\n\t}\n\treturn x\n}\n"
+	got, err := changed([]byte(solution), "# comment\n-if x > 0 {\n-return 1\n+\tif x >= 0 {\n+\t\treturn 2\n\n-return x\n+\treturn -x\n")
+	want := "package p\n\nfunc F(x int) int {\n\tif x >= 0 {\n\t\treturn 2\n\t}\n\treturn -x\n}\n"
+	if err != nil || string(got) != want {
+		t.Errorf("%s, %v, want %s", got, err, want)
+	}
+	for changes, want := range map[string]string{
+		"-return 3\n+return 4":  "0 times",
+		"-}\n+}":                "2 times",
+		"+return 4":             "want once",
+		"return x\n+return -x":  "begins with none",
+		"-return x\n+return (x": "expected",
+	} {
+		if _, err := changed([]byte(solution), changes); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want one that says %q", changes, err, want)
 		}
 	}
 }
