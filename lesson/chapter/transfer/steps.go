@@ -1,0 +1,438 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gomlx/compute"
+
+	"github.com/residual-go/residual/pkg/atomicfile"
+	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/datasource"
+	"github.com/residual-go/residual/pkg/optim"
+	"github.com/residual-go/residual/pkg/picture"
+	"github.com/residual-go/residual/pkg/recipe"
+	"github.com/residual-go/residual/pkg/resnet"
+	"github.com/residual-go/residual/pkg/run"
+	"github.com/residual-go/residual/pkg/statedict"
+	"github.com/residual-go/residual/pkg/weights"
+)
+
+// ArticleAccuracy is the accuracy on CIFAR-10's test images that the article reports for its program:
+// ResNet-50 with torchvision's weights, after ten epochs.
+const ArticleAccuracy = 0.8399
+
+// Steps improves a program for fine-tuning one change at a time. Each change is made to the best program
+// so far, and kept if the accuracy on validation images rises.
+type Steps struct {
+	// Recipe is the program before the first change.
+	Recipe recipe.Recipe
+	// Changes are the changes, in order. The first one changes nothing: it is the program itself.
+	Changes []Change
+}
+
+// Change is a change of a program.
+type Change struct {
+	Name  string
+	Apply func(*recipe.Recipe)
+	// Rates, if there are any, are learning rates to choose from. Each trains for one epoch, and the
+	// one with the best accuracy on validation images is taken.
+	Rates []float64
+	// Aside says that the change is made to the first program, for comparison, and never kept.
+	Aside bool
+}
+
+// ArticleSteps returns the article's program for the given network, for the given number of epochs, and
+// what it leaves out, the most expensive change last.
+func ArticleSteps(config resnet.Config, epochs int) (Steps, error) {
+	r, err := recipe.ByName("article")
+	if err != nil {
+		return Steps{}, err
+	}
+	r.Model, r.Epochs = config, epochs
+	return Steps{r, []Change{
+		{Name: "the article's program", Apply: func(*recipe.Recipe) {}},
+		{Name: "frozen body instead", Aside: true, Rates: []float64{0.001, 0.01, 0.1},
+			Apply: func(r *recipe.Recipe) { r.Freeze = "body" }},
+		{Name: "ImageNet's normalisation",
+			Apply: func(r *recipe.Recipe) { r.Normalization = dataset.ImageNetNormalization() }},
+		{Name: "learning rate", Rates: []float64{0.003, 0.01, 0.03},
+			Apply: func(*recipe.Recipe) {}},
+		{Name: "schedule",
+			Apply: func(r *recipe.Recipe) { r.Schedule = optim.Schedule{Kind: optim.Cosine, WarmUp: 0.05} }},
+		{Name: "augmentation",
+			Apply: func(r *recipe.Recipe) { r.Augment = dataset.Augment{Crop: 4, Flip: true} }},
+		{Name: "weight decay",
+			Apply: func(r *recipe.Recipe) { r.WeightDecay = 5e-4 }},
+		{Name: "64×64 pixels",
+			Apply: func(r *recipe.Recipe) {
+				r.Transform = &picture.Transform{Resize: 64, Height: 64, Width: 64}
+				r.Augment.Crop *= 2
+			}},
+	}}, nil
+}
+
+// Step is one change, as it was trained.
+type Step struct {
+	Name  string `json:"name"`
+	Aside bool   `json:"aside,omitempty"`
+	// Kept says that the later changes were made to this program.
+	Kept bool `json:"kept,omitempty"`
+	Origin
+	// Recipe is the whole program. Its Start says which weights it starts from.
+	Recipe recipe.Recipe `json:"recipe"`
+	// Rates are the learning rates that were tried, if there was a choice.
+	Rates []RateTrial `json:"rates,omitempty"`
+	// Metrics are the lines of every 100 steps and of every epoch. The accuracy in the lines of epochs is
+	// that on validation images, or on test images if none were held out.
+	Metrics []run.Metrics `json:"metrics"`
+	// Test is the accuracy on the test images, of the first program and the best one alone.
+	Test *float64 `json:"test_top1,omitempty"`
+}
+
+// Origin says where a step comes from.
+type Origin struct {
+	// Licence is that of the weights that training started from.
+	Licence string `json:"licence,omitempty"`
+	Machine string `json:"machine"`
+	Backend string `json:"backend"`
+	// Date is the day of the training's last epoch so far, as 2006-01-02.
+	Date string `json:"date"`
+}
+
+// RateTrial is an epoch at a learning rate.
+type RateTrial struct {
+	LearningRate float64 `json:"learning_rate"`
+	Accuracy     float64 `json:"accuracy"`
+}
+
+// Trainer has what training the steps needs.
+type Trainer struct {
+	Backend compute.Backend
+	// Weights are those to start from, without a head, and Start says in words which they are.
+	Weights Weights
+	Start   string
+	// Images are the images, with validation images unless there is nothing to choose.
+	Images *datasource.Set
+	// Runs is the folder for the runs, which resume there.
+	Runs string
+	// Origin is recorded with every step; the date is added.
+	Origin Origin
+	// Report returns the reporter of a training; nil reports nothing.
+	Report func(training string) run.Reporter
+
+	resized map[picture.Transform]*datasource.Set
+}
+
+// Body returns a model's weights without its head, for a network that gets a new one.
+func Body(m *weights.Model) Weights {
+	body := maps.Clone(m.Tensors)
+	maps.DeleteFunc(body, func(name string, _ statedict.Tensor) bool { return strings.HasPrefix(name, headPrefix) })
+	return body
+}
+
+// Train trains the steps that the file at path does not have yet, and writes it after every epoch. What
+// was interrupted resumes. In the end, the first program and the best one are tested on the test images.
+func (s Steps) Train(ctx context.Context, path string, t *Trainer) error {
+	before, err := ReadSteps(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	program := s.Recipe
+	program.Model.Classes = len(t.Images.Training.Classes)
+	program.Start, program.Data = t.Start, t.Images.Training.Name
+	if t.Images.Validation != nil {
+		program.Validation = t.Images.Validation.Len()
+	}
+	var steps []Step
+	best := 0
+	for _, change := range s.Changes {
+		r := program
+		if len(steps) > 0 && !change.Aside {
+			r = steps[best].Recipe
+		}
+		change.Apply(&r)
+		var step Step
+		if i := slices.IndexFunc(before, func(old Step) bool { return old.Done() && old.of(change, r) }); i >= 0 {
+			step = before[i]
+			before = slices.Delete(before, i, i+1)
+		} else {
+			step.Name, step.Aside, step.Recipe = change.Name, change.Aside, r
+			before = slices.DeleteFunc(before, func(old Step) bool { return old.Name == change.Name })
+			save := func() error { return writeSteps(path, slices.Concat(steps, []Step{step}, before)) } // those to come stay
+			if err := t.train(ctx, &step, change.Rates, save); err != nil {
+				return fmt.Errorf("%s: %w", change.Name, err)
+			}
+		}
+		step.Kept = !change.Aside && (len(steps) == 0 || step.Accuracy() > steps[best].Accuracy())
+		if step.Kept {
+			best = len(steps)
+		}
+		steps = append(steps, step)
+	}
+	for i := range steps {
+		if t.Images.Validation == nil {
+			break // the accuracies are those on the test images
+		}
+		if chosen := i == 0 || i == best; !chosen {
+			steps[i].Test = nil
+		} else if steps[i].Test == nil {
+			if steps[i].Test, err = t.test(ctx, steps[i]); err != nil {
+				return fmt.Errorf("test %s: %w", steps[i].Name, err)
+			}
+		}
+	}
+	return writeSteps(path, steps)
+}
+
+// Done reports whether all epochs were trained.
+func (s Step) Done() bool { return len(s.Epochs()) == s.Recipe.Epochs }
+
+// of reports whether the step is the given change, which makes the recipe r but for the learning rate
+// if there are several to choose from.
+func (s Step) of(change Change, r recipe.Recipe) bool {
+	var rates []float64
+	for _, trial := range s.Rates {
+		rates = append(rates, trial.LearningRate)
+	}
+	if len(rates) > 0 {
+		r.LearningRate = s.Recipe.LearningRate
+	}
+	return s.Name == change.Name && s.Aside == change.Aside && slices.Equal(rates, change.Rates) && len(s.Recipe.Differences(r)) == 0
+}
+
+// Epochs returns the metrics of the epochs.
+func (s Step) Epochs() []run.Metrics { return epochs(s.Metrics) }
+
+func epochs(lines []run.Metrics) []run.Metrics {
+	return slices.DeleteFunc(slices.Clone(lines), func(m run.Metrics) bool { return m.Kind != run.EpochLine })
+}
+
+// Accuracy returns the accuracy after the last epoch, on validation images if there are any.
+func (s Step) Accuracy() float64 { return lastAccuracy(s.Metrics) }
+
+func lastAccuracy(lines []run.Metrics) float64 {
+	e := epochs(lines)
+	if len(e) == 0 || e[len(e)-1].TestTop1 == nil {
+		return math.NaN()
+	}
+	return *e[len(e)-1].TestTop1
+}
+
+// Log returns the losses of the given epoch as the article's program prints them, a line every 100 steps.
+func (s Step) Log(epoch int) string {
+	var log strings.Builder
+	for _, m := range s.Metrics {
+		if m.Kind == run.StepLine && m.Epoch == epoch {
+			fmt.Fprintf(&log, "Epoch [%d/%d], Step [%d/%d], Loss: %.4f\n", m.Epoch, m.Epochs, m.StepInEpoch, m.StepsPerEpoch, m.Loss)
+		}
+	}
+	return log.String()
+}
+
+// train trains a step, after one epoch at each of the given learning rates, if there are any, to choose
+// from. save is called after every epoch of the step.
+func (t *Trainer) train(ctx context.Context, step *Step, rates []float64, save func() error) error {
+	highest := math.Inf(-1)
+	for _, rate := range rates {
+		trial := step.Recipe
+		trial.Epochs, trial.LearningRate = 1, rate
+		lines, err := t.run(ctx, fmt.Sprintf("%s %g", step.Name, rate), trial, nil)
+		if err != nil {
+			return err
+		}
+		reached := lastAccuracy(lines)
+		step.Rates = append(step.Rates, RateTrial{rate, reached})
+		if reached > highest {
+			highest, step.Recipe.LearningRate = reached, rate
+		}
+	}
+	record := func(lines []run.Metrics) error {
+		step.Metrics, step.Origin = lines, t.Origin
+		step.Date = time.Now().Format(time.DateOnly)
+		return save()
+	}
+	lines, err := t.run(ctx, step.Name, step.Recipe, record)
+	if err != nil {
+		return err
+	}
+	return record(lines)
+}
+
+// dir returns the folder of the training of the given name.
+func (t *Trainer) dir(training string) string {
+	return filepath.Join(t.Runs, strings.Map(func(r rune) rune {
+		if r == ' ' || r == '\'' {
+			return '-'
+		}
+		return r
+	}, training))
+}
+
+// run trains the recipe, or what is left of it, and returns its metrics. record is called with the
+// metrics so far after every epoch; it may be nil.
+func (t *Trainer) run(ctx context.Context, training string, r recipe.Recipe, record func([]run.Metrics) error) ([]run.Metrics, error) {
+	dir := t.dir(training)
+	began := run.Exists(dir)
+	if began {
+		old, err := run.ReadRecipe(dir)
+		if err != nil {
+			return nil, err
+		}
+		if len(old.Differences(r)) > 0 {
+			return nil, fmt.Errorf("%s holds a run of another recipe; remove it", dir)
+		}
+		if lines, err := run.ReadMetrics(dir); err == nil && len(epochs(lines)) == r.Epochs {
+			return lines, nil
+		}
+	}
+	images, err := t.sized(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	report := &recording{Reporter: silent{}, dir: dir, record: record}
+	if t.Report != nil {
+		report.Reporter = t.Report(training)
+	}
+	o := run.Options{Backend: t.Backend, Training: images.Training, Test: images.InTraining(), Start: t.Weights, Report: report}
+	train := func() (*run.Outcome, error) { return run.Train(ctx, dir, r, o) }
+	if began {
+		train = func() (*run.Outcome, error) { return run.Resume(ctx, dir, o) }
+	}
+	outcome, err := train()
+	if err != nil {
+		return nil, errors.Join(err, report.err)
+	}
+	outcome.Store.Finalize()
+	if report.err != nil {
+		return nil, report.err
+	}
+	return run.ReadMetrics(dir)
+}
+
+// sized returns the images at the recipe's size.
+func (t *Trainer) sized(ctx context.Context, r recipe.Recipe) (*datasource.Set, error) {
+	if r.Transform == nil {
+		return t.Images, nil
+	}
+	if set, ok := t.resized[*r.Transform]; ok {
+		return set, nil
+	}
+	set := *t.Images
+	if err := set.Resize(ctx, *r.Transform); err != nil {
+		return nil, err
+	}
+	t.resized = map[picture.Transform]*datasource.Set{*r.Transform: &set}
+	return &set, nil
+}
+
+// test returns the accuracy of a trained step on the test images.
+func (t *Trainer) test(ctx context.Context, step Step) (*float64, error) {
+	_, path, err := run.Latest(t.dir(step.Name), func(string) {})
+	if err != nil {
+		return nil, err
+	}
+	network, err := Load(t.Backend, path)
+	if err != nil {
+		return nil, err
+	}
+	defer network.Close()
+	images, err := t.sized(ctx, step.Recipe)
+	if err != nil {
+		return nil, err
+	}
+	result, err := network.Evaluate(ctx, images.Test)
+	if err != nil {
+		return nil, err
+	}
+	return &result.Top1, nil
+}
+
+// recording is a reporter that records a run's metrics after every epoch.
+type recording struct {
+	run.Reporter
+	dir    string
+	record func([]run.Metrics) error
+	err    error
+}
+
+func (r *recording) Epoch(m run.Metrics) {
+	r.Reporter.Epoch(m)
+	if r.record == nil || r.err != nil {
+		return
+	}
+	lines, err := run.ReadMetrics(r.dir)
+	if err == nil {
+		err = r.record(lines)
+	}
+	r.err = err
+}
+
+// silent is a reporter that ignores everything.
+type silent struct{}
+
+func (silent) Step(run.Metrics)    {}
+func (silent) Line(run.Metrics)    {}
+func (silent) Evaluating(int, int) {}
+func (silent) Epoch(run.Metrics)   {}
+func (silent) Note(string)         {}
+
+// ReadSteps reads steps from the file at path, which has a JSON line for each.
+func ReadSteps(path string) ([]Step, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read recorded steps: %w", err)
+	}
+	var steps []Step
+	for i, line := range bytes.Split(bytes.TrimSpace(content), []byte("\n")) {
+		if len(line) == 0 {
+			continue
+		}
+		var s Step
+		if err := json.Unmarshal(line, &s); err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", path, i+1, err)
+		}
+		steps = append(steps, s)
+	}
+	return steps, nil
+}
+
+func writeSteps(path string, steps []Step) error {
+	var content bytes.Buffer
+	encoder := json.NewEncoder(&content)
+	for _, s := range steps {
+		if err := encoder.Encode(s); err != nil {
+			return fmt.Errorf("record steps: %w", err)
+		}
+	}
+	return atomicfile.WriteBytes(path, content.Bytes())
+}
+
+// Gains returns for each step by how much its accuracy is above that of the program it changes; for
+// the first one, 0.
+func Gains(steps []Step) []float64 {
+	gains := make([]float64, len(steps))
+	best := 0
+	for i, s := range steps {
+		from := best
+		if s.Aside {
+			from = 0
+		}
+		gains[i] = s.Accuracy() - steps[from].Accuracy()
+		if s.Kept {
+			best = i
+		}
+	}
+	return gains
+}
