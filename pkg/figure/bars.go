@@ -20,6 +20,10 @@ type Bar struct {
 	// Low and High are the ends of the range of repeated measurements, drawn as a thin line
 	// unless they are equal.
 	Low, High float64
+	// Before, if not 0, is the value that this one is to be compared with: that of the step before in a
+	// series of improvements. What is gained stands in full colour on a pale bar; what is lost is a
+	// dashed outline.
+	Before float64
 	// Label is written above the bar; "" writes the value, in three digits or in percent.
 	Label string
 	// Note is a second, smaller line below the name: "2015 · 152 layers".
@@ -46,6 +50,9 @@ func Bars(title, yLabel string, bars []Bar, opts ...Option) (*Figure, error) {
 
 // ranged reports whether the bar has a range.
 func (b Bar) ranged() bool { return drawable(b.Low) && drawable(b.High) && b.Low < b.High }
+
+// compared reports whether the bar shows the difference from a value.
+func (b Bar) compared() bool { return b.Before != 0 && drawable(b.Before) && drawable(b.Value) }
 
 // barChart is the layout of bars in columns, one column for each name. Coordinates are
 // relative to the upper left corner of the axes.
@@ -173,6 +180,9 @@ func (b *barChart) fitY(room float64) error {
 			e.include(bar.Low)
 			e.include(bar.High)
 		}
+		if bar.compared() {
+			e.include(bar.Before)
+		}
 	}
 	if b.o.reference != nil {
 		e.include(b.o.reference.value)
@@ -294,10 +304,14 @@ func (b *barChart) ends(i int) (base, end float64) {
 }
 
 // tip returns the y coordinate of the end of a bar or, if it is further out, of the end of
-// its range.
+// its range or of its outline.
 func (b *barChart) tip(i int) float64 {
 	_, end := b.ends(i)
-	switch bar := b.bars[i]; {
+	bar := b.bars[i]
+	if bar.compared() && (bar.Value < 0) == (bar.Before < bar.Value) {
+		end = b.at(bar.Before) // of the outline
+	}
+	switch {
 	case !bar.ranged():
 		return end
 	case bar.Value < 0:
@@ -353,11 +367,27 @@ func (b *barChart) drawBar(c *canvas, i int) {
 	if len(b.groups) > 1 {
 		half -= min(1.5, 0.08*b.pitch)
 	}
-	if end != base {
-		look, at := b.bars[i].Style, b.across(i)
-		c.hatched(rect{at - half, min(base, end), at + half, max(base, end)}, look.stroke(b.place[i]), look.hatch(b.place[i]))
+	bar := b.bars[i]
+	part := func(from, to float64) rect {
+		return rect{b.across(i) - half, min(from, to), b.across(i) + half, max(from, to)}
 	}
-	if bar := b.bars[i]; bar.ranged() {
+	pen, hatch := bar.Style.stroke(b.place[i]), bar.Style.hatch(b.place[i])
+	switch before := b.at(bar.Before); {
+	case bar.compared() && math.Abs(before-base) < math.Abs(end-base):
+		c.fill(part(base, before), mix(pen.colour, white, 0.8))
+		c.hatched(part(before, end), pen, hatch)
+	case bar.compared():
+		c.fill(part(base, end), mix(pen.colour, white, 0.8))
+		lost := part(end, before)
+		c.line(lost.x0, lost.y1, lost.x1, lost.y1, stroke{colour: pen.colour, width: 1.6})
+		outline := stroke{colour: pen.colour, width: 1, dash: []float64{3, 2}}
+		c.line(lost.x0, lost.y0, lost.x1, lost.y0, outline)
+		c.line(lost.x0, lost.y0, lost.x0, lost.y1, outline)
+		c.line(lost.x1, lost.y0, lost.x1, lost.y1, outline)
+	case end != base:
+		c.hatched(part(base, end), pen, hatch)
+	}
+	if bar.ranged() {
 		c.line(b.across(i), b.at(bar.Low), b.across(i), b.at(bar.High), stroke{colour: ink, width: 1})
 	}
 }

@@ -1,6 +1,8 @@
 package figure
 
 import (
+	"bytes"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -45,6 +47,36 @@ func TestRangesOfBars(t *testing.T) {
 	b := laidOut(t, []Bar{{Name: "a", Value: 2, Low: 1, High: 4}, {Name: "b", Value: -2, Low: -4, High: -1}}, options{})
 	if high, low := b.valueBox(0), b.valueBox(1); high.y1 >= b.at(4) || low.y0 <= b.at(-4) || high.y0 < 0 || low.y1 > plotHeight {
 		t.Errorf("values at %v and %v, for ranges that end at %g and %g", high, low, b.at(4), b.at(-4))
+	}
+}
+
+// What is gained is a part of the bar, what is lost an outline above it, below the value.
+func TestBarsComparedWithTheOneBefore(t *testing.T) {
+	bars := []Bar{{Name: "a", Value: 8}, {Name: "b", Value: 12, Before: 8}, {Name: "c", Value: 9, Before: 12}, {Name: "d", Value: -1, Before: -3}}
+	b := laidOut(t, bars, options{})
+	for i, want := range []float64{8, 12, 12, -3} {
+		if got := b.tip(i); got != b.at(want) {
+			t.Errorf("bar %s ends at %g, want %g", bars[i].Name, got, b.at(want))
+		}
+	}
+	drawn, err := Bars("t", "y", bars)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := slices.Clone(bars)
+	for i := range without {
+		without[i].Before = 0
+	}
+	plain, err := Bars("t", "y", without)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, other bytes.Buffer
+	if err := errors.Join(drawn.Encode(&got, "svg"), plain.Encode(&other, "svg")); err != nil {
+		t.Fatal(err)
+	}
+	if pale := "fill:#CCE3F0"; !strings.Contains(got.String(), pale) || strings.Contains(other.String(), pale) {
+		t.Errorf("only bars that are compared have a pale part; the figure is\n%s", got.String())
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
+	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/recipe"
@@ -44,8 +45,9 @@ type Steps struct {
 
 // Change is a change of a program.
 type Change struct {
-	Name  string
-	Apply func(*recipe.Recipe)
+	// Name is a word for figures, and About says what changes.
+	Name, About string
+	Apply       func(*recipe.Recipe)
 	// Rates, if there are any, are learning rates to choose from. Each trains for one epoch, and the
 	// one with the best accuracy on validation images is taken.
 	Rates []float64
@@ -62,20 +64,22 @@ func ArticleSteps(config resnet.Config, epochs int) (Steps, error) {
 	}
 	r.Model, r.Epochs = config, epochs
 	return Steps{r, []Change{
-		{Name: "the article's program", Apply: func(*recipe.Recipe) {}},
-		{Name: "frozen body instead", Aside: true, Rates: []float64{0.001, 0.01, 0.1},
-			Apply: func(r *recipe.Recipe) { r.Freeze = "body" }},
-		{Name: "ImageNet's normalisation",
-			Apply: func(r *recipe.Recipe) { r.Normalization = dataset.ImageNetNormalization() }},
-		{Name: "learning rate", Rates: []float64{0.003, 0.01, 0.03},
+		{Name: "article", About: "the article's program: pixels normalised by 0.5 and 0.5, batches of 64, rate 0.001, everything trained",
 			Apply: func(*recipe.Recipe) {}},
-		{Name: "schedule",
+		{Name: "frozen", About: "the article's program with a frozen body, at the best of three rates", Aside: true,
+			Rates: []float64{0.001, 0.01, 0.1},
+			Apply: func(r *recipe.Recipe) { r.Freeze = "body" }},
+		{Name: "normalisation", About: "ImageNet's mean and standard deviation instead of 0.5 and 0.5",
+			Apply: func(r *recipe.Recipe) { r.Normalization = dataset.ImageNetNormalization() }},
+		{Name: "rate", About: "the best of three higher learning rates, constant", Rates: []float64{0.003, 0.01, 0.03},
+			Apply: func(*recipe.Recipe) {}},
+		{Name: "schedule", About: "a short warm-up to that rate, then down along half a cosine",
 			Apply: func(r *recipe.Recipe) { r.Schedule = optim.Schedule{Kind: optim.Cosine, WarmUp: 0.05} }},
-		{Name: "augmentation",
+		{Name: "augmentation", About: "images shifted by up to an eighth and mirrored at random",
 			Apply: func(r *recipe.Recipe) { r.Augment = dataset.Augment{Crop: 4, Flip: true} }},
-		{Name: "weight decay",
+		{Name: "decay", About: "weight decay 0.0005",
 			Apply: func(r *recipe.Recipe) { r.WeightDecay = 5e-4 }},
-		{Name: "64×64 pixels",
+		{Name: "64×64", About: "images enlarged from 32×32 to 64×64 pixels, four times the arithmetic",
 			Apply: func(r *recipe.Recipe) {
 				r.Transform = &picture.Transform{Resize: 64, Height: 64, Width: 64}
 				r.Augment.Crop *= 2
@@ -85,7 +89,9 @@ func ArticleSteps(config resnet.Config, epochs int) (Steps, error) {
 
 // Step is one change, as it was trained.
 type Step struct {
+	// Name, About and Aside are those of the change.
 	Name  string `json:"name"`
+	About string `json:"about"`
 	Aside bool   `json:"aside,omitempty"`
 	// Kept says that the later changes were made to this program.
 	Kept bool `json:"kept,omitempty"`
@@ -168,7 +174,7 @@ func (s Steps) Train(ctx context.Context, path string, t *Trainer) error {
 			step = before[i]
 			before = slices.Delete(before, i, i+1)
 		} else {
-			step.Name, step.Aside, step.Recipe = change.Name, change.Aside, r
+			step.Name, step.About, step.Aside, step.Recipe = change.Name, change.About, change.Aside, r
 			before = slices.DeleteFunc(before, func(old Step) bool { return old.Name == change.Name })
 			save := func() error { return writeSteps(path, slices.Concat(steps, []Step{step}, before)) } // those to come stay
 			if err := t.train(ctx, &step, change.Rates, save); err != nil {
@@ -272,12 +278,7 @@ func (t *Trainer) train(ctx context.Context, step *Step, rates []float64, save f
 
 // dir returns the folder of the training of the given name.
 func (t *Trainer) dir(training string) string {
-	return filepath.Join(t.Runs, strings.Map(func(r rune) rune {
-		if r == ' ' || r == '\'' {
-			return '-'
-		}
-		return r
-	}, training))
+	return filepath.Join(t.Runs, strings.ReplaceAll(training, " ", "-"))
 }
 
 // run trains the recipe, or what is left of it, and returns its metrics. record is called with the
@@ -435,4 +436,34 @@ func Gains(steps []Step) []float64 {
 		}
 	}
 	return gains
+}
+
+// Waterfall draws the accuracy on validation images of each step, with its gain over the program that it
+// changes, and the accuracy that the article reports.
+func Waterfall(steps []Step, caption string) (*figure.Figure, error) {
+	var bars, aside []figure.Bar
+	gains := Gains(steps)
+	best := 0.0
+	for i, s := range steps {
+		bar := figure.Bar{Name: s.Name, Value: s.Accuracy(), Style: figure.NetworkStyle(figure.Residual, figure.Deep)}
+		switch {
+		case s.Aside:
+			bar.Style.Dash = figure.Dashed // hatched
+			aside = append(aside, bar)
+			continue
+		case i > 0:
+			bar.Name, bar.Note, bar.Before = "+ "+s.Name, points(gains[i]), best
+		}
+		if s.Kept {
+			best = s.Accuracy()
+		}
+		bars = append(bars, bar)
+	}
+	return figure.Bars("The article's program, improved step by step", "accuracy on validation images", append(bars, aside...),
+		figure.Percent(), figure.Reference(ArticleAccuracy, "83.99%: the article, with ResNet-50, 10 epochs, on test images"), figure.Caption(caption))
+}
+
+// points writes a difference of accuracies, as in "+1.3 points".
+func points(difference float64) string {
+	return strings.Replace(fmt.Sprintf("%+.1f points", 100*difference), "-", "−", 1)
 }
