@@ -24,6 +24,7 @@ var pages = []string{
 	"lesson/TEACHING.md",
 	"lesson/teaching/key.md",
 	"lesson/teaching/notebooks.md",
+	"notebooks/README.md",
 }
 
 // siblings returns the English pages with a Chinese sibling.
