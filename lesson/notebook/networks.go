@@ -2,6 +2,7 @@ package notebook
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/hub"
 	"github.com/residual-go/residual/pkg/infer"
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/run"
 	"github.com/residual-go/residual/pkg/weights"
 )
@@ -104,6 +106,34 @@ func Ask(m *weights.Model, images *dataset.Images) *dataset.Images {
 		asked.Labels[i] = int32(guess)
 	}
 	return &asked
+}
+
+// ImageNetVariable is the environment variable that names a file with a network trained on ImageNet, for
+// the notebook that fine-tunes one.
+const ImageNetVariable = "RESIDUAL_COURSE_IMAGENET"
+
+// ImageNet returns a network trained on ImageNet, for fine-tuning: that of the file which ImageNetVariable
+// names, or else torchvision's ResNet-18, from the cache or the network (47 MB). It prints which. If there
+// is none, it prints why and returns nil.
+func ImageNet() *weights.Model {
+	const torchvision = "resnet18"
+	spec, whose := os.Getenv(ImageNetVariable), "of the file that "+ImageNetVariable+" names"
+	given := spec != ""
+	if !given {
+		spec, whose = torchvision, "by torchvision"
+	}
+	m, err := weights.Open(Context(), spec, weights.Options{NewHead: true})
+	if err != nil {
+		Check(Context().Err())
+		if given {
+			Check(err)
+		}
+		fmt.Printf("This cell is skipped. It needs weights trained on ImageNet, torchvision's or a file that %s names: %s\n",
+			ImageNetVariable, printable.Line(err.Error()))
+		return nil
+	}
+	fmt.Printf("Weights: %s, trained on ImageNet, %s\n", m.Config.Name, whose)
+	return m
 }
 
 // Cached reports whether the weights of a name that [weights.Open] takes are in the cache.

@@ -1,6 +1,7 @@
 package notebook
 
 import (
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -58,5 +59,18 @@ func TestAsk(t *testing.T) {
 	}
 	if again := Ask(m, asked); again != asked {
 		t.Error("images of the network's classes were labelled anew")
+	}
+}
+
+// TestImageNet: the file that the variable names comes first, and without any weights there is nothing.
+func TestImageNet(t *testing.T) {
+	t.Setenv("RESIDUAL_CACHE", t.TempDir())
+	t.Setenv("RESIDUAL_TORCHVISION_URL", "http://127.0.0.1:1") // where nobody listens
+	if m := ImageNet(); m != nil {
+		t.Errorf("an empty cache has %s", m.Config.Name)
+	}
+	t.Setenv(ImageNetVariable, filepath.Join(Root(), "lesson", "recorded", recordedRuns, "resnet20", "weights.safetensors"))
+	if m := ImageNet(); m == nil || m.Config.Name != "resnet20" || m.Tensors["conv1.weight"].Data == nil {
+		t.Errorf("the file has %+v", m)
 	}
 }
