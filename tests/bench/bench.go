@@ -27,7 +27,7 @@ type bench struct {
 	ctx       context.Context
 	processes processes
 	log       io.Writer
-	// contenders are the backends and, if available, PyTorch. The first is compared with the others.
+	// contenders are the names of the backends and of the peers. The first is compared with the others.
 	contenders []string
 	began      time.Time
 	done, all  int // processes
@@ -39,23 +39,20 @@ func newBench(ctx context.Context, o options, log io.Writer) (*bench, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	b := &bench{options: o, ctx: ctx, log: log, contenders: o.backends,
-		processes: processes{self, o.python, o.channelsLast, o.compile},
-		report: report{Machine: thisMachine(), Backend: o.backends[0], Batch: o.batch, Threads: o.threads, Rounds: o.rounds,
-			ChannelsLast: o.channelsLast, Compiled: o.compile}}
-	if o.python == "" {
-		return b, nil
+	b := &bench{options: o, ctx: ctx, log: log, contenders: slices.Clone(o.backends),
+		report: report{Machine: thisMachine(), Backend: o.backends[0], Batch: o.batch, Threads: o.threads, Rounds: o.rounds}}
+	for _, p := range o.peers {
+		switch p.Version, err = torchVersion(ctx, p.Python); {
+		case err == nil:
+			b.contenders = append(b.contenders, p.Name)
+			b.report.Peers = append(b.report.Peers, p)
+		case o.peersGiven || ctx.Err() != nil:
+			return nil, fmt.Errorf("-torch %s: no PyTorch: %w", p.Python, err)
+		default:
+			fmt.Fprintf(log, "no PyTorch to compare with (%v); on Debian: apt-get install python3-torch\n", err)
+		}
 	}
-	version, err := torchVersion(ctx, o.python)
-	switch {
-	case err == nil:
-		b.contenders = append(slices.Clone(o.backends), torch)
-		b.report.PyTorch = version
-	case o.pythonGiven || ctx.Err() != nil:
-		return nil, fmt.Errorf("-python: no PyTorch: %w", err)
-	default:
-		fmt.Fprintf(log, "no PyTorch to compare with (%v); on Debian: apt-get install python3-torch\n", err)
-	}
+	b.processes = processes{self, b.report.Peers}
 	return b, nil
 }
 
@@ -103,7 +100,7 @@ func (b *bench) draw(w io.Writer) error {
 	if b.noFigure {
 		return nil
 	}
-	if b.report.PyTorch == "" {
+	if len(b.report.Peers) == 0 {
 		_, err := fmt.Fprintln(w, "\nno figure, since it shows ratios to PyTorch")
 		return err
 	}

@@ -30,7 +30,7 @@ func TestParse(t *testing.T) {
 	if !slices.Equal(o.networks, []string{"resnet56", "resnet18"}) || !slices.Equal(o.modes, []string{evalMode}) || o.rounds != 2 {
 		t.Errorf("got %+v", o)
 	}
-	if o.noScaling || o.noFigure || o.pythonGiven {
+	if o.noScaling || o.noFigure || o.peersGiven || len(o.peers) != 1 || o.peers[0].Python != defaultPython {
 		t.Errorf("scaling, figure or Python differ from the default: %+v", o)
 	}
 	if _, err := parse([]string{"-help"}); !errors.Is(err, flag.ErrHelp) {
@@ -55,6 +55,10 @@ func TestParse(t *testing.T) {
 		{stockOnly("-rounds", "many"), "-help"},
 		{stockOnly("resnet20"), `unexpected argument "resnet20"`},
 		{stockOnly("-child"), "-help"},
+		{stockOnly("-torch", "python3,nhwc"), `unknown option "nhwc", want channels-last or compile`},
+		{stockOnly("-torch", ",compile"), "names no Python"},
+		{stockOnly("-torch", "python3", "-torch", "python3"), "twice"},
+		{stockOnly("-torch", "python3", "-no-torch"), "exclude"},
 	} {
 		_, err := parse(wrong.args)
 		if err == nil || !strings.Contains(err.Error(), wrong.want) {
@@ -105,7 +109,7 @@ func TestUsage(t *testing.T) {
 
 // The names of the networks are those in torch_step.py. Every run compares the numbers of parameters.
 func TestNetworks(t *testing.T) {
-	_, table, _ := strings.Cut(peer, "NETWORKS = {")
+	_, table, _ := strings.Cut(torchStep, "NETWORKS = {")
 	table, _, _ = strings.Cut(table, "\n}")
 	var names []string
 	for _, match := range regexp.MustCompile(`"([^"]+)": lambda`).FindAllStringSubmatch(table, -1) {
@@ -191,16 +195,17 @@ func TestHighWater(t *testing.T) {
 }
 
 func TestParseResult(t *testing.T) {
-	s := spec{Backend: torch, Network: "resnet20", Mode: trainMode, Batch: 64, Threads: 2, WarmUps: 2, Steps: 3, Seconds: 1}
+	s := spec{Backend: "torch:python3", Network: "resnet20", Mode: trainMode, Batch: 64, Threads: 2, WarmUps: 2, Steps: 3, Seconds: 1}
 	const line = `{"backend":"torch","network":"resnet20","mode":"train","batch":64,"threads":2,"steps":4,"seconds":0.5,"peak_mib":300,"parameters":272474}`
 	r, err := parseResult([]byte("a warning\n"+line+"\n"), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.ImagesPerSecond != 128 || r.PeakMiB != 300 || r.Parameters != 272474 {
+	if r.Backend != s.Backend || r.ImagesPerSecond != 128 || r.PeakMiB != 300 || r.Parameters != 272474 {
 		t.Errorf("got %+v", r)
 	}
 	for _, change := range [][2]string{
+		{`"backend":"torch"`, `"backend":"cpu"`},
 		{`"network":"resnet20"`, `"network":"resnet32"`},
 		{`"mode":"train"`, `"mode":"eval"`},
 		{`"batch":64`, `"batch":32`},
@@ -218,13 +223,17 @@ func TestParseResult(t *testing.T) {
 }
 
 func TestPeerArgs(t *testing.T) {
-	s := spec{Backend: torch, Network: "resnet18", Mode: evalMode, Batch: 8, Threads: 1, Steps: 3, Seconds: 0.5}
-	got := strings.Join(processes{channelsLast: true, compile: true}.peerArgs(s), " ")
+	all, err := parsePeer("python3,channels-last,compile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := spec{Backend: all.Name, Network: "resnet18", Mode: evalMode, Batch: 8, Threads: 1, Steps: 3, Seconds: 0.5}
+	got := strings.Join(all.args(s), " ")
 	if want := "- resnet18 --batch 8 --threads 1 --steps 3 --seconds 0.5 --eval --channels-last --compile"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	s.Mode = trainMode
-	if got := strings.Join(processes{}.peerArgs(s), " "); strings.Contains(got, "--eval") || strings.Contains(got, "last") {
+	if got := strings.Join(peer{}.args(s), " "); strings.Contains(got, "--eval") || strings.Contains(got, "last") {
 		t.Errorf("training: %s", got)
 	}
 }
@@ -233,14 +242,14 @@ func TestSameNetwork(t *testing.T) {
 	results := []result{
 		{Backend: "cpu", Network: "resnet20", Parameters: 272474},
 		{Backend: stock, Network: "resnet20", Parameters: 272474},
-		{Backend: torch, Network: "resnet20", Parameters: 272474},
+		{Backend: "torch:python3", Network: "resnet20", Parameters: 272474},
 	}
 	if err := sameNetwork(results); err != nil {
 		t.Error(err)
 	}
 	results[2].Parameters = 269722
 	err := sameNetwork(results)
-	if want := "resnet20 has 272474 parameters with cpu but 269722 with PyTorch"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "resnet20 has 272474 parameters with cpu but 269722 with PyTorch of python3"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %q", err, want)
 	}
 }
@@ -301,25 +310,29 @@ func rounds(backend string, batch int, mib float64, speeds ...float64) []result 
 
 func TestRatioOf(t *testing.T) {
 	// Ratios are computed within a round: in the second one the machine had half its speed.
-	got := ratioOf(rounds("cpu", 64, 1, 200, 100, 210), rounds(torch, 64, 1, 100, 50, 100), speedOf)
+	got := ratioOf(rounds("cpu", 64, 1, 200, 100, 210), rounds("torch:python3", 64, 1, 100, 50, 100))
 	if want := (ratio{2, 2, 2.1}); *got != want {
 		t.Errorf("got %+v, want %+v", *got, want)
 	}
-	got = ratioOf(rounds("cpu", 64, 1, 200, 100), rounds(stock, 8, 1, 5), speedOf)
+	got = ratioOf(rounds("cpu", 64, 1, 200, 100), rounds(stock, 8, 1, 5))
 	if want := (ratio{30, 20, 40}); *got != want {
 		t.Errorf("to one round: got %+v, want %+v", *got, want)
-	}
-	if got := ratioOf(rounds("cpu", 64, 0, 1), rounds(torch, 64, 5, 1), memoryOf); got != nil {
-		t.Errorf("ratio of unknown memory: %+v, want nil", got)
 	}
 }
 
 // sample returns a report with made-up results.
 func sample() report {
 	const multiplyAdds = 40_000_000
-	r := report{Machine: machine{"Some CPU", 2, "linux/amd64", "go1.26"}, Backend: "cpu", PyTorch: "1.13.0", Batch: 64, Threads: 2, Rounds: 3}
+	r := report{Machine: machine{"Some CPU", 2, "linux/amd64", "go1.26"}, Backend: "cpu", Batch: 64, Threads: 2, Rounds: 3}
+	for _, p := range [][2]string{{"python3", "1.13.0"}, {"new", "2.15.0"}, {"new,channels-last", "2.15.0"}} {
+		if err := r.Peers.Set(p[0]); err != nil {
+			panic(err)
+		}
+		r.Peers[len(r.Peers)-1].Version = p[1]
+	}
 	r.Speed = []comparison{newComparison(multiplyAdds, [][]result{
-		rounds("cpu", 64, 300, 250, 260, 240), rounds(stock, 8, 40, 5), rounds(torch, 64, 400, 200, 200, 200),
+		rounds("cpu", 64, 300, 250, 260, 240), rounds(stock, 8, 40, 5), rounds("torch:python3", 64, 400, 200, 200, 200),
+		rounds("torch:new", 64, 600, 100, 100, 100), rounds("torch:new,channels-last", 64, 600, 125, 125, 125),
 	})}
 	return r
 }
@@ -332,16 +345,28 @@ func TestNewComparison(t *testing.T) {
 	if want := 6 * 40e6 * 250 / 1e9; c.GFLOPS != want {
 		t.Errorf("%v GFLOP/s, want %v", c.GFLOPS, want)
 	}
-	if *c.ToPyTorch != (ratio{1.25, 1.2, 1.3}) || c.ToStock.Median != 50 || c.MemoryToPyTorch.Median != 0.75 {
-		t.Errorf("ratios %+v, %+v, %+v", c.ToPyTorch, c.ToStock, c.MemoryToPyTorch)
+	first, slow, peer := c.Contenders[0], c.Contenders[1], c.Contenders[2]
+	if *peer.Speed != (ratio{1.25, 1.2, 1.3}) || peer.PeakMiB != 400 || slow.Speed.Median != 50 {
+		t.Errorf("got %+v and %+v", peer, slow)
 	}
-	alone := newComparison(1, [][]result{rounds("cpu", 64, 300, 250)})
-	if alone.ToPyTorch != nil || alone.ToStock != nil || alone.MemoryToPyTorch != nil {
-		t.Errorf("alone: %+v", alone)
+	if first.Speed != nil {
+		t.Errorf("the first against itself: %+v", first.Speed)
 	}
-	// Memory with different batch sizes is not comparable.
-	if slow := newComparison(1, [][]result{rounds(stock, 8, 40, 5), rounds(torch, 64, 400, 200)}); slow.MemoryToPyTorch != nil {
-		t.Errorf("memory of another batch: %+v", slow.MemoryToPyTorch)
+}
+
+func TestFastest(t *testing.T) {
+	r := sample()
+	if got := r.programs(); !slices.Equal(got, []string{"PyTorch 1.13.0", "PyTorch 2.15.0"}) {
+		t.Errorf("programs %v", got)
+	}
+	if k := r.fastest(r.Speed[0], "PyTorch 2.15.0"); k == nil || k.Name != "torch:new,channels-last" {
+		t.Errorf("the fastest is %+v", k)
+	}
+	if k := r.fastest(r.Speed[0], "PyTorch 3"); k != nil {
+		t.Errorf("a program without peers: %+v", k)
+	}
+	if got, want := r.versus(), "PyTorch 1.13.0 (NCHW) and PyTorch 2.15.0 (the fastest of NCHW, NHWC)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
@@ -353,11 +378,11 @@ func TestWriteSpeed(t *testing.T) {
 	}
 	for _, want := range []string{
 		"batch 64, threads: 2; median of 3 rounds",
-		"   network      mode  cpu   go*  PyTorch  × PyTorch      range  × go  GFLOP/s  of peak\n",
-		"  resnet20  training  250  5.00      200       1.25  1.20–1.30  50.0     60.0        –\n",
+		"   network      mode  cpu   go*  PyTorch 1.13.0 NCHW  PyTorch 2.15.0 NCHW  PyTorch 2.15.0 NHWC  GFLOP/s  of peak\n",
+		"  resnet20  training  250  5.00                  200                  100                  125     60.0        –\n",
+		"  resnet20  training  50.0 (48.0–52.0)     1.25 (1.20–1.30)     2.50 (2.40–2.60)     2.00 (1.92–2.08)\n",
 		"a single step on a batch of 8",
-		"PyTorch 1.13.0, images as NCHW",
-		"  resnet20  training  300   40      400       0.75\n",
+		"  resnet20  training  300   40                  400                  600                  600\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
@@ -399,7 +424,7 @@ By batch: cpu, training of resnet20, threads: 2
 }
 
 func TestScalings(t *testing.T) {
-	b := &bench{contenders: []string{"cpu", torch}}
+	b := &bench{contenders: []string{"cpu", "torch:python3"}}
 	b.modes, b.rounds, b.batch, b.threads, b.networks = []string{trainMode}, 2, 64, 2, []string{"resnet20"}
 	scalings := b.scalings()
 	if len(scalings) != 3 || len(scalings[0].Rows) != 5 || scalings[0].Rows[4].spec.Network != "resnet110" ||
@@ -435,7 +460,7 @@ func TestSave(t *testing.T) {
 	if err := json.Unmarshal(content, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Speed[0].Contenders[0].Rounds[1].ImagesPerSecond != 260 || *got.Speed[0].ToPyTorch != *want.Speed[0].ToPyTorch {
+	if got.Speed[0].Contenders[0].Rounds[1].ImagesPerSecond != 260 || *got.Speed[0].Contenders[2].Speed != *want.Speed[0].Contenders[2].Speed {
 		t.Errorf("got %s", content)
 	}
 }
@@ -450,7 +475,7 @@ func TestSaveFigure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{">1.25<", ">resnet20<", ">training<", ">PyTorch<", "Arial"} {
+	for _, want := range []string{">1.25<", ">2.00<", ">resnet20<", ">training, over PyTorch 1.13.0<", ">PyTorch<", "Arial"} {
 		if !bytes.Contains(svg, []byte(want)) {
 			t.Errorf("the SVG has no %s", want)
 		}

@@ -44,6 +44,8 @@ type spec struct {
 // result is the line that a process prints.
 type result struct {
 	Backend string `json:"backend"`
+	// Description is the backend's own, which names its kernels.
+	Description string `json:"description,omitempty"`
 	// Version is the version of PyTorch.
 	Version string `json:"version,omitempty"`
 	Network string `json:"network"`
@@ -115,7 +117,7 @@ func steps(s spec) (result, error) {
 		return result{}, fmt.Errorf("%s of %s on %s: %w", modeName(s.Mode), s.Network, s.Backend, err)
 	}
 	seconds := measure.Median(times)
-	return result{Backend: s.Backend, Network: s.Network, Mode: s.Mode, Batch: s.Batch, Threads: runtime.GOMAXPROCS(0),
+	return result{Backend: s.Backend, Description: b.Description(), Network: s.Network, Mode: s.Mode, Batch: s.Batch, Threads: runtime.GOMAXPROCS(0),
 		Steps: len(times), Seconds: seconds, ImagesPerSecond: float64(s.Batch) / seconds,
 		PeakMiB: peakMiB(), Parameters: parameters(store)}, nil
 }

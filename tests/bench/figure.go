@@ -9,13 +9,22 @@ import (
 )
 
 // saveFigure draws the speeds relative to PyTorch as bars and saves them in dir as
-// cpu-speed.svg and cpu-speed.png.
+// cpu-speed.svg and cpu-speed.png. Of several peers with one version, the fastest counts.
 func saveFigure(r report, dir string) (paths []string, err error) {
+	programs := r.programs()
 	var bars []figure.Bar
-	for _, c := range r.Speed {
-		if ratio := c.ToPyTorch; ratio != nil {
-			bars = append(bars, figure.Bar{Name: c.Network, Group: modeName(c.Mode), Label: measure.Number(ratio.Median),
-				Value: ratio.Median, Low: ratio.Low, High: ratio.High})
+	for _, program := range programs {
+		for _, c := range r.Speed {
+			k := r.fastest(c, program)
+			if k == nil || k.Speed == nil {
+				continue
+			}
+			group := modeName(c.Mode)
+			if len(programs) > 1 {
+				group += ", over " + program
+			}
+			bars = append(bars, figure.Bar{Name: c.Network, Group: group, Label: measure.Number(k.Speed.Median),
+				Value: k.Speed.Median, Low: k.Speed.Low, High: k.Speed.High})
 		}
 	}
 	f, err := figure.Bars("Speed on the CPU, relative to PyTorch", "images per second, over PyTorch's", bars,
@@ -28,7 +37,7 @@ func saveFigure(r report, dir string) (paths []string, err error) {
 }
 
 func caption(r report) string {
-	s := fmt.Sprintf("backend %s against %s; float32, %d×%d pixels, batch %d, threads: %d; %s", r.Backend, r.versus(), size, size,
+	s := fmt.Sprintf("%s against %s; float32, %d×%d pixels, batch %d, threads: %d; %s", r.description(), r.versus(), size, size,
 		r.Batch, r.Threads, r.median())
 	if r.Rounds > 1 {
 		s += ", thin lines from the lowest to the highest"

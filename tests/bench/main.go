@@ -3,6 +3,10 @@
 //
 //	go run ./tests/bench
 //
+// More than one PyTorch, and more than one way to run it, can be compared with at once:
+//
+//	go run ./tests/bench -torch /usr/bin/python3 -torch ~/new/bin/python -torch ~/new/bin/python,channels-last
+//
 // Each measurement is a process of its own, either this program again or torch_step.py, which prints
 // one line of JSON. The processes take turns – A, B, C, A, B, C – so that a machine that slows down
 // affects them all. Ratios are computed within a turn.

@@ -21,10 +21,9 @@ type options struct {
 	batch, threads, rounds, steps int
 	seconds                       float64
 
-	python       string
-	pythonGiven  bool // -python was given, so PyTorch must be there
-	channelsLast bool
-	compile      bool // PyTorch compiles the network
+	peers      peers
+	peersGiven bool // -torch was given, so PyTorch must be there
+	noTorch    bool
 
 	quick, noScaling, noFigure bool
 	figures, jsonPath          string
@@ -34,6 +33,9 @@ type options struct {
 
 // stock is GoMLX's Go backend.
 const stock = "go"
+
+// defaultPython is where Debian's python3-torch is.
+const defaultPython = "/usr/bin/python3"
 
 // flags declares the flags with their defaults; parsing sets the fields of o.
 func flags(o *options) *flag.FlagSet {
@@ -47,9 +49,9 @@ func flags(o *options) *flag.FlagSet {
 	set.IntVar(&o.rounds, "rounds", 3, "number of times that each process runs; medians are reported")
 	set.IntVar(&o.steps, "steps", 5, "minimum number of steps that a process times")
 	set.Float64Var(&o.seconds, "seconds", 2, "minimum time for which a process takes steps")
-	set.StringVar(&o.python, "python", "/usr/bin/python3", "Python with PyTorch; empty for no PyTorch")
-	set.BoolVar(&o.channelsLast, "channels-last", false, "run PyTorch with images in NHWC layout, not its default NCHW")
-	set.BoolVar(&o.compile, "compile", false, "let PyTorch compile the network, with torch.compile; needs PyTorch 2 and a C++ compiler")
+	set.Var(&o.peers, "torch", "`PYTHON` with a PyTorch to compare with (default "+defaultPython+", if it has one); after it ,"+channelsLast+
+		" for images in NHWC layout, and ,"+compile+" for torch.compile, which needs PyTorch 2 and a C++ compiler; can be repeated")
+	set.BoolVar(&o.noTorch, "no-torch", false, "no PyTorch")
 	set.BoolVar(&o.quick, "quick", false, "a first look: only resnet20 and the first backend, one round, no tables by depth, batch size and cores, no figure; other flags override this")
 	set.BoolVar(&o.noScaling, "no-scaling", false, "no tables by depth, batch size and cores")
 	set.BoolVar(&o.noFigure, "no-figure", false, "no figure")
@@ -80,7 +82,12 @@ func parse(args []string) (options, error) {
 	}
 	given := map[string]bool{}
 	set.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	o.pythonGiven = given["python"] && o.python != ""
+	switch o.peersGiven = given["torch"]; {
+	case o.peersGiven && o.noTorch:
+		return o, errors.New("-torch and -no-torch exclude each other")
+	case !o.peersGiven && !o.noTorch:
+		o.peers = peers{{Name: torch + ":" + defaultPython, Python: defaultPython}}
+	}
 	if o.quick {
 		o.shorten(given)
 	}

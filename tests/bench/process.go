@@ -13,29 +13,24 @@ import (
 	"strings"
 )
 
-// peer is the program torch_step.py. It is passed to Python through a pipe, so that the benchmark runs in
-// any folder.
+// torchStep is the program torch_step.py. It is passed to Python through a pipe, so that the benchmark
+// runs in any folder.
 //
 //go:embed torch_step.py
-var peer string
-
-// torch stands for PyTorch in place of a backend's name.
-const torch = "torch"
+var torchStep string
 
 // processes starts the measuring processes.
 type processes struct {
-	self         string // this program
-	python       string
-	channelsLast bool
-	compile      bool
+	self  string // this program
+	peers peers
 }
 
 // run measures s in a process of its own.
 func (p processes) run(ctx context.Context, s spec) (result, error) {
 	var cmd *exec.Cmd
-	if s.Backend == torch {
-		cmd = exec.CommandContext(ctx, p.python, p.peerArgs(s)...)
-		cmd.Stdin = strings.NewReader(peer)
+	if peer, ok := p.peers.of(s.Backend); ok {
+		cmd = exec.CommandContext(ctx, peer.Python, peer.args(s)...)
+		cmd.Stdin = strings.NewReader(torchStep)
 	} else {
 		config, err := json.Marshal(s)
 		if err != nil {
@@ -50,22 +45,6 @@ func (p processes) run(ctx context.Context, s spec) (result, error) {
 		return result{}, fmt.Errorf("measure %s of %s with %s: %w", modeName(s.Mode), s.Network, label(s.Backend), err)
 	}
 	return parseResult(output, s)
-}
-
-// peerArgs returns the arguments of torch_step.py.
-func (p processes) peerArgs(s spec) []string {
-	args := []string{"-", s.Network, "--batch", fmt.Sprint(s.Batch), "--threads", fmt.Sprint(s.Threads),
-		"--steps", fmt.Sprint(s.Steps), "--seconds", fmt.Sprint(s.Seconds)}
-	if s.Mode == evalMode {
-		args = append(args, "--eval")
-	}
-	if p.channelsLast {
-		args = append(args, "--channels-last")
-	}
-	if p.compile {
-		args = append(args, "--compile")
-	}
-	return args
 }
 
 // outputOf returns the output of the command. Its error contains the last line of standard error, where
@@ -93,6 +72,9 @@ func parseResult(output []byte, s spec) (result, error) {
 	if err := json.Unmarshal([]byte(line), &r); err != nil {
 		return r, fmt.Errorf("%s printed %.80q, want a line of JSON: %w", label(s.Backend), line, err)
 	}
+	if r.Backend == torch && base(s.Backend) == torch {
+		r.Backend = s.Backend
+	}
 	asked := spec{Backend: r.Backend, Network: r.Network, Mode: r.Mode, Batch: r.Batch, Threads: r.Threads,
 		WarmUps: s.WarmUps, Steps: s.Steps, Seconds: s.Seconds}
 	switch {
@@ -105,18 +87,12 @@ func parseResult(output []byte, s spec) (result, error) {
 	return r, nil
 }
 
-// torchVersion returns the version of Python's PyTorch.
-func torchVersion(ctx context.Context, python string) (string, error) {
-	output, err := outputOf(exec.CommandContext(ctx, python, "-c", "import torch; print(torch.__version__)"))
-	return lastLine(output), err
-}
-
-// label returns the name of a contender in messages and tables.
-func label(backend string) string {
-	if backend == torch {
-		return "PyTorch"
+// label returns the name of a contender in messages.
+func label(name string) string {
+	if how, ok := strings.CutPrefix(name, torch+":"); ok {
+		return "PyTorch of " + how
 	}
-	return backend
+	return name
 }
 
 // sameNetwork returns an error if the results differ in the number of parameters, since comparing

@@ -15,14 +15,10 @@ type report struct {
 	Machine machine `json:"machine"`
 	// Backend is the first contender.
 	Backend string `json:"backend"`
-	// PyTorch is its version, or "" without PyTorch. ChannelsLast is true if its images were in NHWC
-	// layout, and Compiled if it compiled the network.
-	PyTorch      string `json:"pytorch,omitempty"`
-	ChannelsLast bool   `json:"pytorch_channels_last,omitempty"`
-	Compiled     bool   `json:"pytorch_compiled,omitempty"`
-	Batch        int    `json:"batch"`
-	Threads      int    `json:"threads"`
-	Rounds       int    `json:"rounds"`
+	Peers   peers  `json:"peers,omitempty"`
+	Batch   int    `json:"batch"`
+	Threads int    `json:"threads"`
+	Rounds  int    `json:"rounds"`
 	// PeakGFLOPS is the highest speed of the machine with these threads, or 0 if it is unknown.
 	PeakGFLOPS float64      `json:"peak_gflops,omitempty"`
 	Speed      []comparison `json:"speed"`
@@ -54,21 +50,18 @@ type comparison struct {
 	MultiplyAdds int64  `json:"multiply_adds"`
 	// GFLOPS is the speed of the first contender.
 	GFLOPS float64 `json:"gflops"`
-	// ToPyTorch and ToStock are the speed of the first contender divided by that of PyTorch and of
-	// GoMLX's Go backend, and MemoryToPyTorch is its memory divided by PyTorch's; nil if unknown.
-	ToPyTorch       *ratio `json:"to_pytorch,omitempty"`
-	ToStock         *ratio `json:"to_stock_go,omitempty"`
-	MemoryToPyTorch *ratio `json:"memory_to_pytorch,omitempty"`
 	// Contenders are in the order of the table's columns.
 	Contenders []contender `json:"contenders"`
 }
 
 // contender has the results of one contender.
 type contender struct {
-	Backend         string   `json:"backend"`
-	ImagesPerSecond float64  `json:"images_per_second"`
-	PeakMiB         float64  `json:"peak_mib"`
-	Rounds          []result `json:"rounds"`
+	Name            string  `json:"name"`
+	ImagesPerSecond float64 `json:"images_per_second"`
+	PeakMiB         float64 `json:"peak_mib"`
+	// Speed is that of the first contender, divided by this one's; nil for the first contender.
+	Speed  *ratio   `json:"speed_ratio,omitempty"`
+	Rounds []result `json:"rounds"`
 }
 
 // ratio has the median, minimum and maximum over the rounds.
@@ -87,33 +80,54 @@ func newComparison(multiplyAdds int64, results [][]result) comparison {
 	first := results[0][0]
 	c := comparison{Network: first.Network, Mode: first.Mode, Parameters: first.Parameters, MultiplyAdds: multiplyAdds}
 	for i, rounds := range results {
-		name := rounds[0].Backend
-		c.Contenders = append(c.Contenders, contender{name, medianOf(rounds, speedOf), medianOf(rounds, memoryOf), rounds})
-		switch {
-		case i == 0:
-			c.GFLOPS = measure.Operations(multiplyAdds, c.Mode == trainMode) * c.Contenders[0].ImagesPerSecond / 1e9
-		case name == torch:
-			c.ToPyTorch = ratioOf(results[0], rounds, speedOf)
-			if rounds[0].Batch == first.Batch {
-				c.MemoryToPyTorch = ratioOf(results[0], rounds, memoryOf)
-			}
-		case base(name) == stock:
-			c.ToStock = ratioOf(results[0], rounds, speedOf)
+		k := contender{Name: rounds[0].Backend, ImagesPerSecond: medianOf(rounds, speedOf), PeakMiB: medianOf(rounds, memoryOf), Rounds: rounds}
+		if i > 0 {
+			k.Speed = ratioOf(results[0], rounds)
 		}
+		c.Contenders = append(c.Contenders, k)
 	}
+	c.GFLOPS = measure.Operations(multiplyAdds, c.Mode == trainMode) * c.Contenders[0].ImagesPerSecond / 1e9
 	return c
 }
 
-// ratioOf divides a by b, round by round. If one has fewer rounds, its last round is used for the missing
-// ones. The result is nil if a value is unknown.
-func ratioOf(a, b []result, value func(result) float64) *ratio {
+// description returns how the first contender describes itself.
+func (r report) description() string {
+	if d := r.Speed[0].Contenders[0].Rounds[0].Description; d != "" {
+		return d
+	}
+	return r.Backend
+}
+
+// fastest returns the contender with the highest speed among the peers of a program, such as PyTorch
+// 1.13 with images as NCHW and as NHWC; nil if there is none.
+func (r report) fastest(c comparison, program string) *contender {
+	var best *contender
+	for i, k := range c.Contenders {
+		p, ok := r.Peers.of(k.Name)
+		if ok && p.program() == program && (best == nil || k.ImagesPerSecond > best.ImagesPerSecond) {
+			best = &c.Contenders[i]
+		}
+	}
+	return best
+}
+
+// programs returns the programs of the peers, each once.
+func (r report) programs() []string {
+	var names []string
+	for _, p := range r.Peers {
+		if !slices.Contains(names, p.program()) {
+			names = append(names, p.program())
+		}
+	}
+	return names
+}
+
+// ratioOf divides the speeds of a by those of b, round by round. If one has fewer rounds, its last round is used for the missing
+// ones.
+func ratioOf(a, b []result) *ratio {
 	var ratios []float64
 	for i := range max(len(a), len(b)) {
-		over, under := value(a[min(i, len(a)-1)]), value(b[min(i, len(b)-1)])
-		if !(over > 0 && under > 0) {
-			return nil
-		}
-		ratios = append(ratios, over/under)
+		ratios = append(ratios, a[min(i, len(a)-1)].ImagesPerSecond/b[min(i, len(b)-1)].ImagesPerSecond)
 	}
 	return &ratio{measure.Median(ratios), slices.Min(ratios), slices.Max(ratios)}
 }

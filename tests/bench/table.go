@@ -9,7 +9,7 @@ import (
 	"github.com/residual-go/residual/tests/internal/measure"
 )
 
-// writeSpeed writes the tables of speed and memory of all contenders, with notes.
+// writeSpeed writes the tables of speed, ratios and memory of all contenders, with notes.
 func (r report) writeSpeed(w io.Writer) error {
 	if err := writeTable(w, r.heading(), r.speedRows()); err != nil {
 		return err
@@ -17,7 +17,14 @@ func (r report) writeSpeed(w io.Writer) error {
 	for _, note := range r.notes() {
 		fmt.Fprintln(w, note)
 	}
-	return writeTable(w, "Peak memory of the process, MiB", r.memoryRows())
+	if len(r.Speed[0].Contenders) > 1 {
+		title := "Speed of " + r.Backend + ", as a multiple of that of the others"
+		rows := r.rows(func(k contender) string { return k.Speed.span() }, 1)
+		if err := writeTable(w, title, rows); err != nil {
+			return err
+		}
+	}
+	return writeTable(w, "Peak memory of the process, MiB", r.rows(func(k contender) string { return measure.Whole(k.PeakMiB) }, 0))
 }
 
 func (r report) heading() string {
@@ -32,27 +39,23 @@ func (r report) median() string {
 }
 
 func (r report) speedRows() [][]string {
-	rows := [][]string{append(append([]string{"network", "mode"}, r.columns()...),
-		"× PyTorch", "range", "× "+stock, "GFLOP/s", "of peak")}
-	for _, c := range r.Speed {
-		row := []string{c.Network, modeName(c.Mode)}
-		for _, k := range c.Contenders {
-			row = append(row, measure.Number(k.ImagesPerSecond))
-		}
-		row = append(row, c.ToPyTorch.String(), c.ToPyTorch.span(), c.ToStock.String(), measure.Number(c.GFLOPS), r.ofPeak(c.GFLOPS))
-		rows = append(rows, row)
+	rows := r.rows(func(k contender) string { return measure.Number(k.ImagesPerSecond) }, 0)
+	rows[0] = append(rows[0], "GFLOP/s", "of peak")
+	for i, c := range r.Speed {
+		rows[i+1] = append(rows[i+1], measure.Number(c.GFLOPS), r.ofPeak(c.GFLOPS))
 	}
 	return rows
 }
 
-func (r report) memoryRows() [][]string {
-	rows := [][]string{append(append([]string{"network", "mode"}, r.columns()...), "× PyTorch")}
+// rows returns a table with a value of each contender but the first few.
+func (r report) rows(value func(contender) string, skip int) [][]string {
+	rows := [][]string{append([]string{"network", "mode"}, r.columns()[skip:]...)}
 	for _, c := range r.Speed {
 		row := []string{c.Network, modeName(c.Mode)}
-		for _, k := range c.Contenders {
-			row = append(row, measure.Whole(k.PeakMiB))
+		for _, k := range c.Contenders[skip:] {
+			row = append(row, value(k))
 		}
-		rows = append(rows, append(row, c.MemoryToPyTorch.String()))
+		rows = append(rows, row)
 	}
 	return rows
 }
@@ -61,7 +64,10 @@ func (r report) memoryRows() [][]string {
 func (r report) columns() []string {
 	var names []string
 	for _, k := range r.Speed[0].Contenders {
-		name := label(k.Backend)
+		name := k.Name
+		if p, ok := r.Peers.of(name); ok {
+			name = p.program() + " " + p.how()
+		}
 		if k.small(r.Batch) {
 			name += "*"
 		}
@@ -78,11 +84,11 @@ func (r report) notes() []string {
 	for _, k := range r.Speed[0].Contenders {
 		if k.small(r.Batch) {
 			notes = append(notes, fmt.Sprintf("* %s is slow, so it takes a single step on a batch of %d, without a warm-up; its memory is for that batch.",
-				k.Backend, k.Rounds[0].Batch))
+				k.Name, k.Rounds[0].Batch))
 		}
 	}
-	if r.PyTorch != "" {
-		notes = append(notes, r.versus()+".")
+	if d := r.description(); d != r.Backend {
+		notes = append(notes, r.Backend+": "+d+".")
 	}
 	operations := fmt.Sprintf("GFLOP/s are those of %s, with two operations for each multiply-add of the forward pass and three times as many in training", r.Backend)
 	if r.PeakGFLOPS > 0 {
@@ -91,17 +97,22 @@ func (r report) notes() []string {
 	return append(notes, operations+".", fmt.Sprintf("Machine: %s, %d processors, %s.", r.Machine.CPU, r.Machine.CPUs, r.Machine.Go))
 }
 
-// versus describes PyTorch: its version, image layout, and whether it compiled the network.
+// versus describes the peers: of each program, how its images lay and whether it compiled.
 func (r report) versus() string {
-	layout := "NCHW, its default"
-	if r.ChannelsLast {
-		layout = "NHWC"
+	var programs []string
+	for _, program := range r.programs() {
+		var ways []string
+		for _, p := range r.Peers {
+			if p.program() == program {
+				ways = append(ways, p.how())
+			}
+		}
+		if len(ways) > 1 {
+			ways = []string{"the fastest of " + strings.Join(ways, ", ")}
+		}
+		programs = append(programs, program+" ("+ways[0]+")")
 	}
-	description := fmt.Sprintf("PyTorch %s, images as %s", r.PyTorch, layout)
-	if r.Compiled {
-		description += ", with torch.compile"
-	}
-	return description
+	return strings.Join(programs, " and ")
 }
 
 // write writes the scaling as a table. The last two columns are a row's time per step and number of
@@ -158,12 +169,12 @@ func (r *ratio) String() string {
 	return measure.Number(r.Median)
 }
 
-// span returns the range from minimum to maximum.
+// span returns the median, and the range from minimum to maximum if there are several rounds.
 func (r *ratio) span() string {
 	if r == nil || r.Low == r.High {
-		return measure.Unknown
+		return r.String()
 	}
-	return measure.Number(r.Low) + "–" + measure.Number(r.High)
+	return fmt.Sprintf("%s (%s–%s)", r, measure.Number(r.Low), measure.Number(r.High))
 }
 
 func (r report) ofPeak(gflops float64) string {

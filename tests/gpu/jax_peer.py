@@ -35,6 +35,8 @@ RATE, MOMENTUM, DECAY = 1e-3, 0.9, 5e-4
 # and whether the stem is the one for 32x32 images.
 NETWORKS = {
     "resnet20": ((3, 3, 3), 16, False, True),
+    "resnet56": ((9, 9, 9), 16, False, True),
+    "resnet18": ((2, 2, 2, 2), 64, False, False),
     "resnet18-cifar": ((2, 2, 2, 2), 64, False, True),
     "resnet50": ((3, 4, 6, 3), 64, True, False),
 }
