@@ -63,15 +63,17 @@ func ArticleSteps(config resnet.Config, epochs int) (Steps, error) {
 		return Steps{}, err
 	}
 	r.Model, r.Epochs = config, epochs
+	headRates := []float64{0.001, 0.01, 0.1}
 	return Steps{r, []Change{
 		{Name: "article", About: "the article's program: pixels normalised by 0.5 and 0.5, batches of 64, rate 0.001, everything trained",
 			Apply: func(*recipe.Recipe) {}},
-		{Name: "frozen", About: "the article's program with a frozen body, at the best of three rates", Aside: true,
-			Rates: []float64{0.001, 0.01, 0.1},
+		{Name: "frozen", About: "the article's program with a frozen body", Aside: true, Rates: headRates,
 			Apply: func(r *recipe.Recipe) { r.Freeze = "body" }},
+		{Name: "frozen, normalised", About: "a frozen body, and ImageNet's mean and standard deviation", Aside: true, Rates: headRates,
+			Apply: func(r *recipe.Recipe) { r.Freeze, r.Normalization = "body", dataset.ImageNetNormalization() }},
 		{Name: "normalisation", About: "ImageNet's mean and standard deviation instead of 0.5 and 0.5",
 			Apply: func(r *recipe.Recipe) { r.Normalization = dataset.ImageNetNormalization() }},
-		{Name: "rate", About: "the best of three higher learning rates, constant", Rates: []float64{0.003, 0.01, 0.03},
+		{Name: "rate", About: "a higher learning rate, constant", Rates: []float64{0.003, 0.01, 0.03},
 			Apply: func(*recipe.Recipe) {}},
 		{Name: "schedule", About: "a short warm-up to that rate, then down along half a cosine",
 			Apply: func(r *recipe.Recipe) { r.Schedule = optim.Schedule{Kind: optim.Cosine, WarmUp: 0.05} }},
@@ -461,6 +463,32 @@ func Waterfall(steps []Step, caption string) (*figure.Figure, error) {
 	}
 	return figure.Bars("The article's program, improved step by step", "accuracy on validation images", append(bars, aside...),
 		figure.Percent(), figure.Reference(ArticleAccuracy, "83.99%: the article, with ResNet-50, 10 epochs, on test images"), figure.Caption(caption))
+}
+
+// StepTable returns a row for each step: what changes, the accuracy on validation images, and the gain.
+func StepTable(steps []Step) (header []string, rows [][]string) {
+	gains := Gains(steps)
+	for i, s := range steps {
+		about := s.About
+		if len(s.Rates) > 0 {
+			var tried []string
+			for _, trial := range s.Rates {
+				tried = append(tried, fmt.Sprintf("%g (%.1f%%)", trial.LearningRate, 100*trial.Accuracy))
+			}
+			about += fmt.Sprintf("; rate %g, chosen after an epoch at each of %s", s.Recipe.LearningRate, strings.Join(tried, ", "))
+		}
+		name, gain := "+ "+s.Name, points(gains[i])
+		switch {
+		case i == 0:
+			name, gain = s.Name, ""
+		case s.Aside:
+			name = s.Name
+		case !s.Kept:
+			gain += ", not kept"
+		}
+		rows = append(rows, []string{name, about, fmt.Sprintf("%.1f%%", 100*s.Accuracy()), gain})
+	}
+	return []string{"step", "what changes", "validation accuracy", "gain"}, rows
 }
 
 // points writes a difference of accuracies, as in "+1.3 points".

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -47,6 +48,18 @@ func TestGainsAndWaterfall(t *testing.T) {
 		if !strings.Contains(svg.String(), ">"+text+"<") {
 			t.Errorf("the figure does not have %q", text)
 		}
+	}
+	steps[2].About, steps[2].Rates, steps[2].Recipe.LearningRate = "a rate", []RateTrial{{0.5, 0.25}, {2, 0.75}}, 2
+	_, rows := StepTable(steps)
+	want := [][]string{
+		{"program", "", "75.0%", ""},
+		{"frozen", "", "50.0%", "−25.0 points"},
+		{"+ rate", "a rate; rate 2, chosen after an epoch at each of 0.5 (25.0%), 2 (75.0%)", "87.5%", "+12.5 points"},
+		{"+ decay", "", "62.5%", "−25.0 points, not kept"},
+		{"+ size", "", "93.8%", "+6.2 points"},
+	}
+	if !reflect.DeepEqual(rows, want) {
+		t.Errorf("the table is %q, want %q", rows, want)
 	}
 	if strings.Index(svg.String(), ">frozen<") < strings.Index(svg.String(), ">+ size<") {
 		t.Error("the bar that is not a step does not stand at the end")
