@@ -1,10 +1,8 @@
 package words
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -26,18 +24,9 @@ func (l Language) Formatted(text string) string {
 		return translated
 	}
 	for _, f := range chineseFormats() {
-		parts := f.english.FindStringSubmatch(text)
-		if parts == nil {
-			continue
+		if translated, ok := f.translate(text, l.Formatted); ok {
+			return translated
 		}
-		var args []any
-		for i, part := range parts[1:] {
-			if f.verbs[i] == "%s" {
-				part = l.Formatted(part)
-			}
-			args = append(args, part)
-		}
-		return fmt.Sprintf(f.text, args...)
 	}
 	if !strings.Contains(text, "\n") {
 		return text
@@ -57,38 +46,65 @@ type format struct {
 	verbs   []string
 	text    string
 	fixed   int // how many characters stand between the verbs
+	letters int // how many of them are letters
 }
 
-var (
-	verb       = regexp.MustCompile(`%[dsv]`)
-	numberVerb = regexp.MustCompile(`%(\[\d+\])?[dv]`)
-)
+var verb = regexp.MustCompile(`%(\[\d+\])?[-+#0]*[\d.]*[a-zA-Z]`)
+
+// newFormat returns a format and its translation. any is the pattern of a value that may be a text. It
+// returns false if the English text has no verbs.
+func newFormat(english, text, any string) (format, bool) {
+	verbs := verb.FindAllString(english, -1)
+	if len(verbs) == 0 {
+		return format{}, false
+	}
+	f := format{verbs: verbs, text: verb.ReplaceAllString(text, "%${1}s")}
+	var pattern strings.Builder
+	for i, fixed := range verb.Split(english, -1) {
+		fixed = strings.ReplaceAll(fixed, "%%", "%")
+		pattern.WriteString(regexp.QuoteMeta(fixed))
+		f.fixed += utf8.RuneCountInString(fixed)
+		f.letters += letters(fixed)
+		switch {
+		case i == len(verbs):
+		case verbs[i] == "%d":
+			pattern.WriteString(`(-?\d+)`)
+		case strings.HasSuffix(verbs[i], "s"), strings.HasSuffix(verbs[i], "v"):
+			pattern.WriteString(any)
+		default:
+			pattern.WriteString(`([-+]?[\d.][\d.e+-]*|NaN|[-+]?Inf)`)
+		}
+	}
+	f.english = regexp.MustCompile(`(?s)^` + pattern.String() + `$`)
+	return f, true
+}
+
+// translate returns the translation of a text that the format has made, with its texts translated by a
+// function, or false if the format cannot have made it.
+func (f format) translate(text string, inner func(string) string) (string, bool) {
+	parts := f.english.FindStringSubmatch(text)
+	if parts == nil {
+		return "", false
+	}
+	var args []any
+	for i, part := range parts[1:] {
+		if f.verbs[i] == "%s" {
+			part = inner(part)
+		}
+		args = append(args, part)
+	}
+	return fmt.Sprintf(f.text, args...), true
+}
 
 // chineseFormats returns the formats of failures, the most specific first.
 var chineseFormats = sync.OnceValue(func() []format {
 	var formats []format
 	entries, _ := Entries(Chinese)
 	for _, e := range entries {
-		verbs := verb.FindAllString(e.English, -1)
-		if e.Context != Failure || len(verbs) == 0 {
-			continue
+		if f, ok := newFormat(e.English, e.Text, `(.+?)`); ok && e.Context == Failure {
+			formats = append(formats, f)
 		}
-		var pattern strings.Builder
-		f := format{verbs: verbs, text: numberVerb.ReplaceAllString(e.Text, "%${1}s")}
-		for i, fixed := range verb.Split(e.English, -1) {
-			pattern.WriteString(regexp.QuoteMeta(fixed))
-			f.fixed += utf8.RuneCountInString(fixed)
-			switch {
-			case i == len(verbs):
-			case verbs[i] == "%d":
-				pattern.WriteString(`(-?\d+)`)
-			default:
-				pattern.WriteString(`(.+?)`)
-			}
-		}
-		f.english = regexp.MustCompile(`(?s)^` + pattern.String() + `$`)
-		formats = append(formats, f)
 	}
-	slices.SortStableFunc(formats, func(a, b format) int { return cmp.Compare(b.fixed, a.fixed) })
+	sortFormats(formats)
 	return formats
 })

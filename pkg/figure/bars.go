@@ -41,11 +41,8 @@ type Bar struct {
 // Where bars are many and narrow, names and values are turned. [LogY] has no effect,
 // because a logarithmic axis has no 0 to start from.
 func Bars(title, yLabel string, bars []Bar, opts ...Option) (*Figure, error) {
-	f, err := newBars(title, yLabel, bars, opts)
-	if err != nil {
-		return nil, fmt.Errorf("bars %q: %w", title, err)
-	}
-	return f, nil
+	bars = slices.Clone(bars)
+	return drawn(fmt.Sprintf("bars %q", title), opts, func(o options) (*Figure, error) { return newBars(title, yLabel, bars, o) })
 }
 
 // ranged reports whether the bar has a range.
@@ -72,20 +69,17 @@ type barChart struct {
 	o      options
 }
 
-func newBars(title, yLabel string, bars []Bar, opts []Option) (*Figure, error) {
-	o, err := gather(opts)
-	if err != nil {
-		return nil, err
-	}
-	p := newPlot("", yLabel)
-	b := &barChart{bars: slices.Clone(bars), y: &p.Y, o: o}
+func newBars(title, yLabel string, bars []Bar, o options) (*Figure, error) {
+	p := newPlot("", o.Text(yLabel))
+	b := &barChart{bars: bars, y: &p.Y, o: o}
 	if err := b.group(); err != nil {
 		return nil, err
 	}
+	b.names, b.notes = o.all(b.names), o.all(b.notes)
 	columns := float64(len(b.names))
 	setScale(&p.X, 0.5, columns+0.5, false, []plot.Tick{{Value: 1, Label: "0"}})
 	panels := []panel{{Plot: p, entries: b.entries()}}
-	head := newHeader(title, "")
+	head := newHeader(o, title, "")
 	layOut := func() (bottom float64) {
 		return arrange(panels, 1, head.height, pageWidth-margin,
 			func(room float64) (width, height float64) { return math.Floor(room), plotHeight })
@@ -109,7 +103,7 @@ func newBars(title, yLabel string, bars []Bar, opts []Option) (*Figure, error) {
 	p.Add(grid(p.Y.Tick.Marker), drawFunc(b.draw), openFrame)
 	bottom := layOut() + 6 + float64(lines)*noteStep
 
-	return head.page(bottom, o.caption, func(c *canvas) {
+	return head.page(bottom, o, func(c *canvas) {
 		axes := panels[0].axes
 		panels[0].draw(c)
 		for i, note := range notes {
@@ -151,7 +145,7 @@ func (b *barChart) group() error {
 			place = len(places)
 			places[bar.Group] = place
 			if grouped {
-				b.groups = append(b.groups, entry{bar.Group, thumbFunc(func(c *canvas, r rect) {
+				b.groups = append(b.groups, entry{b.o.Text(bar.Group), thumbFunc(func(c *canvas, r rect) {
 					c.hatched(r, bar.Style.stroke(place), bar.Style.hatch(place))
 				})})
 			}
@@ -249,7 +243,7 @@ func (b *barChart) valueTexts() []string {
 	for i, bar := range b.bars {
 		switch {
 		case bar.Label != "":
-			texts[i] = bar.Label
+			texts[i] = b.o.Text(bar.Label)
 		case !drawable(bar.Value):
 			texts[i] = "n/a"
 		case b.o.percent:
@@ -356,7 +350,7 @@ func (b *barChart) entries() []entry {
 	if b.o.reference == nil {
 		return b.groups
 	}
-	return append(slices.Clone(b.groups), entry{b.o.reference.name, thumbFunc(func(c *canvas, r rect) {
+	return append(slices.Clone(b.groups), entry{b.o.Text(b.o.reference.name), thumbFunc(func(c *canvas, r rect) {
 		c.line(r.x0, r.middle().y, r.x1, r.middle().y, referencePen())
 	})})
 }

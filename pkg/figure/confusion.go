@@ -19,11 +19,10 @@ import (
 // mistakes show beside the many hits. The counts are written into the cells where they
 // fit. It suits two classes as well as a hundred.
 func Confusion(title string, classes []string, counts [][]int, opts ...Option) (*Figure, error) {
-	f, err := confusion(title, classes, counts, opts)
-	if err != nil {
-		return nil, fmt.Errorf("confusion matrix %q: %w", title, err)
-	}
-	return f, nil
+	classes, counts = slices.Clone(classes), clonedRows(counts)
+	return drawn(fmt.Sprintf("confusion matrix %q", title), opts, func(o options) (*Figure, error) {
+		return confusion(title, classes, counts, o)
+	})
 }
 
 // matrix is a checked confusion matrix. It is a [plotter.GridXYZ] of the cells' colours.
@@ -34,15 +33,21 @@ type matrix struct {
 
 const widestCell = 110 // CSS pixels
 
-func confusion(title string, classes []string, counts [][]int, opts []Option) (*Figure, error) {
-	o, err := gather(opts)
-	if err != nil {
-		return nil, err
+// clonedRows returns rows of their own.
+func clonedRows[T any](rows [][]T) [][]T {
+	rows = slices.Clone(rows)
+	for i := range rows {
+		rows[i] = slices.Clone(rows[i])
 	}
+	return rows
+}
+
+func confusion(title string, classes []string, counts [][]int, o options) (*Figure, error) {
 	m, err := newMatrix(len(classes), counts)
 	if err != nil {
 		return nil, err
 	}
+	classes = o.all(classes)
 	n := float64(len(classes))
 	p := newPlot(o.Text("predicted class"), o.Text("true class"))
 	setScale(&p.X, 0.5, n+0.5, false, nil)
@@ -50,7 +55,7 @@ func confusion(title string, classes []string, counts [][]int, opts []Option) (*
 	p.Y.Scale = plot.InvertedScale{Normalizer: plot.LinearScale{}}
 	namesBeside(classes, widestCell).label(&p.Y)
 	panels := []panel{{Plot: p}}
-	head := newHeader(title, m.summary(o))
+	head := newHeader(o, title, m.summary(o))
 	bar := shareBar(o)
 	cell := 0.0
 	layOut := func() (bottom float64) {
@@ -67,7 +72,7 @@ func confusion(title string, classes []string, counts [][]int, opts []Option) (*
 	namesBeside(classes, cell).label(&p.Y)
 	p.Add(drawFunc(m.drawCells), m.numbers(cell), closedFrame)
 	bottom := layOut()
-	return head.page(bottom, o.caption, func(c *canvas) {
+	return head.page(bottom, o, func(c *canvas) {
 		panels[0].draw(c)
 		axes := panels[0].axes
 		bar.draw(c, axes.x1, axes.y0, axes.y0+min(axes.height(), 300))
@@ -81,12 +86,11 @@ func newMatrix(classes int, counts [][]int) (matrix, error) {
 	if len(counts) != classes {
 		return matrix{}, fmt.Errorf("%d rows for %d classes", len(counts), classes)
 	}
-	m := matrix{counts: make([][]int, classes), totals: make([]int, classes)}
+	m := matrix{counts: counts, totals: make([]int, classes)}
 	for i, row := range counts {
 		if len(row) != classes {
 			return matrix{}, fmt.Errorf("row %d has %d counts for %d classes", i, len(row), classes)
 		}
-		m.counts[i] = slices.Clone(row)
 		for k, n := range row {
 			if n < 0 {
 				return matrix{}, fmt.Errorf("row %d, column %d: count %d is negative", i, k, n)

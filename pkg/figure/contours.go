@@ -33,24 +33,21 @@ type Surface struct {
 // [LogZ] makes the scale logarithmic, and [AxisLabels] names the axes. A star marks the
 // point 0, 0.
 func Contours(title string, panels []Surface, opts ...Option) (*Figure, error) {
-	f, err := contours(title, panels, opts)
-	if err != nil {
-		return nil, fmt.Errorf("contours %q: %w", title, err)
+	panels = slices.Clone(panels)
+	for i, s := range panels {
+		panels[i].X, panels[i].Y, panels[i].Z = slices.Clone(s.X), slices.Clone(s.Y), clonedRows(s.Z)
 	}
-	return f, nil
+	return drawn(fmt.Sprintf("contours %q", title), opts, func(o options) (*Figure, error) { return contours(title, panels, o) })
 }
 
-func contours(title string, surfaces []Surface, opts []Option) (*Figure, error) {
-	o, err := gather(opts)
-	if err != nil {
-		return nil, err
-	}
+func contours(title string, surfaces []Surface, o options) (*Figure, error) {
 	if len(surfaces) == 0 {
 		return nil, errors.New("no surfaces")
 	}
 	reliefs := make([]relief, len(surfaces))
 	var span extent
 	for i, s := range surfaces {
+		var err error
 		if reliefs[i], err = s.prepare(o.logZ); err != nil {
 			return nil, fmt.Errorf("surface %d: %w", i, err)
 		}
@@ -73,17 +70,17 @@ func contours(title string, surfaces []Surface, opts []Option) (*Figure, error) 
 
 	panels := make([]panel, len(surfaces))
 	for i, s := range surfaces {
-		p := newPlot(o.xLabel, o.yLabel)
+		p := newPlot(o.Text(o.xLabel), o.Text(o.yLabel))
 		reliefs[i] = reliefs[i].smoothed(scale)
 		reliefs[i].addTo(p, scale)
-		panels[i] = panel{Plot: p, heading: s.Title}
+		panels[i] = panel{Plot: p, heading: o.Text(s.Title)}
 	}
-	head := newHeader(title, "")
-	bar := newScaleBar(viridis(), o.zLabel, parts(scale))
+	head := newHeader(o, title, "")
+	bar := newScaleBar(viridis(), o.Text(o.zLabel), parts(scale))
 	bottom := arrangePlanes(panels, head.height, pageWidth-bar.room)
 	first := panels[0].axes
-	bar.Y.Label.Text = labelText().fit(o.zLabel, first.height())
-	return head.page(bottom, o.caption, func(c *canvas) {
+	bar.Y.Label.Text = labelText().fit(o.Text(o.zLabel), first.height())
+	return head.page(bottom, o, func(c *canvas) {
 		right := 0.0
 		for _, p := range panels {
 			p.draw(c)

@@ -59,12 +59,17 @@ func (r Run) curves(style Style, o options) []Curve {
 
 // Curves draws curves in one set of axes, with their legend above.
 func Curves(title, xLabel, yLabel string, curves []Curve, opts ...Option) (*Figure, error) {
-	c := chart{title: title, xLabel: xLabel, yLabel: yLabel, sides: []side{{curves: curves}}}
-	f, err := c.figure(opts)
-	if err != nil {
-		return nil, fmt.Errorf("curves %q: %w", title, err)
+	c := chart{title: title, xLabel: xLabel, yLabel: yLabel, sides: []side{{curves: cloned(curves)}}}
+	return drawn(fmt.Sprintf("curves %q", title), opts, c.figure)
+}
+
+// cloned returns curves with points of their own.
+func cloned(curves []Curve) []Curve {
+	curves = slices.Clone(curves)
+	for i := range curves {
+		curves[i].X, curves[i].Y = slices.Clone(curves[i].X), slices.Clone(curves[i].Y)
 	}
-	return f, nil
+	return curves
 }
 
 // PlainVsResidual draws figure 4 of He et al., "Deep Residual Learning for Image
@@ -76,38 +81,41 @@ func PlainVsResidual(title, xLabel, yLabel string, plain, residual []Run, opts .
 		return nil, fmt.Errorf("plain against residual %q: %d plain and %d residual networks, want at most %d of each",
 			title, len(plain), len(residual), most)
 	}
-	o := language(opts)
-	from := func(heading string, family Family, runs []Run) side {
-		s := side{heading: heading}
-		for i, r := range runs {
-			s.curves = append(s.curves, r.curves(NetworkStyle(family, Depth(i)), o)...)
-		}
-		return s
-	}
-	c := chart{title: title, xLabel: xLabel, yLabel: yLabel, sides: []side{
-		from(o.Text("Plain networks"), Plain, plain),
-		from(o.Text("Residual networks"), Residual, residual),
-	}}
 	if len(plain) == 0 || len(residual) == 0 {
 		return nil, fmt.Errorf("plain against residual %q: %d plain and %d residual networks, want at least one of each",
 			title, len(plain), len(residual))
 	}
-	f, err := c.figure(opts)
-	if err != nil {
-		return nil, fmt.Errorf("plain against residual %q: %w", title, err)
+	plain, residual = clonedRuns(plain), clonedRuns(residual)
+	return drawn(fmt.Sprintf("plain against residual %q", title), opts, func(o options) (*Figure, error) {
+		from := func(heading string, family Family, runs []Run) side {
+			s := side{heading: heading}
+			for i, r := range runs {
+				s.curves = append(s.curves, r.curves(NetworkStyle(family, Depth(i)), o)...)
+			}
+			return s
+		}
+		c := chart{title: title, xLabel: xLabel, yLabel: yLabel, sides: []side{
+			from("Plain networks", Plain, plain),
+			from("Residual networks", Residual, residual),
+		}}
+		return c.figure(o)
+	})
+}
+
+// clonedRuns returns runs with measurements of their own.
+func clonedRuns(runs []Run) []Run {
+	runs = slices.Clone(runs)
+	for i, r := range runs {
+		runs[i].X, runs[i].Train, runs[i].Test = slices.Clone(r.X), slices.Clone(r.Train), slices.Clone(r.Test)
 	}
-	return f, nil
+	return runs
 }
 
 // Schedule draws learning rates by epoch or step; xLabel says which. A rate that was
 // constant holds until the next point, so that a drop shows as a drop and not as a slope.
 func Schedule(title, xLabel string, curves []Curve, opts ...Option) (*Figure, error) {
-	c := chart{title: title, xLabel: xLabel, yLabel: language(opts).Text("learning rate"), stairs: true, sides: []side{{curves: curves}}}
-	f, err := c.figure(opts)
-	if err != nil {
-		return nil, fmt.Errorf("schedule %q: %w", title, err)
-	}
-	return f, nil
+	c := chart{title: title, xLabel: xLabel, yLabel: "learning rate", stairs: true, sides: []side{{curves: cloned(curves)}}}
+	return drawn(fmt.Sprintf("schedule %q", title), opts, c.figure)
 }
 
 // GradientNorms draws the norm of the gradient of every layer of several networks on a
@@ -115,14 +123,13 @@ func Schedule(title, xLabel string, curves []Curve, opts ...Option) (*Figure, er
 // one value for every layer. A network with fewer layers has an X that says to which
 // layer, counted from 1, each value belongs.
 func GradientNorms(title string, layers []string, series []Curve, opts ...Option) (*Figure, error) {
-	f, err := gradientNorms(title, layers, series, opts)
-	if err != nil {
-		return nil, fmt.Errorf("gradient norms %q: %w", title, err)
-	}
-	return f, nil
+	layers, series = slices.Clone(layers), cloned(series)
+	return drawn(fmt.Sprintf("gradient norms %q", title), append([]Option{LogY()}, opts...), func(o options) (*Figure, error) {
+		return gradientNorms(title, layers, series, o)
+	})
 }
 
-func gradientNorms(title string, layers []string, series []Curve, opts []Option) (*Figure, error) {
+func gradientNorms(title string, layers []string, series []Curve, o options) (*Figure, error) {
 	if len(layers) == 0 {
 		return nil, errors.New("no layers")
 	}
@@ -141,13 +148,12 @@ func gradientNorms(title string, layers []string, series []Curve, opts []Option)
 			}
 		}
 	}
-	o := language(opts)
 	c := chart{
-		title: title, xLabel: o.Text("layer, from input to output"), yLabel: o.Text("norm of the gradient"),
+		title: title, xLabel: "layer, from input to output", yLabel: "norm of the gradient",
 		sides:      []side{{curves: series}},
 		categories: layers,
 	}
-	return c.figure(append([]Option{LogY()}, opts...))
+	return c.figure(o)
 }
 
 // chart is a figure of curves: one set of axes, or several side by side with one y axis.
@@ -164,13 +170,10 @@ type side struct {
 	curves  []Curve
 }
 
-func (ch chart) figure(opts []Option) (*Figure, error) {
-	o, err := gather(opts)
-	if err != nil {
-		return nil, err
-	}
+func (ch chart) figure(o options) (*Figure, error) {
 	if ch.categories != nil {
 		o.logX = false
+		ch.categories = o.all(ch.categories)
 	}
 	traces, y, err := ch.traces(o)
 	if err != nil {
@@ -182,13 +185,13 @@ func (ch chart) figure(opts []Option) (*Figure, error) {
 	}
 	panels := make([]panel, len(ch.sides))
 	for i, s := range ch.sides {
-		p := newPlot(ch.xLabel, ch.yLabel)
+		p := newPlot(o.Text(ch.xLabel), o.Text(ch.yLabel))
 		setScale(&p.Y, y.low, y.high, o.logY, ticks)
 		if i > 0 {
 			p.HideY()
 			p.Y.Label.Text = ""
 		}
-		panels[i] = panel{Plot: p, heading: s.heading}
+		panels[i] = panel{Plot: p, heading: o.Text(s.heading)}
 		p.Add(grid(plot.ConstantTicks(ticks)))
 		for _, t := range traces[i] {
 			if raw, smoothed := t.raw(); smoothed {
@@ -201,7 +204,7 @@ func (ch chart) figure(opts []Option) (*Figure, error) {
 		}
 		p.Add(openFrame)
 	}
-	head := newHeader(ch.title, "")
+	head := newHeader(o, ch.title, "")
 	layOut := func() (bottom float64) {
 		return arrange(panels, len(panels), head.height, pageWidth-margin,
 			func(room float64) (width, height float64) { return math.Floor(room), plotHeight })
@@ -214,7 +217,7 @@ func (ch chart) figure(opts []Option) (*Figure, error) {
 	for i := range panels {
 		ch.fixX(&panels[i].X, traces[i], width, o.logX)
 	}
-	return head.page(layOut(), o.caption, func(c *canvas) {
+	return head.page(layOut(), o, func(c *canvas) {
 		for _, p := range panels {
 			p.draw(c)
 		}
@@ -230,7 +233,7 @@ func (ch chart) traces(o options) (traces [][]trace, y extent, err error) {
 			if err != nil {
 				return nil, y, err
 			}
-			t.stairs = ch.stairs
+			t.name, t.stairs = o.Text(t.name), ch.stairs
 			if len(ch.categories) > 40 {
 				t.marker.Radius = px(2.4)
 			}

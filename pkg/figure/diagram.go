@@ -42,11 +42,8 @@ type Link struct {
 // needed, and its shortcuts as lines above. Rows break between shortcuts and, where they
 // are still well filled, between groups.
 func Diagram(title string, layers []DiagramLayer, links []Link, opts ...Option) (*Figure, error) {
-	f, err := newDiagram(title, layers, links, opts)
-	if err != nil {
-		return nil, fmt.Errorf("diagram %q: %w", title, err)
-	}
-	return f, nil
+	layers, links = slices.Clone(layers), slices.Clone(links)
+	return drawn(fmt.Sprintf("diagram %q", title), opts, func(o options) (*Figure, error) { return newDiagram(title, layers, links, o) })
 }
 
 // mostLabelled is the largest number of layers of a network whose boxes are labelled.
@@ -101,20 +98,22 @@ type label struct {
 	at   point
 }
 
-func newDiagram(title string, layers []DiagramLayer, links []Link, opts []Option) (*Figure, error) {
-	o, err := gather(opts)
-	if err != nil {
-		return nil, err
-	}
+func newDiagram(title string, layers []DiagramLayer, links []Link, o options) (*Figure, error) {
 	d := &diagram{options: o, layers: slices.Clone(layers), links: slices.Clone(links)}
+	for i, l := range layers {
+		d.layers[i].Label, d.layers[i].Size, d.layers[i].Group = o.Text(l.Label), o.Text(l.Size), o.Text(l.Group)
+	}
+	for i, l := range links {
+		d.links[i].Label = o.Text(l.Label)
+	}
 	if err := d.prepare(); err != nil {
 		return nil, err
 	}
 	d.fit()
-	head := newHeader(title, "")
+	head := newHeader(o, title, "")
 	key := newLegend(d.entries(), pageWidth-2*margin)
 	bottom := d.place(head.height + key.height() + 14)
-	return head.page(bottom, o.caption, func(c *canvas) {
+	return head.page(bottom, o, func(c *canvas) {
 		key.draw(c, point{margin, head.height})
 		for i := range d.rows {
 			d.drawRow(c, i)
@@ -386,7 +385,7 @@ func (d *diagram) placeSizes(row *row, last *string) (height float64) {
 func (d *diagram) entries() []entry {
 	var entries []entry
 	for k, kind := range d.kinds {
-		entries = append(entries, entry{kind, thumbFunc(func(c *canvas, r rect) { d.drawBox(c, r, k) })})
+		entries = append(entries, entry{d.Text(kind), thumbFunc(func(c *canvas, r rect) { d.drawBox(c, r, k) })})
 	}
 	for _, kind := range [...]struct {
 		name       string

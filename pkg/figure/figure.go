@@ -4,8 +4,8 @@
 // of their modules.
 //
 // A constructor such as [Curves] checks its data, copies it and lays out the drawing. The
-// [Figure] it returns is saved as PNG or SVG, or encoded for a notebook. Equal input
-// gives equal bytes. All figures share one style: an opaque white background, so that
+// [Figure] it returns is saved as PNG or SVG, encoded for a notebook, or drawn again in another
+// language ([Figure.Translated]). Equal input gives equal bytes. All figures share one style: an opaque white background, so that
 // they read the same on paper and in a dark notebook, the colours of Okabe and Ito, and a
 // second cue beside every colour (a dash, a line width, a marker, hatching, a lightness) for
 // readers who cannot tell the colours apart or print without them.
@@ -82,6 +82,7 @@ import (
 	"io"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -97,6 +98,32 @@ import (
 type Figure struct {
 	width, height float64 // in CSS pixels
 	draw          func(*canvas)
+	again         func(opts ...Option) (*Figure, error) // makes the figure with more options
+}
+
+// drawn makes a figure with a function that may be called again with other options, so the data
+// that it draws must be its own. what is the figure in errors.
+func drawn(what string, opts []Option, draw func(options) (*Figure, error)) (*Figure, error) {
+	o, err := gather(opts)
+	var f *Figure
+	if err == nil {
+		f, err = draw(o)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	f.again = func(more ...Option) (*Figure, error) { return drawn(what, slices.Concat(opts, more), draw) }
+	return f, nil
+}
+
+// Translated returns the same figure with its words in another language, laid out for them: the
+// words that its constructor was given, and those of this package. translate returns the
+// translation of a text, or the text itself if it has none, as for [Translate].
+func (f *Figure) Translated(translate func(text string) string) (*Figure, error) {
+	if f.again == nil {
+		return nil, errors.New("translate figure: the figure is empty")
+	}
+	return f.again(Translate(translate))
 }
 
 // Size returns the width and height of the figure in CSS pixels, 96 to the inch. A PNG

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"strings"
 
 	"golang.org/x/image/draw"
@@ -28,11 +29,13 @@ type Tile struct {
 // Small images are enlarged by a whole number without smoothing, so that a pixel stays a
 // square. [HeatScale.Bar] adds a colour bar.
 func ImageGrid(title string, columns int, tiles []Tile, opts ...Option) (*Figure, error) {
-	f, err := imageGrid(title, columns, tiles, opts)
-	if err != nil {
-		return nil, fmt.Errorf("image grid %q: %w", title, err)
+	tiles = slices.Clone(tiles)
+	for i := range tiles {
+		tiles[i].Pixels = slices.Clone(tiles[i].Pixels)
 	}
-	return f, nil
+	return drawn(fmt.Sprintf("image grid %q", title), opts, func(o options) (*Figure, error) {
+		return imageGrid(title, columns, tiles, o)
+	})
 }
 
 // cell is a tile ready to be drawn.
@@ -52,11 +55,7 @@ const (
 
 func captionText() lettering { return lettering{size: captionSize, colour: ink, align: 0.5} }
 
-func imageGrid(title string, columns int, tiles []Tile, opts []Option) (*Figure, error) {
-	o, err := gather(opts)
-	if err != nil {
-		return nil, err
-	}
+func imageGrid(title string, columns int, tiles []Tile, o options) (*Figure, error) {
 	if columns < 1 {
 		return nil, fmt.Errorf("%d columns, want at least one", columns)
 	}
@@ -73,7 +72,7 @@ func imageGrid(title string, columns int, tiles []Tile, opts []Option) (*Figure,
 	if s := o.heatScale; s != nil {
 		var scale plot.Axis
 		setScale(&scale, s.Low, s.High, false, linearTicks(s.Low, s.High, 6, false, false))
-		bar = newScaleBar(viridis(), s.Label, parts(scale))
+		bar = newScaleBar(viridis(), o.Text(s.Label), parts(scale))
 		right -= bar.room
 	}
 	pitch := math.Floor((right - 2*margin + gap) / float64(columns))
@@ -88,6 +87,8 @@ func imageGrid(title string, columns int, tiles []Tile, opts []Option) (*Figure,
 	cells := make([]cell, len(tiles))
 	lines, tallest, wrong := 0, 0.0, 0
 	for i, t := range tiles {
+		var err error
+		t.Caption = o.Text(t.Caption)
 		if cells[i], err = t.cell(side, pitch-4); err != nil {
 			return nil, fmt.Errorf("image %d: %w", i, err)
 		}
@@ -101,16 +102,16 @@ func imageGrid(title string, columns int, tiles []Tile, opts []Option) (*Figure,
 	if wrong > 0 {
 		note = fmt.Sprintf(o.Text("%d of %d wrong: framed, with a cross"), wrong, len(tiles))
 	}
-	head := newHeader(title, note)
+	head := newHeader(o, title, note)
 	top := math.Round(head.height + 10)
 	step := math.Ceil(tallest + float64(lines)*captionStep + 16)
 	rows := (len(tiles) + columns - 1) / columns
 	// A bar longer than a page of screen would be out of sight.
 	barBottom := top + min(float64(rows-1)*step+tallest, max(tallest, plotHeight))
 	if s := o.heatScale; s != nil {
-		bar.Y.Label.Text = labelText().fit(s.Label, barBottom-top)
+		bar.Y.Label.Text = labelText().fit(o.Text(s.Label), barBottom-top)
 	}
-	return head.page(max(top+float64(rows)*step-8, barBottom), o.caption, func(c *canvas) {
+	return head.page(max(top+float64(rows)*step-8, barBottom), o, func(c *canvas) {
 		if o.heatScale != nil {
 			bar.draw(c, right-margin, top, barBottom)
 		}

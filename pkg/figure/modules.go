@@ -24,11 +24,11 @@ type Module struct {
 // Modules draws modules side by side, each from its input at the top to its output at the
 // bottom. Of a layer, Kind and Label are drawn.
 func Modules(title string, modules []Module, opts ...Option) (*Figure, error) {
-	f, err := newModules(title, modules, opts)
-	if err != nil {
-		return nil, fmt.Errorf("modules %q: %w", title, err)
+	modules = slices.Clone(modules)
+	for i := range modules {
+		modules[i].Branches = clonedRows(modules[i].Branches)
 	}
-	return f, nil
+	return drawn(fmt.Sprintf("modules %q", title), opts, func(o options) (*Figure, error) { return newModules(title, modules, o) })
 }
 
 // Lengths in a drawing of modules.
@@ -53,11 +53,7 @@ type moduleDrawing struct {
 	deep    int       // layers of the longest branch
 }
 
-func newModules(title string, modules []Module, opts []Option) (*Figure, error) {
-	o, err := gather(opts)
-	if err != nil {
-		return nil, err
-	}
+func newModules(title string, modules []Module, o options) (*Figure, error) {
 	if len(modules) == 0 {
 		return nil, errors.New("no modules")
 	}
@@ -89,11 +85,11 @@ func newModules(title string, modules []Module, opts []Option) (*Figure, error) 
 		d.left = append(d.left, x)
 		x += d.width(m) + moduleGap
 	}
-	head := newHeader(title, "")
+	head := newHeader(o, title, "")
 	key := newLegend(d.entries(), room)
 	d.top = head.height + key.height() + 12
 	bottom := d.joint() + joinHeight + 2*sizeStep + 8
-	return head.page(bottom, o.caption, func(c *canvas) {
+	return head.page(bottom, o, func(c *canvas) {
 		key.draw(c, point{margin, head.height})
 		for i := range modules {
 			d.draw(c, i)
@@ -114,7 +110,7 @@ func (d *moduleDrawing) joint() float64 { return d.fork() + moduleFork + float64
 func (d *moduleDrawing) entries() []entry {
 	var entries []entry
 	for k, kind := range d.kinds {
-		entries = append(entries, entry{kind, thumbFunc(func(c *canvas, r rect) { drawKind(c, r, k) })})
+		entries = append(entries, entry{d.Text(kind), thumbFunc(func(c *canvas, r rect) { drawKind(c, r, k) })})
 	}
 	if slices.ContainsFunc(d.modules, func(m Module) bool { return !m.Concatenate }) {
 		entries = append(entries, entry{d.Text("addition"), thumbFunc(func(c *canvas, r rect) { drawAddition(c, r.middle(), 6.5, 1.4) })})
@@ -131,7 +127,7 @@ func drawKind(c *canvas, r rect, k int) {
 
 func (d *moduleDrawing) drawLayer(c *canvas, l DiagramLayer, r rect) {
 	drawKind(c, r, slices.Index(d.kinds, l.Kind))
-	lines, text := inBox(l.Label, r.width(), 1)
+	lines, text := inBox(d.Text(l.Label), r.width(), 1)
 	y := r.middle().y - float64(len(lines)-1)*boxStep/2 + text.middle()
 	for _, line := range lines {
 		c.text(line, point{r.middle().x, y}, text)
@@ -145,10 +141,10 @@ func (d *moduleDrawing) draw(c *canvas, i int) {
 	middle := (left + right) / 2
 	head := headText()
 	head.align = 0.5
-	c.text(head.fit(m.Title, right-left+moduleGap/2), point{middle, d.top + headSize}, head)
+	c.text(head.fit(d.Text(m.Title), right-left+moduleGap/2), point{middle, d.top + headSize}, head)
 
 	fork, joint := d.fork(), d.joint()
-	c.text(m.Input, point{middle, fork - 8}, sizeText())
+	c.text(d.Text(m.Input), point{middle, fork - 8}, sizeText())
 	split := fork + moduleFork/2 - 3
 	c.line(middle, fork-3, middle, split, pen)
 	first, last := d.across(i, 0), d.across(i, len(m.Branches)-1)
@@ -197,7 +193,7 @@ func (d *moduleDrawing) draw(c *canvas, i int) {
 	}
 	c.line(middle, from, middle, from+14, pen)
 	c.arrow(point{middle, from + 14}, 0, 1, 6)
-	c.text(m.Output, point{middle, from + 14 + sizeStep}, sizeText())
+	c.text(d.Text(m.Output), point{middle, from + 14 + sizeStep}, sizeText())
 }
 
 // across returns the x coordinate of the middle of a branch.

@@ -65,27 +65,29 @@ func AxisLabels(x, y, z string) Option {
 // Percent writes y as a percentage: 0.25 as 25%.
 func Percent() Option { return func(o *options) { o.percent = true } }
 
-// Translate translates the figure's own words with a function, which gets texts such as "true class"
-// and formats such as "%d of %d wrong: framed, with a cross". Texts that a constructor is given are
-// drawn as they are.
-func Translate(translate func(english string) string) Option {
+// Translate draws a figure with its words in another language. The function gets every text: those
+// that a constructor is given, such as titles, names and captions, and those of this package, such
+// as "true class" and the format "%d of %d wrong: framed, with a cross". It returns the translation,
+// or the text itself if it has none. To draw a figure in a second language, see [Figure.Translated].
+func Translate(translate func(text string) string) Option {
 	return func(o *options) { o.translate = translate }
 }
 
-// Text returns one of the figure's own words in the reader's language.
+// Text returns a text in the reader's language.
 func (o options) Text(english string) string {
-	if o.translate == nil {
+	if o.translate == nil || english == "" {
 		return english
 	}
 	return o.translate(english)
 }
 
-// language returns options that have only the language of opts.
-func language(opts []Option) (o options) {
-	for _, set := range opts {
-		set(&o)
+// all returns texts in the reader's language.
+func (o options) all(english []string) []string {
+	texts := make([]string, len(english))
+	for i, s := range english {
+		texts[i] = o.Text(s)
 	}
-	return options{translate: o.translate}
+	return texts
 }
 
 func gather(opts []Option) (options, error) {

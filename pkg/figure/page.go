@@ -8,9 +8,10 @@ type header struct {
 	height      float64
 }
 
-func newHeader(title, note string) header {
+// newHeader returns a header. The title is translated, and the note is already.
+func newHeader(o options, title, note string) header {
 	h := header{
-		title: titleText().wrap(title, pageWidth-2*margin),
+		title: titleText().wrap(o.Text(title), pageWidth-2*margin),
 		note:  noteText().wrap(note, pageWidth-2*margin),
 	}
 	h.height = margin + float64(len(h.title))*titleSize*leading + float64(len(h.note))*noteSize*leading + 4
@@ -54,8 +55,8 @@ func (f footer) draw(c *canvas, height float64) {
 }
 
 // page puts a header and a footer around a drawing that ends at bottom.
-func (h header) page(bottom float64, caption string, draw func(*canvas)) *Figure {
-	foot := newFooter(caption)
+func (h header) page(bottom float64, o options, draw func(*canvas)) *Figure {
+	foot := newFooter(o.Text(o.caption))
 	f := &Figure{width: pageWidth, height: math.Ceil(bottom + foot.height)}
 	f.draw = func(c *canvas) {
 		h.draw(c)

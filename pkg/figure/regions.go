@@ -48,30 +48,35 @@ type RegionPanel struct {
 // Regions draws sets of points in a plane, or in several side by side: each lightly filled,
 // with an outline. Panels with equal y axes share their numbers.
 func Regions(title string, panels []RegionPanel, opts ...Option) (*Figure, error) {
-	f, err := regions(title, panels, opts)
-	if err != nil {
-		return nil, fmt.Errorf("regions %q: %w", title, err)
+	panels = slices.Clone(panels)
+	for i := range panels {
+		p := &panels[i]
+		p.Regions = slices.Clone(p.Regions)
+		for k := range p.Regions {
+			p.Regions[k].Mask = clonedRows(p.Regions[k].Mask)
+		}
+		if p.Point != nil {
+			target := *p.Point
+			p.Point = &target
+		}
 	}
-	return f, nil
+	return drawn(fmt.Sprintf("regions %q", title), opts, func(o options) (*Figure, error) { return regions(title, panels, o) })
 }
 
-func regions(title string, planes []RegionPanel, opts []Option) (*Figure, error) {
-	o, err := gather(opts)
-	if err != nil {
-		return nil, err
-	}
+func regions(title string, planes []RegionPanel, o options) (*Figure, error) {
 	if len(planes) == 0 {
 		return nil, errors.New("no panels")
 	}
 	panels := make([]panel, len(planes))
 	for i, p := range planes {
+		var err error
 		if panels[i], err = p.panel(o); err != nil {
 			return nil, fmt.Errorf("panel %d: %w", i, err)
 		}
 	}
-	head := newHeader(title, "")
+	head := newHeader(o, title, "")
 	bottom := arrangePlanes(panels, head.height, pageWidth-margin)
-	return head.page(bottom, o.caption, func(c *canvas) {
+	return head.page(bottom, o, func(c *canvas) {
 		for _, p := range panels {
 			p.draw(c)
 		}
@@ -82,7 +87,7 @@ func (p RegionPanel) panel(o options) (panel, error) {
 	if err := errors.Join(checkRange("x", p.X0, p.X1, false), checkRange("y", p.Y0, p.Y1, false)); err != nil {
 		return panel{}, err
 	}
-	made := panel{Plot: newPlot(p.XLabel, p.YLabel), heading: p.Title}
+	made := panel{Plot: newPlot(o.Text(p.XLabel), o.Text(p.YLabel)), heading: o.Text(p.Title)}
 	setScale(&made.X, p.X0, p.X1, false, linearTicks(p.X0, p.X1, 5, false, false))
 	setScale(&made.Y, p.Y0, p.Y1, false, linearTicks(p.Y0, p.Y1, 6, false, false))
 	var lines []plot.Plotter
@@ -99,7 +104,7 @@ func (p RegionPanel) panel(o options) (panel, error) {
 		for _, edge := range edges {
 			made.Add(lineThrough(edge, pen))
 		}
-		name := r.Name
+		name := o.Text(r.Name)
 		if nearest, distance, some := r.nearest(p); r.Distance && some {
 			thin := stroke{colour: pen.colour, width: 1.4}
 			lines = append(lines, distanceLine(point{p.Point.X, p.Point.Y}, nearest, thin))
@@ -115,6 +120,7 @@ func (p RegionPanel) panel(o options) (panel, error) {
 	made.Add(lines...)
 	if p.Point != nil {
 		target := *p.Point
+		target.Name = o.Text(target.Name)
 		if !drawable(target.X) || !drawable(target.Y) {
 			return panel{}, fmt.Errorf("the point %q is at %g, %g, want finite coordinates", target.Name, target.X, target.Y)
 		}

@@ -1,0 +1,174 @@
+package words
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Drawn is the context of texts in figures that are put together in English before anyone asks for their
+// language, such as captions. A [Phrasebook] finds their translations.
+const Drawn = "figure"
+
+// Phrase is a text, a part of one or a format, and its translation.
+type Phrase struct{ English, Text string }
+
+var phraseLine = regexp.MustCompile("^- `(.+)` → `(.+)`$")
+
+// ReadPhrase reads a phrase from a line of the form
+//
+//   - `English` → `中文`
+//
+// as they are in the texts of the Chinese notebooks.
+func ReadPhrase(line string) (Phrase, bool) {
+	m := phraseLine.FindStringSubmatch(line)
+	if m == nil {
+		return Phrase{}, false
+	}
+	return Phrase{m[1], m[2]}, true
+}
+
+// A Phrasebook translates texts that were put together in English, by what it knows of their parts.
+type Phrasebook struct {
+	texts   map[string]string
+	formats []format
+	parts   []Phrase // the longest first
+}
+
+// NewPhrasebook returns a book of the words in figures and of further phrases, which come first. They
+// are string literals of Go, with or without their quotation marks. Those without, and those that
+// begin or end with a space or a semicolon, may also be parts of a text.
+func (l Language) NewPhrasebook(phrases ...Phrase) *Phrasebook {
+	p := &Phrasebook{texts: map[string]string{}}
+	if l != Chinese {
+		return p
+	}
+	for _, phrase := range phrases {
+		english, quoted := literalText(phrase.English)
+		text, _ := literalText(phrase.Text)
+		p.add(english, text)
+		open := strings.Trim(english, " ;") != english
+		if letters(english) > 2 && (!quoted || open) && !verb.MatchString(english) {
+			p.parts = append(p.parts, Phrase{english, text})
+		}
+	}
+	slices.SortStableFunc(p.parts, func(a, b Phrase) int { return len(b.English) - len(a.English) })
+	for _, e := range figureEntries() {
+		p.add(e.English, e.Text)
+	}
+	sortFormats(p.formats)
+	return p
+}
+
+// figureEntries are the entries of the words in figures.
+var figureEntries = sync.OnceValue(func() []Entry {
+	entries, _ := Entries(Chinese)
+	return slices.DeleteFunc(entries, func(e Entry) bool { return e.File != "figures" })
+})
+
+// add adds a text, which may be a format, unless it is there.
+func (p *Phrasebook) add(english, text string) {
+	if p.texts[english] == "" {
+		p.texts[english] = text
+	}
+	if f, ok := newFormat(english, text, `((?:[^;；\n]|[;；][^ ])+?)`); ok && f.letters > 0 {
+		p.formats = append(p.formats, f)
+	}
+}
+
+// literalText returns the value of a string literal, and whether it was in quotation marks. Without
+// them, it may also be the middle of one.
+func literalText(s string) (text string, quoted bool) {
+	if len(s) > 2 && s[0] == '"' && s[len(s)-1] == '"' && !strings.Contains(s[1:len(s)-1], `"`) {
+		s, quoted = s[1:len(s)-1], true
+	}
+	return strings.ReplaceAll(s, `\n`, "\n"), quoted
+}
+
+func letters(s string) (n int) {
+	for _, r := range s {
+		if unicode.IsLetter(r) {
+			n++
+		}
+	}
+	return n
+}
+
+// Translate returns a text with all parts translated that the book has. In a format, %s stands for a
+// text that is translated too, and other verbs for what stays as it is. Parts that the book does not
+// have stay English.
+func (p *Phrasebook) Translate(text string) string {
+	if len(p.texts) == 0 || letters(text) == 0 {
+		return text
+	}
+	if translated := p.texts[text]; translated != "" {
+		return translated
+	}
+	for _, f := range p.formats {
+		if translated, ok := f.translate(text, p.Translate); ok {
+			return translated
+		}
+	}
+	for _, part := range p.parts {
+		if at := index(text, part.English); at >= 0 {
+			return p.Translate(text[:at]) + part.Text + p.Translate(text[at+len(part.English):])
+		}
+	}
+	for _, between := range [...]struct{ english, chinese string }{{"\n", "\n"}, {" · ", " · "}, {"; ", "；"}, {"；", "；"}} {
+		if pieces := strings.Split(text, between.english); len(pieces) > 1 {
+			changed := false
+			for i, piece := range pieces {
+				pieces[i] = p.Translate(piece)
+				changed = changed || pieces[i] != piece
+			}
+			if !changed {
+				return text
+			}
+			return strings.Join(pieces, between.chinese)
+		}
+	}
+	return text
+}
+
+// index returns where a part is in a text, as whole words, or -1.
+func index(text, part string) int {
+	for from := 0; ; {
+		at := strings.Index(text[from:], part)
+		if at < 0 {
+			return -1
+		}
+		at += from
+		before, _ := utf8.DecodeLastRuneInString(text[:at])
+		first, _ := utf8.DecodeRuneInString(part)
+		last, size := utf8.DecodeLastRuneInString(part)
+		after, _ := utf8.DecodeRuneInString(text[at+len(part):])
+		if !(inWord(before) && inWord(first)) && !(inWord(last) && inWord(after)) {
+			return at
+		}
+		from = at + size
+	}
+}
+
+// inWord reports whether a rune is part of a Latin word.
+func inWord(r rune) bool { return unicode.In(r, unicode.Latin) || unicode.IsDigit(r) }
+
+// Untranslated returns the English words in a translated text that a reader would expect to be
+// translated: words in lower case, of three letters or more. Names such as resnet20 and layer1.0 are
+// not among them.
+func Untranslated(text string) []string {
+	return slices.DeleteFunc(englishWord.FindAllString(text, -1), func(s string) bool {
+		return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz") != ""
+	})
+}
+
+// englishWord matches what stands between spaces and punctuation, with the full stops and digits of names.
+var englishWord = regexp.MustCompile(`[\pL\d_./-]*[a-z]{3}[\pL\d_./-]*`)
+
+// sortFormats puts the most specific first.
+func sortFormats(formats []format) {
+	slices.SortStableFunc(formats, func(a, b format) int { return cmp.Compare(b.fixed, a.fixed) })
+}
