@@ -168,8 +168,8 @@ func dataShowCommand() *cobra.Command {
 			if named(set.Spec) {
 				name = "images-" + set.Spec
 			}
-			paths, err := plots.Save(figures, plots.Drawing{Name: name, Draw: func() (*figure.Figure, error) {
-				return plots.Samples(set.Training.Name, caption(language(cmd), set), set.Training, 8)
+			paths, err := saveFigures(language(cmd), figures, plots.Drawing{Name: name, Draw: func() (*figure.Figure, error) {
+				return plots.Samples(set.Training.Name, set.Caption(), set.Training, 8)
 			}})
 			if err != nil {
 				return err

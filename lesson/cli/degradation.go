@@ -85,10 +85,10 @@ resumed.`,
 			fmt.Fprintln(w, l.Sprintf("Backend: %s", backend.Describe(engine)))
 			fmt.Fprintln(w, l.Sprintf("Picture: %s, redrawn after every epoch", printable.Escape(filepath.Join(figures, degradation.ErrorFigureName+".png"))))
 			soFar := plots.Drawing{Name: degradation.ErrorFigureName, Draw: func() (*figure.Figure, error) {
-				return e.ErrorFigureSoFar(dir, set.Test.TestSplit(), caption(language(cmd), set), language(cmd).Text)
+				return e.ErrorFigureSoFar(dir, set.Test.TestSplit(), set.Caption())
 			}}
 			draw := func() error {
-				_, err := plots.Save(figures, soFar)
+				_, err := saveFigures(l, figures, soFar)
 				return err
 			}
 			started := time.Now()
@@ -111,7 +111,7 @@ resumed.`,
 					return err
 				}
 			}
-			paths, err := result.Figures(figures, caption(language(cmd), set), language(cmd).Text)
+			paths, err := saveFigures(l, figures, result.Drawings(set.Caption())...)
 			if err != nil {
 				return fmt.Errorf("%w; %s", err, l.Sprintf("to draw the figures without training again: %s", again))
 			}

@@ -14,7 +14,6 @@ import (
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/infer"
-	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/run"
 )
 
@@ -97,7 +96,7 @@ during training, so the last digits may differ.`,
 			}
 			var wrote []string
 			if figures != "" {
-				if wrote, err = plots.Save(figures, confusion(language(cmd), m.Config.Name, set, result)); err != nil {
+				if wrote, err = saveFigures(language(cmd), figures, confusion(m.Config.Name, set, result)); err != nil {
 					return err
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -68,25 +69,27 @@ func quoted(path string) string {
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
-// caption returns the caption of figures of the images.
-func caption(l words.Language, set *datasource.Set) string {
-	if l == words.English {
-		return set.Caption()
+// saveFigures draws figures with their words in a language, and saves them as [plots.Save] does.
+func saveFigures(l words.Language, dir string, drawings ...plots.Drawing) ([]string, error) {
+	if l != words.English {
+		book := l.NewPhrasebook()
+		drawings = slices.Clone(drawings)
+		for i, drawing := range drawings {
+			drawings[i].Draw = func() (*figure.Figure, error) {
+				f, err := drawing.Draw()
+				if err != nil {
+					return nil, err
+				}
+				return f.Translated(book.Translate)
+			}
+		}
 	}
-	if set.Spec == datasource.Builtin {
-		return l.Sprintf("data: %s, drawn shapes, not CIFAR-10", set.Name())
-	}
-	return l.Sprintf("data: %s", set.Name())
-}
-
-// titled returns the title of a figure of a network, such as "resnet20: loss".
-func titled(l words.Language, network, what string) string {
-	return l.Sprintf("%s: %s", network, what)
+	return plots.Save(dir, drawings...)
 }
 
 // confusion is the figure of a network's confusion matrix on the test images.
-func confusion(l words.Language, network string, set *datasource.Set, result *infer.Result) plots.Drawing {
+func confusion(network string, set *datasource.Set, result *infer.Result) plots.Drawing {
 	return plots.Drawing{Name: "confusion", Draw: func() (*figure.Figure, error) {
-		return plots.Words(l.Text).Confusion(titled(l, network, l.Text("confusion matrix")), caption(l, set), result)
+		return plots.Confusion(network+": confusion matrix", set.Caption(), result)
 	}}
 }

@@ -57,11 +57,11 @@ lesson/recorded. A folder of runs stands for all of them.`,
 				}
 			}
 			l := language(cmd)
-			drawn, caption := plots.Words(l.Text), l.Sprintf("data: %s", strings.Join(data, "; "))
-			paths, err := plots.Save(figures,
-				plots.Drawing{Name: "loss", Draw: func() (*figure.Figure, error) { return drawn.Loss(l.Text("Loss"), caption, histories...) }},
-				plots.Drawing{Name: "accuracy", Draw: func() (*figure.Figure, error) { return drawn.Accuracy(l.Text("Accuracy"), caption, histories...) }},
-				plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return drawn.Schedule(l.Text("Learning rate"), histories...) }},
+			caption := "data: " + strings.Join(data, "; ")
+			paths, err := saveFigures(l, figures,
+				plots.Drawing{Name: "loss", Draw: func() (*figure.Figure, error) { return plots.Loss("Loss", caption, histories...) }},
+				plots.Drawing{Name: "accuracy", Draw: func() (*figure.Figure, error) { return plots.Accuracy("Accuracy", caption, histories...) }},
+				plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return plots.Schedule("Learning rate", histories...) }},
 			)
 			if err != nil {
 				return err

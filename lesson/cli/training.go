@@ -333,16 +333,15 @@ func saveRunFigures(l words.Language, dir string, set *datasource.Set, result *i
 	if err != nil {
 		return nil, err
 	}
-	under, drawn := caption(l, set), plots.Words(l.Text)
-	title := func(what string) string { return titled(l, history.Name, what) }
-	return plots.Save(filepath.Join(dir, "figures"),
-		plots.Drawing{Name: "loss", Draw: func() (*figure.Figure, error) { return drawn.Loss(title(l.Text("loss")), under, history) }},
-		plots.Drawing{Name: "accuracy", Draw: func() (*figure.Figure, error) { return drawn.Accuracy(title(l.Text("accuracy")), under, history) }},
-		plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return drawn.Schedule(title(l.Text("learning rate")), history) }},
-		confusion(l, history.Name, set, result),
+	title := func(what string) string { return history.Name + ": " + what }
+	return saveFigures(l, filepath.Join(dir, "figures"),
+		plots.Drawing{Name: "loss", Draw: func() (*figure.Figure, error) { return plots.Loss(title("loss"), set.Caption(), history) }},
+		plots.Drawing{Name: "accuracy", Draw: func() (*figure.Figure, error) { return plots.Accuracy(title("accuracy"), set.Caption(), history) }},
+		plots.Drawing{Name: "schedule", Draw: func() (*figure.Figure, error) { return plots.Schedule(title("learning rate"), history) }},
+		confusion(history.Name, set, result),
 		plots.Drawing{Name: "guesses", Draw: func() (*figure.Figure, error) {
-			first := l.Sprintf("the first %s images", l.Text(string(set.Test.TestSplit())))
-			return drawn.Guesses(title(first), under, set.Test, result, 40)
+			first := fmt.Sprintf("the first %s images", set.Test.TestSplit())
+			return plots.Guesses(title(first), set.Caption(), set.Test, result, 40)
 		}},
 	)
 }

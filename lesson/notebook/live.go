@@ -1,17 +1,20 @@
 package notebook
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/base64"
 	"fmt"
 	"html"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/janpfeifer/gonb/gonbui"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/plots"
@@ -33,6 +36,8 @@ type Live struct {
 	// training is the network that reported last, and at the time of that report.
 	training *line
 	at       time.Time
+	// book has the Chinese words of the display.
+	book func() *words.Phrasebook
 }
 
 // line is one network in a display.
@@ -49,7 +54,7 @@ type line struct {
 
 // NewLive returns a display. It appears when the first network reports.
 func NewLive(title string) *Live {
-	return &Live{title: title, id: "live_" + gonbui.UniqueId()}
+	return &Live{title: title, id: "live_" + gonbui.UniqueId(), book: sync.OnceValue(func() *words.Phrasebook { return book(title) })}
 }
 
 // Reporter adds a network to the display and returns its reporter.
@@ -70,9 +75,15 @@ func (l *Live) clock(reporting *line) {
 	l.training, l.at = reporting, now
 }
 
+// notInNames matches what names of files had better not contain.
+var notInNames = regexp.MustCompile(`[^\pL\d.]+`)
+
 // Close draws the display a last time.
 func (l *Live) Close() {
 	l.draw(true)
+	if f := l.curves(); f != nil && os.Getenv(BothVariable) != "" && language() == words.English {
+		saveChinese(notInNames.ReplaceAllString(l.title, "-")+"-live", f, encoded(f))
+	}
 }
 
 // liveReporter is a network's run.Reporter. Training calls it from one goroutine.
@@ -151,18 +162,19 @@ func (l *Live) html() string {
 	b.WriteString(`<div style="max-width:900px">`)
 	for _, line := range l.lines {
 		if line.last.Step > 0 {
-			b.WriteString(line.html())
+			b.WriteString(line.html(l.translated))
 		}
 	}
-	if curves := l.curves(); curves != "" {
-		fmt.Fprintf(&b, `<img alt="%s: training loss by epoch" style="width:100%%" src="data:image/png;base64,%s">`,
-			html.EscapeString(l.title), curves)
+	if curves := l.curves(); curves != nil {
+		fmt.Fprintf(&b, `<img alt="%s" style="width:100%%" src="data:image/png;base64,%s">`,
+			html.EscapeString(l.translated(l.title+": training loss by epoch")), base64.StdEncoding.EncodeToString(encoded(curves)))
 	}
 	b.WriteString("</div>")
 	return b.String()
 }
 
-func (l *line) html() string {
+// html returns a network's part of the display, with its words translated by a function.
+func (l *line) html(translated func(string) string) string {
 	m := l.last
 	steps := m.Epochs * m.StepsPerEpoch
 	share := float64(m.Step) / float64(steps)
@@ -183,12 +195,19 @@ func (l *line) html() string {
 	// Two boxes instead of a progress element, which websites that show notebooks remove.
 	return fmt.Sprintf(`<div style="margin:4px 0"><b>%s</b> <span style="color:#555">%s</span>`+
 		`<div style="background:#e6e6e6;height:8px"><div style="background:#0072b2;height:8px;width:%.1f%%"></div></div></div>`,
-		html.EscapeString(l.name), html.EscapeString(text), 100*share)
+		html.EscapeString(l.name), html.EscapeString(translated(text)), 100*share)
 }
 
-// curves returns a drawing of the losses, as a PNG in base64, or "" if there is too little to
-// draw.
-func (l *Live) curves() string {
+// translated returns a text of the display in the language of the notebook.
+func (l *Live) translated(text string) string {
+	if language() == words.Chinese {
+		return l.book().Translate(text)
+	}
+	return text
+}
+
+// curves returns a drawing of the losses, or nil if there is too little to draw.
+func (l *Live) curves() *figure.Figure {
 	var curves []figure.Curve
 	styles := l.styles()
 	for i, line := range l.lines {
@@ -201,17 +220,16 @@ func (l *Live) curves() string {
 		curves = append(curves, curve)
 	}
 	if len(curves) == 0 {
-		return ""
+		return nil
 	}
 	drawn, err := figure.Curves(l.title+": training loss", "epoch", "loss", curves)
+	if err == nil && language() == words.Chinese {
+		drawn, err = drawn.Translated(l.book().Translate)
+	}
 	if err != nil {
-		return "" // the loss is NaN or infinite; the text above the bar shows it
+		return nil // the loss is NaN or infinite; the text above the bar shows it
 	}
-	var png bytes.Buffer
-	if err := drawn.Encode(&png, "png"); err != nil {
-		return ""
-	}
-	return base64.StdEncoding.EncodeToString(png.Bytes())
+	return drawn
 }
 
 // styles returns a style for each line: those of the networks if all lines are named after one.

@@ -11,7 +11,6 @@
 package notebook
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"html"
@@ -29,6 +28,8 @@ import (
 
 	"github.com/residual-go/residual/lesson/aligned"
 	"github.com/residual-go/residual/lesson/checkout"
+	"github.com/residual-go/residual/lesson/words"
+	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/figure"
@@ -140,22 +141,26 @@ func output() string {
 	return Root()
 }
 
-// Show shows the figure and saves it as figures/name.png.
+// Show shows the figure and saves it as figures/name.png. In a Chinese notebook its words are Chinese,
+// where they are known, and it is saved as figures/zh/name.png.
 func Show(name string, f *figure.Figure) {
-	path := filepath.Join(output(), "figures", name+".png")
+	f = Must(localized(name, f))
+	content, file := encoded(f), Figures(language())+"/"+name+".png"
+	path := filepath.Join(output(), filepath.FromSlash(file))
 	Check(os.MkdirAll(filepath.Dir(path), 0o755))
-	Check(f.Save(path))
+	Check(atomicfile.WriteBytes(path, content))
+	if os.Getenv(BothVariable) != "" && language() == words.English {
+		saveChinese(name, f, content)
+	}
 	if !gonbui.IsNotebook {
-		fmt.Printf("figure: figures/%s.png\n", name)
+		fmt.Printf("figure: %s\n", file)
 		return
 	}
-	var png bytes.Buffer
-	Check(f.Encode(&png, "png"))
 	width, height := f.Size()
 	gonbui.SendData(&protocol.DisplayData{
 		Data: map[protocol.MIMEType]any{
-			protocol.MIMEImagePNG:  png.Bytes(),
-			protocol.MIMETextPlain: "figures/" + name + ".png",
+			protocol.MIMEImagePNG:  content,
+			protocol.MIMETextPlain: file,
 		},
 		// The PNG has two dots per pixel. Without this it would appear at twice its size.
 		Metadata: map[string]any{"image/png": map[string]int{"width": width, "height": height}},

@@ -52,7 +52,7 @@ func (l Language) NewPhrasebook(phrases ...Phrase) *Phrasebook {
 		text, _ := literalText(phrase.Text)
 		p.add(english, text)
 		open := strings.Trim(english, " ;") != english
-		if letters(english) > 2 && (!quoted || open) && !verb.MatchString(english) {
+		if letters(english) > 0 && (open || !quoted) && !verb.MatchString(english) {
 			p.parts = append(p.parts, Phrase{english, text})
 		}
 	}
@@ -75,7 +75,7 @@ func (p *Phrasebook) add(english, text string) {
 	if p.texts[english] == "" {
 		p.texts[english] = text
 	}
-	if f, ok := newFormat(english, text, `((?:[^;；\n]|[;；][^ ])+?)`); ok && f.letters > 0 {
+	if f, ok := newFormat(english, text, `((?:[^;；·\n]|;[^ ])+?)`); ok && f.letters > 0 {
 		p.formats = append(p.formats, f)
 	}
 }

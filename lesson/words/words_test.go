@@ -132,3 +132,56 @@ func TestFormatted(t *testing.T) {
 		}
 	}
 }
+
+func TestPhrasebook(t *testing.T) {
+	book := Chinese.NewPhrasebook(
+		Phrase{`"f, x "`, `"f，x "`}, Phrase{`"out of a ReLU"`, `"来自 ReLU"`}, Phrase{`"error"`, `"误差（自己的）"`},
+		Phrase{`"500 images; guessing: 10%; "`, `"500 幅图像；瞎猜：10%；"`}, Phrase{`"%s? (image %d)"`, `"%s？（第 %d 幅）"`},
+		Phrase{`"filter %d\ncontrast %.0f%%"`, `"滤波器 %d\n对比 %.0f%%"`}, Phrase{"It came second; the rest won. ", "它是第二名。"}, Phrase{"plain, copies, ε = ", "普通，复制，ε = "},
+	)
+	for english, want := range map[string]string{
+		"":                       "",
+		"resnet20":               "resnet20",
+		"error":                  "误差（自己的）",
+		"errors":                 "errors",
+		"f, x out of a ReLU":     "f，x 来自 ReLU",
+		"cat? (image 3)":         "cat？（第 3 幅）",
+		"filter 7\ncontrast 85%": "滤波器 7\n对比 85%",
+		"plain, copies, ε = 0.1": "普通，复制，ε = 0.1",
+		"resnet20, training":     "resnet20，训练",
+		"plain, depth 8":         "普通，深度 8",
+		"data: CIFAR-10 (JPEG)":  "数据：CIFAR-10 (JPEG)",
+		"data: Shapes-10, drawn shapes, not CIFAR-10":                   "数据：Shapes-10，画出来的图形，不是 CIFAR-10",
+		"500 images; guessing: 10%; data: CIFAR-10; weights: A. Martyn": "500 幅图像；瞎猜：10%；数据：CIFAR-10；权重：A. Martyn",
+		"data: CIFAR-10; 56 layers":                                     "数据：CIFAR-10；56 层",
+		"500 幅图像；data: CIFAR-10":                                        "500 幅图像；数据：CIFAR-10",
+		"cat; dog":                                                      "cat; dog",
+		"It came second; the rest won. A text of nobody":                "它是第二名。A text of nobody",
+		"done in 3s · loss 0.5, accuracy 80.0% · 12 images/s":           "用时 3s · 损失 0.5，准确率 80.0% · 每秒 12 幅图像",
+		"resnet20: the first test images":                               "resnet20：最前面的测试图像",
+		"cat\n→ dog":                                                    "cat\n→ dog",
+		"%d of %d wrong: framed, with a cross":                          "%[2]d 张中错了 %[1]d 张：加框并打叉",
+	} {
+		if got := book.Translate(english); got != want {
+			t.Errorf("%q: got %q, want %q", english, got, want)
+		}
+		if got := English.NewPhrasebook(Phrase{"error", "误差"}).Translate(english); got != english {
+			t.Errorf("%q: got %q in English", english, got)
+		}
+	}
+	for text, want := range map[string][]string{
+		"误差，resnet20 layer1.0.conv1 bn1 ReLU": nil, "error of 数据": {"error"}, "a text for each/none": {"text", "for"}, "CIFAR-10 (JPEG)": nil,
+	} {
+		if got := Untranslated(text); !slices.Equal(got, want) {
+			t.Errorf("%q: untranslated %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestReadPhrase(t *testing.T) {
+	for line, want := range map[string]Phrase{"- `a b` → `中`": {"a b", "中"}, "- `\"a\"` → `\"中\"`": {`"a"`, `"中"`}, "a": {}, "- `a` → 中": {}} {
+		if got, ok := ReadPhrase(line); got != want || ok != (want != Phrase{}) {
+			t.Errorf("%s: got %q and %v, want %q", line, got, ok, want)
+		}
+	}
+}

@@ -1,6 +1,6 @@
 // Package plots draws the figures of training runs: loss, accuracy and learning rate from
 // the metrics that a run recorded, confusion matrices and image grids from its predictions.
-// The drawing itself is done by package figure.
+// The drawing itself is done by package figure; [figure.Figure.Translated] draws them in another language.
 package plots
 
 import (
@@ -95,29 +95,10 @@ func styles(histories []*History) []figure.Style {
 	return Styles(networks...)
 }
 
-// Words draws the figures of this package with their words in another language. It returns the
-// translation of an English word or format, such as "epoch" or "%d of %d wrong: framed, with a
-// cross". Titles and captions are drawn as they are given. A nil Words draws in English, as the
-// functions of the same names do.
-type Words func(english string) string
-
-// Text returns the translation of an English word or format.
-func (w Words) Text(english string) string {
-	if w == nil {
-		return english
-	}
-	return w(english)
-}
-
 // Loss draws the training loss of every run by step, smoothed in front of the raw values,
 // and the test loss at the end of each epoch. If the epochs of a run were too short to
 // record metrics by step, its training loss is drawn by epoch.
 func Loss(title, caption string, histories ...*History) (*figure.Figure, error) {
-	return Words(nil).Loss(title, caption, histories...)
-}
-
-// Loss draws the same as the function [Loss].
-func (w Words) Loss(title, caption string, histories ...*History) (*figure.Figure, error) {
 	var curves []figure.Curve
 	styles := styles(histories)
 	for i, h := range histories {
@@ -125,7 +106,7 @@ func (w Words) Loss(title, caption string, histories ...*History) (*figure.Figur
 		if len(lines) == 0 {
 			lines = h.Epochs
 		}
-		training := figure.Curve{Name: w.of(h, w.Text("training")), Smooth: max(1, len(lines)/12), Style: styles[i].Training()}
+		training := figure.Curve{Name: h.of("training"), Smooth: max(1, len(lines)/12), Style: styles[i].Training()}
 		training.Style.Thin = true
 		for _, line := range lines {
 			training.X = append(training.X, h.epochs(line))
@@ -134,65 +115,42 @@ func (w Words) Loss(title, caption string, histories ...*History) (*figure.Figur
 		if len(training.X) > 0 {
 			curves = append(curves, training)
 		}
-		curves = append(curves, h.byEpoch(h.evaluated(w), styles[i], func(m run.Metrics) *float64 { return m.TestLoss })...)
+		curves = append(curves, h.byEpoch(h.evaluated(), styles[i], func(m run.Metrics) *float64 { return m.TestLoss })...)
 	}
-	return figure.Curves(title, w.Text("epoch"), w.Text("loss"), curves, figure.Caption(caption), figure.Translate(w))
+	return figure.Curves(title, "epoch", "loss", curves, figure.Caption(caption))
 }
 
 // of returns the name of a run's curve of the given images, such as "resnet20, training".
-func (w Words) of(h *History, images string) string {
-	return fmt.Sprintf(w.Text("%s, %s"), h.Name, images)
-}
+func (h *History) of(images string) string { return h.Name + ", " + images }
 
 // evaluated returns the name of the run and of the images that it was evaluated on, such as
 // "resnet20, test".
-func (h *History) evaluated(w Words) string {
+func (h *History) evaluated() string {
 	split := dataset.Test
 	for _, epoch := range h.Epochs {
 		split = cmp.Or(epoch.TestSplit, split)
 	}
-	name := string(split)
-	switch split {
-	case dataset.Test:
-		name = w.Text("test")
-	case dataset.Validation:
-		name = w.Text("validation")
-	case dataset.HeldOut:
-		name = w.Text("held-out")
-	case dataset.All:
-		name = w.Text("all")
-	}
-	return w.of(h, name)
+	return h.of(string(split))
 }
 
 // Accuracy draws the training and test accuracy of every run by epoch.
 func Accuracy(title, caption string, histories ...*History) (*figure.Figure, error) {
-	return Words(nil).Accuracy(title, caption, histories...)
-}
-
-// Accuracy draws the same as the function [Accuracy].
-func (w Words) Accuracy(title, caption string, histories ...*History) (*figure.Figure, error) {
 	var curves []figure.Curve
 	styles := styles(histories)
 	for i, h := range histories {
-		training := h.byEpoch(w.of(h, w.Text("training")), styles[i].Training(), func(m run.Metrics) *float64 { return &m.Accuracy })
+		training := h.byEpoch(h.of("training"), styles[i].Training(), func(m run.Metrics) *float64 { return &m.Accuracy })
 		for j := range training {
 			training[j].Style.Thin = true
 		}
 		curves = append(curves, training...)
-		curves = append(curves, h.byEpoch(h.evaluated(w), styles[i], func(m run.Metrics) *float64 { return m.TestTop1 })...)
+		curves = append(curves, h.byEpoch(h.evaluated(), styles[i], func(m run.Metrics) *float64 { return m.TestTop1 })...)
 	}
-	return figure.Curves(title, w.Text("epoch"), w.Text("accuracy"), curves, figure.Caption(caption), figure.Percent(), figure.Translate(w))
+	return figure.Curves(title, "epoch", "accuracy", curves, figure.Caption(caption), figure.Percent())
 }
 
 // Schedule draws the learning rates of the runs by epoch. Rates that are the same lie on one
 // line, so each run has another dash.
 func Schedule(title string, histories ...*History) (*figure.Figure, error) {
-	return Words(nil).Schedule(title, histories...)
-}
-
-// Schedule draws the same as the function [Schedule].
-func (w Words) Schedule(title string, histories ...*History) (*figure.Figure, error) {
 	var curves []figure.Curve
 	styles := styles(histories)
 	for i, h := range histories {
@@ -205,7 +163,7 @@ func (w Words) Schedule(title string, histories ...*History) (*figure.Figure, er
 		}
 		curves = append(curves, curve)
 	}
-	return figure.Schedule(title, w.Text("epoch"), curves, figure.Translate(w))
+	return figure.Schedule(title, "epoch", curves)
 }
 
 // byEpoch returns the curve of a metric at the ends of epochs, or no curve if pick returns
@@ -231,36 +189,21 @@ func (h *History) epochs(line run.Metrics) float64 {
 
 // Confusion draws the confusion matrix of a result.
 func Confusion(title, caption string, result *infer.Result) (*figure.Figure, error) {
-	return Words(nil).Confusion(title, caption, result)
-}
-
-// Confusion draws the same as the function [Confusion].
-func (w Words) Confusion(title, caption string, result *infer.Result) (*figure.Figure, error) {
-	return figure.Confusion(title, figure.ClassNames(result.Classes), result.Confusion, figure.Caption(caption), figure.Translate(w))
+	return figure.Confusion(title, figure.ClassNames(result.Classes), result.Confusion, figure.Caption(caption))
 }
 
 // Guesses draws the first n images with their labels and the network's predictions.
 func Guesses(title, caption string, images *dataset.Images, result *infer.Result, n int) (*figure.Figure, error) {
-	return Words(nil).Guesses(title, caption, images, result, n)
-}
-
-// Guesses draws the same as the function [Guesses].
-func (w Words) Guesses(title, caption string, images *dataset.Images, result *infer.Result, n int) (*figure.Figure, error) {
 	var tiles []figure.Tile
 	for i := range min(n, images.Len()) {
 		tiles = append(tiles, guessed(images, result, i, ""))
 	}
-	return figure.ImageGrid(title, 8, tiles, figure.Caption(caption), figure.Translate(w))
+	return figure.ImageGrid(title, 8, tiles, figure.Caption(caption))
 }
 
 // Worst draws the n images with the highest losses, the highest first: each with its label,
 // the probability that the network gave the label, and the prediction.
 func Worst(title, caption string, images *dataset.Images, result *infer.Result, n int) (*figure.Figure, error) {
-	return Words(nil).Worst(title, caption, images, result, n)
-}
-
-// Worst draws the same as the function [Worst].
-func (w Words) Worst(title, caption string, images *dataset.Images, result *infer.Result, n int) (*figure.Figure, error) {
 	order := make([]int, len(result.Losses))
 	for i := range order {
 		order[i] = i
@@ -270,7 +213,7 @@ func (w Words) Worst(title, caption string, images *dataset.Images, result *infe
 	for _, i := range order[:min(n, len(order))] {
 		tiles = append(tiles, guessed(images, result, i, fmt.Sprintf(" %.1f%%", 100*math.Exp(-result.Losses[i]))))
 	}
-	return figure.ImageGrid(title, 8, tiles, figure.Caption(caption), figure.Translate(w))
+	return figure.ImageGrid(title, 8, tiles, figure.Caption(caption))
 }
 
 // guessed returns image i with its label, followed by a note, and the prediction below.

@@ -296,8 +296,9 @@ func TestStyles(t *testing.T) {
 	}
 }
 
-func TestWords(t *testing.T) {
-	w := Words(func(english string) string { return strings.NewReplacer("a", "á", ", ", "，").Replace(english) })
+// Every word that figures of runs have can be translated.
+func TestTranslated(t *testing.T) {
+	translate := func(english string) string { return strings.NewReplacer("a", "á", ", ", "，").Replace(english) }
 	history := mustRead(t, writeRun(t, "run", true))
 	history.Name = "plain20"
 	result := &infer.Result{Classes: []string{"cat", "猫"}, Confusion: [][]int{{3, 1}, {0, 2}}, Correct: 5, Total: 6}
@@ -305,15 +306,18 @@ func TestWords(t *testing.T) {
 		draw func() (*figure.Figure, error)
 		want []string
 	}{
-		{func() (*figure.Figure, error) { return w.Loss("", "data", history) }, []string{">plain20，tráining<", ">plain20，test<", ">data<"}},
-		{func() (*figure.Figure, error) { return w.Accuracy("", "", history) }, []string{">plain20，tráining<", ">áccurácy<"}},
-		{func() (*figure.Figure, error) { return w.Schedule("", history) }, []string{">leárning ráte<", ">plain20<"}},
-		{func() (*figure.Figure, error) { return w.Confusion("", "", result) }, []string{"5 of 6 sámples", ">true cláss<", ">cat<", ">猫<"}},
+		{func() (*figure.Figure, error) { return Loss("", "data", history) }, []string{">pláin20，tráining<", ">pláin20，test<", ">dátá<"}},
+		{func() (*figure.Figure, error) { return Accuracy("", "", history) }, []string{">pláin20，tráining<", ">áccurácy<"}},
+		{func() (*figure.Figure, error) { return Schedule("", history) }, []string{">leárning ráte<", ">pláin20<"}},
+		{func() (*figure.Figure, error) { return Confusion("", "", result) }, []string{"5 of 6 sámples", ">true cláss<", ">cát<", ">猫<"}},
 		{func() (*figure.Figure, error) {
-			return w.Guesses("", "", dots(), &infer.Result{Guesses: []int{1, 0, 1}}, 2)
+			return Guesses("", "", dots(), &infer.Result{Guesses: []int{1, 0, 1}}, 2)
 		}, []string{"frámed"}},
 	} {
 		f, err := c.draw()
+		if err == nil {
+			f, err = f.Translated(translate)
+		}
 		text := svg(t, f, err)
 		for _, want := range c.want {
 			if !strings.Contains(text, want) {

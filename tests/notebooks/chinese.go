@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,6 +15,9 @@ import (
 	"slices"
 	"strings"
 
+	nb "github.com/residual-go/residual/lesson/notebook"
+	"github.com/residual-go/residual/lesson/notebook/origin"
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/atomicfile"
 )
 
@@ -30,6 +35,11 @@ import (
 //	- `English words` → `中文`
 //	- `step %d: loss %.2f` → `第 %d 步：损失 %.2f`
 //	- `"depth"` → `"深度"`
+//
+// Figures have been drawn with these words, and those of package words, when the English notebook was run:
+// package lesson/notebook has put them into figures/zh, each marked with the checksum of the English one.
+// They take the places of the English ones, and writeChinese removes the files. Figures that were not drawn
+// anew stay what they are in the Chinese notebook, and those that it does not have either stay English.
 
 // chineseNotebooks returns the paths of the files of prose, in order.
 func (c *course) chineseNotebooks() ([]string, error) {
@@ -42,8 +52,26 @@ func (c *course) writeChinese() error {
 	if err != nil {
 		return err
 	}
+	drawn, err := filepath.Glob(c.path(nb.Figures(words.Chinese), "*.png"))
+	if err != nil {
+		return err
+	}
+	fresh := translations{}
+	for _, path := range drawn {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read a Chinese figure: %w", err)
+		}
+		fresh.add(content)
+	}
+	shown := map[string]bool{}
 	for _, prose := range paths {
-		content, err := chinese(prose)
+		figures, err := figuresIn(notebookOf(prose))
+		if err != nil {
+			return err
+		}
+		maps.Copy(figures, fresh)
+		content, err := chinese(prose, figures)
 		if err != nil {
 			return err
 		}
@@ -52,15 +80,78 @@ func (c *course) writeChinese() error {
 			return fmt.Errorf("write %s: %w", filepath.Base(to), err)
 		}
 		fmt.Println("notebooks/zh/" + filepath.Base(to))
+		now, err := figuresIn(to)
+		if err != nil {
+			return err
+		}
+		for english := range now {
+			shown[english] = true
+		}
+	}
+	for _, path := range drawn {
+		if content, err := os.ReadFile(path); err == nil && shown[origin.Of(content)] {
+			if err := os.Remove(path); err != nil {
+				return fmt.Errorf("remove a Chinese figure that is in its notebook now: %w", err)
+			}
+		}
 	}
 	return nil
+}
+
+// translations are Chinese figures, by the checksums of the English ones.
+type translations map[string][]byte
+
+// add adds a figure if it is marked as a Chinese one.
+func (t translations) add(png []byte) {
+	if english := origin.Of(png); english != "" {
+		t[english] = png
+	}
+}
+
+// embedded matches a PNG in a page.
+var embedded = regexp.MustCompile(`data:image/png;base64,([A-Za-z0-9+/=]+)`)
+
+// figuresIn returns the Chinese figures in a notebook, which may not exist yet.
+func figuresIn(path string) (translations, error) {
+	figures := translations{}
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return figures, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the Chinese notebook: %w", err)
+	}
+	var n notebook
+	if err := json.Unmarshal(content, &n); err != nil {
+		return nil, fmt.Errorf("read %s: %w", filepath.Base(path), err)
+	}
+	for _, encoded := range n.images() {
+		png, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			return nil, fmt.Errorf("read a figure of %s: %w", filepath.Base(path), err)
+		}
+		figures.add(png)
+	}
+	return figures, nil
+}
+
+// of returns the Chinese figure in place of an English one, both in base64, or the English one.
+func (t translations) of(english string) string {
+	png, err := base64.StdEncoding.DecodeString(strings.TrimSpace(english))
+	if err != nil {
+		return english
+	}
+	if chinese := t[origin.Sum(png)]; chinese != nil {
+		return base64.StdEncoding.EncodeToString(chinese)
+	}
+	return english
 }
 
 // notebookOf returns the path of the notebook made with a file of prose.
 func notebookOf(prose string) string { return strings.TrimSuffix(prose, ".md") + ".ipynb" }
 
-// chinese returns the notebook that is made from a file of prose and the English notebook.
-func chinese(prose string) ([]byte, error) {
+// chinese returns the notebook that is made from a file of prose, the English notebook and Chinese figures.
+func chinese(prose string, figures translations) ([]byte, error) {
 	name := filepath.Base(notebookOf(prose))
 	english, err := os.ReadFile(filepath.Join(filepath.Dir(prose), "..", name))
 	if err != nil {
@@ -70,7 +161,7 @@ func chinese(prose string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the Chinese text: %w", err)
 	}
-	content, err := translated(english, string(text), name)
+	content, err := translated(english, string(text), name, figures)
 	if err != nil {
 		return nil, fmt.Errorf("notebooks/zh/%s: %w", filepath.Base(prose), err)
 	}
@@ -104,8 +195,8 @@ func sections(prose, notebook string) (map[string]string, error) {
 	return texts, nil
 }
 
-// translated returns a notebook with other prose.
-func translated(english []byte, prose, name string) ([]byte, error) {
+// translated returns a notebook with other prose and figures.
+func translated(english []byte, prose, name string, figures translations) ([]byte, error) {
 	texts, err := sections(prose, name)
 	if err != nil {
 		return nil, err
@@ -133,16 +224,16 @@ func translated(english []byte, prose, name string) ([]byte, error) {
 			cell["source"] = lines(text)
 			continue
 		}
-		var words []replacement
+		var list []replacement
 		if found {
-			if words, err = replacements(text); err != nil {
+			if list, err = replacements(text); err != nil {
 				return nil, fmt.Errorf("%s: %w", id, err)
 			}
 		}
-		if err := replaceIn(cell, words, earlier); err != nil {
+		if err := replaceIn(cell, list, earlier, figures); err != nil {
 			return nil, fmt.Errorf("%s: %w", id, err)
 		}
-		earlier = append(earlier, words...)
+		earlier = append(earlier, list...)
 	}
 	if len(texts) > 0 {
 		return nil, fmt.Errorf("%s has no cell %s", name, slices.Sorted(maps.Keys(texts))[0])
@@ -153,8 +244,6 @@ func translated(english []byte, prose, name string) ([]byte, error) {
 // replacement is words and their translation.
 type replacement struct{ from, to string }
 
-var replacementLine = regexp.MustCompile("^- `(.+)` → `(.+)`$")
-
 // replacements reads the text of a code cell. Longer words come first, since they may contain others.
 func replacements(text string) ([]replacement, error) {
 	var list []replacement
@@ -162,14 +251,14 @@ func replacements(text string) ([]replacement, error) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
-		m := replacementLine.FindStringSubmatch(line)
-		if m == nil {
+		p, ok := words.ReadPhrase(line)
+		if !ok {
 			return nil, fmt.Errorf("%q is no replacement; write: - `English` → `中文`", line)
 		}
-		if verbs := verb.FindAllString(m[1], -1); !slices.Equal(verbs, verb.FindAllString(m[2], -1)) {
-			return nil, fmt.Errorf("%q has other verbs than %q; keep %s in this order", m[2], m[1], strings.Join(verbs, " "))
+		if verbs := verb.FindAllString(p.English, -1); !slices.Equal(verbs, verb.FindAllString(p.Text, -1)) {
+			return nil, fmt.Errorf("%q has other verbs than %q; keep %s in this order", p.Text, p.English, strings.Join(verbs, " "))
 		}
-		list = append(list, replacement{m[1], m[2]})
+		list = append(list, replacement{p.English, p.Text})
 	}
 	slices.SortStableFunc(list, func(a, b replacement) int { return len(b.from) - len(a.from) })
 	return list, nil
@@ -177,7 +266,7 @@ func replacements(text string) ([]replacement, error) {
 
 // replaceIn translates words in the source of a code cell and in its outputs. earlier are the words
 // of the cells before it.
-func replaceIn(cell map[string]any, words, earlier []replacement) error {
+func replaceIn(cell map[string]any, words, earlier []replacement, figures translations) error {
 	source := joined(cell["source"])
 	var pairs []string
 	for _, w := range words {
@@ -196,11 +285,36 @@ func replaceIn(cell map[string]any, words, earlier []replacement) error {
 			output["text"] = replaced(text, words, earlier)
 		}
 		data, _ := output["data"].(map[string]any)
-		if table, ok := data["text/html"]; ok && !strings.Contains(joined(table), "base64,") {
-			data["text/html"] = replaced(table, words, earlier)
+		switch page := joined(data["text/html"]); {
+		case strings.Contains(page, "base64,"):
+			if chinese := figures.display(page); chinese != page {
+				data["text/html"] = lines(chinese)
+			}
+		case page != "":
+			data["text/html"] = replaced(data["text/html"], words, earlier)
+		}
+		if figure := joined(data["image/png"]); figure != "" {
+			if chinese := figures.of(figure); chinese != figure {
+				data["image/png"] = chinese
+			}
 		}
 	}
 	return nil
+}
+
+// textIn matches the texts in a page: those between tags, and those in place of images.
+var textIn = regexp.MustCompile(`(>|alt=")([^<>"]+)([<"])`)
+
+// display returns what [nb.Live] has shown with Chinese words and curves.
+func (t translations) display(page string) string {
+	book := words.Chinese.NewPhrasebook()
+	page = textIn.ReplaceAllStringFunc(page, func(s string) string {
+		parts := textIn.FindStringSubmatch(s)
+		return parts[1] + html.EscapeString(book.Translate(html.UnescapeString(parts[2]))) + parts[3]
+	})
+	return embedded.ReplaceAllStringFunc(page, func(s string) string {
+		return "data:image/png;base64," + t.of(embedded.FindStringSubmatch(s)[1])
+	})
 }
 
 // replaced returns an output with its words replaced, or as it is stored if it has none of them.

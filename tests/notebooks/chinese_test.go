@@ -2,11 +2,17 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/residual-go/residual/lesson/notebook/origin"
 )
 
 const englishNotebook = `{"cells": [
@@ -21,7 +27,7 @@ const englishNotebook = `{"cells": [
 func TestTranslated(t *testing.T) {
 	const prose = "<!-- source: ../1-x.ipynb#cell-01 sha256:0123456789abcdef -->\n# 1. 标题\n\n正文。\n\n" +
 		"<!-- source: ../1-x.ipynb#cell-02 -->\n- `says hello` → `打招呼`\n- `hello, ` → `你好，`\n- `\"part\"` → `\"部分\"`\n"
-	content, err := translated([]byte(englishNotebook), prose, "1-x.ipynb")
+	content, err := translated([]byte(englishNotebook), prose, "1-x.ipynb", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +55,7 @@ func TestTranslated(t *testing.T) {
 		"<!-- source: ../1-x.ipynb#cell-01 -->\nx\n<!-- source: ../1-x.ipynb#cell-02 -->\n- `goodbye` → `再见`": "does not contain",
 		"<!-- source: ../1-x.ipynb#cell-01 -->\nx\n<!-- source: ../1-x.ipynb#cell-02 -->\nhello becomes 你好":   "is no replacement",
 	} {
-		if _, err := translated([]byte(englishNotebook), prose, "1-x.ipynb"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := translated([]byte(englishNotebook), prose, "1-x.ipynb", nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want one that says %q", prose, err, want)
 		}
 	}
@@ -71,6 +77,118 @@ func TestPrinted(t *testing.T) {
 	}
 }
 
+// TestChineseFigures: figures are replaced by those that are marked as their translations, and no others.
+func TestChineseFigures(t *testing.T) {
+	dot := func(grey byte) []byte {
+		img := image.NewGray(image.Rect(0, 0, 1, 1))
+		img.Pix[0] = grey
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	english, other := dot(1), dot(2)
+	chinese, err := origin.Mark(dot(3), english)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := base64.StdEncoding.EncodeToString
+	const prose = "<!-- source: ../1-x.ipynb#cell-01 -->\n- `x` → `x`\n"
+	page := `<b>plain20</b> <span>epoch 1 of 2, 3s left · a note</span><img alt="four networks: training loss by epoch" src="data:image/png;base64,`
+	cells, err := json.Marshal(map[string]any{"cells": []any{map[string]any{"cell_type": "code", "id": "cell-01", "source": "x", "outputs": []any{
+		map[string]any{"data": map[string]any{"image/png": base(english)}}, map[string]any{"data": map[string]any{"image/png": base(other)}},
+		map[string]any{"data": map[string]any{"text/html": page + base(english) + `">`}},
+	}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	figures := translations{}
+	figures.add(chinese)
+	figures.add(dot(4)) // not marked
+	content, err := translated(cells, prose, "1-x.ipynb", figures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n notebook
+	if err := json.Unmarshal(content, &n); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := n.images(), []string{base(chinese), base(other), base(chinese)}; !slices.Equal(got, want) {
+		t.Errorf("figures %q, want %q", got, want)
+	}
+	if got := string(n.Cells[0].Outputs[2].Data["text/html"]); !strings.HasPrefix(got,
+		`<b>plain20</b> <span>第 1 轮，共 2 轮，还要 3s · a note</span><img alt="four networks：训练损失随轮数的变化" src="`) {
+		t.Errorf("the display is %s", got)
+	}
+
+	path := filepath.Join(t.TempDir(), "1-x.ipynb")
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	again, err := figuresIn(path)
+	if err != nil || len(again) != 1 || !bytes.Equal(again[origin.Sum(english)], chinese) {
+		t.Errorf("the notebook has the Chinese figures %q (%v), want one", again, err)
+	}
+	if err := sameFigure(base(chinese), writeFile(t, english)); err != nil {
+		t.Error(err)
+	}
+	if err := sameFigure(base(chinese), writeFile(t, other)); err == nil {
+		t.Error("a translation of another figure passes as the same figure")
+	}
+}
+
+func writeFile(t *testing.T, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "figure.png")
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// stillEnglish are the numbers of the Chinese notebooks some of whose figures are English, since they have not
+// been run after the figures got Chinese words.
+const stillEnglish = "234678"
+
+// TestFiguresAreChinese: the Chinese notebooks show Chinese figures.
+func TestFiguresAreChinese(t *testing.T) {
+	c, err := findCourse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := c.chineseNotebooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, prose := range paths {
+		name := filepath.Base(notebookOf(prose))
+		content, err := os.ReadFile(notebookOf(prose))
+		if err != nil {
+			continue // TestChineseNotebooks complains
+		}
+		var n notebook
+		if err := json.Unmarshal(content, &n); err != nil {
+			t.Fatal(err)
+		}
+		english := 0
+		for i, encoded := range n.images() {
+			figure, err := base64.StdEncoding.DecodeString(encoded)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if origin.Of(figure) == "" {
+				if english++; !strings.Contains(stillEnglish, name[:1]) {
+					t.Errorf("figure %d of notebooks/zh/%s is English; run: go run ./tests/notebooks execute %s; go run ./tests/notebooks zh", i+1, name, name[:1])
+				}
+			}
+		}
+		if english == 0 && strings.Contains(stillEnglish, name[:1]) {
+			t.Errorf("all figures of notebooks/zh/%s are Chinese; remove it from stillEnglish", name)
+		}
+	}
+}
+
 // TestChineseNotebooks: the committed Chinese notebooks are what writeChinese makes of today's English ones.
 func TestChineseNotebooks(t *testing.T) {
 	c, err := findCourse()
@@ -85,7 +203,11 @@ func TestChineseNotebooks(t *testing.T) {
 		t.Skip("there are no Chinese notebooks")
 	}
 	for _, prose := range paths {
-		want, err := chinese(prose)
+		figures, err := figuresIn(notebookOf(prose))
+		if err != nil {
+			t.Error(err)
+		}
+		want, err := chinese(prose, figures)
 		if err != nil {
 			t.Error(err)
 			continue

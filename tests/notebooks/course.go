@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/residual-go/residual/lesson/checkout"
+	nb "github.com/residual-go/residual/lesson/notebook"
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/atomicfile"
 )
 
@@ -65,8 +69,13 @@ func (c *course) named(prefixes []string) ([]string, error) {
 	return chosen, nil
 }
 
-// execute runs notebooks one after the other and writes each back after it succeeds.
+// execute runs notebooks one after the other and writes each back after it succeeds. Their figures are
+// drawn in Chinese too, for the command zh; words in figures that have no translation are printed.
 func (c *course) execute(ctx context.Context, paths []string) error {
+	untranslated := c.path(nb.Figures(words.Chinese), nb.UntranslatedFile)
+	if err := os.Remove(untranslated); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the list of an earlier run: %w", err)
+	}
 	// Earlier runs would be reused instead of trained again.
 	if err := os.RemoveAll(c.path("runs", "course")); err != nil {
 		return fmt.Errorf("remove earlier runs: %w", err)
@@ -74,7 +83,7 @@ func (c *course) execute(ctx context.Context, paths []string) error {
 	for _, path := range paths {
 		fmt.Printf("%s ", filepath.Base(path))
 		started := time.Now()
-		content, err := c.run(ctx, path)
+		content, err := c.run(ctx, path, nb.BothVariable+"=1", words.Variable+"="+string(words.English))
 		if err != nil {
 			fmt.Println()
 			return err
@@ -86,6 +95,20 @@ func (c *course) execute(ctx context.Context, paths []string) error {
 			return fmt.Errorf("write back %s: %w", filepath.Base(path), err)
 		}
 		fmt.Printf("%s\n", time.Since(started).Round(time.Second))
+	}
+	return printUntranslated(untranslated)
+}
+
+// printUntranslated prints what is in the list of words without translation, each line once.
+func printUntranslated(path string) error {
+	content, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read the words without translation: %w", err)
+	}
+	list := slices.Sorted(strings.Lines(string(content)))
+	if len(list) > 0 {
+		fmt.Println("Texts in figures that have no Chinese words, or not all; put them into notebooks/zh/*.md or lesson/words/zh/figures.po:")
+		fmt.Print(strings.Join(slices.Compact(list), ""))
 	}
 	return nil
 }

@@ -35,6 +35,22 @@ type output struct {
 	Error string          `json:"evalue"`
 }
 
+// images returns all images in the outputs of the notebook, in base64.
+func (n notebook) images() []string {
+	var all []string
+	for _, cell := range n.Cells {
+		for _, out := range cell.Outputs {
+			if figure, ok := out.Data["image/png"]; ok {
+				all = append(all, strings.TrimSpace(string(figure)))
+			}
+			for _, found := range embedded.FindAllStringSubmatch(string(out.Data["text/html"]), -1) {
+				all = append(all, found[1])
+			}
+		}
+	}
+	return all
+}
+
 // text is a string that a notebook file may store as a list of lines.
 type text string
 

@@ -258,25 +258,20 @@ func (r *Result) VerdictIn(l words.Language) string {
 // ErrorFigureName is the name of the files with the figure of the errors.
 const ErrorFigureName = "degradation"
 
-// Figures draws three figures into dir, each as PNG and SVG, and returns their paths:
+// Drawings returns three figures to be drawn:
 // degradation, the training and test errors; degradation-loss, the training losses; and
-// gradient-norms, the norm of each layer's gradient before training. Their words are in the language of
-// w, which may be nil.
-func (r *Result) Figures(dir, caption string, w plots.Words) ([]string, error) {
-	return plots.Save(dir,
-		plots.Drawing{Name: ErrorFigureName, Draw: func() (*figure.Figure, error) { return r.errorFigure(caption, w) }},
-		plots.Drawing{Name: "degradation-loss", Draw: func() (*figure.Figure, error) { return r.lossFigure(caption, w) }},
-		plots.Drawing{Name: "gradient-norms", Draw: func() (*figure.Figure, error) { return r.gradientFigure(BeforeTraining, caption, w) }},
-	)
+// gradient-norms, the norm of each layer's gradient before training.
+func (r *Result) Drawings(caption string) []plots.Drawing {
+	return []plots.Drawing{
+		{Name: ErrorFigureName, Draw: func() (*figure.Figure, error) { return r.ErrorFigure(caption) }},
+		{Name: "degradation-loss", Draw: func() (*figure.Figure, error) { return r.lossFigure(caption) }},
+		{Name: "gradient-norms", Draw: func() (*figure.Figure, error) { return r.GradientFigure(BeforeTraining, caption) }},
+	}
 }
 
 // ErrorFigure draws the training and test errors of the four runs by epoch, with the plain
 // networks on the left and the residual ones on the right.
 func (r *Result) ErrorFigure(caption string) (*figure.Figure, error) {
-	return r.errorFigure(caption, nil)
-}
-
-func (r *Result) errorFigure(caption string, w plots.Words) (*figure.Figure, error) {
 	var runs []figure.Run
 	for _, arm := range r.Arms {
 		line, err := errorsByEpoch(arm.Network, arm.Dir)
@@ -285,13 +280,12 @@ func (r *Result) errorFigure(caption string, w plots.Words) (*figure.Figure, err
 		}
 		runs = append(runs, line)
 	}
-	return errorFigure(runs, r.TestSplit, w, figure.Caption(caption))
+	return errorFigure(runs, r.TestSplit, figure.Caption(caption))
 }
 
 // ErrorFigureSoFar draws the same while [Experiment.Run] is under way: the epochs that the runs in dir
-// have behind them, tested on the given split. The legends name all four networks. Words are in the language of w, which may
-// be nil.
-func (e Experiment) ErrorFigureSoFar(dir string, split dataset.Split, caption string, w plots.Words) (*figure.Figure, error) {
+// have behind them, tested on the given split. The legends name all four networks.
+func (e Experiment) ErrorFigureSoFar(dir string, split dataset.Split, caption string) (*figure.Figure, error) {
 	configs, _, err := e.configs(1)
 	if err != nil {
 		return nil, err
@@ -310,7 +304,7 @@ func (e Experiment) ErrorFigureSoFar(dir string, split dataset.Split, caption st
 		}
 		runs = append(runs, line)
 	}
-	return errorFigure(runs, split, w, figure.Caption(caption), figure.YRange(0, 1)) // one axis for all these pictures
+	return errorFigure(runs, split, figure.Caption(caption), figure.YRange(0, 1)) // one axis for all these pictures
 }
 
 // errorsByEpoch reads the errors of a network from its run in dir.
@@ -335,12 +329,12 @@ func errorsByEpoch(network, dir string) (figure.Run, error) {
 }
 
 // errorFigure draws the errors of the four networks, in the order of [Result.Arms].
-func errorFigure(runs []figure.Run, split dataset.Split, w plots.Words, options ...figure.Option) (*figure.Figure, error) {
+func errorFigure(runs []figure.Run, split dataset.Split, options ...figure.Option) (*figure.Figure, error) {
 	for i := range runs {
-		runs[i].Tested = w.Text(string(split))
+		runs[i].Tested = string(split)
 	}
-	return figure.PlainVsResidual(w.Text("Plain and residual networks, shallow and deep"), w.Text("epoch"), w.Text("error"),
-		runs[:2], runs[2:], append(options, figure.Percent(), figure.Translate(w))...)
+	return figure.PlainVsResidual("Plain and residual networks, shallow and deep", "epoch", "error",
+		runs[:2], runs[2:], append(options, figure.Percent())...)
 }
 
 // style returns the style of an arm, by its place in [Result.Arms].
@@ -349,7 +343,7 @@ func style(arm int) figure.Style {
 }
 
 // lossFigure draws the training losses by step. Degradation is about these.
-func (r *Result) lossFigure(caption string, w plots.Words) (*figure.Figure, error) {
+func (r *Result) lossFigure(caption string) (*figure.Figure, error) {
 	var curves []figure.Curve
 	for i, arm := range r.Arms {
 		history, err := plots.Read(arm.Dir)
@@ -362,5 +356,5 @@ func (r *Result) lossFigure(caption string, w plots.Words) (*figure.Figure, erro
 		}
 		curves = append(curves, curve)
 	}
-	return figure.Curves(w.Text("Training loss"), w.Text("step"), w.Text("loss"), curves, figure.Caption(caption), figure.Translate(w))
+	return figure.Curves("Training loss", "step", "loss", curves, figure.Caption(caption))
 }

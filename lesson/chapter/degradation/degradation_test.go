@@ -18,6 +18,7 @@ import (
 	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
+	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
 )
@@ -157,7 +158,7 @@ func TestRun(t *testing.T) {
 	}
 
 	figures := filepath.Join(t.TempDir(), "figures")
-	paths, err := result.Figures(figures, "data: noise", nil)
+	paths, err := plots.Save(figures, result.Drawings("data: noise")...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/figure"
-	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/probe"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/run"
@@ -67,10 +66,6 @@ func isBlock(name string) bool {
 // GradientFigure draws the norm of the gradient at the weights of every layer of the four
 // networks, measured on the first batch of the training images.
 func (r *Result) GradientFigure(when When, caption string) (*figure.Figure, error) {
-	return r.gradientFigure(when, caption, nil)
-}
-
-func (r *Result) gradientFigure(when When, caption string, w plots.Words) (*figure.Figure, error) {
 	norms := make([][]probe.Norm, len(r.Arms))
 	for i, arm := range r.Arms {
 		err := arm.open(when, func(store *model.Store, recipe recipe.Recipe) (err error) {
@@ -94,12 +89,12 @@ func (r *Result) gradientFigure(when When, caption string, w plots.Words) (*figu
 		}
 		series = append(series, curve)
 	}
-	title := w.Text("Gradient of each layer before the first step")
+	title := "Gradient of each layer before the first step"
 	if when == AfterTraining {
-		title = w.Text("Gradient of each layer after the last step")
+		title = "Gradient of each layer after the last step"
 	}
 	return figure.GradientNorms(title, layers, series,
-		figure.Caption(caption+w.Text("; the shallow networks' layers are spread over the deep ones'")), figure.Translate(w))
+		figure.Caption(caption+"; the shallow networks' layers are spread over the deep ones'"))
 }
 
 // spread returns the layer of a deep network, from 1 to all, at the same relative depth as
