@@ -117,7 +117,7 @@ func literal(e ast.Expr) string {
 }
 
 // student lists the commands whose help is translated.
-var student = []string{"degradation", "train", "eval", "predict", "check", "serve", "data", "plot"}
+var student = []string{"degradation", "train", "eval", "predict", "check", "serve", "data", "plot", "finetune", "summary", "weights", "doctor", "export", "grade"}
 
 // textsInHelp returns the texts of the help of the whole command and of the students' subcommands.
 func textsInHelp(found map[text]string) {
