@@ -108,6 +108,43 @@ func TestTrainedFindsTheRun(t *testing.T) {
 	}
 }
 
+// TestTrainValidates: with validation images, the test images are left alone.
+func TestTrainValidates(t *testing.T) {
+	t.Setenv(OutputVariable, t.TempDir())
+	set := Images(80, 32)
+	var err error
+	if set.Training, set.Validation, err = set.Training.HoldOut(16, 1); err != nil {
+		t.Fatal(err)
+	}
+	config, err := resnet.CIFAR(8, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Stem = resnet.ImageNetStem
+	r, err := recipe.ByName("fast")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Model, r.Epochs, r.BatchSize, r.Augment = config, 1, 16, dataset.Augment{}
+	live := NewLive("display")
+	outcome := live.Train("validated", r, set)
+	outcome.Store.Finalize()
+	live.Trained("validated", r, set).Store.Finalize()
+	if len(live.lines) != 2 || live.lines[0].last.Step != 4 || live.lines[1].last.Step != 0 {
+		t.Errorf("the display does not show one training of four steps and one that was there")
+	}
+	if outcome.Test.Total != 16 || outcome.Test.Split != dataset.Validation {
+		t.Errorf("evaluated on %d %s images, want 16 for validation", outcome.Test.Total, outcome.Test.Split)
+	}
+	if line := History("validated").Epochs[0]; line.TestImages != 16 || line.TestSplit != dataset.Validation {
+		t.Errorf("the metrics are %+v", line)
+	}
+	kept, err := run.ReadRecipe(filepath.Join(Runs(), "validated"))
+	if err != nil || kept.Validation != 16 || kept.Subset != "80,32" {
+		t.Errorf("the recipe has %d validation images of the subset %q, %v", kept.Validation, kept.Subset, err)
+	}
+}
+
 func TestLiveShowsBarsAndCurves(t *testing.T) {
 	live := NewLive("two networks")
 	if live.begun() {

@@ -19,33 +19,54 @@ import (
 func Runs() string { return filepath.Join(output(), "runs", "course") }
 
 // Train trains the recipe's network from the start, with a live display, and keeps the run
-// under name. It replaces an existing run of that name.
+// under name. It replaces an existing run of that name. If the set has validation images, those are
+// evaluated, and the test images are not.
 func Train(name string, r recipe.Recipe, set *datasource.Set) *run.Outcome {
-	dir, live := filepath.Join(Runs(), name), NewLive(name)
-	Check(os.RemoveAll(dir))
-	outcome, err := run.Train(Context(), dir, complete(r, set), options(set, live.Reporter(r.Model.Name)))
+	live := NewLive(name)
+	outcome := live.Train(name, r, set)
 	live.Close()
-	if errors.Is(err, run.ErrInterrupted) {
-		err = errors.New("interrupted; run the cell again to train from the start")
-	}
-	return Must(outcome, err)
+	return outcome
 }
 
 // Trained returns the run of the given name if it was trained with the same recipe on the same
 // images, and resumes it if it was interrupted. Otherwise it calls Train. The first time in a
 // notebook, it prints that it uses an existing run.
 func Trained(name string, r recipe.Recipe, set *datasource.Set) *run.Outcome {
+	live := NewLive(name)
+	outcome := live.Trained(name, r, set)
+	live.Close()
+	return outcome
+}
+
+// Train is the function of that name with this display, which can show several trainings.
+func (l *Live) Train(name string, r recipe.Recipe, set *datasource.Set) *run.Outcome {
 	dir := filepath.Join(Runs(), name)
-	if before, err := run.ReadRecipe(dir); err == nil && reflect.DeepEqual(before, complete(r, set)) {
-		if text := fmt.Sprintf("%s is already trained; its run is in runs/course/%s.", name, name); first(text) {
-			fmt.Println(text)
-		}
-		live := NewLive(name)
-		outcome, err := run.Resume(Context(), dir, options(set, live.Reporter(r.Model.Name)))
-		live.Close()
-		return Must(outcome, err)
+	Check(os.RemoveAll(dir))
+	outcome, err := run.Train(Context(), dir, complete(r, set), options(set, l.Reporter(r.Model.Name)))
+	if err != nil {
+		l.Close()
 	}
-	return Train(name, r, set)
+	if errors.Is(err, run.ErrInterrupted) {
+		err = errors.New("interrupted; run the cell again to train from the start")
+	}
+	return Must(outcome, err)
+}
+
+// Trained is the function of that name with this display, which can show several trainings.
+func (l *Live) Trained(name string, r recipe.Recipe, set *datasource.Set) *run.Outcome {
+	dir := filepath.Join(Runs(), name)
+	before, err := run.ReadRecipe(dir)
+	if err != nil || !reflect.DeepEqual(before, complete(r, set)) {
+		return l.Train(name, r, set)
+	}
+	if text := fmt.Sprintf("%s is already trained; its run is in runs/course/%s.", name, name); first(text) {
+		fmt.Println(text)
+	}
+	outcome, err := run.Resume(Context(), dir, options(set, l.Reporter(r.Model.Name)))
+	if err != nil {
+		l.Close()
+	}
+	return Must(outcome, err)
 }
 
 // History returns the metrics of the run of the given name.
@@ -73,11 +94,14 @@ func recordedDir(name string) string {
 // complete returns the recipe with the fields that name its images filled in.
 func complete(r recipe.Recipe, set *datasource.Set) recipe.Recipe {
 	r.Data, r.Model.Classes = set.Training.Name, len(set.Training.Classes)
-	r.Subset = fmt.Sprintf("%d,%d", set.Training.Len(), set.Test.Len())
+	if set.Validation != nil {
+		r.Validation = set.Validation.Len()
+	}
+	r.Subset = fmt.Sprintf("%d,%d", set.Training.Len()+r.Validation, set.Test.Len())
 	return r
 }
 
 func options(set *datasource.Set, report run.Reporter) run.Options {
 	// On another backend an interrupted run resumes with a note: a notebook has no flag that asks for that.
-	return run.Options{Backend: Backend(), AnyBackend: true, Training: set.Training, Test: set.Test, Report: report, LogEvery: 20}
+	return run.Options{Backend: Backend(), AnyBackend: true, Training: set.Training, Test: set.InTraining(), Report: report, LogEvery: 20}
 }
