@@ -36,6 +36,7 @@ type Backend struct {
 	// granularity says how large tasks should be; tests replace it.
 	granularity func() granularity
 	finalized   atomic.Bool
+	profile     *profile // nil without the option "profile"
 }
 
 var _ compute.Backend = (*Backend)(nil)
@@ -47,10 +48,12 @@ var _ compute.Backend = (*Backend)(nil)
 //	devices=N      the number of devices to present, 1 to 8; 1 by default. All devices share
 //	               the same cores, so more of them are no faster: they are for testing and
 //	               learning.
+//	profile        measure every step, for [Backend.Profile].
 //
 // New returns an error for an unknown option and for kernels that this machine cannot run.
 func New(config string) (compute.Backend, error) {
 	name, devices := os.Getenv(KernelEnv), 1
+	var steps *profile
 	for option := range strings.SplitSeq(config, ",") {
 		key, value, _ := strings.Cut(option, "=")
 		switch key {
@@ -63,8 +66,10 @@ func New(config string) (compute.Backend, error) {
 				return nil, errors.Errorf("option %q of backend %q: the number of devices must be from 1 to %d", option, Name, maxDevices)
 			}
 			devices = n
+		case "profile":
+			steps = newProfile()
 		default:
-			return nil, errors.Errorf("unknown option %q of backend %q: the options are kernel=NAME and devices=N", option, Name)
+			return nil, errors.Errorf("unknown option %q of backend %q: the options are kernel=NAME, devices=N and profile", option, Name)
 		}
 	}
 	kernels, err := kernel.Choose(name)
@@ -78,7 +83,7 @@ func New(config string) (compute.Backend, error) {
 	if err != nil {
 		return nil, errors.Wrapf(err, "backend %q", Name)
 	}
-	return &Backend{kernels: kernels, reference: reference, workers: newWorkers(), devices: devices, granularity: newGranularity}, nil
+	return &Backend{kernels: kernels, reference: reference, workers: newWorkers(), devices: devices, granularity: newGranularity, profile: steps}, nil
 }
 
 // Name returns "cpu".

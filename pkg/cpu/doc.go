@@ -71,10 +71,12 @@
 //	plan.go                           plan: what compiling a graph results in
 //	plan_store.go                     which tensors are stored
 //	plan_order.go                     the order of steps, and which tensors join a loop
+//	plan_chain.go                     which steps run together on a few images at a time
 //	plan_memory.go                    slots, sharing of memory, the layout of the arena
 //	plan_tasks.go                     chooses the size of tasks from caches and cores
 //
 //	step.go                           the step for each kind of tensor
+//	step_chain.go                     steps that run together on a few images at a time
 //	step_loop.go                      elementwise loops and reductions
 //	step_loop_compile.go              the program of a loop, and its registers
 //	step_loop_opcode.go               what each operation of a program does
@@ -91,6 +93,7 @@
 //	step_allreduce.go                 reduction over devices
 //
 //	run_executable.go                 executable, and one execution of it
+//	run_profile.go                    where the time goes
 //	run_delegated.go                  a whole graph in the reference backend
 //	run_workers.go                    the goroutines that share the tasks
 //	run_devices.go                    which device is where

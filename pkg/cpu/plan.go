@@ -44,6 +44,7 @@ func compile(b *builder) (compute.Executable, error) {
 		return nil, errors.WithMessagef(err, "compile %s", b.Name())
 	}
 	p.share(steps)
+	p.chain()
 	p.layOut()
 	return newExecutable(b, p), nil
 }

@@ -18,6 +18,8 @@ type granularity struct {
 	// cores is the number of cores. Goroutines take tasks one by one. With many tasks for each core,
 	// the others do not wait long for the last one, even if a slow core has taken that.
 	cores int
+	// chain is the least number of tasks of a chain of steps. The sums of its members allow only a few.
+	chain int
 }
 
 // newGranularity returns the granularity for this machine.
@@ -30,7 +32,9 @@ func newGranularity() granularity {
 func granularityFor(secondLevel, cores int) granularity {
 	const measured, most = 32 << 10, 160 << 10
 	cacheable := max(measured, min(secondLevel/4/4, most))
-	return granularity{cacheable: cacheable, tiles: 2 * cacheable, cores: max(1, cores)}
+	g := granularity{cacheable: cacheable, tiles: 2 * cacheable, cores: max(1, cores)}
+	g.chain = g.tasks(4)
+	return g
 }
 
 // tasks returns the least number of tasks for a job, given the number for each core.

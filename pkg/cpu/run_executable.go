@@ -3,6 +3,7 @@ package cpu
 import (
 	"slices"
 	"sync"
+	"time"
 	"unsafe"
 
 	"github.com/gomlx/compute"
@@ -35,7 +36,8 @@ type run struct {
 	scratch    *scratch
 	blocks     []*block // the memory of the inputs
 	device     compute.DeviceNum
-	rendezvous *rendezvous // with the runs on the other devices
+	rendezvous *rendezvous   // with the runs on the other devices
+	jobs       time.Duration // of the current step, if the backend has a profile
 }
 
 // pointer returns the memory of a slot.
@@ -215,7 +217,7 @@ func (e *executable) execute(r *run, inputs []compute.Buffer, donate []bool) ([]
 	}
 	var failed error
 	for _, s := range p.steps {
-		if failed = s.run(r); failed != nil {
+		if failed = r.runStep(s); failed != nil {
 			break
 		}
 	}

@@ -30,6 +30,12 @@ func trained(t testing.TB, b *Backend, steps int) []byte {
 	for range steps {
 		step()
 	}
+	return weights(t, store)
+}
+
+// weights returns the bytes of all variables.
+func weights(t testing.TB, store *model.Store) []byte {
+	t.Helper()
 	var all bytes.Buffer
 	// GoMLX makes up new names for its metrics each time.
 	variables := slices.DeleteFunc(slices.Collect(store.IterVariables()),

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pkg/errors"
 )
@@ -37,6 +38,7 @@ type job struct {
 	refs   atomic.Int32 // number of goroutines that may still use the job
 	ended  chan struct{}
 	failed atomic.Pointer[error]
+	busy   atomic.Int64 // nanoseconds, if the backend has a profile
 }
 
 // scratch is a goroutine's own memory. Its contents last for one task.
@@ -97,8 +99,11 @@ func (w *workers) unref(j *job) {
 // error; other tasks may then be skipped.
 func (w *workers) do(r *run, s *scratch, t tasker, n int) error {
 	helpers := min(runtime.GOMAXPROCS(0), n) - 1
+	start := r.now()
 	if helpers <= 0 {
-		return runSerially(r, s, t, n)
+		err := runSerially(r, s, t, n)
+		r.measured(t, start, r.now().Sub(start))
+		return err
 	}
 	w.grow(helpers)
 	j := w.free.Get().(*job)
@@ -107,6 +112,7 @@ func (w *workers) do(r *run, s *scratch, t tasker, n int) error {
 	j.done.Store(0)
 	j.failed.Store(nil)
 	j.refs.Store(int32(1 + helpers))
+	j.busy.Store(0)
 	for range helpers {
 		select {
 		case w.jobs <- j:
@@ -124,6 +130,7 @@ func (w *workers) do(r *run, s *scratch, t tasker, n int) error {
 		<-j.ended
 	}
 	failed := j.failed.Load()
+	r.measured(t, start, time.Duration(j.busy.Load()))
 	w.unref(j)
 	if failed != nil {
 		return *failed
@@ -140,10 +147,12 @@ func (j *job) work(s *scratch) (last bool) {
 			return last
 		}
 		if j.failed.Load() == nil {
+			start := j.run.now()
 			if err := runTask(j.run, s, j.tasker, int(i)); err != nil {
 				failed := err // so that only failed escapes to the heap
 				j.failed.CompareAndSwap(nil, &failed)
 			}
+			j.busy.Add(int64(j.run.now().Sub(start)))
 		}
 		last = j.done.Add(1) == j.n
 		if last && !j.ownedBy(s) {

@@ -311,12 +311,18 @@ func (s *rowsTables) unitsOf(tiles int) int {
 }
 
 func (s *rowsStep) run(r *run) error {
-	if s.taps > 0 {
-		if err := r.do(&s.pack, s.groups*s.panels); err != nil {
-			return err
-		}
+	if err := s.first(r); err != nil {
+		return err
 	}
 	return r.do(s, s.groups*(s.n/s.images)*len(s.units)*s.chunks)
+}
+
+// first packs the weights.
+func (s *rowsStep) first(r *run) error {
+	if s.taps == 0 {
+		return nil
+	}
+	return r.do(&s.pack, s.groups*s.panels)
 }
 
 // packPanels copies the weights into panels of NR output channels, [group][panel][tap][ci][NR],

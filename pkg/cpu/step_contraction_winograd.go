@@ -148,11 +148,14 @@ func (t *tiling) offsets(y, x tileSide) []int32 {
 }
 
 func (s *winogradStep) run(r *run) error {
-	if err := r.do(&s.pack, s.panels*s.pack.parts()); err != nil {
+	if err := s.first(r); err != nil {
 		return err
 	}
 	return r.do(s, s.blocks*s.chunks)
 }
+
+// first transforms the taps.
+func (s *winogradStep) first(r *run) error { return r.do(&s.pack, s.panels*s.pack.parts()) }
 
 // transformTaps computes G g Gᵀ in panels of NR output channels, [36][panel][ci][NR], with zeros in place
 // of missing channels.
@@ -192,9 +195,14 @@ func planeSize(n int) int {
 
 func (s *winogradStep) task(r *run, w *scratch, i int) {
 	block, chunk := i/s.chunks, i%s.chunks
-	mr, nr, k := s.shape.MR, s.shape.NR, r.kernels()
 	first, last := block*s.groups/s.blocks, (block+1)*s.groups/s.blocks
-	from, to := first*mr, min(last*mr, s.n*s.tiling.perImage())
+	from, to := first*s.shape.MR, min(last*s.shape.MR, s.n*s.tiling.perImage())
+	s.block(r, w, from, to, chunk)
+}
+
+// block computes a chunk of the output channels for the tiles [from, to), at most s.rows.
+func (s *winogradStep) block(r *run, w *scratch, from, to, chunk int) {
+	mr, nr, k := s.shape.MR, s.shape.NR, r.kernels()
 	panel, end := chunk*s.panels/s.chunks, (chunk+1)*s.panels/s.chunks
 	co := min(end*nr, s.co) - panel*nr
 
@@ -219,7 +227,7 @@ func (s *winogradStep) task(r *run, w *scratch, i int) {
 	for place := range places {
 		for p := panel; p < end; p++ {
 			m.B = (*float32)(unsafe.Add(r.pointer(s.packed), 4*(place*s.panels+p)*s.ci*nr))
-			for g := range last - first {
+			for g := range (to - from + mr - 1) / mr {
 				m.A = &tiles[place*tilePlane+g*mr*s.ci]
 				m.C = &sums[place*sumPlane+g*mr*s.width+(p-panel)*nr]
 				s.shape.Rows(m)

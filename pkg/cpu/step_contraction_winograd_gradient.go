@@ -108,8 +108,11 @@ func (s *winogradGradientStep) run(r *run) error {
 	if err := r.do(s, s.parts*s.rowChunks*s.colChunks); err != nil {
 		return err
 	}
-	return r.do(&s.total, s.n)
+	return s.last(r)
 }
+
+// last adds and transforms the sums of the parts.
+func (s *winogradGradientStep) last(r *run) error { return r.do(&s.total, s.n) }
 
 // sum returns where the sums of a part for an input channel are.
 func (s *winogradGradientStep) sum(r *run, part, place, channel int) *float32 {
@@ -117,6 +120,13 @@ func (s *winogradGradientStep) sum(r *run, part, place, channel int) *float32 {
 }
 
 func (s *winogradGradientStep) task(r *run, w *scratch, i int) {
+	part := i / s.rowChunks / s.colChunks
+	s.add(r, w, i, part*s.ci/s.parts, (part+1)*s.ci/s.parts)
+}
+
+// add adds the images [from, to) of the part and chunks of task i. If these are not all images of the part,
+// they must be whole blocks of s.tiles tiles, in order.
+func (s *winogradGradientStep) add(r *run, w *scratch, i, from, to int) {
 	rowChunk, colChunk, part := i%s.rowChunks, i/s.rowChunks%s.colChunks, i/s.rowChunks/s.colChunks
 	mr, nr, k := s.shape.MR, s.shape.NR, r.kernels()
 	row, rowEnd := rowChunk*s.n/s.rowChunks, (rowChunk+1)*s.n/s.rowChunks
@@ -124,7 +134,7 @@ func (s *winogradGradientStep) task(r *run, w *scratch, i int) {
 	col, colEnd := panel*nr, min(panelEnd*nr, s.co)
 	rows, cols := s.rowChunk(), s.colChunk()
 	per := s.tiling.perImage()
-	from, to := part*s.ci/s.parts*per, (part+1)*s.ci/s.parts*per
+	start := part * s.ci / s.parts * per
 
 	inputPlane, deltaPlane := planeSize(s.tiles*rows), planeSize(s.tiles*cols)
 	room := w.room(places*(inputPlane+deltaPlane) + roomOf(r))
@@ -136,8 +146,8 @@ func (s *winogradGradientStep) task(r *run, w *scratch, i int) {
 	a, m := &w.args.tile, &w.args.cols
 	a.Room, a.Outside = &room[0], (*float32)(r.pointer(s.zero))
 	m.Off, m.LDC = &s.off[0], s.width
-	for first := from; first < to; first += s.tiles {
-		n := min(s.tiles, to-first)
+	for first := from * per; first < to*per; first += s.tiles {
+		n := min(s.tiles, to*per-first)
 		for t := range n {
 			image, at := (first+t)/per, (first+t)%per
 			a.Pixels, a.Off = (*float32)(unsafe.Add(r.pointer(s.in), 4*(image*s.inC+row))), &s.tiling.large[at*36]
@@ -147,7 +157,7 @@ func (s *winogradGradientStep) task(r *run, w *scratch, i int) {
 			a.Planes, a.Plane, a.N = &deltas[t*cols], deltaPlane, colEnd-col
 			k.WinogradDelta(a)
 		}
-		m.N, m.Add = n, first > from
+		m.N, m.Add = n, first > start
 		for place := range places {
 			for p := panel; p < panelEnd; p++ {
 				m.B = &deltas[place*deltaPlane+(p-panel)*nr]

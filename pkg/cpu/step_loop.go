@@ -30,17 +30,30 @@ type loop struct {
 	perTask   int // elements, or outer indices if part.outer > 1
 	partials  int // slot of the tasks' partial reductions, or -1
 	width     int // number of floats in one task's partial reductions
+	sums      int // number of floats of sums side by side
 }
 
 // root is a tensor that a loop computes and stores.
 type root struct {
-	tensor *tensor
-	slot   int
-	reduce opcode // how a reduction combines elements
-	from   ref    // what a reduction reduces
-	with   ref    // the second factor of a sum of products
-	dot    bool   // a sum of products
-	offset int    // position in a task's partial reductions
+	tensor  *tensor
+	slot    int
+	reduce  opcode // how a reduction combines elements
+	from    ref    // what a reduction reduces
+	with    ref    // the second factor of a sum of products
+	dot     bool   // a sum of products
+	offset  int    // position in a task's partial reductions
+	abreast int    // number of rows that a task sums side by side, 1 unless it is a sum of narrow rows
+	sums    int    // position of these sums in the task's room
+}
+
+// abreast returns the number of rows of the given width to sum side by side. The sums of one narrow row
+// after another would wait for each other, since an addition takes several cycles.
+func abreast(columns int) int {
+	const most = 128
+	if columns == 1 || most%columns != 0 { // the kernels treat a single column in their own way
+		return 1
+	}
+	return most / columns
 }
 
 // refKind says where an operand is.
@@ -100,11 +113,15 @@ func (l *loop) add(t *tensor) {
 	}
 }
 
-// run implements step. After the tasks, it combines their partial reductions.
 func (l *loop) run(r *run) error {
 	if err := r.do(l, l.tasks); err != nil {
 		return err
 	}
+	return l.last(r)
+}
+
+// last combines the partial reductions of the tasks.
+func (l *loop) last(r *run) error {
 	if l.partials < 0 {
 		return nil
 	}
@@ -137,7 +154,8 @@ func initial(fill func(*float32, float32, int), op opcode, dst *float32, n int) 
 }
 
 func (l *loop) task(r *run, s *scratch, i int) {
-	b := blocks{loop: l, run: r, registers: s.room(l.registers * maxBlock)}
+	room := s.room(l.sums + l.registers*maxBlock)
+	b := blocks{loop: l, run: r, sums: room[:l.sums], registers: room[l.sums:]}
 	for j := range l.prologue {
 		in := &l.prologue[j]
 		b.expand(in, 0, l.block)
@@ -146,20 +164,9 @@ func (l *loop) task(r *run, s *scratch, i int) {
 		unit := l.part.middle * l.part.inner
 		from := i * l.perTask
 		for o := from; o < min(from+l.perTask, l.part.outer); o++ {
-			for _, root := range l.roots {
-				if root.tensor.kind == kindReduce {
-					out := (*float32)(unsafe.Add(r.pointer(root.slot), 4*o*l.part.inner))
-					initial(r.kernels().Fill, root.reduce, out, l.part.inner)
-				}
-			}
 			b.over(o*unit, (o+1)*unit, i, o)
 		}
 		return
-	}
-	for _, root := range l.roots {
-		if root.tensor.kind == kindReduce {
-			initial(r.kernels().Fill, root.reduce, (*float32)(b.accumulator(root, i, 0)), l.part.inner)
-		}
 	}
 	from := i * l.perTask
 	b.over(from, min(from+l.perTask, l.size), i, 0)
@@ -169,19 +176,46 @@ func (l *loop) task(r *run, s *scratch, i int) {
 type blocks struct {
 	*loop
 	run       *run
+	sums      []float32 // of rows side by side
 	registers []float32
 }
 
 // accumulator returns where a task accumulates a reduction.
 func (b *blocks) accumulator(root *root, task, outer int) unsafe.Pointer {
+	if root.abreast > 1 {
+		return unsafe.Pointer(&b.sums[root.sums])
+	}
+	return b.result(root, task, outer)
+}
+
+// result returns where a task leaves its part of a reduction.
+func (b *blocks) result(root *root, task, outer int) unsafe.Pointer {
 	if b.partials >= 0 {
 		return unsafe.Add(b.run.pointer(b.partials), 4*(task*b.width+root.offset))
 	}
 	return unsafe.Add(b.run.pointer(root.slot), 4*outer*b.part.inner)
 }
 
-// over runs the program on the elements [from, to).
+// over runs the program on the elements [from, to), and reduces them.
 func (b *blocks) over(from, to, task, outer int) {
+	k := b.run.kernels()
+	for _, root := range b.roots {
+		if root.tensor.kind == kindReduce {
+			initial(k.Fill, root.reduce, (*float32)(b.accumulator(root, task, outer)), b.part.inner*root.abreast)
+		}
+	}
+	b.each(from, to, task, outer)
+	for _, root := range b.roots {
+		if root.tensor.kind == kindReduce && root.abreast > 1 {
+			out := (*float32)(b.result(root, task, outer))
+			k.Fill(out, 0, b.part.inner)
+			k.SumRows(out, (*float32)(b.accumulator(root, task, outer)), b.part.inner, root.abreast)
+		}
+	}
+}
+
+// each runs the program on one block of the elements [from, to) after another.
+func (b *blocks) each(from, to, task, outer int) {
 	k := b.run.kernels()
 	for at := from; at < to; {
 		n := min(b.block, to-at)
@@ -213,11 +247,21 @@ func (b *blocks) reduce(root *root, acc unsafe.Pointer, at, row, n int) {
 	x := (*float32)(b.at(root.from, at, row))
 	cols := min(b.part.inner, n)
 	rows := n / cols
+	// Rows that do not fill the last set side by side are added to the first.
+	sets := rows / root.abreast
+	done := sets * root.abreast
 	switch {
 	case root.dot:
-		k.DotRows((*float32)(acc), x, (*float32)(b.at(root.with, at, row)), cols, rows)
+		y := (*float32)(b.at(root.with, at, row))
+		k.DotRows((*float32)(acc), x, y, cols*root.abreast, sets)
+		if done < rows {
+			k.DotRows((*float32)(acc), element(x, done*cols), element(y, done*cols), cols, rows-done)
+		}
 	case root.reduce == opAdd:
-		k.SumRows((*float32)(acc), x, cols, rows)
+		k.SumRows((*float32)(acc), x, cols*root.abreast, sets)
+		if done < rows {
+			k.SumRows((*float32)(acc), element(x, done*cols), cols, rows-done)
+		}
 	case cols == 1:
 		best := (*float32)(acc)
 		for _, v := range unsafe.Slice(x, n) {

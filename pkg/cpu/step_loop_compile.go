@@ -323,6 +323,16 @@ func (l *loop) allocate(fixed map[int]bool) int {
 // divide cuts the loop into tasks.
 func (l *loop) divide(p *plan) {
 	l.partials = -1
+	for _, r := range l.roots {
+		r.abreast = 1
+		if r.tensor.kind != kindReduce || r.reduce != opAdd {
+			continue
+		}
+		if r.abreast = abreast(l.part.inner); r.abreast > 1 {
+			r.sums = l.sums
+			l.sums += l.part.inner * r.abreast
+		}
+	}
 	if l.part.outer > 1 {
 		unit := l.part.middle * l.part.inner
 		l.perTask = max(1, taskSize/unit)

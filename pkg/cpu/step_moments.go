@@ -13,10 +13,11 @@ type momentsStep struct {
 	in, mean, variance int // slots
 	partials           int // slot: [tasks][2][width]
 	width, perTask     int
+	abreast            int // number of rows that are summed side by side
 }
 
 func newMomentsStep(rows, features int, p *plan, in, mean, variance int) *momentsStep {
-	s := &momentsStep{rows: rows, features: features, in: in, mean: mean, variance: variance}
+	s := &momentsStep{rows: rows, features: features, in: in, mean: mean, variance: variance, abreast: abreast(features)}
 	s.width = (features + 15) &^ 15
 	s.perTask = max(1, taskSize/features)
 	s.partials = p.temporary(4 * 2 * s.width * s.tasks())
@@ -31,7 +32,7 @@ func (s *momentsStep) part(r *run, i int) (mean, deviations []float32) {
 	return both[:s.features], both[s.width:][:s.features]
 }
 
-func (s *momentsStep) task(r *run, _ *scratch, i int) {
+func (s *momentsStep) task(r *run, w *scratch, i int) {
 	k := r.kernels()
 	from := i * s.perTask
 	rows := min(s.perTask, s.rows-from)
@@ -39,18 +40,42 @@ func (s *momentsStep) task(r *run, _ *scratch, i int) {
 	mean, deviations := s.part(r, i)
 	clear(mean)
 	clear(deviations)
-	k.SumRows(&mean[0], x, s.features, rows)
+	// Sum several rows side by side. Rows that do not fill the last set are added to the first.
+	width := s.features * s.abreast
+	sets := rows / s.abreast
+	done := sets * s.abreast
+	room := w.room(2 * width)
+	sums, means := room[:width], room[width:]
+
+	clear(sums)
+	k.SumRows(&sums[0], x, width, sets)
+	if done < rows {
+		k.SumRows(&sums[0], element(x, done*s.features), s.features, rows-done)
+	}
+	k.SumRows(&mean[0], &sums[0], s.features, s.abreast)
 	for j := range mean {
 		mean[j] /= float32(rows)
 	}
-	k.MomentRows(&deviations[0], &mean[0], x, s.features, rows)
+	for i := range s.abreast {
+		copy(means[i*s.features:], mean)
+	}
+	clear(sums)
+	k.MomentRows(&sums[0], &means[0], x, width, sets)
+	if done < rows {
+		k.MomentRows(&sums[0], &mean[0], element(x, done*s.features), s.features, rows-done)
+	}
+	k.SumRows(&deviations[0], &sums[0], s.features, s.abreast)
 }
 
-// run implements step. After the tasks, it combines their moments in order.
 func (s *momentsStep) run(r *run) error {
 	if err := r.do(s, s.tasks()); err != nil {
 		return err
 	}
+	return s.last(r)
+}
+
+// last combines the moments of the tasks in order.
+func (s *momentsStep) last(r *run) error {
 	mean, variance := floatsAt(r.pointer(s.mean), s.features), floatsAt(r.pointer(s.variance), s.features)
 	first, deviations := s.part(r, 0)
 	copy(mean, first)

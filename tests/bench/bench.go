@@ -73,6 +73,13 @@ func (b *bench) run(w io.Writer) error {
 	if err := b.report.writeSpeed(w); err != nil {
 		return err
 	}
+	for _, c := range b.report.Speed {
+		if r := c.Contenders[0].Rounds[0]; r.Profile != nil {
+			if err := r.writeProfile(w); err != nil {
+				return err
+			}
+		}
+	}
 	if err := b.draw(w); err != nil {
 		return err
 	}

@@ -151,6 +151,35 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
+// The parts of a step add up to its time on all cores.
+func TestProfile(t *testing.T) {
+	r, err := steps(spec{Backend: "cpu:profile", Network: "resnet20", Mode: trainMode, Batch: 8, Threads: 1, WarmUps: 1, Steps: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0.0
+	for _, p := range r.Profile {
+		total += p.Milliseconds + p.Idle
+	}
+	// Two steps have the same mean and median.
+	if want := 1e3 * r.Seconds * float64(r.Threads); !(math.Abs(total-want) < 1e-3*want) {
+		t.Errorf("the parts take %g ms, want %g", total, want)
+	}
+	var out bytes.Buffer
+	if err := r.writeProfile(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"convolution, Winograd", "gradient of taps, Winograd", "loop with sums", "moments", "packing", "idle", "between the steps"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	r, err = steps(spec{Backend: "cpu", Network: "resnet20", Mode: evalMode, Batch: 2, Threads: 1, Steps: 1})
+	if err != nil || r.Profile != nil {
+		t.Errorf("without the option, the profile is %v, %v", r.Profile, err)
+	}
+}
+
 func TestTimed(t *testing.T) {
 	var values []float64
 	step := func() (float64, float64, error) {

@@ -59,6 +59,8 @@ type result struct {
 	// PeakMiB is the largest resident memory of the process.
 	PeakMiB    float64 `json:"peak_mib"`
 	Parameters int64   `json:"parameters"`
+	// Profile says where the time of a step goes, if the backend measures that.
+	Profile []part `json:"profile,omitempty"`
 }
 
 const (
@@ -112,14 +114,14 @@ func steps(s spec) (result, error) {
 	if err != nil {
 		return result{}, fmt.Errorf("prepare %s on %s: %w", s.Network, s.Backend, err)
 	}
-	times, err := timed(step, s)
+	times, err := timed(profiled(b, step, s.WarmUps), s)
 	if err != nil {
 		return result{}, fmt.Errorf("%s of %s on %s: %w", modeName(s.Mode), s.Network, s.Backend, err)
 	}
 	seconds := measure.Median(times)
 	return result{Backend: s.Backend, Description: b.Description(), Network: s.Network, Mode: s.Mode, Batch: s.Batch, Threads: runtime.GOMAXPROCS(0),
 		Steps: len(times), Seconds: seconds, ImagesPerSecond: float64(s.Batch) / seconds,
-		PeakMiB: peakMiB(), Parameters: parameters(store)}, nil
+		PeakMiB: peakMiB(), Parameters: parameters(store), Profile: partsOf(b, times)}, nil
 }
 
 // A stepper takes one step. It returns its time, without that for creating the batch, and a value computed

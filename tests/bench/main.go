@@ -11,6 +11,8 @@
 // one line of JSON. The processes take turns – A, B, C, A, B, C – so that a machine that slows down
 // affects them all. Ratios are computed within a turn.
 //
+// With -backends cpu:profile, a table says where the time of a step goes.
+//
 // Tables go to standard output and progress to standard error. -json writes all measurements.
 package main
 

@@ -43,7 +43,7 @@ func flags(o *options) *flag.FlagSet {
 	set.SetOutput(io.Discard) // errors are printed once, by main
 	set.StringVar(&o.networkList, "networks", "resnet20,resnet56,resnet18-cifar,resnet18,resnet50", "networks to compare, of "+strings.Join(networkNames(), ", "))
 	set.StringVar(&o.modeList, "modes", trainMode+","+evalMode, "train for training steps, eval for inference")
-	set.StringVar(&o.backendList, "backends", "cpu,"+stock, "GoMLX backends; the first is compared with the others and PyTorch, and measured by depth, batch size and cores")
+	set.StringVar(&o.backendList, "backends", "cpu,"+stock, "GoMLX backends; the first is compared with the others and PyTorch, and measured by depth, batch size and cores; cpu:profile also shows where the time goes")
 	set.IntVar(&o.batch, "batch", 64, "images per step")
 	set.IntVar(&o.threads, "threads", min(2, runtime.NumCPU()), "number of threads: GOMAXPROCS, and PyTorch's")
 	set.IntVar(&o.rounds, "rounds", 3, "number of times that each process runs; medians are reported")
