@@ -70,6 +70,7 @@
 //
 //	plan.go                           plan: what compiling a graph results in
 //	plan_store.go                     which tensors are stored
+//	plan_again.go                     which tensors are computed again instead of kept in memory
 //	plan_order.go                     the order of steps, and which tensors join a loop
 //	plan_chain.go                     which steps run together on a few images at a time
 //	plan_memory.go                    slots, sharing of memory, the layout of the arena

@@ -47,8 +47,10 @@ type tensor struct {
 	rounded bool
 	// stored is set if the tensor gets memory. The others are computed where they are used.
 	stored bool
-	users  []*tensor
-	slot   int
+	// again is set if the tensor is a copy of one that was computed before (see graph.again).
+	again bool
+	users []*tensor
+	slot  int
 }
 
 // outputs holds the shapes of the outputs of an operation.

@@ -54,8 +54,10 @@ func newPlan(b *builder) (*plan, []*planned, error) {
 	g, parameters, outputs := lowerAll(b)
 	g.reachable(parameters, outputs)
 	g.decide(outputs)
+	granularity := b.backend.granularity()
+	g.again(granularity.again, granularity.far, outputs)
 	steps := g.order()
-	p := &plan{backend: b.backend, granularity: b.backend.granularity(), rows: map[string]*rowsTables{}, cols: map[string]*colsTables{}}
+	p := &plan{backend: b.backend, granularity: granularity, rows: map[string]*rowsTables{}, cols: map[string]*colsTables{}}
 	for _, output := range b.main.outputs {
 		p.outputs = append(p.outputs, output.node.shapes[output.output])
 	}

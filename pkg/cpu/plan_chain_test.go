@@ -3,6 +3,7 @@ package cpu
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -78,7 +79,12 @@ func buildLayers(f compute.Function, choices []byte) (*generator, []term) {
 	point := g.parameter(dtypes.Float32, []int{1, 1, channels, channels}).value
 	vector := g.parameter(dtypes.Float32, []int{channels}).value
 	layers := []compute.Value{g.parameter(dtypes.Float32, images).value, g.parameter(dtypes.Float32, images).value}
-	recent := func(of []compute.Value) compute.Value { return of[len(of)-1-g.pick(min(4, len(of)))] }
+	recent := func(of []compute.Value) compute.Value {
+		if g.chance(8) {
+			return of[g.pick(len(of))]
+		}
+		return of[len(of)-1-g.pick(min(4, len(of)))]
+	}
 	for len(g.choices) > 0 && len(layers) < 40 {
 		a, b := recent(layers), recent(layers)
 		var v compute.Value
@@ -112,45 +118,74 @@ func buildLayers(f compute.Function, choices []byte) (*generator, []term) {
 	return g, g.terms[len(g.terms)-3:]
 }
 
-// Results do not change if every step that can be chained is chained, even to a single task.
+// Results do not change if every step that can be chained is chained, even to a single task, and if all
+// tensors are computed again that can be.
 func TestChainsOfRandomLayersChangeNothing(t *testing.T) {
 	onEachKernel(t, func(t *testing.T, b *Backend) {
-		b.granularity = func() granularity {
-			g := granularityFor(1<<20, 2)
-			g.chain = 1
-			return g
+		usual, chained := granularityFor(1<<20, 2), granularityFor(1<<20, 2)
+		usual.chain, usual.again = math.MaxInt, math.MaxInt
+		chained.chain, chained.again, chained.far = 1, 1, 1
+		chains, again, members := 0, 0, map[string]bool{}
+		seeds := 120
+		if b.kernels.Name == "portable" {
+			seeds = 30
 		}
-		chains, members := 0, map[string]bool{}
-		for seed := range uint64(fewer(150)) {
+		for seed := range uint64(fewer(seeds)) {
 			construct := []construction{buildLayers, buildLayers, buildGraph}[seed%3]
-			g, e, apart, err := compileApart(b, choices(seed, 20+int(seed)%150), construct)
-			if err != nil {
-				continue // the choices make no valid graph
-			}
-			want, err := execute(b, apart, g.inputs, g.shapes, nil)
-			if err != nil {
-				continue // the reference backend cannot execute a delegated operation
-			}
-			for range 2 { // the second time, the memory is not cleared
-				got, err := execute(b, e, g.inputs, g.shapes, nil)
+			var want []any
+			for _, g := range []granularity{usual, chained} {
+				b.granularity = func() granularity { return g }
+				graph, err := build(b, choices(seed, 20+int(seed)%150), construct)
 				if err != nil {
-					t.Fatalf("seed %d: %v", seed, err)
+					break // the choices make no valid graph
+				}
+				got, err := graph.run(b)
+				if err != nil {
+					break // the reference backend cannot execute a delegated operation
+				}
+				if want == nil {
+					want = got
+					graph.executable.Finalize()
+					continue
 				}
 				checkSameBits(t, fmt.Sprintf("seed %d", seed), got, want)
-			}
-			for _, s := range e.plan.steps {
-				if c, ok := s.(*chainStep); ok {
+				// The second time, the memory is not cleared.
+				if got, err = graph.run(b); err != nil {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
+				checkSameBits(t, fmt.Sprintf("seed %d, again", seed), got, want)
+				for _, s := range graph.executable.(*executable).plan.steps {
+					c, ok := s.(*chainStep)
+					if !ok {
+						again += copies(s)
+						continue
+					}
 					chains++
 					for _, m := range c.members {
+						again += copies(m)
 						members[fmt.Sprintf("%T", m)] = true
 					}
 				}
+				graph.executable.Finalize()
 			}
-			e.Finalize()
-			apart.Finalize()
 		}
-		if chains < fewer(100) || len(members) < 5 {
-			t.Errorf("%d chains of %v, want at least %d of all five kinds of steps", chains, members, fewer(100))
+		if n := fewer(seeds); chains < n/2 || len(members) < 5 || again < n/30 {
+			t.Errorf("%d chains of %v, %d tensors computed again; want at least %d of all five kinds of steps, and %d tensors",
+				chains, members, again, n/2, n/30)
 		}
+		t.Logf("%d chains, %d tensors computed again", chains, again)
 	})
+}
+
+// copies returns the number of tensors that a step computes again.
+func copies(s step) int {
+	n := 0
+	if l, ok := s.(*loop); ok {
+		for _, r := range l.roots {
+			if r.tensor.again {
+				n++
+			}
+		}
+	}
+	return n
 }

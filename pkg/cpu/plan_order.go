@@ -10,7 +10,7 @@ type planned struct {
 }
 
 // order returns the steps in the order in which they run. A tensor that a loop can compute joins
-// the last earlier loop that already reads or computes one of its operands.
+// the last earlier loop that already reads or computes one of its operands, unless it is computed again.
 func (g *graph) order() []*planned {
 	var steps []*planned
 	at := map[*tensor]int{}
@@ -35,7 +35,7 @@ func (g *graph) order() []*planned {
 			full, repeated := map[*tensor]bool{}, map[*tensor]bool{}
 			reads(t, full, repeated)
 			found := false
-			for i := len(steps) - 1; i >= max(0, len(steps)-look) && !found; i-- {
+			for i := len(steps) - 1; i >= max(0, len(steps)-look) && !found && !t.again; i-- {
 				if l := steps[i].loop; l != nil && l.joins(t, i, full, repeated, when) {
 					l.add(t)
 					at[t] = i

@@ -20,6 +20,9 @@ type granularity struct {
 	cores int
 	// chain is the least number of tasks of a chain of steps. The sums of its members allow only a few.
 	chain int
+	// again is the number of elements from which a tensor is computed again rather than kept in memory, if at
+	// least far other tensors are computed between two uses.
+	again, far int
 }
 
 // newGranularity returns the granularity for this machine.
@@ -33,7 +36,8 @@ func granularityFor(secondLevel, cores int) granularity {
 	const measured, most = 32 << 10, 160 << 10
 	cacheable := max(measured, min(secondLevel/4/4, most))
 	g := granularity{cacheable: cacheable, tiles: 2 * cacheable, cores: max(1, cores)}
-	g.chain = g.tasks(4)
+	// A layer of a network has about 20 tensors, and its gradient as many.
+	g.chain, g.again, g.far = g.tasks(4), 4*cacheable, 100
 	return g
 }
 

@@ -56,9 +56,10 @@ func (c *chainStep) run(r *run) error {
 func (c *chainStep) task(r *run, w *scratch, i int) {
 	end := min((i+1)*c.perTask, c.n)
 	for from := i * c.perTask; from < end; from += c.atATime {
+		to := min(from+c.atATime, end)
 		for _, m := range c.members {
 			start := r.now()
-			m.compute(r, w, from, min(from+c.atATime, end), c.n)
+			m.compute(r, w, from, to, c.n)
 			r.worked(m, start)
 		}
 	}

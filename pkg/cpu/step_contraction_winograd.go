@@ -200,6 +200,19 @@ func (s *winogradStep) task(r *run, w *scratch, i int) {
 	s.block(r, w, from, to, chunk)
 }
 
+// output returns the memory that the outputs of the tiles [from, to) are in, as a number of floats from the
+// first row of pixels to the last. If the channels are computed in chunks, it returns nothing.
+func (s *winogradStep) output(r *run, from, to int) (*float32, int) {
+	if s.chunks > 1 {
+		return nil, 0
+	}
+	y, per := &s.spatial[0], s.tiling.perImage()
+	last := to - 1
+	first := from/per*s.outN + from%per/s.tiling.wide*4*y.outS
+	end := last/per*s.outN + min(last%per/s.tiling.wide*4+4, y.out)*y.outS
+	return (*float32)(unsafe.Add(r.pointer(s.out), 4*first)), end - first
+}
+
 // block computes a chunk of the output channels for the tiles [from, to), at most s.rows.
 func (s *winogradStep) block(r *run, w *scratch, from, to, chunk int) {
 	mr, nr, k := s.shape.MR, s.shape.NR, r.kernels()
@@ -224,7 +237,11 @@ func (s *winogradStep) block(r *run, w *scratch, from, to, chunk int) {
 	m := &w.args.rows
 	m.Zero, m.Off, m.Taps, m.Run = (*float32)(r.pointer(s.zero)), &s.off[0], 1, s.ci
 	m.COff, m.Add = &s.place[0], false
+	output, size := s.output(r, from, to)
 	for place := range places {
+		// Fetch the output meanwhile. It is written tile by tile, in an order that the processor cannot foresee.
+		at, next := place*size/places, (place+1)*size/places
+		k.Prefetch(element(output, at), next-at)
 		for p := panel; p < end; p++ {
 			m.B = (*float32)(unsafe.Add(r.pointer(s.packed), 4*(place*s.panels+p)*s.ci*nr))
 			for g := range (to - from + mr - 1) / mr {

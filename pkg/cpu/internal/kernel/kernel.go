@@ -143,6 +143,9 @@ type Set struct {
 	DotRows    func(acc, a, b *float32, cols, rows int)
 	MomentRows func(acc, mean, x *float32, cols, rows int)
 
+	// Prefetch asks for the cache lines of n floats, which are about to be read or written.
+	Prefetch func(p *float32, n int)
+
 	// Burn runs independent multiply-adds on registers for the given number of iterations and
 	// returns the number of floating-point operations. Its speed is the peak that other kernels
 	// are measured against.

@@ -653,6 +653,20 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// Prefetching changes nothing and accepts any address.
+func TestPrefetch(t *testing.T) {
+	for _, k := range Available() {
+		x := []float32{1, 2, 3}
+		for _, n := range []int{-1, 0, 1, 3, 1000} {
+			k.Prefetch(&x[0], n)
+			k.Prefetch(nil, n)
+		}
+		if x[0] != 1 || x[1] != 2 || x[2] != 3 {
+			t.Errorf("%s: prefetching wrote %v", k.Name, x)
+		}
+	}
+}
+
 func TestBurn(t *testing.T) {
 	for _, s := range Available() {
 		one := s.Burn(1)

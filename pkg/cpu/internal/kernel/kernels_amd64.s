@@ -5752,6 +5752,23 @@ done:
 	VZEROUPPER
 	RET
 
+// func prefetchAVX2(p *float32, n int)
+// Requires: MMX+
+TEXT ·prefetchAVX2(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ n+8(FP), CX
+
+line:
+	TESTQ      CX, CX
+	JLE        done
+	PREFETCHT1 (AX)
+	ADDQ       $+64, AX
+	SUBQ       $+16, CX
+	JMP        line
+
+done:
+	RET
+
 // func sumRowsAVX2(acc *float32, x *float32, cols int, rows int)
 // Requires: AVX
 TEXT ·sumRowsAVX2(SB), NOSPLIT, $0-32
@@ -13477,6 +13494,23 @@ one:
 
 done:
 	VZEROUPPER
+	RET
+
+// func prefetchAVX512(p *float32, n int)
+// Requires: MMX+
+TEXT ·prefetchAVX512(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ n+8(FP), CX
+
+line:
+	TESTQ      CX, CX
+	JLE        done
+	PREFETCHT1 (AX)
+	ADDQ       $+64, AX
+	SUBQ       $+16, CX
+	JMP        line
+
+done:
 	RET
 
 // func sumRowsAVX512(acc *float32, x *float32, cols int, rows int)

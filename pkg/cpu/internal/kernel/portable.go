@@ -60,6 +60,8 @@ var portable = Set{
 	DotRows:    dotRowsPortable,
 	MomentRows: momentRowsPortable,
 
+	Prefetch: prefetchPortable,
+
 	Burn: burnPortable,
 }
 
@@ -394,3 +396,6 @@ func transformTile(m [][]float32, x, y *[36]float32) {
 		}
 	}
 }
+
+// prefetchPortable does nothing: the processor fetches what is read.
+func prefetchPortable(*float32, int) {}

@@ -194,6 +194,11 @@ func fillAVX2(dst *float32, value float32, n int)
 //go:noescape
 func fromBytesAVX2(dst *float32, src *byte, n int)
 
+// prefetchAVX2 asks for the cache lines of n floats.
+//
+//go:noescape
+func prefetchAVX2(p *float32, n int)
+
 // sumRowsAVX2 adds Σ x to acc.
 //
 //go:noescape
@@ -453,6 +458,11 @@ func fillAVX512(dst *float32, value float32, n int)
 //
 //go:noescape
 func fromBytesAVX512(dst *float32, src *byte, n int)
+
+// prefetchAVX512 asks for the cache lines of n floats.
+//
+//go:noescape
+func prefetchAVX512(p *float32, n int)
 
 // sumRowsAVX512 adds Σ x to acc.
 //

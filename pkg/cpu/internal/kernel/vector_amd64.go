@@ -81,6 +81,8 @@ var avx512 = Set{
 	DotRows:    dotRowsAVX512,
 	MomentRows: momentRowsAVX512,
 
+	Prefetch: prefetchAVX512,
+
 	Burn: burnAVX512,
 }
 
@@ -139,6 +141,8 @@ var avx2 = Set{
 	SumRows:    sumRowsAVX2,
 	DotRows:    dotRowsAVX2,
 	MomentRows: momentRowsAVX2,
+
+	Prefetch: prefetchAVX2,
 
 	Burn: burnAVX2,
 }

@@ -70,5 +70,7 @@ var neon = Set{
 	DotRows:    dotRowsNEON,
 	MomentRows: momentRowsNEON,
 
+	Prefetch: prefetchPortable,
+
 	Burn: burnNEON,
 }

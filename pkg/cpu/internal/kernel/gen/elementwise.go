@@ -80,6 +80,7 @@ func (v isa) elementwise() {
 	v.bfloat16()
 	v.fill()
 	v.fromBytes()
+	v.prefetch()
 }
 
 // bfloat16 generates the function that rounds to bfloat16, the upper half of a float32.
@@ -268,4 +269,21 @@ func (v isa) fromBytes() {
 
 	Label("done")
 	v.end()
+}
+
+// prefetch generates the function that brings memory into the second-level cache.
+func (v isa) prefetch() {
+	const line = 64
+	v.function("prefetch", "func(p *float32, n int)", "asks for the cache lines of n floats.")
+	p := Load(Param("p"), GP64())
+	n := Load(Param("n"), GP64())
+	Label("line")
+	TESTQ(n, n)
+	JLE(LabelRef("done"))
+	PREFETCHT1(Mem{Base: p})
+	ADDQ(I8(line), p)
+	SUBQ(I8(line/floatSize), n)
+	JMP(LabelRef("line"))
+	Label("done")
+	RET()
 }
