@@ -36,9 +36,9 @@ type Training struct {
 	Evaluation bool
 	// Report, if not nil, receives the metrics of every step.
 	Report run.Reporter
-	// After, if not nil, is called after every step with the number of steps taken. An error
+	// After, if not nil, is called after every step with the losses of all steps so far. An error
 	// ends the training.
-	After func(step int) error
+	After func(losses []float64) error
 }
 
 func (t Training) validate(images int) error {
@@ -76,6 +76,11 @@ func (n *Network) Features(images *dataset.Images) (*Features, error) {
 	if err := n.fits(images); err != nil {
 		return nil, err
 	}
+	return n.features(images)
+}
+
+// features is Features without regard to the classes: the body does not depend on them.
+func (n *Network) features(images *dataset.Images) (*Features, error) {
 	outputs, err := probe.Outputs(n.backend, n.store, run.ModelPath, n.recipe, images, "avgpool")
 	if err != nil {
 		return nil, err
@@ -202,7 +207,7 @@ func fit[T byte | float32](ctx context.Context, n *Network, all examples[T], t T
 		history[step] = float64(tensors.ToScalar[float32](loss))
 		t.report(step, history[step], float64(tensors.ToScalar[float32](accuracy)), started)
 		if t.After != nil {
-			if err := t.After(step + 1); err != nil {
+			if err := t.After(history[:step+1]); err != nil {
 				return nil, err
 			}
 		}

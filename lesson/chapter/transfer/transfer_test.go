@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -390,9 +391,9 @@ func TestAfter(t *testing.T) {
 	known, _ := Split(testImages(30), 3)
 	var steps []int
 	stop := errors.New("enough")
-	_, err := n.Train(t.Context(), known, Training{Steps: 5, BatchSize: 4, After: func(step int) error {
-		steps = append(steps, step)
-		if step == 3 {
+	_, err := n.Train(t.Context(), known, Training{Steps: 5, BatchSize: 4, After: func(losses []float64) error {
+		steps = append(steps, len(losses))
+		if len(losses) == 3 {
 			return stop
 		}
 		return nil
@@ -411,13 +412,26 @@ type recorder struct {
 func (r *recorder) Step(m run.Metrics)  { r.steps = append(r.steps, m) }
 func (r *recorder) Epoch(m run.Metrics) { r.epochs = append(r.epochs, m) }
 
+func TestTrialBest(t *testing.T) {
+	if got := (Trial{Validation: []float64{0.2, 0.5, 0.5, 0.4}}).Best(); got != 1 {
+		t.Errorf("Best is %d, want 1, the first of the highest", got)
+	}
+}
+
 func TestExperiment(t *testing.T) {
 	old := trained(t)
 	before := weightsOf(t, old)
 	_, others := Split(testImages(100), 3)
-	e := Experiment{PerClass: []int{3, 10}, Seeds: 2, Steps: 6, BatchSize: 8, LearningRates: [3]float64{0.05, 0.05, 0.01}}
+	fresh, test := others, others // the test images are the same: this is about the procedure
+	_, validation, err := others.HoldOut(20, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// At a rate of 0 a training learns nothing, so the other is chosen wherever it learns.
+	budget := Budget{LearningRates: []float64{0, 0.05}, Steps: []int{2, 6}}
+	e := Experiment{PerClass: []int{3, 10}, Seeds: 2, BatchSize: 8, Budgets: [3]Budget{budget, budget, budget}}
 	var reports [3]recorder
-	result, err := e.Run(context.Background(), old, others, others, func(way Way) run.Reporter { return &reports[way] })
+	result, err := e.Run(t.Context(), old, fresh, validation, test, func(way Way) run.Reporter { return &reports[way] })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -425,17 +439,29 @@ func TestExperiment(t *testing.T) {
 		if len(result.Accuracy[way]) != 2 || len(result.Accuracy[way][0]) != 2 || len(result.Accuracy[way][1]) != 2 {
 			t.Errorf("%s: accuracies %v, want two by two values", way, result.Accuracy[way])
 		}
+		for i := range e.PerClass {
+			for seed, trial := range result.Chosen[way][i] {
+				if len(trial.Loss) != 2 || len(trial.Validation) != 2 || !slices.Equal(trial.Steps, budget.Steps) {
+					t.Errorf("%s: trial %+v, want two measurements", way, trial)
+				}
+				if way == Frozen && trial.LearningRate == 0 {
+					t.Errorf("%s, seed %d: a head that learns nothing was chosen: %+v", way, seed, trial)
+				}
+			}
+		}
 		r := reports[way]
-		if len(r.steps) != 4*6 || len(r.epochs) != 4 {
-			t.Fatalf("%s: %d steps and %d epochs were reported, want 24 and 4", way, len(r.steps), len(r.epochs))
+		if len(r.steps) != 8*6 || len(r.epochs) != 8 {
+			t.Fatalf("%s: %d steps and %d epochs were reported, want 48 and 8", way, len(r.steps), len(r.epochs))
 		}
 		for i, m := range r.steps {
-			if m.Step != i+1 || m.Epoch != i/6+1 || m.Epochs != 4 {
+			if m.Step != i+1 || m.Epoch != i/6+1 || m.Epochs != 8 {
 				t.Errorf("%s: step %d was reported as step %d, epoch %d of %d", way, i+1, m.Step, m.Epoch, m.Epochs)
 			}
 		}
-		if got := *r.epochs[2].TestTop1; got != result.Accuracy[way][1][0] {
-			t.Errorf("%s: accuracy %v was reported, but the result has %v", way, got, result.Accuracy[way][1][0])
+		trial := result.Chosen[way][1][0]
+		best := max(*r.epochs[4].TestTop1, *r.epochs[5].TestTop1)
+		if top := trial.Validation[trial.Best()]; top != best || r.epochs[4].TestSplit != dataset.Validation {
+			t.Errorf("%s: chosen with %v, but the highest reported is %v on %v images", way, top, best, r.epochs[4].TestSplit)
 		}
 	}
 	if mean := result.Mean(FineTuned, 1); mean != (result.Accuracy[FineTuned][1][0]+result.Accuracy[FineTuned][1][1])/2 {
@@ -447,13 +473,66 @@ func TestExperiment(t *testing.T) {
 	if _, err := result.Figure("test"); err != nil {
 		t.Error(err)
 	}
-	again, err := e.Run(context.Background(), old, others, others, func(way Way) run.Reporter { return &recorder{} })
+	if _, err := result.TrialFigure(1, "test"); err != nil {
+		t.Error(err)
+	}
+	again, err := e.Run(t.Context(), old, fresh, validation, test, func(way Way) run.Reporter { return &recorder{} })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.EqualFunc(result.Accuracy[:], again.Accuracy[:], func(a, b [][]float64) bool {
-		return slices.EqualFunc(a, b, slices.Equal[[]float64])
-	}) {
-		t.Errorf("the same experiment gave accuracies %v and then %v", result.Accuracy, again.Accuracy)
+	if !reflect.DeepEqual(result, again) {
+		t.Errorf("the same experiment gave %+v and then %+v", result, again)
+	}
+}
+
+// TestLearned: a training ends early when its loss is small, and the display says that it is done.
+func TestLearned(t *testing.T) {
+	old := trained(t)
+	_, others := Split(testImages(100), 3)
+	rest, validation, err := others.HoldOut(20, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := Budget{LearningRates: []float64{0}, Steps: []int{1}}
+	e := Experiment{PerClass: []int{2}, Seeds: 1, BatchSize: 4, Budgets: [3]Budget{
+		none, none, {LearningRates: []float64{0.05}, Steps: []int{100, 200, 1000}},
+	}}
+	var reports [3]recorder
+	result, err := e.Run(t.Context(), old, rest, validation, validation, func(way Way) run.Reporter { return &reports[way] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	trial, steps := result.Chosen[FineTuned][0][0], len(reports[FineTuned].steps)
+	last := len(trial.Steps) - 1
+	if steps == 1000 || trial.Steps[last] != steps || trial.Loss[last] >= Learned {
+		t.Errorf("%d steps; want the training to end when its loss is below %v: %+v", steps, Learned, trial)
+	}
+	if got := reports[FineTuned].epochs[0].Step; got != 1000 {
+		t.Errorf("the end was reported at step %d, want 1000, all of the display's bar", got)
+	}
+}
+
+// TestChosenWeightsAreTested: what is tested are the weights that had the highest accuracy on the
+// validation images, not those of the last step.
+func TestChosenWeightsAreTested(t *testing.T) {
+	old := trained(t)
+	_, others := Split(testImages(200), 3)
+	rest, validation, err := others.HoldOut(20, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A learning rate of 5 ruins the network after its first steps.
+	budget := Budget{LearningRates: []float64{0.05, 5}, Steps: []int{2, 10, 40}}
+	e := Experiment{PerClass: []int{10}, Seeds: 1, BatchSize: 10, Budgets: [3]Budget{budget, budget, budget}}
+	// Tested on the validation images, the accuracy must be the one that was chosen.
+	result, err := e.Run(t.Context(), old, rest, validation, validation, func(Way) run.Reporter { return &recorder{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, way := range Ways {
+		trial := result.Chosen[way][0][0]
+		if got, want := result.Accuracy[way][0][0], trial.Validation[trial.Best()]; math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s: the tested weights have accuracy %v, the chosen %v: %+v", way, got, want, trial)
+		}
 	}
 }
