@@ -80,6 +80,9 @@ func textsInSource(t *testing.T, folder string, found map[text]string) {
 // between matches what stands between the parts of a text in a figure, which may come from several places.
 var between = regexp.MustCompile(`%[.\d]*[a-z]|[,:;] `)
 
+// joints matches where a string literal goes on.
+var joints = regexp.MustCompile(`" ?\+\s*"`)
+
 // allSource returns the Go files of some folders, tests excepted, as one text.
 func allSource(t *testing.T, folders ...string) string {
 	t.Helper()
@@ -97,7 +100,7 @@ func allSource(t *testing.T, folders ...string) string {
 			t.Fatal(err)
 		}
 	}
-	return all.String()
+	return joints.ReplaceAllString(all.String(), "")
 }
 
 // literal returns the value of an expression of string literals, or "" if it is another.

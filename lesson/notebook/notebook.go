@@ -100,7 +100,7 @@ func Images(training, test int) *datasource.Set {
 			set.Training.Len(), set.Test.Len(), shapes10.Name)
 	}
 	if first(text) {
-		fmt.Println(text)
+		say(text)
 	}
 	return set
 }

@@ -49,7 +49,7 @@ type format struct {
 	letters int // how many of them are letters
 }
 
-var verb = regexp.MustCompile(`%(\[\d+\])?[-+#0]*[\d.]*[a-zA-Z]`)
+var verb = regexp.MustCompile(`%[-+#0]*[\d.]*(\[\d+\])?[a-zA-Z]`)
 
 // newFormat returns a format and its translation. any is the pattern of a value that may be a text. It
 // returns false if the English text has no verbs.

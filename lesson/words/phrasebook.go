@@ -36,7 +36,8 @@ func ReadPhrase(line string) (Phrase, bool) {
 type Phrasebook struct {
 	texts   map[string]string
 	formats []format
-	parts   []Phrase // the longest first
+	parts   []Phrase                 // the longest first
+	values  func(text string) string // translates the values of %s
 }
 
 // NewPhrasebook returns a book of the words in figures and of further phrases, which come first. They
@@ -44,6 +45,7 @@ type Phrasebook struct {
 // begin or end with a space or a semicolon, may also be parts of a text.
 func (l Language) NewPhrasebook(phrases ...Phrase) *Phrasebook {
 	p := &Phrasebook{texts: map[string]string{}}
+	p.values = p.Translate
 	if l != Chinese {
 		return p
 	}
@@ -57,17 +59,45 @@ func (l Language) NewPhrasebook(phrases ...Phrase) *Phrasebook {
 		}
 	}
 	slices.SortStableFunc(p.parts, func(a, b Phrase) int { return len(b.English) - len(a.English) })
-	for _, e := range figureEntries() {
+	for _, e := range entriesOf("figures") {
 		p.add(e.English, e.Text)
 	}
 	sortFormats(p.formats)
 	return p
 }
 
-// figureEntries are the entries of the words in figures.
-var figureEntries = sync.OnceValue(func() []Entry {
+// entriesOf returns the Chinese entries of some files.
+func entriesOf(files ...string) []Entry {
 	entries, _ := Entries(Chinese)
-	return slices.DeleteFunc(entries, func(e Entry) bool { return e.File != "figures" })
+	return slices.DeleteFunc(entries, func(e Entry) bool { return !slices.Contains(files, e.File) })
+}
+
+// Printed returns a line that was printed in English, by a notebook or by the command, in the language. A line
+// that is not known stays as it is.
+func (l Language) Printed(line string) string {
+	if l != Chinese {
+		return line
+	}
+	text := strings.TrimSuffix(line, "\n")
+	if translated, ok := printedBook().whole(text); ok {
+		return translated + line[len(text):]
+	}
+	return line
+}
+
+// printedBook has what notebooks and the command print, sentences and not single words.
+var printedBook = sync.OnceValue(func() *Phrasebook {
+	p := Chinese.NewPhrasebook()
+	sentences := &Phrasebook{texts: map[string]string{}, values: func(text string) string {
+		return cmp.Or(chinese()[key{"", text}], p.Translate(text))
+	}}
+	for _, e := range entriesOf("notebooks", "command") {
+		if e.File == "notebooks" || e.Context != Title && letters(e.English) >= 12 {
+			sentences.add(e.English, e.Text)
+		}
+	}
+	sortFormats(sentences.formats)
+	return sentences
 })
 
 // add adds a text, which may be a format, unless it is there.
@@ -105,13 +135,8 @@ func (p *Phrasebook) Translate(text string) string {
 	if len(p.texts) == 0 || letters(text) == 0 {
 		return text
 	}
-	if translated := p.texts[text]; translated != "" {
+	if translated, ok := p.whole(text); ok {
 		return translated
-	}
-	for _, f := range p.formats {
-		if translated, ok := f.translate(text, p.Translate); ok {
-			return translated
-		}
 	}
 	for _, part := range p.parts {
 		if at := index(text, part.English); at >= 0 {
@@ -132,6 +157,19 @@ func (p *Phrasebook) Translate(text string) string {
 		}
 	}
 	return text
+}
+
+// whole returns the translation of a text that is known as a whole.
+func (p *Phrasebook) whole(text string) (string, bool) {
+	if translated := p.texts[text]; translated != "" {
+		return translated, true
+	}
+	for _, f := range p.formats {
+		if translated, ok := f.translate(text, p.values); ok {
+			return translated, true
+		}
+	}
+	return "", false
 }
 
 // index returns where a part is in a text, as whole words, or -1.

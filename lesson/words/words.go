@@ -10,6 +10,7 @@
 //	zh/checks.po    what else a check says
 //	zh/command.po   the help of the command and what it prints
 //	zh/figures.po   the words in figures
+//	zh/notebooks.po what notebooks print
 //
 // A text without a translation stays English. Tests find those, and translations of texts that
 // no longer exist, so whoever changes an English text is told which translation to look at.

@@ -178,6 +178,23 @@ func TestPhrasebook(t *testing.T) {
 	}
 }
 
+func TestPrinted(t *testing.T) {
+	for english, want := range map[string]string{
+		"Images: 2000 for training, 1000 for testing, from CIFAR-10 (JPEG), first 2000.\n": "图像：训练 2000 幅，测试 1000 幅，来自 CIFAR-10 (JPEG)，前 2000 幅。\n",
+		"8-resnet56 is already trained; its run is in runs/course/8-resnet56.":             "8-resnet56 已经训练过了，结果在 runs/course/8-resnet56 里。",
+		"plain20, epoch 1 of 2: loss 0.500, accuracy 80.0%, test accuracy 79.0%":           "plain20，第 1 轮，共 2 轮：损失 0.500，准确率 80.0%，测试准确率 79.0%",
+		"Plain: the training loss at depth 56 is 0.479 higher than at depth 20.":           "普通网络：深度 56 的训练损失比深度 20 的高 0.479。",
+		"error": "error", "a line of nobody": "a line of nobody", "": "", "\n": "\n",
+	} {
+		if got := Chinese.Printed(english); got != want {
+			t.Errorf("%q: got %q, want %q", english, got, want)
+		}
+		if got := English.Printed(english); got != english {
+			t.Errorf("%q: got %q in English", english, got)
+		}
+	}
+}
+
 func TestReadPhrase(t *testing.T) {
 	for line, want := range map[string]Phrase{"- `a b` → `中`": {"a b", "中"}, "- `\"a\"` → `\"中\"`": {`"a"`, `"中"`}, "a": {}, "- `a` → 中": {}} {
 		if got, ok := ReadPhrase(line); got != want || ok != (want != Phrase{}) {

@@ -266,23 +266,23 @@ func replacements(text string) ([]replacement, error) {
 
 // replaceIn translates words in the source of a code cell and in its outputs. earlier are the words
 // of the cells before it.
-func replaceIn(cell map[string]any, words, earlier []replacement, figures translations) error {
+func replaceIn(cell map[string]any, list, earlier []replacement, figures translations) error {
 	source := joined(cell["source"])
 	var pairs []string
-	for _, w := range words {
+	for _, w := range list {
 		if !strings.Contains(source, w.from) {
 			return fmt.Errorf("its code does not contain %q", w.from)
 		}
 		pairs = append(pairs, w.from, w.to)
 	}
-	if len(words) > 0 {
+	if len(list) > 0 {
 		cell["source"] = lines(strings.NewReplacer(pairs...).Replace(source))
 	}
 	outputs, _ := cell["outputs"].([]any)
 	for _, entry := range outputs {
 		output, _ := entry.(map[string]any)
 		if text, ok := output["text"]; ok {
-			output["text"] = replaced(text, words, earlier)
+			output["text"] = sentences(replaced(text, list, earlier))
 		}
 		data, _ := output["data"].(map[string]any)
 		switch page := joined(data["text/html"]); {
@@ -291,7 +291,7 @@ func replaceIn(cell map[string]any, words, earlier []replacement, figures transl
 				data["text/html"] = lines(chinese)
 			}
 		case page != "":
-			data["text/html"] = replaced(data["text/html"], words, earlier)
+			data["text/html"] = replaced(data["text/html"], list, earlier)
 		}
 		if figure := joined(data["image/png"]); figure != "" {
 			if chinese := figures.of(figure); chinese != figure {
@@ -300,6 +300,19 @@ func replaceIn(cell map[string]any, words, earlier []replacement, figures transl
 		}
 	}
 	return nil
+}
+
+// sentences returns an output with the lines in Chinese that package notebook and the command print.
+func sentences(stored any) any {
+	text := joined(stored)
+	var chinese strings.Builder
+	for line := range strings.Lines(text) {
+		chinese.WriteString(words.Chinese.Printed(line))
+	}
+	if chinese.String() != text {
+		return lines(chinese.String())
+	}
+	return stored
 }
 
 // textIn matches the texts in a page: those between tags, and those in place of images.
