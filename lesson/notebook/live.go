@@ -157,9 +157,12 @@ func (l *Live) begun() bool {
 	return false
 }
 
+// Display is how the HTML of every [Live] begins.
+const Display = `<div style="max-width:900px">`
+
 func (l *Live) html() string {
 	var b strings.Builder
-	b.WriteString(`<div style="max-width:900px">`)
+	b.WriteString(Display)
 	for _, line := range l.lines {
 		if line.last.Step > 0 {
 			b.WriteString(line.html(l.translated))

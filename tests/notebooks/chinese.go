@@ -286,7 +286,7 @@ func replaceIn(cell map[string]any, list, earlier []replacement, figures transla
 		}
 		data, _ := output["data"].(map[string]any)
 		switch page := joined(data["text/html"]); {
-		case strings.Contains(page, "base64,"):
+		case strings.HasPrefix(page, nb.Display), strings.Contains(page, "base64,"):
 			if chinese := figures.display(page); chinese != page {
 				data["text/html"] = lines(chinese)
 			}
