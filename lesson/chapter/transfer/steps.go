@@ -63,20 +63,23 @@ func ArticleSteps(config resnet.Config, epochs int) (Steps, error) {
 		return Steps{}, err
 	}
 	r.Model, r.Epochs = config, epochs
-	headRates := []float64{0.001, 0.01, 0.1}
+	cosine := optim.Schedule{Kind: optim.Cosine, WarmUp: 0.05}
+	rates, headRates := []float64{0.003, 0.01, 0.03}, []float64{0.001, 0.01, 0.1}
 	return Steps{r, []Change{
 		{Name: "article", About: "the article's program: pixels normalised by 0.5 and 0.5, batches of 64, rate 0.001, everything trained",
 			Apply: func(*recipe.Recipe) {}},
-		{Name: "frozen", About: "the article's program with a frozen body", Aside: true, Rates: headRates,
-			Apply: func(r *recipe.Recipe) { r.Freeze = "body" }},
-		{Name: "frozen, normalised", About: "a frozen body, and ImageNet's mean and standard deviation", Aside: true, Rates: headRates,
-			Apply: func(r *recipe.Recipe) { r.Freeze, r.Normalization = "body", dataset.ImageNetNormalization() }},
+		{Name: "frozen", About: "a frozen body instead, and for its head the best of three rates, which falls along half a cosine", Aside: true, Rates: headRates,
+			Apply: func(r *recipe.Recipe) { r.Freeze, r.Schedule = "body", cosine }},
+		{Name: "frozen, normalised", About: "the same with ImageNet's mean and standard deviation", Aside: true, Rates: headRates,
+			Apply: func(r *recipe.Recipe) {
+				r.Freeze, r.Schedule, r.Normalization = "body", cosine, dataset.ImageNetNormalization()
+			}},
 		{Name: "normalisation", About: "ImageNet's mean and standard deviation instead of 0.5 and 0.5",
 			Apply: func(r *recipe.Recipe) { r.Normalization = dataset.ImageNetNormalization() }},
-		{Name: "rate", About: "a higher learning rate, constant", Rates: []float64{0.003, 0.01, 0.03},
+		{Name: "rate", About: "a higher learning rate, constant", Rates: rates,
 			Apply: func(*recipe.Recipe) {}},
-		{Name: "schedule", About: "a short warm-up to that rate, then down along half a cosine",
-			Apply: func(r *recipe.Recipe) { r.Schedule = optim.Schedule{Kind: optim.Cosine, WarmUp: 0.05} }},
+		{Name: "schedule", About: "a short warm-up, then down along half a cosine", Rates: rates,
+			Apply: func(r *recipe.Recipe) { r.Schedule = cosine }},
 		{Name: "augmentation", About: "images shifted by up to an eighth and mirrored at random",
 			Apply: func(r *recipe.Recipe) { r.Augment = dataset.Augment{Crop: 4, Flip: true} }},
 		{Name: "decay", About: "weight decay 0.0005",
