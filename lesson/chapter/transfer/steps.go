@@ -454,10 +454,11 @@ func Waterfall(steps []Step, caption string) (*figure.Figure, error) {
 		switch {
 		case s.Aside:
 			bar.Style.Dash = figure.Dashed // hatched
+			bar.Name, bar.Note, _ = strings.Cut(s.Name, ", ")
 			aside = append(aside, bar)
 			continue
 		case i > 0:
-			bar.Name, bar.Note, bar.Before = "+ "+s.Name, points(gains[i]), best
+			bar.Note, bar.Before = points(gains[i]), best
 		}
 		if s.Kept {
 			best = s.Accuracy()
@@ -468,7 +469,7 @@ func Waterfall(steps []Step, caption string) (*figure.Figure, error) {
 		figure.Percent(), figure.Reference(ArticleAccuracy, "83.99%: the article, with ResNet-50, 10 epochs, on test images"), figure.Caption(caption))
 }
 
-// StepTable returns a row for each step: what changes, the accuracy on validation images, and the gain.
+// StepTable returns a row for each step: its name and what changes, the accuracy on validation images, and the gain.
 func StepTable(steps []Step) (header []string, rows [][]string) {
 	gains := Gains(steps)
 	for i, s := range steps {
@@ -478,7 +479,7 @@ func StepTable(steps []Step) (header []string, rows [][]string) {
 			for _, trial := range s.Rates {
 				tried = append(tried, fmt.Sprintf("%g (%.1f%%)", trial.LearningRate, 100*trial.Accuracy))
 			}
-			about += fmt.Sprintf("; rate %g, chosen after an epoch at each of %s", s.Recipe.LearningRate, strings.Join(tried, ", "))
+			about += fmt.Sprintf("; %g, chosen after an epoch at each of %s", s.Recipe.LearningRate, strings.Join(tried, ", "))
 		}
 		name, gain := "+ "+s.Name, points(gains[i])
 		switch {
@@ -489,9 +490,9 @@ func StepTable(steps []Step) (header []string, rows [][]string) {
 		case !s.Kept:
 			gain += ", not kept"
 		}
-		rows = append(rows, []string{name, about, fmt.Sprintf("%.1f%%", 100*s.Accuracy()), gain})
+		rows = append(rows, []string{name + ": " + about, fmt.Sprintf("%.1f%%", 100*s.Accuracy()), gain})
 	}
-	return []string{"step", "what changes", "validation accuracy", "gain"}, rows
+	return []string{"step", "validation accuracy", "gain"}, rows
 }
 
 // points writes a difference of accuracies, as in "+1.3 points".

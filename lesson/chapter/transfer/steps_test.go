@@ -30,7 +30,7 @@ func step(name string, accuracy float64, kept, aside bool) Step {
 
 func TestGainsAndWaterfall(t *testing.T) {
 	steps := []Step{
-		step("program", 0.75, true, false), step("frozen", 0.5, false, true), step("rate", 0.875, true, false),
+		step("program", 0.75, true, false), step("frozen, too", 0.5, false, true), step("rate", 0.875, true, false),
 		step("decay", 0.625, false, false), step("size", 0.9375, true, false),
 	}
 	if got, want := Gains(steps), []float64{0, -0.25, 0.125, -0.25, 0.0625}; !slices.Equal(got, want) {
@@ -44,7 +44,7 @@ func TestGainsAndWaterfall(t *testing.T) {
 	if err := drawn.Encode(&svg, "svg"); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"program", "+ rate", "75.0%", "93.8%", "+12.5 points", "−25.0 points", "+6.2 points", "data: none"} {
+	for _, text := range []string{"program", "rate", "75.0%", "93.8%", "+12.5 points", "−25.0 points", "+6.2 points", "frozen", "too", "data: none"} {
 		if !strings.Contains(svg.String(), ">"+text+"<") {
 			t.Errorf("the figure does not have %q", text)
 		}
@@ -52,16 +52,16 @@ func TestGainsAndWaterfall(t *testing.T) {
 	steps[2].About, steps[2].Rates, steps[2].Recipe.LearningRate = "a rate", []RateTrial{{0.5, 0.25}, {2, 0.75}}, 2
 	_, rows := StepTable(steps)
 	want := [][]string{
-		{"program", "", "75.0%", ""},
-		{"frozen", "", "50.0%", "−25.0 points"},
-		{"+ rate", "a rate; rate 2, chosen after an epoch at each of 0.5 (25.0%), 2 (75.0%)", "87.5%", "+12.5 points"},
-		{"+ decay", "", "62.5%", "−25.0 points, not kept"},
-		{"+ size", "", "93.8%", "+6.2 points"},
+		{"program: ", "75.0%", ""},
+		{"frozen, too: ", "50.0%", "−25.0 points"},
+		{"+ rate: a rate; 2, chosen after an epoch at each of 0.5 (25.0%), 2 (75.0%)", "87.5%", "+12.5 points"},
+		{"+ decay: ", "62.5%", "−25.0 points, not kept"},
+		{"+ size: ", "93.8%", "+6.2 points"},
 	}
 	if !reflect.DeepEqual(rows, want) {
 		t.Errorf("the table is %q, want %q", rows, want)
 	}
-	if strings.Index(svg.String(), ">frozen<") < strings.Index(svg.String(), ">+ size<") {
+	if strings.Index(svg.String(), ">frozen<") < strings.Index(svg.String(), ">size<") {
 		t.Error("the bar that is not a step does not stand at the end")
 	}
 }
