@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/residual-go/residual/lesson/chapter/transfer"
+	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
 )
@@ -104,5 +105,35 @@ func TestRecordedArticleSteps(t *testing.T) {
 		if row := "| " + strings.Join(cells, " | ") + " |"; !strings.Contains(readme, row) {
 			t.Errorf("the README lacks the row %s", row)
 		}
+	}
+}
+
+// The recorded run of the article's program is that program, and the README has its accuracies.
+func TestRecordedArticleProgram(t *testing.T) {
+	steps, readme := readSteps(t, "program.jsonl")
+	if len(steps) != 1 {
+		t.Fatalf("%d programs, want one", len(steps))
+	}
+	s := steps[0]
+	checkStep(t, s)
+	want, err := recipe.ByName("article")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Model.Classes = 10
+	want.Data, want.Start = images, s.Recipe.Start
+	if changed := want.Differences(s.Recipe); len(changed) > 0 {
+		t.Errorf("it differs from the article's in %v", changed)
+	}
+	for _, m := range s.Epochs() {
+		if m.TestImages != 10000 || m.StepsPerEpoch != 782 {
+			t.Errorf("epoch %d: %d steps and %d test images", m.Epoch, m.StepsPerEpoch, m.TestImages)
+		}
+		if row := fmt.Sprintf("| %d | %.4f | %.2f%% | %.2f%% |", m.Epoch, m.Loss, 100*m.Accuracy, 100**m.TestTop1); !strings.Contains(readme, row) {
+			t.Errorf("the README lacks the row %s", row)
+		}
+	}
+	if n := len(s.Epochs()); !strings.Contains(readme, fmt.Sprintf("%d of its 10 epochs", n)) {
+		t.Errorf("the README does not say that %d of 10 epochs were trained", n)
 	}
 }
