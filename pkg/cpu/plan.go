@@ -55,7 +55,7 @@ func newPlan(b *builder) (*plan, []*planned, error) {
 	g.reachable(parameters, outputs)
 	g.decide(outputs)
 	granularity := b.backend.granularity()
-	g.again(granularity.again, granularity.far, outputs)
+	g.again(granularity, outputs)
 	steps := g.order()
 	p := &plan{backend: b.backend, granularity: granularity, rows: map[string]*rowsTables{}, cols: map[string]*colsTables{}}
 	for _, output := range b.main.outputs {

@@ -10,9 +10,9 @@ import (
 // which the gradient of batch normalization needs in any case. This takes little time, since a chain has these
 // values in a cache at that moment, and saves more, since the main memory is slow.
 //
-// It does so for tensors of at least the given number of elements, with that many tensors between two uses. It
-// follows decide and precedes order.
-func (g *graph) again(least, far int, outputs []*tensor) {
+// See granularity for which tensors are large, and how much later is. It follows decide and precedes order.
+func (g *graph) again(size granularity, outputs []*tensor) {
+	far := size.far
 	place := make(map[*tensor]int, len(g.tensors))
 	for i, t := range g.tensors {
 		place[t] = i
@@ -26,7 +26,7 @@ func (g *graph) again(least, far int, outputs []*tensor) {
 	}
 	copies := map[*tensor][]*tensor{} // by the tensor that they precede
 	for _, t := range g.tensors {
-		if t.kind != kindElement || !t.stored || t.shape.Size() < least || slices.Contains(outputs, t) {
+		if t.kind != kindElement || !t.stored || !size.isAgain(t.shape.Dimensions) || slices.Contains(outputs, t) {
 			continue
 		}
 		users := slices.SortedFunc(maps.Keys(set(t.users)), func(a, b *tensor) int { return place[a] - place[b] })

@@ -44,7 +44,7 @@ func (p *plan) chainFrom(i int) (*chainStep, int) {
 	}
 	c := &chainStep{n: n, atATime: 1, perTask: 1}
 	local, reads, sums := map[int]bool{}, map[int]bool{}, map[int]bool{}
-	floats := 0 // of an image, in all local slots
+	floats, shared := 0, 0 // of an image in all local slots, and of all images
 	for ; i < len(p.steps); i++ {
 		m, ok := p.steps[i].(member)
 		if !ok {
@@ -69,16 +69,15 @@ func (p *plan) chainFrom(i int) (*chainStep, int) {
 		if any(d.local, reads, sums) || any(d.reads, local, sums) || any(d.sums, local, reads, sums) {
 			break
 		}
-		// What the members use of the images that they compute at a time should fit into three quarters of the
-		// cache.
-		used := 0
+		// What the members use of the images that they compute at a time, and of weights and sums, should fit
+		// into the second-level cache, more or less.
 		for _, slot := range d.local {
 			if at := p.memory(slot); !local[at] {
 				local[at] = true
-				used += p.slots[slot].bytes / 4 / n
+				floats += p.slots[slot].bytes / 4 / n
 			}
 		}
-		if floats += used; len(c.members) > 0 && floats*at > 3*p.granularity.cacheable {
+		if shared += d.shared; len(c.members) > 0 && floats*at+shared > 5*p.granularity.cacheable {
 			break
 		}
 		for _, slot := range d.reads {

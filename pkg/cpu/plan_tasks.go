@@ -21,8 +21,9 @@ type granularity struct {
 	// chain is the least number of tasks of a chain of steps. The sums of its members allow only a few.
 	chain int
 	// again is the number of elements from which a tensor is computed again rather than kept in memory, if at
-	// least far other tensors are computed between two uses.
-	again, far int
+	// least far other tensors are computed between two uses, and image the largest number for each image: more
+	// would leave the cache in between.
+	again, far, image int
 }
 
 // newGranularity returns the granularity for this machine.
@@ -37,8 +38,20 @@ func granularityFor(secondLevel, cores int) granularity {
 	cacheable := max(measured, min(secondLevel/4/4, most))
 	g := granularity{cacheable: cacheable, tiles: 2 * cacheable, cores: max(1, cores)}
 	// A layer of a network has about 20 tensors, and its gradient as many.
-	g.chain, g.again, g.far = g.tasks(4), 4*cacheable, 100
+	g.chain, g.again, g.far, g.image = g.tasks(4), 4*cacheable, 100, cacheable/2
 	return g
+}
+
+// isAgain reports whether a tensor whose first axis is images has a size to be computed again.
+func (g granularity) isAgain(dims []int) bool {
+	size, images := 1, 1
+	for i, d := range dims {
+		size *= d
+		if i == 0 {
+			images = max(1, d)
+		}
+	}
+	return size >= g.again && size/images <= g.image
 }
 
 // tasks returns the least number of tasks for a job, given the number for each core.

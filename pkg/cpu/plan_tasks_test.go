@@ -8,7 +8,7 @@ import (
 )
 
 func TestGranularity(t *testing.T) {
-	if got, want := granularityFor(512<<10, 2), (granularity{cacheable: 32 << 10, tiles: 64 << 10, cores: 2, chain: 8, again: 128 << 10, far: 100}); got != want {
+	if got, want := granularityFor(512<<10, 2), (granularity{cacheable: 32 << 10, tiles: 64 << 10, cores: 2, chain: 8, again: 128 << 10, far: 100, image: 16 << 10}); got != want {
 		t.Errorf("with 512 KiB and 2 cores %+v, want %+v, as measured", got, want)
 	}
 	if got := granularityFor(0, 0); got != granularityFor(512<<10, 1) {

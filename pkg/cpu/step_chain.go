@@ -31,6 +31,8 @@ type division struct {
 	// order is the number of images that must be computed in order. Before and after their multiples, images
 	// may be computed at the same time.
 	order int
+	// shared is the number of floats that all images need, such as weights or sums.
+	shared int
 	// A member reads and writes only those parts of the local slots that belong to the images. It reads
 	// other slots, and writes the slots of sums over all images, as a whole.
 	local, reads, sums []int
@@ -141,7 +143,7 @@ func (s *winogradStep) split(p *plan, n int) (division, bool) {
 	if s.n != n || s.chunks > 1 || !p.batched(s.in, s.inN, n) || !p.batched(s.out, s.outN, n) {
 		return division{}, false
 	}
-	return division{quantum: 1, order: 1, local: []int{s.in, s.out}, reads: []int{s.ker}}, true
+	return division{quantum: 1, order: 1, shared: s.tapsSize(), local: []int{s.in, s.out}, reads: []int{s.ker}}, true
 }
 
 func (s *winogradStep) compute(r *run, w *scratch, from, to, _ int) {
@@ -158,7 +160,7 @@ func (s *winogradGradientStep) split(p *plan, n int) (division, bool) {
 	if s.ci != n || n%s.parts != 0 || !p.batched(s.in, s.inC, n) || !p.batched(s.ker, s.kerI, n) {
 		return division{}, false
 	}
-	d := division{quantum: 1, order: n / s.parts, local: []int{s.in, s.ker}, sums: []int{s.out}}
+	d := division{quantum: 1, order: n / s.parts, shared: places * s.n * s.width, local: []int{s.in, s.ker}, sums: []int{s.out}}
 	for d.quantum < d.order && d.quantum*per%s.tiles != 0 {
 		d.quantum++
 	}
@@ -180,7 +182,7 @@ func (s *rowsStep) split(p *plan, n int) (division, bool) {
 	if s.groups > 1 || s.n != n || !p.batched(s.in, s.inN, n) || !p.batched(s.out, s.outN, n) {
 		return division{}, false
 	}
-	return division{quantum: s.images, order: 1, local: []int{s.in, s.out}, reads: []int{s.ker}}, true
+	return division{quantum: s.images, order: 1, shared: s.panels * s.panelSize, local: []int{s.in, s.out}, reads: []int{s.ker}}, true
 }
 
 func (s *rowsStep) compute(r *run, w *scratch, from, to, _ int) {

@@ -33,6 +33,7 @@ type winogradStep struct {
 	rows         int // largest number of tiles in a block
 	width        int // largest number of output channels in a chunk
 	off, place   []int32
+	fetches      bool // fetch the output while multiplying: there is room for it in the cache
 	pack         transformTaps
 }
 
@@ -68,7 +69,8 @@ func newWinogradStep(c *contraction, k *kernel.Set, p *plan, in, ker, out int) *
 	for m := range mr {
 		s.off, s.place = append(s.off, int32(m*c.ci)), append(s.place, int32(m*s.width))
 	}
-	s.packed = p.temporary(4 * places * c.ci * s.panels * nr)
+	s.packed = p.temporary(4 * s.tapsSize())
+	s.fetches = s.chunks == 1 && s.tapsSize() <= p.granularity.cacheable
 	s.zero = p.zeros(4 * c.ci)
 	s.pack = transformTaps{s}
 	return s
@@ -200,10 +202,13 @@ func (s *winogradStep) task(r *run, w *scratch, i int) {
 	s.block(r, w, from, to, chunk)
 }
 
+// tapsSize returns the number of floats of the transformed taps.
+func (s *winogradStep) tapsSize() int { return places * s.ci * s.panels * s.shape.NR }
+
 // output returns the memory that the outputs of the tiles [from, to) are in, as a number of floats from the
-// first row of pixels to the last. If the channels are computed in chunks, it returns nothing.
+// first row of pixels to the last, or nothing if it is not to be fetched.
 func (s *winogradStep) output(r *run, from, to int) (*float32, int) {
-	if s.chunks > 1 {
+	if !s.fetches {
 		return nil, 0
 	}
 	y, per := &s.spatial[0], s.tiling.perImage()
