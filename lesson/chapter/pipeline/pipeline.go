@@ -212,9 +212,9 @@ func LossFigure(results []Result, caption string) (*figure.Figure, error) {
 func CurvesFigure(results []Result, caption string) (*figure.Figure, error) {
 	var curves []figure.Curve
 	for i, r := range results {
-		curve := figure.Curve{Name: "without " + r.Part, Style: figure.Style{Color: i + 1}}
+		curve := figure.Curve{Name: "without " + r.Part, Style: figure.Style{Color: i + 2}} // not the orange of plain networks
 		if i == 0 {
-			curve.Name = "the whole recipe"
+			curve.Name, curve.Style.Color = "the whole recipe", 1
 		}
 		for at, epoch := range r.Epochs {
 			if epoch.TestTop1 != nil {
