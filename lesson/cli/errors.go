@@ -55,7 +55,7 @@ func Message(l words.Language, err error) string {
 	if more := advice(l, err); more != "" {
 		text += "; " + more
 	}
-	return asCalled(text)
+	return asCalled(l.Error(text))
 }
 
 // advice returns the command or the flags that help with an error of a library, "" if there are

@@ -210,7 +210,7 @@ func (f *trainingFlags) resumeRun(cmd *cobra.Command) error {
 func onlyWithResume(cmd *cobra.Command, allowed ...string) error {
 	var wrong error
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
-		if flag.Name != "resume" && !slices.Contains(allowed, flag.Name) && wrong == nil {
+		if flag.Name != "resume" && flag.Name != "lang" && !slices.Contains(allowed, flag.Name) && wrong == nil {
 			wrong = fmt.Errorf("--%s cannot be combined with --resume: a run resumes with the settings it began with", flag.Name)
 		}
 	})

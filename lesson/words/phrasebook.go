@@ -52,7 +52,7 @@ func (l Language) NewPhrasebook(phrases ...Phrase) *Phrasebook {
 	for _, phrase := range phrases {
 		english, quoted := literalText(phrase.English)
 		text, _ := literalText(phrase.Text)
-		p.add(english, text)
+		p.add(english, text, value)
 		open := strings.Trim(english, " ;") != english
 		if letters(english) > 0 && (open || !quoted) && !verb.MatchString(english) {
 			p.parts = append(p.parts, Phrase{english, text})
@@ -60,7 +60,7 @@ func (l Language) NewPhrasebook(phrases ...Phrase) *Phrasebook {
 	}
 	slices.SortStableFunc(p.parts, func(a, b Phrase) int { return len(b.English) - len(a.English) })
 	for _, e := range entriesOf("figures") {
-		p.add(e.English, e.Text)
+		p.add(e.English, e.Text, value)
 	}
 	sortFormats(p.formats)
 	return p
@@ -93,19 +93,26 @@ var printedBook = sync.OnceValue(func() *Phrasebook {
 	}}
 	for _, e := range entriesOf("notebooks", "command") {
 		if e.File == "notebooks" || e.Context != Title && letters(e.English) >= 12 {
-			sentences.add(e.English, e.Text)
+			sentences.add(e.English, e.Text, value)
 		}
 	}
 	sortFormats(sentences.formats)
 	return sentences
 })
 
-// add adds a text, which may be a format, unless it is there.
-func (p *Phrasebook) add(english, text string) {
+// value is the pattern of a value that may be a text: not more than a semicolon or a dot separates, or, in
+// errors, a colon.
+const (
+	value        = `((?:[^;；·\n]|;[^ ])+?)`
+	valueInError = `((?:[^;；:\n]|[;:][^ ])+?)`
+)
+
+// add adds a text, which may be a format with values of the given pattern, unless it is there.
+func (p *Phrasebook) add(english, text, value string) {
 	if p.texts[english] == "" {
 		p.texts[english] = text
 	}
-	if f, ok := newFormat(english, text, `((?:[^;；·\n]|;[^ ])+?)`); ok && f.letters > 0 {
+	if f, ok := newFormat(english, text, value); ok && f.letters > 0 {
 		p.formats = append(p.formats, f)
 	}
 }

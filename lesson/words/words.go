@@ -11,6 +11,7 @@
 //	zh/command.po   the help of the command and what it prints
 //	zh/figures.po   the words in figures
 //	zh/notebooks.po what notebooks print
+//	zh/errors.po    what the command says about mistakes
 //
 // A text without a translation stays English. Tests find those, and translations of texts that
 // no longer exist, so whoever changes an English text is told which translation to look at.
