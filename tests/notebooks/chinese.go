@@ -46,7 +46,7 @@ func (c *course) chineseNotebooks() ([]string, error) {
 	return filepath.Glob(c.path("notebooks", "zh", "[1-9]-*.md"))
 }
 
-// writeChinese writes all Chinese notebooks.
+// writeChinese writes all Chinese notebooks. If one of them cannot be written, it goes on with the others.
 func (c *course) writeChinese() error {
 	paths, err := c.chineseNotebooks()
 	if err != nil {
@@ -65,6 +65,7 @@ func (c *course) writeChinese() error {
 		fresh.add(content)
 	}
 	shown := map[string]bool{}
+	var problems []error
 	for _, prose := range paths {
 		figures, err := figuresIn(notebookOf(prose))
 		if err != nil {
@@ -73,7 +74,8 @@ func (c *course) writeChinese() error {
 		maps.Copy(figures, fresh)
 		content, err := chinese(prose, figures)
 		if err != nil {
-			return err
+			problems = append(problems, err)
+			continue
 		}
 		to := notebookOf(prose)
 		if err := atomicfile.WriteBytes(to, content); err != nil {
@@ -95,7 +97,7 @@ func (c *course) writeChinese() error {
 			}
 		}
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 // translations are Chinese figures, by the checksums of the English ones.
