@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/notebook/origin"
 	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/atomicfile"
@@ -42,14 +43,21 @@ var language = sync.OnceValue(func() words.Language {
 		chosen, _ := words.Parse(name) // English if it is another
 		return chosen
 	}
-	if dir, err := os.Getwd(); err == nil && dir == chineseFolder() {
+	if dir, err := os.Getwd(); err == nil && dir == chineseFolder() { // a copy elsewhere is taken for an English one
 		return words.Chinese
 	}
 	return words.English
 })
 
-// chineseFolder is where the Chinese notebooks are, with files of their words.
-func chineseFolder() string { return filepath.Join(Root(), "notebooks", "zh") }
+// chineseFolder is where the Chinese notebooks are, with files of their words. It is "" outside a
+// checkout, where figures can be shown all the same if OutputVariable says where to save them.
+func chineseFolder() string {
+	root, err := checkout.Root(".")
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(root, "notebooks", "zh")
+}
 
 // say prints a line in the language of the notebook.
 func say(english string) { fmt.Println(language().Printed(english)) }
@@ -64,7 +72,10 @@ func book(figure string) *words.Phrasebook {
 		}
 		return 1
 	}
-	files := Must(filepath.Glob(filepath.Join(chineseFolder(), "*.md")))
+	var files []string
+	if folder := chineseFolder(); folder != "" {
+		files = Must(filepath.Glob(filepath.Join(folder, "*.md")))
+	}
 	slices.SortStableFunc(files, func(a, b string) int { return rank(a) - rank(b) })
 	var phrases []words.Phrase
 	for _, path := range files {

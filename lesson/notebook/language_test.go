@@ -27,7 +27,9 @@ func TestShowInLanguages(t *testing.T) {
 		t.Helper()
 		dir = t.TempDir()
 		cmd := exec.Command(os.Args[0], "-test.run=^TestShowInLanguages$")
-		cmd.Dir = filepath.Join(Root(), "notebooks", folder)
+		if cmd.Dir = folder; !filepath.IsAbs(folder) {
+			cmd.Dir = filepath.Join(Root(), "notebooks", folder)
+		}
 		cmd.Env = append(os.Environ(), append([]string{showVariable + "=1", OutputVariable + "=" + dir, words.Variable + "="}, environment...)...)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -84,6 +86,11 @@ func TestShowInLanguages(t *testing.T) {
 		}
 		if bytes.Equal(chinese, content(english, "figures/1-x.png")) {
 			t.Errorf("%s: the figure is English", name)
+		}
+	}
+	for _, variable := range []string{"", "zh"} { // without a checkout, figures have words all the same
+		if dir, _ := show(t, t.TempDir(), words.Variable+"="+variable); len(files(dir)) != 1 {
+			t.Errorf("outside a checkout, with RESIDUAL_LANG=%s: writes %s", variable, files(dir))
 		}
 	}
 	if dir, _ := show(t, "zh", words.Variable+"=en"); strings.Join(files(dir), " ") != "figures/1-x.png" {
