@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/residual-go/residual/lesson/chapter/degradation"
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/lesson/grade"
 	"github.com/residual-go/residual/lesson/words"
@@ -98,7 +97,7 @@ func advice(l words.Language, err error) string {
 		return l.Sprintf("the exercises are part of it: git clone https://%s, and run the command in that folder", checkout.Module)
 	case errors.Is(err, grade.ErrOtherClass):
 		return l.Text("choose another folder with --out, or move grades.json away")
-	case errors.Is(err, degradation.ErrOtherRecipe):
+	case errors.Is(err, run.ErrOtherRecipe):
 		return l.Text("remove that folder, or choose another with --run")
 	}
 	return limitAdvice(err)

@@ -59,14 +59,14 @@ func (p *plan) chainFrom(i int) (*chainStep, int) {
 		if n/per < p.granularity.chain {
 			break
 		}
-		any := func(slots []int, of ...map[int]bool) bool {
+		meets := func(slots []int, of ...map[int]bool) bool {
 			return slices.ContainsFunc(slots, func(slot int) bool {
 				return slices.ContainsFunc(of, func(m map[int]bool) bool { return m[p.memory(slot)] })
 			})
 		}
 		// What one member writes as a whole must not be used by another, and what is local to one
 		// must not be used as a whole by another.
-		if any(d.local, reads, sums) || any(d.reads, local, sums) || any(d.sums, local, reads, sums) {
+		if meets(d.local, reads, sums) || meets(d.reads, local, sums) || meets(d.sums, local, reads, sums) {
 			break
 		}
 		// What the members use of the images that they compute at a time, and of weights and sums, should fit

@@ -187,7 +187,7 @@ func (s *rowsStep) split(p *plan, n int) (division, bool) {
 
 func (s *rowsStep) compute(r *run, w *scratch, from, to, _ int) {
 	per := len(s.units) * s.chunks
-	for i := from / s.images * per; i < to/s.rowsTables.images*per; i++ {
+	for i := from / s.images * per; i < to/s.images*per; i++ {
 		s.task(r, w, i)
 	}
 }

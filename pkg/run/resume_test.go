@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -165,6 +166,37 @@ func TestResumeWithAnEditedRecipe(t *testing.T) {
 	}
 	if _, err := Resume(context.Background(), dir, testOptions()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTrainOrResume(t *testing.T) {
+	whole, err := Train(context.Background(), t.TempDir(), testRecipe(), testOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole.Store.Finalize()
+	want, err := os.ReadFile(whole.Weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	interrupted := t.TempDir()
+	interruptAt(t, interrupted, 5)
+	for name, dir := range map[string]string{"a new folder": filepath.Join(t.TempDir(), "new"), "an interrupted run": interrupted} {
+		for _, again := range []bool{false, true} {
+			outcome, err := TrainOrResume(context.Background(), dir, testRecipe(), testOptions())
+			if err != nil {
+				t.Fatalf("%s, again %v: %v", name, again, err)
+			}
+			outcome.Store.Finalize()
+			if got, err := os.ReadFile(outcome.Weights); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s, again %v: the weights are not those of a run without interruption (%v)", name, again, err)
+			}
+		}
+	}
+	r := testRecipe()
+	r.LearningRate *= 2
+	if _, err := TrainOrResume(context.Background(), interrupted, r, testOptions()); !errors.Is(err, ErrOtherRecipe) || !strings.Contains(err.Error(), "learning_rate is 0.05 there, not 0.1") {
+		t.Errorf("a run of another recipe: %v", err)
 	}
 }
 

@@ -6,8 +6,8 @@
 //	checkpoints/step-00000782.safetensors   the last few checkpoints
 //	.lock                                   locked while a process trains here
 //
-// [Train] starts a run, and [Resume] continues one that was interrupted or killed. On the same
-// backend, a resumed run ends with the same weights, bit for bit, as one that was never
+// [Train] starts a run, [Resume] continues one that was interrupted or killed, and [TrainOrResume] does
+// whichever of the two is possible. On the same backend, a resumed run ends with the same weights, bit for bit, as one that was never
 // interrupted: a batch depends only on the recipe's seed and the step, the learning rate only on
 // the recipe and the step, and everything else is in the checkpoint, namely weights, running
 // statistics, momentum and step. A run that starts from given weights has a checkpoint from the
@@ -54,6 +54,9 @@ var ErrInterrupted = errors.New("interrupted")
 
 // ErrDiverged is the error of a run whose loss, or the norm of its gradient, is NaN or infinite.
 var ErrDiverged = errors.New("training has diverged")
+
+// ErrOtherRecipe is the error of TrainOrResume for a folder whose run has another recipe.
+var ErrOtherRecipe = errors.New("holds a run of a different recipe")
 
 // Options are what a run needs besides its recipe. Except for Training and Start, they do not
 // affect the weights; except for the backend, none changes their last bits.
@@ -206,6 +209,24 @@ func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*
 		return nil, err
 	}
 	return start(ctx, dir, r, from, options.withDefaults())
+}
+
+// TrainOrResume trains the recipe in dir to the end: from the start if dir has no run, and otherwise from
+// where that run stopped. A run of another recipe is an error that wraps [ErrOtherRecipe] and names a
+// setting that differs.
+func TrainOrResume(ctx context.Context, dir string, r recipe.Recipe, options Options) (*Outcome, error) {
+	if !Exists(dir) {
+		return Train(ctx, dir, r, options)
+	}
+	before, err := ReadRecipe(dir)
+	if err != nil {
+		return nil, err
+	}
+	if changed := before.Differences(r); len(changed) > 0 {
+		first := changed[0]
+		return nil, fmt.Errorf("%s %w: %s is %s there, not %s", dir, ErrOtherRecipe, first.Key, first.Value, first.Other)
+	}
+	return Resume(ctx, dir, options)
 }
 
 // Resume continues the run in dir from its newest undamaged checkpoint, or from the start if it

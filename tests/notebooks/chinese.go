@@ -46,7 +46,7 @@ func (c *course) chineseNotebooks() ([]string, error) {
 	return filepath.Glob(c.path("notebooks", "zh", "[1-9]-*.md"))
 }
 
-// writeChinese writes all Chinese notebooks. If one of them cannot be written, it goes on with the others.
+// writeChinese writes all Chinese notebooks. If it cannot make one of them, it still writes the others.
 func (c *course) writeChinese() error {
 	paths, err := c.chineseNotebooks()
 	if err != nil {

@@ -146,7 +146,7 @@ func (e Experiment) Validate() error {
 
 // Run trains the four networks one after the other, each in the folder of its name under
 // dir. Existing runs of the same recipe are resumed, or used as they are if they are
-// complete; a run of a different recipe is [ErrOtherRecipe]. report returns the reporter for the
+// complete; a run of a different recipe is a [run.ErrOtherRecipe]. report returns the reporter for the
 // network of the given name.
 func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend, training, test *dataset.Images,
 	report func(network string) run.Reporter) (*Result, error) {
@@ -177,26 +177,8 @@ func (e Experiment) Run(ctx context.Context, dir string, backend compute.Backend
 	return result, nil
 }
 
-// ErrOtherRecipe is the error of [Experiment.Run] for a folder that already holds a run, but with
-// other settings.
-var ErrOtherRecipe = errors.New("holds a run of a different recipe")
-
 func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options) (*Arm, error) {
-	var outcome *run.Outcome
-	var err error
-	if run.Exists(dir) {
-		before, readErr := run.ReadRecipe(dir)
-		if readErr != nil {
-			return nil, readErr
-		}
-		if changed := before.Differences(r); len(changed) > 0 {
-			first := changed[0]
-			return nil, fmt.Errorf("%s %w: %s is %s there, not %s", dir, ErrOtherRecipe, first.Key, first.Value, first.Other)
-		}
-		outcome, err = run.Resume(ctx, dir, options)
-	} else {
-		outcome, err = run.Train(ctx, dir, r, options)
-	}
+	outcome, err := run.TrainOrResume(ctx, dir, r, options)
 	if err != nil {
 		return nil, err
 	}

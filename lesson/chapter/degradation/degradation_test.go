@@ -6,7 +6,6 @@ import (
 	"errors"
 	"image/png"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"github.com/residual-go/residual/lesson/chapter/internal/noise"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
@@ -29,19 +29,6 @@ func tiny() Experiment {
 	e.Shallow, e.Deep, e.Width, e.Stem = 8, 14, 2, resnet.CIFARStem
 	e.Recipe.Epochs, e.Recipe.BatchSize, e.Recipe.Augment = 2, 8, dataset.Augment{}
 	return e
-}
-
-// noise returns n random images of 8×8 pixels in three classes.
-func noise(n int) *dataset.Images {
-	m := &dataset.Images{Name: "noise", Classes: []string{"a", "b", "c"}, Height: 8, Width: 8}
-	random := rand.New(rand.NewPCG(uint64(n), 1))
-	for i := range n {
-		m.Labels = append(m.Labels, int32(i%3))
-		for range m.ImageSize() {
-			m.Pixels = append(m.Pixels, byte(random.IntN(256)))
-		}
-	}
-	return m
 }
 
 func engine(t *testing.T) compute.Backend {
@@ -85,7 +72,7 @@ func TestValidate(t *testing.T) {
 		if err := e.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
-		if _, err := e.Run(context.Background(), filepath.Join(t.TempDir(), "runs"), nil, noise(24), noise(6), nil); err == nil {
+		if _, err := e.Run(context.Background(), filepath.Join(t.TempDir(), "runs"), nil, noise.Images(24, 8), noise.Images(6, 8), nil); err == nil {
 			t.Errorf("an experiment with %s was run", want)
 		}
 	}
@@ -125,7 +112,7 @@ func TestRun(t *testing.T) {
 	e, dir, b := tiny(), t.TempDir(), engine(t)
 	epochs := 0
 	report := func(string) run.Reporter { return quiet{&epochs} }
-	result, err := e.Run(context.Background(), dir, b, noise(24), noise(6), report)
+	result, err := e.Run(context.Background(), dir, b, noise.Images(24, 8), noise.Images(6, 8), report)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +169,7 @@ func TestRun(t *testing.T) {
 
 	// Complete runs are used as they are and give the same results.
 	epochs = 0
-	again, err := e.Run(context.Background(), dir, b, noise(24), noise(6), report)
+	again, err := e.Run(context.Background(), dir, b, noise.Images(24, 8), noise.Images(6, 8), report)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,8 +182,8 @@ func TestRun(t *testing.T) {
 	}
 
 	e.Recipe.LearningRate /= 2
-	if _, err := e.Run(context.Background(), dir, b, noise(24), noise(6), report); !errors.Is(err, ErrOtherRecipe) {
-		t.Errorf("runs of another recipe: error %v, want %v", err, ErrOtherRecipe)
+	if _, err := e.Run(context.Background(), dir, b, noise.Images(24, 8), noise.Images(6, 8), report); !errors.Is(err, run.ErrOtherRecipe) {
+		t.Errorf("runs of another recipe: error %v, want %v", err, run.ErrOtherRecipe)
 	}
 }
 
@@ -206,10 +193,10 @@ func TestRunInterrupted(t *testing.T) {
 	report := func(string) run.Reporter { return quiet{&epochs} }
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := e.Run(ctx, dir, b, noise(24), noise(6), report); !errors.Is(err, run.ErrInterrupted) {
+	if _, err := e.Run(ctx, dir, b, noise.Images(24, 8), noise.Images(6, 8), report); !errors.Is(err, run.ErrInterrupted) {
 		t.Fatalf("error %v, want %v", err, run.ErrInterrupted)
 	}
-	result, err := e.Run(context.Background(), dir, b, noise(24), noise(6), report)
+	result, err := e.Run(context.Background(), dir, b, noise.Images(24, 8), noise.Images(6, 8), report)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +256,7 @@ func TestVerdict(t *testing.T) {
 // TestSignalAndGradientFigures checks which weights the figures are measured on: figures
 // before training do not depend on the length of the run, figures after training do.
 func TestSignalAndGradientFigures(t *testing.T) {
-	images := noise(32)
+	images := noise.Images(32, 8)
 	figures := func(epochs int, when When) (signal, gradient string) {
 		e := tiny()
 		e.Recipe.Epochs = epochs

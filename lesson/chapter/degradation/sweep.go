@@ -1,9 +1,7 @@
 package degradation
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,7 +12,7 @@ import (
 
 	"github.com/gomlx/compute"
 
-	"github.com/residual-go/residual/pkg/atomicfile"
+	"github.com/residual-go/residual/lesson/chapter/internal/record"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/plots"
@@ -122,13 +120,13 @@ func (s Sweep) Run(ctx context.Context, path string, backend compute.Backend, tr
 				return fmt.Errorf("%s at rate %g, seed %d: %w", r.Model.Name, r.LearningRate, r.Seed, err)
 			}
 			trials = append(trials, *t)
-			if err := writeTrials(path, slices.Concat(trials, before)); err != nil { // those to come stay
+			if err := record.Write(path, slices.Concat(trials, before)); err != nil { // those to come stay
 				return err
 			}
 		}
 		report(len(trials), len(recipes), trials[len(trials)-1])
 	}
-	return writeTrials(path, trials)
+	return record.Write(path, trials)
 }
 
 // try trains one network in a temporary folder.
@@ -162,35 +160,7 @@ func try(ctx context.Context, r recipe.Recipe, backend compute.Backend, training
 }
 
 // ReadTrials reads the trials of a sweep from the file at path, which has a JSON line for each.
-func ReadTrials(path string) ([]Trial, error) {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the trials of a sweep: %w", err)
-	}
-	var trials []Trial
-	for i, line := range bytes.Split(bytes.TrimSpace(content), []byte("\n")) {
-		if len(line) == 0 {
-			continue
-		}
-		var t Trial
-		if err := json.Unmarshal(line, &t); err != nil {
-			return nil, fmt.Errorf("%s, line %d: %w", path, i+1, err)
-		}
-		trials = append(trials, t)
-	}
-	return trials, nil
-}
-
-func writeTrials(path string, trials []Trial) error {
-	var content bytes.Buffer
-	encoder := json.NewEncoder(&content)
-	for _, t := range trials {
-		if err := encoder.Encode(t); err != nil {
-			return fmt.Errorf("write the trials of a sweep: %w", err)
-		}
-	}
-	return atomicfile.WriteBytes(path, content.Bytes())
-}
+func ReadTrials(path string) ([]Trial, error) { return record.Read[Trial](path) }
 
 // Loss returns the training loss of the trial's last epoch, or NaN if it diverged.
 func (t Trial) Loss() float64 {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/residual-go/residual/lesson/chapter/internal/noise"
 )
 
 // tinySweep returns a sweep small enough for a test.
@@ -46,7 +48,7 @@ func TestSweepResumes(t *testing.T) {
 	s, b, path := tinySweep(), engine(t), filepath.Join(t.TempDir(), "trials.jsonl")
 	sweep := func() (reported []string) {
 		t.Helper()
-		err := s.Run(context.Background(), path, b, noise(24), func(done, all int, trial Trial) {
+		err := s.Run(context.Background(), path, b, noise.Images(24, 8), func(done, all int, trial Trial) {
 			if done != len(reported)+1 || all != 6 {
 				t.Errorf("trial %d of %d, want %d of 6", done, all, len(reported)+1)
 			}
@@ -90,7 +92,7 @@ func TestSweepResumes(t *testing.T) {
 	stop, cancel := context.WithCancel(context.Background())
 	cancel()
 	s.Groups[0].Seeds = []uint64{4}
-	if err := s.Run(stop, path, b, noise(24), func(int, int, Trial) { t.Error("a trial was finished") }); err == nil {
+	if err := s.Run(stop, path, b, noise.Images(24, 8), func(int, int, Trial) { t.Error("a trial was finished") }); err == nil {
 		t.Error("no error from a sweep that was cancelled")
 	}
 }
@@ -99,7 +101,7 @@ func TestSweepRecordsDivergence(t *testing.T) {
 	s, path := tinySweep(), filepath.Join(t.TempDir(), "trials.jsonl")
 	s.Groups = s.Groups[:1]
 	s.Groups[0].Rates = []float64{1e38}
-	if err := s.Run(context.Background(), path, engine(t), noise(24), func(int, int, Trial) {}); err != nil {
+	if err := s.Run(context.Background(), path, engine(t), noise.Images(24, 8), func(int, int, Trial) {}); err != nil {
 		t.Fatal(err)
 	}
 	trials, err := ReadTrials(path)
@@ -176,7 +178,7 @@ func TestRateTableAndFigure(t *testing.T) {
 
 // The gradients at the start: what the two switches and the size of the weights do to them.
 func TestGradientsAtStart(t *testing.T) {
-	e, b, images := tiny(), engine(t), noise(16)
+	e, b, images := tiny(), engine(t), noise.Images(16, 8)
 	norms := func(s Start) Gradients {
 		t.Helper()
 		g, err := e.GradientsAtStart(b, images, 8, s)

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/residual-go/residual/lesson/chapter/internal/noise"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/probe"
@@ -76,18 +77,6 @@ func open(t *testing.T, r recipe.Recipe) *Network {
 	return n
 }
 
-func noise(n int) *dataset.Images {
-	m := &dataset.Images{Name: "noise", Classes: []string{"a", "b", "c"}, Height: 16, Width: 16}
-	random := rand.New(rand.NewPCG(5, 6))
-	for i := range n {
-		m.Labels = append(m.Labels, int32(i%3))
-		for range m.ImageSize() {
-			m.Pixels = append(m.Pixels, byte(random.IntN(256)))
-		}
-	}
-	return m
-}
-
 // outputs returns the outputs of layers with the given weights in place of the network's.
 func outputs(t *testing.T, n *Network, weights Weights, images *dataset.Images, layers ...string) []probe.Output {
 	t.Helper()
@@ -122,7 +111,7 @@ func kinds() map[string]func(*resnet.Config) {
 
 // TestMeanOfAClassMapIsTheLogit checks that class activation maps are exact.
 func TestMeanOfAClassMapIsTheLogit(t *testing.T) {
-	images := noise(4)
+	images := noise.Images(4, 16)
 	for name, change := range kinds() {
 		m, err := open(t, tiny(t, change)).ClassMaps(images)
 		if err != nil {
@@ -143,7 +132,7 @@ func TestMeanOfAClassMapIsTheLogit(t *testing.T) {
 }
 
 func TestGuessIsThatOfAnEvaluation(t *testing.T) {
-	n, images := open(t, tiny(t, func(*resnet.Config) {})), noise(20)
+	n, images := open(t, tiny(t, func(*resnet.Config) {})), noise.Images(20, 16)
 	m, err := n.ClassMaps(images)
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +161,7 @@ func TestPeak(t *testing.T) {
 }
 
 func TestCollage(t *testing.T) {
-	images := noise(5)
+	images := noise.Images(5, 16)
 	collage, err := Collage(images, 3)
 	if err != nil {
 		t.Fatal(err)
@@ -218,11 +207,11 @@ func TestRemovedPlainBlockIsTheIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := outputs(t, n, weights, noise(3), before, block)
+		found := outputs(t, n, weights, noise.Images(3, 16), before, block)
 		if d := difference(found[0].Data, found[1].Data); d != 0 {
 			t.Errorf("removed block %s changes its input by up to %g", block, d)
 		}
-		if whole := outputs(t, n, n.whole, noise(3), block)[0]; difference(whole.Data, found[1].Data) == 0 {
+		if whole := outputs(t, n, n.whole, noise.Images(3, 16), block)[0]; difference(whole.Data, found[1].Data) == 0 {
 			t.Errorf("%s was the identity before its removal", block)
 		}
 	}
@@ -235,7 +224,7 @@ func TestRemovedResidualBlockIsItsShortcut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := outputs(t, n, weights, noise(3), "layer1.0", "layer1.1", "layer2.0.downsample", "layer2.0")
+		found := outputs(t, n, weights, noise.Images(3, 16), "layer1.0", "layer1.1", "layer2.0.downsample", "layer2.0")
 		if d := difference(found[0].Data, found[1].Data); d != 0 {
 			t.Errorf("%s: layer1.1 changes its input by up to %g", kind, d)
 		}
@@ -253,7 +242,7 @@ func TestRemovedResidualBlockIsItsShortcut(t *testing.T) {
 
 // TestEvaluateRestoresBlocks: removing blocks changes the loss, and only for that evaluation.
 func TestEvaluateRestoresBlocks(t *testing.T) {
-	n, images := open(t, tiny(t, kinds()["residual"])), noise(12)
+	n, images := open(t, tiny(t, kinds()["residual"])), noise.Images(12, 16)
 	var losses []float64
 	for _, without := range [][]string{nil, {"layer1.1", "layer3.1"}, nil} {
 		result, err := n.Evaluate(context.Background(), images, without...)
@@ -276,7 +265,7 @@ func TestBlocksThatCannotBeRemoved(t *testing.T) {
 		{"plain", "layer2.0", "block layer2.0 of resnet14-w4 cannot be removed: it changes the shape"},
 	} {
 		n := open(t, tiny(t, kinds()[test.kind]))
-		if _, err := n.Evaluate(context.Background(), noise(3), test.block); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := n.Evaluate(context.Background(), noise.Images(3, 16), test.block); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s without %s: error %v, want %s", test.kind, test.block, err, test.want)
 		}
 	}
@@ -367,7 +356,7 @@ func TestOpenRejectsOtherWeights(t *testing.T) {
 }
 
 func TestFromModel(t *testing.T) {
-	n, images := open(t, tiny(t, func(*resnet.Config) {})), noise(5)
+	n, images := open(t, tiny(t, func(*resnet.Config) {})), noise.Images(5, 16)
 	m := &weights.Model{Config: n.recipe.Model, Tensors: n.whole}
 	m.Normalization = n.recipe.Normalization
 	same, err := FromModel(n.backend, m)
@@ -405,7 +394,7 @@ func TestParts(t *testing.T) {
 }
 
 func TestSort(t *testing.T) {
-	n, images := open(t, tiny(t, func(*resnet.Config) {})), noise(20)
+	n, images := open(t, tiny(t, func(*resnet.Config) {})), noise.Images(20, 16)
 	result, err := n.Evaluate(context.Background(), images)
 	if err != nil {
 		t.Fatal(err)
@@ -436,7 +425,7 @@ func TestShares(t *testing.T) {
 }
 
 func TestCover(t *testing.T) {
-	images := noise(3)
+	images := noise.Images(3, 16)
 	m := &ClassMaps{Height: 4, Width: 4, Classes: 1, maps: make([]float64, 3*16)}
 	m.maps[5], m.maps[16+15], m.maps[32+0] = -1, -1, -1
 	if y, x := m.Lowest(0, 0); y != 1 || x != 1 {
@@ -465,7 +454,7 @@ func TestCover(t *testing.T) {
 }
 
 func TestGroups(t *testing.T) {
-	images := noise(12) // of three classes in turn
+	images := noise.Images(12, 16) // of three classes in turn
 	groups := Groups(images, []int{0, 1, 2, 3, 4, 6, 7, 8, 10, 11}, 3, 2)
 	if len(groups) != 3 {
 		t.Fatalf("%d groups, want 3", len(groups))
@@ -485,7 +474,7 @@ func TestGroups(t *testing.T) {
 
 // TestLocate: the place is the index of the image that has the highest value of the map.
 func TestLocate(t *testing.T) {
-	n, images := open(t, tiny(t, func(*resnet.Config) {})), noise(3)
+	n, images := open(t, tiny(t, func(*resnet.Config) {})), noise.Images(3, 16)
 	l, err := n.Locate(images, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -511,7 +500,7 @@ func TestLocate(t *testing.T) {
 }
 
 func TestWithoutEach(t *testing.T) {
-	ctx, images := context.Background(), noise(20)
+	ctx, images := context.Background(), noise.Images(20, 16)
 	for _, kind := range []string{"residual", "plain"} {
 		n := open(t, tiny(t, kinds()[kind]))
 		accuracies, err := n.WithoutEach(ctx, images)
@@ -534,7 +523,7 @@ func TestWithoutEach(t *testing.T) {
 }
 
 func TestWithoutSome(t *testing.T) {
-	ctx, images := context.Background(), noise(20)
+	ctx, images := context.Background(), noise.Images(20, 16)
 	n := open(t, tiny(t, kinds()["plain"]))
 	means, err := n.WithoutSome(ctx, images, []int{0, 2, 4}, 3, 1)
 	if err != nil {

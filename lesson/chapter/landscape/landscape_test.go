@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"math"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/residual-go/residual/lesson/chapter/internal/noise"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/infer"
@@ -62,22 +62,10 @@ func weightsOf(t *testing.T, store *model.Store) Weights {
 	return weights
 }
 
-func noise(n int) *dataset.Images {
-	m := &dataset.Images{Name: "noise", Classes: []string{"a", "b", "c"}, Height: 8, Width: 8}
-	random := rand.New(rand.NewPCG(5, 6))
-	for i := range n {
-		m.Labels = append(m.Labels, int32(i%3))
-		for range m.ImageSize() {
-			m.Pixels = append(m.Pixels, byte(random.IntN(256)))
-		}
-	}
-	return m
-}
-
 func surface(t *testing.T, g Grid) *Surface {
 	t.Helper()
 	engine, store, r := network(t)
-	s, err := g.Surface(context.Background(), engine, r, weightsOf(t, store), noise(12), nil)
+	s, err := g.Surface(context.Background(), engine, r, weightsOf(t, store), noise.Images(12, 8), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +159,7 @@ func TestMove(t *testing.T) {
 // is the one that package infer measures, and the centre of the grid is at these weights.
 func TestCentreIsTheLossOfAnEvaluation(t *testing.T) {
 	engine, store, r := network(t)
-	images := noise(12)
+	images := noise.Images(12, 8)
 	n, err := infer.New(engine, store, run.ModelPath, r.Model, r.Normalization)
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +189,7 @@ func TestCentreIsTheLossOfAnEvaluation(t *testing.T) {
 // filter.
 func TestBatchStatisticsIgnoreTheScaleOfFilters(t *testing.T) {
 	engine, store, r := network(t)
-	weights, images := weightsOf(t, store), noise(12)
+	weights, images := weightsOf(t, store), noise.Images(12, 8)
 	for _, batch := range []bool{true, false} {
 		meter, err := newMeter(engine, r, images, batch)
 		if err != nil {
@@ -276,7 +264,7 @@ func TestSurfaceReportsAndStops(t *testing.T) {
 	engine, store, r := network(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	var reports []int
-	_, err := Grid{Span: 1, Points: 3}.Surface(ctx, engine, r, weightsOf(t, store), noise(3), func(points, of int) {
+	_, err := Grid{Span: 1, Points: 3}.Surface(ctx, engine, r, weightsOf(t, store), noise.Images(3, 8), func(points, of int) {
 		reports = append(reports, points)
 		if of != 9 {
 			t.Errorf("%d points in total, want 9", of)
@@ -294,16 +282,16 @@ func TestSurfaceErrors(t *testing.T) {
 	engine, store, r := network(t)
 	weights := weightsOf(t, store)
 	for _, g := range []Grid{{Span: 1, Points: 1}, {Span: 0, Points: 5}, {Span: -1, Points: 5}} {
-		if _, err := g.Surface(context.Background(), engine, r, weights, noise(3), nil); err == nil {
+		if _, err := g.Surface(context.Background(), engine, r, weights, noise.Images(3, 8), nil); err == nil {
 			t.Errorf("no error for %+v", g)
 		}
 	}
 	g := Grid{Span: 1, Points: 3}
-	if _, err := g.Surface(context.Background(), engine, r, weights, noise(0), nil); err == nil {
+	if _, err := g.Surface(context.Background(), engine, r, weights, noise.Images(0, 8), nil); err == nil {
 		t.Error("no error without images")
 	}
 	delete(weights, "bn1.bias")
-	if _, err := g.Surface(context.Background(), engine, r, weights, noise(3), nil); err == nil {
+	if _, err := g.Surface(context.Background(), engine, r, weights, noise.Images(3, 8), nil); err == nil {
 		t.Error("no error for incomplete weights")
 	}
 }
@@ -313,11 +301,11 @@ func TestLine(t *testing.T) {
 	engine, store, r := network(t)
 	for _, stored := range []bool{false, true} {
 		g := Grid{Span: 0.5, Points: 5, Seed: 7, Stored: stored}
-		s, err := g.Surface(context.Background(), engine, r, weightsOf(t, store), noise(12), nil)
+		s, err := g.Surface(context.Background(), engine, r, weightsOf(t, store), noise.Images(12, 8), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := g.Line(context.Background(), engine, r, weightsOf(t, store), noise(12))
+		l, err := g.Line(context.Background(), engine, r, weightsOf(t, store), noise.Images(12, 8))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -325,12 +313,12 @@ func TestLine(t *testing.T) {
 			t.Errorf("stored %v: the line is %v at %v, the row %v at %v", stored, l.Loss, l.At, s.Loss[2], s.At)
 		}
 	}
-	if _, err := (Grid{Span: 1, Points: 1}).Line(context.Background(), engine, r, weightsOf(t, store), noise(3)); err == nil {
+	if _, err := (Grid{Span: 1, Points: 1}).Line(context.Background(), engine, r, weightsOf(t, store), noise.Images(3, 8)); err == nil {
 		t.Error("no error for a line of one point")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := (Grid{Span: 1, Points: 3}).Line(ctx, engine, r, weightsOf(t, store), noise(3)); !errors.Is(err, context.Canceled) {
+	if _, err := (Grid{Span: 1, Points: 3}).Line(ctx, engine, r, weightsOf(t, store), noise.Images(3, 8)); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v after a cancellation", err)
 	}
 }

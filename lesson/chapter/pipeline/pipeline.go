@@ -94,9 +94,11 @@ func Record(ctx context.Context, whole recipe.Recipe, runs, out string, backend 
 		if done {
 			continue
 		}
-		if err := train(ctx, dir, v.Recipe, options); err != nil {
+		outcome, err := run.TrainOrResume(ctx, dir, v.Recipe, options)
+		if err != nil {
 			return fmt.Errorf("%s: %w", v.Name, err)
 		}
+		outcome.Store.Finalize()
 		if err := recorded.Write(ctx, dir, to, recorded.Options{WithoutWeights: true}); err != nil {
 			return err
 		}
@@ -105,28 +107,6 @@ func Record(ctx context.Context, whole recipe.Recipe, runs, out string, backend 
 }
 
 func side(images *dataset.Images) int { return min(images.Height, images.Width) }
-
-// train trains a recipe in dir to the end, from where an earlier call stopped.
-func train(ctx context.Context, dir string, r recipe.Recipe, options run.Options) error {
-	start := func() (*run.Outcome, error) { return run.Train(ctx, dir, r, options) }
-	if run.Exists(dir) {
-		before, err := run.ReadRecipe(dir)
-		if err != nil {
-			return err
-		}
-		if differences := before.Differences(r); len(differences) > 0 {
-			return fmt.Errorf("%s has a run with another recipe (%s is %s there, not %s); remove it, or choose another folder",
-				dir, differences[0].Key, differences[0].Value, differences[0].Other)
-		}
-		start = func() (*run.Outcome, error) { return run.Resume(ctx, dir, options) }
-	}
-	outcome, err := start()
-	if err != nil {
-		return err
-	}
-	outcome.Store.Finalize()
-	return nil
-}
 
 // isRecorded reports whether dir has a recorded run of the whole recipe.
 func isRecorded(dir string, r recipe.Recipe) (bool, error) {

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/residual-go/residual/lesson/chapter/internal/noise"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
@@ -89,18 +89,7 @@ func tiny(t *testing.T) (recipe.Recipe, *datasource.Set) {
 	}
 	r.Model, r.Epochs, r.BatchSize, r.Augment.Crop = config, 2, 8, 1
 	r.Sizes = dataset.Sizes{{Until: 0.5, Pixels: 4}}
-	noise := func(n int) *dataset.Images {
-		m := &dataset.Images{Name: "noise", Classes: []string{"a", "b", "c"}, Height: 8, Width: 8}
-		random := rand.New(rand.NewPCG(uint64(n), 1))
-		for i := range n {
-			m.Labels = append(m.Labels, int32(i%3))
-			for range m.ImageSize() {
-				m.Pixels = append(m.Pixels, byte(random.IntN(256)))
-			}
-		}
-		return m
-	}
-	training, validation, err := noise(36).HoldOut(12, 1)
+	training, validation, err := noise.Images(36, 8).HoldOut(12, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

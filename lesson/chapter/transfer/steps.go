@@ -1,15 +1,12 @@
 package transfer
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +14,7 @@ import (
 
 	"github.com/gomlx/compute"
 
-	"github.com/residual-go/residual/pkg/atomicfile"
+	"github.com/residual-go/residual/lesson/chapter/internal/record"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/figure"
@@ -181,7 +178,7 @@ func (s Steps) Train(ctx context.Context, path string, t *Trainer) error {
 		} else {
 			step.Name, step.About, step.Aside, step.Recipe = change.Name, change.About, change.Aside, r
 			before = slices.DeleteFunc(before, func(old Step) bool { return old.Name == change.Name })
-			save := func() error { return writeSteps(path, slices.Concat(steps, []Step{step}, before)) } // those to come stay
+			save := func() error { return record.Write(path, slices.Concat(steps, []Step{step}, before)) } // those to come stay
 			if err := t.train(ctx, &step, change.Rates, save); err != nil {
 				return fmt.Errorf("%s: %w", change.Name, err)
 			}
@@ -204,7 +201,7 @@ func (s Steps) Train(ctx context.Context, path string, t *Trainer) error {
 			}
 		}
 	}
-	return writeSteps(path, steps)
+	return record.Write(path, steps)
 }
 
 // Done reports whether all epochs were trained.
@@ -269,16 +266,16 @@ func (t *Trainer) train(ctx context.Context, step *Step, rates []float64, save f
 			highest, step.Recipe.LearningRate = reached, rate
 		}
 	}
-	record := func(lines []run.Metrics) error {
+	keep := func(lines []run.Metrics) error {
 		step.Metrics, step.Origin = lines, t.Origin
 		step.Date = time.Now().Format(time.DateOnly)
 		return save()
 	}
-	lines, err := t.run(ctx, step.Name, step.Recipe, record)
+	lines, err := t.run(ctx, step.Name, step.Recipe, keep)
 	if err != nil {
 		return err
 	}
-	return record(lines)
+	return keep(lines)
 }
 
 // dir returns the folder of the training of the given name.
@@ -286,37 +283,20 @@ func (t *Trainer) dir(training string) string {
 	return filepath.Join(t.Runs, strings.ReplaceAll(training, " ", "-"))
 }
 
-// run trains the recipe, or what is left of it, and returns its metrics. record is called with the
+// run trains the recipe, or what is left of it, and returns its metrics. keep is called with the
 // metrics so far after every epoch; it may be nil.
-func (t *Trainer) run(ctx context.Context, training string, r recipe.Recipe, record func([]run.Metrics) error) ([]run.Metrics, error) {
+func (t *Trainer) run(ctx context.Context, training string, r recipe.Recipe, keep func([]run.Metrics) error) ([]run.Metrics, error) {
 	dir := t.dir(training)
-	began := run.Exists(dir)
-	if began {
-		old, err := run.ReadRecipe(dir)
-		if err != nil {
-			return nil, err
-		}
-		if len(old.Differences(r)) > 0 {
-			return nil, fmt.Errorf("%s holds a run of another recipe; remove it", dir)
-		}
-		if lines, err := run.ReadMetrics(dir); err == nil && len(epochs(lines)) == r.Epochs {
-			return lines, nil
-		}
-	}
 	images, err := t.sized(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	report := &recording{Reporter: silent{}, dir: dir, record: record}
+	report := &recording{Reporter: silent{}, dir: dir, keep: keep}
 	if t.Report != nil {
 		report.Reporter = t.Report(training)
 	}
 	o := run.Options{Backend: t.Backend, Training: images.Training, Test: images.InTraining(), Start: t.Weights, Report: report}
-	train := func() (*run.Outcome, error) { return run.Train(ctx, dir, r, o) }
-	if began {
-		train = func() (*run.Outcome, error) { return run.Resume(ctx, dir, o) }
-	}
-	outcome, err := train()
+	outcome, err := run.TrainOrResume(ctx, dir, r, o)
 	if err != nil {
 		return nil, errors.Join(err, report.err)
 	}
@@ -368,19 +348,19 @@ func (t *Trainer) test(ctx context.Context, step Step) (*float64, error) {
 // recording is a reporter that records a run's metrics after every epoch.
 type recording struct {
 	run.Reporter
-	dir    string
-	record func([]run.Metrics) error
-	err    error
+	dir  string
+	keep func([]run.Metrics) error
+	err  error
 }
 
 func (r *recording) Epoch(m run.Metrics) {
 	r.Reporter.Epoch(m)
-	if r.record == nil || r.err != nil {
+	if r.keep == nil || r.err != nil {
 		return
 	}
 	lines, err := run.ReadMetrics(r.dir)
 	if err == nil {
-		err = r.record(lines)
+		err = r.keep(lines)
 	}
 	r.err = err
 }
@@ -395,35 +375,7 @@ func (silent) Epoch(run.Metrics)   {}
 func (silent) Note(string)         {}
 
 // ReadSteps reads steps from the file at path, which has a JSON line for each.
-func ReadSteps(path string) ([]Step, error) {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read recorded steps: %w", err)
-	}
-	var steps []Step
-	for i, line := range bytes.Split(bytes.TrimSpace(content), []byte("\n")) {
-		if len(line) == 0 {
-			continue
-		}
-		var s Step
-		if err := json.Unmarshal(line, &s); err != nil {
-			return nil, fmt.Errorf("%s, line %d: %w", path, i+1, err)
-		}
-		steps = append(steps, s)
-	}
-	return steps, nil
-}
-
-func writeSteps(path string, steps []Step) error {
-	var content bytes.Buffer
-	encoder := json.NewEncoder(&content)
-	for _, s := range steps {
-		if err := encoder.Encode(s); err != nil {
-			return fmt.Errorf("record steps: %w", err)
-		}
-	}
-	return atomicfile.WriteBytes(path, content.Bytes())
-}
+func ReadSteps(path string) ([]Step, error) { return record.Read[Step](path) }
 
 // Gains returns for each step by how much its accuracy is above that of the program it changes; for
 // the first one, 0.

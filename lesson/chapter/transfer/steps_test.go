@@ -244,8 +244,8 @@ func TestInterruptedStepsResume(t *testing.T) {
 
 	// The run's folder is not another program's.
 	s.Recipe.LearningRate *= 2
-	if err := s.Train(t.Context(), path, trainer); err == nil || !strings.Contains(err.Error(), "another recipe") {
-		t.Errorf("error %v, want one about another recipe", err)
+	if err := s.Train(t.Context(), path, trainer); !errors.Is(err, run.ErrOtherRecipe) {
+		t.Errorf("error %v, want %v", err, run.ErrOtherRecipe)
 	}
 }
 

@@ -14,24 +14,16 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/residual-go/residual/lesson/chapter/degradation"
+	"github.com/residual-go/residual/lesson/chapter/internal/record"
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/datasource"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := command(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "rates: "+err.Error())
-		os.Exit(1)
-	}
-}
+func main() { record.Main("rates", command) }
 
 func command(ctx context.Context) error {
 	data := flag.String("data", datasource.Cached, "the images: a folder with CIFAR-10's files, or builtin")

@@ -14,11 +14,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
+	"github.com/residual-go/residual/lesson/chapter/internal/record"
 	"github.com/residual-go/residual/lesson/chapter/pipeline"
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/pkg/backend"
@@ -27,14 +25,7 @@ import (
 	"github.com/residual-go/residual/pkg/run"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := command(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "parts: "+err.Error())
-		os.Exit(1)
-	}
-}
+func main() { record.Main("parts", command) }
 
 func command(ctx context.Context) error {
 	data := flag.String("data", datasource.Cached, "the images: a folder with CIFAR-10's files, or builtin")

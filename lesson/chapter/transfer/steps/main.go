@@ -20,10 +20,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
+	"github.com/residual-go/residual/lesson/chapter/internal/record"
 	"github.com/residual-go/residual/lesson/chapter/transfer"
 	"github.com/residual-go/residual/lesson/checkout"
 	"github.com/residual-go/residual/pkg/backend"
@@ -33,14 +32,7 @@ import (
 	"github.com/residual-go/residual/pkg/weights"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := command(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "steps: "+err.Error())
-		os.Exit(1)
-	}
-}
+func main() { record.Main("steps", command) }
 
 // The settings of the recorded steps.
 const (
