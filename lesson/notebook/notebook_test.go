@@ -73,10 +73,9 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// TestTrainedFindsTheRun: the same recipe reuses a run, another recipe replaces it.
-func TestTrainedFindsTheRun(t *testing.T) {
-	t.Setenv(OutputVariable, t.TempDir())
-	set := Images(64, 32)
+// tiny returns a recipe that trains a small network for one epoch.
+func tiny(t *testing.T) recipe.Recipe {
+	t.Helper()
 	config, err := resnet.CIFAR(8, 4)
 	if err != nil {
 		t.Fatal(err)
@@ -87,6 +86,14 @@ func TestTrainedFindsTheRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Model, r.Epochs, r.BatchSize, r.Augment = config, 1, 16, dataset.Augment{}
+	return r
+}
+
+// TestTrainedFindsTheRun: the same recipe reuses a run, another recipe replaces it.
+func TestTrainedFindsTheRun(t *testing.T) {
+	t.Setenv(OutputVariable, t.TempDir())
+	set := Images(64, 32)
+	r := tiny(t)
 	written := func(outcome *run.Outcome) int64 {
 		outcome.Store.Finalize()
 		info, err := os.Stat(outcome.Weights)
@@ -116,16 +123,7 @@ func TestTrainValidates(t *testing.T) {
 	if set.Training, set.Validation, err = set.Training.HoldOut(16, 1); err != nil {
 		t.Fatal(err)
 	}
-	config, err := resnet.CIFAR(8, 4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Stem = resnet.ImageNetStem
-	r, err := recipe.ByName("fast")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Model, r.Epochs, r.BatchSize, r.Augment = config, 1, 16, dataset.Augment{}
+	r := tiny(t)
 	live := NewLive("display")
 	outcome := live.Train("validated", r, set)
 	outcome.Store.Finalize()

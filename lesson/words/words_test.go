@@ -107,8 +107,21 @@ msgstr ""
 	}
 }
 
+// inBoth checks what becomes of English texts in Chinese, and that English leaves them as they are.
+func inBoth(t *testing.T, say func(Language, string) string, chinese map[string]string) {
+	t.Helper()
+	for english, want := range chinese {
+		if got := say(Chinese, english); got != want {
+			t.Errorf("%q: got %q, want %q", english, got, want)
+		}
+		if got := say(English, english); got != english {
+			t.Errorf("%q: got %q in English", english, got)
+		}
+	}
+}
+
 func TestFormatted(t *testing.T) {
-	for english, want := range map[string]string{
+	inBoth(t, Language.Formatted, map[string]string{
 		"":                           "",
 		"4":                          "4",
 		"y[0 0 1 0] = 0 (PyTorch's)": "y[0 0 1 0] = 0（PyTorch 的值）",
@@ -123,14 +136,7 @@ func TestFormatted(t *testing.T) {
 		"not done yet: lesson/exercises/gap/README.md says what to do":                  "还没有做：任务写在 lesson/exercises/gap/README.zh.md 里",
 		"conv1.weight [3 3], bn1.weight [3] and 2 more":                                 "conv1.weight [3 3], bn1.weight [3]，另有 2 个",
 		"a text without an entry":                                                       "a text without an entry",
-	} {
-		if got := Chinese.Formatted(english); got != want {
-			t.Errorf("%q: got %q, want %q", english, got, want)
-		}
-		if got := English.Formatted(english); got != english {
-			t.Errorf("%q: got %q in English", english, got)
-		}
-	}
+	})
 }
 
 func TestPhrasebook(t *testing.T) {
@@ -179,20 +185,13 @@ func TestPhrasebook(t *testing.T) {
 }
 
 func TestPrinted(t *testing.T) {
-	for english, want := range map[string]string{
+	inBoth(t, Language.Printed, map[string]string{
 		"Images: 2000 for training, 1000 for testing, from CIFAR-10 (JPEG), first 2000.\n": "图像：训练 2000 幅，测试 1000 幅，来自 CIFAR-10 (JPEG)，前 2000 幅。\n",
 		"8-resnet56 is already trained; its run is in runs/course/8-resnet56.":             "8-resnet56 已经训练过了，结果在 runs/course/8-resnet56 里。",
 		"plain20, epoch 1 of 2: loss 0.500, accuracy 80.0%, test accuracy 79.0%":           "plain20，第 1 轮，共 2 轮：损失 0.500，准确率 80.0%，测试准确率 79.0%",
 		"Plain: the training loss at depth 56 is 0.479 higher than at depth 20.":           "普通网络：深度 56 的训练损失比深度 20 的高 0.479。",
 		"error": "error", "a line of nobody": "a line of nobody", "": "", "\n": "\n",
-	} {
-		if got := Chinese.Printed(english); got != want {
-			t.Errorf("%q: got %q, want %q", english, got, want)
-		}
-		if got := English.Printed(english); got != english {
-			t.Errorf("%q: got %q in English", english, got)
-		}
-	}
+	})
 }
 
 func TestReadPhrase(t *testing.T) {
@@ -204,7 +203,7 @@ func TestReadPhrase(t *testing.T) {
 }
 
 func TestError(t *testing.T) {
-	for english, want := range map[string]string{
+	inBoth(t, Language.Error, map[string]string{
 		"": "", "something else": "something else", "a: b; c: d": "a: b; c: d",
 		`unknown recipe "nope"; the recipes are fast, quick`:                                `没有训练方案 "nope"；训练方案有 fast, quick`,
 		"recipe fast: 0 epochs, want at least 1":                                            "训练方案 fast：0 轮，至少要 1 轮",
@@ -213,12 +212,5 @@ func TestError(t *testing.T) {
 		"interrupted after step 3 of 10; resume with: lesson train":                         "中断了（第 3 步之后，共 10 步）；resume with: lesson train",
 		"no run given; see lesson eval --help":                                              "没有给出训练结果的文件夹；见 lesson eval --help",
 		"unknown flag: --epoch; did you mean --epochs? lesson train --help lists the flags": "没有选项 --epoch；是不是 --epochs？lesson train --help 列出所有选项",
-	} {
-		if got := Chinese.Error(english); got != want {
-			t.Errorf("%q: got %q, want %q", english, got, want)
-		}
-		if got := English.Error(english); got != english {
-			t.Errorf("%q: got %q in English", english, got)
-		}
-	}
+	})
 }

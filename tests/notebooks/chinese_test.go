@@ -147,12 +147,9 @@ func writeFile(t *testing.T, content []byte) string {
 	return path
 }
 
-// stillEnglish says how many figures of a Chinese notebook are English, since the English notebook has not been run
-// after figures got Chinese words.
-var stillEnglish = map[string]int{"2": 8, "6": 3}
-
-// TestFiguresAreChinese: the Chinese notebooks show Chinese figures.
-func TestFiguresAreChinese(t *testing.T) {
+// chineseCourse returns the course and the paths of its files of Chinese prose.
+func chineseCourse(t *testing.T) (*course, []string) {
+	t.Helper()
 	c, err := findCourse()
 	if err != nil {
 		t.Fatal(err)
@@ -161,6 +158,16 @@ func TestFiguresAreChinese(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c, paths
+}
+
+// stillEnglish says how many figures of a Chinese notebook are English, since the English notebook has not been run
+// after figures got Chinese words.
+var stillEnglish = map[string]int{"2": 8, "6": 3}
+
+// TestFiguresAreChinese: the Chinese notebooks show Chinese figures.
+func TestFiguresAreChinese(t *testing.T) {
+	_, paths := chineseCourse(t)
 	for _, prose := range paths {
 		name := filepath.Base(notebookOf(prose))
 		content, err := os.ReadFile(notebookOf(prose))
@@ -192,14 +199,7 @@ func TestFiguresAreChinese(t *testing.T) {
 
 // TestChineseNotebooks: the committed Chinese notebooks are what writeChinese makes of today's English ones.
 func TestChineseNotebooks(t *testing.T) {
-	c, err := findCourse()
-	if err != nil {
-		t.Fatal(err)
-	}
-	paths, err := c.chineseNotebooks()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, paths := chineseCourse(t)
 	if len(paths) == 0 {
 		t.Skip("there are no Chinese notebooks")
 	}
