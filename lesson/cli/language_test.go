@@ -112,7 +112,7 @@ func codeOfNotebooks(t *testing.T) string {
 	return joints.ReplaceAllString(all.String(), "")
 }
 
-// joints matches where a string literal goes on.
+// joints matches where a string literal is continued by another.
 var joints = regexp.MustCompile(`" ?\+\s*"`)
 
 // allSource returns the Go files of some folders, tests excepted, as one text.

@@ -5,9 +5,9 @@
 //
 // A constructor such as [Curves] checks its data, copies it and lays out the drawing. The
 // [Figure] it returns is saved as PNG or SVG, encoded for a notebook, or drawn again in another
-// language ([Figure.Translated]). Equal input gives equal bytes. All figures share one style: an opaque white background, so that
-// they read the same on paper and in a dark notebook, the colours of Okabe and Ito, and a
-// second cue beside every colour (a dash, a line width, a marker, hatching, a lightness) for
+// language ([Figure.Translated]). Equal input gives equal bytes. All figures share one style: an
+// opaque white background, so that they read the same on paper and in a dark notebook, the colours
+// of Okabe and Ito, and a second cue beside every colour (a dash, a line width, a marker, hatching, a lightness) for
 // readers who cannot tell the colours apart or print without them.
 //
 // # The code of colours and dashes

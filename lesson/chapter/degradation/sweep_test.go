@@ -160,7 +160,7 @@ func TestRateTableAndFigure(t *testing.T) {
 	if err := drawn.Encode(&svg, "svg"); err != nil {
 		t.Fatal(err)
 	}
-	// A line goes on where another network has one more rate, and a seed has gaps.
+	// A line is drawn across a rate that only another network has, and a seed may have gaps.
 	trials = append(trials, trial("plain20", 0.01, 0.1, 2, 1.9))
 	if drawn, err = RateFigure(trials, "data: none"); err != nil {
 		t.Fatal(err)

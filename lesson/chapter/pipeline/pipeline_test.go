@@ -134,7 +134,7 @@ func TestRecordResumes(t *testing.T) {
 	}
 	all := []string{"whole", "without-muon", "without-sizes", "without-augmentation", "without-schedule", "without-weight-decay"}
 
-	// Interrupted in the third training, three steps an epoch, it goes on in the middle of that.
+	// Interrupted in the third training, which has three steps an epoch, it resumes in the middle of it.
 	if trained, _, err := record(out, runs, 2*6+4); !errors.Is(err, run.ErrInterrupted) || !slices.Equal(trained, all[:3]) {
 		t.Fatalf("trained %q, and the error is %v", trained, err)
 	}

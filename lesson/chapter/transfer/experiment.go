@@ -103,6 +103,12 @@ type Result struct {
 // returns the reporter for a way; it sees each training as an epoch.
 func (e Experiment) Run(ctx context.Context, pretrained *Network, training, validation, test *dataset.Images,
 	report func(Way) run.Reporter) (*Result, error) {
+	for _, way := range Ways {
+		if b := e.Budgets[way]; len(b.LearningRates) == 0 || len(b.Steps) == 0 {
+			return nil, fmt.Errorf("%s: its budget has %d learning rates and %d numbers of steps, want at least one of each",
+				way, len(b.LearningRates), len(b.Steps))
+		}
+	}
 	validationFeatures, err := pretrained.features(validation)
 	if err != nil {
 		return nil, err

@@ -483,6 +483,10 @@ func TestExperiment(t *testing.T) {
 	if !reflect.DeepEqual(result, again) {
 		t.Errorf("the same experiment gave %+v and then %+v", result, again)
 	}
+	e.Budgets[Frozen].Steps = nil
+	if _, err := e.Run(t.Context(), old, fresh, validation, test, func(way Way) run.Reporter { return &recorder{} }); err == nil || !strings.Contains(err.Error(), "frozen body") {
+		t.Errorf("a budget without steps: error %v, want one that names the way", err)
+	}
 }
 
 // TestLearned: a training ends early when its loss is small, and the display says that it is done.
