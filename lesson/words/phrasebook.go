@@ -100,8 +100,8 @@ var printedBook = sync.OnceValue(func() *Phrasebook {
 	return sentences
 })
 
-// value is the pattern of a value that may be a text: not more than a semicolon or a dot separates, or, in
-// errors, a colon.
+// value is the pattern of a value that may be a text. It ends at a semicolon or a dot or, in errors,
+// at a semicolon or a colon.
 const (
 	value        = `((?:[^;；·\n]|;[^ ])+?)`
 	valueInError = `((?:[^;；:\n]|[;:][^ ])+?)`

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// again computes large tensors again where they are used much later, instead of keeping them in memory until
-// then: the outputs of ReLUs, of which the gradient makes use again. They are computed from the values before,
-// which the gradient of batch normalization needs in any case. This takes little time, since a chain has these
+// again recomputes large tensors where they are used much later, instead of keeping them in memory until then:
+// the outputs of ReLUs, which the gradient uses again. They are computed from the values before the ReLU, which
+// the gradient of batch normalization needs in any case. This takes little time, since a chain has these
 // values in a cache at that moment, and saves more, since the main memory is slow.
 //
 // See granularity for which tensors are large, and how much later is. It follows decide and precedes order.

@@ -26,10 +26,10 @@ type member interface {
 
 // division says how the work of a member can be divided by images.
 type division struct {
-	// quantum is the number of images whose multiples the ranges of images are.
+	// quantum divides the first and the last index of every range of images.
 	quantum int
-	// order is the number of images that must be computed in order. Before and after their multiples, images
-	// may be computed at the same time.
+	// order is the size of the blocks of images that must each be computed in order. Different blocks may be
+	// computed at the same time.
 	order int
 	// shared is the number of floats that all images need, such as weights or sums.
 	shared int

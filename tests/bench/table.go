@@ -97,7 +97,7 @@ func (r report) notes() []string {
 	return append(notes, operations+".", fmt.Sprintf("Machine: %s, %d processors, %s.", r.Machine.CPU, r.Machine.CPUs, r.Machine.Go))
 }
 
-// versus describes the peers: of each program, how its images lay and whether it compiled.
+// versus describes the peers: for each program, the layout of its images and whether it compiled.
 func (r report) versus() string {
 	var programs []string
 	for _, program := range r.programs() {

@@ -38,8 +38,8 @@ import (
 //
 // Figures have been drawn with these words, and those of package words, when the English notebook was run:
 // package lesson/notebook has put them into figures/zh, each marked with the checksum of the English one.
-// They take the places of the English ones, and writeChinese removes the files. Figures that were not drawn
-// anew stay what they are in the Chinese notebook, and those that it does not have either stay English.
+// They take the places of the English ones, and writeChinese removes the files. A figure that was not
+// redrawn stays as it is in the Chinese notebook or, if that does not have it yet, stays English.
 
 // chineseNotebooks returns the paths of the files of prose, in order.
 func (c *course) chineseNotebooks() ([]string, error) {

@@ -1,6 +1,6 @@
-// Package origin marks PNG files that are another file in other words: a figure with Chinese words has
-// the checksum of the English one. So a program that finds the two apart from each other knows that they
-// belong together, and notices when one of them has been drawn anew.
+// Package origin marks PNG files that are translations of others: a figure with Chinese words has the
+// checksum of the English one. So a program that finds the two in different places knows that they belong
+// together, and notices when one of them has been redrawn.
 package origin
 
 import (

@@ -1,4 +1,4 @@
-// Package noise has images for tests of the chapters, which need some, but not which.
+// Package noise has images for those tests of the chapters that need some, no matter which.
 package noise
 
 import (

@@ -1,4 +1,4 @@
-// Package record has what the programs share that train the course's recorded experiments: their main
+// Package record is shared by the programs that train the course's recorded experiments: their main
 // function, and files with a JSON line for each training.
 package record
 

@@ -10,7 +10,7 @@
 //
 // FOLDER has CIFAR-10's files. Without -data, the images are those in the cache, or else Shapes-10. -weights
 // is a name or a file, as for lesson finetune. If the command is interrupted, run it again: it continues
-// where it stopped. The runs are in runs/steps, with weights whose licence may forbid to pass them on.
+// where it stopped. The runs are in runs/steps, with weights whose licence may forbid passing them on.
 package main
 
 import (
