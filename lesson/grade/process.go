@@ -76,6 +76,10 @@ func (s *Sandbox) run(ctx context.Context, p process) (*outcome, error) {
 	cmd.Cancel = func() error { return endAll(cmd) }
 	cmd.WaitDelay = 2 * time.Second // a child may hold the output open
 	if err := cmd.Start(); err != nil {
+		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+			// A machine so busy that the time was up before the start.
+			return &outcome{exit: -1, how: "not started in time", timedOut: true}, nil
+		}
 		return nil, fmt.Errorf("start %s: %w", p.Path, err)
 	}
 	// If the program fails, ProcessState says how, so Wait's error is not needed.
