@@ -105,7 +105,7 @@ type Step struct {
 	// Metrics are the lines of every 100 steps and of every epoch. The accuracy in the lines of epochs is
 	// that on validation images, or on test images if none were held out.
 	Metrics []run.Metrics `json:"metrics"`
-	// Test is the accuracy on the test images, of the first program and the best one alone.
+	// Test is the accuracy on the test images, of the first program, the best one and the final one alone.
 	Test *float64 `json:"test_top1,omitempty"`
 }
 
@@ -202,6 +202,43 @@ func (s Steps) Train(ctx context.Context, path string, t *Trainer) error {
 		}
 	}
 	return record.Write(path, steps)
+}
+
+// Best returns the best of the steps: the last one that was kept.
+func Best(steps []Step) (best Step, ok bool) {
+	for _, s := range steps {
+		if s.Kept {
+			best, ok = s, true
+		}
+	}
+	return best, ok
+}
+
+// TrainFinal trains the program of a step again, from the start, on all the training images of t, none of
+// which are held out, and reads the test images once, after the last epoch. It writes the file at path after
+// every epoch. What was interrupted resumes, and what is in the file already is not trained again.
+func TrainFinal(ctx context.Context, of Step, path string, t *Trainer) error {
+	before, err := ReadSteps(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	step := Step{Name: "final", About: "the program of " + of.Name + ", on all training images", Recipe: of.Recipe}
+	step.Recipe.Model.Classes = len(t.Images.Training.Classes)
+	step.Recipe.Start, step.Recipe.Data, step.Recipe.Validation = t.Start, t.Images.Training.Name, 0
+	if len(before) == 1 && before[0].Test != nil && before[0].About == step.About && len(before[0].Recipe.Differences(step.Recipe)) == 0 {
+		return nil
+	}
+	unread := *t // during the training, no image is evaluated
+	unread.Images = &datasource.Set{Training: t.Images.Training}
+	unread.resized = nil
+	save := func() error { return record.Write(path, []Step{step}) }
+	if err := unread.train(ctx, &step, nil, save); err != nil {
+		return fmt.Errorf("%s: %w", step.Name, err)
+	}
+	if step.Test, err = t.test(ctx, step); err != nil {
+		return fmt.Errorf("test %s: %w", step.Name, err)
+	}
+	return save()
 }
 
 // Done reports whether all epochs were trained.
@@ -334,11 +371,13 @@ func (t *Trainer) test(ctx context.Context, step Step) (*float64, error) {
 		return nil, err
 	}
 	defer network.Close()
-	images, err := t.sized(ctx, step.Recipe)
-	if err != nil {
-		return nil, err
+	images := t.Images.Test
+	if step.Recipe.Transform != nil {
+		if images, err = datasource.Resize(ctx, images, *step.Recipe.Transform); err != nil {
+			return nil, err
+		}
 	}
-	result, err := network.Evaluate(ctx, images.Test)
+	result, err := network.Evaluate(ctx, images)
 	if err != nil {
 		return nil, err
 	}

@@ -249,6 +249,74 @@ func TestInterruptedStepsResume(t *testing.T) {
 	}
 }
 
+// The final training uses all images, reads the test images once, and resumes.
+func TestTrainFinal(t *testing.T) {
+	s, dir := tinySteps(t), t.TempDir()
+	of := Step{Name: "size", Recipe: s.Recipe}
+	of.Recipe.Validation, of.Recipe.Data = 20, "fewer images"
+	s.Changes[4].Apply(&of.Recipe)
+	path, trainer := filepath.Join(dir, "final.jsonl"), tinyTrainer(t, filepath.Join(dir, "runs"))
+	trainer.Images.Training, trainer.Images.Validation = testImages(60), nil
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	trainer.Report = func(string) run.Reporter { return &stopping{cancel: cancel} }
+	if err := TrainFinal(ctx, of, path, trainer); !errors.Is(err, run.ErrInterrupted) {
+		t.Fatalf("error %v, want an interruption", err)
+	}
+	steps, err := ReadSteps(path)
+	if err != nil || len(steps) != 1 || len(steps[0].Epochs()) != 1 || steps[0].Test != nil {
+		t.Fatalf("after one epoch the file has %+v, %v", steps, err)
+	}
+	trainer.Report = nil
+	if err := TrainFinal(t.Context(), of, path, trainer); err != nil {
+		t.Fatal(err)
+	}
+	if steps, err = ReadSteps(path); err != nil || len(steps) != 1 || !steps[0].Done() || steps[0].Test == nil {
+		t.Fatalf("in the end the file has %+v, %v", steps, err)
+	}
+	final := steps[0]
+	want := of.Recipe
+	want.Validation, want.Data, want.Start, want.Model.Classes = 0, trainer.Images.Training.Name, "a small network", len(trainer.Images.Training.Classes)
+	if changed := want.Differences(final.Recipe); len(changed) > 0 {
+		t.Errorf("the recipe differs in %v", changed)
+	}
+	for _, m := range final.Metrics {
+		if m.TestTop1 != nil || m.StepsPerEpoch != 6 {
+			t.Errorf("a line of the training is %+v", m)
+		}
+	}
+	network, err := Load(trainer.Backend, checkpointOf(t, trainer.dir("final")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer network.Close()
+	large, err := datasource.Resize(t.Context(), trainer.Images.Test, *of.Recipe.Transform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := accuracy(t, network, large); got != *final.Test {
+		t.Errorf("the network has %g on test images, recorded is %g", got, *final.Test)
+	}
+
+	// What is in the file is not trained again.
+	trainer.Runs = filepath.Join(dir, "none")
+	if err := TrainFinal(t.Context(), of, path, trainer); err != nil {
+		t.Fatal(err)
+	}
+	if run.Exists(trainer.dir("final")) {
+		t.Error("it was trained again")
+	}
+}
+
+func TestBest(t *testing.T) {
+	if best, ok := Best([]Step{step("a", 0.5, true, false), step("b", 0.75, true, false), step("c", 0.25, false, false)}); !ok || best.Name != "b" {
+		t.Errorf("the best is %q, %t", best.Name, ok)
+	}
+	if _, ok := Best(nil); ok {
+		t.Error("there is a best of no steps")
+	}
+}
+
 // stopping cancels a training after an epoch.
 type stopping struct {
 	silent
