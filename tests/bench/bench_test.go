@@ -55,7 +55,7 @@ func TestParse(t *testing.T) {
 		{stockOnly("-rounds", "many"), "-help"},
 		{stockOnly("resnet20"), `unexpected argument "resnet20"`},
 		{stockOnly("-child"), "-help"},
-		{stockOnly("-torch", "python3,nhwc"), `unknown option "nhwc", want channels-last or compile`},
+		{stockOnly("-torch", "python3,nhwc"), `unknown option "nhwc", want channels-last, compile or avx2`},
 		{stockOnly("-torch", ",compile"), "names no Python"},
 		{stockOnly("-torch", "python3", "-torch", "python3"), "twice"},
 		{stockOnly("-torch", "python3", "-no-torch"), "exclude"},
@@ -252,7 +252,7 @@ func TestParseResult(t *testing.T) {
 }
 
 func TestPeerArgs(t *testing.T) {
-	all, err := parsePeer("python3,channels-last,compile")
+	all, err := parsePeer("python3,channels-last,compile,avx2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,9 +261,15 @@ func TestPeerArgs(t *testing.T) {
 	if want := "- resnet18 --batch 8 --threads 1 --steps 3 --seconds 0.5 --eval --channels-last --compile"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	if got := strings.Join(all.environment(), " "); !strings.Contains(got, "ONEDNN_MAX_CPU_ISA=AVX2") || !strings.HasSuffix(all.program(), " with AVX2") {
+		t.Errorf("AVX2: environment %s, program %s", got, all.program())
+	}
 	s.Mode = trainMode
 	if got := strings.Join(peer{}.args(s), " "); strings.Contains(got, "--eval") || strings.Contains(got, "last") {
 		t.Errorf("training: %s", got)
+	}
+	if got := (peer{}).environment(); got != nil {
+		t.Errorf("environment %s without options", got)
 	}
 }
 

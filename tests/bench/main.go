@@ -7,6 +7,10 @@
 //
 //	go run ./tests/bench -torch /usr/bin/python3 -torch ~/new/bin/python -torch ~/new/bin/python,channels-last
 //
+// The AVX2 kernels are measured on a processor with AVX-512 beside a PyTorch that does not use it either:
+//
+//	go run ./tests/bench -backends cpu:kernel=avx2 -torch /usr/bin/python3,avx2
+//
 // Each measurement is a process of its own, either this program again or torch_step.py, which prints
 // one line of JSON. The processes take turns – A, B, C, A, B, C – so that a machine that slows down
 // affects them all. Ratios are computed within a turn.

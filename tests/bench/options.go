@@ -50,7 +50,8 @@ func flags(o *options) *flag.FlagSet {
 	set.IntVar(&o.steps, "steps", 5, "minimum number of steps that a process times")
 	set.Float64Var(&o.seconds, "seconds", 2, "minimum time for which a process takes steps")
 	set.Var(&o.peers, "torch", "`PYTHON` with a PyTorch to compare with (default "+defaultPython+", if it has one); after it ,"+channelsLast+
-		" for images in NHWC layout, and ,"+compile+" for torch.compile, which needs PyTorch 2 and a C++ compiler; can be repeated")
+		" for images in NHWC layout, ,"+compile+" for torch.compile, which needs PyTorch 2 and a C++ compiler, and ,"+avx2+
+		" to keep it from using AVX-512; can be repeated")
 	set.BoolVar(&o.noTorch, "no-torch", false, "no PyTorch")
 	set.BoolVar(&o.quick, "quick", false, "a first look: only resnet20 and the first backend, one round, no tables by depth, batch size and cores, no figure; other flags override this")
 	set.BoolVar(&o.noScaling, "no-scaling", false, "no tables by depth, batch size and cores")

@@ -22,12 +22,15 @@ type peer struct {
 	ChannelsLast bool `json:"channels_last,omitempty"`
 	// Compile lets torch.compile compile the network.
 	Compile bool `json:"compile,omitempty"`
+	// AVX2 keeps it from using AVX-512, as on a processor that has none. It is the peer of cpu:kernel=avx2.
+	AVX2 bool `json:"avx2,omitempty"`
 }
 
-// The options of a peer, as flags and torch_step.py know them.
+// The options of a peer, as flags know them; the first two are torch_step.py's too.
 const (
 	channelsLast = "channels-last"
 	compile      = "compile"
+	avx2         = "avx2"
 )
 
 // parsePeer reads the value of a flag: the path of a Python, and options after commas.
@@ -46,8 +49,10 @@ func parsePeer(value string) (peer, error) {
 			p.ChannelsLast = true
 		case compile:
 			p.Compile = true
+		case avx2:
+			p.AVX2 = true
 		default:
-			return p, fmt.Errorf("unknown option %q, want %s or %s", option, channelsLast, compile)
+			return p, fmt.Errorf("unknown option %q, want %s, %s or %s", option, channelsLast, compile, avx2)
 		}
 	}
 	return p, nil
@@ -79,8 +84,13 @@ func (p peers) of(name string) (peer, bool) {
 	return p[i], true
 }
 
-// program names PyTorch with its version.
-func (p peer) program() string { return "PyTorch " + p.Version }
+// program names PyTorch with its version and, if it is kept from using AVX-512, says so.
+func (p peer) program() string {
+	if p.AVX2 {
+		return "PyTorch " + p.Version + " with AVX2"
+	}
+	return "PyTorch " + p.Version
+}
 
 // how describes the layout of the images, and whether the network is compiled.
 func (p peer) how() string {
@@ -108,6 +118,15 @@ func (p peer) args(s spec) []string {
 		args = append(args, "--"+compile)
 	}
 	return args
+}
+
+// environment returns what is added to the environment of torch_step.py. PyTorch's own kernels, oneDNN
+// and MKL each have a variable.
+func (p peer) environment() []string {
+	if !p.AVX2 {
+		return nil
+	}
+	return []string{"ATEN_CPU_CAPABILITY=avx2", "ONEDNN_MAX_CPU_ISA=AVX2", "MKL_ENABLE_INSTRUCTIONS=AVX2"}
 }
 
 // torchVersion returns the version of Python's PyTorch.

@@ -28,7 +28,8 @@ type processes struct {
 // run measures s in a process of its own.
 func (p processes) run(ctx context.Context, s spec) (result, error) {
 	var cmd *exec.Cmd
-	if peer, ok := p.peers.of(s.Backend); ok {
+	peer, ok := p.peers.of(s.Backend)
+	if ok {
 		cmd = exec.CommandContext(ctx, peer.Python, peer.args(s)...)
 		cmd.Stdin = strings.NewReader(torchStep)
 	} else {
@@ -40,6 +41,7 @@ func (p processes) run(ctx context.Context, s spec) (result, error) {
 	}
 	threads := fmt.Sprint(s.Threads)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+threads, "OMP_NUM_THREADS="+threads)
+	cmd.Env = append(cmd.Env, peer.environment()...)
 	output, err := outputOf(cmd)
 	if err != nil {
 		return result{}, fmt.Errorf("measure %s of %s with %s: %w", modeName(s.Mode), s.Network, label(s.Backend), err)
