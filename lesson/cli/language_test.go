@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/residual-go/residual/lesson/chapter/transfer"
 	"github.com/residual-go/residual/lesson/exercises"
 	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/dataset"
@@ -115,6 +116,22 @@ func codeOfNotebooks(t *testing.T) string {
 // joints matches where a string literal is continued by another.
 var joints = regexp.MustCompile(`" ?\+\s*"`)
 
+// sourcesOfRecords returns what notebooks print of the recorded trainings from ImageNet weights.
+func sourcesOfRecords(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, file := range []string{"program.jsonl", "steps.jsonl"} {
+		steps, err := transfer.ReadSteps(filepath.Join("..", "recorded", "article", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range steps {
+			all.WriteString(strings.Join(step.Sources(), "\n") + "\n")
+		}
+	}
+	return all.String()
+}
+
 // allSource returns the Go files of some folders, tests excepted, as one text.
 func allSource(t *testing.T, folders ...string) string {
 	t.Helper()
@@ -210,7 +227,7 @@ func TestEveryTextHasItsTranslation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := allSource(t, "../../pkg", "..") + codeOfNotebooks(t)
+	source := allSource(t, "../../pkg", "..") + codeOfNotebooks(t) + sourcesOfRecords(t)
 	translated := map[text]bool{}
 	for _, e := range entries {
 		if e.File == "hints" || e.File == "failures" { // package check tests those

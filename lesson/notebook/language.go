@@ -59,9 +59,6 @@ func chineseFolder() string {
 	return filepath.Join(root, "notebooks", "zh")
 }
 
-// say prints a line in the language of the notebook.
-func say(english string) { fmt.Println(language().Printed(english)) }
-
 // book returns the Chinese words for a figure: those of the figures and of all Chinese notebooks. A figure
 // is called after its notebook, such as 1-classes, and the words of that notebook come first.
 func book(figure string) *words.Phrasebook {

@@ -113,7 +113,7 @@ func (r *liveReporter) Epoch(m run.Metrics) {
 	r.live.clock(r.line)
 	r.line.last, r.line.evaluating = m, false
 	if !gonbui.IsNotebook {
-		say(fmt.Sprintf("%s, epoch %d of %d: %s", r.line.name, m.Epoch, m.Epochs, describe(m)))
+		Say(fmt.Sprintf("%s, epoch %d of %d: %s", r.line.name, m.Epoch, m.Epochs, describe(m)))
 	}
 	r.live.draw(false)
 }

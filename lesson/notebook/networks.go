@@ -68,7 +68,7 @@ func trainedNetworks() *Networks {
 		}
 	}
 	if first(text) {
-		say(text)
+		Say(text)
 	}
 	return n
 }
@@ -93,7 +93,7 @@ func Ask(m *weights.Model, images *dataset.Images) *dataset.Images {
 	const text = "These networks were trained on photographs and do not know drawn shapes. So the label of an image is what the whole network " +
 		"says of it, one of CIFAR-10's classes, and accuracy means: the share of images of which it still says the same."
 	if first(text) {
-		say(text)
+		Say(text)
 	}
 	store := model.NewStore()
 	defer store.Finalize()
@@ -128,11 +128,11 @@ func ImageNet() *weights.Model {
 		if given {
 			Check(err)
 		}
-		say(fmt.Sprintf("This cell is skipped. It needs weights trained on ImageNet, torchvision's or a file that %s names: %s",
+		Say(fmt.Sprintf("This cell is skipped. It needs weights trained on ImageNet, torchvision's or a file that %s names: %s",
 			ImageNetVariable, printable.Line(err.Error())))
 		return nil
 	}
-	say(fmt.Sprintf("Weights: %s, trained on ImageNet, %s", m.Config.Name, whose))
+	Say(fmt.Sprintf("Weights: %s, trained on ImageNet, %s", m.Config.Name, whose))
 	return m
 }
 

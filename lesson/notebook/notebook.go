@@ -18,9 +18,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gomlx/compute"
 	"github.com/janpfeifer/gonb/gonbui"
@@ -100,7 +103,7 @@ func Images(training, test int) *datasource.Set {
 			set.Training.Len(), set.Test.Len(), shapes10.Name)
 	}
 	if first(text) {
-		say(text)
+		Say(text)
 	}
 	return set
 }
@@ -168,8 +171,17 @@ func Show(name string, f *figure.Figure) {
 	flush()
 }
 
-// Table shows rows under a header. The first column is aligned left, all others right.
+// Say prints texts, each on a line, in the language of the notebook.
+func Say(texts ...string) {
+	for _, text := range texts {
+		fmt.Println(language().Printed(text))
+	}
+}
+
+// Table shows rows under a header, in the language of the notebook. The first column and columns of text are
+// aligned left, all others right.
 func Table(header []string, rows ...[]string) {
+	header, rows = inLanguage(language(), header, rows)
 	if gonbui.IsNotebook {
 		gonbui.DisplayHTML(tableHTML(header, rows))
 		flush()
@@ -178,13 +190,53 @@ func Table(header []string, rows ...[]string) {
 	writeTable(os.Stdout, header, rows)
 }
 
+// inLanguage returns a table with the cells translated that the course's packages have written. Those of a
+// Chinese notebook itself are Chinese.
+func inLanguage(l words.Language, header []string, rows [][]string) ([]string, [][]string) {
+	if l == words.English {
+		return header, rows
+	}
+	book := l.NewPhrasebook()
+	translated := func(cells []string) []string {
+		cells = slices.Clone(cells)
+		for i, cell := range cells {
+			cells[i] = book.Translate(cell)
+		}
+		return cells
+	}
+	all := make([][]string, len(rows))
+	for i, cells := range rows {
+		all[i] = translated(cells)
+	}
+	return translated(header), all
+}
+
+// isText reports whether a column of a table has words: whether some of its cells begin with a letter, and none
+// with a digit or a sign.
+func isText(rows [][]string, column int) bool {
+	text := false
+	for _, cells := range rows {
+		if column >= len(cells) {
+			continue
+		}
+		first, _ := utf8.DecodeRuneInString(cells[column])
+		switch {
+		case unicode.IsLetter(first):
+			text = true
+		case unicode.IsDigit(first), strings.ContainsRune("+-−", first):
+			return false
+		}
+	}
+	return text
+}
+
 func tableHTML(header []string, rows [][]string) string {
 	var b strings.Builder
 	row := func(tag string, cells []string) {
 		b.WriteString("<tr>")
 		for i, cell := range cells {
 			align := "right"
-			if i == 0 {
+			if i == 0 || isText(rows, i) {
 				align = "left"
 			}
 			fmt.Fprintf(&b, `<%s style="text-align:%s">%s</%s>`, tag, align, html.EscapeString(cell), tag)

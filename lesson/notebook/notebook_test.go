@@ -5,10 +5,12 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/recipe"
@@ -70,6 +72,26 @@ func TestTables(t *testing.T) {
 	}
 	if got := strings.Count(html, "<tr>"); got != 3 {
 		t.Errorf("%d rows, want 3", got)
+	}
+}
+
+func TestTablesOfWords(t *testing.T) {
+	header, rows := []string{"change", "what changes", "gain"}, [][]string{{"rate", "weight decay 0.0005", ""}, {"frog", "", "−1.7 points, not kept"}}
+	html := tableHTML(header, rows)
+	for text, side := range map[string]string{"what changes": "left", "weight decay 0.0005": "left", "gain": "right", "−1.7 points, not kept": "right"} {
+		if !strings.Contains(html, `style="text-align:`+side+`">`+text+"<") {
+			t.Errorf("%q is not aligned %s in %s", text, side, html)
+		}
+	}
+	header, rows = inLanguage(words.Chinese, header, rows)
+	if want := []string{"改动", "改了什么", "多得"}; !slices.Equal(header, want) {
+		t.Errorf("the Chinese header is %q, want %q", header, want)
+	}
+	if want := []string{"学习率", "权重衰减 0.0005", ""}; !slices.Equal(rows[0], want) {
+		t.Errorf("a Chinese row is %q, want %q", rows[0], want)
+	}
+	if want := []string{"frog", "", "−1.7 个百分点，没有保留"}; !slices.Equal(rows[1], want) {
+		t.Errorf("a Chinese row is %q, want %q", rows[1], want)
 	}
 }
 

@@ -60,7 +60,7 @@ func (l *Live) Trained(name string, r recipe.Recipe, set *datasource.Set) *run.O
 		return l.Train(name, r, set)
 	}
 	if text := fmt.Sprintf("%s is already trained; its run is in runs/course/%s.", name, name); first(text) {
-		say(text)
+		Say(text)
 	}
 	outcome, err := run.Resume(Context(), dir, options(set, l.Reporter(r.Model.Name)))
 	if err != nil {

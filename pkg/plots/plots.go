@@ -213,7 +213,7 @@ func Worst(title, caption string, images *dataset.Images, result *infer.Result, 
 	for _, i := range order[:min(n, len(order))] {
 		tiles = append(tiles, guessed(images, result, i, fmt.Sprintf(" %.1f%%", 100*math.Exp(-result.Losses[i]))))
 	}
-	return figure.ImageGrid(title, 8, tiles, figure.Caption(caption))
+	return figure.ImageGrid(title, 6, tiles, figure.Caption(caption)) // wide enough for a name and a percentage
 }
 
 // guessed returns image i with its label, followed by a note, and the prediction below.

@@ -30,7 +30,8 @@ import (
 // The text of a code cell is a list of the comments and printed words in it that have other words
 // in Chinese. They are replaced in the outputs too, also where they are a format; formats and cells
 // of tables also in the outputs of later cells. Words in quotation marks are replaced in an output
-// only where they fill a cell of a table:
+// only where they fill a cell of a table. What the course's packages print and put into tables has its Chinese
+// words in package words:
 //
 //	- `English words` → `中文`
 //	- `step %d: loss %.2f` → `第 %d 步：损失 %.2f`
@@ -293,7 +294,7 @@ func replaceIn(cell map[string]any, list, earlier []replacement, figures transla
 				data["text/html"] = lines(chinese)
 			}
 		case page != "":
-			data["text/html"] = replaced(data["text/html"], list, earlier)
+			data["text/html"] = table(replaced(data["text/html"], list, earlier))
 		}
 		if figure := joined(data["image/png"]); figure != "" {
 			if chinese := figures.of(figure); chinese != figure {
@@ -320,13 +321,28 @@ func sentences(stored any) any {
 // textIn matches the texts in a page: those between tags, and those in place of images.
 var textIn = regexp.MustCompile(`(>|alt=")([^<>"]+)([<"])`)
 
-// display returns what [nb.Live] has shown with Chinese words and curves.
-func (t translations) display(page string) string {
+// inChinese returns a page with those of its texts in Chinese that package words knows, as in figures.
+func inChinese(page string) string {
 	book := words.Chinese.NewPhrasebook()
-	page = textIn.ReplaceAllStringFunc(page, func(s string) string {
+	return textIn.ReplaceAllStringFunc(page, func(s string) string {
 		parts := textIn.FindStringSubmatch(s)
 		return parts[1] + html.EscapeString(book.Translate(html.UnescapeString(parts[2]))) + parts[3]
 	})
+}
+
+// table returns a table with the cells in Chinese that the course's packages have written, as [nb.Table] shows
+// them in a Chinese notebook.
+func table(stored any) any {
+	page := joined(stored)
+	if chinese := inChinese(page); chinese != page {
+		return lines(chinese)
+	}
+	return stored
+}
+
+// display returns what [nb.Live] has shown with Chinese words and curves.
+func (t translations) display(page string) string {
+	page = inChinese(page)
 	return embedded.ReplaceAllStringFunc(page, func(s string) string {
 		return "data:image/png;base64," + t.of(embedded.FindStringSubmatch(s)[1])
 	})
@@ -365,13 +381,14 @@ func printed(text string, words, earlier []replacement) string {
 			continue
 		}
 		for i := range between {
-			between[i] = regexp.QuoteMeta(between[i])
+			between[i] = regexp.QuoteMeta(strings.ReplaceAll(between[i], "%%", "%"))
 		}
 		group := 0
 		to := verb.ReplaceAllStringFunc(strings.ReplaceAll(unquoted(w.to), "$", "$$"), func(string) string {
 			group++
 			return fmt.Sprintf("${%d}", group)
 		})
+		to = strings.ReplaceAll(to, "%%", "%")
 		pattern := strings.Join(between, "(.+?)")
 		if between[len(between)-1] == "" { // a verb ends the format: take all of the last value
 			pattern = strings.TrimSuffix(pattern, "(.+?)") + `(\S+)`

@@ -203,7 +203,7 @@ func TestTableAndFigures(t *testing.T) {
 	if want := []string{"nothing", "–", "2", "5.8", "90.0%", "85.0%", "–"}; !slices.Equal(rows[0], want) {
 		t.Errorf("the first row is %q, want %q", rows[0], want)
 	}
-	if want := []string{"Muon", "SGD for the kernels too", "2", "5.8", "90.0%", "84.0%", "-1.0 points"}; !slices.Equal(rows[1], want) {
+	if want := []string{"Muon", "SGD for the kernels too", "2", "5.8", "90.0%", "84.0%", "−1.0 points"}; !slices.Equal(rows[1], want) {
 		t.Errorf("the second row is %q, want %q", rows[1], want)
 	}
 	for name, draw := range map[string]func([]Result, string) (*figure.Figure, error){"loss": LossFigure, "curves": CurvesFigure} {

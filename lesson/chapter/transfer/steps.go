@@ -413,6 +413,28 @@ func (silent) Evaluating(int, int) {}
 func (silent) Epoch(run.Metrics)   {}
 func (silent) Note(string)         {}
 
+// Sources returns lines that name the images and the weights of a step, and the licence of the weights.
+func (s Step) Sources() []string {
+	return []string{"Data: " + s.Recipe.Data + ".", "Weights: " + s.Recipe.Start + ".", "Licence: " + s.Licence + "."}
+}
+
+// ProgramFigure draws the accuracy of a step by epoch, on training images and on those it was evaluated on, and
+// the accuracy that the article reports.
+func ProgramFigure(s Step, caption string) (*figure.Figure, error) {
+	style := figure.NetworkStyle(figure.Residual, figure.Deep)
+	training := figure.Curve{Name: "training", Style: style.Training()}
+	evaluated := figure.Curve{Name: "test", Style: style}
+	reported := figure.Curve{Name: "83.99%: the article", Style: figure.Style{Color: 5, Dash: figure.Dotted}}
+	for _, m := range s.Epochs() {
+		training.Y, evaluated.Y = append(training.Y, m.Accuracy), append(evaluated.Y, *m.TestTop1)
+	}
+	for range s.Recipe.Epochs {
+		reported.Y = append(reported.Y, ArticleAccuracy)
+	}
+	return figure.Curves("The article's program, from ImageNet weights", "epoch", "accuracy", []figure.Curve{training, evaluated, reported},
+		figure.Percent(), figure.Caption(caption))
+}
+
 // ReadSteps reads steps from the file at path, which has a JSON line for each.
 func ReadSteps(path string) ([]Step, error) { return record.Read[Step](path) }
 
@@ -460,30 +482,30 @@ func Waterfall(steps []Step, caption string) (*figure.Figure, error) {
 		figure.Percent(), figure.Reference(ArticleAccuracy, "83.99%: the article, with ResNet-50, 10 epochs, on test images"), figure.Caption(caption))
 }
 
-// StepTable returns a row for each step: its name and what changes, the accuracy on validation images, and the gain.
+// StepTable returns a row for each step: its name, what changes, the learning rate and those that were tried, the
+// accuracy on validation images, the gain, and the accuracy on the test images where they were read.
 func StepTable(steps []Step) (header []string, rows [][]string) {
 	gains := Gains(steps)
 	for i, s := range steps {
-		about := s.About
-		if len(s.Rates) > 0 {
-			var tried []string
-			for _, trial := range s.Rates {
-				tried = append(tried, fmt.Sprintf("%g (%.1f%%)", trial.LearningRate, 100*trial.Accuracy))
-			}
-			about += fmt.Sprintf("; %g, chosen after an epoch at each of %s", s.Recipe.LearningRate, strings.Join(tried, ", "))
+		var tried []string
+		for _, trial := range s.Rates {
+			tried = append(tried, fmt.Sprintf("%g: %.1f%%", trial.LearningRate, 100*trial.Accuracy))
 		}
-		name, gain := "+ "+s.Name, points(gains[i])
+		gain := points(gains[i])
 		switch {
 		case i == 0:
-			name, gain = s.Name, ""
-		case s.Aside:
-			name = s.Name
-		case !s.Kept:
+			gain = ""
+		case !s.Aside && !s.Kept:
 			gain += ", not kept"
 		}
-		rows = append(rows, []string{name + ": " + about, fmt.Sprintf("%.1f%%", 100*s.Accuracy()), gain})
+		tested := ""
+		if s.Test != nil {
+			tested = fmt.Sprintf("%.2f%%", 100**s.Test)
+		}
+		rows = append(rows, []string{s.Name, s.About, fmt.Sprintf("%g", s.Recipe.LearningRate), strings.Join(tried, ", "),
+			fmt.Sprintf("%.1f%%", 100*s.Accuracy()), gain, tested})
 	}
-	return []string{"step", "validation accuracy", "gain"}, rows
+	return []string{"change", "what changes", "rate", "rates tried, and accuracy after an epoch", "validation accuracy", "gain", "test accuracy"}, rows
 }
 
 // points writes a difference of accuracies, as in "+1.3 points".

@@ -50,13 +50,15 @@ func TestGainsAndWaterfall(t *testing.T) {
 		}
 	}
 	steps[2].About, steps[2].Rates, steps[2].Recipe.LearningRate = "a rate", []RateTrial{{0.5, 0.25}, {2, 0.75}}, 2
+	tested := 0.875
+	steps[4].Test = &tested
 	_, rows := StepTable(steps)
 	want := [][]string{
-		{"program: ", "75.0%", ""},
-		{"frozen, too: ", "50.0%", "−25.0 points"},
-		{"+ rate: a rate; 2, chosen after an epoch at each of 0.5 (25.0%), 2 (75.0%)", "87.5%", "+12.5 points"},
-		{"+ decay: ", "62.5%", "−25.0 points, not kept"},
-		{"+ size: ", "93.8%", "+6.2 points"},
+		{"program", "", "0", "", "75.0%", "", ""},
+		{"frozen, too", "", "0", "", "50.0%", "−25.0 points", ""},
+		{"rate", "a rate", "2", "0.5: 25.0%, 2: 75.0%", "87.5%", "+12.5 points", ""},
+		{"decay", "", "0", "", "62.5%", "−25.0 points, not kept", ""},
+		{"size", "", "0", "", "93.8%", "+6.2 points", "87.50%"},
 	}
 	if !reflect.DeepEqual(rows, want) {
 		t.Errorf("the table is %q, want %q", rows, want)
@@ -371,6 +373,27 @@ func TestLog(t *testing.T) {
 	}
 	if !math.IsNaN((Step{}).Accuracy()) {
 		t.Error("a step without an epoch has an accuracy")
+	}
+}
+
+func TestProgramFigure(t *testing.T) {
+	s := step("article", 0.75, true, false)
+	s.Recipe.Epochs, s.Recipe.Data, s.Recipe.Start, s.Licence = 10, "noise", "a network", "none"
+	drawn, err := ProgramFigure(s, "data: none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var svg bytes.Buffer
+	if err := drawn.Encode(&svg, "svg"); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"training", "test", "83.99%: the article", "data: none"} {
+		if !strings.Contains(svg.String(), ">"+text+"<") {
+			t.Errorf("the figure does not have %q", text)
+		}
+	}
+	if got, want := s.Sources(), []string{"Data: noise.", "Weights: a network.", "Licence: none."}; !slices.Equal(got, want) {
+		t.Errorf("the sources are %q, want %q", got, want)
 	}
 }
 
