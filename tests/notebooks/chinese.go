@@ -290,7 +290,7 @@ func replaceIn(cell map[string]any, list, earlier []replacement, figures transla
 		data, _ := output["data"].(map[string]any)
 		switch page := joined(data["text/html"]); {
 		case strings.HasPrefix(page, nb.Display), strings.Contains(page, "base64,"):
-			if chinese := figures.display(page); chinese != page {
+			if chinese := figures.display(page, slices.Concat(list, earlier)); chinese != page {
 				data["text/html"] = lines(chinese)
 			}
 		case page != "":
@@ -321,9 +321,14 @@ func sentences(stored any) any {
 // textIn matches the texts in a page: those between tags, and those in place of images.
 var textIn = regexp.MustCompile(`(>|alt=")([^<>"]+)([<"])`)
 
-// inChinese returns a page with those of its texts in Chinese that package words knows, as in figures.
-func inChinese(page string) string {
-	book := words.Chinese.NewPhrasebook()
+// inChinese returns a page with those of its texts in Chinese that package words knows, as in figures, and those
+// that are further words.
+func inChinese(page string, further []replacement) string {
+	var phrases []words.Phrase
+	for _, w := range further {
+		phrases = append(phrases, words.Phrase{English: w.from, Text: w.to})
+	}
+	book := words.Chinese.NewPhrasebook(phrases...)
 	return textIn.ReplaceAllStringFunc(page, func(s string) string {
 		parts := textIn.FindStringSubmatch(s)
 		return parts[1] + html.EscapeString(book.Translate(html.UnescapeString(parts[2]))) + parts[3]
@@ -334,15 +339,16 @@ func inChinese(page string) string {
 // them in a Chinese notebook.
 func table(stored any) any {
 	page := joined(stored)
-	if chinese := inChinese(page); chinese != page {
+	if chinese := inChinese(page, nil); chinese != page {
 		return lines(chinese)
 	}
 	return stored
 }
 
-// display returns what [nb.Live] has shown with Chinese words and curves.
-func (t translations) display(page string) string {
-	page = inChinese(page)
+// display returns what [nb.Live] has shown with Chinese words, those of the notebook and of package words, and
+// Chinese curves.
+func (t translations) display(page string, further []replacement) string {
+	page = inChinese(page, further)
 	return embedded.ReplaceAllStringFunc(page, func(s string) string {
 		return "data:image/png;base64," + t.of(embedded.FindStringSubmatch(s)[1])
 	})
