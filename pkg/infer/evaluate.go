@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/residual-go/residual/pkg/dataset"
 )
@@ -36,6 +35,25 @@ type Result struct {
 	Losses  []float64 `json:"-"`
 }
 
+// Prepare compiles the program that Evaluate needs for batches of these images, by running it on the
+// first. With XLA that takes seconds.
+func (n *Network) Prepare(images *dataset.Images, batchSize int) error {
+	_, err := n.logitsOf(images, 0, min(batchSize, images.Len()))
+	return err
+}
+
+// logitsOf returns the logits of a batch that starts at image from. Past the last image, the batch is
+// padded, and the rows have no meaning: a batch of another size would need to be compiled first.
+func (n *Network) logitsOf(images *dataset.Images, from, batchSize int) ([]float32, error) {
+	if images == n.kept {
+		return n.logitsFrom(from, batchSize)
+	}
+	size := images.ImageSize()
+	pixels := make([]byte, batchSize*size)
+	copy(pixels, images.Pixels[from*size:min(from+batchSize, images.Len())*size])
+	return n.Logits(pixels, images.Height, images.Width)
+}
+
 // Evaluate runs the network on images, in batches. It stops with the context's error when the
 // context is done. progress, if not nil, is called after each batch with the number of images
 // so far.
@@ -59,24 +77,13 @@ func (n *Network) Evaluate(ctx context.Context, images *dataset.Images, batchSiz
 		r.Confusion[i] = make([]int, classes)
 	}
 	batchSize = min(batchSize, images.Len())
-	size := images.ImageSize()
-	// The last batch is padded: a batch of a different size would need to be compiled first.
-	logitsOf := n.logitsFrom
-	if images != n.kept {
-		pixels := make([]byte, batchSize*size)
-		logitsOf = func(from, batchSize int) ([]float32, error) {
-			to := min(from+batchSize, images.Len())
-			clear(pixels[copy(pixels, images.Pixels[from*size:to*size]):])
-			return n.Logits(slices.Clone(pixels), images.Height, images.Width)
-		}
-	}
 	inTop5 := 0
 	for from := 0; from < images.Len(); from += batchSize {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		to := min(from+batchSize, images.Len())
-		logits, err := logitsOf(from, batchSize)
+		logits, err := n.logitsOf(images, from, batchSize)
 		if err != nil {
 			return nil, err
 		}

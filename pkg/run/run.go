@@ -19,7 +19,8 @@
 // change the steps, and changes the weights by no more than rounding.
 //
 // run.go is the API, folder.go, backend.go and metrics.go the files, session.go the training loop,
-// graph.go the graph of a step, and report.go the progress reports.
+// graph.go the graph of a step, evaluation.go the evaluation after each epoch, and report.go the progress
+// reports.
 package run
 
 import (

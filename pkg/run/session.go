@@ -13,12 +13,8 @@ import (
 
 	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
-	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/recipe"
 )
-
-// evaluationBatchSize is the largest number of test images that are evaluated at once.
-const evaluationBatchSize = 256
 
 // session is a run in progress.
 type session struct {
@@ -28,8 +24,9 @@ type session struct {
 	recipe  recipe.Recipe
 	metrics *metricsWriter
 	store   *model.Store
-	network *infer.Network  // for evaluation, on the same variables; nil without test images
 	rate    *model.Variable // the learning rate
+	// evaluation evaluates the network during training; nil without test images.
+	evaluation *evaluation
 	// optimizer updates the weights, in the graph of a step.
 	optimizer optimizer.Interface
 	// reads and writes are the variables that a step only reads, and those that it writes.
@@ -88,8 +85,8 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *checkpoint.St
 		s.outcome.Weights = checkpointPath(dir, first)
 		err = s.interrupted(first, s.evaluate())
 	}
-	if s.network != nil {
-		s.network.Finalize()
+	if s.evaluation != nil {
+		s.evaluation.finalize()
 	}
 	if err == nil { // free the images' memory on the device
 		err = s.store.DeleteVariablesInScope(dataPath)
@@ -112,17 +109,10 @@ func (s *session) prepare(from *checkpoint.State) error {
 			return err
 		}
 	}
-	if s.Test == nil {
-		return nil
+	if s.Test != nil {
+		s.evaluation, err = s.newEvaluation()
 	}
-	if s.network, err = infer.New(s.Backend, s.store, ModelPath, s.recipe.Model, s.recipe.Normalization); err != nil {
-		return err
-	}
-	s.network.SetPrecision(s.recipe.DType())
-	if s.Input == InputDevice {
-		return s.network.Keep(s.Test)
-	}
-	return nil
+	return err
 }
 
 // train takes the steps that remain after the first ones.
@@ -159,6 +149,9 @@ func (s *session) train(batches *dataset.Batches, first int) error {
 		}
 		if err := s.readMetrics(done, done+taken); err != nil {
 			return err
+		}
+		if done == first {
+			s.compileEvaluation()
 		}
 		pace.took(taken, time.Since(began))
 		done += taken
@@ -358,32 +351,6 @@ func (s *session) endEpoch(now Metrics) error {
 	}
 	s.line.since, s.epoch.since = time.Now(), time.Now()
 	return nil
-}
-
-// evaluate evaluates the network on the test images, if there are any.
-func (s *session) evaluate() error {
-	if s.network == nil {
-		return nil
-	}
-	result, err := s.network.Evaluate(s.ctx, s.Test, s.evaluationBatchSize(), func(done int) { s.Report.Evaluating(done, s.Test.Len()) })
-	if err != nil {
-		return err
-	}
-	s.outcome.Test = result
-	return nil
-}
-
-// evaluationBatchSize returns the number of test images to evaluate at once. For XLA all batches should
-// have the same size, since it compiles a program for each size.
-func (s *session) evaluationBatchSize() int {
-	if s.Backend.Name() == "xla" {
-		for n := evaluationBatchSize; n >= evaluationBatchSize/4; n-- {
-			if s.Test.Len()%n == 0 {
-				return n
-			}
-		}
-	}
-	return evaluationBatchSize
 }
 
 // state returns the run's state after the done-th step.

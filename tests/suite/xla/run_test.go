@@ -16,6 +16,7 @@ import (
 
 	"github.com/residual-go/residual/pkg/backend/backendtest"
 	"github.com/residual-go/residual/pkg/dataset"
+	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/resnet"
 	"github.com/residual-go/residual/pkg/run"
@@ -129,6 +130,35 @@ func TestTrainingOnXLA(t *testing.T) {
 		r.Precision = precision
 		want := train(t, start(t, "cpu"), r, run.InputHost)
 		compare(t, fmt.Sprint(precision, ", input ", input), train(t, engine, r, input), want, rounding)
+	}
+}
+
+// The evaluation at the end of a run, whose program was compiled beside the training, on variables of its
+// own, has the metrics of the weights that the run ends with.
+func TestEvaluationOnXLA(t *testing.T) {
+	engine := backendtest.XLA(t)
+	r := small(t)
+	r.Epochs = 2 // the weights are lent twice
+	for _, input := range []run.Input{run.InputHost, run.InputDevice} {
+		test := shapes10.Test(100, 2)
+		o := run.Options{Backend: engine, Training: shapes10.Train(4*r.BatchSize, 1), Test: test, Input: input}
+		outcome, err := run.Train(context.Background(), t.TempDir(), r, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		network, err := infer.New(engine, outcome.Store, run.ModelPath, r.Model, r.Normalization)
+		if err != nil {
+			t.Fatal(err)
+		}
+		network.SetPrecision(r.DType())
+		want, err := network.Evaluate(context.Background(), test, 100, nil)
+		network.Finalize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := outcome.Test; got.Loss != want.Loss || !slices.Equal(got.Guesses, want.Guesses) {
+			t.Errorf("input %v: the run's loss is %g, that of its weights %g", input, got.Loss, want.Loss)
+		}
 	}
 }
 
