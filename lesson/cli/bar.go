@@ -11,6 +11,7 @@ import (
 	"github.com/rivo/uniseg"
 	"golang.org/x/term"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/printable"
 )
 
@@ -52,10 +53,11 @@ func redraw(w io.Writer, text string) {
 // bar is a progress bar in one line of a terminal. It is written by hand because those of libraries
 // do not shorten their text to the width of the terminal. The zero value with a writer is ready.
 type bar struct {
-	w       io.Writer
-	started time.Time
-	first   int64     // what was done when the bar started
-	drawn   time.Time // zero if nothing is on the terminal
+	w        io.Writer
+	language words.Language
+	started  time.Time
+	first    int64     // what was done when the bar started
+	drawn    time.Time // zero if nothing is on the terminal
 }
 
 // set draws the bar: done of total, which count says in the unit of the work. The texts before the
@@ -77,7 +79,7 @@ func (b *bar) set(done, total int64, count string, texts ...string) {
 	left := ""
 	if n := done - b.first; n > 0 && total > 0 {
 		seconds := now.Sub(b.started).Seconds() * float64(total-done) / float64(n)
-		left = (time.Duration(seconds) * time.Second).String() + " left"
+		left = b.language.Sprintf("%v left", time.Duration(seconds)*time.Second)
 	}
 	redraw(b.w, barLine(columns(b.w)-1, done, total, count, left, texts))
 }
@@ -87,7 +89,7 @@ func (b *bar) clear() {
 	if !b.drawn.IsZero() {
 		fmt.Fprint(b.w, eraseLine)
 	}
-	*b = bar{w: b.w}
+	*b = bar{w: b.w, language: b.language}
 }
 
 // barLine returns the line of a progress bar in at most width columns:

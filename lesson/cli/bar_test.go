@@ -99,7 +99,7 @@ func pause() { time.Sleep(60 * time.Millisecond) }
 // Everything that shows progress.
 var shows = map[string]func(terminal *os.File){
 	"training": func(terminal *os.File) {
-		r := reporter(terminal, "resnet50-with-a-long-name")
+		r := reporter(words.English, terminal, "resnet50-with-a-long-name")
 		for i := 1; i < 4; i++ {
 			r.Step(run.Metrics{Epoch: 100, Epochs: 200, StepInEpoch: i, StepsPerEpoch: 782, Loss: 1812.123, ImagesPerSecond: 12345})
 			pause()
@@ -107,33 +107,33 @@ var shows = map[string]func(terminal *os.File){
 		r.Note("done")
 	},
 	"evaluation": func(terminal *os.File) {
-		r := reporter(terminal, "resnet50-with-a-long-name")
+		r := reporter(words.English, terminal, "resnet50-with-a-long-name")
 		for i := 1; i <= 4; i++ {
 			r.Evaluating(2500*i, 10000)
 			pause()
 		}
 	},
 	"download": func(terminal *os.File) {
-		progress := downloading(terminal)
+		progress := downloading(words.English, terminal)
 		for i := range int64(4) {
 			progress((i+1)*25_000_000, 100_000_000)
 			pause()
 		}
 	},
 	"download of unknown size": func(terminal *os.File) {
-		progress := downloading(terminal)
+		progress := downloading(words.English, terminal)
 		progress(25_000_000, -1)
 		clearLine(terminal)
 	},
 	"grading": func(terminal *os.File) {
-		progress := grading(terminal)
+		progress := grading(words.English, terminal)
 		for i := range 4 {
 			progress(i+1, 4, "Wolfeschlegelsteinhausenbergerdorff, Hubert Blaine: 30 of 120 points")
 			pause()
 		}
 	},
 	"decoding": func(terminal *os.File) {
-		progress := decoded(terminal)
+		progress := decoded(words.English, terminal)
 		for i := range 4 {
 			progress(10000*(i+1), 40000)
 			pause()
@@ -205,7 +205,7 @@ func TestDumbTerminal(t *testing.T) {
 
 func TestErrorReplacesTheBar(t *testing.T) {
 	text := onTerminal(t, 80, func(terminal *os.File) {
-		downloading(terminal)(1, 10)
+		downloading(words.English, terminal)(1, 10)
 		PrintError(terminal, words.English, io.ErrUnexpectedEOF)
 	})
 	if !strings.HasSuffix(text, eraseLine+"lesson: unexpected EOF\r\n") {

@@ -45,7 +45,7 @@ RESIDUAL_CIFAR100_URL the addresses to download from.`,
 		Example: "  go run ./lesson data fetch\n  go run ./lesson data fetch --data cifar100",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w := f.messages(cmd)
+			w, l := f.messages(cmd), language(cmd)
 			var kind cifar.Kind
 			switch f.data {
 			case datasource.CIFAR10, datasource.Auto:
@@ -55,7 +55,7 @@ RESIDUAL_CIFAR100_URL the addresses to download from.`,
 			default:
 				return fmt.Errorf("%q cannot be downloaded; only %s and %s can", f.data, datasource.CIFAR10, datasource.CIFAR100)
 			}
-			fetcher := &cifar.Fetcher{Progress: downloading(w)}
+			fetcher := &cifar.Fetcher{Progress: downloading(l, w)}
 			dir, err := fetcher.Fetch(cmd.Context(), kind)
 			if err != nil {
 				return err
@@ -63,8 +63,8 @@ RESIDUAL_CIFAR100_URL the addresses to download from.`,
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), map[string]string{"data": kind.String(), "folder": dir})
 			}
-			fmt.Fprintln(w, language(cmd).Sprintf("%v is in %s", kind, dir))
-			ending(language(cmd), w, nil, "go run ./lesson data show --data "+f.data, "go run ./lesson train --data "+f.data)
+			fmt.Fprintln(w, l.Sprintf("%v is in %s", kind, dir))
+			ending(l, w, nil, "go run ./lesson data show --data "+f.data, "go run ./lesson train --data "+f.data)
 			return nil
 		},
 	}

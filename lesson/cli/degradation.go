@@ -94,13 +94,13 @@ resumed.`,
 			started := time.Now()
 			result, err := e.Run(ctx, dir, engine, set.Training, set.Test, func(network string) run.Reporter {
 				fmt.Fprintf(w, "\n%s\n", network)
-				return &drawing{Reporter: reporter(w, network), draw: draw}
+				return &drawing{Reporter: reporter(l, w, network), draw: draw}
 			})
 			if err != nil {
 				return resumable(err, l.Sprintf("resume with: %s (finished work is kept in %s)", again, printable.Escape(dir)))
 			}
 			set.Training.Name = result.Data
-			fmt.Fprintf(w, "\n%s\n\n", l.Sprintf("Data: %s. %s, batch %d, %s.", result.Data, epochs(l, e.Recipe.Epochs), e.Recipe.BatchSize,
+			fmt.Fprintf(w, "\n%s\n\n", l.Sprintf("Data: %s. %s, batch %d, %s.", dataName(l, result.Data), epochs(l, e.Recipe.Epochs), e.Recipe.BatchSize,
 				time.Since(started).Round(time.Second)))
 			if err := result.WriteTableIn(l, w); err != nil {
 				return err

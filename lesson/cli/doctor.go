@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/cpu"
 
+	"github.com/residual-go/residual/lesson/aligned"
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/cifar"
 	downloads "github.com/residual-go/residual/pkg/download"
@@ -60,19 +62,20 @@ libraries. No other command ever downloads a plugin.`,
 				return broken
 			}
 			w := cmd.OutOrStdout()
-			r.print(w, devices)
+			l := language(cmd)
+			r.print(l, w, devices)
 			if broken != nil {
 				return broken
 			}
-			fmt.Fprintln(w, "\nNothing needs to be installed. Optional extras:")
-			for _, extra := range extras(r.XLA) {
-				state := "found"
+			fmt.Fprintln(w, "\n"+l.Text("Nothing needs to be installed. Optional extras:"))
+			for _, extra := range extras(l, r.XLA) {
+				state := l.Text("found")
 				if !extra.found() {
-					state = "not found; " + asCalled(extra.install)
+					state = l.Sprintf("not found; %s", asCalled(extra.install))
 				}
-				fmt.Fprintf(w, "  %s: %s\n", extra.what, state)
+				fmt.Fprintln(w, "  "+l.Sprintf("%s: %s", extra.what, state))
 			}
-			ending(language(cmd), w, nil, "go run ./lesson degradation")
+			ending(l, w, nil, "go run ./lesson degradation")
 			return nil
 		},
 	}
@@ -104,41 +107,46 @@ func examine() (report, error) {
 }
 
 // print prints the report with the devices of the default backend.
-func (r report) print(w io.Writer, devices []string) {
-	fmt.Fprintf(w, "Go        %s, %s\n", r.Go, r.Platform)
-	fmt.Fprintf(w, "CPU       %d processors; %s\n", r.CPUs, strings.Join(r.CPUFeatures, " "))
+func (r report) print(l words.Language, w io.Writer, devices []string) {
+	row := func(what, text string) { fmt.Fprintln(w, aligned.Pad(what, 10)+printable.Escape(text)) }
+	row("Go", r.Go+", "+r.Platform)
+	features := strings.Join(r.CPUFeatures, " ")
+	if features == "" {
+		features = l.Text("no vector instructions known")
+	}
+	row("CPU", l.Sprintf("%d processors; %s", r.CPUs, features))
 	for _, gpu := range r.XLA.GPUs {
-		fmt.Fprintf(w, "GPU       %s\n", printable.Escape(gpu))
+		row("GPU", gpu)
 	}
 	if r.XLA.Driver != "" {
-		fmt.Fprintf(w, "Driver    NVIDIA %s\n", printable.Escape(r.XLA.Driver))
+		row(l.Text("Driver"), "NVIDIA "+r.XLA.Driver)
 	}
-	fmt.Fprintf(w, "Backends  %s; default: %s (%s)\n", strings.Join(r.Backends, ", "), r.Default, printable.Escape(r.XLA.Why))
+	row(l.Text("Backends"), l.Sprintf("%s; default: %s (%s)", strings.Join(r.Backends, ", "), r.Default, l.Error(r.XLA.Why)))
 	for _, device := range devices {
-		fmt.Fprintf(w, "Device    %s\n", printable.Escape(device))
+		row(l.Text("Device"), device)
 	}
 	if r.XLA.NotXLA != "" {
-		fmt.Fprintf(w, "XLA       %s\n", r.XLA.NotXLA)
+		row("XLA", l.Error(r.XLA.NotXLA))
 	}
 	for _, p := range r.XLA.Plugins {
-		state := "PJRT API " + p.API + ", usable"
+		state := l.Sprintf("PJRT API %s, usable", p.API)
 		if p.Problem != "" {
-			state = "not usable: " + p.Problem
+			state = l.Sprintf("not usable: %s", l.Error(p.Problem))
 		}
-		fmt.Fprintf(w, "XLA       %s, %s: %s\n", printable.Escape(p.Kind), printable.Escape(p.Path), printable.Escape(state))
+		row("XLA", l.Sprintf("%s, %s: %s", p.Kind, p.Path, state))
 	}
 	if len(r.XLA.Plugins) == 0 && r.XLA.NotXLA == "" {
-		fmt.Fprintf(w, "XLA       no plugin in %s\n", printable.Escape(strings.Join(r.XLA.Folders, ", ")))
+		row("XLA", l.Sprintf("no plugin in %s", strings.Join(r.XLA.Folders, ", ")))
 	}
-	fmt.Fprintf(w, "Cache     %s\n", r.Cache)
+	row(l.Text("Cache"), r.Cache)
 	for _, kind := range []cifar.Kind{cifar.CIFAR10, cifar.CIFAR100} {
 		where := r.Data[kind.String()]
 		if where == "" {
-			where = "not downloaded; get it with: " + asCalled("go run ./lesson data fetch --data ") + strings.ToLower(strings.ReplaceAll(kind.String(), "-", ""))
+			where = l.Sprintf("not downloaded; get it with: %s", asCalled("go run ./lesson data fetch --data ")+strings.ToLower(strings.ReplaceAll(kind.String(), "-", "")))
 		}
-		fmt.Fprintf(w, "Data      %v: %s\n", kind, where)
+		row(l.Text("Data"), l.Sprintf("%s: %s", kind, where))
 	}
-	fmt.Fprintf(w, "Data      %s: always available\n", shapes10.Name)
+	row(l.Text("Data"), l.Sprintf("%s: always available", shapes10.Name))
 }
 
 // extra is something outside the project that is useful but not necessary.
@@ -149,21 +157,21 @@ type extra struct {
 }
 
 // extras lists them; the survey says which XLA plugins are installed.
-func extras(survey backend.Survey) []extra {
+func extras(l words.Language, survey backend.Survey) []extra {
 	usable := func(kind string) func() bool {
 		return func() bool {
 			return slices.ContainsFunc(survey.Plugins, func(p backend.Plugin) bool { return p.Kind == kind && p.Problem == "" })
 		}
 	}
 	all := []extra{
-		{"XLA on an NVIDIA GPU", usable("cuda"), "go run ./lesson doctor --install xla:cuda"},
-		{"XLA on the CPU", usable("cpu"), "go run ./lesson doctor --install xla:cpu"},
-		{"a C compiler, for XLA on Linux and the race detector in make test",
+		{l.Text("XLA on an NVIDIA GPU"), usable("cuda"), "go run ./lesson doctor --install xla:cuda"},
+		{l.Text("XLA on the CPU"), usable("cpu"), "go run ./lesson doctor --install xla:cpu"},
+		{l.Text("a C compiler, for XLA on Linux and the race detector in make test"),
 			func() bool { return finds("cc") || finds("gcc") || finds("clang") },
-			"install gcc or clang"},
-		{"PyTorch for /usr/bin/python3, to regenerate the reference values of the tests",
+			l.Text("install gcc or clang")},
+		{l.Text("PyTorch for /usr/bin/python3, to regenerate the reference values of the tests"),
 			func() bool { return exec.Command("/usr/bin/python3", "-c", "import torch, torchvision").Run() == nil },
-			"on Debian: apt-get install python3-torch python3-torchvision"},
+			l.Text("on Debian: apt-get install python3-torch python3-torchvision")},
 	}
 	if survey.NotXLA != "" { // a plugin would be useless
 		all = all[2:]
@@ -179,7 +187,7 @@ func finds(program string) bool {
 
 // cpuFeatures names the vector instructions that matter for numerical code.
 func cpuFeatures() []string {
-	var found []string
+	found := []string{}
 	for _, feature := range []struct {
 		name string
 		has  bool
@@ -191,9 +199,6 @@ func cpuFeatures() []string {
 		if feature.has {
 			found = append(found, feature.name)
 		}
-	}
-	if len(found) == 0 {
-		found = []string{"no vector instructions known"}
 	}
 	return found
 }

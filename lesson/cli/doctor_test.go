@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/backend"
 )
 
@@ -13,7 +14,7 @@ func TestReportIsPrintable(t *testing.T) {
 	var out strings.Builder
 	report{XLA: backend.Survey{Why: evil, Driver: evil, GPUs: []string{evil}, Plugins: []backend.Plugin{
 		{Kind: evil, Path: "/" + evil, API: "0.1"}, {Kind: evil, Path: "/" + evil, Problem: evil},
-	}}}.print(&out, []string{evil})
+	}}}.print(words.English, &out, []string{evil})
 	if strings.Contains(out.String(), evil) {
 		t.Errorf("the terminal gets %q", out.String())
 	}
@@ -29,7 +30,7 @@ func TestExtras(t *testing.T) {
 		{backend.Survey{NotXLA: "built without"}, false},
 	} {
 		offered, compiler := false, false
-		for _, e := range extras(test.survey) {
+		for _, e := range extras(words.English, test.survey) {
 			offered = offered || strings.Contains(e.install, "doctor --install")
 			compiler = compiler || strings.Contains(e.what, "C compiler")
 		}

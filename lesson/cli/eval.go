@@ -81,7 +81,7 @@ during training, so the last digits may differ.`,
 			if set.Test, err = datasource.Resize(ctx, set.Test, m.Transform); err != nil { // as in training
 				return memoryAdvice(cmd, err, "a smaller --subset")
 			}
-			progress := reporter(w, m.Config.Name)
+			progress := reporter(l, w, m.Config.Name)
 			result, err := network.Evaluate(ctx, set.Test, f.batchSize, func(done int) { progress.Evaluating(done, set.Test.Len()) })
 			if err != nil {
 				return err
@@ -90,7 +90,7 @@ during training, so the last digits may differ.`,
 				return printJSON(cmd.OutOrStdout(), result)
 			}
 			fmt.Fprintf(w, "%s\n\n", l.Sprintf("%s, trained on %s, evaluated on %s of %s",
-				m.Config.Name, m.Data, counted(l, &datasource.Set{Test: set.Test}), result.Data))
+				m.Config.Name, dataName(l, m.Data), counted(l, &datasource.Set{Test: set.Test}), dataName(l, result.Data)))
 			if err := printEvaluation(l, w, result); err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/atomicfile"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/onnx"
@@ -96,16 +97,16 @@ a run, its accuracy and the images it was measured on.`,
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), exported{out, format, fold, info.Size(), m.Config.Name, m.Config.Classes, m.Accuracy, m.AccuracySplit})
 			}
-			w := cmd.OutOrStdout()
-			fmt.Fprintf(w, "%s for %d classes%s, %.2f MB\n\n", m.Config.Name, m.Config.Classes, provenance(m), float64(info.Size())/1e6)
+			w, l := cmd.OutOrStdout(), language(cmd)
+			fmt.Fprintf(w, "%s\n\n", l.Sprintf("%s for %d classes%s, %.2f MB", m.Config.Name, m.Config.Classes, provenance(l, m), float64(info.Size())/1e6))
 			next := "go run ./lesson export " + f.from() + " --out " + quoted(strings.TrimSuffix(out, filepath.Ext(out))+"."+onnxFormat)
 			if format == onnxFormat {
-				fmt.Fprint(w, useONNX(m, out))
+				fmt.Fprint(w, useONNX(l, m, out))
 				next = "go run ./lesson eval " + f.from()
 			} else {
-				fmt.Fprint(w, usePyTorch(m, out))
+				fmt.Fprint(w, usePyTorch(l, m, out))
 			}
-			ending(language(cmd), w, []string{out}, next)
+			ending(l, w, []string{out}, next)
 			return nil
 		},
 	}
@@ -179,28 +180,29 @@ func accuracy(dir string) (*float64, dataset.Split, error) {
 }
 
 // provenance says where the weights come from and how good they are, as far as that is known.
-func provenance(m *weights.Model) string {
+func provenance(l words.Language, m *weights.Model) string {
 	var text string
 	if m.Data != "" {
-		text = ", trained on " + m.Data
+		text = l.Sprintf(", trained on %s", dataName(l, m.Data))
 	}
 	if m.Accuracy != nil {
-		text += fmt.Sprintf(", %s accuracy %.2f%%", cmp.Or(m.AccuracySplit, dataset.Test), 100**m.Accuracy)
+		text += l.Sprintf(", %s accuracy %.2f%%", l.Text(string(cmp.Or(m.AccuracySplit, dataset.Test))), 100**m.Accuracy)
 	}
 	return text
 }
 
 // usePyTorch explains how to load the weights in PyTorch.
-func usePyTorch(m *weights.Model, file string) string {
+func usePyTorch(l words.Language, m *weights.Model, file string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "In PyTorch:\n\n  import safetensors.torch\n")
+	fmt.Fprintf(&b, "%s\n\n", l.Text("In PyTorch:"))
+	fmt.Fprintf(&b, "  import safetensors.torch\n")
 	if torchvisionHas(m.Config) {
 		fmt.Fprintf(&b, "  import torchvision\n  model = torchvision.models.%s(num_classes=%d)\n", m.Config.Name, m.Config.Classes)
 	} else {
-		fmt.Fprintf(&b, "  # model: this network, which torchvision does not have, with layers named as in torchvision\n")
+		fmt.Fprintf(&b, "  # %s\n", l.Text("model: this network, which torchvision does not have, with layers named as in torchvision"))
 	}
 	fmt.Fprintf(&b, "  model.load_state_dict(safetensors.torch.load_file(%q), strict=True)\n  model.eval()\n", file)
-	fmt.Fprintf(&b, "\n%s", preprocessing(m))
+	fmt.Fprintf(&b, "\n%s\n", preprocessing(l, m))
 	return b.String()
 }
 
@@ -212,22 +214,23 @@ func torchvisionHas(config resnet.Config) bool {
 }
 
 // useONNX explains how to run the model in ONNX Runtime.
-func useONNX(m *weights.Model, file string) string {
+func useONNX(l words.Language, m *weights.Model, file string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "In ONNX Runtime, from Python:\n\n  import numpy, onnxruntime\n")
+	fmt.Fprintf(&b, "%s\n\n", l.Text("In ONNX Runtime, from Python:"))
+	fmt.Fprintf(&b, "  import numpy, onnxruntime\n")
 	fmt.Fprintf(&b, "  # pixels: numpy.uint8 [batch, %d, %d, 3], RGB\n", m.Transform.Height, m.Transform.Width)
 	fmt.Fprintf(&b, "  images = (pixels/255 - %s) / %s\n", list(m.Normalization.Mean), list(m.Normalization.Std))
 	fmt.Fprintf(&b, "  images = images.transpose(0, 3, 1, 2).astype(numpy.float32)\n")
 	fmt.Fprintf(&b, "  session = onnxruntime.InferenceSession(%q, providers=[\"CPUExecutionProvider\"])\n", file)
 	fmt.Fprintf(&b, "  logits, = session.run(None, {\"images\": images})\n")
-	fmt.Fprintf(&b, "\n%s", preprocessing(m))
+	fmt.Fprintf(&b, "\n%s\n", preprocessing(l, m))
 	return b.String()
 }
 
 // preprocessing explains how an image becomes input for the network.
-func preprocessing(m *weights.Model) string {
+func preprocessing(l words.Language, m *weights.Model) string {
 	t := m.Transform
-	return fmt.Sprintf("Preprocessing: resize the shorter side to %d pixels (%s), crop the central %d×%d, scale RGB to 0 … 1,\nsubtract the mean %s, divide by the standard deviation %s.\n",
+	return l.Sprintf("Preprocessing: resize the shorter side to %d pixels (%s), crop the central %d×%d, scale RGB to 0 … 1,\nsubtract the mean %s, divide by the standard deviation %s.",
 		t.Resize, cmp.Or(t.Filter, picture.Bilinear), t.Width, t.Height, list(m.Normalization.Mean), list(m.Normalization.Std))
 }
 

@@ -137,19 +137,20 @@ func (f *finetuneFlags) apply(cmd *cobra.Command, r *recipe.Recipe) error {
 
 // announce prints what is trained, at which rate, after the given number of tensors was loaded.
 func (f *finetuneFlags) announce(cmd *cobra.Command, r recipe.Recipe, m *weights.Model, loaded int) {
-	w := f.messages(cmd)
-	rates := fmt.Sprintf("Learning rate: %.4g", r.LearningRate)
+	w, l := f.messages(cmd), language(cmd)
+	digits := func(rate float64) string { return fmt.Sprintf("%.4g", rate) }
+	rates := l.Sprintf("Learning rate: %s", digits(r.LearningRate))
 	if r.HeadLearningRateMultiplier != 0 && r.HeadLearningRateMultiplier != 1 {
-		rates += fmt.Sprintf(", %.4g for the head", r.LearningRate*r.HeadLearningRateMultiplier)
+		rates += l.Sprintf(", %s for the head", digits(r.LearningRate*r.HeadLearningRateMultiplier))
 	}
-	frozen := "nothing"
+	frozen := l.Text("nothing")
 	if r.Freeze != "" {
-		frozen = r.Freeze + " and everything before it"
+		frozen = l.Sprintf("%s and everything before it", r.Freeze)
 	}
 	if r.FreezeNorms {
-		frozen += ", and all running statistics"
+		frozen += l.Text(", and all running statistics")
 	}
-	fmt.Fprintf(w, "Weights: %s. %d tensors loaded; the %d of the head are new, for %d classes\n",
-		r.Start, loaded, len(m.Tensors)-loaded, r.Model.Classes)
-	fmt.Fprintf(w, "%s. Frozen: %s\n", rates, frozen)
+	fmt.Fprintln(w, l.Sprintf("Weights: %s. %d tensors loaded; the %d of the head are new, for %d classes",
+		r.Start, loaded, len(m.Tensors)-loaded, r.Model.Classes))
+	fmt.Fprintln(w, l.Sprintf("%s. Frozen: %s", rates, frozen))
 }

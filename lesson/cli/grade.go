@@ -78,7 +78,7 @@ of the machine.`,
 			if options.Earlier, err = earlierGrades(exact); err != nil {
 				return err
 			}
-			options.Progress = grading(cmd.ErrOrStderr())
+			options.Progress = grading(language(cmd), cmd.ErrOrStderr())
 			options.Sandboxed = func(s *grade.Sandbox) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "Sandbox: %v.\n", s)
 				if risk := s.Risk(); risk != "" {

@@ -246,7 +246,7 @@ func TestEveryTextHasItsTranslation(t *testing.T) {
 		}
 		if e.Context == words.Drawn || e.Context == words.Mistake {
 			for _, part := range between.Split(e.English, -1) {
-				if !strings.Contains(source, part) {
+				if !strings.Contains(source, strings.TrimSpace(part)) {
 					t.Errorf("zh/%s.po:%d: no source has %q any more; see whether the Chinese text is still right", e.File, e.Line, part)
 				}
 			}
@@ -309,6 +309,170 @@ var (
 	verb     = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z%]`)
 	argument = regexp.MustCompile(`70\d\d(\.\d+)?|[ⓐ-ⓩ]|<\d+>|%!.*`)
 )
+
+// stringsIn visits the string literals in an expression but for those that a language translates: the
+// arguments of its methods.
+func stringsIn(e ast.Expr, visit func(*ast.BasicLit)) {
+	ast.Inspect(e, func(node ast.Node) bool {
+		switch node := node.(type) {
+		case *ast.CallExpr:
+			if method, ok := node.Fun.(*ast.SelectorExpr); ok {
+				return !slices.Contains([]string{"Text", "Sprintf", "Error", "In"}, method.Sel.Name) || isPackage(method.X, "fmt")
+			}
+		case *ast.BasicLit:
+			if node.Kind == token.STRING {
+				visit(node)
+			}
+		}
+		return true
+	})
+}
+
+// isPackage reports whether an expression is the name of a package.
+func isPackage(e ast.Expr, name string) bool {
+	of, ok := e.(*ast.Ident)
+	return ok && of.Name == name
+}
+
+// callsOf returns the calls of functions of package fmt or errors in the files of this package, by where
+// they are. It leaves out some files.
+func callsOf(t *testing.T, function *regexp.Regexp, without ...string) map[string]*ast.CallExpr {
+	t.Helper()
+	paths, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := map[string]*ast.CallExpr{}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") || slices.Contains(without, path) {
+			continue
+		}
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for node := range ast.Preorder(file) {
+			call, ok := node.(*ast.CallExpr)
+			if !ok {
+				continue
+			}
+			if of, ok := call.Fun.(*ast.SelectorExpr); ok && (isPackage(of.X, "fmt") || isPackage(of.X, "errors")) && function.MatchString(of.Sel.Name) {
+				calls[files.Position(call.Pos()).String()] = call
+			}
+		}
+	}
+	return calls
+}
+
+// sentence matches English that is more than a name, an option or code.
+var sentence = regexp.MustCompile(`(^|[ :])[A-Za-z]?[a-z]{2,} [a-z]{2,}( |[.:,;\n]|$)`)
+
+// TestPrintedWordsAreTranslated: what the command prints goes through a language. The lines of a log, code
+// for PyTorch, and what only teachers and people who run out of memory see, are English.
+func TestPrintedWordsAreTranslated(t *testing.T) {
+	calls := callsOf(t, regexp.MustCompile(`^Fprint(f|ln)?$`), "grade.go", "limits_linux.go")
+	if len(calls) < 50 {
+		t.Errorf("found only %d calls", len(calls))
+	}
+	for at, call := range calls {
+		for _, arg := range call.Args[1:] {
+			stringsIn(arg, func(s *ast.BasicLit) {
+				if text := literal(s); sentence.MatchString(text) && !strings.HasPrefix(text, "  ") {
+					t.Errorf("%s: %q is printed in every language", at, text)
+				}
+			})
+		}
+	}
+}
+
+// untranslated returns the pieces of a Chinese message that are English.
+func untranslated(message string) []string {
+	var english []string
+	for _, piece := range regexp.MustCompile(`[；：\n]|[;:] `).Split(message, -1) {
+		if !regexp.MustCompile(`\p{Han}`).MatchString(piece) && sentence.MatchString(piece) {
+			english = append(english, piece)
+		}
+	}
+	return english
+}
+
+// TestErrorsAreTranslated: the errors that this package words are known in Chinese.
+func TestErrorsAreTranslated(t *testing.T) {
+	calls := callsOf(t, regexp.MustCompile(`^(Errorf|New)$`))
+	if len(calls) < 50 {
+		t.Errorf("found only %d errors", len(calls))
+	}
+	for at, call := range calls {
+		english := literal(call.Args[0])
+		text := regexp.MustCompile(`%[+#]?[a-z]`).ReplaceAllStringFunc(strings.ReplaceAll(english, "%sthe", "the"), func(verb string) string {
+			switch verb[len(verb)-1] {
+			case 'd', 'g':
+				return "7"
+			case 'q':
+				return `"a"`
+			case 'w':
+				return "no space left on device"
+			}
+			return "a"
+		})
+		if left := untranslated(words.Chinese.Error(text)); left != nil {
+			t.Errorf("%s: %q has no Chinese text: %q", at, english, left)
+		}
+	}
+}
+
+// TestMistakesInChinese makes the usual mistakes.
+func TestMistakesInChinese(t *testing.T) {
+	t.Setenv(words.Variable, "zh")
+	resnet20 := "../recorded/cifar10-jpeg-24-epochs/resnet20"
+	for _, args := range []string{
+		"trian", "train --epoch 3", "train --epochs 0", "train --epochs x", "train --epochs", "train --model nope", "train --recipe nope",
+		"train --data nope", "train --batch 1", "train --lr -1", "train --lr x", "train --subset 5x", "train --backend nope",
+		"train --precision f16", "train --validation 0", "train --size 5000", "train --devices 0", "train --local-norms",
+		"train --input nowhere", "train --run nope --resume", "train --resume", "train --resume --epochs 3", "train nope",
+		"train --data builtin --subset 5/class --validation 5000", "train --data language_test.go", "train --data testdata",
+		"eval", "eval --run nope", "eval --weights nope", "eval --weights nope.pth", "eval --weights language_test.go",
+		"eval --weights https://example.com/x.pth", "eval --run " + resnet20, "eval --run " + resnet20 + " --data nope",
+		"eval --run " + resnet20 + " --model resnet18", "predict", "predict a.png", "predict --run " + resnet20 + " nope.png",
+		"predict --run " + resnet20 + " language_test.go", "predict --run " + resnet20 + " nope.png language_test.go",
+		"predict --run " + resnet20 + " --top 0 a.png", "predict --run " + resnet20 + " --normalize nope a.png", "predict --run a --weights b c.png",
+		"predict --run " + resnet20 + " --out x a.png", "predict --run " + resnet20 + " .", "check nope", "check outputsiz", "serve", "serve --run nope",
+		"serve --run " + resnet20 + " --addr nope", "serve --run " + resnet20 + " --addr 127.0.0.1:99999", "data nope", "data fetch --data photos",
+		"data show --data language_test.go", "plot", "plot nope", "plot ../cli", "degradation --shallow 21", "degradation --shallow 20 --deep 8",
+		"degradation --width 0", "degradation --run language_test.go --data builtin", "summary --model nope", "summary --model resnet18 --size 0",
+		"summary --model resnet18 --size 100000", "weights nope", "weights a b", "finetune", "finetune --weights " + resnet20 + " --data builtin --freeze nope",
+		"finetune --weights " + resnet20 + " --data builtin --head-lr 0", "export", "export --run " + resnet20 + " --out x.bin",
+		"export --run " + resnet20 + " --out x.safetensors --fold", "export --run " + resnet20 + " --out language_test.go --format onnx",
+		"grade", "grade nope", "--lang fr check", "help nope",
+	} {
+		out, err := lesson(strings.Fields(args)...)
+		if err == nil {
+			t.Errorf("lesson %s: no error", args)
+			continue
+		}
+		left := slices.DeleteFunc(untranslated(out+Message(words.Chinese, err)), func(s string) bool { return strings.HasPrefix(s, "Shapes-10") })
+		if len(left) > 0 {
+			t.Errorf("lesson %s: %q is English in\n%s%s", args, left, out, Message(words.Chinese, err))
+		}
+	}
+}
+
+func TestNamesOfData(t *testing.T) {
+	for english, chinese := range map[string]string{
+		"CIFAR-10": "CIFAR-10", "test": "test", "photos, 2020": "photos, 2020", "Shapes-10 (built-in)": "Shapes-10（内置）",
+		"CIFAR-10 (JPEG), first 500":                     "CIFAR-10 (JPEG)，前 500 幅",
+		"Shapes-10 (built-in), first 5 per class":        "Shapes-10（内置），每类前 5 幅",
+		"CIFAR-10, first 500, without 50 for validation": "CIFAR-10，前 500 幅，留出 50 幅作验证",
+	} {
+		if got := dataName(words.Chinese, english); got != chinese {
+			t.Errorf("%q: got %q, want %q", english, got, chinese)
+		}
+		if got := dataName(words.English, english); got != english {
+			t.Errorf("%q: got %q in English", english, got)
+		}
+	}
+}
 
 func TestHelpInChinese(t *testing.T) {
 	help := func(args ...string) string {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -42,19 +43,18 @@ func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, 
 	if err := figure.CheckFont(); err != nil {
 		return nil, err
 	}
-	w := f.messages(cmd)
+	w, l := f.messages(cmd), language(cmd)
 	set, err := open(cmd.Context(), spec, datasource.Options{
-		Subset: subset, Validation: f.validation, Transform: t, Progress: downloading(w), Decoded: decoded(w),
+		Subset: subset, Validation: f.validation, Transform: t, Progress: downloading(l, w), Decoded: decoded(l, w),
 	})
 	clearLine(w)
 	if err != nil {
 		return nil, memoryAdvice(cmd, err, "a folder with fewer images")
 	}
-	l := language(cmd)
-	notice := set.Notice
+	notice := notice(l, set.Notice)
 	if set.Unavailable != nil {
 		notice = l.Sprintf("CIFAR-10 is not available: %s.\nUsing %s instead: drawn shapes, not photographs. Results on it are not results on CIFAR-10.",
-			printable.Line(set.Unavailable.Error()), shapes10.Name)
+			l.Error(printable.Line(set.Unavailable.Error())), shapes10.Name)
 		if more := advice(l, set.Unavailable); more != "" {
 			notice += "\n" + asCalled(more)
 		}
@@ -63,11 +63,21 @@ func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, 
 		rule := strings.Repeat("*", 78)
 		fmt.Fprintf(w, "%s\n%s\n%s\n", rule, notice, rule)
 	}
-	fmt.Fprintln(w, l.Sprintf("Data: %s; %s", set.Name(), counted(l, set)))
+	fmt.Fprintln(w, l.Sprintf("Data: %s; %s", dataName(l, set.Name()), counted(l, set)))
 	for _, note := range numberNotes(l, set.Test.Classes) {
 		fmt.Fprintln(w, l.Sprintf("Note: %s", note))
 	}
 	return set, nil
+}
+
+// notice returns what was noticed about images, line by line, in the language.
+func notice(l words.Language, english string) string {
+	lines := strings.Split(english, "\n")
+	for i, line := range lines {
+		words := strings.TrimLeft(line, " ")
+		lines[i] = line[:len(line)-len(words)] + l.Error(words)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // numberNotes says why figures have numbers in place of names of classes: once for scripts that they
@@ -110,6 +120,28 @@ func fontToInstall(l words.Language, script string) string {
 	}
 	return l.Text("Install the Noto fonts (on Debian and Ubuntu, apt-get install fonts-noto-core), or ")
 }
+
+// dataName returns the name of images in the language: of "Shapes-10 (built-in), first 50 per class", what
+// stands behind the name.
+func dataName(l words.Language, english string) string {
+	if m := partOfImages.FindStringSubmatch(english); m != nil {
+		name := dataName(l, m[1])
+		switch {
+		case m[4] != "":
+			return l.Sprintf("%s, without %s for validation", name, m[4])
+		case m[3] != "":
+			return l.Sprintf("%s, first %s per class", name, m[2])
+		}
+		return l.Sprintf("%s, first %s", name, m[2])
+	}
+	if name, ok := strings.CutSuffix(english, " (built-in)"); ok {
+		return l.Sprintf("%s (built-in)", name)
+	}
+	return english
+}
+
+// partOfImages matches the name of a part of images.
+var partOfImages = regexp.MustCompile(`^(.+), (?:first (\d+)( per class)?|without (\d+) for validation)$`)
 
 // counted says how many images of which part a set has, as in "48 training and 12 test images".
 func counted(l words.Language, set *datasource.Set) string {
@@ -200,7 +232,7 @@ func (f *flags) openWeights(cmd *cobra.Command, spec string, newHead bool) (*wei
 	if err != nil {
 		return nil, err
 	}
-	m, err := weights.Open(cmd.Context(), path, weights.Options{Key: f.key, Architecture: f.model, NewHead: newHead, Progress: downloading(f.messages(cmd))})
+	m, err := weights.Open(cmd.Context(), path, weights.Options{Key: f.key, Architecture: f.model, NewHead: newHead, Progress: downloading(language(cmd), f.messages(cmd))})
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +240,7 @@ func (f *flags) openWeights(cmd *cobra.Command, spec string, newHead bool) (*wei
 		return nil, err
 	}
 	for _, note := range notesAbout(m, spec) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "Note:", note)
+		fmt.Fprintln(cmd.ErrOrStderr(), language(cmd).Sprintf("Note: %s", language(cmd).Error(note)))
 	}
 	return m, nil
 }
@@ -266,5 +298,5 @@ func newestWeights(cmd *cobra.Command, dir string) (string, error) {
 // notes returns a callback that prints notes on standard error, such as that a damaged
 // checkpoint was skipped.
 func notes(cmd *cobra.Command) func(string) {
-	return func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), note) }
+	return func(note string) { fmt.Fprintln(cmd.ErrOrStderr(), language(cmd).Error(note)) }
 }

@@ -75,7 +75,7 @@ Images that cannot be read are reported and skipped; the exit code is then 1.`,
 				l := language(cmd)
 				by := m.Config.Name
 				if m.Data != "" {
-					by = l.Sprintf("%s, trained on %s", by, m.Data)
+					by = l.Sprintf("%s, trained on %s", by, dataName(l, m.Data))
 				}
 				fmt.Fprintf(w, "\n%s\n", l.Sprintf("Predicted by %s. It knows %d classes and assigns every image to one of them.", by, len(m.Classes)))
 				ending(l, w, printer.written(out), "go run ./lesson serve "+f.from(), "go run ./lesson eval "+f.from())
@@ -108,7 +108,7 @@ func newPredictionPrinter(cmd *cobra.Command, json bool, total int) *predictionP
 	p := &predictionPrinter{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), language: language(cmd), json: json, total: total}
 	// Predictions on the terminal show the progress by themselves.
 	if redraws(p.stderr) && !isTerminal(p.stdout) && total > 1 {
-		p.bar = &bar{w: p.stderr}
+		p.bar = &bar{w: p.stderr, language: p.language}
 	}
 	return p
 }
@@ -126,7 +126,7 @@ func (p *predictionPrinter) add(prediction predict.Prediction) error {
 	}
 	p.seen++
 	if p.bar != nil {
-		p.bar.set(int64(p.seen), int64(p.total), fmt.Sprintf("%d/%d", p.seen, p.total), "images")
+		p.bar.set(int64(p.seen), int64(p.total), fmt.Sprintf("%d/%d", p.seen, p.total), p.language.Text("images"))
 	}
 	var err error
 	switch {
@@ -156,9 +156,9 @@ func (p *predictionPrinter) fail(err error) {
 		p.firstErr = err
 		return
 	case 2:
-		fmt.Fprintln(p.stderr, printable.Line(p.firstErr.Error()))
+		fmt.Fprintln(p.stderr, p.language.Error(printable.Line(p.firstErr.Error())))
 	}
-	fmt.Fprintln(p.stderr, printable.Line(err.Error()))
+	fmt.Fprintln(p.stderr, p.language.Error(printable.Line(err.Error())))
 }
 
 // failure returns the command's error if images could not be read.

@@ -2,10 +2,13 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/aligned"
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
@@ -19,13 +22,13 @@ func summaryCommand() *cobra.Command {
   go run ./lesson summary --model resnet20 --size 32 --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			w := f.messages(cmd)
+			w, l := f.messages(cmd), language(cmd)
 			if f.model == "" {
 				if f.json {
 					return printJSON(cmd.OutOrStdout(), resnet.Names())
 				}
-				fmt.Fprintln(w, "The models are "+strings.Join(resnet.Names(), ", ")+".")
-				ending(language(cmd), w, nil, "go run ./lesson summary --model resnet18")
+				fmt.Fprintln(w, l.Sprintf("The models are %s.", strings.Join(resnet.Names(), ", ")))
+				ending(l, w, nil, "go run ./lesson summary --model resnet18")
 				return nil
 			}
 			config, err := resnet.ByName(f.model)
@@ -48,10 +51,10 @@ func summaryCommand() *cobra.Command {
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), summary)
 			}
-			if err := summary.WriteTable(w); err != nil {
+			if err := writeSummary(l, w, summary); err != nil {
 				return err
 			}
-			ending(language(cmd), w, nil, "go run ./lesson summary --model "+twin(config.Name), "go run ./lesson train --model resnet20 --data builtin")
+			ending(l, w, nil, "go run ./lesson summary --model "+twin(config.Name), "go run ./lesson train --model resnet20 --data builtin")
 			return nil
 		},
 	}
@@ -60,6 +63,25 @@ func summaryCommand() *cobra.Command {
 	cmd.Flag("size").DefValue = "0" // keeps cobra from adding the default again
 	cmd.Flags().IntVar(&classes, "classes", 0, "number of classes (default: the model's own)")
 	return cmd
+}
+
+// writeSummary writes the table of a summary in the language.
+func writeSummary(l words.Language, w io.Writer, summary *resnet.Summary) error {
+	if l == words.English {
+		return summary.WriteTable(w)
+	}
+	book, table := l.NewPhrasebook(), aligned.Left(w, 2)
+	for _, row := range summary.Rows() {
+		for i, width := range []int{0, 0, 0, 14, 16} {
+			cell := book.Translate(row[i])
+			fmt.Fprint(table, strings.Repeat(" ", max(0, width-aligned.Width(cell)))+cell+"\t")
+		}
+		fmt.Fprintln(table)
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("print the summary: %w", err)
+	}
+	return nil
 }
 
 // maxSummarySize keeps the multiply-adds of every model well within 64 bits.

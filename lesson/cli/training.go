@@ -240,7 +240,7 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 		}
 	}
 	o.Input = run.Input(f.input)
-	o.Training, o.Test, o.LogEvery, o.Report = set.Training, set.InTraining(), f.logEvery, reporter(w, r.Model.Name)
+	o.Training, o.Test, o.LogEvery, o.Report = set.Training, set.InTraining(), f.logEvery, reporter(l, w, r.Model.Name)
 	var outcome *run.Outcome
 	var err error
 	if f.resume {
@@ -254,7 +254,7 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	if took, err := trainingTime(dir); err != nil {
 		return err
 	} else if took > 0 {
-		fmt.Fprintf(w, "Training took %s, without evaluation\n", took)
+		fmt.Fprintln(w, l.Sprintf("Training took %s, without evaluation", took))
 	}
 	if r.Validation != 0 { // the test images are not for choosing settings
 		set.Test, set.Validation = set.Validation, nil

@@ -7,11 +7,11 @@ import (
 	"io"
 	"math"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/aligned"
 	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
@@ -90,7 +90,7 @@ func (f *flags) tryVariants(cmd *cobra.Command, m *weights.Model) ([]trial, erro
 	if err := m.Restore(store, run.ModelPath); err != nil {
 		return nil, err
 	}
-	progress := grading(cmd.ErrOrStderr())
+	progress := grading(language(cmd), cmd.ErrOrStderr())
 	var trials []trial
 	for _, config := range variants {
 		for _, normalization := range normalizations {
@@ -109,7 +109,7 @@ func (f *flags) tryVariants(cmd *cobra.Command, m *weights.Model) ([]trial, erro
 			t := newTrial(config, normalization, result, images)
 			t.Used = config.Name == m.Config.Name && normalization == m.Normalization
 			trials = append(trials, t)
-			progress(len(trials), len(variants)*len(normalizations), fmt.Sprintf("%s, %s: %d of %d", t.Model, t.Normalization, t.Correct, t.Total))
+			progress(len(trials), len(variants)*len(normalizations), language(cmd).Sprintf("%s, %s: %d of %d", t.Model, t.Normalization, t.Correct, t.Total))
 		}
 	}
 	clearLine(cmd.ErrOrStderr())
@@ -192,40 +192,44 @@ func clearlyWorse(a, b []bool) bool {
 // of the best network, the best normalisation of each other network, and the combination that is
 // used by default.
 func writeTrials(l words.Language, w io.Writer, spec string, trials []trial) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "network\tnormalisation\tcorrect\taccuracy\tloss\t")
+	table := aligned.Left(w, 2)
+	for _, heading := range []string{l.Text("network"), l.Text("normalisation"), l.Text("correct"), l.Text("accuracy"), l.Text("loss")} {
+		fmt.Fprint(table, heading+"\t")
+	}
+	fmt.Fprintln(table)
 	seen := map[string]bool{}
 	for _, t := range trials {
 		if t.Model != trials[0].Model && !t.Used && seen[t.Model] {
 			continue
 		}
 		seen[t.Model] = true
-		remark, loss := "", "not finite"
+		remark, loss := "", l.Text("not finite")
 		if t.Loss != nil {
 			loss = fmt.Sprintf("%.4f", *t.Loss)
 		}
 		if t.Tied {
-			remark = "not clearly worse than the first"
+			remark = l.Text("not clearly worse than the first")
 		}
 		if t.Used {
-			remark = "used by default"
+			remark = l.Text("used by default")
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d of %d\t%.1f%%\t%s\t%s\n", t.Model, t.Normalization, t.Correct, t.Total, 100*t.Top1, loss, remark)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%.1f%%\t%s\t%s\n", t.Model, t.Normalization, l.Sprintf("%d of %d", t.Correct, t.Total), 100*t.Top1, loss, remark)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the trials: %w", err)
 	}
 	best := trials[0]
-	fmt.Fprintf(w, "\n%d combinations were tried; --json lists them all.\nBest: %s with the normalisation %s, %d of %d images (%.1f%%).\n", len(trials), best.Model, best.Normalization, best.Correct, best.Total, 100*best.Top1)
+	fmt.Fprintln(w, "\n"+l.Sprintf("%d combinations were tried; --json lists them all.\nBest: %s with the normalisation %s, %d of %d images (%.1f%%).",
+		len(trials), best.Model, best.Normalization, best.Correct, best.Total, 100*best.Top1))
 	used := slices.IndexFunc(trials, func(t trial) bool { return t.Used })
 	switch {
 	case used == 0:
-		fmt.Fprintln(w, "It is used by default.")
+		fmt.Fprintln(w, l.Text("It is used by default."))
 	case used > 0 && trials[used].Tied:
-		fmt.Fprintf(w, "What is used by default is not clearly worse: %d of %d.\n", trials[used].Correct, best.Total)
+		fmt.Fprintln(w, l.Sprintf("What is used by default is not clearly worse: %d of %d.", trials[used].Correct, best.Total))
 	case used > 0:
-		fmt.Fprintf(w, "Without flags %s with %s is used: %d of %d. To use the best: --model %s --normalize %s\n",
-			trials[used].Model, trials[used].Normalization, trials[used].Correct, best.Total, best.Model, best.Normalization)
+		fmt.Fprintln(w, l.Sprintf("Without flags %s with %s is used: %d of %d. To use the best: --model %s --normalize %s",
+			trials[used].Model, trials[used].Normalization, trials[used].Correct, best.Total, best.Model, best.Normalization))
 	}
 	ending(l, w, nil, fmt.Sprintf("go run ./lesson eval --weights %s --model %s --normalize %s --data LABELLED", quoted(spec), best.Model, best.Normalization))
 	return nil

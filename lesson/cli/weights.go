@@ -9,10 +9,11 @@ import (
 	"maps"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/residual-go/residual/lesson/aligned"
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/hub"
 	"github.com/residual-go/residual/pkg/picture"
@@ -83,7 +84,7 @@ the usual normalisations, and the table says which is right.`,
 			if err != nil {
 				return err
 			}
-			path, origin, err := hub.Fetch(cmd.Context(), spec, downloading(f.messages(cmd)))
+			path, origin, err := hub.Fetch(cmd.Context(), spec, downloading(language(cmd), f.messages(cmd)))
 			if err != nil {
 				return err
 			}
@@ -92,7 +93,7 @@ the usual normalisations, and the table says which is right.`,
 				return err
 			}
 			if !f.json {
-				if err := i.write(cmd.OutOrStdout()); err != nil {
+				if err := i.write(language(cmd), cmd.OutOrStdout()); err != nil {
 					return err
 				}
 			}
@@ -183,50 +184,48 @@ func sha256Of(path string) (string, error) {
 }
 
 // write prints the report as a table.
-func (i *inspected) write(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(what, format string, values ...any) {
-		fmt.Fprintf(table, "%s\t%s\n", what, fmt.Sprintf(format, values...))
-	}
-	row("File", "%s", i.File)
-	row("Format", "%s", i.Format)
+func (i *inspected) write(l words.Language, w io.Writer) error {
+	table := aligned.Left(w, 2)
+	row := func(what, text string) { fmt.Fprintf(table, "%s\t%s\n", what, text) }
+	row(l.Text("File"), i.File)
+	row(l.Text("Format"), i.Format)
 	if i.Source != i.File {
-		row("Source", "%s", i.Source)
+		row(l.Text("Source"), i.Source)
 	}
-	row("SHA-256", "%s", i.SHA256)
+	row("SHA-256", i.SHA256)
 	if i.Licence != "" {
-		row("Licence", "%s", i.Licence)
+		row(l.Text("Licence"), i.Licence)
 	}
-	row("Network", "%s, %d parameters", i.Architecture.Name, i.Parameters)
+	row(l.Text("Network"), l.Sprintf("%s, %d parameters", i.Architecture.Name, i.Parameters))
 	if i.Head != "" {
-		row("Head", "%s", i.Head)
+		row(l.Text("Head"), i.Head)
 	}
 	shown := i.Classes[:min(5, len(i.Classes))]
 	more := ""
 	if len(shown) < len(i.Classes) {
 		more = ", …"
 	}
-	row("Classes", "%d: %s%s", len(i.Classes), strings.Join(shown, ", "), more)
+	row(l.Text("Classes"), l.Sprintf("%d: %s", len(i.Classes), strings.Join(shown, ", ")+more))
 	filter := i.Transform.Filter
 	if filter == "" {
 		filter = picture.Bilinear
 	}
-	row("Images", "shorter side to %d pixels (%s), central crop of %d×%d", i.Transform.Resize, filter, i.Transform.Height, i.Transform.Width)
-	row("", "mean %v, std %v", i.Normalization.Mean, i.Normalization.Std)
+	row(l.Text("Images"), l.Sprintf("shorter side to %d pixels (%s), central crop of %d×%d", i.Transform.Resize, filter, i.Transform.Height, i.Transform.Width))
+	row("", l.Sprintf("mean %v, std %v", i.Normalization.Mean, i.Normalization.Std))
 	if i.Data != "" {
-		row("Trained on", "%s", i.Data)
+		row(l.Text("Trained on"), dataName(l, i.Data))
 	}
 	if i.Recipe != "" {
-		row("Recipe", "%s", i.Recipe)
+		row(l.Text("Recipe"), i.Recipe)
 	}
 	if i.Accuracy != nil {
-		row("Accuracy", "%.2f%% of the %s images", 100**i.Accuracy, cmp.Or(i.AccuracySplit, dataset.Test))
+		row(l.Text("Accuracy"), l.Sprintf("%.2f%% of the %s images", 100**i.Accuracy, l.Text(string(cmp.Or(i.AccuracySplit, dataset.Test)))))
 	}
 	for n, line := range strings.Split(i.Report.String(), "\n") {
-		row([]string{"Loading", ""}[min(n, 1)], "%s", line)
+		row([]string{l.Text("Loading"), ""}[min(n, 1)], l.Error(line))
 	}
 	for n, note := range i.Notes {
-		row([]string{"Notes", ""}[min(n, 1)], "%s", note)
+		row([]string{l.Text("Notes"), ""}[min(n, 1)], l.Error(note))
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the description: %w", err)
@@ -240,14 +239,14 @@ func (f *flags) listWeights(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	w := cmd.OutOrStdout()
+	w, l := cmd.OutOrStdout(), language(cmd)
 	if f.json {
 		return printJSON(w, list)
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "name\tin the cache\tSHA-256\tlicence")
+	table := aligned.Left(w, 2)
+	fmt.Fprintf(table, "%s\t%s\tSHA-256\t%s\n", l.Text("name"), l.Text("in the cache"), l.Text("licence"))
 	for _, named := range list {
-		where, sum := "no", named.SHA256
+		where, sum := l.Text("no"), named.SHA256
 		if named.Cached {
 			where = named.Path
 		}
@@ -259,8 +258,8 @@ func (f *flags) listWeights(cmd *cobra.Command) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the names: %w", err)
 	}
-	fmt.Fprintln(w, "\nA name without a dot, such as resnet18, means torchvision's first weights: resnet18.tv_in1k.")
-	fmt.Fprintln(w, "More weights from timm: https://huggingface.co/timm")
-	ending(language(cmd), w, nil, "go run ./lesson weights resnet18", "go run ./lesson predict --weights resnet18 IMAGE")
+	fmt.Fprintln(w, "\n"+l.Text("A name without a dot, such as resnet18, means torchvision's first weights: resnet18.tv_in1k."))
+	fmt.Fprintln(w, l.Sprintf("More weights from timm: %s", "https://huggingface.co/timm"))
+	ending(l, w, nil, "go run ./lesson weights resnet18", "go run ./lesson predict --weights resnet18 IMAGE")
 	return nil
 }

@@ -36,7 +36,7 @@ const (
 // are removed. Doc comments stay: they say what to write.
 func Stub(solution []byte, name string) ([]byte, error) {
 	var stub bytes.Buffer
-	fmt.Fprintf(&stub, "// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./%s/%s\n// Hand in only this file.\n\n", Folder, name)
+	fmt.Fprintf(&stub, "// This file is yours to edit. The task is in README.md in this folder (中文：README.zh.md). To check your answer: go test ./%s/%s\n// Hand in only this file.\n\n", Folder, name)
 
 	var begin int // line number of the open region's mark; 0 outside a region
 	var indent string

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-const header = `// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/half
+const header = `// This file is yours to edit. The task is in README.md in this folder (中文：README.zh.md). To check your answer: go test ./lesson/exercises/half
 // Hand in only this file.
 
 `

@@ -208,7 +208,7 @@ func TestError(t *testing.T) {
 		`unknown recipe "nope"; the recipes are fast, quick`:                                `没有训练方案 "nope"；训练方案有 fast, quick`,
 		"recipe fast: 0 epochs, want at least 1":                                            "训练方案 fast：0 轮，至少要 1 轮",
 		"nope is not a run folder: it has no recipe.json":                                   "nope 不是训练结果的文件夹：里面没有 recipe.json",
-		"read the recipe: open a/b.json: no such file or directory":                         "read the recipe：打开 a/b.json：没有这个文件或文件夹",
+		"read the recipe: open a/b.json: no such file or directory":                         "读取训练方案：打开 a/b.json：没有这个文件或文件夹",
 		"interrupted after step 3 of 10; resume with: lesson train":                         "中断了（第 3 步之后，共 10 步）；resume with: lesson train",
 		"no run given; see lesson eval --help":                                              "没有给出训练结果的文件夹；见 lesson eval --help",
 		"unknown flag: --epoch; did you mean --epochs? lesson train --help lists the flags": "没有选项 --epoch；是不是 --epochs？lesson train --help 列出所有选项",

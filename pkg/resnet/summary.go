@@ -88,22 +88,29 @@ func (c Config) dry(scope *model.Scope, height, width int, done func(layer)) err
 	})
 }
 
-// WriteTable writes the summary as a table of text. It omits ReLUs, blocks and stages, which have
-// no parameters of their own.
+// WriteTable writes the summary as a table of text, with the rows of [Summary.Rows].
 func (s *Summary) WriteTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "layer\tkind\toutput\t%14s\t%16s\n", "parameters", "multiply-adds")
-	fmt.Fprintf(table, "input\t\t%s\t%14s\t%16s\n", dims(s.Input), "", "")
+	for _, row := range s.Rows() {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%14s\t%16s\n", row[0], row[1], row[2], row[3], row[4])
+	}
+	return table.Flush()
+}
+
+// Rows returns the summary as the rows of a table: the name of a layer, its kind, the shape of its
+// output, its parameters and its multiply-adds. The first row has the headings, the second is the
+// input, and the last has the sums. It omits ReLUs, blocks and stages, which have no parameters of
+// their own.
+func (s *Summary) Rows() [][5]string {
+	rows := [][5]string{{"layer", "kind", "output", "parameters", "multiply-adds"}, {"input", "", dims(s.Input), "", ""}}
 	for _, layer := range s.Layers {
 		switch layer.Kind {
 		case "ReLU", "block", "stage":
 			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%14s\t%16s\n",
-			layer.Name, layer.Kind, dims(layer.Output), count(layer.Parameters), count(layer.MultiplyAdds))
+		rows = append(rows, [5]string{layer.Name, layer.Kind, dims(layer.Output), count(layer.Parameters), count(layer.MultiplyAdds)})
 	}
-	fmt.Fprintf(table, "%s\t\t\t%14s\t%16s\n", s.Model, count(s.Parameters), count(s.MultiplyAdds))
-	return table.Flush()
+	return append(rows, [5]string{s.Model, "", "", count(s.Parameters), count(s.MultiplyAdds)})
 }
 
 // String returns the table that WriteTable writes.

@@ -68,6 +68,28 @@ func TestNoChineseTextIsStale(t *testing.T) {
 	}
 }
 
+// TestCheckoutCalledZh: the name of the folder of the checkout makes no page Chinese.
+func TestCheckoutCalledZh(t *testing.T) {
+	checkout := filepath.Join(t.TempDir(), "zh")
+	for _, name := range []string{"README.md", "README.zh.md", "notebooks/README.md", "notebooks/zh/1.md", "bin/html/zh/2.md"} {
+		file := filepath.Join(checkout, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := chinese(checkout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{filepath.Join(checkout, "README.zh.md"), filepath.Join(checkout, "notebooks", "zh", "1.md")}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestPagesHaveBothLanguages: each page links to the other near its top, and the Chinese one has
 // a mark, the same headings, the same Go code and the same commands.
 func TestPagesHaveBothLanguages(t *testing.T) {

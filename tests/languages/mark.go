@@ -31,7 +31,11 @@ func chinese(root string) ([]string, error) {
 			}
 			return nil
 		}
-		if strings.HasSuffix(file, ".zh.md") || filepath.Ext(file) == ".md" && filepath.Base(filepath.Dir(file)) == "zh" {
+		inside, err := filepath.Rel(root, file) // the checkout itself may be called zh
+		if err != nil {
+			return err
+		}
+		if strings.HasSuffix(inside, ".zh.md") || filepath.Ext(inside) == ".md" && filepath.Base(filepath.Dir(inside)) == "zh" {
 			files = append(files, file)
 		}
 		return nil

@@ -1,4 +1,4 @@
-// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/cam
+// This file is yours to edit. The task is in README.md in this folder (中文：README.zh.md). To check your answer: go test ./lesson/exercises/cam
 // Hand in only this file.
 
 // Package cam computes class activation maps: where in an image a network found a class.

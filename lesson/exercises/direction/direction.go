@@ -1,4 +1,4 @@
-// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/direction
+// This file is yours to edit. The task is in README.md in this folder (中文：README.zh.md). To check your answer: go test ./lesson/exercises/direction
 // Hand in only this file.
 
 // Package direction makes directions in which to walk away from a trained network, to see the

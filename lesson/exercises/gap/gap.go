@@ -1,4 +1,4 @@
-// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/gap
+// This file is yours to edit. The task is in README.md in this folder (中文：README.zh.md). To check your answer: go test ./lesson/exercises/gap
 // Hand in only this file.
 
 // Package gap measures the degradation problem in the logs of two training runs.

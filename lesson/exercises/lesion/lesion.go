@@ -1,4 +1,4 @@
-// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/lesion
+// This file is yours to edit. The task is in README.md in this folder (中文：README.zh.md). To check your answer: go test ./lesson/exercises/lesion
 // Hand in only this file.
 
 // Package lesion takes blocks out of a trained residual network and measures what is lost.

@@ -1,4 +1,4 @@
-// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/resnet18
+// This file is yours to edit. The task is in README.md in this folder (中文：README.zh.md). To check your answer: go test ./lesson/exercises/resnet18
 // Hand in only this file.
 
 // Package resnet18 has the network of He et al. 2015, table 1, "18-layer".

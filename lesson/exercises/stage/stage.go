@@ -1,4 +1,4 @@
-// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/stage
+// This file is yours to edit. The task is in README.md in this folder (中文：README.zh.md). To check your answer: go test ./lesson/exercises/stage
 // Hand in only this file.
 
 // Package stage has a stage of a residual network: blocks that work at the same size.

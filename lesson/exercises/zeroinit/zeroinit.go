@@ -1,4 +1,4 @@
-// This file is yours to edit. The task is in README.md in this folder. To check your answer: go test ./lesson/exercises/zeroinit
+// This file is yours to edit. The task is in README.md in this folder (中文：README.zh.md). To check your answer: go test ./lesson/exercises/zeroinit
 // Hand in only this file.
 
 // Package zeroinit makes the residual blocks of a new network begin as the identity.
