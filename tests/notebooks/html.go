@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -69,13 +70,31 @@ func (c *course) html(ctx context.Context) error {
 
 // pages exports notebooks into a folder of bin/html and returns their entries in the index.
 func (c *course) pages(ctx context.Context, paths []string, folder string) ([]string, error) {
+	copies, err := os.MkdirTemp("", "notebooks")
+	if err != nil {
+		return nil, fmt.Errorf("export the notebooks: %w", err)
+	}
+	defer os.RemoveAll(copies)
+	var hidden []string
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err == nil {
+			if content, err = hideDetails(content); err == nil {
+				hidden = append(hidden, filepath.Join(copies, filepath.Base(path)))
+				err = os.WriteFile(hidden[len(hidden)-1], content, 0o644)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("export %s: %w", filepath.Base(path), err)
+		}
+	}
 	into := c.path("bin", "html", folder)
 	args := []string{"nbconvert", "--to", "html", "--output-dir", into, "--HTMLExporter.require_js_url="}
 	if _, err := os.Stat(c.path("bin", "html", "mathjax")); err == nil {
 		up := strings.Repeat("../", strings.Count(folder, "/"))
 		args = append(args, "--HTMLExporter.mathjax_url="+up+"mathjax/MathJax.js?config=TeX-AMS_CHTML-full,Safe")
 	}
-	cmd := c.jupyter(ctx, append(args, paths...)...)
+	cmd := c.jupyter(ctx, append(args, hidden...)...)
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("export the notebooks: %w\n%s", err, tail(string(output), 30))
 	}
@@ -87,7 +106,7 @@ func (c *course) pages(ctx context.Context, paths []string, folder string) ([]st
 		if err != nil {
 			return nil, fmt.Errorf("export the notebooks: %w", err)
 		}
-		if err := os.WriteFile(page, []byte(moveLinks(string(content))), 0o644); err != nil {
+		if err := os.WriteFile(page, []byte(moveLinks(showDetails(string(content)))), 0o644); err != nil {
 			return nil, fmt.Errorf("export the notebooks: %w", err)
 		}
 		title, err := titleOf(path)
@@ -98,6 +117,34 @@ func (c *course) pages(ctx context.Context, paths []string, folder string) ([]st
 		fmt.Println("bin/html/" + folder + name)
 	}
 	return list, nil
+}
+
+// detailsTag matches the tags of a text that is shown at a click, with the blank lines around them.
+var detailsTag = regexp.MustCompile(`\s*<(/?details)>\s*`)
+
+// hideDetails puts the tags of texts that are shown at a click into comments: nbconvert would take all
+// that is between them for HTML, and leave its Markdown as it is.
+func hideDetails(content []byte) ([]byte, error) {
+	var n map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.UseNumber()
+	if err := decoder.Decode(&n); err != nil {
+		return nil, err
+	}
+	cells, _ := n["cells"].([]any)
+	for _, entry := range cells {
+		cell, _ := entry.(map[string]any)
+		if text := joined(cell["source"]); cell["cell_type"] == "markdown" && strings.Contains(text, "<details>") {
+			text = detailsTag.ReplaceAllString(text, "\n\n<!-- $1 -->\n\n")
+			cell["source"] = strings.ReplaceAll(text, "</summary>", "</summary>\n\n")
+		}
+	}
+	return marshalNotebook(n)
+}
+
+// showDetails puts the tags back that hideDetails has hidden.
+func showDetails(page string) string {
+	return strings.NewReplacer("<!-- details -->", "<details>", "<!-- /details -->", "</details>").Replace(page)
 }
 
 // localLink matches links to other notebooks and to files in the checkout.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,10 @@ func TestMoveLinks(t *testing.T) {
 	}
 }
 
-// TestHTML checks that the exported pages have figures, need nothing from the network or from
+// detailsText matches a text that is shown at a click, after its summary.
+var detailsText = regexp.MustCompile(`(?s)<details>.*?</summary>(.*?)</details>`)
+
+// TestHTML checks that the exported pages have figures and no Markdown in texts shown at a click, need nothing from the network or from
 // other folders of this machine, and have no broken links.
 func TestHTML(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
@@ -66,6 +70,14 @@ func TestHTML(t *testing.T) {
 			if _, err := os.Stat(target); err != nil && !strings.HasPrefix(link[2], "http") {
 				t.Errorf("%s links to %s, which does not exist", name, link[1]+link[2])
 			}
+		}
+		for _, text := range detailsText.FindAllStringSubmatch(page, -1) {
+			if !strings.Contains(text[1], "<p>") || strings.Contains(text[1], "](") || strings.Contains(text[1], "`") {
+				t.Errorf("%s shows Markdown as it is: %.300s", name, text[1])
+			}
+		}
+		if strings.Count(page, "<details>") < 5 {
+			t.Errorf("%s has fewer than five answers to show at a click", name)
 		}
 		if !strings.Contains(string(index), `href="`+name+`"`) {
 			t.Errorf("the index does not list %s", name)
