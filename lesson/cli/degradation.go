@@ -82,7 +82,7 @@ resumed.`,
 			}
 			e.AnyBackend = f.namesBackend()
 			again := "go run ./lesson degradation" + f.repeated(cmd, allFlags(cmd)...)
-			fmt.Fprintln(w, l.Sprintf("Backend: %s", backend.Describe(engine)))
+			fmt.Fprintln(w, l.Sprintf("Backend: %s", l.Error(backend.Describe(engine))))
 			fmt.Fprintln(w, l.Sprintf("Picture: %s, redrawn after every epoch", printable.Escape(filepath.Join(figures, degradation.ErrorFigureName+".png"))))
 			soFar := plots.Drawing{Name: degradation.ErrorFigureName, Draw: func() (*figure.Figure, error) {
 				return e.ErrorFigureSoFar(dir, set.Test.TestSplit(), set.Caption())

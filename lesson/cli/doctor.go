@@ -123,7 +123,7 @@ func (r report) print(l words.Language, w io.Writer, devices []string) {
 	}
 	row(l.Text("Backends"), l.Sprintf("%s; default: %s (%s)", strings.Join(r.Backends, ", "), r.Default, l.Error(r.XLA.Why)))
 	for _, device := range devices {
-		row(l.Text("Device"), device)
+		row(l.Text("Device"), l.Error(device))
 	}
 	if r.XLA.NotXLA != "" {
 		row("XLA", l.Error(r.XLA.NotXLA))
@@ -146,7 +146,7 @@ func (r report) print(l words.Language, w io.Writer, devices []string) {
 		}
 		row(l.Text("Data"), l.Sprintf("%s: %s", kind, where))
 	}
-	row(l.Text("Data"), l.Sprintf("%s: always available", shapes10.Name))
+	row(l.Text("Data"), l.Sprintf("%s: always available", dataName(l, shapes10.Name)))
 }
 
 // extra is something outside the project that is useful but not necessary.

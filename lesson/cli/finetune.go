@@ -144,11 +144,13 @@ func (f *finetuneFlags) announce(cmd *cobra.Command, r recipe.Recipe, m *weights
 		rates += l.Sprintf(", %s for the head", digits(r.LearningRate*r.HeadLearningRateMultiplier))
 	}
 	frozen := l.Text("nothing")
-	if r.Freeze != "" {
-		frozen = l.Sprintf("%s and everything before it", r.Freeze)
-	}
-	if r.FreezeNorms {
-		frozen += l.Text(", and all running statistics")
+	switch part := l.Sprintf("%s and everything before it", r.Freeze); {
+	case r.Freeze != "" && r.FreezeNorms:
+		frozen = l.Sprintf("%s, and all running statistics", part)
+	case r.Freeze != "":
+		frozen = part
+	case r.FreezeNorms:
+		frozen = l.Text("all running statistics")
 	}
 	fmt.Fprintln(w, l.Sprintf("Weights: %s. %d tensors loaded; the %d of the head are new, for %d classes",
 		r.Start, loaded, len(m.Tensors)-loaded, r.Model.Classes))

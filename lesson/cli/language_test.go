@@ -460,7 +460,7 @@ func TestMistakesInChinese(t *testing.T) {
 
 func TestNamesOfData(t *testing.T) {
 	for english, chinese := range map[string]string{
-		"CIFAR-10": "CIFAR-10", "test": "test", "photos, 2020": "photos, 2020", "Shapes-10 (built-in)": "Shapes-10（内置）",
+		"CIFAR-10": "CIFAR-10", "test": "test", "photos, 2020": "photos, 2020", "Shapes-10 (built-in)": "Shapes-10（内置）", "pictures in photos": "photos 里的照片",
 		"CIFAR-10 (JPEG), first 500":                     "CIFAR-10 (JPEG)，前 500 幅",
 		"Shapes-10 (built-in), first 5 per class":        "Shapes-10（内置），每类前 5 幅",
 		"CIFAR-10, first 500, without 50 for validation": "CIFAR-10，前 500 幅，留出 50 幅作验证",

@@ -54,7 +54,7 @@ func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, 
 	notice := notice(l, set.Notice)
 	if set.Unavailable != nil {
 		notice = l.Sprintf("CIFAR-10 is not available: %s.\nUsing %s instead: drawn shapes, not photographs. Results on it are not results on CIFAR-10.",
-			l.Error(printable.Line(set.Unavailable.Error())), shapes10.Name)
+			l.Error(printable.Line(set.Unavailable.Error())), dataName(l, shapes10.Name))
 		if more := advice(l, set.Unavailable); more != "" {
 			notice += "\n" + asCalled(more)
 		}
@@ -90,7 +90,7 @@ func numberNotes(l words.Language, classes []string) []string {
 		switch {
 		case !ok:
 		case e.Unsupported:
-			scripts = append(scripts, strings.ReplaceAll(e.Script, "_", " "))
+			scripts = append(scripts, l.Error(strings.ReplaceAll(e.Script, "_", " ")))
 			example = cmp.Or(example, l.Sprintf("%d for %s", i, name))
 		case missing == "":
 			missing = l.Sprintf("no font on this machine has the %c of %s; figures have numbers instead, such as %d. %sset %s to a font file that has it",
@@ -136,6 +136,9 @@ func dataName(l words.Language, english string) string {
 	}
 	if name, ok := strings.CutSuffix(english, " (built-in)"); ok {
 		return l.Sprintf("%s (built-in)", name)
+	}
+	if folder, ok := strings.CutPrefix(english, "pictures in "); ok {
+		return l.Sprintf("pictures in %s", folder)
 	}
 	return english
 }

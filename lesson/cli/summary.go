@@ -74,7 +74,10 @@ func writeSummary(l words.Language, w io.Writer, summary *resnet.Summary) error 
 	for _, row := range summary.Rows() {
 		for i, width := range []int{0, 0, 0, 14, 16} {
 			cell := book.Translate(row[i])
-			fmt.Fprint(table, strings.Repeat(" ", max(0, width-aligned.Width(cell)))+cell+"\t")
+			if i > 0 {
+				fmt.Fprint(table, "\t")
+			}
+			fmt.Fprint(table, strings.Repeat(" ", max(0, width-aligned.Width(cell)))+cell)
 		}
 		fmt.Fprintln(table)
 	}

@@ -232,7 +232,7 @@ func (f *trainingFlags) train(cmd *cobra.Command, r recipe.Recipe, set *datasour
 	}
 	l := language(cmd)
 	fmt.Fprintln(w, l.Sprintf("Model: %s. Recipe: %s, %s, batch %d. Backend: %s. Run: %s",
-		r.Model.Name, r.Name, epochs(l, r.Epochs), r.BatchSize, backend.Describe(o.Backend), dir))
+		r.Model.Name, r.Name, epochs(l, r.Epochs), r.BatchSize, l.Error(backend.Describe(o.Backend)), dir))
 
 	if f.resume { // a new run has a new folder
 		if err := prepareFolder(filepath.Join(dir, "figures"), "make it writable, or copy the run to another folder and resume it there"); err != nil {
