@@ -9,10 +9,15 @@ import (
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
-// Diagram draws the named block of a network, such as "layer1.0", for images of 32×32 pixels.
-// The layers, their sizes and the shortcut are those of the network's summary.
+// Diagram draws the named block of a network, such as "layer1.0". The layers, their sizes and the
+// shortcut are those of the network's summary for images of 224×224 pixels, if it has the stem for
+// them, and of 32×32 otherwise.
 func Diagram(title string, config resnet.Config, name string) (*figure.Figure, error) {
-	summary, err := config.Summary(compareSide, compareSide)
+	side := compareSide
+	if config.Stem == resnet.ImageNetStem {
+		side = 224
+	}
+	summary, err := config.Summary(side, side)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +31,7 @@ func Diagram(title string, config resnet.Config, name string) (*figure.Figure, e
 	}
 	return figure.Diagram(title, boxes, links, figure.Caption(fmt.Sprintf(
 		"%s of %s. Below the boxes: height × width × channels, for images of %[3]d×%[3]d pixels.",
-		name, config.Name, compareSide)))
+		name, config.Name, side)))
 }
 
 // boxes returns the layers of a block's branch and what follows the addition, and the shortcut.
