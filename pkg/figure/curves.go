@@ -36,7 +36,8 @@ type Run struct {
 	X []float64
 	// Train and Test are the measurements. Either may be nil.
 	Train, Test []float64
-	// Tested says in the legend which images Test was measured on, such as "held-out"; "" means "test".
+	// Tested says in the legend which images Test was measured on, such as "held-out"; "" means "test". It is
+	// translated, as other words of a figure are.
 	Tested string
 }
 
@@ -47,7 +48,7 @@ func (r Run) Curves(style Style) []Curve { return r.curves(style, options{}) }
 func (r Run) curves(style Style, o options) []Curve {
 	var pair []Curve
 	if r.Test != nil {
-		pair = append(pair, Curve{Name: fmt.Sprintf(o.Text("%s, %s"), r.Name, cmp.Or(r.Tested, o.Text("test"))), X: r.X, Y: r.Test, Style: style})
+		pair = append(pair, Curve{Name: fmt.Sprintf(o.Text("%s, %s"), r.Name, o.Text(cmp.Or(r.Tested, "test"))), X: r.X, Y: r.Test, Style: style})
 	}
 	if r.Train != nil {
 		training := style.Training()

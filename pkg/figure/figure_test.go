@@ -118,7 +118,7 @@ func samples(t *testing.T) map[string]struct {
 	runs := func(kind string) []Run {
 		return []Run{
 			{Name: kind + "-20", Train: falling(30, 0.8, 0.1), Test: falling(30, 0.9, 0.2)},
-			{Name: kind + "-56", Train: falling(30, 0.8, 0.2), Test: falling(30, 0.9, 0.3)},
+			{Name: kind + "-56", Train: falling(30, 0.8, 0.2), Test: falling(30, 0.9, 0.3), Tested: "held-out"},
 		}
 	}
 	layers := make([]string, 56)
