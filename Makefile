@@ -30,6 +30,7 @@ lesson: ## The main job: train plain and residual networks side by side, draw th
 
 figures: ## Draw the README's figures of the main job and of the built-in images anew, into figures/.
 	$(GO) run ./lesson degradation --data builtin --figures figures
+	$(GO) run ./lesson degradation --data builtin --figures figures/zh --lang zh
 	$(GO) run ./lesson data show --data builtin --figures figures
 
 jupyter: ## Install Jupyter with apt-get (Debian and Ubuntu, as root).

@@ -294,7 +294,7 @@ func formatted(english, format string) []string {
 			args = append(args, 7000+n)
 		case 'c':
 			args = append(args, 'ⓐ'+rune(n))
-		case 'f':
+		case 'f', 'g':
 			args = append(args, float64(7000+n)+0.1234567)
 		default:
 			args = append(args, fmt.Sprintf("<%d>", n))

@@ -41,6 +41,7 @@ import (
 // package lesson/notebook has put them into figures/zh, each marked with the checksum of the English one.
 // They take the places of the English ones, and writeChinese removes the files. A figure that was not
 // redrawn stays as it is in the Chinese notebook or, if that does not have it yet, stays English.
+// The figures of README.zh.md are written along with them (readme.go).
 
 // chineseNotebooks returns the paths of the files of prose, in order.
 func (c *course) chineseNotebooks() ([]string, error) {
@@ -65,7 +66,7 @@ func (c *course) writeChinese() error {
 		}
 		fresh.add(content)
 	}
-	shown := map[string]bool{}
+	shown := translations{}
 	var problems []error
 	for _, prose := range paths {
 		figures, err := figuresIn(notebookOf(prose))
@@ -87,12 +88,13 @@ func (c *course) writeChinese() error {
 		if err != nil {
 			return err
 		}
-		for english := range now {
-			shown[english] = true
-		}
+		maps.Copy(shown, now)
+	}
+	if err := c.writeReadmeFigures(shown); err != nil {
+		problems = append(problems, err)
 	}
 	for _, path := range drawn {
-		if content, err := os.ReadFile(path); err == nil && shown[origin.Of(content)] {
+		if content, err := os.ReadFile(path); err == nil && shown[origin.Of(content)] != nil {
 			if err := os.Remove(path); err != nil {
 				return fmt.Errorf("remove a Chinese figure that is in its notebook now: %w", err)
 			}

@@ -242,3 +242,77 @@ func TestChineseNotebooks(t *testing.T) {
 		}
 	}
 }
+
+// TestReadmeFigures: the figures of README.zh.md are those of README.md with Chinese words.
+func TestReadmeFigures(t *testing.T) {
+	c, err := findCourse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(c.path("README.zh.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := filepath.Glob(c.path("figures", "*"+chineseSuffix))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("figures: %q (%v), want some", paths, err)
+	}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		english, err := os.ReadFile(strings.TrimSuffix(path, chineseSuffix) + ".png")
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(path)
+		if origin.Of(content) != origin.Sum(english) {
+			t.Errorf("figures/%s is not a translation of the English figure; run make figures if it is of make lesson, and go run ./tests/notebooks zh", name)
+		}
+		if !strings.Contains(string(page), "](figures/"+name+")") {
+			t.Errorf("README.zh.md does not show figures/%s", name)
+		}
+	}
+}
+
+// TestWriteReadmeFigures: a figure of a notebook is taken from there, one of a command from figures/zh.
+func TestWriteReadmeFigures(t *testing.T) {
+	c := &course{root: t.TempDir()}
+	if err := os.MkdirAll(c.path("figures", "zh"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dot := func(grey byte) []byte {
+		img := image.NewGray(image.Rect(0, 0, 1, 1))
+		img.Pix[0] = grey
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	for path, content := range map[string][]byte{"figures/a.png": dot(1), "figures/a.zh.png": dot(2), "figures/b.png": dot(3),
+		"figures/b.zh.png": dot(4), "figures/c.png": dot(5), "figures/c.zh.png": dot(6), "figures/zh/b.png": dot(7)} {
+		if err := os.WriteFile(c.path(path), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ofNotebook, err := origin.Mark(dot(8), dot(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofCommand, err := origin.Mark(dot(7), dot(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	figures := translations{}
+	figures.add(ofNotebook)
+	if err := c.writeReadmeFigures(figures); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]byte{"a": ofNotebook, "b": ofCommand, "c": dot(6)} {
+		if got, err := os.ReadFile(c.path("figures", name+chineseSuffix)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("figures/%s%s: %v, or it is another figure", name, chineseSuffix, err)
+		}
+	}
+}
