@@ -59,30 +59,27 @@ func chineseFolder() string {
 	return filepath.Join(root, "notebooks", "zh")
 }
 
-// book returns the Chinese words for a figure: those of the figures and of all Chinese notebooks. A figure
-// is called after its notebook, such as 1-classes, and the words of that notebook come first.
+// book returns the Chinese words for a figure. A figure is called after its notebook, such as 1-classes, and
+// the words of that notebook come first, then those of all figures, then those of the other notebooks.
 func book(figure string) *words.Phrasebook {
 	number, _, _ := strings.Cut(figure, "-")
-	rank := func(path string) int {
-		if strings.HasPrefix(filepath.Base(path), number+"-") {
-			return 0
-		}
-		return 1
-	}
-	var files []string
+	var own, others []words.Phrase
 	if folder := chineseFolder(); folder != "" {
-		files = Must(filepath.Glob(filepath.Join(folder, "*.md")))
-	}
-	slices.SortStableFunc(files, func(a, b string) int { return rank(a) - rank(b) })
-	var phrases []words.Phrase
-	for _, path := range files {
-		for line := range strings.Lines(string(Must(os.ReadFile(path)))) {
-			if phrase, ok := words.ReadPhrase(strings.TrimSpace(line)); ok {
-				phrases = append(phrases, phrase)
+		for _, path := range Must(filepath.Glob(filepath.Join(folder, "*.md"))) {
+			list := &others
+			if strings.HasPrefix(filepath.Base(path), number+"-") {
+				list = &own
+			}
+			for line := range strings.Lines(string(Must(os.ReadFile(path)))) {
+				if phrase, ok := words.ReadPhrase(strings.TrimSpace(line)); ok {
+					*list = append(*list, phrase)
+				}
 			}
 		}
 	}
-	return words.Chinese.NewPhrasebook(phrases...)
+	book := words.Chinese.NewPhrasebook(own...)
+	book.Add(others...)
+	return book
 }
 
 // localized returns a figure in the language of the notebook.

@@ -49,6 +49,16 @@ func (l Language) NewPhrasebook(phrases ...Phrase) *Phrasebook {
 	if l != Chinese {
 		return p
 	}
+	p.Add(phrases...)
+	for _, e := range entriesOf("figures") {
+		p.add(e.English, e.Text, value)
+	}
+	sortFormats(p.formats)
+	return p
+}
+
+// Add adds phrases, as [Language.NewPhrasebook] takes them, for texts that the book does not have yet.
+func (p *Phrasebook) Add(phrases ...Phrase) {
 	for _, phrase := range phrases {
 		english, quoted := literalText(phrase.English)
 		text, _ := literalText(phrase.Text)
@@ -59,11 +69,7 @@ func (l Language) NewPhrasebook(phrases ...Phrase) *Phrasebook {
 		}
 	}
 	slices.SortStableFunc(p.parts, func(a, b Phrase) int { return len(b.English) - len(a.English) })
-	for _, e := range entriesOf("figures") {
-		p.add(e.English, e.Text, value)
-	}
 	sortFormats(p.formats)
-	return p
 }
 
 // entriesOf returns the Chinese entries of some files.
@@ -144,6 +150,18 @@ func (p *Phrasebook) Translate(text string) string {
 	}
 	if translated, ok := p.whole(text); ok {
 		return translated
+	}
+	if pieces := strings.Split(text, "; "); len(pieces) > 1 {
+		known := 0
+		for i, piece := range pieces {
+			if translated, ok := p.whole(piece); ok {
+				pieces[i] = translated
+				known++
+			}
+		}
+		if known == len(pieces) {
+			return strings.Join(pieces, "；")
+		}
 	}
 	for _, part := range p.parts {
 		if at := index(text, part.English); at >= 0 {

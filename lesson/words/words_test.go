@@ -144,7 +144,9 @@ func TestPhrasebook(t *testing.T) {
 		Phrase{`"f, x "`, `"f，x "`}, Phrase{`"out of a ReLU"`, `"来自 ReLU"`}, Phrase{`"error"`, `"误差（自己的）"`},
 		Phrase{`"500 images; guessing: 10%; "`, `"500 幅图像；瞎猜：10%；"`}, Phrase{`"%s? (image %d)"`, `"%s？（第 %d 幅）"`},
 		Phrase{`"filter %d\ncontrast %.0f%%"`, `"滤波器 %d\n对比 %.0f%%"`}, Phrase{"It came second; the rest won. ", "它是第二名。"}, Phrase{"plain, copies, ε = ", "普通，复制，ε = "},
+		Phrase{` layers`, ` 层`},
 	)
+	book.Add(Phrase{`"epoch"`, `"不是这个"`}, Phrase{`"a later word"`, `"后来的词"`})
 	for english, want := range map[string]string{
 		"":                       "",
 		"resnet20":               "resnet20",
@@ -159,14 +161,20 @@ func TestPhrasebook(t *testing.T) {
 		"data: CIFAR-10 (JPEG)":  "数据：CIFAR-10 (JPEG)",
 		"data: Shapes-10, drawn shapes, not CIFAR-10":                   "数据：Shapes-10，画出来的图形，不是 CIFAR-10",
 		"500 images; guessing: 10%; data: CIFAR-10; weights: A. Martyn": "500 幅图像；瞎猜：10%；数据：CIFAR-10；权重：A. Martyn",
-		"data: CIFAR-10; 56 layers":                                     "数据：CIFAR-10；56 层",
-		"500 幅图像；data: CIFAR-10":                                        "500 幅图像；数据：CIFAR-10",
-		"cat; dog":                                                      "cat; dog",
-		"It came second; the rest won. A text of nobody":                "它是第二名。A text of nobody",
-		"done in 3s · loss 0.5, accuracy 80.0% · 12 images/s":           "用时 3s · 损失 0.5，准确率 80.0% · 每秒 12 幅图像",
-		"resnet20: the first test images":                               "resnet20：最前面的测试图像",
-		"cat\n→ dog":                                                    "cat\n→ dog",
-		"%d of %d wrong: framed, with a cross":                          "%[2]d 张中错了 %[1]d 张：加框并打叉",
+		"epoch":        "训练轮数",
+		"a later word": "后来的词",
+		"data: CIFAR-10; the shallow networks' layers are spread over the deep ones'": "数据：CIFAR-10；浅层网络的各层按相对深度排在深层网络的横轴上",
+		"resnet20, live":                                      "resnet20，刚刚训练的",
+		"plain, 24 epochs, recorded":                          "普通，24 轮（存下的）",
+		"1.75 to 1.87":                                        "1.75～1.87",
+		"data: CIFAR-10; 56 layers":                           "数据：CIFAR-10；56 层",
+		"500 幅图像；data: CIFAR-10":                              "500 幅图像；数据：CIFAR-10",
+		"cat; dog":                                            "cat; dog",
+		"It came second; the rest won. A text of nobody":      "它是第二名。A text of nobody",
+		"done in 3s · loss 0.5, accuracy 80.0% · 12 images/s": "用时 3s · 损失 0.5，准确率 80.0% · 每秒 12 幅图像",
+		"resnet20: the first test images":                     "resnet20：最前面的测试图像",
+		"cat\n→ dog":                                          "cat\n→ dog",
+		"%d of %d wrong: framed, with a cross":                "%[2]d 张中错了 %[1]d 张：加框并打叉",
 	} {
 		if got := book.Translate(english); got != want {
 			t.Errorf("%q: got %q, want %q", english, got, want)

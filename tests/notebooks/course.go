@@ -123,7 +123,7 @@ func (c *course) run(ctx context.Context, path string, extra ...string) (content
 	defer func() { err = errors.Join(err, s.end()) }()
 	var stdout, stderr bytes.Buffer
 	cmd := s.jupyter(ctx, c, "nbconvert", "--to", "notebook", "--execute", "--stdout",
-		"--ExecutePreprocessor.timeout=900", "--ExecutePreprocessor.record_timing=False", path)
+		"--ExecutePreprocessor.timeout=3600", "--ExecutePreprocessor.record_timing=False", path)
 	cmd.Env = append(cmd.Env, extra...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
