@@ -180,3 +180,17 @@ func TestTasks(t *testing.T) {
 		}
 	})
 }
+
+// TestKey tests that the teacher's key has answers for each exercise, in both languages.
+func TestKey(t *testing.T) {
+	each(t, func(t *testing.T, name string) {
+		if !strings.Contains(string(read(t, name, "README.md")), "\n## Further\n") {
+			t.Error("README.md has no questions under Further")
+		}
+		for file, entry := range map[string]string{"key.md": "\n**" + name + ".** ", "key.zh.md": "\n**" + name + "**。"} {
+			if !strings.Contains(string(read(t, "..", "teaching", file)), entry) {
+				t.Errorf("lesson/teaching/%s has no answers", file)
+			}
+		}
+	})
+}

@@ -10,7 +10,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/residual-go/residual/pkg/dataset"
-	"github.com/residual-go/residual/pkg/hub"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/run"
@@ -109,10 +108,10 @@ func Ask(m *weights.Model, images *dataset.Images) *dataset.Images {
 }
 
 // ImageNetVariable is the environment variable that names a file with a network trained on ImageNet, for
-// the notebook that fine-tunes one.
+// the notebooks that fine-tune one and look at one.
 const ImageNetVariable = "RESIDUAL_COURSE_IMAGENET"
 
-// ImageNet returns a network trained on ImageNet, for fine-tuning: that of the file which ImageNetVariable
+// ImageNet returns a network trained on ImageNet, ready for fine-tuning: that of the file which ImageNetVariable
 // names, or else torchvision's ResNet-18, from the cache or the network (47 MB). It prints which. If there
 // is none, it prints why and returns nil.
 func ImageNet() *weights.Model {
@@ -134,14 +133,4 @@ func ImageNet() *weights.Model {
 	}
 	Say(fmt.Sprintf("Weights: %s, trained on ImageNet, %s", m.Config.Name, whose))
 	return m
-}
-
-// Cached reports whether the weights of a name that [weights.Open] takes are in the cache.
-func Cached(name string) bool {
-	for _, entry := range Must(hub.Catalogue()) {
-		if entry.Name == name {
-			return entry.Cached
-		}
-	}
-	return false
 }

@@ -25,9 +25,6 @@ func TestTrainedNetworks(t *testing.T) {
 			t.Errorf("%s is %s, described as %+v", name, m.Config.Name, m.Description)
 		}
 	}
-	if Cached("resnet18.tv_in1k") {
-		t.Error("an empty cache has resnet18")
-	}
 }
 
 // TestAsk: the label of a drawn shape is what the network says of it, and images of known classes keep theirs.
