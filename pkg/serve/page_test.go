@@ -74,6 +74,9 @@ func TestPageSpeaksEveryLanguage(t *testing.T) {
 			}
 		}
 	}
+	for _, m := range regexp.MustCompile(`(?m)^ +(\w+): /\^`).FindAllStringSubmatch(code, -1) { // in nameOf
+		used[m[1]] = true
+	}
 	for _, m := range regexp.MustCompile(` alt="| aria-label="`).FindAllStringIndex(index, -1) {
 		if !strings.Contains(strings.SplitN(index[m[0]:], ">", 2)[0], "data-words-") {
 			t.Errorf("index.html has a text without a translation: %.60s", index[m[0]:])

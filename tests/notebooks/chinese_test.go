@@ -212,8 +212,14 @@ func TestFiguresAreChinese(t *testing.T) {
 // TestChineseNotebooks: the committed Chinese notebooks are what writeChinese makes of today's English ones.
 func TestChineseNotebooks(t *testing.T) {
 	c, paths := chineseCourse(t)
-	if len(paths) == 0 {
-		t.Skip("there are no Chinese notebooks")
+	english, err := filepath.Glob(c.path("notebooks", "[1-9]-*.ipynb"))
+	if err != nil || len(english) == 0 {
+		t.Fatalf("there are no notebooks (%v)", err)
+	}
+	for _, path := range english {
+		if prose := c.path("notebooks", "zh", strings.TrimSuffix(filepath.Base(path), ".ipynb")+".md"); !slices.Contains(paths, prose) {
+			t.Errorf("%s has no Chinese text: there is no %s", filepath.Base(path), prose)
+		}
 	}
 	for _, prose := range paths {
 		figures, err := figuresIn(notebookOf(prose))

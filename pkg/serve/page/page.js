@@ -34,6 +34,22 @@ function translate() {
   for (const [target, texts] of said) write(target, ...texts);
   element("language").lang = language === "zh" ? "en" : "zh-CN";
 }
+
+// nameOf returns the name of images, of which the server has the English one.
+function nameOf(data) {
+  for (const [key, pattern] of Object.entries({
+    builtIn: /^(?<name>.+) \(built-in\)$/,
+    perClass: /^(?<name>.+), first (?<n>\d+) per class$/,
+    firstOf: /^(?<name>.+), first (?<n>\d+)$/,
+    withoutValidation: /^(?<name>.+), without (?<n>\d+) for validation$/,
+    pictures: /^pictures in (?<name>.+)$/,
+  })) {
+    const parts = data.match(pattern);
+    if (parts) return say(key, { ...parts.groups, name: nameOf(parts.groups.name) });
+  }
+  return data;
+}
+
 const [drop, file, choose, photo, map, mapped] = ["drop", "file", "choose", "photo", "map", "mapped"].map(element);
 let request = new AbortController();
 let maxBytes = Infinity; // size of a photo
@@ -158,7 +174,7 @@ document.addEventListener("drop", event => {
 fetch("model").then(response => response.json()).then(model => {
   const { name, data, classes, transform, bytes } = model;
   maxBytes = bytes;
-  if (data) write(element("model"), ["trained", { name, data }]);
+  if (data) write(element("model"), ["trained", { name, get data() { return nameOf(data); } }]);
   else element("model").textContent = name;
   write(element("about").querySelector("summary"), ["knows", { n: classes.length }]);
   const { width, height, resize } = transform;
