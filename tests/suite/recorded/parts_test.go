@@ -42,9 +42,9 @@ func TestRecordedPartsAreWhole(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"whole", "without-muon", "without-sizes"} { // which the notebook is about
-		if !recorded[name] {
-			t.Errorf("%s is not recorded", name)
+	for _, v := range variants {
+		if !recorded[v.Name] {
+			t.Errorf("%s is not recorded", v.Name)
 		}
 	}
 	readme, err := os.ReadFile(filepath.Join(root, "quick-parts", "README.md"))
