@@ -120,7 +120,7 @@ var joints = regexp.MustCompile(`" ?\+\s*"`)
 func sourcesOfRecords(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
-	for _, file := range []string{"program.jsonl", "steps.jsonl"} {
+	for _, file := range []string{"program.jsonl", "steps.jsonl", "final.jsonl"} {
 		steps, err := transfer.ReadSteps(filepath.Join("..", "recorded", "article", file))
 		if err != nil {
 			t.Fatal(err)

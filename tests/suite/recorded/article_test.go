@@ -137,3 +137,31 @@ func TestRecordedArticleProgram(t *testing.T) {
 		t.Errorf("the README does not say that %d of 10 epochs were trained", n)
 	}
 }
+
+// The final training is that of the best step on all images, judged once, and the README has its accuracy.
+func TestRecordedFinal(t *testing.T) {
+	steps, _ := readSteps(t, "steps.jsonl")
+	finals, readme := readSteps(t, "final.jsonl")
+	best, ok := transfer.Best(steps)
+	if len(finals) != 1 || !ok {
+		t.Fatalf("%d final trainings, and a best step: %t", len(finals), ok)
+	}
+	s := finals[0]
+	checkStep(t, s)
+	want := best.Recipe
+	want.Data, want.Validation = images, 0
+	if changed := want.Differences(s.Recipe); len(changed) > 0 || !s.Done() {
+		t.Errorf("%d epochs; it differs from the best step in %v", len(s.Epochs()), changed)
+	}
+	for _, m := range s.Epochs() {
+		if m.TestTop1 != nil || m.StepsPerEpoch != 782 {
+			t.Errorf("epoch %d: %d steps, evaluated: %t", m.Epoch, m.StepsPerEpoch, m.TestTop1 != nil)
+		}
+		if row := fmt.Sprintf("| %d | %.4f | %.2f%% |", m.Epoch, m.Loss, 100*m.Accuracy); !strings.Contains(readme, row) {
+			t.Errorf("the README lacks the row %s", row)
+		}
+	}
+	if s.Test == nil || !strings.Contains(readme, fmt.Sprintf("%.2f%%", 100**s.Test)) {
+		t.Errorf("the README lacks the accuracy on test images")
+	}
+}
