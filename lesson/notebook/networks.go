@@ -116,10 +116,10 @@ const ImageNetVariable = "RESIDUAL_COURSE_IMAGENET"
 // is none, it prints why and returns nil.
 func ImageNet() *weights.Model {
 	const torchvision = "resnet18"
-	spec, whose := os.Getenv(ImageNetVariable), "of the file that "+ImageNetVariable+" names"
+	spec := os.Getenv(ImageNetVariable)
 	given := spec != ""
 	if !given {
-		spec, whose = torchvision, "by torchvision"
+		spec = torchvision
 	}
 	m, err := weights.Open(Context(), spec, weights.Options{NewHead: true})
 	if err != nil {
@@ -131,6 +131,10 @@ func ImageNet() *weights.Model {
 			ImageNetVariable, printable.Line(err.Error())))
 		return nil
 	}
-	Say(fmt.Sprintf("Weights: %s, trained on ImageNet, %s", m.Config.Name, whose))
+	text := fmt.Sprintf("Weights: %s, trained on ImageNet, by torchvision", m.Config.Name)
+	if given {
+		text = fmt.Sprintf("Weights: %s, trained on ImageNet, of the file that %s names", m.Config.Name, ImageNetVariable)
+	}
+	Say(text)
 	return m
 }
