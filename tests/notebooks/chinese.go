@@ -397,9 +397,17 @@ func printed(text string, words, earlier []replacement) string {
 			return fmt.Sprintf("${%d}", group)
 		})
 		to = strings.ReplaceAll(to, "%%", "%")
-		pattern := strings.Join(between, "(.+?)")
-		if between[len(between)-1] == "" { // a verb ends the format: take all of the last value
-			pattern = strings.TrimSuffix(pattern, "(.+?)") + `(\S+)`
+		pattern := between[0]
+		for i, v := range verb.FindAllString(unquoted(w.from), -1) {
+			switch {
+			case !strings.HasSuffix(v, "s") && !strings.HasSuffix(v, "v"):
+				pattern += `([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?|NaN|[-+]?Inf)`
+			case i+2 == len(between) && between[i+1] == "": // the format ends here: take all of the value
+				pattern += `(\S+)`
+			default:
+				pattern += "(.+?)"
+			}
+			pattern += between[i+1]
 		}
 		text = regexp.MustCompile(pattern).ReplaceAllString(text, to)
 	}

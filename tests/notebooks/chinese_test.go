@@ -63,14 +63,15 @@ func TestTranslated(t *testing.T) {
 
 func TestPrinted(t *testing.T) {
 	words := []replacement{{"found: %d of %d", "找到 %d 个，共 %d 个"}, {"step %d: loss %.2f", "第 %d 步：损失 %.2f"}, {`"depth"`, `"深度"`}, {"never", "从未"}, {"right: %.1f%% of %s", "答对：%.1f%%，属于 %s"}}
-	earlier := []replacement{{"error", "误差"}, {"%s: %d points", "%s：%d 个点"}}
+	earlier := []replacement{{"rate %g", "学习率 %g"}, {"error", "误差"}, {"%s: %d points", "%s：%d 个点"}}
 	for text, want := range map[string]string{
-		"step 10: loss 0.25\nstep 20: loss 0.12\n": "第 10 步：损失 0.25\n第 20 步：损失 0.12\n",
-		"plain56: 169 points\n":                    "plain56：169 个点\n",
-		"found: 77 of 90\n":                        "找到 77 个，共 90 个\n",
-		"right: 5.0% of frogs\n":                   "答对：5.0%，属于 frogs\n",
-		"<th>depth</th><td>error-by-depth</td>":    "<th>深度</th><td>error-by-depth</td>",
-		"<th>error</th><td>never, 2</td>":          "<th>误差</th><td>从未, 2</td>",
+		"step 10: loss 0.25\nstep 20: loss 0.12\n":         "第 10 步：损失 0.25\n第 20 步：损失 0.12\n",
+		"plain56: 169 points\n":                            "plain56：169 个点\n",
+		"found: 77 of 90\n":                                "找到 77 个，共 90 个\n",
+		"<td>a constant rate of 0.1</td><td>rate 0.1</td>": "<td>a constant rate of 0.1</td><td>学习率 0.1</td>",
+		"right: 5.0% of frogs\n":                           "答对：5.0%，属于 frogs\n",
+		"<th>depth</th><td>error-by-depth</td>":            "<th>深度</th><td>error-by-depth</td>",
+		"<th>error</th><td>never, 2</td>":                  "<th>误差</th><td>从未, 2</td>",
 	} {
 		if got := printed(text, words, earlier); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
