@@ -99,7 +99,7 @@ func Images(training, test int) *datasource.Set {
 	set := Must(datasource.Open(Context(), spec, datasource.Options{Subset: fmt.Sprintf("%d,%d", training, test)}))
 	text := fmt.Sprintf("Images: %d for training, %d for testing, from %s.", set.Training.Len(), set.Test.Len(), set.Name())
 	if set.Spec == datasource.Builtin {
-		text = fmt.Sprintf("Images: %d for training, %d for testing, from %s, drawn on the spot. Nothing below is a result on CIFAR-10.",
+		text = fmt.Sprintf("Images: %d for training, %d for testing, from %s, drawn on the spot. What is measured on them is not a result on CIFAR-10.",
 			set.Training.Len(), set.Test.Len(), shapes10.Name)
 	}
 	if first(text) {
