@@ -45,22 +45,22 @@ func TestMirrors(t *testing.T) {
 	t.Setenv("RESIDUAL_CIFAR10_URL", "")
 	t.Setenv("HF_ENDPOINT", "")
 	t.Setenv("RESIDUAL_CIFAR100_URL", "http://10.0.0.1/cifar.tar.gz")
-	const begins = "download: dial tcp: i/o timeout"
+	begins := map[words.Language]string{words.English: "download: dial tcp: i/o timeout", words.Chinese: "download：连接 tcp：超时"}
 	for _, test := range []struct {
 		variable         string
 		english, chinese string
 	}{
 		{"", "", ""},
 		{"RESIDUAL_CIFAR10_URL", "; RESIDUAL_CIFAR10_URL sets another address; in mainland China, try a mirror: " + cifar10Mirror,
-			"; 可以用 RESIDUAL_CIFAR10_URL 指定别的地址；在中国大陆，试试镜像：" + cifar10Mirror},
+			"；可以用 RESIDUAL_CIFAR10_URL 指定别的地址；在中国大陆，试试镜像：" + cifar10Mirror},
 		{"HF_ENDPOINT", "; HF_ENDPOINT sets another address; in mainland China, try a mirror: " + timmMirror,
-			"; 可以用 HF_ENDPOINT 指定别的地址；在中国大陆，试试镜像：" + timmMirror},
-		{"RESIDUAL_TORCHVISION_URL", "; RESIDUAL_TORCHVISION_URL sets another address, such as that of a mirror", "; 可以用 RESIDUAL_TORCHVISION_URL 指定别的地址，比如镜像的地址"},
-		{"RESIDUAL_CIFAR100_URL", "; RESIDUAL_CIFAR100_URL sets the address; see whether it is right", "; 这个地址由 RESIDUAL_CIFAR100_URL 指定；检查一下它对不对"},
+			"；可以用 HF_ENDPOINT 指定别的地址；在中国大陆，试试镜像：" + timmMirror},
+		{"RESIDUAL_TORCHVISION_URL", "; RESIDUAL_TORCHVISION_URL sets another address, such as that of a mirror", "；可以用 RESIDUAL_TORCHVISION_URL 指定别的地址，比如镜像的地址"},
+		{"RESIDUAL_CIFAR100_URL", "; RESIDUAL_CIFAR100_URL sets the address; see whether it is right", "；这个地址由 RESIDUAL_CIFAR100_URL 指定；检查一下它对不对"},
 	} {
 		for l, want := range map[words.Language]string{words.English: test.english, words.Chinese: test.chinese} {
-			if got := Message(l, timeout(test.variable)); got != begins+want {
-				t.Errorf("%q in %s: got %q, want %q", test.variable, l, got, begins+want)
+			if got := Message(l, timeout(test.variable)); got != begins[l]+want {
+				t.Errorf("%q in %s: got %q, want %q", test.variable, l, got, begins[l]+want)
 			}
 		}
 	}
