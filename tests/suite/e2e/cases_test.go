@@ -225,7 +225,7 @@ func TestChineseClasses(t *testing.T) {
 		writeFile(t, p.path("photos", class, "2.png"), dot)
 	}
 	out := p.ok("data", "show", "--data", "photos", "--figures", "out", "--lang", "zh")
-	has(t, out, "注意：图里写不了这些文字：Arabic、Thai；图中改用编号，例如用 0 表示 قط", "已写入：")
+	has(t, out, "注意：图里写不了这些文字：泰文、阿拉伯文；图中改用编号，例如用 0 表示 قط", "已写入：")
 	if strings.Count(out, "注意：") != 1 {
 		t.Errorf("more than one note in:\n%s", out)
 	}
