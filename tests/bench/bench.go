@@ -111,7 +111,7 @@ func (b *bench) draw(w io.Writer) error {
 		_, err := fmt.Fprintln(w, "\nno figure, since it shows ratios to PyTorch")
 		return err
 	}
-	paths, err := saveFigure(b.report, b.figures)
+	paths, err := saveFigure(b.report, b.figures, b.language)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/tests/internal/measure"
 )
 
@@ -502,7 +504,7 @@ func TestSave(t *testing.T) {
 
 func TestSaveFigure(t *testing.T) {
 	dir := t.TempDir()
-	paths, err := saveFigure(sample(), dir)
+	paths, err := saveFigure(sample(), dir, words.English)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -522,7 +524,49 @@ func TestSaveFigure(t *testing.T) {
 	if !bytes.HasPrefix(png, []byte("\x89PNG")) {
 		t.Error("the file is not a PNG")
 	}
-	if _, err := saveFigure(sample(), filepath.Join(dir, "missing")); err == nil {
+	if _, err := saveFigure(sample(), filepath.Join(dir, "missing"), words.English); err == nil {
 		t.Error("no error for a missing folder")
+	}
+}
+
+// The figure can be drawn again from what -json wrote, in Chinese too.
+func TestRedraw(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "speed.json")
+	if err := sample().save(path); err != nil {
+		t.Fatal(err)
+	}
+	o, err := parse([]string{"-backends", stock, "-no-torch", "-figures", dir, "-from", path, "-lang", "zh"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := redraw(o, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	svg, err := os.ReadFile(filepath.Join(dir, "cpu-speed.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"CPU 上的速度", ">训练，与 PyTorch 1.13.0 相比<", "细线从最低到最高"} {
+		if !bytes.Contains(svg, []byte(want)) {
+			t.Errorf("the SVG has no %s", want)
+		}
+	}
+	for _, english := range []string{"training", "over PyTorch", "against", "median", "fastest", "threads"} {
+		if bytes.Contains(svg, []byte(english)) {
+			t.Errorf("the SVG still has %q", english)
+		}
+	}
+	for name, content := range map[string]string{"no report": "{", "no measurements": `{"speed":[{"contenders":[]}],"peers":[{}]}`, "no PyTorch": `{"speed":[{}]}`} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := redraw(o, io.Discard); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	o.from = filepath.Join(dir, "missing.json")
+	if err := redraw(o, io.Discard); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: error %v", err)
 	}
 }

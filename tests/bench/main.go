@@ -17,7 +17,12 @@
 //
 // With -backends cpu:profile, a table says where the time of a step goes.
 //
-// Tables go to standard output and progress to standard error. -json writes all measurements.
+// Tables go to standard output and progress to standard error. -json writes all measurements, and -from draws the
+// figure from them again, with -lang zh in Chinese, as README.zh.md shows it:
+//
+//	go run ./tests/bench -json speed.json
+//	go run ./tests/bench -from speed.json -lang zh -figures figures/zh
+//	go run ./tests/notebooks zh
 package main
 
 import (
@@ -48,6 +53,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if err != nil {
 		return err
+	}
+	if o.from != "" {
+		return redraw(o, stdout)
 	}
 	// This process measures the machine's peak GFLOPS, so it needs the same number of threads.
 	runtime.GOMAXPROCS(o.threads)

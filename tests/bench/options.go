@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/backend"
 )
 
@@ -26,9 +27,11 @@ type options struct {
 	noTorch    bool
 
 	quick, noScaling, noFigure bool
-	figures, jsonPath          string
+	figures, jsonPath, from    string
+	language                   words.Language // of the figure
 
 	networkList, modeList, backendList string // as given, with commas
+	languageName                       string // as given
 }
 
 // stock is GoMLX's Go backend.
@@ -58,6 +61,8 @@ func flags(o *options) *flag.FlagSet {
 	set.BoolVar(&o.noFigure, "no-figure", false, "no figure")
 	set.StringVar(&o.figures, "figures", "figures", "folder for cpu-speed.svg and cpu-speed.png")
 	set.StringVar(&o.jsonPath, "json", "", "file for all measurements, as JSON")
+	set.StringVar(&o.from, "from", "", "measure nothing, and draw the figure from this file of -json")
+	set.StringVar(&o.languageName, "lang", string(words.English), "language of the figure, en or zh")
 	return set
 }
 
@@ -126,6 +131,9 @@ func (o *options) resolve() error {
 	}
 	if o.backends, err = list("backends", o.backendList, nil); err != nil {
 		return err
+	}
+	if o.language, err = words.Parse(o.languageName); err != nil {
+		return fmt.Errorf("-lang: %w", err)
 	}
 	for _, name := range o.backends {
 		if names := backend.Names(); !slices.Contains(names, base(name)) {
