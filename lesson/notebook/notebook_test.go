@@ -84,13 +84,13 @@ func TestTablesOfWords(t *testing.T) {
 		}
 	}
 	header, rows = inLanguage(words.Chinese, header, rows)
-	if want := []string{"改动", "改了什么", "多得"}; !slices.Equal(header, want) {
+	if want := []string{"改动", "改了什么", "增减"}; !slices.Equal(header, want) {
 		t.Errorf("the Chinese header is %q, want %q", header, want)
 	}
 	if want := []string{"学习率", "权重衰减 0.0005", ""}; !slices.Equal(rows[0], want) {
 		t.Errorf("a Chinese row is %q, want %q", rows[0], want)
 	}
-	if want := []string{"frog", "", "−1.7 个百分点，没有保留"}; !slices.Equal(rows[1], want) {
+	if want := []string{"frog", "", "−1.7 百分点，没有保留"}; !slices.Equal(rows[1], want) {
 		t.Errorf("a Chinese row is %q, want %q", rows[1], want)
 	}
 }

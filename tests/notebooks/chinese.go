@@ -30,7 +30,8 @@ import (
 // The text of a code cell is a list of the comments and printed words in it that have other words
 // in Chinese. They are replaced in the outputs too, also where they are a format; formats and cells
 // of tables also in the outputs of later cells. Words in quotation marks are replaced in an output
-// only where they fill a cell of a table. What the course's packages print and put into tables has its Chinese
+// only where they fill a cell of a table. A word that the code only prints, such as the name of a run, may be in
+// the list as well. What the course's packages print and put into tables has its Chinese
 // words in package words:
 //
 //	- `English words` → `中文`
@@ -273,17 +274,22 @@ func replacements(text string) ([]replacement, error) {
 // of the cells before it.
 func replaceIn(cell map[string]any, list, earlier []replacement, figures translations) error {
 	source := joined(cell["source"])
+	outputs, _ := cell["outputs"].([]any)
+	var printed strings.Builder
+	for _, entry := range outputs {
+		output, _ := entry.(map[string]any)
+		printed.WriteString(joined(output["text"]))
+	}
 	var pairs []string
 	for _, w := range list {
-		if !strings.Contains(source, w.from) {
-			return fmt.Errorf("its code does not contain %q", w.from)
+		if !strings.Contains(source, w.from) && !strings.Contains(printed.String(), w.from) {
+			return fmt.Errorf("its code does not contain %q, and it does not print it", w.from)
 		}
 		pairs = append(pairs, w.from, w.to)
 	}
 	if len(list) > 0 {
 		cell["source"] = lines(strings.NewReplacer(pairs...).Replace(source))
 	}
-	outputs, _ := cell["outputs"].([]any)
 	for _, entry := range outputs {
 		output, _ := entry.(map[string]any)
 		if text, ok := output["text"]; ok {

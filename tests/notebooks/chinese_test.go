@@ -61,6 +61,18 @@ func TestTranslated(t *testing.T) {
 	}
 }
 
+// TestWordsOnlyPrinted: a word of an output that the code has from elsewhere may be replaced too.
+func TestWordsOnlyPrinted(t *testing.T) {
+	cell := map[string]any{"source": "fmt.Println(name())", "outputs": []any{map[string]any{"text": "+ augmentation\n"}}}
+	if err := replaceIn(cell, []replacement{{"augmentation", "数据增强"}}, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	output, _ := cell["outputs"].([]any)[0].(map[string]any)
+	if got := joined(output["text"]); got != "+ 数据增强\n" {
+		t.Errorf("the cell prints %q", got)
+	}
+}
+
 func TestPrinted(t *testing.T) {
 	words := []replacement{{"found: %d of %d", "找到 %d 个，共 %d 个"}, {"step %d: loss %.2f", "第 %d 步：损失 %.2f"}, {`"depth"`, `"深度"`}, {"never", "从未"}, {"right: %.1f%% of %s", "答对：%.1f%%，属于 %s"}}
 	earlier := []replacement{{"rate %g", "学习率 %g"}, {"error", "误差"}, {"%s: %d points", "%s：%d 个点"}}
@@ -82,7 +94,7 @@ func TestPrinted(t *testing.T) {
 // TestTable: a table has the Chinese words for what the course's packages write into it.
 func TestTable(t *testing.T) {
 	const page = `<tr><th style="text-align:left">validation accuracy</th><td>−1.7 points, not kept</td><td>ship</td></tr>`
-	if got, want := joined(table(page)), `<tr><th style="text-align:left">验证准确率</th><td>−1.7 个百分点，没有保留</td><td>ship</td></tr>`; got != want {
+	if got, want := joined(table(page)), `<tr><th style="text-align:left">验证准确率</th><td>−1.7 百分点，没有保留</td><td>ship</td></tr>`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if stored := any([]any{"<td>ship</td>"}); joined(table(stored)) != "<td>ship</td>" {
