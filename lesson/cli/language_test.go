@@ -209,7 +209,7 @@ func textsInHelp(found map[text]string) {
 // and in the help, with the catalogues of their translations.
 func TestEveryTextHasItsTranslation(t *testing.T) {
 	found := map[text]string{}
-	for _, folder := range []string{".", "..", "../exercises/check", "../chapter/degradation", "../../pkg/figure", "../../pkg/plots"} {
+	for _, folder := range []string{".", "..", "../exercises/check", "../exercises/symptoms", "../chapter/degradation", "../../pkg/figure", "../../pkg/plots"} {
 		textsInSource(t, filepath.FromSlash(folder), found)
 	}
 	textsInHelp(found)

@@ -3,7 +3,7 @@
 //
 //	go run ./lesson/exercises/symptoms bugblock
 //
-// The images are the built-in Shapes-10.
+// The images are the built-in Shapes-10. It speaks the language of the environment, English or Chinese.
 package main
 
 import (
@@ -21,6 +21,7 @@ import (
 	"github.com/residual-go/residual/lesson/exercises/bughead"
 	"github.com/residual-go/residual/lesson/exercises/bugnorm"
 	"github.com/residual-go/residual/lesson/exercises/nn"
+	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
 	pkgnn "github.com/residual-go/residual/pkg/nn"
@@ -29,11 +30,12 @@ import (
 )
 
 func main() {
+	language := words.Preferred(os.Getenv)
 	if len(os.Args) != 2 || symptoms[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: go run ./lesson/exercises/symptoms bugblock|bugnorm|bughead")
+		fmt.Fprintln(os.Stderr, language.Sprintf("usage: %s", "go run ./lesson/exercises/symptoms bugblock|bugnorm|bughead"))
 		os.Exit(2)
 	}
-	if err := show(os.Stdout, os.Args[1], 2000, 4); err != nil {
+	if err := show(os.Stdout, language, os.Args[1], 2000, 4); err != nil {
 		fmt.Fprintln(os.Stderr, "symptoms:", err)
 		os.Exit(1)
 	}
@@ -47,13 +49,13 @@ var symptoms = map[string]func(w io.Writer, l *laboratory) error{
 
 // show prints the symptoms of an exercise, after training on that many images for that many
 // epochs.
-func show(w io.Writer, exercise string, images, epochs int) error {
+func show(w io.Writer, language words.Language, exercise string, images, epochs int) error {
 	device, err := backend.New(backend.Auto)
 	if err != nil {
 		return err
 	}
 	const seed = 42
-	return symptoms[exercise](w, &laboratory{device, shapes10.Train(images, seed), shapes10.Test(images/2, seed), epochs})
+	return symptoms[exercise](w, &laboratory{language, device, shapes10.Train(images, seed), shapes10.Test(images/2, seed), epochs})
 }
 
 // blockSymptoms compares a shallow and a deep network made of the exercise's blocks.
@@ -67,7 +69,7 @@ func blockSymptoms(w io.Writer, l *laboratory) error {
 			return err
 		}
 		trained.finalize()
-		fmt.Fprintf(w, "%d layers: training loss of the last epoch %.2f\n", 6*blocks+2, trained.loss)
+		fmt.Fprintln(w, l.language.Sprintf("%d layers: training loss of the last epoch %.2f", 6*blocks+2, trained.loss))
 	}
 	return nil
 }
@@ -84,8 +86,8 @@ func normSymptoms(w io.Writer, l *laboratory) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "training images, in training, last epoch: %.1f%% right\n", 100*trained.right)
-	fmt.Fprintf(w, "the same images, after training: %.1f%% right\n", 100*after)
+	fmt.Fprintln(w, l.language.Sprintf("training images, in training, last epoch: %.1f%% right", 100*trained.right))
+	fmt.Fprintln(w, l.language.Sprintf("the same images, after training: %.1f%% right", 100*after))
 	return nil
 }
 
@@ -102,7 +104,7 @@ func headSymptoms(w io.Writer, l *laboratory) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "test images, moved sideways by %d pixels: %.1f%% right\n", pixels, 100*right)
+		fmt.Fprintln(w, l.language.Sprintf("test images, moved sideways by %d pixels: %.1f%% right", pixels, 100*right))
 	}
 	return nil
 }
@@ -153,6 +155,7 @@ func shortcut(norm norm) nn.Shortcut {
 
 // laboratory holds what all networks are trained with.
 type laboratory struct {
+	language       words.Language
 	device         compute.Backend
 	training, test *dataset.Images
 	epochs         int
