@@ -51,7 +51,7 @@ func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, 
 	if err != nil {
 		return nil, memoryAdvice(cmd, err, "a folder with fewer images")
 	}
-	notice := notice(l, set.Notice)
+	notice := translated(l, set.Notice)
 	if set.Unavailable != nil {
 		notice = l.Sprintf("CIFAR-10 is not available: %s.\nUsing %s instead: drawn shapes, not photographs. Results on it are not results on CIFAR-10.",
 			l.Error(printable.Line(set.Unavailable.Error())), dataName(l, shapes10.Name))
@@ -70,12 +70,12 @@ func (f *flags) openWith(cmd *cobra.Command, open func(context.Context, string, 
 	return set, nil
 }
 
-// notice returns what was noticed about images, line by line, in the language.
-func notice(l words.Language, english string) string {
+// translated returns a notice about images in the language, which knows each of its lines.
+func translated(l words.Language, english string) string {
 	lines := strings.Split(english, "\n")
 	for i, line := range lines {
-		words := strings.TrimLeft(line, " ")
-		lines[i] = line[:len(line)-len(words)] + l.Error(words)
+		text := strings.TrimLeft(line, " ")
+		lines[i] = line[:len(line)-len(text)] + l.Error(text)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -121,8 +121,8 @@ func fontToInstall(l words.Language, script string) string {
 	return l.Text("Install the Noto fonts (on Debian and Ubuntu, apt-get install fonts-noto-core), or ")
 }
 
-// dataName returns the name of images in the language: of "Shapes-10 (built-in), first 50 per class", what
-// stands behind the name.
+// dataName returns the name of images in the language. Names stay as they are; what is translated is what the
+// program adds to them, as in "Shapes-10 (built-in), first 50 per class".
 func dataName(l words.Language, english string) string {
 	if m := partOfImages.FindStringSubmatch(english); m != nil {
 		name := dataName(l, m[1])

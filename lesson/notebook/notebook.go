@@ -211,9 +211,12 @@ func inLanguage(l words.Language, header []string, rows [][]string) ([]string, [
 	return translated(header), all
 }
 
-// isText reports whether a column of a table has words: whether some of its cells begin with a letter, and none
-// with a digit or a sign.
-func isText(rows [][]string, column int) bool {
+// isLeft reports whether a column of a table is aligned left: the first one, and those with text, in which some
+// cells begin with a letter, and none with a digit or a sign.
+func isLeft(rows [][]string, column int) bool {
+	if column == 0 {
+		return true
+	}
 	text := false
 	for _, cells := range rows {
 		if column >= len(cells) {
@@ -236,7 +239,7 @@ func tableHTML(header []string, rows [][]string) string {
 		b.WriteString("<tr>")
 		for i, cell := range cells {
 			align := "right"
-			if i == 0 || isText(rows, i) {
+			if isLeft(rows, i) {
 				align = "left"
 			}
 			fmt.Fprintf(&b, `<%s style="text-align:%s">%s</%s>`, tag, align, html.EscapeString(cell), tag)
@@ -254,13 +257,27 @@ func tableHTML(header []string, rows [][]string) string {
 }
 
 func writeTable(w io.Writer, header []string, rows [][]string) {
-	first := aligned.Width(header[0])
-	for _, cells := range rows {
-		first = max(first, aligned.Width(cells[0]))
+	lines := append([][]string{header}, rows...)
+	widths := make([]int, len(header)) // of what is aligned left, or 0
+	for i := range header {
+		if !isLeft(rows, i) {
+			continue
+		}
+		for _, cells := range lines {
+			if i < len(cells) {
+				widths[i] = max(widths[i], aligned.Width(cells[i]))
+			}
+		}
 	}
 	table := aligned.Right(w, 2)
-	for _, cells := range append([][]string{header}, rows...) {
-		fmt.Fprintln(table, strings.Join(append([]string{aligned.Pad(cells[0], first)}, cells[1:]...), "\t")+"\t")
+	for _, cells := range lines {
+		for i, cell := range cells {
+			if i < len(widths) {
+				cell = aligned.Pad(cell, widths[i])
+			}
+			fmt.Fprint(table, cell+"\t")
+		}
+		fmt.Fprintln(table)
 	}
 	table.Flush()
 }

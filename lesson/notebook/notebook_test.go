@@ -83,6 +83,12 @@ func TestTablesOfWords(t *testing.T) {
 			t.Errorf("%q is not aligned %s in %s", text, side, html)
 		}
 	}
+	var b strings.Builder
+	writeTable(&b, header, rows)
+	if want := "change  what changes                          gain\nrate    weight decay 0.0005                       \n" +
+		"frog                         −1.7 points, not kept\n"; b.String() != want {
+		t.Errorf("the table is\n%s, want\n%s", b.String(), want)
+	}
 	header, rows = inLanguage(words.Chinese, header, rows)
 	if want := []string{"改动", "改了什么", "增减"}; !slices.Equal(header, want) {
 		t.Errorf("the Chinese header is %q, want %q", header, want)

@@ -151,6 +151,7 @@ func (p *Phrasebook) Translate(text string) string {
 	if translated, ok := p.whole(text); ok {
 		return translated
 	}
+	// A part may be inside one of several pieces that are known as a whole, so they come before parts.
 	if pieces := strings.Split(text, "; "); len(pieces) > 1 {
 		known := 0
 		for i, piece := range pieces {

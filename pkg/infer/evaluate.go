@@ -36,14 +36,15 @@ type Result struct {
 }
 
 // Prepare compiles the program that Evaluate needs for batches of these images, by running it on the
-// first. With XLA that takes seconds.
+// first batch. With XLA, compiling takes seconds.
 func (n *Network) Prepare(images *dataset.Images, batchSize int) error {
 	_, err := n.logitsOf(images, 0, min(batchSize, images.Len()))
 	return err
 }
 
-// logitsOf returns the logits of a batch that starts at image from. Past the last image, the batch is
-// padded, and the rows have no meaning: a batch of another size would need to be compiled first.
+// logitsOf returns the logits of a batch that starts at image from. A batch that reaches past the last
+// image is padded, since one of another size would need a program of its own; the logits of the padding
+// have no meaning.
 func (n *Network) logitsOf(images *dataset.Images, from, batchSize int) ([]float32, error) {
 	if images == n.kept {
 		return n.logitsFrom(from, batchSize)

@@ -65,7 +65,8 @@ func (s *session) newEvaluation() (*evaluation, error) {
 	return e, nil
 }
 
-// compileEvaluation starts to compile the program of evaluations in the background, if that takes long.
+// compileEvaluation starts to compile the program of evaluations in the background, on a backend where that
+// takes long.
 func (s *session) compileEvaluation() {
 	if s.evaluation == nil || len(s.evaluation.loans) == 0 {
 		return

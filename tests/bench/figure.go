@@ -54,7 +54,7 @@ func saveFigure(r report, dir string, language words.Language) (paths []string, 
 				Value: k.Speed.Median, Low: k.Speed.Low, High: k.Speed.High})
 		}
 	}
-	f, err := figure.Bars(title, axis, bars, figure.Reference(1, torchName), figure.Caption(caption(r)))
+	f, err := figure.Bars(title, axis, bars, figure.Reference(1, "PyTorch"), figure.Caption(caption(r)))
 	if err == nil && language == words.Chinese {
 		f, err = f.Translated(chinese(r))
 	}
@@ -65,11 +65,10 @@ func saveFigure(r report, dir string, language words.Language) (paths []string, 
 	return paths, f.Save(paths...)
 }
 
-// The texts of the figure.
+// The texts of the figure that chinese looks up.
 const (
-	title     = "Speed on the CPU, relative to PyTorch"
-	axis      = "images per second, over PyTorch's"
-	torchName = "PyTorch"
+	title = "Speed on the CPU, relative to PyTorch"
+	axis  = "images per second, over PyTorch's"
 )
 
 // group names the bars of a mode; several is whether there is more than one program to compare with.

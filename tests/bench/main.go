@@ -17,8 +17,8 @@
 //
 // With -backends cpu:profile, a table says where the time of a step goes.
 //
-// Tables go to standard output and progress to standard error. -json writes all measurements, and -from draws the
-// figure from them again, with -lang zh in Chinese, as README.zh.md shows it:
+// Tables go to standard output and progress to standard error. -json writes all measurements. -from draws the
+// figure from such a file, with -lang zh in Chinese, and tests/notebooks then puts that one into README.zh.md:
 //
 //	go run ./tests/bench -json speed.json
 //	go run ./tests/bench -from speed.json -lang zh -figures figures/zh

@@ -26,7 +26,7 @@ type peer struct {
 	AVX2 bool `json:"avx2,omitempty"`
 }
 
-// The options of a peer, as flags know them; the first two are torch_step.py's too.
+// The options of a peer in the flag -torch. torch_step.py has flags of the first two names.
 const (
 	channelsLast = "channels-last"
 	compile      = "compile"

@@ -30,13 +30,14 @@ import (
 // The text of a code cell is a list of the comments and printed words in it that have other words
 // in Chinese. They are replaced in the outputs too, also where they are a format; formats and cells
 // of tables also in the outputs of later cells. Words in quotation marks are replaced in an output
-// only where they fill a cell of a table. A word that the code only prints, such as the name of a run, may be in
-// the list as well. What the course's packages print and put into tables has its Chinese
-// words in package words:
+// only where they fill a cell of a table:
 //
 //	- `English words` → `中文`
 //	- `step %d: loss %.2f` → `第 %d 步：损失 %.2f`
 //	- `"depth"` → `"深度"`
+//
+// A word that the code only prints, such as the name of a run, may be in the list as well. The Chinese words of
+// what the course's packages print and put into tables are in package words.
 //
 // Figures have been drawn with these words, and those of package words, when the English notebook was run:
 // package lesson/notebook has put them into figures/zh, each marked with the checksum of the English one.
@@ -329,8 +330,8 @@ func sentences(stored any) any {
 // textIn matches the texts in a page: those between tags, and those in place of images.
 var textIn = regexp.MustCompile(`(>|alt=")([^<>"]+)([<"])`)
 
-// inChinese returns a page with those of its texts in Chinese that package words knows, as in figures, and those
-// that are further words.
+// inChinese returns a page with its texts in Chinese, as far as package words, which has those of figures, or
+// the further words have them.
 func inChinese(page string, further []replacement) string {
 	var phrases []words.Phrase
 	for _, w := range further {

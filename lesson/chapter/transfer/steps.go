@@ -418,20 +418,20 @@ func (s Step) Sources() []string {
 	return []string{"Data: " + s.Recipe.Data + ".", "Weights: " + s.Recipe.Start + ".", "Licence: " + s.Licence + "."}
 }
 
-// ProgramFigure draws the accuracy of a step by epoch, on training images and on those it was evaluated on, and
-// the accuracy that the article reports.
+// ProgramFigure draws the accuracy by epoch of a step that was evaluated on the test images, as the article's
+// program is, on training and on test images, and the accuracy that the article reports.
 func ProgramFigure(s Step, caption string) (*figure.Figure, error) {
 	style := figure.NetworkStyle(figure.Residual, figure.Deep)
 	training := figure.Curve{Name: "training", Style: style.Training()}
-	evaluated := figure.Curve{Name: "test", Style: style}
+	test := figure.Curve{Name: "test", Style: style}
 	reported := figure.Curve{Name: "83.99%: the article", Style: figure.Style{Color: 5, Dash: figure.Dotted}}
 	for _, m := range s.Epochs() {
-		training.Y, evaluated.Y = append(training.Y, m.Accuracy), append(evaluated.Y, *m.TestTop1)
+		training.Y, test.Y = append(training.Y, m.Accuracy), append(test.Y, *m.TestTop1)
 	}
 	for range s.Recipe.Epochs {
 		reported.Y = append(reported.Y, ArticleAccuracy)
 	}
-	return figure.Curves("The article's program, from ImageNet weights", "epoch", "accuracy", []figure.Curve{training, evaluated, reported},
+	return figure.Curves("The article's program, from ImageNet weights", "epoch", "accuracy", []figure.Curve{training, test, reported},
 		figure.Percent(), figure.Caption(caption))
 }
 

@@ -9,7 +9,7 @@
 //	go run ./lesson/chapter/transfer/steps -program -weights resnet50 -data FOLDER
 //
 // With -final it trains the best program of the recorded steps again, on all training images, reads the test
-// images once, in the end, and writes lesson/recorded/article/final.jsonl:
+// images once, at the end, and writes lesson/recorded/article/final.jsonl:
 //
 //	go run ./lesson/chapter/transfer/steps -final -weights resnet18 -data FOLDER
 //
