@@ -85,8 +85,9 @@ func TestTablesOfWords(t *testing.T) {
 	}
 	var b strings.Builder
 	writeTable(&b, header, rows)
-	if want := "change  what changes                          gain\nrate    weight decay 0.0005                       \n" +
-		"frog                         −1.7 points, not kept\n"; b.String() != want {
+	if want := "  change  what changes                          gain\n" +
+		"  rate    weight decay 0.0005                       \n" +
+		"  frog                         −1.7 points, not kept\n"; b.String() != want {
 		t.Errorf("the table is\n%s, want\n%s", b.String(), want)
 	}
 	header, rows = inLanguage(words.Chinese, header, rows)
