@@ -102,7 +102,7 @@ of the machine.`,
 			if failed != nil { // the printed grades are then all that there is
 				return fmt.Errorf("%w; choose another folder with --out", failed)
 			}
-			ending(language(cmd), w, []string{table, exact}, "open "+quoted(table)+" in a spreadsheet")
+			ending(language(cmd), w, []string{table, exact}, language(cmd).Sprintf("open %s in a spreadsheet", quoted(table)))
 			switch {
 			case interrupted != nil:
 				return resumable(run.ErrInterrupted, "the same command grades the rest")
