@@ -66,9 +66,10 @@ func (s *session) newEvaluation() (*evaluation, error) {
 }
 
 // compileEvaluation starts to compile the program of evaluations in the background, on a backend where that
-// takes long.
+// takes long. A resumed run may have evaluated before its first step: then the program is compiled already, and
+// what was lent to it must not be read while training replaces it.
 func (s *session) compileEvaluation() {
-	if s.evaluation == nil || len(s.evaluation.loans) == 0 {
+	if s.evaluation == nil || len(s.evaluation.loans) == 0 || s.evaluation.loans[0].made {
 		return
 	}
 	result := make(chan compiled, 1)

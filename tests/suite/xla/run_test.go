@@ -162,6 +162,31 @@ func TestEvaluationOnXLA(t *testing.T) {
 	}
 }
 
+// A run that was interrupted while it evaluated begins, when it resumes, with an evaluation. Training then replaces
+// the weights that were lent to it.
+func TestResumingAnEvaluationOnXLA(t *testing.T) {
+	engine := backendtest.XLA(t)
+	r, dir := small(t), t.TempDir()
+	r.Epochs = 2
+	o := run.Options{Backend: engine, Training: shapes10.Train(4*r.BatchSize, 1), Test: shapes10.Test(400, 2)}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	interrupted := o
+	interrupted.Report = evaluationInterrupter{interrupter{cancel}}
+	if _, err := run.Train(ctx, dir, r, interrupted); !errors.Is(err, run.ErrInterrupted) {
+		t.Fatalf("an interrupted run ends with %v", err)
+	}
+	if _, err := run.Resume(context.Background(), dir, o); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An evaluationInterrupter is a Reporter that interrupts the run during its first evaluation.
+type evaluationInterrupter struct{ interrupter }
+
+func (evaluationInterrupter) Step(run.Metrics)      {}
+func (e evaluationInterrupter) Evaluating(_, _ int) { e.cancel() }
+
 // interrupt starts a run and interrupts it after the second step.
 func interrupt(t *testing.T, dir string, r recipe.Recipe, o run.Options) {
 	t.Helper()
