@@ -12,10 +12,10 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/gomlx/compute"
 
+	"github.com/residual-go/residual/lesson/chapter/internal/record"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/datasource"
 	"github.com/residual-go/residual/pkg/figure"
@@ -167,18 +167,13 @@ func Table(results []Result) (header []string, rows [][]string) {
 	header = []string{"left out", "instead", "epochs", "arithmetic, in epochs of whole images", "training accuracy", "validation accuracy", "difference"}
 	for i, r := range results {
 		row := []string{r.Part, r.Instead, fmt.Sprint(len(r.Epochs)), fmt.Sprintf("%.1f", r.Spent[len(r.Spent)-1]),
-			percent(r.Epochs[len(r.Epochs)-1].Accuracy), percent(r.Accuracy()), points(r.Accuracy() - results[0].Accuracy())}
+			percent(r.Epochs[len(r.Epochs)-1].Accuracy), percent(r.Accuracy()), record.Points(r.Accuracy() - results[0].Accuracy())}
 		if i == 0 {
 			row[0], row[1], row[6] = "nothing", "–", "–"
 		}
 		rows = append(rows, row)
 	}
 	return header, rows
-}
-
-// points writes a difference of accuracies, as in "−1.3 points".
-func points(difference float64) string {
-	return strings.Replace(fmt.Sprintf("%+.1f points", 100*difference), "-", "−", 1)
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }

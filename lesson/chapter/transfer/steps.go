@@ -471,7 +471,7 @@ func Waterfall(steps []Step, caption string) (*figure.Figure, error) {
 			aside = append(aside, bar)
 			continue
 		case i > 0:
-			bar.Note, bar.Before = points(gains[i]), best
+			bar.Note, bar.Before = record.Points(gains[i]), best
 		}
 		if s.Kept {
 			best = s.Accuracy()
@@ -491,7 +491,7 @@ func StepTable(steps []Step) (header []string, rows [][]string) {
 		for _, trial := range s.Rates {
 			tried = append(tried, fmt.Sprintf("%g: %.1f%%", trial.LearningRate, 100*trial.Accuracy))
 		}
-		gain := points(gains[i])
+		gain := record.Points(gains[i])
 		switch {
 		case i == 0:
 			gain = ""
@@ -506,9 +506,4 @@ func StepTable(steps []Step) (header []string, rows [][]string) {
 			fmt.Sprintf("%.1f%%", 100*s.Accuracy()), gain, tested})
 	}
 	return []string{"change", "what changes", "rate", "rates tried, and accuracy after an epoch", "validation accuracy", "gain", "test accuracy"}, rows
-}
-
-// points writes a difference of accuracies, as in "+1.3 points".
-func points(difference float64) string {
-	return strings.Replace(fmt.Sprintf("%+.1f points", 100*difference), "-", "−", 1)
 }
