@@ -102,19 +102,22 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// dot returns a PNG file with one pixel of that grey.
+func dot(t *testing.T, grey byte) []byte {
+	t.Helper()
+	img := image.NewGray(image.Rect(0, 0, 1, 1))
+	img.Pix[0] = grey
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // TestChineseFigures: figures are replaced by those that are marked as their translations, and no others.
 func TestChineseFigures(t *testing.T) {
-	dot := func(grey byte) []byte {
-		img := image.NewGray(image.Rect(0, 0, 1, 1))
-		img.Pix[0] = grey
-		var b bytes.Buffer
-		if err := png.Encode(&b, img); err != nil {
-			t.Fatal(err)
-		}
-		return b.Bytes()
-	}
-	english, other := dot(1), dot(2)
-	chinese, err := origin.Mark(dot(3), english)
+	english, other := dot(t, 1), dot(t, 2)
+	chinese, err := origin.Mark(dot(t, 3), english)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +133,7 @@ func TestChineseFigures(t *testing.T) {
 	}
 	figures := translations{}
 	figures.add(chinese)
-	figures.add(dot(4)) // not marked
+	figures.add(dot(t, 4)) // not marked
 	content, err := translated(cells, prose, "1-x.ipynb", figures)
 	if err != nil {
 		t.Fatal(err)
@@ -294,26 +297,17 @@ func TestWriteReadmeFigures(t *testing.T) {
 	if err := os.MkdirAll(c.path("figures", "zh"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	dot := func(grey byte) []byte {
-		img := image.NewGray(image.Rect(0, 0, 1, 1))
-		img.Pix[0] = grey
-		var b bytes.Buffer
-		if err := png.Encode(&b, img); err != nil {
-			t.Fatal(err)
-		}
-		return b.Bytes()
-	}
-	for path, content := range map[string][]byte{"figures/a.png": dot(1), "figures/a.zh.png": dot(2), "figures/b.png": dot(3),
-		"figures/b.zh.png": dot(4), "figures/c.png": dot(5), "figures/c.zh.png": dot(6), "figures/zh/b.png": dot(7)} {
+	for path, content := range map[string][]byte{"figures/a.png": dot(t, 1), "figures/a.zh.png": dot(t, 2), "figures/b.png": dot(t, 3),
+		"figures/b.zh.png": dot(t, 4), "figures/c.png": dot(t, 5), "figures/c.zh.png": dot(t, 6), "figures/zh/b.png": dot(t, 7)} {
 		if err := os.WriteFile(c.path(path), content, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	ofNotebook, err := origin.Mark(dot(8), dot(1))
+	ofNotebook, err := origin.Mark(dot(t, 8), dot(t, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ofCommand, err := origin.Mark(dot(7), dot(3))
+	ofCommand, err := origin.Mark(dot(t, 7), dot(t, 3))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +316,7 @@ func TestWriteReadmeFigures(t *testing.T) {
 	if err := c.writeReadmeFigures(figures); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string][]byte{"a": ofNotebook, "b": ofCommand, "c": dot(6)} {
+	for name, want := range map[string][]byte{"a": ofNotebook, "b": ofCommand, "c": dot(t, 6)} {
 		if got, err := os.ReadFile(c.path("figures", name+chineseSuffix)); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("figures/%s%s: %v, or it is another figure", name, chineseSuffix, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/residual-go/residual/pkg/datasource"
+	"github.com/residual-go/residual/pkg/figure"
 	"github.com/residual-go/residual/pkg/optim"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/recipe"
@@ -28,6 +29,21 @@ func step(name string, accuracy float64, kept, aside bool) Step {
 	return s
 }
 
+// hasTexts returns a figure as SVG, and reports an error for each of the texts that it lacks.
+func hasTexts(t *testing.T, f *figure.Figure, texts ...string) (svg string) {
+	t.Helper()
+	var drawn bytes.Buffer
+	if err := f.Encode(&drawn, "svg"); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range texts {
+		if !strings.Contains(drawn.String(), ">"+text+"<") {
+			t.Errorf("the figure does not have %q", text)
+		}
+	}
+	return drawn.String()
+}
+
 func TestGainsAndWaterfall(t *testing.T) {
 	steps := []Step{
 		step("program", 0.75, true, false), step("frozen, too", 0.5, false, true), step("rate", 0.875, true, false),
@@ -40,15 +56,7 @@ func TestGainsAndWaterfall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var svg bytes.Buffer
-	if err := drawn.Encode(&svg, "svg"); err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range []string{"program", "rate", "75.0%", "93.8%", "+12.5 points", "−25.0 points", "+6.2 points", "frozen", "too", "data: none"} {
-		if !strings.Contains(svg.String(), ">"+text+"<") {
-			t.Errorf("the figure does not have %q", text)
-		}
-	}
+	svg := hasTexts(t, drawn, "program", "rate", "75.0%", "93.8%", "+12.5 points", "−25.0 points", "+6.2 points", "frozen", "too", "data: none")
 	steps[2].About, steps[2].Rates, steps[2].Recipe.LearningRate = "a rate", []RateTrial{{0.5, 0.25}, {2, 0.75}}, 2
 	tested := 0.875
 	steps[4].Test = &tested
@@ -63,7 +71,7 @@ func TestGainsAndWaterfall(t *testing.T) {
 	if !reflect.DeepEqual(rows, want) {
 		t.Errorf("the table is %q, want %q", rows, want)
 	}
-	if strings.Index(svg.String(), ">frozen<") < strings.Index(svg.String(), ">size<") {
+	if strings.Index(svg, ">frozen<") < strings.Index(svg, ">size<") {
 		t.Error("the bar that is not a step does not stand at the end")
 	}
 }
@@ -383,15 +391,7 @@ func TestProgramFigure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var svg bytes.Buffer
-	if err := drawn.Encode(&svg, "svg"); err != nil {
-		t.Fatal(err)
-	}
-	for _, text := range []string{"training", "test", "83.99%: the article", "data: none"} {
-		if !strings.Contains(svg.String(), ">"+text+"<") {
-			t.Errorf("the figure does not have %q", text)
-		}
-	}
+	hasTexts(t, drawn, "training", "test", "83.99%: the article", "data: none")
 	if got, want := s.Sources(), []string{"Data: noise.", "Weights: a network.", "Licence: none."}; !slices.Equal(got, want) {
 		t.Errorf("the sources are %q, want %q", got, want)
 	}
