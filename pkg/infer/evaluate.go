@@ -42,7 +42,7 @@ func (n *Network) Prepare(images *dataset.Images, batchSize int) error {
 	return err
 }
 
-// logitsOf returns the logits of a batch that starts at image from. A batch that reaches past the last
+// logitsOf returns the logits [batchSize, classes] of a batch that starts at image from. A batch that reaches past the last
 // image is padded, since one of another size would need a program of its own; the logits of the padding
 // have no meaning.
 func (n *Network) logitsOf(images *dataset.Images, from, batchSize int) ([]float32, error) {

@@ -19,18 +19,16 @@ const evaluationBatchSize = 256
 // the values of those that are being trained are lent for each evaluation.
 type evaluation struct {
 	network *infer.Network
-	loans   []loan
+	// loans are the variables of its own, nil if it has none, and lent is whether they have values of others.
+	loans []loan
+	lent  bool
 	// compiled gets the result of compiling in the background; nil before it starts and after it
 	// was received.
 	compiled chan compiled
 }
 
-// loan is a variable of an evaluation and the one whose value it shows; made is whether the value has
-// been lent before.
-type loan struct {
-	to, from *model.Variable
-	made     bool
-}
+// loan is a variable of an evaluation and the one whose value it shows.
+type loan struct{ to, from *model.Variable }
 
 // compiled is the end of compiling: how long it took, and whether it failed.
 type compiled struct {
@@ -69,7 +67,7 @@ func (s *session) newEvaluation() (*evaluation, error) {
 // takes long. A resumed run may have evaluated before its first step: then the program is compiled already, and
 // what was lent to it must not be read while training replaces it.
 func (s *session) compileEvaluation() {
-	if s.evaluation == nil || len(s.evaluation.loans) == 0 || s.evaluation.loans[0].made {
+	if s.evaluation == nil || len(s.evaluation.loans) == 0 || s.evaluation.lent {
 		return
 	}
 	result := make(chan compiled, 1)
@@ -116,21 +114,20 @@ func (s *session) evaluate() error {
 
 // lend lends the values of the variables that are being trained.
 func (e *evaluation) lend() error {
-	for i := range e.loans {
-		l := &e.loans[i]
+	for _, l := range e.loans {
 		value, err := l.from.Value()
 		if err != nil {
 			return err
 		}
-		set := l.to.SetValuePreservingOld // what was lent before is not ours to free
-		if !l.made {
-			set = l.to.SetValue
+		set := l.to.SetValue
+		if e.lent {
+			set = l.to.SetValuePreservingOld // what was lent before is not ours to free
 		}
 		if err := set(value); err != nil {
 			return err
 		}
-		l.made = true
 	}
+	e.lent = true
 	return nil
 }
 
