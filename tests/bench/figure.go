@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/residual-go/residual/lesson/words"
 	"github.com/residual-go/residual/pkg/figure"
@@ -50,13 +49,18 @@ func saveFigure(r report, dir string, language words.Language) (paths []string, 
 			if k == nil || k.Speed == nil {
 				continue
 			}
-			bars = append(bars, figure.Bar{Name: c.Network, Group: group(c.Mode, program, len(programs) > 1), Label: measure.Number(k.Speed.Median),
+			group := modeName(c.Mode)
+			if len(programs) > 1 {
+				group += ", over " + program
+			}
+			bars = append(bars, figure.Bar{Name: c.Network, Group: group, Label: measure.Number(k.Speed.Median),
 				Value: k.Speed.Median, Low: k.Speed.Low, High: k.Speed.High})
 		}
 	}
-	f, err := figure.Bars(title, axis, bars, figure.Reference(1, "PyTorch"), figure.Caption(caption(r)))
+	f, err := figure.Bars("Speed on the CPU, relative to PyTorch", "images per second, over PyTorch's", bars,
+		figure.Reference(1, "PyTorch"), figure.Caption(caption(r)))
 	if err == nil && language == words.Chinese {
-		f, err = f.Translated(chinese(r))
+		f, err = f.Translated(language.NewPhrasebook(chinese...).Translate)
 	}
 	if err != nil {
 		return nil, err
@@ -65,51 +69,20 @@ func saveFigure(r report, dir string, language words.Language) (paths []string, 
 	return paths, f.Save(paths...)
 }
 
-// The texts of the figure that chinese looks up.
-const (
-	title = "Speed on the CPU, relative to PyTorch"
-	axis  = "images per second, over PyTorch's"
-)
-
-// group names the bars of a mode; several is whether there is more than one program to compare with.
-func group(mode, program string, several bool) string {
-	if several {
-		return modeName(mode) + ", over " + program
-	}
-	return modeName(mode)
-}
-
-// chinese returns the function that translates the texts of the figure.
-func chinese(r report) func(string) string {
-	modes := map[string]string{trainMode: "训练", evalMode: "推断"}
-	ours := strings.NewReplacer("Residual CPU backend", "Residual 的 CPU 后端", " kernels", " 内核", " cores", " 个核", " core", " 个核").Replace(r.description())
-	rounds := ""
-	if r.Rounds > 1 {
-		rounds = fmt.Sprintf("%d 次的中位数，细线从最低到最高；", r.Rounds)
-	}
-	texts := map[string]string{
-		title: "CPU 上的速度，以 PyTorch 为 1",
-		axis:  "每秒图像数，除以 PyTorch 的",
-		caption(r): fmt.Sprintf("%s 与 %s 相比；float32，%d×%d 像素，批量大小 %d，%d 个线程；%s%s",
-			ours, strings.NewReplacer("the fastest of ", "取最快的：", " and ", " 和 ", " compiled", " 编译").Replace(r.versus()),
-			size, size, r.Batch, r.Threads, rounds, r.Machine.CPU),
-	}
-	programs := r.programs()
-	for mode, name := range modes {
-		for _, program := range programs {
-			several := len(programs) > 1
-			texts[group(mode, program, several)] = name
-			if several {
-				texts[group(mode, program, several)] = name + "，与 " + program + " 相比"
-			}
-		}
-	}
-	return func(text string) string {
-		if translated, ok := texts[text]; ok {
-			return translated
-		}
-		return text
-	}
+// chinese has the words of the figure.
+var chinese = []words.Phrase{
+	{English: `"Speed on the CPU, relative to PyTorch"`, Text: "CPU 上的速度，以 PyTorch 为 1"},
+	{English: `"images per second, over PyTorch's"`, Text: "每秒图像数，除以 PyTorch 的"},
+	{English: `"training"`, Text: "训练"},
+	{English: `"inference"`, Text: "推断"},
+	{English: "%s, over %s", Text: "%s，与 %s 相比"},
+	{English: "%s against %s", Text: "%s 与 %s 相比"},
+	{English: "Residual CPU backend (%s kernels, %d cores)", Text: "Residual 的 CPU 后端（%s 内核，%d 个核）"},
+	{English: "%s and %s", Text: "%s 和 %s"},
+	{English: "%s (the fastest of %s)", Text: "%s（取最快的：%s）"},
+	{English: "float32, %d×%d pixels, batch %d, threads: %d", Text: "float32，%d×%d 像素，批量大小 %d，%d 个线程"},
+	{English: "median of %d rounds, thin lines from the lowest to the highest", Text: "%d 次的中位数，细线从最低到最高"},
+	{English: `"one round"`, Text: "一次"},
 }
 
 func caption(r report) string {
