@@ -231,7 +231,7 @@ func useONNX(l words.Language, m *weights.Model, file string) string {
 func preprocessing(l words.Language, m *weights.Model) string {
 	t := m.Transform
 	return l.Sprintf("Preprocessing: resize the shorter side to %d pixels (%s), crop the central %d×%d, scale RGB to 0 … 1,\nsubtract the mean %s, divide by the standard deviation %s.",
-		t.Resize, cmp.Or(t.Filter, picture.Bilinear), t.Width, t.Height, list(m.Normalization.Mean), list(m.Normalization.Std))
+		t.Resize, cmp.Or(t.Filter, picture.Bilinear), t.Height, t.Width, list(m.Normalization.Mean), list(m.Normalization.Std))
 }
 
 // list formats the channels as a list in Python.
