@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/residual-go/residual/pkg/backend/internal/xla"
 	"github.com/residual-go/residual/pkg/download"
@@ -17,11 +18,12 @@ type machine struct {
 	open   func(path string) (version string, err error) // opens a plugin
 	driver func() (cuda int, err error)                  // xla.Driver
 	cache  func() (string, error)                        // download.CacheDir; nil for none
+	least  time.Duration                                 // programs that compile in less time are not kept
 }
 
 func thisMachine() machine {
 	return machine{
-		root: "/", env: os.LookupEnv, linked: xla.Linked, driver: xla.Driver, cache: download.CacheDir,
+		root: "/", env: os.LookupEnv, linked: xla.Linked, driver: xla.Driver, cache: download.CacheDir, least: 300 * time.Millisecond,
 		open: func(path string) (string, error) {
 			p, err := xla.Open(path)
 			if err != nil {

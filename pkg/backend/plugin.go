@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/residual-go/residual/pkg/backend/internal/quiet"
 )
 
 // The kinds of plugins that can be chosen by name.
@@ -111,6 +113,9 @@ func (m machine) examine(p *Plugin) {
 			p.Problem = err.Error()
 			return
 		}
+	}
+	if p.Kind == xlaCPU {
+		defer quiet.CPU()()
 	}
 	version, err := m.open(p.Path)
 	if err != nil {

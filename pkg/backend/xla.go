@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,10 @@ import (
 )
 
 const xlaName = "xla"
+
+// Programs returns how many programs XLA has compiled in this process, and how many were loaded instead from
+// the cache, where an earlier process left them.
+func Programs() (compiled, loaded int64) { return xla.Programs() }
 
 // startXLA starts the backend "xla", "xla:KIND" or "xla:PATH", with options after commas.
 func (m machine) startXLA(config string) (compute.Backend, error) {
@@ -36,11 +41,15 @@ func (m machine) startXLA(config string) (compute.Backend, error) {
 			return nil, err
 		}
 	}
+	programs, err := m.programs(options)
+	if err != nil {
+		return nil, err
+	}
 	plugin, err := xla.Open(p.Path)
 	if err != nil {
 		return nil, fmt.Errorf("plugin %s: %w", p.Path, err)
 	}
-	backend, err := plugin.Backend(p.Kind, options)
+	backend, err := plugin.Backend(p.Kind, options, programs)
 	if err != nil {
 		return nil, fmt.Errorf("plugin %s: %w", p.Path, err)
 	}
@@ -122,7 +131,7 @@ func (m machine) prepare(path string) error {
 	add("--xla_gpu_cuda_data_dir", cudaData(path))
 	const remember = "xla_gpu_per_fusion_autotune_cache_dir"
 	// XLA aborts the process if it does not know a flag.
-	if m.cache != nil && !strings.Contains(given, remember) && contains(path, remember) {
+	if !strings.Contains(given, remember) && contains(path, remember) {
 		if folder, err := m.autotuneFolder(path, given); err == nil { // without it XLA is only slower
 			add("--"+remember, folder)
 		}
@@ -139,20 +148,54 @@ func (m machine) prepare(path string) error {
 // autotuneFolder creates and returns the folder for the fastest algorithms. There is one for each
 // combination of plugin file, driver version and flags. XLA itself tells cards apart.
 func (m machine) autotuneFolder(path, flags string) (string, error) {
-	cache, err := m.cache()
-	if err != nil {
-		return "", err
-	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}
 	key := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%d\n%s\n%s", path, info.Size(), info.ModTime().UnixNano(), m.driverVersion(), flags))
-	folder := filepath.Join(cache, "xla", "autotune-"+hex.EncodeToString(key[:8]))
+	folder, err := m.kept("autotune-" + hex.EncodeToString(key[:8]))
+	if err != nil {
+		return "", err
+	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", fmt.Errorf("make the folder for XLA's fastest algorithms: %w", err)
 	}
 	return folder, nil
+}
+
+// kept returns the path of the folder of the given name for what XLA has worked out.
+func (m machine) kept(name string) (string, error) {
+	if m.cache == nil {
+		return "", errors.New("no cache folder")
+	}
+	cache, err := m.cache()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(cache, "xla", name), nil
+}
+
+// keepPrograms is the variable that says whether compiled programs are kept.
+const keepPrograms = "RESIDUAL_XLA_CACHE"
+
+// programs returns where to keep compiled programs, or nil if they are not kept. Training steps have
+// one to four megabytes, so there is room for hundreds.
+func (m machine) programs(options []string) (*xla.Cache, error) {
+	switch value, _ := m.env(keepPrograms); value {
+	case "", "on":
+	case "off":
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("%s is %q; want on or off", keepPrograms, value)
+	}
+	folder, err := m.kept("programs")
+	if err != nil {
+		return nil, nil // every process compiles
+	}
+	return &xla.Cache{
+		Folder: folder, Limit: 2 << 30, Least: m.least,
+		Of: append([]string{m.driverVersion()}, options...),
+	}, nil
 }
 
 // contains reports whether the file at path contains the text.

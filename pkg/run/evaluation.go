@@ -2,7 +2,6 @@ package run
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -30,9 +29,9 @@ type evaluation struct {
 // loan is a variable of an evaluation and the one whose value it shows.
 type loan struct{ to, from *model.Variable }
 
-// compiled is the end of compiling: how long it took, and whether it failed.
+// compiled is the end of compiling: a note of how long it took, and whether it failed.
 type compiled struct {
-	took time.Duration
+	note string
 	err  error
 }
 
@@ -74,12 +73,12 @@ func (s *session) compileEvaluation() {
 	s.evaluation.compiled = result
 	network, batchSize := s.evaluation.network, s.evaluationBatchSize()
 	go func() {
-		began := time.Now()
+		first := startCompiling()
 		var err error
 		if caught := exceptions.TryCatch[error](func() { err = network.Prepare(s.Test, batchSize) }); caught != nil {
 			err = caught
 		}
-		result <- compiled{time.Since(began), err}
+		result <- compiled{first.note("the evaluation"), err}
 	}()
 }
 
@@ -96,7 +95,7 @@ func (s *session) evaluate() error {
 			if c.err != nil {
 				return fmt.Errorf("compile the evaluation: %w", c.err)
 			}
-			s.Report.Note(fmt.Sprintf("compiling the evaluation took %.1f s, while training ran", c.took.Seconds()))
+			s.Report.Note(c.note + ", while training ran")
 		case <-s.ctx.Done():
 			return s.ctx.Err()
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/gomlx/gomlx/support/exceptions"
 
+	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/cpu"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/nn"
@@ -321,7 +322,7 @@ func (s *session) stepper(batches *dataset.Batches) (func(done, n int) (int, err
 		side, _ := s.recipe.Sizes.At(done, s.steps)
 		key := key{f.spec, side}
 		program, compiled := programs[key]
-		began := time.Now()
+		first := startCompiling()
 		if !compiled {
 			var err error
 			if program, err = s.program(f.spec, side, loop, shares); err != nil {
@@ -333,7 +334,7 @@ func (s *session) stepper(batches *dataset.Batches) (func(done, n int) (int, err
 			return err
 		}
 		if !compiled {
-			s.compiled(len(programs), done, n, time.Since(began))
+			s.compiled(len(programs), done, n, first)
 		}
 		return f.free()
 	}
@@ -377,9 +378,30 @@ func (s *session) stepper(batches *dataset.Batches) (func(done, n int) (int, err
 		}, nil
 }
 
+// compiling is the first call of a program, in which it is compiled, or loaded from the cache.
+type compiling struct {
+	began            time.Time
+	compiled, loaded int64 // by the whole process, before
+}
+
+func startCompiling() compiling {
+	compiled, loaded := backend.Programs()
+	return compiling{time.Now(), compiled, loaded}
+}
+
+// note says what has happened to a program since, and how long that took.
+func (c compiling) note(program string) string {
+	text := "compiling %s took %.1f s"
+	if compiled, loaded := backend.Programs(); loaded > c.loaded && compiled == c.compiled {
+		text = "loading %s from the cache took %.1f s"
+	}
+	return fmt.Sprintf(text, program, time.Since(c.began).Seconds())
+}
+
 // compiled notes how long the first call of a program took, the i-th one of the run: n steps after the
 // first done ones. Compiling for XLA takes seconds, which say nothing about the speed of training.
-func (s *session) compiled(i, done, n int, took time.Duration) {
+func (s *session) compiled(i, done, n int, first compiling) {
+	took := time.Since(first.began)
 	if s.Backend.Name() != "xla" || s.ctx.Err() != nil { // the run may have been abandoned
 		return
 	}
@@ -387,7 +409,7 @@ func (s *session) compiled(i, done, n int, took time.Duration) {
 	if i > 1 {
 		what += " for another size of batches or images"
 	}
-	s.Report.Note(fmt.Sprintf("compiling %s took %.1f s", what, took.Seconds()))
+	s.Report.Note(first.note(what))
 	for _, w := range []*window{&s.line, &s.epoch} {
 		w.since = w.since.Add(took)
 		for step := done; step < done+n; step++ {

@@ -274,12 +274,14 @@ func (d *driver) plugin() string {
 	return "xla:cuda"
 }
 
-// environment returns variables for the environment of every process.
+// environment returns variables for the environment of every process. Ours loads no programs that an
+// earlier process compiled: the time to the first step includes compiling, as JAX's does.
 func (d *driver) environment() []string {
+	variables := []string{"RESIDUAL_XLA_CACHE=off"}
 	if d.device == "cpu" {
-		return []string{"JAX_PLATFORMS=cpu"}
+		return append(variables, "JAX_PLATFORMS=cpu")
 	}
-	return []string{"CUDA_VISIBLE_DEVICES=" + card()}
+	return append(variables, "CUDA_VISIBLE_DEVICES="+card())
 }
 
 // lacking returns why a peer cannot be measured here, or "" if it can.

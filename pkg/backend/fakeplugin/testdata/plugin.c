@@ -10,10 +10,16 @@
 //	ECHO_OPTIONS    PJRT_Client_Create returns an error that lists the options
 //	DEVICES         the number of devices
 //	EXECUTES        programs compile, and run in no time: all their results are 0
+//	SERIALIZES      with EXECUTES, executables can be serialized and loaded
+//	SERIALIZE_ERROR with SERIALIZES, serializing fails
+//	LOAD_ERROR      with SERIALIZES, loading fails
+//	NO_LOADING      with EXECUTES, the table has no PJRT_Executable_DeserializeAndLoad
+//	UNUSABLE        with SERIALIZES, a loaded executable does not tell how much memory it needs
 //
 // The plugin accepts buffers and discards their content. Without EXECUTES, compiling a program fails
 // with UNIMPLEMENTED; before that, the program is written to the file named by the environment variable
-// RESIDUAL_FAKE_PROGRAM, if it is set.
+// RESIDUAL_FAKE_PROGRAM, if it is set. With EXECUTES, "compile" or "load" is added to the file named by
+// RESIDUAL_FAKE_LOG, if it is set, whenever the plugin does that.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,7 +206,18 @@ static PJRT_Error *event_destroy(PJRT_Event_Destroy_Args *args) { return NULL; }
 struct PJRT_LoadedExecutable {
 	size_t results;
 	struct PJRT_Buffer *types;
+	bool loaded;
 };
+
+// note adds a line to the log.
+static void note(const char *line) {
+	const char *path = getenv("RESIDUAL_FAKE_LOG");
+	FILE *file = path == NULL || *path == 0 ? NULL : fopen(path, "a");
+	if (file != NULL) {
+		fprintf(file, "%s\n", line);
+		fclose(file);
+	}
+}
 
 // parse reads a type, such as tensor<3x4xf32>, after "tensor<".
 static struct PJRT_Buffer parse(const char *text) {
@@ -227,6 +244,7 @@ static struct PJRT_Buffer parse(const char *text) {
 }
 
 static PJRT_Error *client_compile_any(PJRT_Client_Compile_Args *args) {
+	note("compile");
 	char *text = strndup(args->program->code, args->program->code_size);
 	const char *main = strstr(text, "@main("), *at = main == NULL ? NULL : strstr(main, "-> "), *end = at == NULL ? NULL : strstr(at, " {\n");
 	if (end == NULL) {
@@ -284,7 +302,60 @@ static PJRT_Error *executable_num_outputs(PJRT_Executable_NumOutputs_Args *args)
 	return NULL;
 }
 
-static PJRT_Error *executable_memory(PJRT_Executable_GetCompiledMemoryStats_Args *args) { return NULL; }
+static PJRT_Error *executable_memory(PJRT_Executable_GetCompiledMemoryStats_Args *args) {
+#ifdef UNUSABLE
+	if (((PJRT_LoadedExecutable *)args->executable)->loaded) {
+		return fail(PJRT_Error_Code_UNIMPLEMENTED, "a loaded executable has no sizes");
+	}
+#endif
+	return NULL;
+}
+
+#ifdef SERIALIZES
+static const char mark[] = "executable of the fake plugin";
+
+static void serialized_free(PJRT_SerializedExecutable *serialized) {
+	note("free");
+	free(serialized);
+}
+
+static PJRT_Error *executable_serialize(PJRT_Executable_Serialize_Args *args) {
+#ifdef SERIALIZE_ERROR
+	return fail(PJRT_Error_Code_UNIMPLEMENTED, "the fake plugin serializes nothing");
+#endif
+	const PJRT_LoadedExecutable *executable = (const PJRT_LoadedExecutable *)args->executable;
+	size_t types = executable->results * sizeof *executable->types;
+	char *data = malloc(sizeof mark + types);
+	memcpy(data, mark, sizeof mark);
+	if (types > 0) {
+		memcpy(data + sizeof mark, executable->types, types);
+	}
+	args->serialized_bytes = data;
+	args->serialized_bytes_size = sizeof mark + types;
+	args->serialized_executable = (PJRT_SerializedExecutable *)data;
+	args->serialized_executable_deleter = serialized_free;
+	return NULL;
+}
+
+static PJRT_Error *executable_load(PJRT_Executable_DeserializeAndLoad_Args *args) {
+	note("load");
+#ifdef LOAD_ERROR
+	return fail(PJRT_Error_Code_INTERNAL, "the fake plugin loads nothing");
+#endif
+	const char *data = args->serialized_executable;
+	size_t size = args->serialized_executable_size;
+	if (size < sizeof mark || memcmp(data, mark, sizeof mark) != 0) {
+		return fail(PJRT_Error_Code_INVALID_ARGUMENT, "not an executable of the fake plugin");
+	}
+	PJRT_LoadedExecutable *executable = calloc(1, sizeof *executable);
+	executable->results = (size - sizeof mark) / sizeof *executable->types;
+	executable->types = calloc(executable->results + 1, sizeof *executable->types);
+	executable->loaded = true;
+	memcpy(executable->types, data + sizeof mark, executable->results * sizeof *executable->types);
+	args->loaded_executable = executable;
+	return NULL;
+}
+#endif
 #endif
 
 static PJRT_Error *client_compile(PJRT_Client_Compile_Args *args) {
@@ -350,6 +421,13 @@ const PJRT_Api *GetPjrtApi(void) {
 	api.PJRT_Executable_Name = executable_name;
 	api.PJRT_Executable_NumOutputs = executable_num_outputs;
 	api.PJRT_Executable_GetCompiledMemoryStats = executable_memory;
+#ifdef SERIALIZES
+	api.PJRT_Executable_Serialize = executable_serialize;
+	api.PJRT_Executable_DeserializeAndLoad = executable_load;
+#endif
+#ifdef NO_LOADING
+	api.PJRT_Executable_DeserializeAndLoad = NULL;
+#endif
 #endif
 #ifdef NO_COMPILE
 	api.PJRT_Client_Compile = NULL;

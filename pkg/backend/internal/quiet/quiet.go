@@ -1,5 +1,5 @@
-// Package quiet keeps go-xla from printing errors while a program starts. Import it for that effect
-// alone.
+// Package quiet keeps go-xla from printing errors while a program starts, and XLA's CPU plugin ([CPU]).
+// Import it for the first effect alone.
 //
 // When go-xla (v0.4.2) is initialised, it searches the user's home folder and /etc/ld.so.conf for
 // folders with plugins. If one of them is missing, as on Alpine or in a small container, it writes
@@ -31,4 +31,17 @@ func Restore() {
 		os.Unsetenv(variable)
 		set = false
 	}
+}
+
+// CPU makes the CPU plugin that is opened next print no errors, which it returns as well, and returns
+// a function that ends this. When the plugin loads a compiled program, it prints a page for each of
+// LLVM's tuning preferences, such as prefer-no-gather, because it takes them for instructions that the
+// processor lacks (github.com/openxla/xla/issues/44565). The plugin reads the variable
+// once, when it is opened. A user's own value stays.
+func CPU() (end func()) {
+	const level = "TF_CPP_MIN_LOG_LEVEL"
+	if _, there := os.LookupEnv(level); there || os.Setenv(level, "3") != nil {
+		return func() {}
+	}
+	return func() { os.Unsetenv(level) }
 }

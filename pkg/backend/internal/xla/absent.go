@@ -22,7 +22,10 @@ func Open(string) (*Plugin, error) { return nil, ErrNotLinked }
 func (*Plugin) Version() string { return "" }
 
 // Backend returns ErrNotLinked.
-func (*Plugin) Backend(string, []string) (compute.Backend, error) { return nil, ErrNotLinked }
+func (*Plugin) Backend(string, []string, *Cache) (compute.Backend, error) { return nil, ErrNotLinked }
+
+// Programs returns 0 and 0.
+func Programs() (compiled, loaded int64) { return 0, 0 }
 
 // Driver returns ErrNotLinked: it takes cgo to ask the driver.
 func Driver() (int, error) { return 0, ErrNotLinked }

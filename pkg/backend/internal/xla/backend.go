@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"unsafe"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/go-xla/compute/xla"
@@ -22,7 +21,7 @@ func init() {
 	xla.EnableAutoInstall(false)
 }
 
-// registered maps the tables that go-xla has been given to their names in go-xla, which it keeps
+// registered maps the plugins' tables to their names in go-xla, which keeps the tables it has been given
 // forever. The lock also protects go-xla's own list, which has none.
 var registered = struct {
 	sync.Mutex
@@ -43,18 +42,23 @@ func (p *Plugin) register(kind string) (string, error) {
 	if n := len(registered.names); n > 0 {
 		name = fmt.Sprintf("/%s/%d", kind, n+1)
 	}
-	if err := pjrt.RegisterPreloadedPlugin(name, uintptr(unsafe.Pointer(p.table))); err != nil {
+	hooked, err := p.hook()
+	if err != nil {
+		return "", err
+	}
+	if err := pjrt.RegisterPreloadedPlugin(name, uintptr(hooked)); err != nil {
 		return "", err
 	}
 	registered.names[p.table] = name
 	return name, nil
 }
 
-// Backend starts the plugin, of kind "cuda", "cpu" or another, with go-xla's options. It returns a
-// panic of go-xla as an error.
-func (p *Plugin) Backend(kind string, options []string) (compute.Backend, error) {
+// Backend starts the plugin, of kind "cuda", "cpu" or another, with go-xla's options. It keeps compiled
+// programs in the cache, unless that is nil. It returns a panic of go-xla as an error.
+func (p *Plugin) Backend(kind string, options []string, cache *Cache) (compute.Backend, error) {
 	registered.Lock()
 	defer registered.Unlock()
+	starting = p.client(cache)
 	var backend compute.Backend
 	var err error
 	panicked := exceptions.Try(func() {

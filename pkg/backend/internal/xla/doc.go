@@ -11,7 +11,18 @@
 // try neither.)
 package xla
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
+
+// Cache says which compiled programs a backend keeps for later processes, and where.
+type Cache struct {
+	Folder string
+	Limit  int64         // bytes that the folder may have; the programs used least recently go first
+	Least  time.Duration // programs that compile in less time are not kept
+	Of     []string      // what the programs depend on, besides all that the plugin tells about itself
+}
 
 // ErrNoDriver is the error of [Driver] on a machine without an NVIDIA driver.
 var ErrNoDriver = errors.New("libcuda.so.1 is missing")

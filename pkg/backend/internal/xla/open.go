@@ -5,23 +5,10 @@ package xla
 /*
 #cgo LDFLAGS: -ldl
 #include <dlfcn.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-// The head of PJRT_Api (pjrt_c_api.h), which is the same in all versions, and the functions that
-// follow, whose number depends on the version.
-typedef struct {
-	size_t struct_size;
-	void *extension_start;
-	struct {
-		size_t struct_size;
-		void *extension_start;
-		int major_version;
-		int minor_version;
-	} pjrt_api_version;
-	void *functions[];
-} residual_api;
+#include "pjrt.h"
 
 // residual_open opens the library at path, never to close it, and returns its table, or NULL and
 // a message. It is a single call because dlerror's message belongs to the thread.
@@ -80,12 +67,15 @@ const (
 	minor = 104
 )
 
-// required lists the functions that go-xla's backend calls, by their place in the table. The last
-// one determines how long the table must be.
-var required = []struct {
+// A function is a function of the PJRT C API, with its place in the table.
+type function struct {
 	place int
 	name  string
-}{
+}
+
+// required lists the functions that go-xla's backend calls, by their place in the table. The last
+// one determines how long the table must be.
+var required = []function{
 	{0, "PJRT_Error_Destroy"},
 	{1, "PJRT_Error_Message"},
 	{2, "PJRT_Error_GetCode"},
@@ -126,6 +116,7 @@ var required = []struct {
 
 // Plugin is an open plugin that go-xla can use.
 type Plugin struct {
+	path  string
 	table *table
 }
 
@@ -145,7 +136,7 @@ func Open(path string) (*Plugin, error) {
 	if api == nil {
 		return nil, fmt.Errorf("cannot open it: %s", strings.TrimPrefix(C.GoString(&message[0]), path+": "))
 	}
-	p := &Plugin{table: api}
+	p := &Plugin{path: path, table: api}
 	if err := p.check(); err != nil {
 		return nil, err
 	}
@@ -162,15 +153,25 @@ func (p *Plugin) check() error {
 		return fmt.Errorf("it has PJRT API %s, want version %d, best %d.%d; install a plugin that fits go-xla v0.4.2", p.Version(), major, major, minor)
 	}
 	last := required[len(required)-1].place
-	if have := (p.table.struct_size - head) / C.size_t(unsafe.Sizeof(uintptr(0))); have <= C.size_t(last) {
+	if have := p.functions(); have <= last {
 		return fmt.Errorf("it has PJRT API %s with %d functions, want at least %d, best version %d.%d; install a newer plugin", p.Version(), have, last+1, major, minor)
 	}
 	for _, f := range required {
-		if C.residual_function(p.table, C.size_t(f.place)) == nil {
+		if !p.has(f) {
 			return fmt.Errorf("it has PJRT API %s without the function %s; install another plugin", p.Version(), f.name)
 		}
 	}
 	return nil
+}
+
+// functions returns the number of functions in the table, whose head must be complete.
+func (p *Plugin) functions() int {
+	return int((p.table.struct_size - C.size_t(unsafe.Sizeof(*p.table))) / C.size_t(unsafe.Sizeof(uintptr(0))))
+}
+
+// has reports whether the table has the function.
+func (p *Plugin) has(f function) bool {
+	return f.place < p.functions() && C.residual_function(p.table, C.size_t(f.place)) != nil
 }
 
 // Version returns the version of the plugin's PJRT C API, such as 0.104.
