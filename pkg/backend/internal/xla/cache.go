@@ -258,13 +258,10 @@ func (c *client) describe(of unsafe.Pointer) []byte {
 	if strings.Contains(flags, "xla_dump") { // who asks for dumps wants to see the compiler work
 		return nil
 	}
-	info, err := os.Stat(c.plugin.path)
-	if err != nil {
-		return nil
-	}
 	var b bytes.Buffer
+	file := c.plugin.file
 	for _, text := range append([]string{
-		version, c.plugin.Version(), fmt.Sprint(info.Size()), fmt.Sprint(info.ModTime().UnixNano()), flags,
+		version, c.plugin.Version(), fmt.Sprint(file.Size()), fmt.Sprint(file.ModTime().UnixNano()), flags,
 		processor(), fmt.Sprint(runtime.NumCPU()),
 	}, c.cache.Of...) {
 		add(&b, []byte(text))

@@ -53,6 +53,8 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"unsafe"
 )
@@ -116,7 +118,7 @@ var required = []function{
 
 // Plugin is an open plugin that go-xla can use.
 type Plugin struct {
-	path  string
+	file  fs.FileInfo
 	table *table
 }
 
@@ -129,6 +131,10 @@ func Open(path string) (*Plugin, error) {
 	if err := Examine(path); err != nil {
 		return nil, err
 	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read it: %w", err)
+	}
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	var message [1024]C.char
@@ -136,7 +142,7 @@ func Open(path string) (*Plugin, error) {
 	if api == nil {
 		return nil, fmt.Errorf("cannot open it: %s", strings.TrimPrefix(C.GoString(&message[0]), path+": "))
 	}
-	p := &Plugin{path: path, table: api}
+	p := &Plugin{file: info, table: api}
 	if err := p.check(); err != nil {
 		return nil, err
 	}
