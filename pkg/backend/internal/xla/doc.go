@@ -3,7 +3,8 @@
 // A plugin is a shared library with a function GetPjrtApi, which returns a table of functions, the
 // PJRT C API (pjrt_c_api.h). go-xla calls functions of the table without checking its version or
 // length. So this package first examines the file ([Examine]), then opens it and checks the head of
-// its table ([Open]), and passes it to go-xla ([Plugin.Backend]) only if it fits.
+// its table ([Open]), and passes a copy of it to go-xla ([Plugin.Backend]) only if it fits. In the copy,
+// compiling a program is a function of this package, which keeps the result for later processes ([Cache]).
 //
 // XLA is part of the program ([Linked]) on Linux, on amd64 and arm64, with cgo and without the build
 // tag noxla. Elsewhere the functions return [ErrNotLinked]. (go-xla has files for macOS and Windows
