@@ -39,6 +39,7 @@ const oldest = "cortex-a53"
 
 // unfit are the tests that start their own program again, which the emulator cannot do.
 var unfit = []string{
+	"TestFontVariable",                                  // pkg/figure
 	"TestPrepareSweeps",                                 // pkg/atomicfile
 	"TestNothingIsPrinted",                              // pkg/backend/internal/quiet
 	"TestFetchAfterAKill", "TestFetchWithFileSizeLimit", // pkg/cifar
