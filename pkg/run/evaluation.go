@@ -78,7 +78,8 @@ func (s *session) compileEvaluation() {
 		if caught := exceptions.TryCatch[error](func() { err = network.Prepare(s.Test, batchSize) }); caught != nil {
 			err = caught
 		}
-		result <- compiled{first.note("the evaluation"), err}
+		result <- compiled{first.note("compiling the evaluation took %.1f s, while training ran",
+			"loading the evaluation from the cache took %.1f s, while training ran"), err}
 	}()
 }
 
@@ -95,7 +96,7 @@ func (s *session) evaluate() error {
 			if c.err != nil {
 				return fmt.Errorf("compile the evaluation: %w", c.err)
 			}
-			s.Report.Note(c.note + ", while training ran")
+			s.Report.Note(c.note)
 		case <-s.ctx.Done():
 			return s.ctx.Err()
 		}

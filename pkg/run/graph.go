@@ -389,13 +389,13 @@ func startCompiling() compiling {
 	return compiling{time.Now(), compiled, loaded}
 }
 
-// note says what has happened to a program since, and how long that took.
-func (c compiling) note(program string) string {
-	text := "compiling %s took %.1f s"
+// note returns the text that is true of the program, with the seconds that it took in place of %.1f.
+func (c compiling) note(compiling, loading string) string {
+	text := compiling
 	if compiled, loaded := backend.Programs(); loaded > c.loaded && compiled == c.compiled {
-		text = "loading %s from the cache took %.1f s"
+		text = loading
 	}
-	return fmt.Sprintf(text, program, time.Since(c.began).Seconds())
+	return fmt.Sprintf(text, time.Since(c.began).Seconds())
 }
 
 // compiled notes how long the first call of a program took, the i-th one of the run: n steps after the
@@ -409,7 +409,7 @@ func (s *session) compiled(i, done, n int, first compiling) {
 	if i > 1 {
 		what += " for another size of batches or images"
 	}
-	s.Report.Note(first.note(what))
+	s.Report.Note(first.note("compiling "+what+" took %.1f s", "loading "+what+" from the cache took %.1f s"))
 	for _, w := range []*window{&s.line, &s.epoch} {
 		w.since = w.since.Add(took)
 		for step := done; step < done+n; step++ {
