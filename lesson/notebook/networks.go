@@ -44,7 +44,7 @@ func trainedNetworks() *Networks {
 	const public = "Networks: plain20, plain56, resnet20 and resnet56 by A. Martyn, trained for 164 epochs on CIFAR-10 (github.com/a-martyn/resnet, BSD-3-Clause)."
 	const stand = "Networks: plain20, plain56, resnet20 and resnet56 of the recorded runs, trained for 24 epochs on CIFAR-10 (JPEG). " +
 		"A. Martyn's, trained for 164, are neither in the cache nor can they be downloaded."
-	n := &Networks{Caption: "weights: A. Martyn, 164 epochs on CIFAR-10 (BSD-3)", models: map[string]*weights.Model{}}
+	n := &Networks{Caption: "weights: A. Martyn (BSD-3), 164 epochs on CIFAR-10", models: map[string]*weights.Model{}}
 	n.Recorded = printed(stand) // do not wait for the network again
 	for name, spec := range publicNames {
 		if n.Recorded {

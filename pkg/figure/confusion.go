@@ -197,11 +197,11 @@ func shareBar(o options) scaleBar {
 	return newScaleBar(blues(), o.Text("share of the true class"), ticks)
 }
 
-// grouped writes n with a narrow gap after every three digits, as in 10 000.
+// grouped writes n with a comma between thousands, as in 10,000.
 func grouped(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "\u00a0" + s[i:]
+		s = s[:i] + "," + s[i:]
 	}
 	return s
 }
