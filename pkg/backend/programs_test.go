@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -152,7 +153,15 @@ func TestProgramsAreKept(t *testing.T) {
 	check("no folder", config, "compile")
 	m.cache = func() (string, error) { return filepath.Join(path, "below a file"), nil }
 	check("a folder that cannot be created", config, fresh)
+	if err := Unkept(); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("in a folder that cannot be created, the error is %v", err)
+	}
 	check("again", config, fresh)
+	m.cache = func() (string, error) { return t.TempDir(), nil }
+	check("another folder", config, fresh)
+	if err := Unkept(); err != nil {
+		t.Errorf("in another folder, the error is %v", err)
+	}
 	m.cache = cache
 	check("the folder again", config, loaded)
 }

@@ -97,6 +97,7 @@ func (s *session) evaluate() error {
 				return fmt.Errorf("compile the evaluation: %w", c.err)
 			}
 			s.Report.Note(c.note)
+			s.noteUnkept()
 		case <-s.ctx.Done():
 			return s.ctx.Err()
 		}

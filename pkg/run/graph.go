@@ -410,11 +410,20 @@ func (s *session) compiled(i, done, n int, first compiling) {
 		what += " for another size of batches or images"
 	}
 	s.Report.Note(first.note("compiling "+what+" took %.1f s", "loading "+what+" from the cache took %.1f s"))
+	s.noteUnkept()
 	for _, w := range []*window{&s.line, &s.epoch} {
 		w.since = w.since.Add(took)
 		for step := done; step < done+n; step++ {
 			w.timed -= s.batchSize(step) // they took the rest of that time
 		}
+	}
+}
+
+// noteUnkept notes, once in a run, why compiled programs are not in the cache.
+func (s *session) noteUnkept() {
+	if err := backend.Unkept(); err != nil && !s.unkept {
+		s.unkept = true
+		s.Report.Note(fmt.Sprintf("the compiled program could not be kept, so the next run compiles it again: %v", err))
 	}
 }
 

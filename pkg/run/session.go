@@ -27,6 +27,8 @@ type session struct {
 	rate    *model.Variable // the learning rate
 	// evaluation evaluates the network during training; nil without test images.
 	evaluation *evaluation
+	// unkept is true once a note has said that compiled programs could not be kept.
+	unkept bool
 	// optimizer updates the weights, in the graph of a step.
 	optimizer optimizer.Interface
 	// reads and writes are the variables that a step only reads, and those that it writes.

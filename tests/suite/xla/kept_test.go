@@ -230,6 +230,40 @@ func TestWordsForKeptProgramsOnXLA(t *testing.T) {
 	}
 }
 
+// A run whose programs cannot be kept says so, once, and trains.
+func TestWordsForUnkeptProgramsOnXLA(t *testing.T) {
+	t.Setenv("RESIDUAL_XLA_CACHE", "on")
+	plugin := backendtest.Plugin(t)
+	cache := t.TempDir()
+	t.Setenv("RESIDUAL_CACHE", cache)
+	// A file in the place of the folder stands for a full disk.
+	if err := os.Mkdir(filepath.Join(cache, "xla"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(cache, "xla", "programs"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := small(t)
+	var notes notes
+	o := run.Options{
+		Backend: start(t, "xla:"+plugin), Report: &notes,
+		Training: shapes10.Train(4*r.BatchSize, 1), Test: shapes10.Test(60, 2),
+	}
+	if _, err := run.Train(context.Background(), t.TempDir(), r, o); err != nil {
+		t.Fatal(err)
+	}
+	const want = "the compiled program could not be kept, so the next run compiles it again: write program: "
+	said := 0
+	for _, note := range notes.all {
+		if strings.HasPrefix(note, want) {
+			said++
+		}
+	}
+	if said != 1 {
+		t.Errorf("the run says %q, want %q once", notes.all, want)
+	}
+}
+
 // notes is a Reporter that keeps the notes.
 type notes struct {
 	interrupter

@@ -27,6 +27,9 @@ func (*Plugin) Backend(string, []string, *Cache) (compute.Backend, error) { retu
 // Programs returns 0 and 0.
 func Programs() (compiled, loaded int64) { return 0, 0 }
 
+// Unkept returns nil.
+func Unkept() error { return nil }
+
 // Driver returns ErrNotLinked: it takes cgo to ask the driver.
 func Driver() (int, error) { return 0, ErrNotLinked }
 

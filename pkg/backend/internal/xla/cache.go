@@ -140,6 +140,9 @@ var starting *client
 // counted are the numbers that [Programs] returns.
 var counted struct{ compiled, loaded atomic.Int64 }
 
+// unkept is the error that [Unkept] returns.
+var unkept atomic.Pointer[error]
+
 // hook returns the table for go-xla.
 func (p *Plugin) hook() (unsafe.Pointer, error) {
 	table := C.residual_hook(p.table) // as permanent as the plugin
@@ -161,6 +164,14 @@ func (p *Plugin) client(cache *Cache) *client {
 
 // Programs returns how many programs this process has compiled, and how many it has loaded instead.
 func Programs() (compiled, loaded int64) { return counted.compiled.Load(), counted.loaded.Load() }
+
+// Unkept returns why the last program that was to be kept could not be written, or nil.
+func Unkept() error {
+	if err := unkept.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // residualCreate is PJRT_Client_Create in the tables that go-xla has. It notes whose client it is.
 //
@@ -230,7 +241,8 @@ func (c *client) save(folder programs.Folder, key programs.Key, loaded unsafe.Po
 	}
 	defer C.residual_release(&program)
 	// An error only means that the next process compiles the program again.
-	_ = folder.Write(key, unsafe.Slice((*byte)(program.data), program.size))
+	err := folder.Write(key, unsafe.Slice((*byte)(program.data), program.size))
+	unkept.Store(&err)
 }
 
 // key returns the key of a program, and whether it should be kept.
