@@ -112,7 +112,8 @@ func (m matrix) summary(o options) string {
 	if total == 0 {
 		return o.Text("no samples")
 	}
-	return fmt.Sprintf(o.Text("%s of %s samples correct (%.1f%%)"), grouped(right), grouped(total), 100*float64(right)/float64(total))
+	share := float64(right) / float64(total) // first, as the accuracies beside the figure are: 1,191 of 2,000 round to 59.6%
+	return fmt.Sprintf(o.Text("%s of %s samples correct (%.1f%%)"), grouped(right), grouped(total), 100*share)
 }
 
 // share returns the share of column k in row i, 0 for a row without samples.

@@ -142,6 +142,7 @@ func samples(t *testing.T) map[string]struct {
 		"plain":     {must(PlainVsResidual("Depth", "epoch", "error", runs("plain"), runs("ResNet"), Percent(), YRange(0, 1))), "Residual networks"},
 		"gradients": {must(GradientNorms("Gradients", layers, []Curve{{Name: "plain", Y: falling(56, 1, 0.03)}})), "norm of the gradient"},
 		"confusion": {must(Confusion("Two", []string{"cat", "dog"}, [][]int{{7, 3}, {0, 0}})), "7 of 10 samples correct (70.0%)"},
+		"rounded":   {must(Confusion("Two", []string{"cat", "dog"}, [][]int{{1000, 0}, {809, 191}})), "1,191 of 2,000 samples correct (59.6%)"},
 		"hundred":   {must(Confusion("Hundred", hundred, counts)), "predicted class"},
 		"images":    {must(ImageGrid("Images", 4, []Tile{tile(32, 32), wrong, tile(300, 200)})), "1 of 3 wrong: framed, with a cross"},
 		"bars":      {must(Bars("Winners", "top-5 error in %", []Bar{{Name: "AlexNet", Value: 16.4, Note: "2012"}, {Name: "VGG", Value: 7.3}, {Name: "ResNet", Value: 3.57, Note: "2015 · 152 layers"}})), "3.57"},
