@@ -144,7 +144,7 @@ func TestPhrasebook(t *testing.T) {
 		Phrase{`"f, x "`, `"f，x "`}, Phrase{`"out of a ReLU"`, `"来自 ReLU"`}, Phrase{`"error"`, `"误差（自己的）"`},
 		Phrase{`"500 images; guessing: 10%; "`, `"500 幅图像；瞎猜：10%；"`}, Phrase{`"%s? (image %d)"`, `"%s？（第 %d 幅）"`},
 		Phrase{`"filter %d\ncontrast %.0f%%"`, `"滤波器 %d\n对比 %.0f%%"`}, Phrase{"It came second; the rest won. ", "它是第二名。"}, Phrase{"plain, copies, ε = ", "普通，复制，ε = "},
-		Phrase{` layers`, ` 层`},
+		Phrase{` layers`, ` 层`}, Phrase{`"live: "`, `"刚刚训练的："`},
 	)
 	book.Add(Phrase{`"epoch"`, `"不是这个"`}, Phrase{`"a later word"`, `"后来的词"`})
 	for english, want := range map[string]string{
@@ -165,6 +165,7 @@ func TestPhrasebook(t *testing.T) {
 		"a later word": "后来的词",
 		"data: CIFAR-10; the shallow networks' layers are spread over the deep ones'": "数据：CIFAR-10；浅层网络的各层按相对深度排在深层网络的横轴上",
 		"resnet20, live":                                      "resnet20，刚刚训练的",
+		"live: Shapes-10 (built-in)":                          "刚刚训练的：Shapes-10（内置）",
 		"plain, 24 epochs, recorded":                          "普通，24 轮（存下的）",
 		"1.75 to 1.87":                                        "1.75～1.87",
 		"data: CIFAR-10; 56 layers":                           "数据：CIFAR-10；56 层",
