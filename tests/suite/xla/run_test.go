@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/backend/backendtest"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/infer"
@@ -130,6 +131,23 @@ func TestTrainingOnXLA(t *testing.T) {
 		r.Precision = precision
 		want := train(t, start(t, "cpu"), r, run.InputHost)
 		compare(t, fmt.Sprint(precision, ", input ", input), train(t, engine, r, input), want, rounding)
+	}
+}
+
+// The parts of the recipe quick that no other test has: images that are smaller at first, which take a program for
+// each size, and Muon.
+func TestQuickOnXLA(t *testing.T) {
+	engine := backendtest.XLA(t)
+	r := small(t)
+	r.Sizes = dataset.Sizes{{Until: 0.3, Pixels: 16}, {Until: 0.6, Pixels: 24}} // of twelve steps, four and three are smaller
+	r.Muon = 0.2
+	want := train(t, start(t, "cpu"), r, run.InputHost)
+	tolerance := 1e-4 // without Muon, the losses differ by 50 times as much
+	if backend.Accelerated(engine) {
+		tolerance = rounding
+	}
+	for _, input := range []run.Input{run.InputHost, run.InputDevice} {
+		compare(t, fmt.Sprint("quick, input ", input), train(t, engine, r, input), want, tolerance)
 	}
 }
 
