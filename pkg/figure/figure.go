@@ -12,11 +12,14 @@
 //
 // # The code of colours and dashes
 //
-// A plain network is orange and a residual one blue, in every figure of the course; the
-// deeper the network, the darker its colour. What is measured on test or held-out images is
-// a solid line, and what is measured on training images a dashed one. [NetworkStyle] and
-// [Style.Training] are this code, and code.go has its colours. Curves that do not compare
-// plain with residual networks have the colours of the palette, in order.
+// A plain network is orange and a residual one blue, in every figure of the course that
+// compares them; the deeper the network, the darker its colour. What is measured on test or
+// held-out images is a solid line, and what is measured on training images a dashed one.
+// [NetworkStyle] and [Style.Training] are this code, and code.go has its colours.
+//
+// Other figures, such as those of recipes, learning rates or kinds of residual networks, have
+// the colours of the palette, in order. There, a dash or hatching that was not asked for only
+// tells series apart.
 //
 // # Text
 //

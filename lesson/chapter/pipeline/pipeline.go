@@ -193,7 +193,7 @@ func LossFigure(results []Result, caption string) (*figure.Figure, error) {
 func CurvesFigure(results []Result, caption string) (*figure.Figure, error) {
 	var curves []figure.Curve
 	for i, r := range results {
-		curve := figure.Curve{Name: "without " + r.Part, Style: figure.Style{Color: i + 2}} // not the orange of plain networks
+		curve := figure.Curve{Name: "without " + r.Part, Style: figure.Style{Color: i + 2}} // without vermillion, which is too near orange
 		if i == 0 {
 			curve.Name, curve.Style.Color = "the whole recipe", 1
 		}

@@ -421,7 +421,7 @@ func (s Step) Sources() []string {
 // ProgramFigure draws the accuracy by epoch of a step that was evaluated on the test images, as the article's
 // program is, on training and on test images, and the accuracy that the article reports.
 func ProgramFigure(s Step, caption string) (*figure.Figure, error) {
-	style := figure.NetworkStyle(figure.Residual, figure.Deep)
+	style := s.style()
 	training := figure.Curve{Name: "training", Style: style.Training()}
 	test := figure.Curve{Name: "test", Style: style}
 	reported := figure.Curve{Name: "83.99%: the article", Style: figure.Style{Color: 5, Dash: figure.Dotted}}
@@ -456,6 +456,11 @@ func Gains(steps []Step) []float64 {
 	return gains
 }
 
+// style is that of the step's network in figures.
+func (s Step) style() figure.Style {
+	return figure.NetworkStyle(figure.Residual, figure.DepthOf(s.Recipe.Model.Layers()))
+}
+
 // Waterfall draws the accuracy on validation images of each step, with its gain over the program that it
 // changes, and the accuracy that the article reports.
 func Waterfall(steps []Step, caption string) (*figure.Figure, error) {
@@ -463,7 +468,7 @@ func Waterfall(steps []Step, caption string) (*figure.Figure, error) {
 	gains := Gains(steps)
 	best := 0.0
 	for i, s := range steps {
-		bar := figure.Bar{Name: s.Name, Value: s.Accuracy(), Style: figure.NetworkStyle(figure.Residual, figure.Deep)}
+		bar := figure.Bar{Name: s.Name, Value: s.Accuracy(), Style: s.style()}
 		switch {
 		case s.Aside:
 			bar.Style.Dash = figure.Dashed // hatched
