@@ -22,9 +22,9 @@ const xlaName = "xla"
 // the cache, where an earlier process left them.
 func Programs() (compiled, loaded int64) { return xla.Programs() }
 
-// Unkept returns why the last program that XLA compiled in this process could not be kept in the cache, for
-// example because the disk is full. It is nil if the program was kept, or was not to be kept.
-func Unkept() error { return xla.Unkept() }
+// Unkept returns how many times keeping a program that XLA compiled in this process failed, for example because the
+// disk is full, and the error of the last time. Programs that are not to be kept do not count.
+func Unkept() (n int64, last error) { return xla.Unkept() }
 
 // startXLA starts the backend "xla", "xla:KIND" or "xla:PATH", with options after commas.
 func (m machine) startXLA(config string) (compute.Backend, error) {

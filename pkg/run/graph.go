@@ -419,11 +419,11 @@ func (s *session) compiled(i, done, n int, first compiling) {
 	}
 }
 
-// noteUnkept notes, once in a run, why compiled programs are not in the cache.
+// noteUnkept notes, once in a run, why keeping a compiled program failed.
 func (s *session) noteUnkept() {
-	if err := backend.Unkept(); err != nil && !s.unkept {
-		s.unkept = true
-		s.Report.Note(fmt.Sprintf("the compiled program could not be kept, so the next run compiles it again: %v", err))
+	if n, err := backend.Unkept(); s.unkept >= 0 && n > s.unkept {
+		s.unkept = -1
+		s.Report.Note(fmt.Sprintf("keeping the compiled program for the next run failed: %v", err))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/ml/train/optimizer"
 	"github.com/gomlx/gomlx/support/exceptions"
 
+	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/checkpoint"
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/recipe"
@@ -27,8 +28,9 @@ type session struct {
 	rate    *model.Variable // the learning rate
 	// evaluation evaluates the network during training; nil without test images.
 	evaluation *evaluation
-	// unkept is true once a note has said that compiled programs could not be kept.
-	unkept bool
+	// unkept is how many times keeping a program had failed when the run began (see [backend.Unkept]), and -1 once
+	// a note has told of another one.
+	unkept int64
 	// optimizer updates the weights, in the graph of a step.
 	optimizer optimizer.Interface
 	// reads and writes are the variables that a step only reads, and those that it writes.
@@ -60,6 +62,7 @@ func start(ctx context.Context, dir string, r recipe.Recipe, from *checkpoint.St
 	}
 	s := &session{Options: o, ctx: ctx, dir: dir, recipe: r,
 		stepsPerEpoch: batches.StepsPerEpoch(), steps: batches.StepsPerEpoch() * r.Epochs}
+	s.unkept, _ = backend.Unkept()
 	if _, err := s.unlessCancelled(first, func() error { return s.prepare(from) }, func() {}); err != nil {
 		return nil, err
 	}

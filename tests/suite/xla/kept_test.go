@@ -252,7 +252,7 @@ func TestWordsForUnkeptProgramsOnXLA(t *testing.T) {
 	if _, err := run.Train(context.Background(), t.TempDir(), r, o); err != nil {
 		t.Fatal(err)
 	}
-	const want = "the compiled program could not be kept, so the next run compiles it again: write program: "
+	const want = "keeping the compiled program for the next run failed: write program: "
 	said := 0
 	for _, note := range notes.all {
 		if strings.HasPrefix(note, want) {

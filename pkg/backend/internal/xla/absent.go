@@ -27,8 +27,8 @@ func (*Plugin) Backend(string, []string, *Cache) (compute.Backend, error) { retu
 // Programs returns 0 and 0.
 func Programs() (compiled, loaded int64) { return 0, 0 }
 
-// Unkept returns nil.
-func Unkept() error { return nil }
+// Unkept returns 0 and nil.
+func Unkept() (n int64, last error) { return 0, nil }
 
 // Driver returns ErrNotLinked: it takes cgo to ask the driver.
 func Driver() (int, error) { return 0, ErrNotLinked }

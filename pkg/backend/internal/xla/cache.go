@@ -140,8 +140,12 @@ var starting *client
 // counted are the numbers that [Programs] returns.
 var counted struct{ compiled, loaded atomic.Int64 }
 
-// unkept is the error that [Unkept] returns.
-var unkept atomic.Pointer[error]
+// unkept is what [Unkept] returns.
+var unkept struct {
+	sync.Mutex
+	n    int64
+	last error
+}
 
 // hook returns the table for go-xla.
 func (p *Plugin) hook() (unsafe.Pointer, error) {
@@ -165,12 +169,11 @@ func (p *Plugin) client(cache *Cache) *client {
 // Programs returns how many programs this process has compiled, and how many it has loaded instead.
 func Programs() (compiled, loaded int64) { return counted.compiled.Load(), counted.loaded.Load() }
 
-// Unkept returns why the last program that was to be kept could not be written, or nil.
-func Unkept() error {
-	if err := unkept.Load(); err != nil {
-		return *err
-	}
-	return nil
+// Unkept returns how many times keeping a program of this process failed, and the error of the last time.
+func Unkept() (n int64, last error) {
+	unkept.Lock()
+	defer unkept.Unlock()
+	return unkept.n, unkept.last
 }
 
 // residualCreate is PJRT_Client_Create in the tables that go-xla has. It notes whose client it is.
@@ -241,8 +244,11 @@ func (c *client) save(folder programs.Folder, key programs.Key, loaded unsafe.Po
 	}
 	defer C.residual_release(&program)
 	// An error only means that the next process compiles the program again.
-	err := folder.Write(key, unsafe.Slice((*byte)(program.data), program.size))
-	unkept.Store(&err)
+	if err := folder.Write(key, unsafe.Slice((*byte)(program.data), program.size)); err != nil {
+		unkept.Lock()
+		defer unkept.Unlock()
+		unkept.n, unkept.last = unkept.n+1, err
+	}
 }
 
 // key returns the key of a program, and whether it should be kept.
