@@ -133,18 +133,30 @@ func (s *session) train(batches *dataset.Batches, first int) error {
 		}
 	}()
 	pace := pace{most: s.ReadEvery}
+	programs := map[program]bool{} // those that have been compiled
 	for done := first; done < s.steps; {
+		next := s.programOf(done)
+		compiles := !programs[next] && (done == first || s.Backend.Name() == "xla")
+		programs[next] = true
+		if compiles && done > first && s.outcome.Weights != checkpointPath(s.dir, done) {
+			// The run may be cancelled meanwhile, and the step abandoned.
+			if err := s.save(done); err != nil {
+				return err
+			}
+		}
 		began, n := time.Now(), min(pace.next(), s.undisturbed(done))
 		taken := 0
 		work := func() (err error) {
 			taken, err = take(done, n)
 			return err
 		}
-		if done == first {
-			// The step builds and compiles the graph, which can take long.
-			abandoned, err = s.unlessCancelled(first, work, stop)
+		if compiles { // which can take long
+			abandoned, err = s.unlessCancelled(done, work, stop)
 		} else {
 			err = work()
+		}
+		if abandoned && done > first {
+			return s.interrupted(done, s.ctx.Err()) // it has been saved
 		}
 		if abandoned {
 			return err
@@ -165,6 +177,17 @@ func (s *session) train(batches *dataset.Batches, first int) error {
 		}
 	}
 	return nil
+}
+
+// A program takes training steps on batches of one size, with images of one size. XLA compiles it for seconds
+// or minutes when it is first needed: at the first step, at the smaller last batch of the first epoch, and
+// where the recipe changes the size of the images.
+type program struct{ images, side int }
+
+// programOf returns the program of the step after the first done ones.
+func (s *session) programOf(done int) program {
+	side, _ := s.recipe.Sizes.At(done, s.steps)
+	return program{s.batchSize(done), side}
 }
 
 // patience is how long a cancelled run waits for the end of its preparations.

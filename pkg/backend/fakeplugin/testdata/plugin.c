@@ -19,10 +19,12 @@
 // The plugin accepts buffers and discards their content. Without EXECUTES, compiling a program fails
 // with UNIMPLEMENTED; before that, the program is written to the file named by the environment variable
 // RESIDUAL_FAKE_PROGRAM, if it is set. With EXECUTES, "compile" or "load" is added to the file named by
-// RESIDUAL_FAKE_LOG, if it is set, whenever the plugin does that.
+// RESIDUAL_FAKE_LOG, if it is set, whenever the plugin does that; and compiling takes as long as the file
+// named by RESIDUAL_FAKE_GATE exists, if that is set.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pjrt_c_api.h"
 
@@ -245,6 +247,9 @@ static struct PJRT_Buffer parse(const char *text) {
 
 static PJRT_Error *client_compile_any(PJRT_Client_Compile_Args *args) {
 	note("compile");
+	for (const char *gate = getenv("RESIDUAL_FAKE_GATE"); gate != NULL && access(gate, F_OK) == 0;) {
+		usleep(1000);
+	}
 	char *text = strndup(args->program->code, args->program->code_size);
 	const char *main = strstr(text, "@main("), *at = main == NULL ? NULL : strstr(main, "-> "), *end = at == NULL ? NULL : strstr(at, " {\n");
 	if (end == NULL) {
