@@ -312,6 +312,26 @@ func TestDrive(t *testing.T) {
 	}
 }
 
+// The part speed measures what the goals are about, with the peers that they name.
+func TestSpeedCoversTheGoals(t *testing.T) {
+	goals := []spec{{Network: "resnet18-cifar", Size: 32, Batch: 512}, {Network: "resnet20", Size: 32, Batch: 128},
+		{Network: "resnet50", Size: 32, Batch: 512}, {Network: "resnet50", Size: 224, Batch: 256}}
+	contests := fullPlan().contests(speedPart)
+	for _, goal := range goals {
+		goal.Precision = recipe.BFloat16
+		i := slices.IndexFunc(contests, func(c contest) bool { return c.of == goal })
+		if i < 0 {
+			t.Errorf("%v is not measured", goal)
+			continue
+		}
+		for _, peer := range []string{ours, jax, graphed} {
+			if !slices.Contains(contests[i].peers, peer) {
+				t.Errorf("%v is not measured with %s", goal, peer)
+			}
+		}
+	}
+}
+
 // The most useful runs come first, and the sets stay small.
 func TestRecordings(t *testing.T) {
 	all, err := fullPlan().recordings()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -115,7 +116,7 @@ func speedTables(all []record) (string, error) {
 		for _, peer := range peers {
 			head = append(head, title(peer))
 		}
-		rows := [][]string{append(head, "ours ÷ torch.compile", "ours ÷ JAX", "ours, TFLOP/s", "share of the matrix rate")}
+		rows := [][]string{append(head, "ours ÷ torch.compile", "ours ÷ reduce-overhead", "ours ÷ JAX", "ours, TFLOP/s", "share of the matrix rate")}
 		for _, at := range cases(by, subject) {
 			row := []string{at.Precision, fmt.Sprint(at.Batch)}
 			speed := map[string]float64{}
@@ -124,7 +125,7 @@ func speedTables(all []record) (string, error) {
 				speed[peer] = median(by[at], imagesPerSecond)
 				row = append(row, spread(by[at]))
 			}
-			rows = append(rows, append(row, ratio(speed[ours], speed[compiled]), ratio(speed[ours], speed[jax]),
+			rows = append(rows, append(row, ratio(speed[ours], speed[compiled]), ratio(speed[ours], speed[graphed]), ratio(speed[ours], speed[jax]),
 				number(work*speed[ours]/1e12), share(work*speed[ours]/1e12, matrixRate(all))))
 		}
 		text.WriteString(table(fmt.Sprintf("%s at %d×%d: training, images/s", subject.Network, subject.Size, subject.Size), rows))
@@ -343,22 +344,16 @@ func byPeer(a, b string) int {
 	return slices.Index(order, a) - slices.Index(order, b)
 }
 
-// bySpec sorts small images before large ones and bfloat16 before float32.
+// bySpec sorts small images before large ones, then by network, and bfloat16 before float32.
 func bySpec(a, b spec) int {
-	rank := func(s spec) []int {
-		wide := 0
+	wide := func(s spec) int {
 		if s.Precision == recipe.Float32 {
-			wide = 1
+			return 1
 		}
-		return []int{s.Size, len(s.Network), wide, s.Batch}
+		return 0
 	}
-	if c := slices.Compare(rank(a), rank(b)); c != 0 {
-		return c
-	}
-	if c := strings.Compare(a.Network, b.Network); c != 0 {
-		return c
-	}
-	return byPeer(a.Peer, b.Peer)
+	return cmp.Or(cmp.Compare(a.Size, b.Size), strings.Compare(a.Network, b.Network),
+		cmp.Compare(wide(a), wide(b)), cmp.Compare(a.Batch, b.Batch), byPeer(a.Peer, b.Peer))
 }
 
 func matrixRate(all []record) float64 {
