@@ -32,7 +32,7 @@ type driver struct {
 	device   string // "cuda", or "cpu" to try out the program
 	backend  string
 	data     string // folder with CIFAR-10's record files, or ""
-	imageNet string // file with ImageNet weights, or "" for the packed ones
+	weights  string // file with ImageNet weights, or "" for the packed ones
 	together int    // the number of runs to record at the same time
 	retrying bool   // repeat measurements that failed
 }
@@ -58,7 +58,7 @@ func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&d.python, "python", "python3", "a Python with PyTorch and JAX")
 	flags.StringVar(&d.data, "data", "", "folder with CIFAR-10's record files (default: the packed images)")
 	flags.StringVar(&d.home, "home", filepath.Dir(self), "folder with the peers")
-	flags.StringVar(&d.imageNet, "imagenet", "", "file with ResNet-50's ImageNet weights, for the part record (default: the packed weights)")
+	flags.StringVar(&d.weights, "imagenet", "", "file with ResNet-50's ImageNet weights, for the part record (default: the packed weights)")
 	flags.IntVar(&d.together, "together", 4, "how many runs the part record trains at the same time")
 	flags.BoolVar(&d.retrying, "retry", false, "repeat measurements that failed")
 	if err := flags.Parse(args); err != nil {
@@ -76,6 +76,9 @@ func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if *quick {
 		d.plan = quickPlan()
+	}
+	if d.weights != "" {
+		d.imageNet = filepath.Base(d.weights)
 	}
 	if *minutes > 0 {
 		var cancel context.CancelFunc
@@ -164,6 +167,12 @@ func (d *driver) machine(ctx context.Context) error {
 	if before, known := d.fact("card"); known {
 		if before != found {
 			return fmt.Errorf("%s has results of a different card, %q; this is %q; use another folder with -out", d.out, before, found)
+		}
+		if _, known := d.fact("jax_plugins"); known && d.backend == "" && d.plugin() == installedPlugin {
+			// The results are from another machine, whose Python is in another folder.
+			if err := d.findOut(ctx); err != nil {
+				return err
+			}
 		}
 	} else {
 		if err := d.findOut(ctx); err != nil {
@@ -261,6 +270,9 @@ func (d *driver) fact(name string) (value string, known bool) {
 	return factOf(d.results.all, name)
 }
 
+// installedPlugin is our backend if Python has no plugin of JAX's.
+const installedPlugin = "xla:cuda"
+
 // plugin returns the default backend.
 func (d *driver) plugin() string {
 	if d.device == "cpu" {
@@ -271,11 +283,12 @@ func (d *driver) plugin() string {
 			return "xla:" + found[len(found)-1]
 		}
 	}
-	return "xla:cuda"
+	return installedPlugin
 }
 
 // environment returns variables for the environment of every process. Ours loads no programs that an
-// earlier process compiled: the time to the first step includes compiling, as JAX's does.
+// earlier process compiled: the time to the first step includes compiling, as JAX's does. (See also
+// withEmptyCache.)
 func (d *driver) environment() []string {
 	variables := []string{"RESIDUAL_XLA_CACHE=off"}
 	if d.device == "cpu" {

@@ -512,6 +512,8 @@ func conductorTest(t *testing.T) {
 }
 
 func TestStep(t *testing.T) {
+	cache := t.TempDir()
+	t.Setenv("RESIDUAL_CACHE", cache)
 	for _, profiled := range []bool{false, true} {
 		args := []string{"step", "-backend", "cpu", `{"network":"resnet20","size":32,"batch":2,"precision":"bfloat16"}`}
 		if profiled {
@@ -542,6 +544,12 @@ func TestStep(t *testing.T) {
 		if want := []string{readyEvent, windowEvent, windowEvent}; !slices.Equal(events, want) {
 			t.Errorf("events %v, want %v", events, want)
 		}
+	}
+	if got := os.Getenv("RESIDUAL_CACHE"); got != cache {
+		t.Errorf("RESIDUAL_CACHE is left at %q", got)
+	}
+	if entries, err := os.ReadDir(cache); err != nil || len(entries) > 0 {
+		t.Errorf("the user's cache has %v (%v)", entries, err)
 	}
 	if err := command(t.Context(), []string{"step", "-backend", "cpu", `{"network":"resnet20","size":32,"batch":2,"precision":"bfloat16"}`},
 		strings.NewReader("soon\n"), &bytes.Buffer{}, nil); err == nil || !strings.Contains(err.Error(), `"soon" is not a positive number`) {
@@ -629,6 +637,121 @@ func TestTestsRunWhenTheyCan(t *testing.T) {
 		}
 		if got, _ := d.fact(testsPart); got != step.want {
 			t.Errorf("on %s: %q, want %q", step.backend, got, step.want)
+		}
+	}
+}
+
+// Results that are copied to another machine may name a folder of JAX's plugins that it does not have.
+func TestPluginsAreFoundAgain(t *testing.T) {
+	bin := t.TempDir()
+	for name, text := range map[string]string{
+		"nvidia-smi": "#!/bin/sh\necho a card\n",
+		"python":     "#!/bin/sh\necho \"{\\\"event\\\":\\\"fact\\\",\\\"name\\\":\\\"jax_plugins\\\",\\\"value\\\":\\\"$PLUGINS\\\"}\"\n",
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	out := t.TempDir()
+	for _, machine := range []string{"first", "second"} {
+		folder := filepath.Join(t.TempDir(), machine)
+		if err := os.MkdirAll(filepath.Join(folder, "xla_cuda13"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PLUGINS", folder)
+		for range 2 {
+			d := &driver{log: &bytes.Buffer{}, out: out, python: filepath.Join(bin, "python"), device: "cuda"}
+			var err error
+			if d.results, err = openResults(out); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.machine(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.results.file.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if want := "xla:" + filepath.Join(folder, "xla_cuda13"); d.backend != want {
+				t.Errorf("on the %s machine, the backend is %s, want %s", machine, d.backend, want)
+			}
+			if n := d.results.count(func(r record) bool { return r.Name == "jax_plugins" && r.Value == folder }); n != 1 {
+				t.Errorf("on the %s machine, Python was asked %d times, want once", machine, n)
+			}
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The README of the article's program says which weights it started from.
+func TestOriginOfTheArticlesWeights(t *testing.T) {
+	for name, want := range map[string]string{"": "Martinez et al. 2021", "mine.safetensors": "the weights in `mine.safetensors`"} {
+		d := &driver{plan: fullPlan(), log: &bytes.Buffer{}, out: t.TempDir()}
+		if name != "" {
+			d.weights, d.imageNet = filepath.Join("folder", name), name
+		}
+		var err error
+		if d.results, err = openResults(d.out); err != nil {
+			t.Fatal(err)
+		}
+		defer d.results.file.Close()
+		all, err := d.recordings()
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(all, func(r recording) bool { return r.imageNet })
+		if start := all[i].recipe.Start; strings.Contains(start, "pqf") != (name == "") || !strings.Contains(start, name) {
+			t.Errorf("with weights %q, the recipe starts from %q", name, start)
+		}
+		if err := os.MkdirAll(d.keptDir(all[i]), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(d.keptDir(all[i]), "metrics.jsonl"), []byte(`{"kind":"epoch","epoch":1}`+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.describeSets(all); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(d.out, "recorded", articleSet, "README.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), want) || strings.Contains(string(text), "Martinez") != (name == "") {
+			t.Errorf("with weights %q, the README says\n%s", name, text)
+		}
+	}
+}
+
+// run.sh decompresses the programs once, and again after newer ones were copied over them.
+func TestRunScript(t *testing.T) {
+	if _, err := exec.LookPath("gunzip"); err != nil {
+		t.Skip("no gunzip")
+	}
+	dir := t.TempDir()
+	if err := copyFile("run.sh", filepath.Join(dir, "run.sh")); err != nil {
+		t.Fatal(err)
+	}
+	for i, version := range []string{"old", "new"} {
+		program := filepath.Join(dir, binaryName)
+		packed := t.TempDir()
+		if err := os.WriteFile(filepath.Join(packed, binaryName), []byte("#!/bin/sh\necho "+version+" $*\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := shrink(packed); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(packed, binaryName+".gz"), program+".gz"); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(time.Duration(i) * time.Hour)
+		if err := os.Chtimes(program+".gz", at, at); err != nil {
+			t.Fatal(err)
+		}
+		output, err := exec.Command(filepath.Join(dir, "run.sh"), "-minutes", "9", recordPart).CombinedOutput()
+		if want := version + " run -minutes 9 record\n"; err != nil || string(output) != want {
+			t.Errorf("run.sh printed %q, error %v; want %q", output, err, want)
 		}
 	}
 }

@@ -10,9 +10,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gomlx/compute"
 
 	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/dataset"
@@ -41,15 +44,15 @@ func step(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer)
 		return err
 	}
 	images := noise(s)
-	engine, err := backend.New(*name)
-	if err != nil {
-		return err
-	}
 	dir, err := os.MkdirTemp("", "gpu-step-")
 	if err != nil {
 		return fmt.Errorf("create a folder for the run: %w", err)
 	}
 	defer os.RemoveAll(dir)
+	engine, err := withEmptyCache(*name, filepath.Join(dir, "cache"))
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c := &conductor{commands: bufio.NewScanner(stdin), out: json.NewEncoder(stdout), stop: cancel, warmUps: warmUps(engine.Name()), began: time.Now()}
@@ -63,7 +66,7 @@ func step(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer)
 	if accelerated {
 		o.ReadEvery = o.LogEvery // one execution, whether the stopwatch is on or not
 	}
-	_, err = run.Train(ctx, dir, r, o)
+	_, err = run.Train(ctx, filepath.Join(dir, "run"), r, o)
 	switch {
 	case c.err != nil:
 		return c.err
@@ -73,6 +76,24 @@ func step(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer)
 		return errors.New("the run ended before it was told to")
 	}
 	return err
+}
+
+// withEmptyCache starts the backend with a new folder as its cache. XLA stores there which algorithms are fastest.
+// In the user's cache it would find those of an earlier process, and the first step would come sooner than
+// JAX's, which has no such folder.
+func withEmptyCache(name, folder string) (compute.Backend, error) {
+	const variable = "RESIDUAL_CACHE"
+	before, set := os.LookupEnv(variable)
+	if err := os.Setenv(variable, folder); err != nil {
+		return nil, fmt.Errorf("choose the cache: %w", err)
+	}
+	engine, err := backend.New(name)
+	if set {
+		err = errors.Join(err, os.Setenv(variable, before))
+	} else {
+		err = errors.Join(err, os.Unsetenv(variable))
+	}
+	return engine, err
 }
 
 // warmUps returns the number of steps before the measurement starts: a GPU takes a while to raise its

@@ -95,6 +95,8 @@ type plan struct {
 	// These are the epochs, the batch size and the number of images for the article's program (0: as in
 	// the recipe, and all images).
 	articleEpochs, articleBatch, articleImages int
+	// imageNet is the name of the file with the weights that it starts from, "" for the packed ones.
+	imageNet string
 }
 
 func fullPlan() plan {

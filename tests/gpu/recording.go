@@ -109,6 +109,9 @@ func (p plan) article() ([]recording, error) {
 	r.Model.Classes = 10
 	r.Seed, r.Precision = p.recordSeeds[0], recipe.BFloat16
 	r.Start = "ImageNet (pqf-resnet50, calibrated)"
+	if p.imageNet != "" {
+		r.Start = "ImageNet (" + p.imageNet + ")"
+	}
 	if p.articleEpochs > 0 {
 		r.Epochs = p.articleEpochs
 	}
@@ -356,8 +359,8 @@ const (
 // imageNetWeights returns the path of the ImageNet weights: those given with -imagenet, or the packed
 // ones, which it decodes and calibrates once, with the programs packed with them.
 func (d *driver) imageNetWeights(ctx context.Context) (string, error) {
-	if d.imageNet != "" {
-		return d.imageNet, nil
+	if d.weights != "" {
+		return d.weights, nil
 	}
 	packed := filepath.Join(d.home, imageNetName)
 	ready := filepath.Join(packed, "resnet50.safetensors")
@@ -406,6 +409,13 @@ func (d *driver) failRecordings(rs []recording, reason error) error {
 
 // describeSets writes the README of each set, with its runs, their accuracies and their origin.
 func (d *driver) describeSets(all []recording) error {
+	origin := `It starts from the weights of Martinez et al. 2021, [Permute, Quantize, and
+Fine-tune](https://github.com/uber-research/permute-quantize-finetune), whose
+[licence](https://github.com/uber-research/permute-quantize-finetune/blob/main/LICENSE) allows teaching and research, but
+no commercial use.`
+	if d.weights != "" {
+		origin = "It starts from the weights in `" + d.imageNet + "` (flag `-imagenet`). Before publishing this, add who made them and under\nwhich licence."
+	}
 	for set, about := range map[string]string{
 		paperSet: `# Plain and residual networks, by the paper's recipe
 
@@ -417,10 +427,7 @@ are here, in float16, but for the deepest plain network; the folder has to stay 
 ResNet-50 with ImageNet weights, fine-tuned by the recipe ` + "`article`" + `, in bfloat16. Each run has the improvements of
 those before it.
 
-It starts from the weights of Martinez et al. 2021, [Permute, Quantize, and
-Fine-tune](https://github.com/uber-research/permute-quantize-finetune), whose
-[licence](https://github.com/uber-research/permute-quantize-finetune/blob/main/LICENSE) allows teaching and research, but
-no commercial use. The fine-tuned weights are not kept.
+` + origin + ` The fine-tuned weights are not kept.
 `,
 	} {
 		rows := [][]string{{"run", "what", "epochs", "training accuracy", "test accuracy"}}

@@ -50,14 +50,20 @@ func markdown(all []record) (string, error) {
 
 func machineTable(all []record) string {
 	rows := [][]string{{"property", "value"}}
+	seen := map[string]bool{}
 	for _, r := range all {
 		switch latest, _ := factOf(all, r.Name); r.Event {
 		case factEvent:
-			if r.Value != latest {
+			if r.Value != latest || seen[r.Name] {
 				continue
 			}
+			seen[r.Name] = true
 			rows = append(rows, []string{r.Name, r.Value})
 		case rateEvent:
+			if seen[rateEvent] {
+				continue
+			}
+			seen[rateEvent] = true
 			rows = append(rows, []string{"matrix product, 8192³, bfloat16", number(r.TFLOPS) + " TFLOP/s"})
 		}
 	}
