@@ -89,6 +89,9 @@ func drive(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer d.results.file.Close()
+	if _, rehearsal := d.fact("quick"); rehearsal != *quick && len(d.results.all) > 0 {
+		return fmt.Errorf("%s has results measured %s -quick; use another folder with -out", d.out, map[bool]string{true: "with", false: "without"}[rehearsal])
+	}
 	if *quick {
 		if err := d.noteOnce("quick", "these numbers mean nothing"); err != nil {
 			return err

@@ -291,6 +291,10 @@ func TestDrive(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	measured := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "-quick" })
+	if err := command(t.Context(), measured, nil, &stdout, &stderr); err == nil || !strings.Contains(err.Error(), "measured with -quick; use another folder") {
+		t.Errorf("measuring into the folder of a rehearsal: error %v", err)
+	}
 	all, _, err := readRecords(dir)
 	if err != nil {
 		t.Fatal(err)
