@@ -252,7 +252,7 @@ func TestResumingOnXLA(t *testing.T) {
 func TestStepsPerExecutionOnXLA(t *testing.T) {
 	engine := backendtest.XLA(t)
 	r := small(t)
-	r.BatchSize, r.Epochs = 8, 2 // XLA's convolutions for CPUs are slow in a loop
+	r.BatchSize, r.Epochs, r.DropLast = 8, 2, false // XLA's convolutions for CPUs are slow in a loop
 	o := run.Options{Backend: engine, Training: shapes10.Train(3*r.BatchSize+4, 1), Input: run.InputDevice, LogEvery: 3, ReadEvery: 5}
 	train := func(o run.Options) []run.Metrics {
 		t.Helper()
