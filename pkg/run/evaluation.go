@@ -89,6 +89,10 @@ func (s *session) evaluate() error {
 	if e == nil {
 		return nil
 	}
+	resumed := e.compiled == nil
+	if resumed { // with its evaluation, and no step that would have started this
+		s.compileEvaluation()
+	}
 	if e.compiled != nil {
 		select {
 		case c := <-e.compiled:
@@ -96,7 +100,9 @@ func (s *session) evaluate() error {
 			if c.err != nil {
 				return fmt.Errorf("compile the evaluation: %w", c.err)
 			}
-			s.Report.Note(c.note)
+			if !resumed {
+				s.Report.Note(c.note)
+			}
 			s.noteUnkept()
 		case <-s.ctx.Done():
 			return s.ctx.Err()

@@ -59,6 +59,43 @@ func TestCancelledWhileXLACompiles(t *testing.T) {
 	}
 }
 
+// A run that resumes with its evaluation, and is cancelled while XLA compiles it, ends at once too.
+func TestCancelledWhileXLACompilesAnEvaluation(t *testing.T) {
+	r := small(t)
+	r.Epochs = 2
+	log, gate := slowCompiler(t)
+	dir := t.TempDir()
+	o := run.Options{Backend: slowXLA(t), Training: shapes10.Train(4*r.BatchSize, 1), Test: shapes10.Test(400, 2)}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Report = evaluationInterrupter{interrupter{cancel}}
+	if _, err := run.Train(ctx, dir, r, o); !errors.Is(err, run.ErrInterrupted) {
+		t.Fatalf("an interrupted run ends with %v", err)
+	}
+	if err := errors.Join(os.Remove(log), os.WriteFile(gate, nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		for ctx.Err() == nil && !exists(log) {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	hung := time.AfterFunc(time.Minute, func() {
+		t.Error("the run waits for the compiler")
+		os.Remove(gate)
+	})
+	o.Report = nil
+	_, err := run.Resume(ctx, dir, o)
+	hung.Stop()
+	os.Remove(gate)
+	if !errors.Is(err, run.ErrInterrupted) {
+		t.Errorf("the run ended with %v", err)
+	}
+}
+
 // The time for compiling counts neither as training nor in images/s.
 func TestCompilingIsNotTraining(t *testing.T) {
 	r := small(t)
