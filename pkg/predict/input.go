@@ -23,8 +23,10 @@ type Input struct {
 }
 
 // Inputs expands paths into the images to read. A folder stands for the image files directly
-// in it, sorted by name; it is not searched recursively. A path that leads to no image gives
-// an Input that fails when it is read, so that every problem ends up in a [Prediction].
+// in it, sorted by name; it is not searched recursively. There, a file is an image if
+// [picture.IsImageName] says so and its name does not begin with a dot; all else is passed over. A
+// path that leads to no image gives an Input that fails when it is read, so that every problem ends
+// up in a [Prediction].
 func Inputs(paths []string) []Input {
 	var inputs []Input
 	stdin := false
@@ -84,6 +86,8 @@ func (i Input) read(stdin io.Reader) (photo image.Image, more bool, err error) {
 		return nil, false, i.err
 	case i.Name != Stdin:
 		return picture.ReadFrame(i.Name, picture.Limits{})
+	case stdin == nil:
+		return nil, false, errors.New("there is no standard input to read an image from")
 	}
 	if photo, more, err = picture.DecodeFrame(stdin, picture.Limits{}); err != nil {
 		return nil, false, fmt.Errorf("standard input %w", err)

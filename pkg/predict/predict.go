@@ -24,20 +24,21 @@ type Network interface {
 	Explain(pixels []byte, height, width int) (*infer.Explanation, error)
 }
 
-// Predictor classifies images with a network.
+// Predictor classifies images with a network. Network, Transform, Classes, Top and BatchSize must be
+// set.
 type Predictor struct {
 	Network Network
 	// Transform turns a photograph into the network's input.
 	Transform picture.Transform
-	// Classes are the class names, in the order of the logits.
+	// Classes are the class names, one for each logit, in their order.
 	Classes []string
-	// Top is the number of guesses for each image.
+	// Top is the number of guesses for each image, at least 1.
 	Top int
-	// BatchSize is the number of images that go through the network at once.
+	// BatchSize is the number of images that go through the network at once, at least 1.
 	BatchSize int
 	// MapFolder is an existing folder for class activation maps. Without it none are drawn.
 	MapFolder string
-	// Stdin is what the input "-" is read from.
+	// Stdin is what the input "-" is read from; if it is nil, that input cannot be read.
 	Stdin io.Reader
 }
 
@@ -62,7 +63,8 @@ type Guess struct {
 	Probability float64 `json:"probability"`
 }
 
-// Guesses returns the top classes of one image of an explanation, the most probable first.
+// Guesses returns the top classes of one image of an explanation, the most probable first. There must
+// be a class for each logit.
 func Guesses(e *infer.Explanation, image, top int, classes []string) []Guess {
 	var guesses []Guess
 	for _, g := range e.Top(image, top) {
@@ -75,8 +77,15 @@ func Guesses(e *infer.Explanation, image, top int, classes []string) []Guess {
 // order of the inputs. An image that cannot be read is a [Prediction] with an error. Run
 // itself stops at errors of the context, of each, of the network, and of writing maps, the last
 // only after each has had the predictions. A few more images may be read in the background after
-// that.
+// that. A field that is not valid is an error before anything is read, except that a wrong number of
+// classes is only found with the first logits.
 func (p *Predictor) Run(ctx context.Context, inputs []Input, each func(Prediction) error) error {
+	if p.Top < 1 || p.BatchSize < 1 {
+		return fmt.Errorf("predict: Top is %d and BatchSize %d, want at least 1", p.Top, p.BatchSize)
+	}
+	if err := p.Transform.Validate(); err != nil {
+		return fmt.Errorf("predict: %w", err)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	names := newMapNames(p.MapFolder, inputs)
@@ -184,6 +193,9 @@ func (p *Predictor) predict(batch []reading, names *mapNames) ([]Prediction, err
 		var err error
 		if explanation, err = p.Network.Explain(pixels, p.Transform.Height, p.Transform.Width); err != nil {
 			return nil, err
+		}
+		if n := explanation.Classes(); n != len(p.Classes) {
+			return nil, fmt.Errorf("predict: %d class names for a network of %d classes", len(p.Classes), n)
 		}
 	}
 	predictions := make([]Prediction, len(batch))

@@ -210,6 +210,42 @@ func TestRunStops(t *testing.T) {
 	}
 }
 
+// A field that was forgotten must not look like an empty album.
+func TestRunRefusesWhatItCannotUse(t *testing.T) {
+	album(t, 2)
+	for _, test := range []struct {
+		change func(p *Predictor)
+		want   string
+	}{
+		{func(p *Predictor) { p.BatchSize = 0 }, "BatchSize 0"},
+		{func(p *Predictor) { p.BatchSize = -1 }, "BatchSize -1"},
+		{func(p *Predictor) { p.Top = 0 }, "Top is 0"},
+		{func(p *Predictor) { p.Transform = picture.Transform{} }, "resize of 0 pixels"},
+		{func(p *Predictor) { p.Classes = p.Classes[:3] }, "3 class names for a network of 256 classes"},
+		{func(p *Predictor) { p.Classes = append(p.Classes, "more") }, "257 class names"},
+	} {
+		p := predictor(&grey{})
+		test.change(p)
+		err := p.Run(context.Background(), Inputs([]string{"."}), func(p Prediction) error {
+			t.Errorf("%s: there is a prediction for %s", test.want, p.Image)
+			return nil
+		})
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("error %v, want one with %q", err, test.want)
+		}
+	}
+
+	p, n := predictor(&grey{}), 0
+	if err := p.Run(context.Background(), Inputs([]string{"-", "000.png"}), func(p Prediction) error {
+		if n++; (p.Err != nil) != (p.Image == Stdin) {
+			t.Errorf("without Stdin, the error for %s is %v", p.Image, p.Err)
+		}
+		return nil
+	}); err != nil || n != 2 {
+		t.Errorf("without Stdin, there are %d predictions and error %v", n, err)
+	}
+}
+
 func TestInputs(t *testing.T) {
 	album(t, 2)
 	write(t, "folders/one/a.png", nil)

@@ -121,6 +121,9 @@ func (s *Server) predicted(w http.ResponseWriter, r *http.Request) (*prediction,
 	if err != nil {
 		return nil, err
 	}
+	if n := found.Classes(); n != len(s.model.Classes) {
+		return nil, fmt.Errorf("the server has %d class names for a network of %d classes", len(s.model.Classes), n)
+	}
 	answer := &prediction{Guesses: predict.Guesses(found.Explanation, found.image, top, s.model.Classes), FirstOfFrames: sent.more}
 	if cam {
 		values := found.ClassMap(found.image, answer.Guesses[0].Index)

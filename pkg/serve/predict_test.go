@@ -59,6 +59,18 @@ func TestPredict(t *testing.T) {
 	}
 }
 
+// Class names that do not fit the network are an answer that says so, not a panic.
+func TestPredictWithTooFewClassNames(t *testing.T) {
+	m := greyModel
+	m.Classes = shades[:2]
+	s := New(&grey{}, m, Limits{})
+	t.Cleanup(s.Close)
+	got := decode[struct{ Error string }](t, do(s, request("POST", "/predict", bytes.NewReader(square(t, 4, 255)))), http.StatusInternalServerError)
+	if !strings.Contains(got.Error, "2 class names for a network of 4 classes") {
+		t.Errorf("the answer is %q", got.Error)
+	}
+}
+
 // An animation is classified by its first frame, and the answer says so.
 func TestPredictFirstOfFrames(t *testing.T) {
 	s := newServer(t, &grey{}, Limits{})

@@ -66,9 +66,9 @@ type Model struct {
 	Name string `json:"name"`
 	// Data says what the network was trained on, if that is known.
 	Data string `json:"data,omitempty"`
-	// Classes are the class names, in the order of the logits.
+	// Classes are the class names, one for each logit, in their order.
 	Classes []string `json:"classes"`
-	// Transform turns a photograph into the network's input.
+	// Transform turns a photograph into the network's input. It must be valid.
 	Transform picture.Transform `json:"transform"`
 }
 
