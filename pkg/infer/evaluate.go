@@ -55,9 +55,10 @@ func (n *Network) logitsOf(images *dataset.Images, from, batchSize int) ([]float
 	return n.Logits(pixels, images.Height, images.Width)
 }
 
-// Evaluate runs the network on images, in batches. It stops with the context's error when the
-// context is done. progress, if not nil, is called after each batch with the number of images
-// so far.
+// Evaluate runs the network on images, in batches. Their classes are the network's, in the order of
+// the logits; datasource.MatchClasses brings other images into that form. Evaluate stops with the
+// context's error when the context is done. progress, if not nil, is called after each batch with the
+// number of images so far.
 func (n *Network) Evaluate(ctx context.Context, images *dataset.Images, batchSize int, progress func(images int)) (*Result, error) {
 	classes := len(images.Classes)
 	if err := images.Validate(); err != nil {

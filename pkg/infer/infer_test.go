@@ -354,22 +354,85 @@ func TestNewRefusesAnInvalidNetwork(t *testing.T) {
 	}
 }
 
-// Weights of another network are an error at the first use, not a crash.
-func TestWeightsOfAnotherShapeAreAnError(t *testing.T) {
+// Weights of another network are an error. With those that are missing made at random, the answers
+// would only look like answers.
+func TestNewRefusesWeightsOfAnotherNetwork(t *testing.T) {
+	engine, err := engine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deeper, err := resnet.CIFAR(14, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	preActivated := config(t, 10)
+	preActivated.PreActivation = true
+	for _, test := range []struct {
+		weights, network resnet.Config
+		want             string
+	}{
+		{config(t, 3), config(t, 4), "fc.weight is (Float32)[8, 3], want (Float32)[8, 4]"},
+		{config(t, 10), deeper, "they have no layer1.1."},
+		{deeper, config(t, 10), "they have layer1.1."},
+		{config(t, 10), preActivated, "want (Float32)"}, // its norms are before the convolutions
+	} {
+		store := model.NewStore()
+		if err := test.weights.Declare(store.Scope(path)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := infer.New(engine, store, path, test.network, normalization)
+		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "another network") {
+			t.Errorf("error %v, want one with %q", err, test.want)
+		}
+	}
+}
+
+// Variables beside the network's do no harm: at the root of a store there are a trainer's.
+func TestNewAtTheRootOfAStore(t *testing.T) {
 	engine, err := engine()
 	if err != nil {
 		t.Fatal(err)
 	}
 	store := model.NewStore()
-	if err := config(t, 3).Declare(store.Scope(path)); err != nil {
+	if err := store.SetRNGStateFromSeed(3); err != nil {
 		t.Fatal(err)
 	}
-	n, err := infer.New(engine, store, path, config(t, 4), normalization)
+	if err := config(t, 3).Declare(store.RootScope()); err != nil {
+		t.Fatal(err)
+	}
+	store.VariableWithValue("/optimizers/global_step", int64(7))
+	n, err := infer.New(engine, store, "/", config(t, 3), normalization)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.Evaluate(context.Background(), images(2, 4), 2, nil); err == nil || !strings.Contains(err.Error(), "run resnet8-w2: ") {
-		t.Errorf("error %v, want one that says what was run", err)
+	t.Cleanup(n.Finalize)
+	if got := logits(t, n, images(2, 3)); len(got) != 2*3 {
+		t.Errorf("%d logits for 2 images of 3 classes", len(got))
+	}
+}
+
+// A network without a name goes by that of its architecture.
+func TestErrorsNameANetworkWithoutAName(t *testing.T) {
+	engine, err := engine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config(t, 3)
+	c.Name = ""
+	_, err = infer.New(engine, model.NewStore(), path, c, normalization)
+	if want := "prepare " + resnet.NameOf(c) + ": "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want one that begins with %q", err, want)
+	}
+}
+
+func TestNewRefusesAnInvalidNormalization(t *testing.T) {
+	engine, err := engine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, store := network(t, 3)
+	if _, err := infer.New(engine, store, path, config(t, 3), dataset.Normalization{}); err == nil || !strings.Contains(err.Error(), "standard deviations") {
+		t.Errorf("error %v, want one about the standard deviations", err)
 	}
 }
 
