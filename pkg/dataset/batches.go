@@ -43,7 +43,8 @@ type Batches struct {
 	options Options
 }
 
-// NewBatches returns batches over images, which must not be changed while they are in use.
+// NewBatches returns batches over images, which must be valid (see [Images.Validate]) and must not
+// be changed while they are in use.
 func NewBatches(images *Images, options Options) (*Batches, error) {
 	a := options.Augment
 	switch {
@@ -60,6 +61,9 @@ func NewBatches(images *Images, options Options) (*Batches, error) {
 	case a.Crop < 0 || a.Cutout < 0 || max(a.Crop, a.Cutout) > min(images.Height, images.Width):
 		return nil, fmt.Errorf("%s: crop %d and cutout %d, want 0 to the image size, %d×%d",
 			images.Name, a.Crop, a.Cutout, images.Height, images.Width)
+	}
+	if err := images.Validate(); err != nil {
+		return nil, err
 	}
 	if options.workers == 0 {
 		options.workers = max(1, runtime.NumCPU()/4)

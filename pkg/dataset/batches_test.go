@@ -213,11 +213,17 @@ func TestLeavingTheLoopStopsTheWorkers(t *testing.T) {
 
 func TestInvalidOptions(t *testing.T) {
 	m := testImages(5, 4, 3)
+	short, stray := *m, *m
+	short.Pixels = m.Pixels[1:]
+	stray.Labels = slices.Clone(m.Labels)
+	stray.Labels[4] = int32(len(m.Classes))
 	for _, test := range []struct {
 		images  *Images
 		options Options
 		want    string
 	}{
+		{&short, Options{BatchSize: 1}, "179 bytes of pixels for 5 images of 36 bytes"},
+		{&stray, Options{BatchSize: 1}, fmt.Sprintf("image 4 has label %d", len(m.Classes))},
 		{testImages(0, 4, 3), Options{BatchSize: 1}, "no images"},
 		{m, Options{}, "batches of 0 images"},
 		{m, Options{BatchSize: -1}, "batches of -1 images"},

@@ -121,9 +121,10 @@ func (n Normalization) Validate() error {
 
 // Apply turns pixels, bytes [batch, height, width, 3], into float32 of the same shape: each
 // channel is scaled to 0 … 1, its mean is subtracted, and the result is divided by its standard
-// deviation. It builds a graph and so runs on the device.
+// deviation. It builds a graph and so runs on the device. It panics if pixels have another shape
+// or are not bytes (uint8): other numbers may be scaled already.
 func (n Normalization) Apply(pixels *graph.Node) *graph.Node {
-	if pixels.Rank() != 4 || pixels.Shape().Dim(3) != 3 {
+	if pixels.DType() != dtypes.Uint8 || pixels.Rank() != 4 || pixels.Shape().Dim(3) != 3 {
 		exceptions.Panicf("Normalization: pixels have shape %s, want bytes [batch, height, width, 3]", pixels.Shape())
 	}
 	g := pixels.Graph()

@@ -33,11 +33,14 @@ func TestNormalize(t *testing.T) {
 			t.Errorf("value %d is %g, want %g", i, x, want[i])
 		}
 	}
-	for _, shape := range [][]int{{2, 2, 3}, {1, 2, 2, 4}} {
-		_, err := graph.CallOnce(backend, n.Apply,
-			tensors.FromScalarAndDimensions(uint8(1), shape...))
+	for _, pixels := range []*tensors.Tensor{
+		tensors.FromScalarAndDimensions(uint8(1), 2, 2, 3),
+		tensors.FromScalarAndDimensions(uint8(1), 1, 2, 2, 4),
+		tensors.FromScalarAndDimensions(float32(0.5), 1, 2, 2, 3), // scaled already
+	} {
+		_, err := graph.CallOnce(backend, n.Apply, pixels)
 		if err == nil || !strings.Contains(err.Error(), "want bytes [batch, height, width, 3]") {
-			t.Errorf("pixels of shape %v: error %v, want one that says the shape", shape, err)
+			t.Errorf("pixels of shape %v: error %v, want one that says the shape", pixels.Shape(), err)
 		}
 	}
 }

@@ -13,6 +13,9 @@ import (
 // [batch, classes]. Without smoothing, the target is 1 for the label's class and 0 for the
 // others. Label smoothing moves a share of it, often 0.1, to all classes in equal parts (Szegedy
 // et al. 2016, https://arxiv.org/abs/1512.00567, section 7).
+//
+// Labels must be from 0 to classes−1. A graph cannot report any other, as PyTorch does: without
+// smoothing, its image adds nothing to the loss. dataset.Images.Validate finds such labels.
 func CrossEntropy(smoothing float64) loss.LossFn {
 	if !(smoothing >= 0 && smoothing < 1) {
 		exceptions.Panicf("CrossEntropy: label smoothing %g, want 0 ≤ smoothing < 1", smoothing)

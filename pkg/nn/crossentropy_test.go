@@ -43,6 +43,8 @@ func TestCrossEntropyByHand(t *testing.T) {
 		"smoothed by 0.3":               {0.3, []int32{0}, []float32{ln(3), ln(2), 0}, 0.8*math.Log(2) + 0.1*math.Log(3) + 0.1*math.Log(6)},
 		"smoothing and equal logits":    {0.3, []int32{0}, []float32{1, 1, 1}, math.Log(3)},
 		"one class":                     {0.1, []int32{0}, []float32{3}, 0},
+		"a label of no class":           {0, []int32{3, 2}, []float32{ln(3), ln(2), 0, ln(3), ln(2), 0}, math.Log(6) / 2},
+		"a negative label":              {0, []int32{-1, 2}, []float32{ln(3), ln(2), 0, ln(3), ln(2), 0}, math.Log(6) / 2},
 		"confident and right":           {0, []int32{0}, []float32{200, -200}, 0},
 		"confident and wrong":           {0, []int32{1}, []float32{200, -200}, 400},
 		"logits whose exp overflows":    {0, []int32{1}, []float32{1e4, 1e4}, math.Log(2)},
