@@ -59,9 +59,11 @@ var ErrDiverged = errors.New("training has diverged")
 // ErrOtherRecipe is the error of TrainOrResume for a folder whose run has another recipe.
 var ErrOtherRecipe = errors.New("holds a run of a different recipe")
 
-// Options are what a run needs besides its recipe. Except for Training and Start, they do not
-// affect the weights; except for the backend, none changes their last bits.
+// Options are what a run needs besides its recipe: Backend and Training, and what is to differ from
+// the defaults. Except for Training and Start, they do not affect the weights; except for the
+// backend, none changes their last bits.
 type Options struct {
+	// Backend is what the run computes on; see package backend.
 	Backend compute.Backend
 	// AnyBackend lets Resume continue a run that was trained on another backend, with a note instead
 	// of an error.
@@ -114,6 +116,17 @@ func (i Input) Validate() error {
 	return nil
 }
 
+// complete returns an error unless there is all that a run needs.
+func (o Options) complete() error {
+	switch {
+	case o.Backend == nil:
+		return errors.New("no backend to train on: Options.Backend is nil")
+	case o.Training == nil:
+		return errors.New("no images to train on: Options.Training is nil")
+	}
+	return nil
+}
+
 func (o Options) withDefaults() Options {
 	if o.Report == nil {
 		o.Report = silent{}
@@ -152,12 +165,15 @@ type Outcome struct {
 	Store *model.Store
 }
 
-// Train starts a run of the recipe in dir, a new or empty folder, and trains to the end. If the
-// context is cancelled, it finishes the current step, saves, and returns an error that wraps
-// ErrInterrupted. A loss that is NaN or infinite ends the run with ErrDiverged; earlier checkpoints
-// stay.
+// Train starts a run of the recipe in dir, a folder without a run, which it creates if necessary, and
+// trains to the end. If the context is cancelled, it finishes the current step, saves, and returns an
+// error that wraps ErrInterrupted. A loss that is NaN or infinite ends the run with ErrDiverged;
+// earlier checkpoints stay.
 func Train(ctx context.Context, dir string, r recipe.Recipe, options Options) (*Outcome, error) {
 	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	if err := options.complete(); err != nil {
 		return nil, err
 	}
 	if Exists(dir) {
@@ -240,6 +256,9 @@ func TrainOrResume(ctx context.Context, dir string, r recipe.Recipe, options Opt
 //     names. A checkpoint of an older version has no fingerprint of the images; then only their
 //     name, number and classes are compared, and a note says so.
 func Resume(ctx context.Context, dir string, options Options) (*Outcome, error) {
+	if err := options.complete(); err != nil {
+		return nil, err
+	}
 	if err := options.Input.Validate(); err != nil {
 		return nil, err
 	}

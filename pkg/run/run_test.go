@@ -513,6 +513,29 @@ func TestRefusesTheRemainsOfARun(t *testing.T) {
 	}
 }
 
+func TestRefusesMissingOptions(t *testing.T) {
+	dir := t.TempDir()
+	for want, change := range map[string]func(o *Options){
+		"Options.Backend is nil":  func(o *Options) { o.Backend = nil },
+		"Options.Training is nil": func(o *Options) { o.Training = nil },
+	} {
+		options := testOptions()
+		change(&options)
+		for name, f := range map[string]func() (*Outcome, error){
+			"Train":         func() (*Outcome, error) { return Train(context.Background(), dir, testRecipe(), options) },
+			"TrainOrResume": func() (*Outcome, error) { return TrainOrResume(context.Background(), dir, testRecipe(), options) },
+			"Resume":        func() (*Outcome, error) { return Resume(context.Background(), dir, options) },
+		} {
+			if _, err := f(); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %v, want one with %q", name, err, want)
+			}
+		}
+	}
+	if Exists(dir) {
+		t.Error("a run was left behind")
+	}
+}
+
 func TestLabelsOutOfRangeAreRefused(t *testing.T) {
 	options := testOptions()
 	options.Training.Labels[3] = 3
