@@ -69,7 +69,8 @@ type Folder struct {
 	// Skipped lists the images that cannot be read.
 	Skipped []Skipped
 	// PassedOver lists what was left out on purpose: folders that are neither a class nor a
-	// part, images outside the class folders, and links to folders.
+	// part, images outside the class folders, links to folders, and, where a class could be, links
+	// that lead nowhere.
 	PassedOver []Skipped
 	// Unread counts the files in class folders whose names are not those of images, by
 	// extension in lower case, such as ".csv".
@@ -93,9 +94,10 @@ var ErrNoImages = errors.New("no images")
 // the same order on every machine.
 //
 // A file is an image if its name has an extension of images; its content decides the format;
-// see package picture. Other files are counted in [Folder.Unread]; hidden files and the
-// folders of systems, such as __MACOSX, are ignored. Images that cannot be decoded are left
-// out and reported in [Folder.Skipped].
+// see package picture. Other files are counted in [Folder.Unread]. Files and folders whose names
+// begin with a dot are ignored, and so are those that systems make: thumbs.db, __MACOSX and their like,
+// and folders whose names begin with @ or $. Images that cannot be decoded are left out and reported
+// in [Folder.Skipped].
 //
 // These are errors: dir is not a folder, a folder in it cannot be read, there are fewer than
 // two classes ([ErrNoImages] if there are no images at all), the images to evaluate on have

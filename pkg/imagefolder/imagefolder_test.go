@@ -431,8 +431,26 @@ func TestReadLinks(t *testing.T) {
 		skipped = append(skipped, filepath.ToSlash(path))
 	}
 	slices.Sort(skipped)
-	if want := []string{"a/folder", "a/loop", "a/lost.png", "above", "loop"}; !slices.Equal(skipped, want) {
+	if want := []string{"a/folder", "a/loop", "a/lost.png", "above", "loop", "lost-folder"}; !slices.Equal(skipped, want) {
 		t.Errorf("skipped %q, want %q", skipped, want)
+	}
+}
+
+// TestReadIgnoresWhatSystemsMake: their folders are not classes, but a photograph may have such a name.
+func TestReadIgnoresWhatSystemsMake(t *testing.T) {
+	dir := t.TempDir()
+	for i, path := range []string{"a/@account.png", "a/$100.png", "b/1.png", "b/2.png"} {
+		write(t, dir, path, asPNG(t, painted(byte(i))))
+	}
+	for _, folder := range []string{"a/@eaDir", "$RECYCLE.BIN", "@Recycle", "__MACOSX", ".hidden"} {
+		fill(t, dir, folder, 100, 2)
+	}
+	folder, err := ReadTest(context.Background(), dir, Options{Transform: small})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(reds(folder.Test)), "map[a:[0 1] b:[2 3]]"; got != want {
+		t.Errorf("the images are %s, want %s", got, want)
 	}
 }
 

@@ -234,7 +234,7 @@ func (l *listing) lookInto(dir string) (folders, images []string, err error) {
 	}
 	for _, entry := range entries {
 		name, path := entry.Name(), filepath.Join(dir, entry.Name())
-		if ignored(name) {
+		if ignored(entry) {
 			continue
 		}
 		// A class may be a link to the folder with its images.
@@ -248,6 +248,9 @@ func (l *listing) lookInto(dir string) (folders, images []string, err error) {
 			folders = append(folders, name)
 		case picture.IsImageName(name):
 			images = append(images, path)
+		case err != nil && entry.Type()&fs.ModeSymlink != 0:
+			// It may have been a class.
+			l.pass(path, "is a link that leads nowhere")
 		}
 	}
 	return folders, images, nil
@@ -264,7 +267,7 @@ func (l *listing) walk(ctx context.Context, dir string, paths []string) ([]strin
 	}
 	for _, entry := range entries {
 		name, path := entry.Name(), filepath.Join(dir, entry.Name())
-		if ignored(name) {
+		if ignored(entry) {
 			continue
 		}
 		if entry.IsDir() {
@@ -329,8 +332,13 @@ func wantLayout(dir string) string {
 
 // ignored reports whether a file or folder is one that systems and programs make for
 // themselves.
-func ignored(name string) bool {
-	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "@") || strings.HasPrefix(name, "$") {
+func ignored(entry fs.DirEntry) bool {
+	name := entry.Name()
+	if strings.HasPrefix(name, ".") {
+		return true
+	}
+	// As in @eaDir and $RECYCLE.BIN; photographs may be named after accounts or prices.
+	if entry.IsDir() && (strings.HasPrefix(name, "@") || strings.HasPrefix(name, "$")) {
 		return true
 	}
 	switch strings.ToLower(name) {
