@@ -13,6 +13,9 @@ import (
 	"github.com/residual-go/residual/pkg/printable"
 )
 
+// ErrNoData is the cause of the error for a folder that has nothing of CIFAR-10 or CIFAR-100.
+var ErrNoData = errors.New("no CIFAR data")
+
 // Read reads the training and the test images in dir, in file order. dir contains the .bin
 // files, or the folder cifar-10-batches-bin or cifar-100-binary with them. The data set is
 // detected from the files. All record files must be there with at least one record each; they
@@ -221,7 +224,7 @@ func noneError(dir string) error {
 			}
 		}
 	}
-	return fmt.Errorf("%s holds no CIFAR data; want the .bin files of cifar-10-batches-bin or cifar-100-binary", dir)
+	return fmt.Errorf("%s holds %w; want the .bin files of cifar-10-batches-bin or cifar-100-binary", dir, ErrNoData)
 }
 
 // list returns the names of the files in dir, and none if there is no such folder.

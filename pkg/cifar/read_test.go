@@ -2,6 +2,7 @@ package cifar
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -118,6 +119,9 @@ func TestReadErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			train, set, err := Read(writeFiles(t, t.TempDir(), test.files))
 			wantError(t, err, test.want...)
+			if got := errors.Is(err, ErrNoData); got != (name == "nothing") {
+				t.Errorf("%v is ErrNoData: %v", err, got)
+			}
 			if train != nil || set != nil {
 				t.Error("images were returned along with an error")
 			}

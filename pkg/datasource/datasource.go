@@ -111,7 +111,7 @@ type Options struct {
 }
 
 // Open returns the images that spec names: [Auto], [Cached], [CIFAR10], [CIFAR100],
-// [Builtin], or a folder. A folder holds either the files of one of CIFAR's binary archives,
+// [Builtin], or a folder; "" stands for [Auto]. A folder holds either the files of one of CIFAR's binary archives,
 // or photographs in a subfolder for each class; see package imagefolder. If it has neither
 // test nor validation images of its own, the same fifth of each class is held out every time.
 func Open(ctx context.Context, spec string, o Options) (*Set, error) {
@@ -253,7 +253,10 @@ func readPhotos(ctx context.Context, spec string, o Options, notCIFAR error,
 		transform = defaultTransform
 	}
 	folder, err := read(ctx, spec, imagefolder.Options{Transform: transform, Seed: folderSeed, Progress: o.Decoded})
-	if errors.Is(err, imagefolder.ErrNoImages) {
+	switch {
+	case errors.Is(err, imagefolder.ErrNoImages) && errors.Is(notCIFAR, cifar.ErrNoData):
+		return nil, fmt.Errorf("%s holds no CIFAR data and no photographs; want the .bin files of cifar-10-batches-bin or cifar-100-binary, or a subfolder of photographs for each class", spec)
+	case errors.Is(err, imagefolder.ErrNoImages):
 		return nil, notCIFAR // it says which of CIFAR's files are missing
 	}
 	return folder, err
@@ -278,8 +281,8 @@ func notice(spec string, folder *imagefolder.Folder) string {
 		parts = append(parts, text)
 	}
 	if n := len(folder.Animated); n > 0 {
-		parts = append(parts, fmt.Sprintf("Of %d images with several frames or pages in %s, such as %s, the first is used",
-			n, spec, relative(spec, folder.Animated[0])))
+		parts = append(parts, fmt.Sprintf("Of each image with several frames or pages in %s (%d, such as %s), only the first is used",
+			spec, n, relative(spec, folder.Animated[0])))
 	}
 	return strings.Join(parts, "\n")
 }

@@ -306,7 +306,7 @@ func TestOpenErrors(t *testing.T) {
 		{"flat", "", "the images in flat are not in class folders; want a subfolder for each class"},
 		{"nowhere", "", `unknown data "nowhere"`},
 		{"CIFAR10", "", "cifar10, cifar100"},
-		{"empty", "", "empty holds no CIFAR data"},
+		{"empty", "", "empty holds no CIFAR data and no photographs; want the .bin files of cifar-10-batches-bin or cifar-100-binary, or a subfolder"},
 		{filepath.Join("pictures", "test_batch.bin"), "", "is a file"},
 		{"pictures", "0", `"0"`},
 		{"pictures", "-3", `"-3"`},

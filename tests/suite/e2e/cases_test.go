@@ -137,7 +137,7 @@ func TestMixedFormats(t *testing.T) {
 	}
 	out := p.ok("data", "verify", "--data", "mixed")
 	has(t, out, "6 training and 2 held-out images", "files that are not images by their names (2 .csv)",
-		"Of 2 images with several frames or pages in mixed, such as "+filepath.Join("cat", "moving.gif")+", the first is used")
+		"Of each image with several frames or pages in mixed (2, such as "+filepath.Join("cat", "moving.gif")+"), only the first is used")
 	r := p.run("predict", "--run", "runs/tiny", filepath.Join("mixed", "cat"))
 	has(t, r.stdout, "text.ppm", "binary.PGM", "bits.pbm", "moving.gif")
 	has(t, r.stderr, "moving.gif has several frames or pages; the first is used")
