@@ -391,7 +391,7 @@ func TestFetchTimmStoresTheChecksumFirst(t *testing.T) {
 func TestFetchRefuses(t *testing.T) {
 	offline(t)
 	for spec, want := range map[string]string{
-		"":                         "neither a file nor a URL",
+		"":                         `weights "": neither a file nor a URL`,
 		"nonsense":                 "neither a file nor a URL nor a name",
 		"resnet20":                 "called resnet20.cifar10",
 		"resnet8":                  "no published weights of that name",

@@ -9,6 +9,7 @@ import (
 
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/download"
+	"github.com/residual-go/residual/pkg/printable"
 	"github.com/residual-go/residual/pkg/resnet"
 )
 
@@ -204,5 +205,5 @@ func unknown(spec string) error {
 	if _, err := resnet.ByName(spec); err == nil || supported.MatchString(architecture) {
 		return fmt.Errorf("weights %s: no such file, and no published weights of that name are known; give a file, a URL, or a name such as resnet50 or resnet50.a1_in1k", spec)
 	}
-	return fmt.Errorf("weights %s: neither a file nor a URL nor a name such as resnet50, resnet50.a1_in1k or ResNet50_Weights.IMAGENET1K_V2", spec)
+	return fmt.Errorf("weights %s: neither a file nor a URL nor a name such as resnet50, resnet50.a1_in1k or ResNet50_Weights.IMAGENET1K_V2", printable.Quote(spec))
 }

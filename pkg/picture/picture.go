@@ -59,13 +59,14 @@ func IsImageName(name string) bool {
 	return false
 }
 
-// Read decodes the image file at path, as [Decode] does.
+// Read decodes the image file at path, as [Decode] does. Unlike those of Decode, its errors name the
+// image.
 func Read(path string, limits Limits) (image.Image, error) {
 	img, _, err := ReadFrame(path, limits)
 	return img, err
 }
 
-// ReadFrame decodes the image file at path, as [DecodeFrame] does.
+// ReadFrame decodes the image file at path, as [DecodeFrame] does. Its errors name the image.
 func ReadFrame(path string, limits Limits) (img image.Image, more bool, err error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -51,7 +51,7 @@ type Prediction struct {
 	// FirstOfFrames says that the image has several frames or pages, and that the prediction is
 	// for the first.
 	FirstOfFrames bool `json:"first_of_frames,omitempty"`
-	// Err says why the image could not be read; Error is its text, for JSON.
+	// Err says why the image could not be read, and names it; Error is its text, for JSON.
 	Err   error  `json:"-"`
 	Error string `json:"error,omitempty"`
 }

@@ -134,6 +134,9 @@ func readHeaders(r io.ReaderAt, size int64) (headers map[string]header, metadata
 		return nil, nil, 0, err
 	}
 	length := binary.LittleEndian.Uint64(prefix)
+	if length>>40 != 0 { // as in Matches
+		return nil, nil, 0, errors.New("it does not begin with the length of a header")
+	}
 	if length > uint64(size-8) {
 		return nil, nil, 0, fmt.Errorf("cut short: its header should have %d bytes, and %d are there", length, size-8)
 	}

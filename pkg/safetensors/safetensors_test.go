@@ -183,6 +183,7 @@ func TestHeadersAreWhatTheySay(t *testing.T) {
 	}{
 		"a header of 10^9":           {append([]byte("\x00\xca\x9a\x3b\x00\x00\x00\x00{"), filetest.Six()...), "cut short: its header should have 1000000000 bytes"},
 		"a header of 2^39":           {append([]byte("\x00\x00\x00\x00\x80\x00\x00\x00{"), filetest.Six()...), "cut short: its header"},
+		"another format":             {append([]byte("\x80\x02\x8a\nl\xfc\x9cF"), filetest.Six()...), "it does not begin with the length of a header"},
 		"a large header":             {filetest.Safetensors("{"+strings.Repeat(" ", 9<<20)+"}", nil), "want at most 8388608"},
 		"no JSON":                    {filetest.Safetensors("{a}", nil), "its header is damaged"},
 		"a list":                     {filetest.Safetensors(`{"a":[]}`, nil), "the header's entry for a is damaged"},

@@ -330,6 +330,9 @@ func (m *Model) save(path string, write func(*statedict.Dict, string) error) err
 
 // Restore sets the network's variables under path of the store to the model's weights. It
 // creates the variables if there are none.
+//
+// The forward pass must use the same path, as in m.Config.Forward(store.Scope(path), images): at
+// another path, it creates variables of its own, with random values.
 func (m *Model) Restore(store *model.Store, path string) error {
 	scope := store.Scope(path)
 	if scope.NumVariables() == 0 {
