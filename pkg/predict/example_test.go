@@ -10,10 +10,75 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/residual-go/residual/pkg/backend"
 	"github.com/residual-go/residual/pkg/infer"
 	"github.com/residual-go/residual/pkg/picture"
 	"github.com/residual-go/residual/pkg/predict"
+	"github.com/residual-go/residual/pkg/weights"
 )
+
+// Classify photographs with weights from a file. Instead of its path, the name resnet50 would do, or a
+// file that torch.save wrote. The photograph here is a grey square.
+func Example() {
+	ctx := context.Background()
+	m, err := weights.Open(ctx, "../weights/testdata/earlier/exported.safetensors", weights.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// What the file does not say is assumed; people should know.
+	for _, note := range append(m.Notes, m.AssumedImages(), m.AssumedNetwork()) {
+		if note != "" {
+			fmt.Println("note:", note)
+		}
+	}
+
+	engine, err := backend.New("cpu")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer engine.Finalize()
+	store := model.NewStore()
+	if err := m.Restore(store, "/model"); err != nil {
+		log.Fatal(err)
+	}
+	network, err := infer.New(engine, store, "/model", m.Config, m.Normalization)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer network.Finalize()
+
+	folder, err := os.MkdirTemp("", "photos-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	file, err := os.Create(filepath.Join(folder, "grey.png"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := png.Encode(file, image.NewGray(image.Rect(0, 0, 40, 30))); err != nil {
+		log.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		log.Fatal(err)
+	}
+
+	p := predict.Predictor{Network: network, Transform: m.Transform, Classes: m.Classes, Top: 3, BatchSize: 8}
+	err = p.Run(ctx, predict.Inputs([]string{folder}), func(p predict.Prediction) error {
+		if p.Err != nil {
+			fmt.Println(p.Err) // it names the image
+			return nil
+		}
+		fmt.Println(filepath.Base(p.Image), "has", len(p.Guesses), "guesses")
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: grey.png has 3 guesses
+}
 
 // daylight stands in for an [infer.Network]: it looks at the first pixel of every image.
 type daylight struct{}
