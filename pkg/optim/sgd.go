@@ -46,7 +46,8 @@ type SGDBuilder struct {
 // that share, g is the mean over the devices.
 //
 // The current learning rate is in GoMLX's variable for it ([optimizer.LearningRateVar]), which
-// schedules change between steps; LearningRate only sets the initial value.
+// schedules change between steps; LearningRate only sets the initial value. GoMLX's NewTrainer deletes
+// that variable: get it after making the trainer, because to set a deleted one has no effect.
 func SGD() *SGDBuilder {
 	return &SGDBuilder{learningRate: optimizer.SGDDefaultLearningRate, decayAll: true,
 		multiplier: func(string) float64 { return 1 }}
