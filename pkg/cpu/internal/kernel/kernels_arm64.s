@@ -5914,6 +5914,20 @@ one:
 done:
 	RET
 
+// func prefetchNEON(p *float32, n int)
+TEXT ·prefetchNEON(SB), NOSPLIT|NOFRAME, $0-16
+	MOVD	p+0(FP), R0
+	MOVD	n+8(FP), R1
+	CMP	$0, R1
+	BLE	done
+line:
+	PRFM	0(R0), PLDL2KEEP
+	ADD	$64, R0, R0
+	SUBS	$16, R1, R1
+	BGT	line
+done:
+	RET
+
 // func sumRowsNEON(acc, x *float32, cols, rows int)
 TEXT ·sumRowsNEON(SB), NOSPLIT|NOFRAME, $0-32
 	MOVD	acc+0(FP), R0

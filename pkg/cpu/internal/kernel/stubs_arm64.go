@@ -199,6 +199,11 @@ func fillNEON(dst *float32, value float32, n int)
 //go:noescape
 func fromBytesNEON(dst *float32, src *byte, n int)
 
+// prefetchNEON asks for the cache lines of n floats.
+//
+//go:noescape
+func prefetchNEON(p *float32, n int)
+
 // sumRowsNEON adds Σ x to acc.
 //
 //go:noescape

@@ -70,7 +70,7 @@ var neon = Set{
 	DotRows:    dotRowsNEON,
 	MomentRows: momentRowsNEON,
 
-	Prefetch: prefetchPortable,
+	Prefetch: prefetchNEON,
 
 	Burn: burnNEON,
 }

@@ -73,6 +73,7 @@ func (a *assembly) elementwise() {
 	a.bfloat16()
 	a.fill()
 	a.fromBytes()
+	a.prefetch()
 }
 
 // bfloat16 generates the function that rounds to bfloat16, the upper half of a float32.
@@ -269,6 +270,25 @@ func (a *assembly) fromBytes() {
 	a.do("FMOVS.P", vector(0).f(), dst.plus(floatSize))
 	a.do("SUBS", 1, n, n)
 	a.do("BNE", "one")
+	a.label("done")
+	a.ret()
+}
+
+// prefetch generates the function that brings memory into the second-level cache.
+func (a *assembly) prefetch() {
+	const line = 64 // bytes; where lines are longer, some are asked for twice
+	args := a.function("prefetch", "(p *float32, n int)", "asks for the cache lines of n floats.",
+		[]argument{{"p", "*float32"}, {"n", "int"}})
+	p, n := register(0), register(1)
+	a.do("MOVD", args["p"], p)
+	a.do("MOVD", args["n"], n)
+	a.do("CMP", 0, n)
+	a.do("BLE", "done")
+	a.label("line")
+	a.do("PRFM", p.plus(0), "PLDL2KEEP")
+	a.do("ADD", line, p, p)
+	a.do("SUBS", line/floatSize, n, n)
+	a.do("BGT", "line")
 	a.label("done")
 	a.ret()
 }
