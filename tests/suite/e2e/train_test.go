@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"image/png"
 	"math"
 	"os"
 	"os/exec"
@@ -379,6 +380,48 @@ func TestDegradationInterrupted(t *testing.T) {
 	p.set("GOMLX_BACKEND", "go")
 	p.fails([]string{"plain8: the run in ", "was trained on the backend cpu, not on go; add --backend cpu to keep using it, or --backend go to switch"},
 		append(args, "--backend", "auto")...)
+}
+
+// The picture is there after the first epoch of the first network, where degradation said, and changes while
+// training goes on.
+func TestDegradationDrawsWhileItTrains(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	cmd := p.command("degradation", "--data", small(t), "--shallow", "8", "--deep", "14", "--width", "2", "--epochs", "500", "--batch", "16", "--run", "four")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	path := filepath.Join("four", "figures", "degradation.png")
+	said, epochs := false, 0
+	var first []byte
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		said = said || lines.Text() == "Picture: "+path+", redrawn after every epoch"
+		if !strings.Contains(lines.Text(), "/500] done: ") {
+			continue
+		}
+		if epochs++; epochs == 1 { // it is drawn after this line
+			continue
+		}
+		picture, err := os.ReadFile(p.path(path))
+		if err != nil {
+			t.Fatalf("in epoch %d: %v", epochs, err)
+		}
+		if first == nil {
+			first = picture
+			if _, err := png.Decode(bytes.NewReader(picture)); err != nil || !said {
+				t.Errorf("the picture: %v; announced: %t", err, said)
+			}
+		} else if !bytes.Equal(picture, first) {
+			return
+		}
+	}
+	t.Errorf("the picture did not change in %d epochs", epochs)
 }
 
 func TestDegradation(t *testing.T) {
