@@ -33,7 +33,7 @@ The recipes are
   paper     164 epochs, as in the paper of the residual networks
   fast      ten epochs with one cycle of the learning rate
   quick     about ten minutes on two cores: smaller images at first, and Muon
-  best      200 epochs: a night on two cores`,
+  best      100 epochs: one to two hours on two cores`,
 		Example: `  go run ./lesson train --model resnet20 --recipe fast
   go run ./lesson train --recipe fast --validation 5000 --lr 0.2
   go run ./lesson train --data builtin --subset 200/class --epochs 5 --batch 64 --lr 0.1
