@@ -71,7 +71,7 @@ check: ## gofmt, go vet, staticcheck, generated files and other systems.
 		grep -E '^github.com/gomlx/go-xla(/| |$$)| \(cgo\)$$'; then \
 		echo "with -tags noxla, no package may depend on go-xla, or on cgo outside the standard library"; exit 1; fi
 
-test-arm64: ## Run the tests of the library on an emulated arm64 machine (an hour; needs Linux and qemu-user).
+test-arm64: ## Run the tests of the library on an emulated arm64 machine (half an hour; needs Linux and qemu-user).
 	$(GO) run ./tests/arm64
 
 test-xla: ## Run the tests that need an XLA plugin, on XLA's CPU plugin (63 MB) or RESIDUAL_TEST_XLA=cuda or a path.

@@ -1,6 +1,6 @@
 // Command arm64 runs tests on an emulated arm64 machine, with QEMU's user mode.
 //
-//	go run ./tests/arm64           the library, which takes about an hour on two cores
+//	go run ./tests/arm64           the library, and its parity with PyTorch, in about half an hour on two cores
 //	go run ./tests/arm64 -short    the short tests of the CPU backend, with its NEON kernels, in three minutes
 //
 // If the emulator is missing, short tests, which make test runs, are skipped with a line that says so. The
@@ -32,6 +32,7 @@ const (
 	backend = "./pkg/cpu/..."
 	kernels = "./pkg/cpu/internal/kernel"
 	library = "./pkg/..."
+	parity  = "./tests/suite/parity" // with PyTorch's values
 )
 
 // oldest is a processor without any extension of ARMv8.0, as in a Raspberry Pi 3.
@@ -76,7 +77,7 @@ func run(ctx context.Context, short bool) error {
 	if err := test(ctx, []string{"QEMU_CPU=" + oldest}, kernels); err != nil {
 		return err
 	}
-	return test(ctx, nil, "-skip", "^("+strings.Join(unfit, "|")+")$", library)
+	return test(ctx, nil, "-skip", "^("+strings.Join(unfit, "|")+")$", library, parity)
 }
 
 // test runs go test for arm64, with variables added to the environment.

@@ -54,6 +54,7 @@ func Variants(whole recipe.Recipe, side int) []Variant {
 		r.LearningRate, r.Schedule = rate, optim.Schedule{Kind: optim.Constant}
 	})
 	without("weight-decay", "weight decay", "none", func(r *recipe.Recipe) { r.WeightDecay = 0 })
+	without("nesterov", "Nesterov momentum", "plain momentum", func(r *recipe.Recipe) { r.Nesterov = false })
 	return variants
 }
 
@@ -191,11 +192,12 @@ func LossFigure(results []Result, caption string) (*figure.Figure, error) {
 // CurvesFigure draws the validation accuracy of the results by the arithmetic that they have cost so
 // far.
 func CurvesFigure(results []Result, caption string) (*figure.Figure, error) {
+	colors := [...]int{1, 3, 4, 5, 6, 7, 2} // vermillion comes last, because orange is near
 	var curves []figure.Curve
 	for i, r := range results {
-		curve := figure.Curve{Name: "without " + r.Part, Style: figure.Style{Color: i + 2}} // without vermillion, which is too near orange
+		curve := figure.Curve{Name: "without " + r.Part, Style: figure.Style{Color: colors[i%len(colors)]}}
 		if i == 0 {
-			curve.Name, curve.Style.Color = "the whole recipe", 1
+			curve.Name = "the whole recipe"
 		}
 		for at, epoch := range r.Epochs {
 			if epoch.TestTop1 != nil {

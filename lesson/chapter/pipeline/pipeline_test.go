@@ -40,6 +40,7 @@ func TestVariants(t *testing.T) {
 		"without-augmentation": {"augment.crop", "augment.flip"},
 		"without-schedule":     {"learning_rate", "schedule.kind", "schedule.warm_up", "schedule.initial", "schedule.final"},
 		"without-weight-decay": {"weight_decay"},
+		"without-nesterov":     {"nesterov"},
 	}
 	variants := Variants(whole, 32)
 	for _, v := range variants {
@@ -132,7 +133,7 @@ func TestRecordResumes(t *testing.T) {
 		})
 		return trained, epochs, err
 	}
-	all := []string{"whole", "without-muon", "without-sizes", "without-augmentation", "without-schedule", "without-weight-decay"}
+	all := []string{"whole", "without-muon", "without-sizes", "without-augmentation", "without-schedule", "without-weight-decay", "without-nesterov"}
 
 	// Interrupted in the third training, which has three steps an epoch, it resumes in the middle of it.
 	if trained, _, err := record(out, runs, 2*6+4); !errors.Is(err, run.ErrInterrupted) || !slices.Equal(trained, all[:3]) {
@@ -146,8 +147,8 @@ func TestRecordResumes(t *testing.T) {
 	}
 
 	results, err := Read(out, 8)
-	if err != nil || len(results) != 6 {
-		t.Fatalf("%d results, %v; want 6", len(results), err)
+	if err != nil || len(results) != len(all) {
+		t.Fatalf("%d results, %v; want %d", len(results), err, len(all))
 	}
 	for i, r := range results {
 		last := r.Epochs[len(r.Epochs)-1]

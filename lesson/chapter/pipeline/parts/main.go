@@ -5,7 +5,7 @@
 //
 // FOLDER has CIFAR-10's files. Without -data, the images are those in the cache, or else Shapes-10. Of the
 // first 15,000 training images, 2,500 are held out and evaluated after every epoch; the test images are not
-// used. The six trainings take about a quarter of an hour on two cores. If the command is interrupted, run it again:
+// used. The seven trainings take about a quarter of an hour on two cores. If the command is interrupted, run it again:
 // it continues where it stopped, and trains nothing twice.
 package main
 
