@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/residual-go/residual/pkg/dataset"
 	"github.com/residual-go/residual/pkg/optim"
+	"github.com/residual-go/residual/pkg/plots"
 	"github.com/residual-go/residual/pkg/recipe"
 	"github.com/residual-go/residual/pkg/recorded"
 	"github.com/residual-go/residual/pkg/run"
@@ -400,24 +402,35 @@ func TestRecord(t *testing.T) {
 		stderr.Reset()
 		return command(ctx, args, nil, &stdout, &stderr)
 	}
-	// The first run is stopped after an epoch.
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	first := filepath.Join(dir, "runs", paperSet, "resnet8-seed-1", "metrics.jsonl")
-	watched := make(chan bool)
-	go func() {
-		defer close(watched)
-		for ctx.Err() == nil {
-			if content, err := os.ReadFile(first); err == nil && len(content) > 0 {
-				stop()
+	// The first run is stopped before the end of an epoch, and then after one. What is kept can be shown.
+	first := filepath.Join(dir, "runs", paperSet, "resnet8-seed-1")
+	for _, until := range []string{"recipe.json", "metrics.jsonl"} {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		watched := make(chan bool)
+		go func() {
+			defer close(watched)
+			for ctx.Err() == nil {
+				if content, err := os.ReadFile(filepath.Join(first, until)); err == nil && len(content) > 0 {
+					stop()
+				}
+				time.Sleep(time.Millisecond)
 			}
-			time.Sleep(time.Millisecond)
+		}()
+		if err := run(ctx); err == nil {
+			t.Fatal("the driver was not stopped")
 		}
-	}()
-	if err := run(ctx); err == nil {
-		t.Fatal("the driver was not stopped")
+		<-watched
+		kept, err := recorded.Runs(filepath.Join(dir, "recorded"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		for _, name := range kept {
+			if _, err := plots.Read(name); err != nil {
+				t.Error(err)
+			}
+		}
 	}
-	<-watched
 	partial := stderr.String()
 	kept, err := os.ReadFile(filepath.Join(dir, "recorded", paperSet, "README.md"))
 	if err != nil || !strings.Contains(string(kept), " of 2 |") {

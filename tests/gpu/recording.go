@@ -287,9 +287,11 @@ func (d *driver) recordOne(ctx context.Context, r recording, imageNet func() (st
 			}
 		}
 	}()
-	// An interrupted run is recorded too. A run that was killed before its first checkpoint has nothing
-	// to keep.
-	kept := recorded.Write(context.WithoutCancel(ctx), d.runDir(r), d.keptDir(r), recorded.Options{WithoutWeights: !r.weights})
+	// An interrupted run is recorded too, unless it has not finished an epoch: then it has no curve to show.
+	var kept error
+	if lines, _ := run.ReadMetrics(d.runDir(r)); slices.ContainsFunc(lines, func(m run.Metrics) bool { return m.Kind == run.EpochLine }) {
+		kept = recorded.Write(context.WithoutCancel(ctx), d.runDir(r), d.keptDir(r), recorded.Options{WithoutWeights: !r.weights})
+	}
 	if err != nil {
 		return err
 	}
