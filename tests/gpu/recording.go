@@ -72,7 +72,7 @@ func (p plan) recordings() ([]recording, error) {
 }
 
 // paper returns plain and residual networks trained with the paper's recipe. The weights of the first
-// seed are kept, except those of the deepest plain network, so that everything stays below 10 MB.
+// seed are kept, except those of the deepest networks, so that everything stays below 10 MB.
 func (p plan) paper(seed uint64, depths []int) ([]recording, error) {
 	var all []recording
 	for _, depth := range depths {
@@ -93,7 +93,7 @@ func (p plan) paper(seed uint64, depths []int) ([]recording, error) {
 			}
 			deepest := depth == p.depths[len(p.depths)-1]
 			all = append(all, recording{set: paperSet, name: fmt.Sprintf("%s-seed-%d", r.Model.Name, seed),
-				about: r.Model.Name, recipe: r, weights: seed == p.recordSeeds[0] && !(deepest && plain)})
+				about: r.Model.Name, recipe: r, weights: seed == p.recordSeeds[0] && !deepest})
 		}
 	}
 	return all, nil
@@ -422,7 +422,7 @@ no commercial use.`
 		paperSet: `# Plain and residual networks, by the paper's recipe
 
 Plain and residual networks by the recipe ` + "`paper`" + ` (He et al. 2015, section 4.2), in bfloat16. The weights of seed 1
-are here, in float16, but for the deepest plain network; the folder has to stay small.
+are here, in float16, but for the deepest networks; the folder has to stay small.
 `,
 		articleSet: `# The article's program, and one improvement after another
 
