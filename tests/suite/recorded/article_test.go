@@ -2,7 +2,6 @@ package recorded
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,11 +19,7 @@ func readSteps(t *testing.T, file string) (steps []transfer.Step, readme string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(filepath.Join(root, "article", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return steps, string(content)
+	return steps, readReadme(t, "article")
 }
 
 // checkStep checks that a step has its lines, and names the weights and their licence.

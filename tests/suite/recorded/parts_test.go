@@ -1,7 +1,6 @@
 package recorded
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -47,13 +46,10 @@ func TestRecordedPartsAreWhole(t *testing.T) {
 			t.Errorf("%s is not recorded", v.Name)
 		}
 	}
-	readme, err := os.ReadFile(filepath.Join(root, "quick-parts", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	readme := readReadme(t, "quick-parts")
 	_, rows := pipeline.Table(results)
 	for i, cells := range rows {
-		if row := "| `" + results[i].Name + "` | " + strings.Join(cells, " | ") + " |"; !strings.Contains(string(readme), row) {
+		if row := "| `" + results[i].Name + "` | " + strings.Join(cells, " | ") + " |"; !strings.Contains(readme, row) {
 			t.Errorf("the README lacks the row %s", row)
 		}
 	}

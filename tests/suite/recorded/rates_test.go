@@ -1,7 +1,6 @@
 package recorded
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,16 +35,13 @@ func TestRecordedRatesAreWhole(t *testing.T) {
 			t.Errorf("%s at rate %g, warm-up %g, seed %d is there %d times, want once", r.Model.Name, r.LearningRate, r.Schedule.WarmUp, r.Seed, found)
 		}
 	}
-	readme, err := os.ReadFile(filepath.Join(root, "rates", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	readme := readReadme(t, "rates")
 	header, rows := degradation.RateTable(trials)
 	for i, cells := range append([][]string{header}, rows...) {
 		if i > 0 {
 			cells[0] = "`" + cells[0] + "`"
 		}
-		if row := "| " + strings.Join(cells, " | ") + " |"; !strings.Contains(string(readme), row) {
+		if row := "| " + strings.Join(cells, " | ") + " |"; !strings.Contains(readme, row) {
 			t.Errorf("the README lacks the row %s", row)
 		}
 	}

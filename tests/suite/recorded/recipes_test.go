@@ -2,7 +2,6 @@ package recorded
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,16 +35,6 @@ func TestRecordedQuick(t *testing.T) {
 // The recorded training by best is that of today's recipe, and its README has its time and accuracies.
 func TestRecordedBest(t *testing.T) {
 	checkTraining(t, "best", 42, readReadme(t, "best"))
-}
-
-// readReadme returns the README of a set of recorded runs.
-func readReadme(t *testing.T, set string) string {
-	t.Helper()
-	content, err := os.ReadFile(filepath.Join(root, set, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
 }
 
 // checkTraining checks that a run followed the recipe after which its set is named, to the end, and that the

@@ -43,6 +43,16 @@ func runs(t *testing.T) []string {
 	return dirs
 }
 
+// readReadme returns the README of a set of recorded runs.
+func readReadme(t *testing.T, set string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, set, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
 func TestRecordedRunsAreWhole(t *testing.T) {
 	for _, dir := range runs(t) {
 		r, err := run.ReadRecipe(dir)
