@@ -8,7 +8,6 @@ package infer
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -47,7 +46,7 @@ func New(backend compute.Backend, store *model.Store, path string, config resnet
 		return nil, err
 	}
 	config.Name = cmp.Or(config.Name, resnet.NameOf(config))
-	if err := checkWeights(store, path, config); err != nil {
+	if err := config.Check(store, path); err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", config.Name, err)
 	}
 	n := &Network{config: config, dtype: resnet.DType, gathered: map[int]*model.Exec{}}
@@ -70,38 +69,6 @@ func New(backend compute.Backend, store *model.Store, path string, config resnet
 		return nil, fmt.Errorf("prepare %s: %w", config.Name, err)
 	}
 	return n, nil
-}
-
-// checkWeights returns an error unless the variables under the path of the store are the network's.
-// Forward would create those that are missing, with random values. Other variables may be there too,
-// such as an optimiser's, but none of further blocks.
-func checkWeights(store *model.Store, path string, config resnet.Config) error {
-	scope := store.Scope(path)
-	if scope.NumVariables() == 0 {
-		return fmt.Errorf("no weights under %s", path)
-	}
-	const another = "the weights under %s are those of another network: "
-	declared := model.NewStore().Scope(path)
-	if err := config.Declare(declared); err != nil {
-		return err
-	}
-	wanted := map[string]bool{}
-	for want := range declared.IterVariables() {
-		key, _ := resnet.StateDictKey(declared, want)
-		wanted[key] = true
-		switch variable := store.GetVariable(want.Path()); {
-		case variable == nil:
-			return fmt.Errorf(another+"they have no %s", path, key)
-		case !variable.Shape().Equal(want.Shape()):
-			return fmt.Errorf(another+"%s is %s, want %s", path, key, variable.Shape(), want.Shape())
-		}
-	}
-	for variable := range scope.IterVariables() {
-		if key, _ := resnet.StateDictKey(scope, variable); strings.HasPrefix(key, "layer") && !wanted[key] {
-			return fmt.Errorf(another+"they have %s too", path, key)
-		}
-	}
-	return nil
 }
 
 // SetPrecision makes the network compute logits in the given dtype: bfloat16 for mixed

@@ -38,10 +38,11 @@ func (o Output) Map(image, channel int) []float64 {
 
 // Outputs returns the outputs of the named layers, in the order of the names. The network is in
 // inference mode, and all images are one batch. The names are those that a [resnet.Tap] receives.
-// The network's variables are those under path in the store, and must have values.
+// The network's variables are those under path in the store, and must have values; those of another network
+// are an error.
 func Outputs(backend compute.Backend, store *model.Store, path string, r recipe.Recipe, images *dataset.Images, layers ...string) ([]Output, error) {
-	if store.Scope(path).NumVariables() == 0 {
-		return nil, fmt.Errorf("outputs of %s: there are no weights under %s", r.Model.Name, path)
+	if err := r.Model.Check(store, path); err != nil {
+		return nil, fmt.Errorf("outputs of %s: %w", r.Model.Name, err)
 	}
 	exec, err := model.NewExec(backend, store, func(_ *model.Scope, pixels *graph.Node) []*graph.Node {
 		found := make([]*graph.Node, len(layers))

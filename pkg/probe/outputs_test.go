@@ -59,6 +59,12 @@ func TestOutputsRefuses(t *testing.T) {
 		t.Errorf("error %v for a network without weights", err)
 	}
 	measure(t, store, r, images)
+	other := r
+	other.Model.Blocks = slices.Clone(r.Model.Blocks)
+	other.Model.Blocks[0]++
+	if _, err := Outputs(gobackend.GetBackend(), store, path, other, images, "fc"); err == nil || !strings.Contains(err.Error(), "another network") {
+		t.Errorf("error %v for weights of another network", err)
+	}
 	if _, err := Outputs(gobackend.GetBackend(), store, path, r, images, "layer1", "layer9"); err == nil || !strings.Contains(err.Error(), `"layer9"`) {
 		t.Errorf("error %v for an unknown layer", err)
 	}

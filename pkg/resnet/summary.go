@@ -76,6 +76,38 @@ func (c Config) Declare(scope *model.Scope) error {
 	return nil
 }
 
+// Check returns an error unless the variables under path in the store are the network's, with its shapes. [Config.Forward]
+// would create those that are missing, with random values. Other variables may be there too, such as an
+// optimiser's, but none of further blocks.
+func (c Config) Check(store *model.Store, path string) error {
+	scope := store.Scope(path)
+	if scope.NumVariables() == 0 {
+		return fmt.Errorf("no weights under %s", path)
+	}
+	const another = "the weights under %s are those of another network: "
+	declared := model.NewStore().Scope(path)
+	if err := c.Declare(declared); err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for want := range declared.IterVariables() {
+		key, _ := StateDictKey(declared, want)
+		wanted[key] = true
+		switch variable := store.GetVariable(want.Path()); {
+		case variable == nil:
+			return fmt.Errorf(another+"they have no %s", path, key)
+		case !variable.Shape().Equal(want.Shape()):
+			return fmt.Errorf(another+"%s is %s, want %s", path, key, variable.Shape(), want.Shape())
+		}
+	}
+	for variable := range scope.IterVariables() {
+		if key, _ := StateDictKey(scope, variable); strings.HasPrefix(key, "layer") && !wanted[key] {
+			return fmt.Errorf(another+"they have %s too", path, key)
+		}
+	}
+	return nil
+}
+
 // dry builds the network for one image, on GoMLX's Go backend, which is always available, and
 // discards the graph.
 func (c Config) dry(scope *model.Scope, height, width int, done func(layer)) error {
